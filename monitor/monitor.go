@@ -1,0 +1,136 @@
+package monitor
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Monitor is told what happens. Its methods are called on the path of every message, from many goroutines: they must
+// not block.
+type Monitor interface {
+	// Observe tells of an event. The event and what it refers to are valid only during the call.
+	Observe(*Event)
+	// Tap begins the transcript of an SMTP session, in either direction.
+	Tap(Session) Transcript
+}
+
+// Transcript receives what an SMTP session says while somebody watches.
+type Transcript interface {
+	// Watched reports whether anybody watches now: one atomic load, asked before each flight. Watchers may join midway.
+	Watched() bool
+	// Line gives one flight of lines in one direction, secrets already masked. It copies data and must not block.
+	Line(d Direction, data []byte)
+	// Close ends the transcript.
+	Close()
+}
+
+// Session describes an SMTP session to its watchers.
+type Session struct {
+	Incoming      bool
+	Local, Remote netip.AddrPort
+	Domain        string // the target site, for outgoing sessions
+}
+
+// Direction tells who speaks.
+type Direction uint8
+
+// The directions of a transcript.
+const (
+	FromRemote Direction = iota
+	FromUs
+)
+
+// Kind says what happened.
+type Kind uint8
+
+// The kinds of events. The fields of Event that each one sets are given in brackets, beside Time.
+const (
+	_ Kind = iota
+
+	// Intake.
+	ClientConnected    // a client came [MTA Remote]
+	ClientDisconnected // it went [MTA Remote]
+	ClientRefused      // it was refused at the greeting [MTA Remote Text]
+	CommandRefused     // a command was refused: MAIL, RCPT, AUTH, DATA [MTA Remote Code Text]
+	MessageReceived    // stored and answered with 250; one event a recipient [MTA Remote Domain Tags Bytes Message]
+
+	// Delivery.
+	Picked       // read from the outbox into memory [Domain Tags Bytes]
+	Parked       // out of memory again, parked [Domain Tags Text: why]
+	Left         // out of memory again, in any other way [Domain Tags]
+	Reassigned   // took another source address than planned [MTA Domain Tags]
+	NotTried     // finished without an attempt: expired, suppressed, forced [MTA Domain Tags Code Text Message Result]
+	Attempted    // an attempt over the wire begins [MTA Domain Tags]
+	Delivered    // accepted by the remote [MTA Remote Domain Tags Bytes Code Message Result]
+	Retried      // failed for now [MTA Remote Domain Tags Code Text Message Result]
+	Failed       // failed for good [MTA Remote Domain Tags Code Text Message Result]
+	Strange      // the remote said something that makes no sense [MTA Remote Domain Text]
+	ConnStarting // an outgoing connection is being made [MTA Remote Domain]
+	ConnReady    // it is established, greeted and secured [MTA Remote Domain]
+	ConnFailed   // it could not be made; ends ConnStarting [MTA Remote Domain Text]
+	ConnIdle     // it waits for work [MTA Remote Domain]
+	ConnBusy     // it works again; ends ConnIdle [MTA Remote Domain]
+	ConnClosed   // an established one ended [MTA Remote Domain]
+)
+
+// Event is something that happened. Fields without a meaning for its Kind are zero.
+type Event struct {
+	Kind   Kind
+	Time   time.Time
+	MTA    netip.Addr     // local address
+	Remote netip.AddrPort // other end
+	Domain string         // recipient domain, lower case
+	Tags   []string
+	Bytes  int64 // size of the mail
+	Code   int   // SMTP reply code
+	Text   string
+
+	// Message is a *queue.Message and Result a *queue.Result, where the kind has them. They ride along untyped, so that
+	// this package imports none of its siblings; see Record.
+	Message, Result any
+}
+
+// Record is what logs ask of an event's Message and Result. AppendRecord appends one JSON object without the mail and
+// without secrets. Property returns the text of a property named by a path with dots ("connection.remote-ip"); an
+// underscore in the path matches a dash.
+type Record interface {
+	AppendRecord(dst []byte) []byte
+	Property(path string) (string, bool)
+}
+
+// Discard is a Monitor that ignores everything.
+var Discard Monitor = discard{}
+
+type discard struct{}
+
+func (discard) Observe(*Event)         {}
+func (discard) Tap(Session) Transcript { return noTranscript{} }
+
+type noTranscript struct{}
+
+func (noTranscript) Watched() bool          { return false }
+func (noTranscript) Line(Direction, []byte) {}
+func (noTranscript) Close()                 {}
+
+// Several returns a Monitor that tells each of ms in turn. Only the first one's taps are used.
+func Several(ms ...Monitor) Monitor {
+	if len(ms) == 1 {
+		return ms[0]
+	}
+	return several(ms)
+}
+
+type several []Monitor
+
+func (s several) Observe(e *Event) {
+	for _, m := range s {
+		m.Observe(e)
+	}
+}
+
+func (s several) Tap(session Session) Transcript {
+	if len(s) == 0 {
+		return noTranscript{}
+	}
+	return s[0].Tap(session)
+}

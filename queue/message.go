@@ -1,0 +1,143 @@
+package queue
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Message is one mail to one recipient, on its way. Its JSON form is MailerQ's; every field names the property it
+// stands for. The zero value of a field means that the property is absent.
+//
+// Messages are plain values. A shallow copy shares slices, maps and pointers with the original: replace, do not modify,
+// what a copy refers to.
+type Message struct {
+	Envelope  string          // envelope: MAIL FROM; "" is the null sender
+	Recipient string          // recipient: RCPT TO, required
+	Body      Body            // mime: the whole mail; nil when it is absent, composed, or in the message store
+	Compose   json.RawMessage // mime, when it is an object from which the mail is yet to be made
+	Key       string          // key: the mail is in the message store under this key
+	KeepMIME  bool            // keepmime: keep the mail in the results
+	Data      json.RawMessage // data: an object for personalisation
+	IPs       []string        // ips: local addresses it may leave from; nil: any
+	Pool      string          // pool: ignored when IPs is set
+
+	NextAttempt    time.Time       // nextattempt: not before
+	MaxDeliverTime time.Time       // maxdelivertime: given up after; zero: as configured
+	MaxAttempts    int             // maxattempts: zero: as configured; negative: unlimited (0 in JSON)
+	Retries        []time.Duration // retries: whole seconds; the last repeats; nil: as configured
+	Force          bool            // force
+	InlineCSS      bool            // inlinecss
+	DKIM           []DKIM          // dkim: an object or an array of them
+	DSN            *DSN            // dsn
+	Queues         *Queues         // queues
+	Smarthost      *Smarthost      // smarthost
+	Tags           []string        // tags
+	Headers        *HeaderEdits    // headers
+	Priority       int             // priority: higher goes first
+	Security       Security        // security
+
+	ID         string            // message-id
+	Received   time.Time         // received
+	Hostname   string            // hostname
+	Connection *Connection       // connection: it came over SMTP
+	Spool      *SpoolSource      // spool: it came from a spool directory
+	CLI        *CLISource        // cli: it came from the command line
+	HTTP       *HTTPSource       // http: it came over the REST API
+	Checks     []json.RawMessage // checks: one object each
+
+	Results   []Result        // results: one per attempt, oldest first
+	Extracted json.RawMessage // extracted: only in published results
+
+	// Extra holds every property that is not known, and those of a wrong type, as compact JSON.
+	Extra map[string]json.RawMessage
+}
+
+// DKIM is a key to sign with.
+type DKIM struct {
+	Domain           string
+	Selector         string
+	Key              string // PEM, RSA or Ed25519; secret
+	Expire           int64  // seconds of validity of the signature; zero: none
+	Headers          []string
+	Report           bool     // r=y, RFC 6651
+	Protocols        []string // "dkim", "arc"; nil: dkim
+	Canonicalization string   // "" means relaxed/simple
+	Priority         int      // lower is nearer the top
+}
+
+// DSN holds the parameters of RFC 3461.
+type DSN struct {
+	Notify []string // FAILURE, DELAY, SUCCESS or NEVER, upper case; nil: as configured
+	Ret    string   // FULL, HDRS or ""
+	ORcpt  string
+	EnvID  string
+}
+
+// Queues overrides the configured queues for one message. A nil pointer keeps the configured queue, a pointer to ""
+// (JSON null) switches it off, another names one instead.
+type Queues struct {
+	Results, Failure, Success, Retry, DSN *string
+}
+
+// Smarthost is a relay for one message.
+type Smarthost struct {
+	Hostname string
+	Port     int // zero: 25
+	Username string
+	Password string // secret
+}
+
+// HeaderEdits changes the header of a mail just before it is sent.
+type HeaderEdits struct {
+	Remove  []string
+	Prepend []Field
+	Append  []Field // append, or add
+	Replace []Field // the first is replaced, others of that name removed; appended if absent
+	Update  []Field // as Replace, but not appended
+}
+
+// Field is a header field.
+type Field struct {
+	Name, Value string
+}
+
+// Security is how much a connection that carries the message must be protected.
+type Security string
+
+// The levels of security. The zero value means Opportunistic or what the throttle says.
+const (
+	Optional      Security = "optional"      // never STARTTLS on purpose
+	Opportunistic Security = "opportunistic" // STARTTLS when offered
+	Required      Security = "required"      // TLS, whatever the certificate
+	Verified      Security = "verified"      // TLS with a valid certificate
+)
+
+// Connection tells over which SMTP connection a message came in.
+type Connection struct {
+	LocalIP    string // local-ip
+	LocalPort  int
+	RemoteIP   string // remote-ip
+	RemotePort int
+	Secure     bool
+	User       string
+}
+
+// SpoolSource tells from which spool file a message came.
+type SpoolSource struct {
+	Directory, File, User string
+	Size                  int64
+}
+
+// CLISource tells by which command a message was handed in.
+type CLISource struct {
+	Command   string
+	Arguments []string
+	User      string
+}
+
+// HTTPSource tells which REST client handed a message in.
+type HTTPSource struct {
+	Authentication string // name of the token
+	RemoteIP       string
+	RemotePort     int
+}

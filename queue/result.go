@@ -1,0 +1,97 @@
+package queue
+
+import "time"
+
+// Result is the outcome of one attempt. Fields without a meaning for the attempt are zero and left out of the JSON.
+type Result struct {
+	State          ResultState
+	Result         Outcome
+	Time           time.Time
+	MTA            string // name in the remote greeting
+	From           string // local address
+	To             string // remote address
+	Messages       int    // how many over this connection so far, this one included
+	Sent           *Sent
+	Code           int    // SMTP reply code
+	Status         string // enhanced status code, "5.1.1"
+	Description    string
+	DSN            bool // the remote announced DSN
+	Authentication string
+	Cipher         *Cipher
+	Certificate    *Certificate
+}
+
+// Sent counts bytes written.
+type Sent struct {
+	Connection int64 // over this connection so far
+	Data       int64 // of this mail
+}
+
+// Cipher describes the TLS session.
+type Cipher struct {
+	Name    string
+	Bits    int
+	AlgBits int
+	Version string
+	ID      int
+}
+
+// Certificate describes the remote's certificate.
+type Certificate struct {
+	NotBefore, NotAfter time.Time
+	Version             int
+	Verified            bool
+	Result              string // why it could not be verified
+	KeyUsage            []string
+	SelfSigned          bool
+	Subject, Issuer     string
+	AltNames            []string
+}
+
+// ResultState names the step at which an attempt ended.
+type ResultState string
+
+// The states, in the order in which an attempt passes them.
+const (
+	StateProcess      ResultState = "process"
+	StateSuppression  ResultState = "suppression"
+	StateStorage      ResultState = "storage"
+	StateResponsive   ResultState = "responsive"
+	StatePersonalize  ResultState = "personalize"
+	StateRewrite      ResultState = "rewrite"
+	StateDNS          ResultState = "dns"
+	StateBind         ResultState = "bind"
+	StateConnect      ResultState = "connect"
+	StateHandshake    ResultState = "handshake" // with a proxy
+	StateIntro        ResultState = "intro"     // the greeting
+	StateEHLO         ResultState = "ehlo"
+	StateHELO         ResultState = "helo"
+	StateStartTLS     ResultState = "starttls"
+	StateAuthPlain    ResultState = "authplain"
+	StateAuthLogin    ResultState = "authlogin"
+	StateAuthUsername ResultState = "authusername"
+	StateAuthPassword ResultState = "authpassword"
+	StateAuthCRAM     ResultState = "authcram"
+	StateAuthResponse ResultState = "authresponse"
+	StateMailFrom     ResultState = "mailfrom"
+	StateRcptTo       ResultState = "rcptto"
+	StateData         ResultState = "data"    // the DATA command
+	StateMessage      ResultState = "message" // the mail itself and its reply
+	StateIdle         ResultState = "idle"
+	StateUnknown      ResultState = "unknown"
+)
+
+// Outcome is how the step ended.
+type Outcome string
+
+// The outcomes. StateMessage with Accepted is success.
+const (
+	Accepted Outcome = "accepted"
+	Timeout  Outcome = "timeout"
+	Lost     Outcome = "lost"    // the connection broke
+	Invalid  Outcome = "invalid" // nonsense, or cannot be sent
+	Error    Outcome = "error"   // refused
+)
+
+// Success reports whether the attempt delivered the mail.
+func (r *Result) Success() bool { return r.State == StateMessage && r.Result == Accepted }
