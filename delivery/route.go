@@ -1,0 +1,55 @@
+package delivery
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Router finds where mail for a domain goes. mx is the one that asks the DNS.
+type Router interface {
+	// Cached returns what is known without asking anybody: ok is false when that is nothing or out of date. It never blocks
+	// and takes no lock that a look-up holds. A cached failure is returned as err.
+	Cached(domain string) (route *Route, err error, ok bool)
+	// Route finds the hosts for a domain. An error is a *RouteError.
+	Route(ctx context.Context, domain string) (*Route, error)
+	// Addresses returns the addresses of a host, in the order in which to try them. An error is a *RouteError.
+	Addresses(ctx context.Context, host Host) ([]netip.Addr, error)
+}
+
+// Route is where mail for a domain goes. It is shared: do not change it.
+type Route struct {
+	// Site names all domains that lead to the same hosts: the first domain it was met under, lower case.
+	Site string
+	// Hosts are in order of preference; equal ones are to be shuffled for each connection.
+	Hosts []Host
+	// Secure says that a trusted resolver validated the MX answer (AD).
+	Secure bool
+	// Relay marks a configured smarthost, route or sink instead of the domain's own hosts.
+	Relay bool
+	// Credentials log in at a relay; nil: none.
+	Credentials *Credentials
+}
+
+// Host is one target of a route.
+type Host struct {
+	Name       string // lower case, no trailing dot; or an address in text form
+	Preference uint16
+	Port       int // zero: 25
+	// AllowPrivate lets it have private, loopback or link-local addresses; relays do.
+	AllowPrivate bool
+}
+
+// RouteError says why there is no route.
+type RouteError struct {
+	Domain    string // or host
+	Code      int    // reply code that fits: 550, 556, 451
+	Status    string // enhanced: "5.1.10" for a null MX (RFC 7505), "5.1.2" for no such domain, "4.4.3" for no answer
+	Reason    string
+	Permanent bool
+	Cause     error
+}
+
+func (e *RouteError) Error() string { return e.Domain + ": " + e.Reason }
+
+// Unwrap returns the cause.
+func (e *RouteError) Unwrap() error { return e.Cause }

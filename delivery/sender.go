@@ -1,0 +1,91 @@
+package delivery
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// Sender makes connections over which mail leaves. smtpout is the one for SMTP.
+type Sender interface {
+	// Open connects to a hop and brings the connection to where a mail can be sent: greeted, secured, logged in.
+	// An error is a *Failure.
+	Open(ctx context.Context, hop *Hop) (Connection, error)
+}
+
+// Connection is an open connection. Its methods are for one goroutine.
+type Connection interface {
+	// Deliver sends tx and returns when its outcome stands in tx.Result. A next that is not nil may be begun in the same
+	// flights; it must be the tx of the following call, or be given up by Close. A next that was begun and whose
+	// connection then breaks before the mail itself went is marked Unsent.
+	// When ctx ends the connection breaks off.
+	Deliver(ctx context.Context, tx, next *Transaction)
+	// Usable reports whether another mail can be sent over the connection.
+	Usable() bool
+	// Idle waits until ctx ends or the remote says something or closes, and reports whether the connection is still usable.
+	Idle(ctx context.Context) bool
+	// Close says QUIT, where that makes sense, without waiting long for the answer, and closes.
+	Close() error
+}
+
+// Hop says where to connect to, from where, and how.
+type Hop struct {
+	Source      netip.Addr     // local address to bind to; zero: the system's choice
+	Target      netip.AddrPort // address to connect to
+	Host        string         // name of the target's host, for SNI and the certificate
+	Domain      string         // site or recipient domain, for transcripts and verification
+	Hostname    string         // our name in EHLO
+	Security    queue.Security // zero: opportunistic
+	CertNames   []string       // with security verified: the certificate must be valid for one of these; nil: Host and Domain
+	Credentials *Credentials   // nil: no AUTH
+	Timeouts    throttle.Timeouts
+	Monitor     monitor.Monitor // nil: none; its taps get the transcript
+}
+
+// Credentials log in at a smarthost. String masks the password.
+type Credentials struct {
+	Username, Password string
+	// Plaintext allows AUTH over a connection without TLS.
+	Plaintext bool
+}
+
+// String returns the user name and a mask.
+func (c *Credentials) String() string { return c.Username + ":********" }
+
+// Transaction is one mail to one recipient on its way over a connection.
+type Transaction struct {
+	Message *queue.Message
+	// Body is what goes over the wire: the message's own, or what signing and editing made of it.
+	Body queue.Body
+
+	// Result is filled in by Deliver: state, result, code, status, description, to, mta, sent, cipher and so on.
+	Result queue.Result
+	// Unsent says that the connection ended before the remote had any part in the outcome of this mail: nothing of it was
+	// judged, it may go over another connection at once and no attempt is counted.
+	Unsent bool
+	// Text is the whole last reply, lines joined by "\n", as patterns are matched against it.
+	Text string
+}
+
+// Failure is why a connection could not be made, or broke. Result says at which state and how.
+type Failure struct {
+	Result queue.Result
+	// Temporary is false when trying another host of the site is of no use.
+	Temporary bool
+	// Cause is for the log.
+	Cause error
+}
+
+func (f *Failure) Error() string {
+	text := string(f.Result.State) + ": " + string(f.Result.Result)
+	if f.Result.Description != "" {
+		text += ": " + f.Result.Description
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Cause }
