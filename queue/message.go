@@ -63,6 +63,8 @@ type DKIM struct {
 	Protocols        []string // "dkim", "arc"; nil: dkim
 	Canonicalization string   // "" means relaxed/simple
 	Priority         int      // lower is nearer the top
+
+	Extra map[string]json.RawMessage // properties that are not known, as compact JSON
 }
 
 // DSN holds the parameters of RFC 3461.

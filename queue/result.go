@@ -1,6 +1,9 @@
 package queue
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Result is the outcome of one attempt. Fields without a meaning for the attempt are zero and left out of the JSON.
 type Result struct {
@@ -19,6 +22,8 @@ type Result struct {
 	Authentication string
 	Cipher         *Cipher
 	Certificate    *Certificate
+
+	Extra map[string]json.RawMessage // properties that are not known, as compact JSON
 }
 
 // Sent counts bytes written.
