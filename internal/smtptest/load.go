@@ -1,0 +1,85 @@
+package smtptest
+
+import (
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+)
+
+// load builds flights and mails. All but the numbers is prepared once.
+type load struct {
+	source *Source
+	mail   string // "MAIL FROM:<…>\r\n"
+	head   string // what every header begins with
+	body   []byte // from the empty line on, with the final dot
+	sum    string // of the body
+}
+
+func newLoad(s *Source) *load {
+	l := &load{source: s, mail: "MAIL FROM:<" + s.From + ">\r\n"}
+	l.head = s.Header + "From: <" + s.From + ">\r\nTo: <undisclosed@" + s.Domains[0] + ">\r\n" +
+		"Subject: A mail from the source\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n"
+	text := filler(max(s.Size-len(l.header(nil, 1_000_000))-2, 0))
+	l.sum = fmt.Sprintf("%08x", crc32.Checksum(text, castagnoli))
+	l.body = append(append([]byte("\r\n"), text...), ".\r\n"...)
+	return l
+}
+
+// filler returns n bytes of text in lines; none begins with a dot.
+func filler(n int) []byte {
+	words := strings.Fields("the quick relay carries mail across quiet rivers while patient queues wait for morning and every letter finds its door")
+	text := make([]byte, 0, n+80)
+	for i, width := 0, 0; len(text) < n; i++ {
+		word := words[(i*7+i/5)%len(words)]
+		text = append(text, word...)
+		if width += len(word) + 1; width > 60 {
+			text, width = append(text, '\r', '\n'), 0
+		} else {
+			text = append(text, ' ')
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	return append(text[:n-2], '\r', '\n')
+}
+
+// first returns the number of the first recipient of mail i (from 0).
+func (l *load) first(i int64) int64 { return l.source.First + i*int64(l.source.Recipients) }
+
+// commands appends MAIL, the RCPTs and DATA of mail i.
+func (l *load) commands(dst []byte, i int64) []byte {
+	dst = append(dst, l.mail...)
+	for k := range int64(l.source.Recipients) {
+		dst = l.rcpt(dst, l.first(i)+k)
+	}
+	return append(dst, "DATA\r\n"...)
+}
+
+func (l *load) rcpt(dst []byte, n int64) []byte {
+	dst = append(dst, "RCPT TO:<s"...)
+	if !l.source.NoNumbers {
+		dst = strconv.AppendInt(dst, n, 10)
+	}
+	dst = append(dst, '@')
+	dst = append(dst, l.source.Domains[uint64(n)%uint64(len(l.source.Domains))]...)
+	return append(dst, ">\r\n"...)
+}
+
+// header appends the header of the mail whose first recipient is n, without the empty line.
+func (l *load) header(dst []byte, n int64) []byte {
+	dst = append(dst, l.head...)
+	dst = append(dst, "Message-ID: <"...)
+	dst = strconv.AppendInt(dst, n, 10)
+	dst = append(dst, "@source.test>\r\n"...)
+	if l.source.NoNumbers {
+		return dst
+	}
+	dst = append(dst, seqField...)
+	dst = strconv.AppendInt(dst, n, 10)
+	dst = append(dst, '/')
+	dst = strconv.AppendInt(dst, int64(l.source.Recipients), 10)
+	dst = append(append(dst, "\r\n"...), sumField...)
+	return append(append(dst, l.sum...), "\r\n"...)
+}
