@@ -1,0 +1,303 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// Engine takes messages from an outbox and sees each of them to its result. Queue, Router and Sender must be set; the
+// zero value of every other field works. Fields must not change once Run was called.
+type Engine struct {
+	Queue    queue.Queue
+	Router   Router
+	Sender   Sender
+	Throttle throttle.Throttler // nil: no limits
+	Slots    Slots              // of outgoing connections; nil: 1000
+	Monitor  monitor.Monitor    // nil: nobody is told
+	Logger   *slog.Logger       // nil: slog.Default
+
+	Names   QueueNames
+	Retry   RetryPolicy
+	Sources Sources
+
+	// Hostname is the name we give in EHLO when Sources has none for the address; "" means localhost.
+	Hostname string
+	// LooseEnvelope and LooseRecipient send to and from addresses that RFC 5321 forbids.
+	LooseEnvelope, LooseRecipient bool
+	// Prefetch is the largest number of messages in memory; zero means 1000.
+	Prefetch int
+	// PathQueue is the largest number of messages in memory for one path where the throttle sets none; zero means 500.
+	PathQueue int
+	// PathConnections is the largest number of connections of one path where the throttle sets none; zero means 100.
+	PathConnections int
+	// Lookups is the largest number of route look-ups at a time; zero means 100.
+	Lookups int
+	// Finish makes of a message's mail what goes over the wire (signatures, edited header). It is called by the
+	// connection just before the mail is sent. Nil: the mail goes as it is.
+	Finish func(context.Context, *queue.Message) (queue.Body, error)
+
+	once     sync.Once
+	ctx      context.Context // ends when everything must break off
+	cancel   context.CancelFunc
+	stopping atomic.Bool // no new work is begun
+	running  atomic.Bool
+	stopped  chan struct{} // closed when Run returns
+	stop     context.CancelFunc
+	consume  context.Context
+
+	held      atomic.Int64  // messages in memory
+	turn      atomic.Uint64 // of the source addresses
+	relieving atomic.Bool
+	settler   settler
+	routing   routing
+	starved   starved
+	offline   offline
+
+	pathsMu    sync.RWMutex
+	paths      map[pathKey]*path
+	pathCount  atomic.Int64
+	byThrottle map[throttle.Path][]*path
+	conns      sync.WaitGroup
+}
+
+// Slots limits simultaneous connections.
+type Slots interface {
+	Acquire(context.Context) error
+	TryAcquire() bool
+	Release()
+}
+
+// QueueNames names the queues. Results that have no queue are not published.
+type QueueNames struct {
+	Outbox                           string // "" means "outbox"
+	Results, Success, Failure, Retry string // "": not published
+}
+
+// Sources tells from which local addresses mail may leave.
+type Sources struct {
+	// Local returns the addresses that this machine can bind to. Nil: any address that a message names is tried.
+	Local func() []netip.Addr
+	// Default are used for messages that name none; empty: the system chooses.
+	Default []netip.Addr
+	// Name returns the EHLO name for an address; nil or "": Engine.Hostname.
+	Name func(netip.Addr) string
+}
+
+// ErrRunning is returned by Run when the engine runs, or ran before.
+var ErrRunning = errors.New("delivery: an engine runs once")
+
+func (e *Engine) init() {
+	e.once.Do(func() {
+		if e.Throttle == nil {
+			e.Throttle = throttle.Unlimited
+		}
+		if e.Slots == nil {
+			e.Slots = newSlots(1000)
+		}
+		if e.Monitor == nil {
+			e.Monitor = monitor.Discard
+		}
+		if e.Logger == nil {
+			e.Logger = slog.Default()
+		}
+		if e.Names.Outbox == "" {
+			e.Names.Outbox = "outbox"
+		}
+		if e.Hostname == "" {
+			e.Hostname = "localhost"
+		}
+		e.Prefetch = orDefault(e.Prefetch, queue.DefaultPrefetch)
+		e.PathQueue = orDefault(e.PathQueue, 500)
+		e.PathConnections = orDefault(e.PathConnections, 100)
+		e.Lookups = orDefault(e.Lookups, 100)
+		e.ctx, e.cancel = context.WithCancel(context.Background())
+		e.consume, e.stop = context.WithCancel(e.ctx)
+		e.stopped = make(chan struct{})
+		e.paths = make(map[pathKey]*path)
+		e.byThrottle = make(map[throttle.Path][]*path)
+		e.settler.init(e)
+		e.routing.init(e)
+		e.starved.init(e)
+		e.offline.init()
+	})
+}
+
+func orDefault(n, def int) int {
+	if n <= 0 {
+		return def
+	}
+	return n
+}
+
+// Run delivers until ctx ends, which breaks off everything at once, or Shutdown or Close was called. It returns nil
+// then, and an error when the queue failed for good. Messages that were not finished stay in the queue.
+func (e *Engine) Run(ctx context.Context) error {
+	e.init()
+	if !e.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer close(e.stopped)
+	release := context.AfterFunc(ctx, func() { e.stopping.Store(true); e.cancel() })
+	defer release()
+	e.Throttle.Changed(e.changed)
+	sweeping := make(chan struct{})
+	go func() { defer close(sweeping); e.sweep() }()
+
+	err := e.consumeOutbox()
+
+	e.stopping.Store(true)
+	e.routing.wait()
+	e.drain()
+	e.conns.Wait()
+	e.drain() // what connections gave back while they ended
+	e.settler.finish()
+	e.cancel()
+	<-sweeping
+	e.starved.wait()
+	return err
+}
+
+// consumeOutbox reads the outbox until it is told to stop; a queue that is unavailable is asked again and again.
+func (e *Engine) consumeOutbox() error {
+	delay := time.Second
+	for {
+		began := time.Now()
+		err := e.Queue.Consume(e.consume, e.Names.Outbox, queue.ConsumeOptions{Prefetch: e.Prefetch}, e.handle)
+		if e.consume.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, queue.ErrClosed) {
+			return err
+		}
+		if time.Since(began) > time.Minute {
+			delay = time.Second
+		}
+		e.Logger.Warn("reading the outbox failed; trying again", "queue", e.Names.Outbox, "error", err, "in", delay)
+		select {
+		case <-time.After(delay):
+		case <-e.consume.Done():
+			return nil
+		}
+		delay = min(2*delay, 30*time.Second)
+	}
+}
+
+// Shutdown ends Run gracefully: no more messages are read, mails on their way are finished, what waits goes back to the
+// queue, connections say QUIT, results are settled. When ctx ends first, everything breaks off, and its error is returned.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	e.init()
+	e.stopping.Store(true)
+	e.stop()
+	if !e.running.Load() {
+		return nil
+	}
+	e.drain()
+	select {
+	case <-e.stopped:
+		return nil
+	case <-ctx.Done():
+		e.cancel()
+		<-e.stopped
+		return ctx.Err()
+	}
+}
+
+// Close ends Run at once: connections break off; what was not finished stays in the queue.
+func (e *Engine) Close() error {
+	e.init()
+	e.stopping.Store(true)
+	e.cancel()
+	if e.running.Load() {
+		<-e.stopped
+	}
+	return nil
+}
+
+// drain wakes every path so that its idle connections end and what it holds goes back.
+func (e *Engine) drain() {
+	for _, p := range e.allPaths() {
+		p.drain()
+	}
+}
+
+func (e *Engine) allPaths() []*path {
+	e.pathsMu.RLock()
+	defer e.pathsMu.RUnlock()
+	all := make([]*path, 0, len(e.paths))
+	for _, p := range e.paths {
+		all = append(all, p)
+	}
+	return all
+}
+
+// changed is told by the throttle that a wait may be over.
+func (e *Engine) changed(tp throttle.Path) {
+	if tp == (throttle.Path{}) {
+		for _, p := range e.allPaths() {
+			p.look()
+		}
+		return
+	}
+	e.pathsMu.RLock()
+	defer e.pathsMu.RUnlock()
+	for _, p := range e.byThrottle[tp] {
+		p.look()
+	}
+}
+
+// path returns the path for a key, made if needed, holding its newest route.
+func (e *Engine) path(key pathKey, route *Route) *path {
+	e.pathsMu.RLock()
+	p := e.paths[key]
+	e.pathsMu.RUnlock()
+	if p != nil {
+		return p
+	}
+	e.pathsMu.Lock()
+	defer e.pathsMu.Unlock()
+	if p = e.paths[key]; p != nil {
+		return p
+	}
+	p = newPath(e, key, route)
+	e.paths[key] = p
+	e.pathCount.Add(1)
+	e.byThrottle[key.Path] = append(e.byThrottle[key.Path], p)
+	return p
+}
+
+// forget drops a path that has nothing to do. The caller found it idle under its lock.
+func (e *Engine) forget(p *path) {
+	e.pathsMu.Lock()
+	defer e.pathsMu.Unlock()
+	if !p.retire() {
+		return
+	}
+	delete(e.paths, p.key)
+	e.pathCount.Add(-1)
+	list := e.byThrottle[p.key.Path]
+	for i, q := range list {
+		if q == p {
+			list = append(list[:i:i], list[i+1:]...)
+			break
+		}
+	}
+	if len(list) == 0 {
+		delete(e.byThrottle, p.key.Path)
+	} else {
+		e.byThrottle[p.key.Path] = list
+	}
+}
+
+func (e *Engine) observe(ev monitor.Event) {
+	ev.Time = time.Now()
+	e.Monitor.Observe(&ev)
+}

@@ -1,0 +1,85 @@
+package delivery
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// PathState tells what a path is doing, and why what waits on it has not left yet.
+type PathState struct {
+	Source   netip.Addr // zero: the system chooses
+	Site     string
+	Security queue.Security
+
+	Ready    int // messages in memory
+	Parked   int // domains of which messages are parked
+	Open     int // established connections
+	Starting int // connections being made
+	Idle     int // established connections without work
+
+	// Offline is when the back-off ends; zero: there is none. LastError is the reason for it.
+	Offline   time.Time
+	LastError string
+	// Wait is the limit that holds mail back; zero: none does.
+	Wait      throttle.Wait
+	WaitUntil time.Time
+	// NoSlot says that all connection slots are taken.
+	NoSlot bool
+	// Oldest is since when the message waits that is first in line.
+	Oldest time.Time
+}
+
+// Paths returns the state of every path, sorted by site and source.
+func (e *Engine) Paths() []PathState {
+	e.init()
+	paths := e.allPaths()
+	states := make([]PathState, 0, len(paths))
+	for _, p := range paths {
+		states = append(states, p.state())
+	}
+	slices.SortFunc(states, func(a, b PathState) int {
+		if c := strings.Compare(a.Site, b.Site); c != 0 {
+			return c
+		}
+		return a.Source.Compare(b.Source)
+	})
+	return states
+}
+
+// Explain returns the states of the paths that mail for a domain takes, as far as its route is known.
+func (e *Engine) Explain(domain string) []PathState {
+	e.init()
+	site := domain
+	if route, err, ok := e.Router.Cached(domain); ok && err == nil {
+		site = route.Site
+	}
+	return slices.DeleteFunc(e.Paths(), func(s PathState) bool { return s.Site != site })
+}
+
+func (p *path) state() PathState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	s := PathState{
+		Source: p.key.Source, Site: p.key.Site, Security: p.key.security,
+		Ready: p.ready.n, Parked: len(p.parked), Open: p.open, Starting: p.starting, Idle: len(p.idle),
+		LastError: p.lastError, NoSlot: p.starved,
+	}
+	if now.Before(p.offlineTo) {
+		s.Offline = p.offlineTo
+	}
+	for _, until := range []time.Time{p.sendTo, p.connectTo} {
+		if now.Before(until) {
+			s.Wait, s.WaitUntil = p.wait, until
+		}
+	}
+	if p.ready.first != nil {
+		s.Oldest = p.ready.first.since
+	}
+	return s
+}

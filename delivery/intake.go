@@ -1,0 +1,229 @@
+package delivery
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// handle takes a message from the outbox. It runs in the queue's own goroutine and blocks on nothing: what may take time
+// goes to the look-ups or to the settler.
+func (e *Engine) handle(d *queue.Delivery) {
+	now := time.Now()
+	j := &job{d: d, m: d.Message, since: now}
+	if e.held.Add(1) > int64(e.Prefetch)*7/8 {
+		e.relieve()
+	}
+	if j.m == nil {
+		e.unreadable(j)
+		return
+	}
+	if j.m.Body != nil {
+		j.size = j.m.Body.Size()
+	}
+	j.domain = addr.Domain(j.m.Recipient)
+	e.observe(monitor.Event{Kind: monitor.Picked, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size})
+	if e.stopping.Load() {
+		e.release(j)
+		return
+	}
+	if result, ok := e.admit(j, now); !ok {
+		e.notTried(j, result)
+		return
+	}
+	e.route(j)
+}
+
+// admit checks that the message may and can be sent at all; otherwise it returns the result that finishes it.
+func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
+	m := j.m
+	if err := j.d.Err; err != nil {
+		return e.undecodable(err), false
+	}
+	j.deadline = e.deadline(j.d, now)
+	if !now.Before(j.deadline) {
+		return expired(j), false
+	}
+	if n := e.maxAttempts(m); n > 0 && len(m.Results) >= n {
+		return exhausted(n), false
+	}
+	if text := e.invalid(m); text != "" {
+		return queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text}, false
+	}
+	return missing(m)
+}
+
+// deadline is when the message is given up: its own, or the configured time after it was first picked up.
+func (e *Engine) deadline(d *queue.Delivery, now time.Time) time.Time {
+	if !d.Message.MaxDeliverTime.IsZero() {
+		return d.Message.MaxDeliverTime
+	}
+	first := d.Picked
+	if first.IsZero() || first.After(now) {
+		first = now
+	}
+	d.Message.MaxDeliverTime = first.Add(e.Retry.lifetime()).UTC().Truncate(time.Second)
+	return d.Message.MaxDeliverTime
+}
+
+func (e *Engine) maxAttempts(m *queue.Message) int {
+	if m.MaxAttempts != 0 {
+		return max(m.MaxAttempts, 0)
+	}
+	return e.Retry.MaxAttempts
+}
+
+// invalid says what is wrong with the addresses of a message; "" when nothing is.
+func (e *Engine) invalid(m *queue.Message) string {
+	if _, _, err := addr.Parse(m.Recipient, addressMode(e.LooseRecipient)); err != nil {
+		return fmt.Sprintf("recipient %q: %v", m.Recipient, err)
+	}
+	if m.Envelope == "" {
+		return ""
+	}
+	if _, _, err := addr.Parse(m.Envelope, addressMode(e.LooseEnvelope)); err != nil {
+		return fmt.Sprintf("envelope %q: %v", m.Envelope, err)
+	}
+	return ""
+}
+
+func addressMode(loose bool) addr.Mode {
+	if loose {
+		return addr.Loose | addr.UTF8
+	}
+	return addr.Strict | addr.UTF8
+}
+
+// missing finishes messages that have no mail to send, or ask for one to be made in a way that no part of this program
+// can do.
+func missing(m *queue.Message) (queue.Result, bool) {
+	state, text := queue.ResultState(""), ""
+	switch {
+	case m.Body == nil && m.Key != "":
+		state, text = queue.StateStorage, "there is no message store to fetch mime "+strconv.Quote(m.Key)+" from"
+	case m.Body == nil && m.Compose != nil:
+		state, text = queue.StateResponsive, "mime: expected a string, got an object; composing a mail is not supported"
+	case m.Body == nil:
+		state, text = queue.StateProcess, "mime: expected a mail, got none"
+	case m.Data != nil && !m.Force:
+		state, text = queue.StatePersonalize, "data: personalisation is not supported; force sends the mail as it is"
+	default:
+		return queue.Result{}, true
+	}
+	result := queue.Result{State: state, Result: queue.Error, Code: 554, Status: "5.6.0", Description: text}
+	if state == queue.StateProcess {
+		result.Result = queue.Invalid
+	}
+	return result, false
+}
+
+// undecodable is the result of a message that could not be decoded in full.
+func (e *Engine) undecodable(err error) queue.Result {
+	r := queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 554, Status: "5.6.0", Description: err.Error()}
+	var damage *queue.DamageError
+	if errors.As(err, &damage) {
+		r.State, r.Result, r.Status = queue.StateStorage, queue.Lost, "5.3.0"
+	}
+	return r
+}
+
+// unreadable publishes what is no message at all, byte for byte, as a failure.
+func (e *Engine) unreadable(j *job) {
+	raw, _ := json.Marshal(base64.StdEncoding.EncodeToString(j.d.Raw)) // a string always marshals
+	j.m = &queue.Message{Extra: map[string]json.RawMessage{"raw": raw}}
+	e.notTried(j, e.undecodable(j.d.Err))
+}
+
+func expired(j *job) queue.Result {
+	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7",
+		Description: "could not be delivered before " + j.deadline.UTC().Format(time.DateTime)}
+}
+
+func exhausted(attempts int) queue.Result {
+	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7",
+		Description: fmt.Sprintf("could not be delivered in %d attempts", attempts)}
+}
+
+// place puts a routed job into the ready list of its path.
+func (e *Engine) place(j *job, route *Route) {
+	key, result, ok := e.pathFor(j, route)
+	if !ok {
+		e.notTried(j, result)
+		return
+	}
+	for !e.path(key, route).add(j, route) {
+		// The path was retired between the two; the next one is new.
+	}
+}
+
+func (e *Engine) pathFor(j *job, route *Route) (pathKey, queue.Result, bool) {
+	source, ok := e.source(j.m)
+	if !ok {
+		return pathKey{}, queue.Result{State: queue.StateBind, Result: queue.Error, Code: 550, Status: "5.3.5",
+			Description: "none of the addresses that the message may leave from is here"}, false
+	}
+	key := pathKey{Path: throttle.Path{Source: source, Site: route.Site}, security: j.m.Security}
+	if key.security == queue.Verified {
+		key.domain = j.domain
+	}
+	if route.Credentials != nil {
+		key.login = *route.Credentials
+	}
+	return key, queue.Result{}, true
+}
+
+// source chooses the local address: one of the message's own, else of the default ones, else any. A retry leaves from
+// the address of the attempt before when it can, as greylisting remembers addresses.
+func (e *Engine) source(m *queue.Message) (netip.Addr, bool) {
+	if m.IPs == nil && m.Pool == "" {
+		if len(e.Sources.Default) == 0 {
+			return netip.Addr{}, true
+		}
+		return e.choose(e.Sources.Default, m), true
+	}
+	usable := make([]netip.Addr, 0, len(m.IPs))
+	for _, text := range m.IPs {
+		if ip, err := netip.ParseAddr(text); err == nil && e.isLocal(ip.Unmap()) {
+			usable = append(usable, ip.Unmap())
+		}
+	}
+	if len(usable) == 0 {
+		return netip.Addr{}, false
+	}
+	return e.choose(usable, m), true
+}
+
+func (e *Engine) choose(from []netip.Addr, m *queue.Message) netip.Addr {
+	if len(from) == 1 {
+		return from[0]
+	}
+	if n := len(m.Results); n > 0 {
+		for _, ip := range from {
+			if ip.String() == m.Results[n-1].From {
+				return ip
+			}
+		}
+	}
+	return from[e.turn.Add(1)%uint64(len(from))]
+}
+
+func (e *Engine) isLocal(ip netip.Addr) bool {
+	if e.Sources.Local == nil {
+		return true
+	}
+	for _, local := range e.Sources.Local() {
+		if local == ip {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,92 @@
+package delivery
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// job is a message in memory, from the moment it is read until it is settled, released or parked.
+type job struct {
+	d        *queue.Delivery
+	m        *queue.Message
+	domain   string // recipient domain, lower case
+	deadline time.Time
+	since    time.Time // read, for the limit on holding it
+	size     int64
+	unsent   int // how often a connection broke before this mail had a part in it
+	tx       Transaction
+	target   netip.AddrPort // of the attempt
+
+	path       *path
+	prev, next *job // in a jobList
+}
+
+// jobList is a doubly linked list of jobs. A job is in one list at a time.
+type jobList struct {
+	first, last *job
+	n           int
+}
+
+func (l *jobList) pushBack(j *job) {
+	j.prev, j.next = l.last, nil
+	if l.last != nil {
+		l.last.next = j
+	} else {
+		l.first = j
+	}
+	l.last = j
+	l.n++
+}
+
+func (l *jobList) pushFront(j *job) {
+	j.prev, j.next = nil, l.first
+	if l.first != nil {
+		l.first.prev = j
+	} else {
+		l.last = j
+	}
+	l.first = j
+	l.n++
+}
+
+func (l *jobList) remove(j *job) {
+	if j.prev != nil {
+		j.prev.next = j.next
+	} else {
+		l.first = j.next
+	}
+	if j.next != nil {
+		j.next.prev = j.prev
+	} else {
+		l.last = j.prev
+	}
+	j.prev, j.next = nil, nil
+	l.n--
+}
+
+func (l *jobList) popFront() *job {
+	j := l.first
+	if j != nil {
+		l.remove(j)
+	}
+	return j
+}
+
+func (l *jobList) popBack() *job {
+	j := l.last
+	if j != nil {
+		l.remove(j)
+	}
+	return j
+}
+
+// takeAll empties the list and returns the jobs in order.
+func (l *jobList) takeAll() []*job {
+	jobs := make([]*job, 0, l.n)
+	for j := l.popFront(); j != nil; j = l.popFront() {
+		jobs = append(jobs, j)
+	}
+	return jobs
+}

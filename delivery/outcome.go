@@ -1,0 +1,142 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// RetryPolicy says how long and how often mail is tried. Messages may override it.
+type RetryPolicy struct {
+	// Intervals between attempts; the last repeats. Empty: 10, 10, 30, 30 minutes, 1, 1, 2 hours.
+	Intervals []time.Duration
+	// Lifetime after the first pick-up; zero means a day.
+	Lifetime time.Duration
+	// MaxAttempts; zero means no limit.
+	MaxAttempts int
+}
+
+func (r *RetryPolicy) lifetime() time.Duration {
+	if r.Lifetime <= 0 {
+		return 24 * time.Hour
+	}
+	return r.Lifetime
+}
+
+// after returns the delay that follows attempt n, counted from 1.
+func (r *RetryPolicy) after(n int, own []time.Duration) time.Duration {
+	intervals := own
+	if len(intervals) == 0 {
+		intervals = r.Intervals
+	}
+	if len(intervals) == 0 {
+		intervals = []time.Duration{10 * time.Minute, 10 * time.Minute, 30 * time.Minute, 30 * time.Minute, time.Hour, time.Hour, 2 * time.Hour}
+	}
+	return intervals[min(max(n, 1), len(intervals))-1]
+}
+
+// attempted judges the outcome of a mail that went, or tried to go, over a connection.
+func (e *Engine) attempted(c *connection, j *job) {
+	result := j.tx.Result
+	j.target = c.target
+	e.Throttle.Observe(c.p.key.Path, c.target.Addr(), throttle.Outcome{
+		Code: result.Code, Text: j.tx.Text, Sent: result.Success(), ConnLost: result.Result == queue.Lost,
+	})
+	if result.Success() {
+		if c.accepted++; c.accepted == 1 {
+			c.p.recovered()
+		}
+		e.delivered(j, result)
+		return
+	}
+	if e.ctx.Err() != nil {
+		e.release(j) // we broke it off ourselves
+		return
+	}
+	if result.Result == queue.Invalid {
+		c.event(monitor.Strange, result.Description)
+	}
+	broken := result.Code == 421 || result.Result == queue.Lost || result.Result == queue.Timeout
+	switch {
+	case result.Code == 421 && c.accepted > 0 && j.unsent < 3:
+		c.unsent(j) // the host has had enough of this connection, not of this mail
+		return
+	case broken && c.accepted == 0:
+		c.p.strike(result)
+	}
+	if result.Code >= 500 {
+		e.fail(j, result)
+	} else {
+		e.retry(j, result)
+	}
+}
+
+func (e *Engine) delivered(j *job, result queue.Result) {
+	e.record(j, result)
+	e.report(monitor.Delivered, j)
+	e.settle(j, e.finished(j, e.Names.Success, successQueue))
+}
+
+// fail finishes a message for good.
+func (e *Engine) fail(j *job, result queue.Result) {
+	e.record(j, result)
+	e.report(monitor.Failed, j)
+	e.settle(j, e.finished(j, e.Names.Failure, failureQueue))
+}
+
+// notTried finishes a message without an attempt.
+func (e *Engine) notTried(j *job, result queue.Result) {
+	e.record(j, result)
+	e.report(monitor.NotTried, j)
+	e.settle(j, e.finished(j, e.Names.Failure, failureQueue))
+}
+
+// expire finishes a message whose time is over.
+func (e *Engine) expire(j *job) { e.notTried(j, expired(j)) }
+
+// retry puts a message back into the outbox for later, or finishes it when its attempts are used up. There is no attempt
+// after its deadline: it is picked up once more then, to be finished.
+func (e *Engine) retry(j *job, result queue.Result) {
+	e.record(j, result)
+	if n := e.maxAttempts(j.m); n > 0 && len(j.m.Results) >= n {
+		e.notTried(j, exhausted(n))
+		return
+	}
+	now := time.Now()
+	next := now.Add(e.Retry.after(len(j.m.Results), j.m.Retries))
+	if next.After(j.deadline) {
+		next = j.deadline
+	}
+	j.m.NextAttempt = next.UTC().Truncate(time.Second)
+	if j.m.NextAttempt.Before(next) {
+		j.m.NextAttempt = j.m.NextAttempt.Add(time.Second)
+	}
+	e.report(monitor.Retried, j)
+	items := []queue.Item{{Queue: e.Names.Outbox, Message: j.m}}
+	if name := override(j.m.Queues, retryQueue, e.Names.Retry); name != "" {
+		items = append(items, queue.Item{Queue: name, Message: published(j)})
+	}
+	e.settle(j, items)
+}
+
+// record adds a result to the message.
+func (e *Engine) record(j *job, result queue.Result) {
+	result.Time = time.Now().UTC().Truncate(time.Second)
+	results := make([]queue.Result, len(j.m.Results)+1)
+	copy(results, j.m.Results)
+	results[len(results)-1] = result
+	j.m.Results = results
+}
+
+// report tells the monitor of the last result.
+func (e *Engine) report(kind monitor.Kind, j *job) {
+	result := &j.m.Results[len(j.m.Results)-1]
+	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,
+		Text: result.Description, Message: j.m, Result: result, Remote: j.target}
+	if j.path != nil {
+		ev.MTA = j.path.key.Source
+	}
+	e.observe(ev)
+}
