@@ -1,0 +1,31 @@
+# make test    installs the servers that the tests need, builds, checks, and runs every test
+# make check   vet, staticcheck, gofmt, and the arrows between rooms
+# make race    every test under the race detector
+# make bench   source -> mtad -> sink beside a bare relay and Postfix
+# make fuzz    every fuzz target, 20 s each (FUZZTIME=1m for longer)
+
+FUZZTIME ?= 20s
+
+.PHONY: test check race bench fuzz servers
+
+test: servers check
+	go build ./...
+	SLUICE_REQUIRE_SERVERS=1 go test -timeout 10m ./...
+
+check:
+	go vet ./...
+	go tool staticcheck ./...
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt wants to change:"; echo "$$unformatted"; exit 1; fi
+	go test ./internal/house
+
+race: servers
+	SLUICE_REQUIRE_SERVERS=1 go test -race -timeout 20m ./...
+
+bench:
+	go run ./internal/bench $(BENCHFLAGS)
+
+fuzz:
+	scripts/fuzz.sh $(FUZZTIME)
+
+servers:
+	scripts/install-servers.sh

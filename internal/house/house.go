@@ -1,0 +1,72 @@
+// Package house holds the house plan: which room may import which. Its test checks every package against it.
+package house
+
+import "strings"
+
+// Module is the path that all packages begin with.
+const Module = "github.com/sluicemail/sluice"
+
+// rooms lists, longest prefix first where they nest, what each room may import beside its own parent, everything under
+// internal/, and what is not ours.
+var rooms = []struct {
+	room string
+	may  []string
+}{
+	{"examples", []string{"auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin", "throttle"}},
+	{"console", []string{"auth", "config/settings", "config/snapshot", "monitor", "queue"}},
+	{"config/snapshot", []string{"config/settings", "delivery/rules", "throttle", "smtpin/enqueue"}},
+	{"config/settings", nil},
+	{"config", nil},
+	{"delivery", []string{"queue", "throttle", "monitor"}},
+	{"smtpin/enqueue", []string{"smtpin", "queue", "monitor", "checks/report"}},
+	{"smtpin", []string{"smtpin/wire", "auth", "checks", "monitor"}},
+	{"auth", nil},
+	{"checks", nil},
+	{"throttle", nil},
+	{"queue", nil},
+	{"monitor", nil},
+}
+
+// internals may import rooms although they stand in the basement: they are programs and parts of tests.
+var internals = map[string]bool{
+	"internal/bench":      true,
+	"internal/testserver": true,
+	"internal/e2e":        true,
+}
+
+// Allowed reports whether one package of the module may import another; both are given relative to it.
+func Allowed(from, to string) bool {
+	if under(from, "internal") {
+		return internals[from] || under(to, "internal")
+	}
+	if under(to, "internal") {
+		return true
+	}
+	for _, r := range rooms {
+		if !under(from, r.room) {
+			continue
+		}
+		return sameRoom(from, to, r.room) || among(to, r.may)
+	}
+	return false
+}
+
+// sameRoom reports whether a driver imports the room it belongs to, or an examiner of it. A room does not import what is
+// beneath it unless the table says so, and drivers leave each other alone.
+func sameRoom(from, to, room string) bool {
+	return under(to, room) && (under(from, to) || strings.HasSuffix(to, "test"))
+}
+
+func among(to string, may []string) bool {
+	for _, room := range may {
+		if under(to, room) {
+			return true
+		}
+	}
+	return false
+}
+
+// under reports whether a package is the given one or below it.
+func under(pkg, parent string) bool {
+	return pkg == parent || strings.HasPrefix(pkg, parent+"/")
+}

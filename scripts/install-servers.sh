@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs the real servers that the integration tests talk to, on Debian or Ubuntu. What is there already is left alone.
+# None of them is started as a service: the tests start their own on loopback, in temporary directories.
+set -euo pipefail
+
+packages=(
+    dnsmasq-base # a DNS server configured on its command line
+    knot         # an authoritative server with a signed zone
+    knot-dnsutils
+    unbound      # a validating resolver
+    postfix      # the peer in benchmarks; smtp-sink as a target
+    swaks        # an SMTP client
+)
+
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "install-servers: not root; install these yourself, or have their tests fail: ${missing[*]}" >&2
+    exit 1
+fi
+
+# Keep the packages from starting services while they are installed.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}"
