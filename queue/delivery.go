@@ -39,6 +39,9 @@ type Driver interface {
 // NewDelivery returns a delivery for the given driver; engines fill in the fields.
 func NewDelivery(driver Driver) *Delivery { return &Delivery{driver: driver} }
 
+// Driver returns what NewDelivery was given, so that an engine's Park can tell its own deliveries.
+func (d *Delivery) Driver() Driver { return d.driver }
+
 // Settle removes the message from its queue and stores its successors (results, a retry, a bounce, or none) in one
 // step. It returns when that is durable or, on engines that log lazily, ordered in the log: a crash may then hand the
 // message out again, but never lose both it and its successors. A successor whose Body is that of d.Message shares its

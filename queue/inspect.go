@@ -2,13 +2,16 @@ package queue
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Inspector is the add-on of engines whose contents can be looked at and moved about while mail flows. What is out with
 // a consumer is listed but not moved or purged.
 type Inspector interface {
-	// Queues returns the state of every queue that exists, sorted by name. It reads counters and scans nothing.
+	// Queues returns the state of every queue that exists, sorted by name. It reads counters and scans nothing. Whether a
+	// queue that is empty still exists is up to the engine.
 	Queues(ctx context.Context) ([]Stats, error)
 	// List returns up to limit entries that match f, oldest first, and a cursor that continues behind them ("" at the
 	// end). An empty cursor starts at the beginning; limit 0 means 100.
@@ -16,11 +19,13 @@ type Inspector interface {
 	// Peek returns the message with this id without taking it. Its body is valid until the message is settled.
 	// ErrNotFound when there is none.
 	Peek(ctx context.Context, id string) (*Message, error)
-	// Move puts what matches f into the queue to and returns how many that were.
+	// Move puts what matches f, and is not in it yet, into the queue to and returns how many that were. What was parked
+	// is ready there; what was delayed stays delayed.
 	Move(ctx context.Context, f Filter, to string) (int, error)
 	// Purge removes what matches f and returns how many that were.
 	Purge(ctx context.Context, f Filter) (int, error)
-	// RetryNow makes delayed and parked messages that match f due at once and returns how many that were.
+	// RetryNow makes delayed and parked messages that match f due at once and returns how many that were. The messages
+	// themselves, their NextAttempt included, stay as they are.
 	RetryNow(ctx context.Context, f Filter) (int, error)
 }
 
@@ -48,6 +53,30 @@ type Filter struct {
 	Text      string // case-insensitive substring of envelope, recipient, message-id, or a tag
 }
 
+// Matches reports whether a message with this entry is selected at the given time.
+func (f *Filter) Matches(e *Entry, now time.Time) bool {
+	age := now.Sub(e.Stored)
+	switch {
+	case f.Queue != "" && f.Queue != e.Queue,
+		f.ID != "" && f.ID != e.ID,
+		f.State != AnyState && f.State != e.State,
+		f.OlderThan != 0 && age <= f.OlderThan,
+		f.NewerThan != 0 && age >= f.NewerThan,
+		f.Envelope != "" && !strings.EqualFold(f.Envelope, e.Envelope),
+		f.Recipient != "" && !strings.EqualFold(f.Recipient, e.Recipient),
+		f.Domain != "" && !strings.EqualFold(f.Domain, DomainOf(e.Recipient)),
+		f.Tag != "" && !slices.Contains(e.Tags, f.Tag):
+		return false
+	}
+	return f.Text == "" || e.contains(f.Text)
+}
+
+func (e *Entry) contains(text string) bool {
+	text = strings.ToLower(text)
+	has := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
+	return has(e.Envelope) || has(e.Recipient) || has(e.ID) || slices.ContainsFunc(e.Tags, has)
+}
+
 // State is where a message in a queue is.
 type State uint8
 
@@ -73,9 +102,9 @@ type Entry struct {
 	Envelope  string
 	Recipient string
 	Tags      []string
-	Size      int64 // of the mail, in bytes
-	Attempts  int
-	Stored    time.Time // when the first version of it was stored
+	Size      int64     // of the mail, in bytes
+	Attempts  int       // number of results
+	Stored    time.Time // when it was published first: a successor with the same ID keeps the time
 	Due       time.Time // zero: at once
 	Parked    string    // key, when parked
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -18,10 +19,10 @@ type Message struct {
 	Key       string          // key: the mail is in the message store under this key
 	KeepMIME  bool            // keepmime: keep the mail in the results
 	Data      json.RawMessage // data: an object for personalisation
-	IPs       []string        // ips: local addresses it may leave from; nil: any
+	IPs       []string        // ips: local addresses it may leave from; nil: any; empty: none, which fails at bind
 	Pool      string          // pool: ignored when IPs is set
 
-	NextAttempt    time.Time       // nextattempt: not before
+	NextAttempt    time.Time       // nextattempt: not before; stored rounded up to a second, other times down
 	MaxDeliverTime time.Time       // maxdelivertime: given up after; zero: as configured
 	MaxAttempts    int             // maxattempts: zero: as configured; negative: unlimited (0 in JSON)
 	Retries        []time.Duration // retries: whole seconds; the last repeats; nil: as configured
@@ -142,4 +143,17 @@ type HTTPSource struct {
 	Authentication string // name of the token
 	RemoteIP       string
 	RemotePort     int
+}
+
+// Domain returns the domain of the recipient in lower case: what follows the last "@", "" when there is none.
+func (m *Message) Domain() string { return DomainOf(m.Recipient) }
+
+// DomainOf returns the domain of an address in lower case: what follows the last "@", "" when there is none. It
+// allocates only when there is something to change.
+func DomainOf(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return ""
+	}
+	return strings.ToLower(address[at+1:])
 }

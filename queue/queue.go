@@ -3,7 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"time"
 )
 
@@ -13,17 +13,26 @@ import (
 type Queue interface {
 	// Publish returns nil when every item is durable. On an error some of them may be stored: the caller may publish
 	// again, which can make a duplicate but never a loss. Engines that store all or nothing say so with [Atomic].
-	// Items whose messages share a Body value share its storage. A message whose NextAttempt lies in the future is not
-	// handed out before. The queue does not change the messages and keeps no reference to them after it returns,
-	// their bodies excepted, which it may read for as long as a Delivery of them is out.
+	// Items whose messages share a Body value share its storage; see [SameBody]. A message whose NextAttempt lies in the
+	// future is not handed out before. Items without a message or without the name of a queue are refused with an error,
+	// and then nothing is stored; see [CheckItems].
+	//
+	// The queue does not change the messages and keeps no reference to them after it returns, but for bodies in memory,
+	// those with a method Bytes: it may go on reading them, so they must never change. Any other body is read before
+	// Publish returns and may be closed then.
 	Publish(ctx context.Context, items ...Item) error
 
 	// Consume hands the messages of the named queue to handle, one call at a time; handle must not block. It returns
-	// when ctx ends (nil), or with the error that ended it. Once it has returned, handle is called no more; deliveries
-	// already handed out stay settleable until Close. Several consumers of one queue share its messages.
+	// when ctx ends (nil), or with the error that ended it, ErrClosed after Close. Once it has returned, handle is called
+	// no more; deliveries already handed out stay settleable until Close. Several consumers of one queue share its
+	// messages.
+	//
+	// Messages of a higher Priority go first. Among equals there is no promise of order but that a message which waits is
+	// not passed over for ever; engines hand out in the order of publishing, or take turns between recipient domains.
 	Consume(ctx context.Context, name string, opts ConsumeOptions, handle func(*Delivery)) error
 
-	// Close releases what the queue holds. Deliveries that are still out return to their queue, as if released.
+	// Close releases what the queue holds. Deliveries that are still out return to their queue, as if released. From
+	// then on every method, those of deliveries included, returns ErrClosed; a second Close returns nil.
 	Close() error
 }
 
@@ -38,6 +47,20 @@ type Item struct {
 	Message *Message
 }
 
+// CheckItems returns an error that names the first item without a message or without the name of a queue, and nil when
+// there is none. Engines call it before they store anything.
+func CheckItems(items []Item) error {
+	for i := range items {
+		if items[i].Message == nil {
+			return fmt.Errorf("queue: item %d of %d, for queue %q, has no message", i+1, len(items), items[i].Queue)
+		}
+		if items[i].Queue == "" {
+			return fmt.Errorf("queue: item %d of %d, message %q, names no queue", i+1, len(items), items[i].Message.ID)
+		}
+	}
+	return nil
+}
+
 // ConsumeOptions tunes a consumer. The zero value is usable.
 type ConsumeOptions struct {
 	// Prefetch is the largest number of deliveries that are out at a time: neither settled, released nor parked.
@@ -47,41 +70,6 @@ type ConsumeOptions struct {
 
 // DefaultPrefetch is what a zero ConsumeOptions.Prefetch means.
 const DefaultPrefetch = 1000
-
-// Body is a mail as it goes over the wire: header and content with CRLF line ends, not dot-stuffed. ReadAt is safe for
-// concurrent use. *bytes.Reader and *io.SectionReader are bodies.
-//
-// A body that also has a method Bytes() []byte lies in memory and may be read, never written, through it; one with a
-// method File() *os.File is exactly the content of that file, which an engine on the same file system may adopt by a
-// hard link instead of copying it.
-type Body interface {
-	io.ReaderAt
-	Size() int64
-}
-
-// Bytes is a Body in memory. It must not be changed once it has been handed on.
-type Bytes []byte
-
-// ReadAt implements io.ReaderAt.
-func (b Bytes) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, errors.New("queue: negative offset")
-	}
-	if off >= int64(len(b)) {
-		return 0, io.EOF
-	}
-	n := copy(p, b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// Size returns the length in bytes.
-func (b Bytes) Size() int64 { return int64(len(b)) }
-
-// Bytes returns b itself.
-func (b Bytes) Bytes() []byte { return b }
 
 // The errors of a queue. Engines wrap them with the cause; test with errors.Is. The comments give the reply that
 // smtpin/enqueue makes of each.
