@@ -17,7 +17,7 @@ type load struct {
 }
 
 func newLoad(s *Source) *load {
-	l := &load{source: s, mail: "MAIL FROM:<" + s.From + ">\r\n"}
+	l := &load{source: s, mail: "MAIL FROM:<" + s.From + ">\r\n", sum: "00000000"}
 	l.head = s.Header + "From: <" + s.From + ">\r\nTo: <undisclosed@" + s.Domains[0] + ">\r\n" +
 		"Subject: A mail from the source\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n"
 	text := filler(max(s.Size-len(l.header(nil, 1_000_000))-2, 0))

@@ -115,11 +115,10 @@ func (s *session) readMail() error {
 			return nil
 		}
 		// Keep what may be the start of the end, and the header until it is complete.
-		if s.mail.headDone || len(window) == sinkBuffer || bytes.Contains(window, endOfHead) {
-			if rest := len(endOfMail) - 1; len(window) > rest {
-				s.mail.take(window[:len(window)-rest])
-				s.r = s.w - rest
-			}
+		sure := window[:max(len(window)-len(endOfMail)+1, 0)]
+		if s.mail.headDone || len(window) == sinkBuffer || bytes.Contains(sure, endOfHead) {
+			s.mail.take(sure)
+			s.r += len(sure)
 		}
 		if err := s.fill(); err != nil {
 			return err
