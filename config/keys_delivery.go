@@ -1,0 +1,72 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// privateRanges are the addresses on which nobody else's attachments are found.
+const privateRanges = "0.0.0.0/8,10.0.0.0/8,100.64.0.0/10,127.0.0.0/8,169.254.0.0/16,172.16.0.0/12,192.168.0.0/16,::/128,::1/128,fc00::/7,fe80::/10"
+
+func deliveryKeys() []Key {
+	return []Key{
+		key("max-delivertime", "86400", seconds(time.Second), func(c *Config) *time.Duration { return &c.MaxDeliverTime }, "seconds to keep trying after the first pickup").alias("max-deliver-time"),
+		key("max-attempts", "0", count(0), func(c *Config) *int { return &c.MaxAttempts }, "attempts for one message; 0: unlimited"),
+		key("retry-interval", "600,600,1800,1800,3600,3600,7200", intervals(), func(c *Config) *[]time.Duration { return &c.RetryInterval }, "delays between attempts; the last repeats"),
+		key("validate-envelope", "strict", oneOf("strict", "loose"), func(c *Config) *string { return &c.ValidateEnvelope }, "loose sends from addresses that RFC 5321 forbids"),
+		key("validate-recipient", "strict", oneOf("strict", "loose"), func(c *Config) *string { return &c.ValidateRecipient }, "loose sends to addresses that RFC 5321 forbids"),
+		key("smarthost", "", host(), func(c *Config) *string { return &c.Smarthost }, "relay for all mail").blank("none"),
+		key("smarthost-port", "25", port(), func(c *Config) *int { return &c.SmarthostPort }, "port of the relay"),
+		key("smarthost-username", "", plain(), func(c *Config) *string { return &c.SmarthostUsername }, "user to log in as at the relay"),
+		key("smarthost-password", "", secret(), func(c *Config) *string { return &c.SmarthostPassword }, "password for the relay"),
+		key("smtp-sink-address", "", sink(), func(c *Config) *string { return &c.SMTPSinkAddress }, "all connections go here instead, for tests; 0.0.0.0: off").blank("off"),
+		key("smtp-sink-port", "25", port(), func(c *Config) *int { return &c.SMTPSinkPort }, "port of the sink"),
+		key("smtp-sink-username", "", plain(), func(c *Config) *string { return &c.SMTPSinkUsername }, "user to log in as at the sink"),
+		key("smtp-sink-password", "", secret(), func(c *Config) *string { return &c.SMTPSinkPassword }, "password for the sink"),
+		key("dsn-notify", "FAILURE", notify(), func(c *Config) *[]string { return &c.DSNNotify }, "when to send bounces, unless the message says so: FAILURE, DELAY, SUCCESS or NEVER"),
+		key("dsn-ret", "HDRS", oneOf("FULL", "HDRS"), func(c *Config) *string { return &c.DSNRet }, "what a bounce returns, unless the message says so: FULL or HDRS"),
+		key("smtp-routes", "", path(), func(c *Config) *string { return &c.SMTPRoutes }, "file of domain:relay:port lines").ours(),
+		key("allow-private-targets", "false", boolean(), func(c *Config) *bool { return &c.AllowPrivateTargets }, "deliver to MX hosts with private, loopback or link-local addresses").ours(),
+		key("bounce-from", "postmaster", plain(), func(c *Config) *string { return &c.BounceFrom }, "From of bounces").ours(),
+		key("bounce-host", "", host(), func(c *Config) *string { return &c.BounceHost }, "domain of bounces").blank("hostname").ours(),
+		key("double-bounce-to", "", plain(), func(c *Config) *string { return &c.DoubleBounceTo }, "where bounces of bounces go; a bare user gets bounce-host").blank("dropped").ours(),
+	}
+}
+
+func throttleKeys() []Key {
+	proxies := func() codec[string] { return address("http", "https", "socks", "socks5") }
+	return []Key{
+		key("domain-maxmessages", "0", count(0), func(c *Config) *int { return &c.DomainMaxMessages }, "messages a minute to one target domain; 0: unlimited"),
+		key("domain-maxconnects", "0", count(0), func(c *Config) *int { return &c.DomainMaxConnects }, "new connections a minute to one target domain; 0: unlimited"),
+		key("domain-maxconnections", "0", count(0), func(c *Config) *int { return &c.DomainMaxConnections }, "simultaneous connections to one target domain; 0: unlimited"),
+		key("domain-maxqueue", "500", count(1), func(c *Config) *int { return &c.DomainMaxQueue }, "messages for one target domain in memory"),
+		key("ip-maxmessages", "0", count(0), func(c *Config) *int { return &c.IPMaxMessages }, "messages a minute to one target IP; 0: unlimited"),
+		key("ip-maxconnects", "0", count(0), func(c *Config) *int { return &c.IPMaxConnects }, "new connections a minute to one target IP; 0: unlimited"),
+		key("ip-maxconnections", "0", count(0), func(c *Config) *int { return &c.IPMaxConnections }, "simultaneous connections to one target IP; 0: unlimited"),
+		key("connection-maxmessages", "0", count(0), func(c *Config) *int { return &c.ConnectionMaxMessages }, "messages over one connection; 0: unlimited"),
+		key("connection-maxidle", "5000", millis(0), func(c *Config) *time.Duration { return &c.ConnectionMaxIdle }, "milliseconds a connection without work stays open"),
+		key("connection-secure", "true", boolean(), func(c *Config) *bool { return &c.ConnectionSecure }, "use TLS when it is offered"),
+		key("proxy-server", "", proxies(), func(c *Config) *string { return &c.ProxyServer }, "proxy for outgoing HTTP: http:// or socks://"),
+		key("download-cache", "", path(), func(c *Config) *string { return &c.DownloadCache }, "directory where downloaded attachments are kept").blank("memory"),
+		key("download-ttl", "3600", seconds(0), func(c *Config) *time.Duration { return &c.DownloadTTL }, "seconds a downloaded attachment is kept"),
+		key("download-user-agent", "", plain(), func(c *Config) *string { return &c.DownloadUserAgent }, "User-Agent of downloads"),
+		key("download-proxy", "", proxies(), func(c *Config) *string { return &c.DownloadProxy }, "proxy for downloads").blank("proxy-server"),
+		key("download-blacklist", privateRanges, rangePorts(), func(c *Config) *[]RangePort { return &c.DownloadBlacklist }, "addresses nothing is downloaded from: all that are private"),
+		key("download-whitelist", "", rangePorts(), func(c *Config) *[]RangePort { return &c.DownloadWhitelist }, "exceptions to download-blacklist, such as 192.168.0.30/32:80"),
+	}
+}
+
+func dnsKeys() []Key {
+	return []Key{
+		key("dns-servers", "", dnsServers(), func(c *Config) *[]netip.AddrPort { return &c.DNSServers }, "resolvers to ask, 1.2.3.4 or 1.2.3.4:53").blank("those of resolv.conf").ours().restart(),
+		key("dns-trust-ad", "false", boolean(), func(c *Config) *bool { return &c.DNSTrustAD }, "believe these resolvers that an answer is authentic (AD bit)").ours().restart(),
+		key("dns-min-ttl", "60", seconds(time.Second), func(c *Config) *time.Duration { return &c.DNSMinTTL }, "seconds an answer is kept at least; zero is refused").restart(),
+		key("dns-timeout", "60", seconds(time.Millisecond), func(c *Config) *time.Duration { return &c.DNSTimeout }, "seconds to wait after the last try").restart(),
+		key("dns-interval", "3", seconds(time.Millisecond), func(c *Config) *time.Duration { return &c.DNSInterval }, "seconds between tries").restart(),
+		key("dns-attempts", "5", number(1, 100), func(c *Config) *int { return &c.DNSAttempts }, "tries for one look-up").restart(),
+		key("dns-capacity", "100", count(1), func(c *Config) *int { return &c.DNSCapacity }, "look-ups at a time").restart(),
+		key("dns-sockets", "4", number(1, 1024), func(c *Config) *int { return &c.DNSSockets }, "sockets that look-ups share").restart(),
+		key("dns-buffersize", "1MB", size(), func(c *Config) *int64 { return &c.DNSBufferSize }, "buffer of each of these sockets").restart(),
+		key("dns-rotate", "false", boolean(), func(c *Config) *bool { return &c.DNSRotate }, "ask the resolvers in turn instead of the first one first").restart(),
+	}
+}

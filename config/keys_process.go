@@ -1,0 +1,89 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+func consoleKeys() []Key {
+	return []Key{
+		key("www-port", "8485", optionalPort(), func(c *Config) *int { return &c.WWWPort }, "port of the console; 0: no HTTP").restart(),
+		key("www-ip", "0.0.0.0", ips(), func(c *Config) *[]netip.Addr { return &c.WWWIP }, "addresses the console listens on").blank("all").restart(),
+		key("www-secure-port", "", optionalPort(), func(c *Config) *int { return &c.WWWSecurePort }, "port of the console with HTTPS; HTTP redirects to it").blank("none").restart(),
+		key("www-certificate", "", path(), func(c *Config) *string { return &c.WWWCertificate }, "PEM file with the certificate and its chain"),
+		key("www-privatekey", "", path(), func(c *Config) *string { return &c.WWWPrivateKey }, "PEM file with the certificate's private key").alias("www-private-key"),
+		key("www-ciphers", "", plain(), func(c *Config) *string { return &c.WWWCiphers }, "OpenSSL cipher string for TLS up to 1.2; empty: Go's choice"),
+		key("www-auth", "", address(authSchemes()...), func(c *Config) *string { return &c.WWWAuth }, "who may log in: an authentication URL").blank("a password made at first start"),
+		key("www-password", "", secret(), func(c *Config) *string { return &c.WWWPassword }, "older form: one password, any user name; www-auth wins over it"),
+		key("www-dir", "", path(), func(c *Config) *string { return &c.WWWDir }, "serve the console's files from here").blank("built in"),
+		key("www-connections", "", count(0), func(c *Config) *int { return &c.WWWConnections }, "simultaneous HTTP connections, web sockets included").blank("unlimited").restart(),
+		key("www-host", "", host(), func(c *Config) *string { return &c.WWWHost }, "host under which other instances link here").blank("detected"),
+		key("www-url", "", address("http", "https"), func(c *Config) *string { return &c.WWWURL }, "URL under which other instances link here").blank("detected"),
+		key("www-cache-control", "", plain(), func(c *Config) *string { return &c.WWWCacheControl }, "Cache-Control of the console's files"),
+		key("render-useragent", "", plain(), func(c *Config) *string { return &c.RenderUserAgent }, "only this User-Agent may render mail"),
+	}
+}
+
+func logKeys() []Key {
+	return []Key{
+		key("application-log", "stderr", texts(), func(c *Config) *[]string { return &c.ApplicationLog }, "stdout, stderr, syslog, files; several with commas"),
+		key("send-log-file", "", path(), func(c *Config) *string { return &c.SendLogFile }, "log of attempts"),
+		key("send-log-format", "", plain(), func(c *Config) *string { return &c.SendLogFormat }, "its template").blank("built in"),
+		key("send-bin-log-file", "", path(), func(c *Config) *string { return &c.SendBinLogFile }, "log of attempts, a JSON object a line"),
+		key("received-log-file", "", path(), func(c *Config) *string { return &c.ReceivedLogFile }, "log of messages received"),
+		key("received-log-format", "", plain(), func(c *Config) *string { return &c.ReceivedLogFormat }, "its template").blank("built in"),
+		key("received-bin-log-file", "", path(), func(c *Config) *string { return &c.ReceivedBinLogFile }, "log of messages received, a JSON object a line"),
+		key("download-log-file", "", path(), func(c *Config) *string { return &c.DownloadLogFile }, "log of downloads"),
+		key("download-log-format", "", plain(), func(c *Config) *string { return &c.DownloadLogFormat }, "its template").blank("built in"),
+		key("download-bin-log-file", "", path(), func(c *Config) *string { return &c.DownloadBinLogFile }, "log of downloads, a JSON object a line"),
+		key("www-log-file", "", path(), func(c *Config) *string { return &c.WWWLogFile }, "log of requests to the console"),
+		key("www-log-format", "", plain(), func(c *Config) *string { return &c.WWWLogFormat }, "its template").blank("built in"),
+		key("www-bin-log-file", "", path(), func(c *Config) *string { return &c.WWWBinLogFile }, "log of requests to the console, a JSON object a line"),
+		older("error-log", "older name of application-log"),
+		older("send-log-directory", "older form of send-log-file: its directory"),
+		older("send-log-prefix", "older form of send-log-file: its name in that directory"),
+		older("send-log-maxsize", "ignored: a log that logrotate moves is opened anew"),
+		older("send-log-history", "ignored: a log that logrotate moves is opened anew"),
+		older("received-log-directory", "older form of received-log-file: its directory"),
+		older("received-log-prefix", "older form of received-log-file: its name in that directory"),
+		older("received-log-maxsize", "ignored: a log that logrotate moves is opened anew"),
+		older("received-log-history", "ignored: a log that logrotate moves is opened anew"),
+		older("download-log-directory", "older form of download-log-file: its directory"),
+		older("download-log-prefix", "older form of download-log-file: its name in that directory"),
+		older("download-log-maxsize", "ignored: a log that logrotate moves is opened anew"),
+		older("download-log-history", "ignored: a log that logrotate moves is opened anew"),
+		older("www-log-directory", "older form of www-log-file: its directory"),
+		older("www-log-prefix", "older form of www-log-file: its name in that directory"),
+		older("www-log-maxsize", "ignored: a log that logrotate moves is opened anew"),
+		older("www-log-history", "ignored: a log that logrotate moves is opened anew"),
+		key("webhook-url", "", address("http", "https"), func(c *Config) *string { return &c.WebhookURL }, "results are posted here in batches").ours(),
+		key("webhook-secret", "", secret(), func(c *Config) *string { return &c.WebhookSecret }, "signs these batches").ours(),
+		key("metrics-address", "", listen(), func(c *Config) *string { return &c.MetricsAddress }, "endpoint for Prometheus, such as 127.0.0.1:9100").ours().restart(),
+	}
+}
+
+func spoolKeys() []Key {
+	return []Key{
+		key("spool-directory", "", path(), func(c *Config) *string { return &c.SpoolDirectory }, "watched directory of MIME files").restart(),
+		key("spool-fail-directory", "", path(), func(c *Config) *string { return &c.SpoolFailDirectory }, "where files go that cannot be used").restart(),
+		key("spool-delay", "0", seconds(0), func(c *Config) *time.Duration { return &c.SpoolDelay }, "seconds a file stays before it is picked up").restart(),
+		key("spool-remove", "true", boolean(), func(c *Config) *bool { return &c.SpoolRemove }, "remove files once they are queued").restart(),
+		key("spool-extract", "true", boolean(), func(c *Config) *bool { return &c.SpoolExtract }, "turn x-mq-* headers into properties of the message").restart(),
+		key("spool-open-files", "10", count(1), func(c *Config) *int { return &c.SpoolOpenFiles }, "files open at a time").restart(),
+		key("spool-threads", "1", number(1, 1024), func(c *Config) *int { return &c.SpoolThreads }, "files read at a time").restart(),
+	}
+}
+
+func processKeys() []Key {
+	const crash = "nothing is sent anywhere after a crash"
+	return []Key{
+		key("user", "", plain(), func(c *Config) *string { return &c.User }, "user to become after the ports are open").blank("whoever started it").restart(),
+		key("lock", "", path(), func(c *Config) *string { return &c.Lock }, "pid file that refuses a second start (MailerQ: /tmp/mailerq.pid)").blank("none").restart(),
+		ignored("license", "there is no licence"),
+		ignored("heartbeat", "nothing is reported to anybody"),
+		ignored("heartbeat-enabled", "nothing is reported to anybody"),
+		ignored("disable-crash-report", crash),
+		ignored("disable-crash-post", crash),
+		ignored("plugin-directory", "Go interfaces replace plug-ins"),
+	}
+}
