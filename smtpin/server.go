@@ -1,0 +1,199 @@
+package smtpin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/smtpin/wire"
+)
+
+// ErrServerClosed is returned by Serve after Shutdown or Close.
+var ErrServerClosed = errors.New("smtpin: server closed")
+
+// Server is an SMTP server. Its fields must not change once it serves; only Backend has to be set. A Server that has nothing
+// else has no AUTH, no TLS, and lets in clients on loopback only.
+type Server struct {
+	// Backend makes the sessions. It is required.
+	Backend Backend
+
+	// Listeners are where ListenAndServe listens.
+	Listeners []*Listener
+
+	// Name returns our name in the greeting for connections to a local address; nil or "": Hostname.
+	Name func(local netip.Addr) string
+	// Hostname is our name where Name has none. "": the reverse DNS of the local address, or an address literal.
+	Hostname string
+	// Resolver does the reverse DNS. Nil: net.DefaultResolver.
+	Resolver Resolver
+	// Greeting is the text after our name in the greeting. "": "ESMTP ready", or "LMTP ready".
+	Greeting string
+
+	// TLS returns the configuration for a new handshake; nil, or nil from it: no TLS. See CertFile for certificates that
+	// change.
+	TLS func() *tls.Config
+
+	// DefaultDomain is appended to addresses that have no domain. "": they are refused, except for <postmaster>, which gets our
+	// own name.
+	DefaultDomain string
+	// Strict demands addresses after RFC 5321 and RFC 6531. Otherwise anything goes that has an @ and a valid domain to its
+	// right.
+	Strict bool
+
+	// MaxSize is the largest mail, in bytes. Zero: 100,000,000. Negative: any.
+	MaxSize int64
+	// MaxRecipients is how many recipients a mail may have; further ones get 452 4.5.3. Zero: 1,000.
+	MaxRecipients int
+	// MaxErrors is how many commands may be wrong before the connection is closed. Zero: 20.
+	MaxErrors int
+	// MaxCommands is how many commands a client may give without a mail getting through, recipients not counted.
+	// Zero: 1,000.
+	MaxCommands int
+	// Timeout is how long a silent client is kept. It starts anew with every data received. Zero: 5 minutes.
+	Timeout time.Duration
+	// TransactionTimeout is how long a client may take for a mail, from the greeting or the end of the mail before.
+	// Zero: an hour.
+	TransactionTimeout time.Duration
+
+	// LineEnds says what becomes of CR and LF that stand alone in a mail.
+	LineEnds wire.LineEnds
+
+	// DSN offers and accepts the parameters of RFC 3461: set it when the backend heeds them.
+	DSN bool
+	// SMTPUTF8 offers RFC 6531.
+	SMTPUTF8 bool
+	// REQUIRETLS offers RFC 8689 on connections with TLS.
+	REQUIRETLS bool
+	// NoChunking does not offer BDAT (RFC 3030), and refuses it.
+	NoChunking bool
+
+	// Slots bounds the number of connections. Nil: 1,000.
+	Slots Slots
+	// Busy says what becomes of clients for whom there is no slot.
+	Busy Busy
+	// ConnectionsPerClient is how many connections one client address, or one /64 of IPv6, may have; further ones get 421
+	// 4.7.0. Zero: any number.
+	ConnectionsPerClient int
+
+	// Monitor is told what happens. Nil: monitor.Discard.
+	Monitor monitor.Monitor
+	// Logger gets what is out of order: panics of sessions, errors of a backend that their reply does not show, failing
+	// listeners. Nil: slog.Default().
+	Logger *slog.Logger
+
+	mu       sync.Mutex
+	started  bool
+	base     context.Context
+	cancel   context.CancelFunc
+	closing  bool // Shutdown or Close was called
+	sockets  map[net.Listener]struct{}
+	sessions map[*session]struct{}
+	clients  map[netip.Addr]int
+	wait     sync.WaitGroup
+	slots    Slots
+	buffers  wire.Buffers
+	names    names
+}
+
+// Slots counts connections, perhaps together with others.
+type Slots interface {
+	Acquire(context.Context) error
+	TryAcquire() bool
+	Release()
+}
+
+// Busy says what becomes of clients for whom there is no slot.
+type Busy uint8
+
+const (
+	// BusyWait leaves clients waiting in the accept queue.
+	BusyWait Busy = iota
+	// BusyReject answers them with 421 4.3.2.
+	BusyReject
+)
+
+// Resolver finds the names of an address. *net.Resolver is one.
+type Resolver interface {
+	LookupAddr(ctx context.Context, addr string) ([]string, error)
+}
+
+// semaphore is Slots of a fixed number.
+type semaphore chan struct{}
+
+func (s semaphore) Acquire(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s semaphore) TryAcquire() bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s semaphore) Release() { <-s }
+
+// start prepares the server for its first connection. The caller holds mu.
+func (s *Server) start() {
+	if s.started {
+		return
+	}
+	s.started = true
+	s.base, s.cancel = context.WithCancel(context.Background())
+	s.sockets = make(map[net.Listener]struct{})
+	s.sessions = make(map[*session]struct{})
+	s.clients = make(map[netip.Addr]int)
+	s.slots = s.Slots
+	if s.slots == nil {
+		s.slots = make(semaphore, 1000)
+	}
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger == nil {
+		return slog.Default()
+	}
+	return s.Logger
+}
+
+func (s *Server) monitor() monitor.Monitor {
+	if s.Monitor == nil {
+		return monitor.Discard
+	}
+	return s.Monitor
+}
+
+func (s *Server) tlsConfig() *tls.Config {
+	if s.TLS == nil {
+		return nil
+	}
+	return s.TLS()
+}
+
+// maxSize returns the size limit; zero is none.
+func (s *Server) maxSize() int64 { return max(0, or(s.MaxSize, 100_000_000)) }
+
+func (s *Server) timeout() time.Duration { return or(s.Timeout, 5*time.Minute) }
+
+func (s *Server) transactionTimeout() time.Duration { return or(s.TransactionTimeout, time.Hour) }
+
+// or returns v, or what its zero value stands for.
+func or[T comparable](v, zero T) T {
+	if v == *new(T) {
+		return zero
+	}
+	return v
+}
