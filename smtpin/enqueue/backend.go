@@ -1,0 +1,164 @@
+package enqueue
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/smtpin"
+)
+
+// Backend is an smtpin.Backend that puts received mail into queues. Only Queue must be set. A Backend may serve any number
+// of connections and servers; its fields must not be changed once it does, so what may change while mail comes in are
+// functions.
+type Backend struct {
+	// Queue takes the messages.
+	Queue queue.Queue
+	// Queues names the queues to use.
+	Queues Queues
+
+	// ServerID is part of every message id. Servers whose messages meet need different ones. Zero means 1.
+	ServerID uint
+
+	// Local reports whether mail to this address is accepted from anybody, and kept apart from mail to be sent on. Nil: no
+	// address is local. It is asked for each recipient and must not block.
+	Local func(address string) bool
+	// AuthOffered reports whether the client could have logged in: then it is asked to (530 5.7.0), otherwise relaying is
+	// denied (550 5.7.1). Nil: clients cannot log in.
+	AuthOffered func(*smtpin.Conn) bool
+	// IsReport recognises reports (DSN, MDN, ARF, DMARC, TLS) among mail to local addresses; those go to Queues.Reports. It
+	// gets the header of the mail, with the empty line at its end, and the whole mail, and must keep neither. Nil: none is
+	// recognised.
+	IsReport func(header []byte, mail queue.Body) bool
+	// Mapping says from which address mail leaves, by the address that it came in on; it is asked as each mail begins. Nil
+	// means a zero Mapping.
+	Mapping func() *Mapping
+
+	// NoExtract leaves x-mq-* header fields in the mail, untouched and without effect. Otherwise they are taken out, and
+	// obeyed when the client may relay.
+	NoExtract bool
+
+	// MemoryLimit is the size in bytes up to which a mail is held in memory. Larger ones go to a spool file. Zero means 256
+	// KiB.
+	MemoryLimit int
+	// SpoolDir is where spool files are made. A queue on the same file system can adopt them instead of copying. "" means the
+	// directory for temporary files.
+	SpoolDir string
+	// MaxSpoolFiles is how many spool files may be open at a time; further large mails are answered with 452. Those held in a
+	// queue that neither adopts nor copies files count as well. Zero means 1000.
+	MaxSpoolFiles int
+
+	// Monitor is told of each message that was stored. Nil: nobody is.
+	Monitor monitor.Monitor
+	// Log gets the reasons when mail could not be stored, which the client is not told. Nil: slog.Default.
+	Log *slog.Logger
+	// Now tells the time. Nil means time.Now.
+	Now func() time.Time
+
+	start   sync.Once
+	ids     *idMaker
+	spool   spooler
+	scratch scratch
+}
+
+var _ smtpin.Backend = (*Backend)(nil)
+
+// Queues names the queues that received mail goes to.
+type Queues struct {
+	// Inbox is for mail from clients that may relay. "" means that it goes to the outbox at once.
+	Inbox string
+	// Local is for mail to local addresses. "": as Inbox.
+	Local string
+	// Reports is for mail to local addresses that is a report. "": as any other local mail.
+	Reports string
+	// Refused is for mail to recipients that the client would have had to log in for. It is refused all the same. "": it is
+	// not kept.
+	Refused string
+	// Outbox is the queue that is delivered from. Overrides in a mail's header can name neither this nor the queues above. ""
+	// means "outbox".
+	Outbox string
+	// Discard accepts mail for the inbox and drops it, whatever Inbox says. It is what an empty inbox in MailerQ's
+	// configuration means.
+	Discard bool
+}
+
+// DefaultOutbox is the outbox when Queues does not name one.
+const DefaultOutbox = "outbox"
+
+func (q *Queues) outbox() string { return or(q.Outbox, DefaultOutbox) }
+
+// inbox returns where mail goes that has no queue of its own, or "" when it is dropped.
+func (q *Queues) inbox() string {
+	if q.Discard {
+		return ""
+	}
+	return or(q.Inbox, q.outbox())
+}
+
+// reads reports whether name is the outbox or an intake queue.
+func (q *Queues) reads(name string) bool {
+	switch name {
+	case "":
+		return false
+	case q.outbox(), q.Inbox, q.Local, q.Reports, q.Refused:
+		return true
+	}
+	return false
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// NewSession implements smtpin.Backend. ctx is what methods without a context of their own use.
+func (b *Backend) NewSession(ctx context.Context, c *smtpin.Conn) (smtp.Session, error) {
+	b.start.Do(func() { b.ids = newIDMaker(max(b.ServerID, 1), b.now()) })
+	return &session{backend: b, ctx: ctx, conn: c}, nil
+}
+
+func (b *Backend) now() time.Time {
+	if b.Now == nil {
+		return time.Now()
+	}
+	return b.Now()
+}
+
+func (b *Backend) log() *slog.Logger {
+	if b.Log == nil {
+		return slog.Default()
+	}
+	return b.Log
+}
+
+func (b *Backend) memoryLimit() int {
+	if b.MemoryLimit <= 0 {
+		return 256 << 10
+	}
+	return b.MemoryLimit
+}
+
+func (b *Backend) spoolDir() string { return or(b.SpoolDir, os.TempDir()) }
+
+func (b *Backend) maxSpoolFiles() int64 {
+	if b.MaxSpoolFiles <= 0 {
+		return 1000
+	}
+	return int64(b.MaxSpoolFiles)
+}
+
+func (b *Backend) sourceIPs(local netip.Addr) []string {
+	if b.Mapping == nil {
+		return new(Mapping).IPs(local)
+	}
+	return b.Mapping().IPs(local)
+}

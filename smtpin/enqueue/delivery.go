@@ -1,0 +1,238 @@
+package enqueue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Properties of a message that tell what the client asked for with MAIL, beside those that queue.Message has fields for.
+const (
+	propertyUTF8       = "smtputf8"   // true: the mail was sent with SMTPUTF8 (RFC 6531)
+	propertyRequireTLS = "requiretls" // true: the mail was sent with REQUIRETLS (RFC 8689)
+)
+
+// delivery takes one mail from the connection to the queues.
+type delivery struct {
+	*session
+	ids      []string // of all recipients
+	received time.Time
+	messages []queue.Message // of those recipients whose mail is kept, accepted ones first
+	accepted int             // how many of them are accepted
+	items    []queue.Item
+	given    bool // the queue was given the mail, and may have it even if it said that it failed
+}
+
+// run is the walk of a mail; its steps are those of the package's story.
+func (d *delivery) run(ctx context.Context, r io.Reader) error {
+	if len(d.rcpts) == 0 {
+		_, _ = io.Copy(io.Discard, r)
+		return noRecipients()
+	}
+	d.received = d.backend.now()
+	d.makeIDs()
+	defer func() { d.receive.discard(!d.given) }()
+	body, err := d.read(r)
+	if err != nil {
+		return err
+	}
+	report, err := d.isReport(body)
+	if err != nil {
+		return d.explain(err)
+	}
+	d.address(body, report)
+	if err := d.publish(ctx); err != nil {
+		return d.explain(err)
+	}
+	if d.backend.Monitor != nil {
+		for i := range d.accepted {
+			d.observe(&d.messages[i])
+		}
+	}
+	return nil
+}
+
+// publish gives all messages to the queue at once. A client that goes away now must not undo what may have been stored
+// already, so the end of its connection does not count.
+func (d *delivery) publish(ctx context.Context) error {
+	if len(d.items) == 0 {
+		return nil
+	}
+	d.given = true
+	return d.backend.Queue.Publish(context.WithoutCancel(ctx), d.items...)
+}
+
+// makeIDs makes the id of each recipient's message.
+func (d *delivery) makeIDs() {
+	n := len(d.rcpts)
+	d.ids = make([]string, n)
+	first := d.backend.ids.reserve(n)
+	var buf [maxIDLen]byte
+	for i := range d.ids {
+		d.ids[i] = string(d.backend.ids.appendID(buf[:0], first+uint64(i)))
+	}
+}
+
+// read takes in the mail, examines and edits its header.
+func (d *delivery) read(r io.Reader) (queue.Body, error) {
+	b := d.backend
+	d.receive = receiver{backend: b, limit: b.memoryLimit(), obey: d.relay}
+	only := ""
+	if len(d.rcpts) == 1 {
+		only = d.rcpts[0].address
+	}
+	var trace [1024]byte
+	d.receive.begin(appendReceived(trace[:0], d.conn, d.ids[0], only, d.received), d.opts.Size)
+	if _, err := io.Copy(&d.receive, r); err != nil {
+		return nil, err
+	}
+	body, err := d.receive.finish()
+	if err != nil {
+		return nil, d.explain(err)
+	}
+	return body, nil
+}
+
+// isReport asks whether the mail is a report, if that makes a difference.
+func (d *delivery) isReport(body queue.Body) (bool, error) {
+	b := d.backend
+	if b.IsReport == nil || b.Queues.Reports == "" || !d.anyLocal() {
+		return false, nil
+	}
+	header := make([]byte, d.receive.headerLen)
+	if n, err := body.ReadAt(header, 0); n < len(header) {
+		return false, spoolError(b.spoolDir(), err)
+	}
+	return b.IsReport(header, body), nil
+}
+
+func (d *delivery) anyLocal() bool {
+	for i := range d.rcpts {
+		if d.rcpts[i].local {
+			return true
+		}
+	}
+	return false
+}
+
+// template returns what the messages of all recipients have in common.
+func (d *delivery) template(body queue.Body) queue.Message {
+	m := queue.Message{
+		Envelope: d.from, Body: body, IPs: d.sourceIPs(),
+		Received: d.received, Hostname: d.conn.ServerName(), Connection: d.describe(),
+	}
+	if d.opts.RequireTLS {
+		m.Security = queue.Verified
+		setTrue(&m, propertyRequireTLS)
+	}
+	if d.opts.UTF8 {
+		setTrue(&m, propertyUTF8)
+	}
+	d.receive.props.apply(&m)
+	return m
+}
+
+func setTrue(m *queue.Message, property string) {
+	if m.Extra == nil {
+		m.Extra = make(map[string]json.RawMessage, 2)
+	}
+	m.Extra[property] = json.RawMessage("true")
+}
+
+// address makes the message of each recipient and finds its queue: first of those that are accepted, then of those that
+// are only kept.
+func (d *delivery) address(body queue.Body, report bool) {
+	template := d.template(body)
+	d.messages = make([]queue.Message, 0, len(d.rcpts))
+	d.items = make([]queue.Item, 0, len(d.rcpts))
+	for i := range d.rcpts {
+		if d.rcpts[i].refusal == nil {
+			d.add(i, &template, report)
+		}
+	}
+	d.accepted = len(d.messages)
+	if d.good == len(d.rcpts) {
+		return
+	}
+	for i := range d.rcpts {
+		if d.rcpts[i].refusal != nil {
+			d.add(i, &template, report)
+		}
+	}
+}
+
+// add adds the message of one recipient.
+func (d *delivery) add(i int, template *queue.Message, report bool) {
+	r := &d.rcpts[i]
+	name := d.queueFor(r, report)
+	if name == "" {
+		return
+	}
+	d.messages = append(d.messages, *template)
+	m := &d.messages[len(d.messages)-1]
+	m.ID, m.Recipient = d.ids[i], r.address
+	m.DSN = d.dsn(r)
+	d.items = append(d.items, queue.Item{Queue: name, Message: m})
+}
+
+// queueFor returns the queue for the mail of a recipient, or "" when it is dropped.
+func (d *delivery) queueFor(r *recipient, report bool) string {
+	q := &d.backend.Queues
+	switch {
+	case r.refusal != nil:
+		return q.Refused
+	case r.local && report:
+		return q.Reports
+	case r.local && q.Local != "":
+		return q.Local
+	}
+	return q.inbox()
+}
+
+// dsn returns the parameters of RFC 3461 for one recipient, or nil when there are none.
+func (d *delivery) dsn(r *recipient) *queue.DSN {
+	p := d.receive.props.dsn(queue.DSN{
+		Notify: r.notify, Ret: string(d.opts.Return), ORcpt: r.orcpt, EnvID: d.opts.EnvelopeID,
+	})
+	if p.Notify == nil && p.Ret == "" && p.ORcpt == "" && p.EnvID == "" {
+		return nil
+	}
+	return &p
+}
+
+// explain makes a reply of an error of the queue or the spool, and logs the cause. What is a reply stays as it is.
+func (d *delivery) explain(err error) error {
+	if _, ok := errors.AsType[*smtp.SMTPError](err); ok {
+		return err
+	}
+	d.backend.log().Error("received mail could not be stored",
+		slog.String("id", d.ids[0]), slog.Int("recipients", len(d.rcpts)), slog.Any("error", err))
+	return queueReply(err)
+}
+
+// reply lists the ids as MailerQ does: free text, and then "ID for RCPT" on a line of its own for each recipient.
+func (d *delivery) reply() *smtp.SMTPError {
+	const text = "2.0.0 Message accepted"
+	n := len(text)
+	for i, id := range d.ids {
+		n += len(id) + len(d.rcpts[i].address) + 6
+	}
+	b := append(make([]byte, 0, n), text...)
+	for i, id := range d.ids {
+		if d.rcpts[i].refusal != nil {
+			continue
+		}
+		b = append(b, '\n')
+		b = append(b, id...)
+		b = append(b, " for "...)
+		b = append(b, d.rcpts[i].address...)
+	}
+	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.NoEnhancedCode, Message: string(b)}
+}

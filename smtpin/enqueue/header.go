@@ -1,0 +1,73 @@
+package enqueue
+
+import (
+	"github.com/sluicemail/sluice/internal/mailheader"
+)
+
+// Limits of a mail's header.
+const (
+	maxHeader   = 256 << 10 // bytes
+	maxFields   = 10_000
+	maxReceived = 100 // RFC 5321 §6.3
+)
+
+// headerFacts are what one pass over a header finds out.
+type headerFacts struct {
+	length   int               // with the empty line at its end
+	headless bool              // the mail begins with text
+	cuts     []mailheader.Span // what must not stay in the mail
+	props    *properties       // from x-mq-* fields; nil when there were none
+}
+
+// examine looks at the header of mail once. With extract, x-mq-* fields are cut; with obey as well, their values are read,
+// and an error is the reply to one that makes no sense. props is where names that must not be overridden come from.
+func examine(mail []byte, extract, obey bool, forbidden *Queues) (facts headerFacts, err error) {
+	facts.headless = mailheader.Headless(mail)
+	if facts.headless {
+		return facts, nil
+	}
+	received, fields := 0, 0
+	s := mailheader.NewScanner(mail)
+	for f, ok := s.Next(); ok; f, ok = s.Next() {
+		fields++
+		switch {
+		case f.Is("received"):
+			received++
+		case extract && f.HasPrefix(propertyPrefix):
+			facts.cuts = append(facts.cuts, f.Span())
+			if !obey {
+				continue
+			}
+			if facts.props == nil {
+				facts.props = &properties{forbidden: forbidden}
+			}
+			if err := facts.props.read(f); err != nil {
+				return facts, err
+			}
+		}
+	}
+	facts.length, _ = mailheader.Length(mail, s.Offset())
+	switch {
+	case facts.length > maxHeader:
+		return facts, headerTooLarge()
+	case received > maxReceived:
+		return facts, mailLoop()
+	case fields > maxFields:
+		return facts, tooManyFields()
+	}
+	return facts, facts.props.check()
+}
+
+// edit applies the facts to mail, in whose first trace bytes our own fields stand, in its own memory where that is
+// possible. It returns the mail and the length of its header.
+func (h *headerFacts) edit(mail []byte, trace int) ([]byte, int) {
+	if h.headless {
+		mail = append(mail, "\r\n"...)
+		copy(mail[trace+2:], mail[trace:])
+		copy(mail[trace:], "\r\n")
+		return mail, trace + 2
+	}
+	rest := mailheader.Cut(mail[trace:], h.cuts)
+	cut := len(mail) - trace - len(rest)
+	return mail[:len(mail)-cut], trace + h.length - cut
+}

@@ -1,0 +1,174 @@
+package enqueue
+
+import (
+	"sync"
+
+	"github.com/sluicemail/sluice/internal/mailheader"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Sizes of what is written to spool files.
+const (
+	spoolChunk = 128 << 10 // small pieces are collected up to this size
+	pieceSize  = 64 << 10  // larger pieces are taken in parts of this size
+	sizeSlack  = 64        // how much more than announced fits without growing the buffer
+)
+
+// scratch holds buffers for mails of a size that is not known beforehand.
+type scratch struct{ pool sync.Pool }
+
+func (s *scratch) get() *[]byte {
+	if b, ok := s.pool.Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, 0, 16<<10)
+	return &b
+}
+
+func (s *scratch) put(b *[]byte) { s.pool.Put(b) }
+
+// A receiver is an io.Writer that makes a mail into a queue.Body with the trace field in front. A mail whose size was
+// announced is collected in memory of just that size, another in a scratch buffer and copied once. Beyond the limit, it goes
+// on in a spool file, for which the scratch buffer then collects writes. In either case the header lies in memory, whole,
+// when it is examined.
+//
+// Errors are kept, and the rest of the mail is read and forgotten, since it must be consumed.
+type receiver struct {
+	backend *Backend
+	limit   int  // bytes of a mail in memory
+	obey    bool // x-mq-* fields are obeyed
+
+	buf       []byte
+	scratch   *[]byte // where buf came from and goes back to; nil when the mail keeps it
+	trace     int     // length of our own fields at the start of buf
+	searched  int     // how far buf was searched for the end of the header, without trace
+	file      *fileBody
+	props     *properties
+	headerLen int
+	err       error
+}
+
+// begin takes the trace field and the size that the client announced, or zero.
+func (r *receiver) begin(trace []byte, size int64) {
+	if size > 0 && size <= int64(r.limit) {
+		r.buf = make([]byte, 0, len(trace)+int(size)+sizeSlack)
+	} else {
+		r.scratch = r.backend.scratch.get()
+		r.buf = (*r.scratch)[:0]
+	}
+	r.buf = append(r.buf, trace...)
+	r.trace = len(trace)
+}
+
+// Write implements io.Writer. It takes everything and never fails; finish does.
+func (r *receiver) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 && r.err == nil {
+		piece := p[:min(len(p), pieceSize)]
+		p = p[len(piece):]
+		switch {
+		case r.file != nil:
+			r.err = r.spool(piece)
+		case len(r.buf)-r.trace+len(piece) > r.limit:
+			r.err = r.overflow(piece)
+		default:
+			r.buf = append(r.buf, piece...)
+		}
+	}
+	return n, nil
+}
+
+// overflow moves the mail to a spool file, unless its header has not ended yet.
+func (r *receiver) overflow(piece []byte) error {
+	mail := r.buf[r.trace:]
+	n, complete := mailheader.Length(mail, r.searched)
+	r.searched = n
+	if !complete && !mailheader.Headless(mail) {
+		if n > maxHeader {
+			return headerTooLarge()
+		}
+		r.buf = append(r.buf, piece...)
+		return nil
+	}
+	if err := r.header(); err != nil {
+		return err
+	}
+	b := r.backend
+	file, err := b.spool.create(b.spoolDir(), b.maxSpoolFiles())
+	if err != nil {
+		return err
+	}
+	r.file = file
+	if err := r.flush(); err != nil {
+		return err
+	}
+	return r.spool(piece)
+}
+
+// header examines and edits the header in buf.
+func (r *receiver) header() error {
+	b := r.backend
+	facts, err := examine(r.buf[r.trace:], !b.NoExtract, r.obey, &b.Queues)
+	if err != nil {
+		return err
+	}
+	r.props = facts.props
+	r.buf, r.headerLen = facts.edit(r.buf, r.trace)
+	return nil
+}
+
+// spool writes a piece to the file, small ones through buf.
+func (r *receiver) spool(piece []byte) error {
+	if len(r.buf)+len(piece) > spoolChunk {
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	r.buf = append(r.buf, piece...)
+	return nil
+}
+
+func (r *receiver) flush() error {
+	n, err := r.file.file.Write(r.buf)
+	r.file.size += int64(n)
+	r.buf = r.buf[:0]
+	if err != nil {
+		return spoolError(r.backend.spoolDir(), err)
+	}
+	return nil
+}
+
+// finish returns the mail. The receiver must be discarded after it, too.
+func (r *receiver) finish() (queue.Body, error) {
+	switch {
+	case r.err != nil:
+		return nil, r.err
+	case r.file != nil:
+		if err := r.flush(); err != nil {
+			return nil, err
+		}
+		return r.file, nil
+	}
+	if err := r.header(); err != nil {
+		return nil, err
+	}
+	if r.scratch != nil || cap(r.buf)-len(r.buf) > len(r.buf)/4+1024 {
+		return queue.Bytes(append(make([]byte, 0, len(r.buf)), r.buf...)), nil
+	}
+	return queue.Bytes(r.buf), nil
+}
+
+// discard gives back what the receiver holds. With failed, the mail is of no use to anybody and its file is closed.
+func (r *receiver) discard(failed bool) {
+	if r.scratch != nil {
+		*r.scratch = r.buf[:0]
+		r.backend.scratch.put(r.scratch)
+	}
+	if r.file != nil {
+		r.file.unname()
+		if failed {
+			_ = r.file.Close()
+		}
+	}
+	*r = receiver{}
+}

@@ -1,0 +1,64 @@
+package enqueue
+
+import (
+	"errors"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// replyError is a reply with the reason that the client is not told.
+type replyError struct {
+	reply *smtp.SMTPError
+	cause error
+}
+
+func (e *replyError) Error() string   { return e.reply.Message + ": " + e.cause.Error() }
+func (e *replyError) Unwrap() []error { return []error{e.reply, e.cause} }
+
+func refuse(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
+}
+
+// Refusals. They are made anew each time, since whoever gets one may change it.
+
+func authNeeded() error {
+	return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required to send to this address")
+}
+
+func relayDenied() error {
+	return refuse(550, smtp.EnhancedCode{5, 7, 1}, "Relaying denied: this address is not local")
+}
+
+func apart() error {
+	return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Send to this recipient in a transaction of its own")
+}
+
+func mailLoop() error {
+	return refuse(554, smtp.EnhancedCode{5, 4, 6}, "Mail loop: more than 100 Received header fields")
+}
+
+func headerTooLarge() error {
+	return refuse(552, smtp.EnhancedCode{5, 3, 4}, "Header is larger than 256 KiB")
+}
+
+func tooManyFields() error {
+	return refuse(554, smtp.EnhancedCode{5, 6, 0}, "Header has more than 10000 fields")
+}
+
+func noRecipients() error {
+	return refuse(503, smtp.EnhancedCode{5, 5, 1}, "No recipients")
+}
+
+// queueReply makes a reply of an error of the queue or of the spool.
+func queueReply(err error) error {
+	code, enhanced, text := 451, smtp.EnhancedCode{4, 3, 0}, "Mail queue is unavailable, try again later"
+	switch {
+	case errors.Is(err, queue.ErrFull):
+		code, enhanced, text = 452, smtp.EnhancedCode{4, 3, 1}, "Insufficient storage, try again later"
+	case errors.Is(err, queue.ErrTooLarge):
+		code, enhanced, text = 552, smtp.EnhancedCode{5, 3, 4}, "Message is too large for the mail queue"
+	}
+	return &replyError{refuse(code, enhanced, text), err}
+}
