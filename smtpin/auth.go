@@ -28,11 +28,7 @@ func (c *session) mechanisms() []string {
 }
 
 // mayAuth reports whether secrets are safe on this connection.
-func (c *session) mayAuth() bool {
-	remote := c.conn.Remote().Addr()
-	return c.conn.info.TLS != nil || c.policy.InsecureAuth && !c.policy.RequireTLS ||
-		!c.policy.RequireTLS && (!remote.IsValid() || remote.IsLoopback())
-}
+func (c *session) mayAuth() bool { return c.conn.MayAuth() }
 
 // auth carries out AUTH (RFC 4954).
 func (c *session) auth(args string) {

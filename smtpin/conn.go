@@ -64,6 +64,16 @@ func (c *Conn) Trusted() bool {
 	return c.info.User != "" || !(c.info.Listener.AuthToRelay || c.info.Listener.RequireAuth)
 }
 
+// MayAuth reports whether secrets are safe on the connection, so that AUTH is offered when the session has mechanisms: it uses
+// TLS, or its listener does not demand that and the client is on loopback or allowed to do without.
+func (c *Conn) MayAuth() bool {
+	if c.info.TLS != nil {
+		return true
+	}
+	remote := c.info.Remote.Addr()
+	return !c.info.Listener.RequireTLS && (c.info.Listener.InsecureAuth || !remote.IsValid() || remote.IsLoopback())
+}
+
 // Protocol returns the word for the "with" clause of a Received header: SMTP or ESMTP, LMTP, with S for TLS and A for AUTH
 // (RFC 3848), and with UTF8 in front for a mail sent with SMTPUTF8 (RFC 6531 §4.3).
 func (c *Conn) Protocol() string {
