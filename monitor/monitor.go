@@ -70,7 +70,7 @@ const (
 	ConnFailed   // it could not be made; ends ConnStarting [MTA Remote Domain Text]
 	ConnIdle     // it waits for work [MTA Remote Domain]
 	ConnBusy     // it works again; ends ConnIdle [MTA Remote Domain]
-	ConnClosed   // an established one ended [MTA Remote Domain]
+	ConnClosed   // an established one ended; one that was idle is busy again first [MTA Remote Domain]
 )
 
 // Event is something that happened. Fields without a meaning for its Kind are zero.
@@ -111,26 +111,3 @@ type noTranscript struct{}
 func (noTranscript) Watched() bool          { return false }
 func (noTranscript) Line(Direction, []byte) {}
 func (noTranscript) Close()                 {}
-
-// Several returns a Monitor that tells each of ms in turn. Only the first one's taps are used.
-func Several(ms ...Monitor) Monitor {
-	if len(ms) == 1 {
-		return ms[0]
-	}
-	return several(ms)
-}
-
-type several []Monitor
-
-func (s several) Observe(e *Event) {
-	for _, m := range s {
-		m.Observe(e)
-	}
-}
-
-func (s several) Tap(session Session) Transcript {
-	if len(s) == 0 {
-		return noTranscript{}
-	}
-	return s[0].Tap(session)
-}
