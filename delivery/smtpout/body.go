@@ -1,0 +1,166 @@
+package smtpout
+
+import (
+	"bytes"
+	"time"
+)
+
+// outbox gathers what is to be written in a pooled buffer and writes it when that is full.
+type outbox struct {
+	c     *connection
+	limit time.Duration
+	buf   *buffer
+	n     int
+}
+
+func newOutbox(c *connection, limit time.Duration) *outbox {
+	return &outbox{c: c, limit: limit, buf: newBuffer()}
+}
+
+func (w *outbox) release() { w.buf.free() }
+
+func (w *outbox) write(p []byte) error {
+	for len(p) > 0 {
+		n := copy(w.buf[w.n:], p)
+		w.n, p = w.n+n, p[n:]
+		if w.n == len(w.buf) {
+			if err := w.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *outbox) flush() error {
+	p := w.buf[:w.n]
+	w.n = 0
+	if len(p) == 0 {
+		return nil
+	}
+	return w.c.write(w.limit, p)
+}
+
+// sendMail writes the commands that wait, the mail and tail, in one flight where that is possible.
+func (c *connection) sendMail(m *mail, tail []byte) error {
+	if m.memory != nil && (m.chunked || m.shape.plain()) {
+		return c.send(c.limits.block, m.memory, tail)
+	}
+	c.showFlight(m.shape.size, tail)
+	w := newOutbox(c, c.limits.block)
+	defer w.release()
+	if err := w.write(c.out); err != nil {
+		return err
+	}
+	c.out = c.out[:0]
+	s := stuffer{w: w, raw: m.chunked, normal: m.shape.alone > 0, fresh: true}
+	var err error
+	if m.memory != nil {
+		err = s.write(m.memory)
+	} else {
+		err = eachPiece(m.body, s.write)
+	}
+	if err == nil {
+		err = s.end()
+	}
+	if err == nil {
+		err = w.write(tail)
+	}
+	if err == nil {
+		err = w.flush()
+	}
+	return err
+}
+
+// stuffer writes a mail as DATA wants it: a dot more before each line that begins with one (RFC 5321 §4.5.2), and lone
+// CRs and LFs, which may not be sent (§2.3.8) and would let one mail smuggle in another, as CRLF.
+type stuffer struct {
+	w      *outbox
+	raw    bool // for BDAT: as it is
+	normal bool // there are lone CRs or LFs
+	fresh  bool // at the begin of a line
+	cr     bool // a CR is held back
+}
+
+var (
+	dot     = []byte{'.'}
+	crlf    = []byte{'\r', '\n'}
+	lineDot = []byte{'\n', '.'}
+)
+
+func (s *stuffer) write(p []byte) error {
+	switch {
+	case s.raw:
+		return s.w.write(p)
+	case s.normal:
+		return s.normalise(p)
+	}
+	for len(p) > 0 {
+		if s.fresh && p[0] == '.' {
+			if err := s.w.write(dot); err != nil {
+				return err
+			}
+		}
+		s.fresh = false
+		i := bytes.Index(p, lineDot)
+		if i < 0 {
+			s.fresh = p[len(p)-1] == '\n'
+			return s.w.write(p)
+		}
+		if err := s.w.write(p[:i+1]); err != nil {
+			return err
+		}
+		p, s.fresh = p[i+1:], true
+	}
+	return nil
+}
+
+func (s *stuffer) normalise(p []byte) error {
+	for len(p) > 0 {
+		if s.cr {
+			if p[0] == '\n' {
+				p = p[1:]
+			}
+			if err := s.newline(); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.fresh && p[0] == '.' {
+			if err := s.w.write(dot); err != nil {
+				return err
+			}
+		}
+		i := bytes.IndexAny(p, "\r\n")
+		if i != 0 {
+			s.fresh = false
+		}
+		if i < 0 {
+			return s.w.write(p)
+		}
+		if err := s.w.write(p[:i]); err != nil {
+			return err
+		}
+		s.cr = p[i] == '\r'
+		if !s.cr {
+			if err := s.newline(); err != nil {
+				return err
+			}
+		}
+		p = p[i+1:]
+	}
+	return nil
+}
+
+func (s *stuffer) newline() error {
+	s.cr, s.fresh = false, true
+	return s.w.write(crlf)
+}
+
+// end ends the last line.
+func (s *stuffer) end() error {
+	if s.raw || s.fresh && !s.cr {
+		return nil
+	}
+	return s.newline()
+}

@@ -1,0 +1,97 @@
+package smtpout
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// appendMail appends MAIL with the parameters that the remote understands.
+func (c *connection) appendMail(dst []byte, m *mail) []byte {
+	dst = append(dst, "MAIL FROM:<"...)
+	dst = append(dst, m.from...)
+	dst = append(dst, '>')
+	if c.ext.sizes {
+		dst = append(dst, " SIZE="...)
+		dst = strconv.AppendInt(dst, m.wire, 10)
+	}
+	switch {
+	case m.chunked && m.shape.binary() && c.ext.binary:
+		dst = append(dst, " BODY=BINARYMIME"...)
+	case m.shape.eight && c.ext.eightBit:
+		dst = append(dst, " BODY=8BITMIME"...)
+	}
+	if m.utf8 {
+		dst = append(dst, " SMTPUTF8"...)
+	}
+	if dsn := m.tx.Message.DSN; dsn != nil && c.ext.dsn {
+		if ret := strings.ToUpper(dsn.Ret); ret == "FULL" || ret == "HDRS" {
+			dst = append(append(dst, " RET="...), ret...)
+		}
+		if dsn.EnvID != "" && len(dsn.EnvID) <= 100 { // RFC 3461 §4.4
+			dst = appendXtext(append(dst, " ENVID="...), dsn.EnvID)
+		}
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendRcpt appends RCPT, likewise.
+func (c *connection) appendRcpt(dst []byte, m *mail) []byte {
+	dst = append(dst, "RCPT TO:<"...)
+	dst = append(dst, m.to...)
+	dst = append(dst, '>')
+	if dsn := m.tx.Message.DSN; dsn != nil && c.ext.dsn {
+		dst = appendNotify(dst, dsn)
+		dst = appendORcpt(dst, dsn.ORcpt)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendNotify appends NOTIFY. NEVER goes alone (RFC 3461 §4.1).
+func appendNotify(dst []byte, dsn *queue.DSN) []byte {
+	var seen [3]bool
+	words := [...]string{"SUCCESS", "FAILURE", "DELAY"}
+	for _, word := range dsn.Notify {
+		if strings.EqualFold(word, "NEVER") {
+			return append(dst, " NOTIFY=NEVER"...)
+		}
+		for i := range words {
+			seen[i] = seen[i] || strings.EqualFold(word, words[i])
+		}
+	}
+	separator := " NOTIFY="
+	for i, word := range words {
+		if seen[i] {
+			dst = append(append(dst, separator...), word...)
+			separator = ","
+		}
+	}
+	return dst
+}
+
+// appendORcpt appends ORCPT. The property holds "type;address" or an address alone, not encoded.
+func appendORcpt(dst []byte, orcpt string) []byte {
+	if orcpt == "" || len(orcpt) > 500 { // RFC 3461 §4.2
+		return dst
+	}
+	kind, address, found := strings.Cut(orcpt, ";")
+	if !found || !isAtom(kind) {
+		kind, address = "rfc822", orcpt
+		if !isASCII(orcpt) {
+			kind = "utf-8"
+		}
+	}
+	dst = append(append(dst, " ORCPT="...), kind...)
+	return appendXtext(append(dst, ';'), address)
+}
+
+func isAtom(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-') {
+			return false
+		}
+	}
+	return text != ""
+}

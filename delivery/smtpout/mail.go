@@ -1,0 +1,209 @@
+package smtpout
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// mail is a transaction made ready for one connection.
+type mail struct {
+	tx       *delivery.Transaction
+	from, to string
+	body     queue.Body
+	memory   []byte  // all of body; nil: read it in pieces
+	buffer   *buffer // what memory lies in, if that is ours
+	shape    shape
+	wire     int64 // size as announced
+	utf8     bool  // SMTPUTF8
+	chunked  bool  // BDAT
+	together bool  // it went in one flight with its envelope
+	number   int   // of the mails over the connection
+	start    int64 // bytes written over the connection before it
+	sent     bool  // all of it was written
+}
+
+// data returns how many bytes of the mail went, given how many the connection has written.
+func (m *mail) data(written int64) int64 {
+	switch {
+	case m.sent:
+		return m.shape.size
+	case m.start == 0:
+		return 0
+	}
+	return min(written-m.start, m.shape.size)
+}
+
+func (m *mail) release() {
+	if m.buffer != nil {
+		m.buffer.free()
+	}
+	*m = mail{}
+}
+
+// fault is why a mail cannot go to this remote.
+type fault struct {
+	state        queue.ResultState
+	code         int
+	status, text string
+}
+
+// prepare makes tx ready in m, or tells why it cannot be sent.
+func (c *connection) prepare(m *mail, tx *delivery.Transaction) *fault {
+	*m = mail{tx: tx, body: tx.Body}
+	if f := c.prepareAddresses(m); f != nil {
+		return f
+	}
+	if f := c.prepareBody(m); f != nil {
+		m.release()
+		return f
+	}
+	if c.ext.size > 0 && m.wire > c.ext.size {
+		f := &fault{queue.StateMailFrom, 552, "5.3.4", fmt.Sprintf("the mail has %d bytes, the remote takes %d", m.wire, c.ext.size)}
+		m.release()
+		return f
+	}
+	return nil
+}
+
+func (c *connection) prepareAddresses(m *mail) *fault {
+	if m.tx.Message == nil || m.tx.Body == nil {
+		return &fault{queue.StateProcess, 554, "5.6.0", "there is no mail to send"}
+	}
+	m.from, m.to = m.tx.Message.Envelope, m.tx.Message.Recipient
+	if !sendable(m.from) {
+		return &fault{queue.StateMailFrom, 553, "5.1.7", "the sender's address is not valid"}
+	}
+	if m.to == "" || !sendable(m.to) {
+		return &fault{queue.StateRcptTo, 553, "5.1.3", "the recipient's address is not valid"}
+	}
+	if isASCII(m.from) && isASCII(m.to) {
+		return nil
+	}
+	if c.ext.utf8 {
+		m.utf8 = true
+		return nil
+	}
+	var ok bool
+	if !isASCII(m.from) {
+		if m.from, ok = asciiDomain(m.from); !ok {
+			return &fault{queue.StateMailFrom, 553, "5.6.7", "the sender's address needs SMTPUTF8, which the remote does not offer"}
+		}
+	}
+	if !isASCII(m.to) {
+		if m.to, ok = asciiDomain(m.to); !ok {
+			return &fault{queue.StateRcptTo, 553, "5.6.7", "the recipient's address needs SMTPUTF8, which the remote does not offer"}
+		}
+	}
+	return nil
+}
+
+// prepareBody finds out what the mail looks like and so how it goes.
+func (c *connection) prepareBody(m *mail) *fault {
+	if err := m.load(); err != nil {
+		return &fault{queue.StateStorage, 451, "4.3.0", "the mail cannot be read: " + printable(err.Error())}
+	}
+	if m.shape.eight && !c.ext.eightBit {
+		if body, ok := downConvert(m.body); ok {
+			m.replace(body)
+		}
+	}
+	m.chunked = c.ext.chunking && (c.sender.Chunking || m.shape.binary())
+	m.wire = m.shape.wire()
+	if m.chunked {
+		m.wire = m.shape.size
+	}
+	return nil
+}
+
+// load brings small mails into memory and scans the mail.
+func (m *mail) load() error {
+	size := m.body.Size()
+	if b, ok := m.body.(interface{ Bytes() []byte }); ok {
+		m.memory = b.Bytes()
+	} else if size <= bufferSize {
+		m.buffer = newBuffer()
+		m.memory = m.buffer[:size]
+		if err := readFull(m.body, m.memory, 0); err != nil {
+			return err
+		}
+	}
+	var s scanner
+	if m.memory != nil || size == 0 {
+		s.scan(m.memory)
+	} else if err := eachPiece(m.body, func(p []byte) error { s.scan(p); return nil }); err != nil {
+		return err
+	}
+	m.shape = s.finish()
+	return nil
+}
+
+// replace puts another body, in memory, in place of the transaction's.
+func (m *mail) replace(body queue.Bytes) {
+	if m.buffer != nil {
+		m.buffer.free()
+		m.buffer = nil
+	}
+	m.body, m.memory = body, body
+	var s scanner
+	s.scan(body)
+	m.shape = s.finish()
+}
+
+// errShort says that a body ended before its size.
+var errShort = errors.New("it ends too early")
+
+// readFull fills p from offset off.
+func readFull(body queue.Body, p []byte, off int64) error {
+	n, err := body.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || err == io.EOF:
+		return errShort
+	}
+	return &readError{err}
+}
+
+// readError tells that the mail could not be read, as against written.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return e.error }
+
+func isReadError(err error) bool {
+	var e *readError
+	return errors.Is(err, errShort) || errors.As(err, &e)
+}
+
+// eachPiece hands a body to f in pieces that are valid during the call.
+func eachPiece(body queue.Body, f func([]byte) error) error {
+	b := newBuffer()
+	defer b.free()
+	size := body.Size()
+	for off := int64(0); off < size; off += bufferSize {
+		p := b[:min(bufferSize, size-off)]
+		if err := readFull(body, p, off); err != nil {
+			return err
+		}
+		if err := f(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bufferSize is that of a buffer: mails up to it are read at once, larger ones in pieces of it.
+const bufferSize = 64 << 10
+
+type buffer [bufferSize]byte
+
+// buffers is shared by all connections; what it holds has no state.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+func newBuffer() *buffer { return buffers.Get().(*buffer) }
+
+func (b *buffer) free() { buffers.Put(b) }

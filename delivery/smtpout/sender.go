@@ -1,0 +1,96 @@
+package smtpout
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+
+	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Sender makes SMTP connections. The zero value works. It is safe for concurrent use; its fields must not change while
+// it is used.
+type Sender struct {
+	// TLS is what connections are secured with; nil: the system's roots and the defaults of crypto/tls. ServerName,
+	// InsecureSkipVerify and VerifyPeerCertificate are ours to set: certificates are verified here, always, and the
+	// outcome is recorded even where it is not enforced. A ClientSessionCache makes repeated connections cheaper.
+	TLS *tls.Config
+	// Dial connects; nil: TCP from source, unless that is the zero Addr. A *BindError from it tells that the source
+	// address was the problem; a *delivery.Failure is passed on (a proxy that refused: state handshake).
+	Dial func(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error)
+	// ClearFallback lets a connection of opportunistic security go on in clear text when the TLS handshake fails (over
+	// a second connection, for which Open dials again, once) or STARTTLS is refused. False: such an Open fails.
+	ClearFallback bool
+	// AllowPlaintextAuth allows AUTH over connections without TLS, whatever the credentials say.
+	AllowPlaintextAuth bool
+	// Chunking uses BDAT instead of DATA for every mail where the remote offers it. False: only for mails that DATA
+	// would damage: with lone CRs or LFs, NULs, or lines of more than 998 bytes.
+	Chunking bool
+	// NoPipelining sends one command at a time even where the remote takes several.
+	NoPipelining bool
+}
+
+var _ delivery.Sender = (*Sender)(nil)
+
+// Open connects to a hop, and greets, secures and logs in. A failure is a *delivery.Failure with the state at which it
+// happened. When ctx ends, it breaks off.
+func (s *Sender) Open(ctx context.Context, hop *delivery.Hop) (delivery.Connection, error) {
+	security := hop.Security
+	if security == "" {
+		security = queue.Opportunistic
+	}
+	c, failure := s.open(ctx, hop, security)
+	if failure != nil && failure.clear && s.ClearFallback && security == queue.Opportunistic && ctx.Err() == nil {
+		c, failure = s.open(ctx, hop, queue.Optional)
+	}
+	if failure != nil {
+		return nil, &failure.Failure
+	}
+	return c, nil
+}
+
+// failure is why a connection could not be opened.
+type failure struct {
+	delivery.Failure
+	clear bool // a new connection without TLS may fare better
+}
+
+func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Security) (*connection, *failure) {
+	limits := effective(hop.Timeouts)
+	nc, failed := s.connect(ctx, hop, limits.connect)
+	if failed != nil {
+		return nil, failed
+	}
+	c := newConnection(s, hop, limits, nc)
+	if !c.enter(ctx) {
+		failed = c.broke(queue.StateConnect, errInterrupted)
+	} else {
+		failed = c.setUp(security)
+		c.leave()
+	}
+	if failed != nil {
+		c.broken = c.broken || failed.clear
+		c.Close()
+		return nil, failed
+	}
+	return c, nil
+}
+
+// setUp brings a fresh connection to where mail can be sent.
+func (c *connection) setUp(security queue.Security) *failure {
+	if failed := c.greet(); failed != nil {
+		return failed
+	}
+	if failed := c.hello(); failed != nil {
+		return failed
+	}
+	if failed := c.secure(security); failed != nil {
+		return failed
+	}
+	if c.hop.Credentials != nil {
+		return c.login(c.hop.Credentials)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package smtpout
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+var errInjection = errors.New("the remote sent more behind its answer to STARTTLS, before encryption began")
+
+// secure does what the level of security asks for with STARTTLS.
+func (c *connection) secure(security queue.Security) *failure {
+	must := security == queue.Required || security == queue.Verified
+	switch {
+	case security == queue.Optional:
+		return nil
+	case !c.ext.startTLS && !must:
+		return nil
+	case !c.ext.startTLS:
+		return c.fail(queue.StateStartTLS, queue.Error, "the remote does not offer STARTTLS, security "+string(security)+" needs it")
+	}
+	code, failed := c.command(queue.StateStartTLS, "STARTTLS")
+	if failed != nil {
+		return failed
+	}
+	if code != 220 {
+		if !must && c.sender.ClearFallback && code != 421 && code/100 >= 4 {
+			return nil
+		}
+		return c.refused(queue.StateStartTLS, code)
+	}
+	if c.rd.Buffered() > 0 { // RFC 3207 §6; what is injected here would count as sent under TLS
+		c.broken = true
+		return c.fail(queue.StateStartTLS, queue.Invalid, errInjection.Error())
+	}
+	if failed := c.handshake(); failed != nil {
+		return failed
+	}
+	if security == queue.Verified && !c.certificate.Verified {
+		return c.fail(queue.StateStartTLS, queue.Error, "certificate: "+c.certificate.Result)
+	}
+	return c.hello()
+}
+
+// handshake begins TLS. It has as much time as the greeting.
+func (c *connection) handshake() *failure {
+	secured := tls.Client(c.nc, c.tlsConfig())
+	if err := c.armBoth(c.limits.intro); err != nil {
+		return c.broke(queue.StateStartTLS, err)
+	}
+	if err := secured.HandshakeContext(context.Background()); err != nil {
+		c.broken = true
+		outcome, text := c.explain(err)
+		if outcome == queue.Invalid {
+			outcome, text = queue.Error, "TLS handshake: "+err.Error()
+		}
+		failed := c.fail(queue.StateStartTLS, outcome, text)
+		failed.Cause = fmt.Errorf("TLS handshake with %s: %w", c.hop.Target, err)
+		failed.clear = !errors.Is(err, errInterrupted) && !c.watch.interrupted()
+		return failed
+	}
+	state := secured.ConnectionState()
+	c.nc, c.vectored = secured, false
+	c.cipher = describeCipher(&state)
+	c.certificate = describeCertificate(&state, c.sender.TLS, c.certNames())
+	return nil
+}
+
+func (c *connection) tlsConfig() *tls.Config {
+	config := &tls.Config{}
+	if c.sender.TLS != nil {
+		config = c.sender.TLS.Clone()
+	}
+	config.InsecureSkipVerify = true // describeCertificate verifies
+	config.VerifyPeerCertificate = nil
+	config.DynamicRecordSizingDisabled = true // one record, so one write, for most mails
+	config.ServerName = ""
+	if _, err := netip.ParseAddr(c.hop.Host); err != nil {
+		config.ServerName = c.hop.Host
+	}
+	return config
+}
+
+// certNames returns the names of which the certificate must have one.
+func (c *connection) certNames() []string {
+	if c.hop.CertNames != nil {
+		return c.hop.CertNames
+	}
+	names := make([]string, 0, 2)
+	for _, name := range []string{c.hop.Host, c.hop.Domain} {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
