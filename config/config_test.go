@@ -35,7 +35,9 @@ func mustLoad(t *testing.T, text string) (*Config, *Report) {
 func warnings(r *Report) string {
 	var b strings.Builder
 	for _, w := range r.Warnings {
-		w.File = filepath.Base(w.File)
+		if w.File != "" {
+			w.File = filepath.Base(w.File)
+		}
 		b.WriteString(w.String() + "\n")
 	}
 	return b.String()

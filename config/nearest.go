@@ -16,15 +16,15 @@ func nearest(s string, names []string) string {
 			best, least = name, d
 		}
 	}
-	if best != "" {
+	if best != "" && least == 1 {
 		return best
 	}
 	for _, name := range names {
-		if len(s) >= 5 && strings.HasPrefix(name, s) {
-			return name
+		if len(s) >= 6 && strings.HasPrefix(name, s) {
+			return name // smtp-cert is cut short rather than mistyped
 		}
 	}
-	return ""
+	return best
 }
 
 // distance counts the letters to insert, delete, replace or swap with a neighbour to make a out of b.

@@ -16,7 +16,7 @@ func address(schemes ...string) codec[string] {
 			if s == "" {
 				return "", nil
 			}
-			return s, checkURL(s, schemes)
+			return lowerScheme(s), checkURL(s, schemes)
 		}}
 }
 
@@ -34,7 +34,7 @@ func addresses(schemes ...string) codec[[]string] {
 				if strings.Contains(authority(one), ",") {
 					return nil, errors.New("each with its scheme")
 				}
-				all = append(all, one)
+				all = append(all, lowerScheme(one))
 			}
 			return all, nil
 		}}
@@ -117,6 +117,12 @@ func checkHosts(hosts string) error {
 		}
 	}
 	return nil
+}
+
+// lowerScheme writes a URL's scheme in lower case, as drivers look for it (RFC 3986 §3.1).
+func lowerScheme(s string) string {
+	n := schemeLength(s)
+	return strings.ToLower(s[:n]) + s[n:]
 }
 
 // authority returns the hosts of a URL, without the user and password. These may contain @ and /, as people type them.
