@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"github.com/sluicemail/sluice/monitor"
@@ -30,9 +31,11 @@ type Backend struct {
 	// Local reports whether mail to this address is accepted from anybody, and kept apart from mail to be sent on. Nil: no
 	// address is local. It is asked for each recipient and must not block.
 	Local func(address string) bool
-	// AuthOffered reports whether the client could have logged in: then it is asked to (530 5.7.0), otherwise relaying is
-	// denied (550 5.7.1). Nil: clients cannot log in.
-	AuthOffered func(*smtpin.Conn) bool
+	// Mechanisms are the SASL mechanisms to offer, and Auth makes the server side of one of them; smtpin.Named tells how the
+	// name of the user is found. Auth's error is the reply. With neither, clients cannot log in: those that would have to are
+	// told that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
+	Mechanisms []string
+	Auth       func(ctx context.Context, c *smtpin.Conn, mechanism string) (sasl.Server, error)
 	// IsReport recognises reports (DSN, MDN, ARF, DMARC, TLS) among mail to local addresses; those go to Queues.Reports. It
 	// gets the header of the mail, with the empty line at its end, and the whole mail, and must keep neither. Nil: none is
 	// recognised.
@@ -124,6 +127,14 @@ func or(s, otherwise string) string {
 func (b *Backend) NewSession(ctx context.Context, c *smtpin.Conn) (smtp.Session, error) {
 	b.start.Do(func() { b.ids = newIDMaker(max(b.ServerID, 1), b.now()) })
 	return &session{backend: b, ctx: ctx, conn: c}, nil
+}
+
+// mechanisms returns what clients may log in with.
+func (b *Backend) mechanisms() []string {
+	if b.Auth == nil {
+		return nil
+	}
+	return b.Mechanisms
 }
 
 func (b *Backend) now() time.Time {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"github.com/sluicemail/sluice/internal/addr"
@@ -38,6 +39,7 @@ var (
 	_ smtpin.DataSession = (*session)(nil)
 	_ smtpin.MailSession = (*session)(nil)
 	_ smtp.LMTPSession   = (*session)(nil)
+	_ smtp.AuthSession   = (*session)(nil)
 )
 
 // recipient is one RCPT of a transaction.
@@ -111,7 +113,7 @@ func (s *session) accept(r recipient) error {
 // refuse refuses a recipient, or accepts it provisionally when there is a queue for such mail: then the refusal follows
 // after the mail. In a transaction that has good recipients it cannot, and comes at once.
 func (s *session) refuse(r recipient) error {
-	if f := s.backend.AuthOffered; f != nil && f(s.conn) {
+	if len(s.backend.mechanisms()) > 0 && s.conn.MayAuth() {
 		r.refusal = authNeeded()
 	} else {
 		r.refusal = relayDenied()
@@ -131,6 +133,17 @@ func (s *session) refuse(r recipient) error {
 }
 
 func (s *session) lmtp() bool { return s.conn.Listener().LMTP }
+
+// AuthMechanisms implements smtp.AuthSession.
+func (s *session) AuthMechanisms() []string { return s.backend.mechanisms() }
+
+// Auth implements smtp.AuthSession.
+func (s *session) Auth(mechanism string) (sasl.Server, error) {
+	if len(s.backend.mechanisms()) == 0 {
+		return nil, smtp.ErrAuthUnsupported
+	}
+	return s.backend.Auth(s.ctx, s.conn, mechanism)
+}
 
 // Data implements smtp.Session.
 func (s *session) Data(r io.Reader) error {

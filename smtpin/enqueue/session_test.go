@@ -2,6 +2,7 @@ package enqueue_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
 
@@ -131,7 +133,6 @@ func TestUTF8AndRequireTLS(t *testing.T) {
 }
 
 func TestWhoMaySendWhere(t *testing.T) {
-	yes := func(*smtpin.Conn) bool { return true }
 	b, q := newBackend(t)
 	b.Local = isLocal
 	b.Queues = enqueue.Queues{Inbox: "inbox", Local: "local"}
@@ -148,10 +149,22 @@ func TestWhoMaySendWhere(t *testing.T) {
 	})
 	t.Run("stranger that could log in", func(t *testing.T) {
 		b, _ := newBackend(t)
-		b.AuthOffered = yes
-		s := newSession(t, b, stranger)
+		b.Mechanisms = []string{"PLAIN"}
+		b.Auth = func(context.Context, *smtpin.Conn, string) (sasl.Server, error) { return nil, smtp.ErrAuthFailed }
+		s := newSession(t, b, with(stranger, func(i *smtpin.ConnInfo) { i.TLS = &tls.ConnectionState{} }))
+		require.Equal(t, b.Mechanisms, s.(smtp.AuthSession).AuthMechanisms())
 		require.NoError(t, s.Mail("a@example.org", nil))
 		requireReply(t, s.Rcpt("x@remote.example", nil), 530, smtp.EnhancedCode{5, 7, 0}, "uthentication")
+
+		s = newSession(t, b, stranger)
+		require.NoError(t, s.Mail("a@example.org", nil))
+		requireReply(t, s.Rcpt("x@remote.example", nil), 550, smtp.EnhancedCode{5, 7, 1}, "elaying")
+	})
+	t.Run("nobody can log in", func(t *testing.T) {
+		s := newSession(t, b, stranger).(smtp.AuthSession)
+		require.Empty(t, s.AuthMechanisms())
+		_, err := s.Auth("PLAIN")
+		require.Error(t, err)
 	})
 	t.Run("logged in, mixed", func(t *testing.T) {
 		s := newSession(t, b, with(stranger, func(i *smtpin.ConnInfo) { i.User = "joe" }))
