@@ -79,7 +79,7 @@ func (q *Queue) ring() {
 		parked := it.entry.State == queue.Parked
 		q.change(it, queue.Ready)
 		if parked {
-			it.store.pushFirst(it)
+			it.store.pushFirst(it, false)
 		} else {
 			it.store.pushReady(it)
 		}

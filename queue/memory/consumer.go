@@ -163,7 +163,7 @@ func (o *out) Release(context.Context, *queue.Delivery) error {
 	}
 	o.back()
 	q.change(o.item, queue.Ready)
-	o.item.store.pushFirst(o.item)
+	o.item.store.pushFirst(o.item, true)
 	return nil
 }
 

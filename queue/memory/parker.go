@@ -57,14 +57,13 @@ func (q *Queue) Unpark(_ context.Context, name, key string, n int) (int, error) 
 	if s == nil {
 		return 0, nil
 	}
-	var free []*item
-	for aside := s.parked[key]; aside != nil && aside.Len() > 0 && len(free) < n; {
+	free := 0
+	for aside := s.parked[key]; aside != nil && aside.Len() > 0 && free < n; free++ {
 		it := aside.Front().Value.(*item)
 		q.change(it, queue.Ready)
-		free = append(free, it)
+		s.pushFirst(it, false)
 	}
-	s.pushFirst(free...)
-	return len(free), nil
+	return free, nil
 }
 
 // Parked implements queue.Parker.

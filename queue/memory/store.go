@@ -97,12 +97,14 @@ func (s *store) pushReady(it *item) {
 	s.wake()
 }
 
-// pushFirst puts items ahead of all lanes, in the order given, and wakes the consumers.
-func (s *store) pushFirst(items ...*item) {
-	for _, it := range slices.Backward(items) {
-		c := s.class(it.priority)
-		it.place.list, it.place.elem, it.place.class, it.place.lane = &c.first, c.first.PushFront(it), c, nil
+// pushFirst puts an item ahead of all lanes, before or behind what went there earlier, and wakes the consumers.
+func (s *store) pushFirst(it *item, before bool) {
+	c := s.class(it.priority)
+	push := c.first.PushBack
+	if before {
+		push = c.first.PushFront
 	}
+	it.place.list, it.place.elem, it.place.class, it.place.lane = &c.first, push(it), c, nil
 	s.wake()
 }
 
