@@ -1,0 +1,76 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// makePair writes a certificate and its key and returns the files' names.
+func makePair(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
+	return cert, key
+}
+
+func TestCertificates(t *testing.T) {
+	cert, key := makePair(t)
+	_, otherKey := makePair(t)
+	junk := write(t, "junk.pem", "no PEM\n")
+
+	cfg, report := mustLoad(t, base+"smtp-certificate: "+cert+"\nsmtp-key: "+key+"\nsmtp-secure-port: 465\nsubmission-port: 587\nsmtp-auth: users://a\n"+
+		"www-certificate: "+cert+"\nwww-privatekey: "+key+"\nwww-secure-port: 443\n")
+	require.Equal(t, cert, cfg.SMTPCertificate)
+	require.Empty(t, report.Warnings)
+
+	tests := []struct{ name, cert, key, want string }{
+		{"another's key", cert, otherKey, "expected a PEM certificate that fits smtp-key: " + cut(otherKey) + " (tls: private key does not match public key)"},
+		{"not PEM", junk, key, "expected a PEM certificate that fits smtp-key"},
+		{"no such certificate", "/nonexistent", key, `smtp-certificate: "/nonexistent": expected a readable PEM file with a certificate (no such file or directory)`},
+		{"no such key", cert, "/nonexistent", `smtp-key: "/nonexistent": expected a readable PEM file with a private key (no such file or directory)`},
+		{"a directory", "/", key, `smtp-certificate: "/": expected a readable PEM file with a certificate (is a directory)`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, err := load(t, "smtp-certificate: "+test.cert+"\nsmtp-key: "+test.key+"\n")
+			require.ErrorContains(t, err, test.want)
+			require.Len(t, Errors(err), 1)
+		})
+	}
+}
+
+func TestChanged(t *testing.T) {
+	old, _ := mustLoad(t, base+"www-password: a\nsmtp-port: 25\n")
+	same, _ := mustLoad(t, base+"www-password: a\nsmtp-timeout: 5m\n")
+	reload, restart := Changed(old, same)
+	require.Empty(t, reload)
+	require.Empty(t, restart)
+
+	other, _ := mustLoad(t, "smtp-range: 10.0.0.0/8\nwww-password: b\nsmtp-port: 26\nrabbitmq-address: amqp://h\nsmtp-maxsize: 5MB\n")
+	reload, restart = Changed(old, other)
+	require.Equal(t, []string{"smtp-range", "smtp-maxsize", "www-password"}, reload)
+	require.Equal(t, []string{"smtp-port", "rabbitmq-address", "cluster-address"}, restart)
+}
+
+func TestZeroReport(t *testing.T) {
+	require.False(t, new(Report).Given("smtp-port"))
+}
