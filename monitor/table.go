@@ -4,8 +4,9 @@ package monitor
 // one that was quiet for longest.
 type table[K comparable] struct {
 	entries map[K]*entry[K]
-	list    entry[K] // ring: next is the most recent, prev the least
-	other   figures  // of names that were dropped
+	list    entry[K]  // ring: next is the most recent, prev the least
+	last    *entry[K] // the one used last: often it is wanted again
+	other   figures   // of names that were dropped
 }
 
 // figures are the counters and gauges of one name.
@@ -25,7 +26,10 @@ type entry[K comparable] struct {
 // observe counts an event for a name. It returns the name's entry, or nil when there is none and the event begins
 // nothing. own makes a copy of the name that can be kept.
 func (t *table[K]) observe(key K, second int64, ef *effect, bytes int64, limit int, own func(K) K) *entry[K] {
-	e := t.entries[key]
+	e := t.last
+	if e == nil || e.key != key {
+		e = t.entries[key]
+	}
 	if e == nil {
 		if ef.counts == noCounter {
 			t.other.move(ef, &t.other)
@@ -33,6 +37,7 @@ func (t *table[K]) observe(key K, second int64, ef *effect, bytes int64, limit i
 		}
 		e = t.insert(own(key), second, limit)
 	}
+	t.last = e
 	if e.seen != second {
 		e.seen = second
 		t.unlink(e)
@@ -103,6 +108,9 @@ func (t *table[K]) victim() *entry[K] {
 }
 
 func (t *table[K]) drop(e *entry[K]) {
+	if t.last == e {
+		t.last = nil
+	}
 	t.unlink(e)
 	delete(t.entries, e.key)
 }

@@ -24,7 +24,7 @@ const (
 	maxFlight  = 64 << 10 // bytes of a flight that are shown
 	maxPending = 4 << 20  // bytes that wait for a watcher
 	maxBacklog = 16       // flights of a session kept until its text comes up
-	maxHeld    = 16 << 10 // bytes of these
+	maxHeld    = 4 << 10  // bytes of these
 )
 
 // ErrTooManyWatchers says that there are MaxWatchers already.
@@ -159,29 +159,27 @@ type view struct {
 }
 
 func (v *view) show(f *Flight) {
-	if v.open {
+	switch {
+	case v.open:
 		v.watcher.put(f)
-		return
+	case f.Ended:
+	case bytes.Contains(bytes.ToLower(f.Data), v.watcher.text):
+		v.open = true
+		for i := range v.backlog {
+			v.watcher.put(&v.backlog[i])
+		}
+		v.backlog = nil
+		v.watcher.put(f)
+	default:
+		v.keep(f)
 	}
-	if f.Ended {
-		return
-	}
-	v.keep(f)
-	if !bytes.Contains(bytes.ToLower(f.Data), v.watcher.text) {
-		return
-	}
-	v.open = true
-	for i := range v.backlog {
-		v.watcher.put(&v.backlog[i])
-	}
-	v.backlog = nil
 }
 
-// keep holds f back with the few flights before it.
+// keep holds f back with the few flights before it, within bounds.
 func (v *view) keep(f *Flight) {
 	v.backlog = append(v.backlog, *f)
 	v.held += len(f.Data)
-	for len(v.backlog) > 1 && (len(v.backlog) > maxBacklog || v.held > maxHeld) {
+	for len(v.backlog) > maxBacklog || v.held > maxHeld {
 		v.held -= len(v.backlog[0].Data)
 		v.backlog = append(v.backlog[:0], v.backlog[1:]...)
 	}
