@@ -1,6 +1,7 @@
 package enqueue
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/sluicemail/sluice/internal/mailheader"
@@ -80,15 +81,15 @@ func (r *receiver) Write(p []byte) (int, error) {
 
 // overflow moves the mail to a spool file, unless its header has not ended yet.
 func (r *receiver) overflow(piece []byte) error {
-	mail := r.buf[r.trace:]
-	n, complete := mailheader.Length(mail, r.searched)
-	r.searched = n
-	if !complete && !mailheader.Headless(mail) {
-		if n > maxHeader {
-			return headerTooLarge()
-		}
+	if !r.headerEnded() {
 		r.buf = append(r.buf, piece...)
-		return nil
+		piece = nil
+		if !r.headerEnded() {
+			if len(r.buf)-r.trace > maxHeader {
+				return headerTooLarge()
+			}
+			return nil
+		}
 	}
 	if err := r.header(); err != nil {
 		return err
@@ -103,6 +104,19 @@ func (r *receiver) overflow(piece []byte) error {
 		return err
 	}
 	return r.spool(piece)
+}
+
+// headerEnded reports whether the whole header is in buf.
+func (r *receiver) headerEnded() bool {
+	mail := r.buf[r.trace:]
+	if bytes.IndexByte(mail, '\n') >= 0 && mailheader.Headless(mail) {
+		return true
+	}
+	n, complete := mailheader.Length(mail, r.searched)
+	if !complete {
+		r.searched = n
+	}
+	return complete
 }
 
 // header examines and edits the header in buf.

@@ -32,7 +32,7 @@ func appendReceived(dst []byte, c *smtpin.Conn, id, only string, now time.Time) 
 	}
 	dst = append(dst, "\r\n\tid "...)
 	dst = append(dst, id...)
-	if only != "" {
+	if only != "" && isPrintable(only, c) {
 		dst = append(dst, "\r\n\tfor <"...)
 		dst = append(dst, only...)
 		dst = append(dst, '>')
@@ -40,6 +40,17 @@ func appendReceived(dst []byte, c *smtpin.Conn, id, only string, now time.Time) 
 	dst = append(dst, ";\r\n\t"...)
 	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 -0700")
 	return append(dst, '\r', '\n')
+}
+
+// isPrintable reports whether an address can stand in the field: only mail sent with SMTPUTF8 may have characters beyond ASCII there.
+func isPrintable(address string, c *smtpin.Conn) bool {
+	const maxAddress = 320 // local part, @, domain (RFC 5321 §4.5.3.1)
+	for i := range len(address) {
+		if b := address[i]; b < ' ' || b == 0x7f || b > 0x7f && !strings.HasPrefix(c.Protocol(), "UTF8") {
+			return false
+		}
+	}
+	return len(address) <= maxAddress
 }
 
 // appendHELO appends what somebody says he is called. Clients say anything: what could not stand in a domain or an address

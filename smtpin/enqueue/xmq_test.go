@@ -209,6 +209,14 @@ func TestHeaderLimits(t *testing.T) {
 	}
 }
 
+func TestFirstLineInPieces(t *testing.T) {
+	b, q := newBackend(t)
+	b.MemoryLimit = 1
+	_, err := sendFrom(t, newSession(t, b, trusted), pieces{strings.NewReader("x-mq-tag: t\r\n" + simpleMail), 1}, "x@remote.example")
+	require.NoError(t, err)
+	require.Equal(t, simpleMail, withoutTrace(t, q.only(t)))
+}
+
 func TestOddMails(t *testing.T) {
 	for name, tt := range map[string]struct{ mail, want string }{
 		"empty":              {"", ""},
