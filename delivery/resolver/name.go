@@ -1,7 +1,9 @@
 package resolver
 
 import (
+	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -9,6 +11,8 @@ import (
 const (
 	maxName  = 253
 	maxLabel = 63
+	// specials are characters that have a backslash before them in textual DNS names.
+	specials = `'@;()"`
 )
 
 // normalName returns name as the cache has it: lower case, A-labels, no trailing dot. ok is false when it is no DNS name.
@@ -34,6 +38,9 @@ func normalName(name string) (normal string, ok bool) {
 
 // idnaLookup turns U-labels into A-labels. Unlike idna.Lookup it lets underscores through: service names have them.
 func idnaLookup(name string) (string, error) {
+	if !utf8.ValidString(name) || len(name) > 4*maxName {
+		return "", errors.New("no text")
+	}
 	return idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false)).ToASCII(name)
 }
 
@@ -66,12 +73,12 @@ func validName(name string) bool {
 // wireName returns a normal name in the textual form that the DNS library takes and gives: with a trailing dot, and
 // special characters escaped.
 func wireName(name string) string {
-	if !strings.ContainsAny(name, `'@;()"`) {
+	if !strings.ContainsAny(name, specials) {
 		return name + "."
 	}
 	var b strings.Builder
 	for i := range len(name) {
-		if strings.IndexByte(`'@;()"`, name[i]) >= 0 {
+		if strings.IndexByte(specials, name[i]) >= 0 {
 			b.WriteByte('\\')
 		}
 		b.WriteByte(name[i])
@@ -80,10 +87,23 @@ func wireName(name string) string {
 	return b.String()
 }
 
-// plainName is the reverse of wireName for names that came in records: lower case, no trailing dot. Names with escapes stay
-// as they are; they can be shown, but validName refuses them.
+// plainName is the reverse of wireName for names that came in records: lower case, no trailing dot. Names with other
+// escapes than those of wireName stay as they are; they can be shown, but validName refuses them.
 func plainName(name string) string {
-	return strings.ToLower(strings.TrimSuffix(name, "."))
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if strings.IndexByte(name, '\\') < 0 {
+		return name
+	}
+	plain := make([]byte, 0, len(name))
+	for i := 0; i < len(name); i++ {
+		if name[i] == '\\' {
+			if i++; i == len(name) || strings.IndexByte(specials, name[i]) < 0 {
+				return name
+			}
+		}
+		plain = append(plain, name[i])
+	}
+	return string(plain)
 }
 
 // unescape decodes the textual form of a character string (RFC 1035 §5.1): \DDD is an octet, \X is X.

@@ -134,7 +134,11 @@ func (l *serverList) set(addresses []string) error {
 // serverAddress brings an address into the form host:port, with port 53 when there is none.
 func serverAddress(text string) (string, error) {
 	text = strings.TrimSpace(text)
-	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+	bare := text
+	if strings.HasPrefix(bare, "[") && strings.HasSuffix(bare, "]") {
+		bare = bare[1 : len(bare)-1]
+	}
+	if ip, err := netip.ParseAddr(bare); err == nil {
 		return netip.AddrPortFrom(ip, 53).String(), nil
 	}
 	ap, err := netip.ParseAddrPort(text)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -43,6 +44,9 @@ func Knot(t testing.TB, zones map[string]string, signed ...string) KnotServer {
 	t.Helper()
 	Need(t, "knotd", "keymgr")
 	dir := shortTempDir(t)
+	if err := os.Mkdir(filepath.Join(dir, "db"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	var some string
 	for name, text := range zones {
 		some = name
@@ -56,14 +60,24 @@ func Knot(t testing.TB, zones map[string]string, signed ...string) KnotServer {
 	k := KnotServer{Address: loopback(port), TrustAnchor: filepath.Join(dir, "anchors")}
 	var anchors strings.Builder
 	for _, name := range signed {
-		out, err := exec.Command(Find("keymgr"), "-c", conf, name, "dnskey").Output()
-		if err != nil {
-			t.Fatalf("keymgr %s dnskey: %v", name, err)
-		}
-		anchors.Write(out)
+		anchors.Write(zoneKeys(t, conf, name))
 	}
 	writeFile(t, k.TrustAnchor, anchors.String())
 	return k
+}
+
+// zoneKeys returns the DNSKEY records of a zone, waiting until knotd has made them.
+func zoneKeys(t testing.TB, conf, name string) []byte {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		out, err := exec.Command(Find("keymgr"), "-c", conf, name, "dnskey").CombinedOutput()
+		if err == nil && len(out) > 0 {
+			return out
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("keymgr %s dnskey: %v: %s", name, err, out)
+		}
+	}
 }
 
 func knotConfig(dir string, port int, zones map[string]string, signed []string) string {
