@@ -52,22 +52,20 @@ type fault struct {
 	status, text string
 }
 
-// prepare makes tx ready in m, or tells why it cannot be sent.
+// prepare makes tx ready in m, or tells why it cannot be sent; m is then empty.
 func (c *connection) prepare(m *mail, tx *delivery.Transaction) *fault {
 	*m = mail{tx: tx, body: tx.Body}
-	if f := c.prepareAddresses(m); f != nil {
-		return f
+	f := c.prepareAddresses(m)
+	if f == nil {
+		f = c.prepareBody(m)
 	}
-	if f := c.prepareBody(m); f != nil {
+	if f == nil && c.ext.size > 0 && m.wire > c.ext.size {
+		f = &fault{queue.StateMailFrom, 552, "5.3.4", fmt.Sprintf("the mail has %d bytes, the remote takes %d", m.wire, c.ext.size)}
+	}
+	if f != nil {
 		m.release()
-		return f
 	}
-	if c.ext.size > 0 && m.wire > c.ext.size {
-		f := &fault{queue.StateMailFrom, 552, "5.3.4", fmt.Sprintf("the mail has %d bytes, the remote takes %d", m.wire, c.ext.size)}
-		m.release()
-		return f
-	}
-	return nil
+	return f
 }
 
 func (c *connection) prepareAddresses(m *mail) *fault {

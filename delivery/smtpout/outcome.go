@@ -21,10 +21,15 @@ func (c *connection) explain(err error) (queue.Outcome, string) {
 		return queue.Timeout, "no answer in time"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return queue.Lost, "the remote closed the connection"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case isClosed(err):
 		return queue.Lost, "the remote broke the connection"
 	}
 	return queue.Lost, printable(err.Error())
+}
+
+// isClosed reports whether err says that the remote closed, in one way or the other.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func isNonsense(err error) bool {

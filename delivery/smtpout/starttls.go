@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/sluicemail/sluice/queue"
@@ -54,11 +55,7 @@ func (c *connection) handshake() *failure {
 	}
 	if err := secured.HandshakeContext(context.Background()); err != nil {
 		c.broken = true
-		outcome, text := c.explain(err)
-		if outcome == queue.Invalid {
-			outcome, text = queue.Error, "TLS handshake: "+err.Error()
-		}
-		failed := c.fail(queue.StateStartTLS, outcome, text)
+		failed := c.fail(queue.StateStartTLS, c.handshakeOutcome(err), "TLS handshake: "+printable(err.Error()))
 		failed.Cause = fmt.Errorf("TLS handshake with %s: %w", c.hop.Target, err)
 		failed.clear = !errors.Is(err, errInterrupted) && !c.watch.interrupted()
 		return failed
@@ -68,6 +65,20 @@ func (c *connection) handshake() *failure {
 	c.cipher = describeCipher(&state)
 	c.certificate = describeCertificate(&state, c.sender.TLS, c.certNames())
 	return nil
+}
+
+// handshakeOutcome tells a remote that speaks no TLS and one that broke off from one that we could not agree with.
+func (c *connection) handshakeOutcome(err error) queue.Outcome {
+	var garbage tls.RecordHeaderError
+	if errors.As(err, &garbage) {
+		return queue.Invalid
+	}
+	outcome, _ := c.explain(err)
+	var network *net.OpError
+	if outcome == queue.Lost && !isClosed(err) && !c.watch.interrupted() && (!errors.As(err, &network) || network.Op == "remote error") {
+		return queue.Error
+	}
+	return outcome
 }
 
 func (c *connection) tlsConfig() *tls.Config {

@@ -73,7 +73,7 @@ func (r *Reader) Next() (int, error) {
 		line := r.text[start:]
 		code, more, ok := parseLine(line)
 		if !ok {
-			return 0, &SyntaxError{Line: clean(line[:min(len(line), 200)])}
+			return 0, &SyntaxError{Line: Clean(line[:min(len(line), 200)])}
 		}
 		if !more {
 			return code, nil

@@ -30,7 +30,7 @@ type Reply struct {
 // Parse makes a Reply of the lines of a reply, separated by "\n" and each with its code. The code of the last line counts,
 // should they differ. Lines without a code are taken as they are.
 func Parse(raw []byte) Reply {
-	r := Reply{Text: clean(raw)}
+	r := Reply{Text: Clean(raw)}
 	last := r.Text
 	if i := strings.LastIndexByte(last, '\n'); i >= 0 {
 		last = last[i+1:]
@@ -38,7 +38,9 @@ func Parse(raw []byte) Reply {
 	r.Code, _, _ = parseLine([]byte(last[:min(len(last), 4)]))
 	first, rest, more := strings.Cut(r.Text, "\n")
 	first = cutCode(first)
-	r.Status = statusOf(r.Code, first)
+	if r.Status = statusOf(r.Code, cutCode(last)); r.Status == "" {
+		r.Status = statusOf(r.Code, first)
+	}
 	first = cutStatus(first, r.Status)
 	if !more {
 		r.Description = first
@@ -135,8 +137,8 @@ func cutStatus(line, status string) string {
 
 func digit(b byte) bool { return b >= '0' && b <= '9' }
 
-// clean makes text that can be stored and shown: bounded, valid UTF-8, no control characters but "\n".
-func clean(raw []byte) string {
+// Clean makes text that can be stored and shown: bounded, valid UTF-8, no control characters but "\n".
+func Clean(raw []byte) string {
 	if len(raw) <= MaxText && plain(raw) {
 		return string(raw)
 	}
