@@ -32,6 +32,7 @@ type storm struct {
 	finished map[string]int
 	faults   []string
 	total    int
+	once     sync.Once
 	done     chan struct{} // closed when all are finished
 }
 
@@ -163,9 +164,8 @@ func (s *storm) finish(d *queue.Delivery, choice int) error {
 		err := d.Settle(ctx, queue.Item{Queue: "storm-results", Message: &retry})
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if len(s.finished) == s.total && s.done != nil {
-			close(s.done)
-			s.done = nil
+		if len(s.finished) == s.total {
+			s.once.Do(func() { close(s.done) })
 		}
 		return err
 	case choice < 2:
