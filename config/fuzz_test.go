@@ -51,3 +51,27 @@ func FuzzArgs(f *testing.F) {
 		}
 	})
 }
+
+// FuzzValues gives a value to every key: what is taken is written in a form that reads back as the same.
+func FuzzValues(f *testing.F) {
+	for _, k := range Keys() {
+		f.Add(k.Default)
+	}
+	for _, s := range []string{"1.5GiB", "5m", "1-3,7", "fd00::/8;1.2.3.4", "[::1]:53", "amqp://u:p@h1;h2/v, amqps://h3", "hardcoded://a:b,c", "s3://a:b@c/d?secret=e", "off", "NEVER"} {
+		f.Add(s)
+	}
+	keys := Keys()
+	f.Fuzz(func(t *testing.T, value string) {
+		cfg, again := new(Config), new(Config)
+		for _, k := range keys {
+			_ = k.hide(value)
+			if k.set(cfg, value) != nil {
+				continue
+			}
+			text := k.text(cfg)
+			if err := k.set(again, text); err != nil || k.text(again) != text {
+				t.Fatalf("%s: %q is %q, which reads back as %q, %v", k.Name, value, text, k.text(again), err)
+			}
+		}
+	})
+}

@@ -196,8 +196,26 @@ func ips() codec[[]netip.Addr] {
 }
 
 func parseAddr(s string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
-	return a.Unmap(), err
+	a, err := netip.ParseAddr(unbracket(s))
+	if err != nil || !isZone(a.Zone()) {
+		return netip.Addr{}, errValue
+	}
+	return a.Unmap(), nil
+}
+
+// unbracket takes the brackets off an IPv6 address or range.
+func unbracket(s string) string {
+	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' && strings.Contains(s, ":") {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// isZone reports whether s could be the name of an interface, or is none: netip takes any text for one.
+func isZone(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_')
+	})
 }
 
 // ranges is a list of address ranges. Bits beyond the prefix length are cleared.
@@ -242,7 +260,7 @@ func parseRangePort(s string) (RangePort, error) {
 	if at < 0 {
 		return RangePort{}, errValue
 	}
-	inner := strings.TrimSuffix(strings.TrimPrefix(s[:at], "["), "]")
+	inner := unbracket(s[:at])
 	p, err := parseRange(inner)
 	if err != nil || p.Addr().Is6() && len(inner) != at-2 {
 		return RangePort{}, errValue
@@ -259,7 +277,7 @@ func dnsServers() codec[[]netip.AddrPort] {
 				return netip.AddrPortFrom(a, 53), nil
 			}
 			ap, err := netip.ParseAddrPort(s)
-			if err != nil || ap.Port() == 0 {
+			if err != nil || ap.Port() == 0 || !isZone(ap.Addr().Zone()) {
 				return ap, errValue
 			}
 			return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil

@@ -70,7 +70,7 @@ func queueName() codec[string] {
 func host() codec[string] {
 	return codec[string]{kind: "host", want: "a host name or an IP address, without a port", blank: true, text: asIs,
 		parse: func(s string) (string, error) {
-			s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+			s = unbracket(s)
 			if len(s) > 255 || hasControl(s) || strings.ContainsAny(s, " /@,;\"'<>()[]") || strings.Count(s, ":") == 1 {
 				return "", errValue
 			}
