@@ -92,7 +92,8 @@ type Event struct {
 
 // Record is what logs ask of an event's Message and Result. AppendRecord appends one JSON object without the mail and
 // without secrets. Property returns the text of a property named by a path with dots ("connection.remote-ip"); an
-// underscore in the path matches a dash.
+// underscore in the path matches a dash. A message tells the number of its attempts so far, which is that of its results,
+// under "attempt".
 type Record interface {
 	AppendRecord(dst []byte) []byte
 	Property(path string) (string, bool)
