@@ -54,9 +54,6 @@ type Backend struct {
 	// SpoolDir is where spool files are made. A queue on the same file system can adopt them instead of copying. "" means the
 	// directory for temporary files.
 	SpoolDir string
-	// MaxSpoolFiles is how many spool files may be open at a time; further large mails are answered with 452. Those held in a
-	// queue that neither adopts nor copies files count as well. Zero means 1000.
-	MaxSpoolFiles int
 
 	// Monitor is told of each message that was stored. Nil: nobody is.
 	Monitor monitor.Monitor
@@ -67,7 +64,6 @@ type Backend struct {
 
 	start   sync.Once
 	ids     *idMaker
-	spool   spooler
 	scratch scratch
 }
 
@@ -159,13 +155,6 @@ func (b *Backend) memoryLimit() int {
 }
 
 func (b *Backend) spoolDir() string { return or(b.SpoolDir, os.TempDir()) }
-
-func (b *Backend) maxSpoolFiles() int64 {
-	if b.MaxSpoolFiles <= 0 {
-		return 1000
-	}
-	return int64(b.MaxSpoolFiles)
-}
 
 func (b *Backend) sourceIPs(local netip.Addr) []string {
 	if b.Mapping == nil {

@@ -27,7 +27,6 @@ type delivery struct {
 	messages []queue.Message // of those recipients whose mail is kept, accepted ones first
 	accepted int             // how many of them are accepted
 	items    []queue.Item
-	given    bool // the queue was given the mail, and may have it even if it said that it failed
 }
 
 // run is the walk of a mail; its steps are those of the package's story.
@@ -38,7 +37,7 @@ func (d *delivery) run(ctx context.Context, r io.Reader) error {
 	}
 	d.received = d.backend.now()
 	d.makeIDs()
-	defer func() { d.receive.discard(!d.given) }()
+	defer d.receive.discard()
 	body, err := d.read(r)
 	if err != nil {
 		return err
@@ -65,7 +64,6 @@ func (d *delivery) publish(ctx context.Context) error {
 	if len(d.items) == 0 {
 		return nil
 	}
-	d.given = true
 	return d.backend.Queue.Publish(context.WithoutCancel(ctx), d.items...)
 }
 

@@ -35,9 +35,4 @@
 // x-mq-dsn-{notify,ret,orcpt,envid}. Any other x-mq-NAME sets the property NAME, in Extra, unless that name is one of a
 // message's own, which are ignored. When a field comes again, the last one counts. One of the four queues set switches
 // off those that are not, as does an empty value; none may name the outbox or a queue of received mail.
-//
-// # Files
-//
-// A body in a spool file has the add-ons File() *os.File and Close() error. A queue that has adopted or copied the file, and
-// reads it no more, may close it; otherwise it is closed when nobody refers to the body any more.
 package enqueue

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -36,8 +38,46 @@ func (q *recorder) Publish(ctx context.Context, items ...queue.Item) error {
 	if q.err != nil {
 		return q.err
 	}
+	for i := range items {
+		if err := keep(&items[i]); err != nil {
+			return err
+		}
+	}
 	q.published = append(q.published, items)
 	return nil
+}
+
+type onDisk interface{ File() *os.File }
+
+// spooled is what a recorder keeps of a mail that came in a file.
+type spooled struct {
+	queue.Bytes
+	file *os.File
+	info os.FileInfo
+}
+
+// keep reads a body that will be closed.
+func keep(item *queue.Item) (err error) {
+	f, ok := item.Message.Body.(onDisk)
+	if !ok {
+		return nil
+	}
+	m, s := *item.Message, &spooled{file: f.File()}
+	if s.info, err = s.file.Stat(); err != nil {
+		return err
+	}
+	if s.Bytes, err = queue.ReadBody(m.Body); err != nil {
+		return err
+	}
+	m.Body = s
+	item.Message = &m
+	return nil
+}
+
+// fileOf returns the file that a recorded message came in, or nil.
+func fileOf(m *queue.Message) *spooled {
+	s, _ := m.Body.(*spooled)
+	return s
 }
 
 func (q *recorder) Consume(context.Context, string, queue.ConsumeOptions, func(*queue.Delivery)) error {
@@ -73,7 +113,9 @@ var testTime = time.Date(2026, 11, 21, 9, 16, 39, 0, time.UTC)
 
 func newBackend(t testing.TB) (*enqueue.Backend, *recorder) {
 	q := &recorder{}
-	return &enqueue.Backend{Queue: q, SpoolDir: t.TempDir(), Now: func() time.Time { return testTime }}, q
+	return &enqueue.Backend{
+		Queue: q, SpoolDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return testTime },
+	}, q
 }
 
 var (

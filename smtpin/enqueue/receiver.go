@@ -43,7 +43,7 @@ type receiver struct {
 	scratch   *[]byte // where buf came from and goes back to; nil when the mail keeps it
 	trace     int     // length of our own fields at the start of buf
 	searched  int     // how far buf was searched for the end of the header, without trace
-	file      *fileBody
+	file      *spoolFile
 	props     *properties
 	headerLen int
 	err       error
@@ -94,8 +94,7 @@ func (r *receiver) overflow(piece []byte) error {
 	if err := r.header(); err != nil {
 		return err
 	}
-	b := r.backend
-	file, err := b.spool.create(b.spoolDir(), b.maxSpoolFiles())
+	file, err := newSpoolFile(r.backend.spoolDir())
 	if err != nil {
 		return err
 	}
@@ -143,8 +142,7 @@ func (r *receiver) spool(piece []byte) error {
 }
 
 func (r *receiver) flush() error {
-	n, err := r.file.file.Write(r.buf)
-	r.file.size += int64(n)
+	err := r.file.write(r.buf)
 	r.buf = r.buf[:0]
 	if err != nil {
 		return spoolError(r.backend.spoolDir(), err)
@@ -167,22 +165,19 @@ func (r *receiver) finish() (queue.Body, error) {
 		return nil, err
 	}
 	if r.scratch != nil || cap(r.buf)-len(r.buf) > len(r.buf)/4+1024 {
-		return queue.Bytes(append(make([]byte, 0, len(r.buf)), r.buf...)), nil
+		return append(queue.Bytes(nil), r.buf...), nil
 	}
 	return queue.Bytes(r.buf), nil
 }
 
-// discard gives back what the receiver holds. With failed, the mail is of no use to anybody and its file is closed.
-func (r *receiver) discard(failed bool) {
+// discard gives back what the receiver holds, once the queue has the mail or nobody wants it.
+func (r *receiver) discard() {
 	if r.scratch != nil {
 		*r.scratch = r.buf[:0]
 		r.backend.scratch.put(r.scratch)
 	}
 	if r.file != nil {
-		r.file.unname()
-		if failed {
-			_ = r.file.Close()
-		}
+		r.file.remove()
 	}
 	*r = receiver{}
 }

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/sluicemail/sluice/queue"
@@ -36,70 +34,45 @@ func escapeGlob(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
-// A fileBody is a mail in a spool file of its own: a queue.Body with the add-ons File and Close. Whoever reads it last may
-// close it; otherwise the file is closed when the body is no longer referred to.
-type fileBody struct {
-	file    *os.File
-	size    int64
-	name    string // of a file that has one, until it is removed
-	closed  atomic.Bool
-	open    *atomic.Int64 // counts the open spool files
-	cleanup runtime.Cleanup
+// A spoolFile is a mail in a file of its own: a queue.Body with the add-on File.
+type spoolFile struct {
+	file *os.File
+	size int64
+	name string // of a file that has one
 }
 
-// ReadAt implements io.ReaderAt.
-func (b *fileBody) ReadAt(p []byte, off int64) (int, error) { return b.file.ReadAt(p, off) }
-
-// Size returns the length in bytes.
-func (b *fileBody) Size() int64 { return b.size }
-
-// File returns the file, whose whole content is the mail. A queue on the same file system may adopt it with linkat(2) of
-// /proc/self/fd/N, whether it has a name or not.
-func (b *fileBody) File() *os.File { return b.file }
-
-// Close closes the file. It is for the one that reads the body last.
-func (b *fileBody) Close() error {
-	if !b.closed.CompareAndSwap(false, true) {
-		return nil
-	}
-	b.cleanup.Stop()
-	b.open.Add(-1)
-	return b.file.Close()
-}
-
-// unname removes the name of a file that has one; what is open, or linked elsewhere, stays readable.
-func (b *fileBody) unname() {
-	if b.name != "" {
-		_ = os.Remove(b.name)
-		b.name = ""
-	}
-}
-
-// spooler makes spool files and counts those that are open.
-type spooler struct {
-	open atomic.Int64
-}
-
-// Spool files are closed by the queue, or else when their bodies are collected as garbage. Bodies are small and their files
-// are not, so the collector is helped along when many are open.
-const collectEvery = 128
-
-// create returns a new, empty spool file in dir. Errors wrap queue.ErrFull where that is the reason.
-func (s *spooler) create(dir string, most int64) (*fileBody, error) {
-	if n := s.open.Load(); n >= most || n > 0 && n%collectEvery == 0 {
-		runtime.GC()
-		if s.open.Load() >= most {
-			return nil, fmt.Errorf("%w: %d spool files are open", queue.ErrFull, most)
-		}
-	}
+// newSpoolFile makes an empty spool file in dir.
+func newSpoolFile(dir string) (*spoolFile, error) {
 	file, name, err := createFile(dir)
 	if err != nil {
 		return nil, spoolError(dir, err)
 	}
-	s.open.Add(1)
-	b := &fileBody{file: file, name: name, open: &s.open}
-	b.cleanup = runtime.AddCleanup(b, func(open *atomic.Int64) { open.Add(-1) }, &s.open)
-	return b, nil
+	return &spoolFile{file: file, name: name}, nil
+}
+
+// ReadAt implements io.ReaderAt.
+func (b *spoolFile) ReadAt(p []byte, off int64) (int, error) { return b.file.ReadAt(p, off) }
+
+// Size returns the length in bytes.
+func (b *spoolFile) Size() int64 { return b.size }
+
+// File returns the file, whose whole content is the mail. A queue on the same file system may adopt it with linkat(2) of
+// /proc/self/fd/N, whether it has a name or not.
+func (b *spoolFile) File() *os.File { return b.file }
+
+// write appends to the file.
+func (b *spoolFile) write(p []byte) error {
+	n, err := b.file.Write(p)
+	b.size += int64(n)
+	return err
+}
+
+// remove closes the file and removes its name. A queue that has adopted it has a link of its own.
+func (b *spoolFile) remove() {
+	if b.name != "" {
+		_ = os.Remove(b.name)
+	}
+	_ = b.file.Close()
 }
 
 // createNamed makes a spool file where none can be made without a name.
