@@ -102,7 +102,7 @@ func TestTimeoutRestartsWithData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, client := piped(t)
 		c.Timeout = time.Minute
-		go func() {
+		go func() { // it is done before the time-out
 			for range 5 {
 				time.Sleep(50 * time.Second)
 				client.Write([]byte("x"))
@@ -120,7 +120,9 @@ func TestLimitEndsADrippingClient(t *testing.T) {
 		c, client := piped(t)
 		c.Timeout = time.Minute
 		c.SetLimit(time.Now().Add(time.Hour))
+		dripped := make(chan struct{})
 		go func() {
+			defer close(dripped)
 			for {
 				time.Sleep(50 * time.Second)
 				if _, err := client.Write([]byte("x")); err != nil {
@@ -136,6 +138,7 @@ func TestLimitEndsADrippingClient(t *testing.T) {
 		require.Equal(t, time.Hour, time.Since(begin))
 		require.Equal(t, ErrDeadline, d.Drain())
 		client.Close()
+		<-dripped
 	})
 }
 
