@@ -76,13 +76,12 @@ func (q *Queue) nextBatch(b *batch) bool {
 			if q.gather(b) {
 				return true
 			}
-			if q.closed && q.full != nil {
-				q.dropLazy()
-			}
 			continue
 		} else if q.closed {
 			q.dropLazy()
 			continue
+		} else if q.urgent {
+			q.arm(time.Until(q.resume))
 		}
 		q.work.Wait()
 	}
@@ -188,8 +187,8 @@ func (q *Queue) makeRoom() {
 		if own {
 			if q.cur.room() < recordSize(8) || q.moving > 0 || len(q.settled) == 0 {
 				q.resume = time.Now().Add(retryAfter)
-				q.arm(retryAfter)
 			}
+			q.refuseOthers(err)
 			return
 		}
 		q.refuseFirst(err)
@@ -197,6 +196,20 @@ func (q *Queue) makeRoom() {
 			return
 		}
 	}
+}
+
+// refuseOthers fails every pending group that may not use the reserve, so that none of them waits for space.
+func (q *Queue) refuseOthers(err error) {
+	kept := q.pending[:0]
+	for _, g := range q.pending {
+		if g.waiting && !g.own {
+			g.done <- err
+			continue
+		}
+		kept = append(kept, g)
+	}
+	clear(q.pending[len(kept):])
+	q.pending = kept
 }
 
 // refuseFirst fails the first pending group.
@@ -325,7 +338,7 @@ func (q *Queue) undo(b *batch, err error) {
 		b.segment.written = min(b.segment.written, b.start)
 		q.full, q.fullUntil = err, time.Now().Add(retryAfter)
 		q.resume = q.fullUntil
-		q.arm(retryAfter)
+		q.urgent = true
 		err = fmt.Errorf("%w: %w", queue.ErrFull, err)
 	}
 	var again []*group

@@ -168,6 +168,13 @@ func (g *group) addMessageRecord(id uint64, f *facts, b *groupBody, m *queue.Mes
 	return len(g.recs) - 1, length
 }
 
+// messageBytes returns the message part of a message record.
+func (g *group) messageBytes(record int, length uint32) []byte {
+	from := g.recs[record].at + headerSize
+	env, _ := parseEnvelope(g.buf[from : from+int(length)])
+	return env.message
+}
+
 // ancestor is the delivery whose successors are stored: the next version of the same message keeps its times.
 type ancestor struct {
 	id             string
@@ -212,9 +219,8 @@ func (q *Queue) encodeItem(g *group, item *queue.Item, now int64, from *ancestor
 		return fmt.Errorf("%w: %d bytes without its mail", queue.ErrTooLarge, gm.length)
 	}
 	if q.warm(item.Queue) {
-		gm.copied = new(queue.Message)
-		*gm.copied = *m
-		gm.copied.Body = nil
+		// Decoded from what is stored, it shares nothing with m.
+		gm.copied, _ = queue.DecodeBinary(g.messageBytes(gm.record, gm.length))
 	}
 	g.msgs = append(g.msgs, gm)
 	return nil

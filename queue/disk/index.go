@@ -143,10 +143,9 @@ type index struct {
 	delays  delayHeap
 }
 
-func newIndex() index {
-	x := index{strings: newInterner(), names: map[string]*named{}, queues: []*named{nil}}
+func (x *index) init() {
+	x.strings, x.names, x.queues = newInterner(), map[string]*named{}, []*named{nil}
 	x.delays.entries = &x.entries
-	return x
 }
 
 // maxIdleQueues bounds how many queues without messages and consumers are remembered.

@@ -1,0 +1,305 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Options tunes a queue. The zero value is fit for production.
+type Options struct {
+	// SegmentSize is the size of the files of the log, at least 64 KiB. Zero means 32 MiB.
+	SegmentSize int64
+	// FileSize is the size from which a mail gets a file of its own. Zero means 256 KiB. It is at most a quarter of
+	// SegmentSize.
+	FileSize int64
+	// CacheBytes bounds the mails kept in memory after they were stored. Zero means 32 MiB, a negative number none.
+	CacheBytes int64
+	// MaxBytes bounds the space that the store takes. Zero means no bound.
+	MaxBytes int64
+	// MinFree is how much space the file system must have left for the store to grow. Zero means any.
+	MinFree int64
+	// SettleDelay is how long a settlement may wait in memory for others, or for a Publish, to be written with. Zero
+	// means 50 ms.
+	SettleDelay time.Duration
+	// Log receives what an operator should know: damage, lack of space. Nil means nobody.
+	Log *slog.Logger
+
+	fs fileSystem // nil: the directory
+}
+
+const minSegment = 64 << 10
+
+func (o *Options) fill() {
+	setDefault(&o.SegmentSize, 32<<20)
+	o.SegmentSize = min(max(o.SegmentSize, minSegment)&^(segmentPage-1), 1<<31)
+	setDefault(&o.FileSize, 256<<10)
+	o.FileSize = min(o.FileSize, o.SegmentSize/4)
+	setDefault(&o.CacheBytes, 32<<20)
+	if o.SettleDelay == 0 {
+		o.SettleDelay = 50 * time.Millisecond
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+func setDefault(v *int64, d int64) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Queue is an open store. It implements queue.Queue, queue.Atomic, queue.Inspector and queue.Parker.
+type Queue struct {
+	dir    string
+	opts   Options
+	fs     fileSystem
+	log    *slog.Logger
+	lock   *os.File
+	nextID atomic.Uint64
+	groups groupPool
+
+	mu    sync.Mutex
+	x     index
+	cache cache
+	segs  segmentTable
+	cur   *segment
+	work  *sync.Cond // wakes the committer
+	commitLog
+	keeper
+	delayTimer *time.Timer
+	delayAt    int64 // when it goes off, ms since 1970; 0: not set
+	damage     Damage
+
+	failed      error // sticky
+	closed      bool
+	aborted     bool
+	filesClosed bool
+	running     sync.WaitGroup
+}
+
+var (
+	_ queue.Queue  = (*Queue)(nil)
+	_ queue.Atomic = (*Queue)(nil)
+)
+
+// Open opens the store in dir, which it makes if needed, and recovers what was stored there. The error is
+// queue.ErrLocked when another process has it open. What it found damaged is told by [Queue.Damage].
+func Open(dir string, opts Options) (*Queue, error) {
+	opts.fill()
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open queue: %w", err)
+	}
+	q := &Queue{dir: dir, opts: opts, fs: opts.fs, log: opts.Log}
+	q.x.init()
+	q.cache = cache{limit: int(max(0, opts.CacheBytes)), x: &q.x}
+	q.work = sync.NewCond(&q.mu)
+	q.keeper.kick = make(chan struct{}, 1)
+	q.keeper.stop = make(chan struct{})
+	if q.fs == nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("open queue: %w", err)
+		}
+		if q.lock, err = lockDir(dir); err != nil {
+			return nil, err
+		}
+		q.fs = osFS{dir}
+	}
+	if err := q.recover(); err != nil {
+		q.closeFiles()
+		return nil, fmt.Errorf("open queue in %s: %w", dir, err)
+	}
+	q.running.Add(2)
+	go q.commitLoop()
+	go q.keepLoop()
+	return q, nil
+}
+
+// Atomic reports true: a Publish or Settle stores all of its items or none.
+func (q *Queue) Atomic() bool { return true }
+
+// Publish stores the items, all or none, and returns when they are durable.
+func (q *Queue) Publish(ctx context.Context, items ...queue.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	err := q.refusePublish()
+	q.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	g := q.groups.get()
+	if err := q.encode(g, items, nil); err != nil {
+		return err
+	}
+	return q.commit(g)
+}
+
+// maxGroup is the most that one call can store.
+const maxGroup = 1 << 31
+
+// commit hands a group to the committer and waits until it is durable.
+func (q *Queue) commit(g *group) error {
+	if g.size > maxGroup {
+		q.discard(g)
+		return fmt.Errorf("%w: %d bytes in one call", queue.ErrTooLarge, g.size)
+	}
+	g.waiting = true
+	q.mu.Lock()
+	err := q.refusal()
+	if err == nil {
+		q.enqueue(g)
+	}
+	q.mu.Unlock()
+	if err == nil {
+		err = <-g.done
+	}
+	if errors.Is(err, queue.ErrUnknown) {
+		return err // what it holds may be on disk
+	}
+	if err != nil {
+		q.discard(g)
+		return err
+	}
+	q.groups.put(g)
+	return nil
+}
+
+// refusal returns why nothing can be written any more. q.mu is held.
+func (q *Queue) refusal() error {
+	switch {
+	case q.closed:
+		return queue.ErrClosed
+	case q.failed != nil:
+		return fmt.Errorf("%w: %w", queue.ErrUnavailable, q.failed)
+	}
+	return nil
+}
+
+// flush waits until everything in the order of the log so far is durable.
+func (q *Queue) flush() error {
+	g := q.groups.get()
+	g.own = true
+	g.addSettle()
+	return q.commit(g)
+}
+
+// Close writes what was settled, saves the index and releases the directory. Consume returns queue.ErrClosed.
+func (q *Queue) Close() error { return q.shut(true) }
+
+// Abort releases the directory at once, as if the process had been killed: what was settled last may be handed out
+// again after the next Open. It loses nothing that Publish has confirmed.
+func (q *Queue) Abort() error { return q.shut(false) }
+
+func (q *Queue) shut(graceful bool) error {
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return nil
+	}
+	q.closed, q.aborted = true, !graceful
+	q.wakeAll()
+	for _, t := range []*time.Timer{q.timer, q.delayTimer} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	q.mu.Unlock()
+	q.work.Broadcast()
+	close(q.keeper.stop)
+	q.running.Wait()
+	var err error
+	if graceful && q.failed == nil {
+		err = q.checkpoint()
+	}
+	q.closeFiles()
+	return err
+}
+
+// closeFiles closes every file and unlocks the directory.
+func (q *Queue) closeFiles() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.filesClosed = true
+	for _, s := range q.segs.slots {
+		if s != nil && s.file != nil {
+			s.file.Close()
+		}
+	}
+	if q.lock != nil {
+		q.lock.Close()
+	}
+}
+
+// wakeAll makes every consumer look again.
+func (q *Queue) wakeAll() {
+	for _, n := range q.x.names {
+		for _, c := range n.consumers {
+			c.signal()
+		}
+	}
+}
+
+// armDelays sets the timer to the next due time. q.mu is held.
+func (q *Queue) armDelays(now int64) {
+	first := q.x.delays.first()
+	if first == 0 || q.closed {
+		return
+	}
+	due := q.x.entries.at(first).due
+	if q.delayAt != 0 && q.delayAt <= due {
+		return
+	}
+	q.delayAt = due
+	wait := min(time.Duration(due-now)*time.Millisecond, maxTimer)
+	if q.delayTimer == nil {
+		q.delayTimer = time.AfterFunc(wait, q.delaysDue)
+		return
+	}
+	q.delayTimer.Reset(wait)
+}
+
+// maxTimer bounds how long a change of the system's clock goes unnoticed.
+const maxTimer = time.Minute
+
+// delaysDue makes ready what is due, some at a time.
+func (q *Queue) delaysDue() {
+	for more := true; more; {
+		q.mu.Lock()
+		now := time.Now().UnixMilli()
+		q.delayAt = 0
+		more = !q.closed && q.releaseDue(now, 1000)
+		if !more {
+			q.armDelays(now)
+		}
+		q.mu.Unlock()
+	}
+}
+
+// releaseDue makes up to n due entries ready and reports whether there may be more.
+func (q *Queue) releaseDue(now int64, n int) bool {
+	for range n {
+		i := q.x.delays.first()
+		if i == 0 || q.x.entries.at(i).due > now {
+			return false
+		}
+		q.x.displace(i)
+		q.x.place(i, now, false)
+		q.wake(q.x.queues[q.x.entries.at(i).queue])
+	}
+	return true
+}

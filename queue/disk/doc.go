@@ -1,0 +1,2 @@
+// Package disk is a durable queue in a directory of a local file system.
+package disk
