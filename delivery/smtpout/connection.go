@@ -75,6 +75,7 @@ func newConnection(s *Sender, hop *delivery.Hop, limits timeouts, nc net.Conn) *
 		watcher = monitor.Discard
 	}
 	c.tap = watcher.Tap(monitor.Session{Local: local, Remote: hop.Target, Domain: hop.Domain})
+	c.watched = c.tap.Watched()
 	return c
 }
 

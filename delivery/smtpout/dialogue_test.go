@@ -261,7 +261,7 @@ type scripted struct {
 	d *dialogue
 
 	mu      sync.Mutex
-	at      int // line
+	at      int    // line
 	due     string // name of the mail that must come next
 	faults  []string
 	said    bytes.Buffer // transcript

@@ -74,6 +74,10 @@ func selfSigned(t *testing.T, name string) tls.Certificate {
 
 func trusting(*testing.T) *tls.Config { return &tls.Config{RootCAs: theAuthority().pool} }
 
+func serverConfig() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{theAuthority().right}}
+}
+
 func serverTLS(_ *testing.T, nc net.Conn) net.Conn {
-	return tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{theAuthority().right}})
+	return tls.Server(nc, serverConfig())
 }

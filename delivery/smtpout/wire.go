@@ -3,6 +3,7 @@ package smtpout
 import (
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/monitor"
@@ -74,12 +75,12 @@ func (c *connection) await(limit time.Duration) (int, error) {
 	c.wait, c.waiting = limit, false
 	code, err := c.rd.Next()
 	c.wait = 0
+	if c.watched && len(c.rd.Raw()) > 0 {
+		c.showReply(c.rd.Raw())
+	}
 	if err != nil {
 		c.broken = true
 		return 0, err
-	}
-	if c.watched {
-		c.show(monitor.FromRemote, append(c.rd.Raw(), "\r\n"...))
 	}
 	if code == 421 {
 		c.broken = true
@@ -168,14 +169,13 @@ func (c *connection) showFlight(size int64, tail []byte) {
 		text = strconv.AppendInt(text, size, 10)
 		text = append(text, " bytes]\r\n"...)
 	}
-	c.show(monitor.FromUs, append(text, tail...))
+	c.tap.Line(monitor.FromUs, append(text, tail...))
 }
 
-func (c *connection) show(d monitor.Direction, text []byte) {
-	if d == monitor.FromRemote && len(c.secrets) > 0 { // remotes have been seen to repeat what they refuse
-		text = []byte(c.masked(string(text)))
-	}
-	c.tap.Line(d, text)
+// showReply gives the transcript a reply, or what came in place of one.
+func (c *connection) showReply(raw []byte) {
+	text := c.masked(string(raw)) // remotes have been seen to repeat what they refuse
+	c.tap.Line(monitor.FromRemote, []byte(strings.ReplaceAll(text, "\n", "\r\n")+"\r\n"))
 }
 
 // command sends one command and returns the code of its reply.

@@ -1,0 +1,67 @@
+// Package smtpout is the SMTP client that mail leaves with: it implements delivery.Sender and delivery.Connection.
+//
+// # A connection
+//
+// [Sender.Open] goes through these steps; a failure is a *delivery.Failure that names the state it happened at.
+//
+//  1. connect, from the hop's source address (states bind, connect; handshake for a proxy in [Sender.Dial]).
+//  2. greet reads the greeting (intro).
+//  3. hello says EHLO and notes what the remote can do; refused with 5xx, HELO (ehlo, helo).
+//  4. secure does STARTTLS as the level of security asks for, notes cipher and certificate, and says EHLO again
+//     (starttls). With optional security it does nothing; with opportunistic it is enough that the handshake succeeds;
+//     required insists on it; verified also on a certificate that chains up to a root and is valid for one of the hop's
+//     names. When an opportunistic handshake fails, Open dials once more and stays in clear text, if
+//     [Sender.ClearFallback] allows that.
+//  5. login does AUTH PLAIN, LOGIN or CRAM-MD5 when the hop has credentials, only under TLS unless told otherwise
+//     (authplain, authlogin, authusername, authpassword, authcram, authresponse).
+//
+// # A mail
+//
+// Deliver goes through these steps.
+//
+//  1. prepare looks at addresses and body, once: is it ASCII, does it need dots stuffed, would DATA damage it? What this
+//     remote cannot take is declined here with a reply of our own making: 552 5.3.4 over its SIZE, 553 5.6.7 when
+//     SMTPUTF8 is needed and missing, 553 5.1.3 and 5.1.7 for impossible addresses. A mail with bytes beyond ASCII is
+//     made quoted-printable for a remote without 8BITMIME.
+//  2. begin writes MAIL, RCPT and DATA in one flight.
+//  3. envelope reads the replies to them (mailfrom, rcptto, data), withdraw tidies up after a refusal.
+//  4. message writes the mail and its final dot in one flight, together with MAIL, RCPT and DATA of the next mail, when
+//     the caller has one; then it reads the reply (message). For that next mail, steps 2 and 3 cost no round trip: the
+//     replies came with those of the mail before.
+//
+// So with PIPELINING (RFC 2920) the round trips of a mail are:
+//
+//	first mail of a connection       2   envelope; content
+//	on a reused connection           2
+//	on a reused connection, begun
+//	behind the mail before           1
+//	by BDAT, of up to 1 MiB          1   envelope and content together
+//	a refused recipient              1   none when begun behind the mail before
+//
+// and a mail that was begun behind the one before costs one write and one read. Without PIPELINING each command waits
+// for its reply: 4 round trips, 5 after a refusal, for its RSET. Opening a connection costs 1 for TCP, 1 for EHLO (the
+// greeting comes unasked), 3 more for TLS 1.3, and 1 to 3 for AUTH.
+//
+// # The body
+//
+// A body in memory (one with a method Bytes) that has no line beginning with a dot goes to the socket from where it
+// lies, in the same system call as what follows it. Other bodies pass through a pooled buffer of 64 KiB: small ones at
+// once, files piece by piece. Lone CRs and LFs, which RFC 5321 §2.3.8 forbids and with which one mail could smuggle in
+// another, become CRLF under DATA; a remote with CHUNKING gets such mails, and those with NULs or lines of more than
+// 998 bytes, unchanged by BDAT. DATA is the rule because a mail by BDAT cannot be begun behind another one without
+// sending its content before the remote agreed to take it.
+//
+// # When things go wrong
+//
+// Every reply is bounded in size, lines and time; no wait is without a time-out. A reply that is none, or has a code that
+// makes no sense at its place, is result invalid and ends the connection, as do 421, time-outs and closing.
+// What counts is the first refusal: replies to commands behind it are read and dropped. A remote that refuses the
+// recipient and takes DATA all the same gets an empty mail (RFC 2920 §3.1). RSET goes out only where an envelope was
+// left open, in the flight of the next mail.
+//
+// A transaction is Unsent when the remote had no part in its outcome: the connection had been used before and was closed
+// before a reply to this mail's MAIL; or the mail was begun behind another one during which the connection broke; or we
+// broke off before the mail was complete.
+//
+// Close says QUIT and does not wait for the answer.
+package smtpout
