@@ -1,0 +1,116 @@
+package queue
+
+// headersTable describes edits of the header. Lists of fields are objects, {"Name": "value"} or {"Name": ["a", "b"]}, or
+// arrays of such objects where order matters.
+var headersTable = []property[HeaderEdits]{
+	texts("remove", false, func(h *HeaderEdits) *[]string { return &h.Remove }),
+	fields("prepend", func(h *HeaderEdits) *[]Field { return &h.Prepend }),
+	fields("append", func(h *HeaderEdits) *[]Field { return &h.Append }),
+	addFields(),
+	fields("replace", func(h *HeaderEdits) *[]Field { return &h.Replace }),
+	fields("update", func(h *HeaderEdits) *[]Field { return &h.Update }),
+}
+
+func fields(name string, list func(*HeaderEdits) *[]Field) property[HeaderEdits] {
+	return define(name, func(_ *decoder, v value, h *HeaderEdits) *PropertyError {
+		found, err := readFields(v)
+		if err == nil {
+			*list(h) = append(*list(h), found...)
+		}
+		return err
+	}, func(e *encoder, h *HeaderEdits) { writeFields(e, *list(h)) })
+}
+
+// addFields is the other name of append; what it adds comes behind.
+func addFields() property[HeaderEdits] {
+	p := fields("add", func(h *HeaderEdits) *[]Field { return &h.Append })
+	p.write = func(*encoder, *HeaderEdits) {}
+	return p
+}
+
+func readFields(v value) (list []Field, err *PropertyError) {
+	switch {
+	case v.isObject():
+		members(v, func(name string, v value) bool {
+			list, err = readField1(list, name, v)
+			err = err.under(name)
+			return err == nil
+		})
+	case v.isArray():
+		elements(v, func(i int, v value) bool {
+			var some []Field
+			if !v.isObject() {
+				err = v.wrong("an object")
+			} else {
+				some, err = readFields(v)
+			}
+			list = append(list, some...)
+			return err == nil
+		})
+	default:
+		err = v.wrong("an object of header fields")
+	}
+	return list, err
+}
+
+// readField1 reads the value, or the values, of the field with this name.
+func readField1(list []Field, name string, v value) ([]Field, *PropertyError) {
+	if !validFieldName(name) {
+		return list, v.wrong("the name of a header field (RFC 5322 §3.6.8)").got("something else")
+	}
+	switch {
+	case v.isArray():
+		var err *PropertyError
+		elements(v, func(_ int, v value) bool {
+			if v.isArray() || v.isObject() || v.isNull() {
+				err = v.wrong("a string")
+				return false
+			}
+			list = append(list, Field{name, v.scalar()})
+			return true
+		})
+		return list, err
+	case v.isObject():
+		return list, v.wrong("a string or an array of strings")
+	case v.isNull():
+		return list, nil
+	}
+	return append(list, Field{name, v.scalar()}), nil
+}
+
+func validFieldName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= 0x7f || c == ':' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// writeFields writes an object when every name occurs once, else an array of objects.
+func writeFields(e *encoder, list []Field) {
+	if len(list) == 0 {
+		return
+	}
+	unique := true
+	for i := range list {
+		for k := range i {
+			unique = unique && list[i].Name != list[k].Name
+		}
+	}
+	open, separator, end := "{", ",", "}"
+	if !unique {
+		open, separator, end = "[{", "},{", "}]"
+	}
+	for i, f := range list {
+		if i == 0 {
+			e.raw([]byte(open))
+		} else {
+			e.raw([]byte(separator))
+		}
+		e.string(f.Name)
+		e.dst = append(e.dst, ':')
+		e.string(f.Value)
+	}
+	e.raw([]byte(end))
+}

@@ -1,0 +1,221 @@
+package queue
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+)
+
+// messageTable describes a message, in the order in which properties are written: what people look for first, the mail
+// last but for results.
+var messageTable = []property[Message]{
+	text("message-id", func(m *Message) *string { return &m.ID }),
+	text("envelope", func(m *Message) *string { return &m.Envelope }),
+	text("recipient", func(m *Message) *string { return &m.Recipient }),
+	stamp("received", func(m *Message) *time.Time { return &m.Received }),
+	text("hostname", func(m *Message) *string { return &m.Hostname }),
+	nested("connection", connectionTable, func(m *Message) **Connection { return &m.Connection }),
+	nested("spool", spoolTable, func(m *Message) **SpoolSource { return &m.Spool }),
+	nested("cli", cliTable, func(m *Message) **CLISource { return &m.CLI }),
+	nested("http", httpTable, func(m *Message) **HTTPSource { return &m.HTTP }),
+	define("checks", readChecks, writeChecks),
+	text("key", func(m *Message) *string { return &m.Key }),
+	flag("keepmime", func(m *Message) *bool { return &m.KeepMIME }),
+	blob("data", func(m *Message) *json.RawMessage { return &m.Data }),
+	define("ips", readIPs, writeIPs),
+	text("pool", func(m *Message) *string { return &m.Pool }),
+	define("nextattempt", readNextAttempt, writeNextAttempt),
+	stamp("maxdelivertime", func(m *Message) *time.Time { return &m.MaxDeliverTime }),
+	define("maxattempts", readMaxAttempts, writeMaxAttempts),
+	define("retries", readRetries, writeRetries),
+	flag("force", func(m *Message) *bool { return &m.Force }),
+	flag("inlinecss", func(m *Message) *bool { return &m.InlineCSS }),
+	private(define("dkim", readJSONDKIM, writeDKIM)),
+	nested("dsn", dsnTable, func(m *Message) **DSN { return &m.DSN }),
+	nested("queues", queuesTable, func(m *Message) **Queues { return &m.Queues }),
+	private(define("smarthost", readJSONSmarthost, writeSmarthost)),
+	texts("tags", true, func(m *Message) *[]string { return &m.Tags }),
+	nested("headers", headersTable, func(m *Message) **HeaderEdits { return &m.Headers }),
+	number("priority", math.MinInt32, math.MaxInt32, func(m *Message) *int { return &m.Priority }),
+	choice("security", `"optional", "opportunistic", "required" or "verified"`,
+		func(m *Message) *Security { return &m.Security }, normalSecurity),
+	private(define("mime", readMIME, writeMIME)),
+	private(define("mime-encoding", readMIMEEncoding, func(*encoder, *Message) {})),
+	define("results", readResults, writeResults),
+	blob("extracted", func(m *Message) *json.RawMessage { return &m.Extracted }),
+}
+
+func private[T any](p property[T]) property[T] {
+	p.private = true
+	return p
+}
+
+var connectionTable = []property[Connection]{
+	text("local-ip", func(c *Connection) *string { return &c.LocalIP }),
+	number("local-port", 0, 65535, func(c *Connection) *int { return &c.LocalPort }),
+	text("remote-ip", func(c *Connection) *string { return &c.RemoteIP }),
+	number("remote-port", 0, 65535, func(c *Connection) *int { return &c.RemotePort }),
+	flag("secure", func(c *Connection) *bool { return &c.Secure }),
+	text("user", func(c *Connection) *string { return &c.User }),
+}
+
+var spoolTable = []property[SpoolSource]{
+	text("directory", func(s *SpoolSource) *string { return &s.Directory }),
+	text("file", func(s *SpoolSource) *string { return &s.File }),
+	text("user", func(s *SpoolSource) *string { return &s.User }),
+	number("size", 0, math.MaxInt64, func(s *SpoolSource) *int64 { return &s.Size }),
+}
+
+var cliTable = []property[CLISource]{
+	text("command", func(c *CLISource) *string { return &c.Command }),
+	texts("arguments", false, func(c *CLISource) *[]string { return &c.Arguments }),
+	text("user", func(c *CLISource) *string { return &c.User }),
+}
+
+var httpTable = []property[HTTPSource]{
+	text("authentication", func(h *HTTPSource) *string { return &h.Authentication }),
+	text("remote-ip", func(h *HTTPSource) *string { return &h.RemoteIP }),
+	number("remote-port", 0, 65535, func(h *HTTPSource) *int { return &h.RemotePort }),
+}
+
+func readChecks(_ *decoder, v value, m *Message) *PropertyError {
+	list, err := readList(v, false, func(v value, raw *json.RawMessage) *PropertyError {
+		*raw = compact(v)
+		return nil
+	})
+	if err == nil {
+		m.Checks = list
+	}
+	return err
+}
+
+func writeChecks(e *encoder, m *Message) {
+	if len(m.Checks) == 0 {
+		return
+	}
+	e.begin('[')
+	for i, raw := range m.Checks {
+		e.next(i)
+		e.raw(raw)
+	}
+	e.end(']')
+}
+
+func readResults(_ *decoder, v value, m *Message) *PropertyError {
+	list, err := readList(v, false, readJSONResult)
+	if err == nil {
+		m.Results = list
+	}
+	return err
+}
+
+func writeResults(e *encoder, m *Message) {
+	if len(m.Results) == 0 {
+		return
+	}
+	e.begin('[')
+	for i := range m.Results {
+		e.next(i)
+		writeObject(e, resultTable, &m.Results[i], m.Results[i].Extra)
+	}
+	e.end(']')
+}
+
+// readIPs keeps what is not an array, unread, as an unknown property: it counts as absent. An empty array is one with no
+// usable address.
+func readIPs(d *decoder, v value, m *Message) *PropertyError {
+	if !v.isArray() {
+		d.unknown = compact(v)
+		return nil
+	}
+	list, err := v.texts(false)
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []string{}
+	}
+	m.IPs = list
+	return nil
+}
+
+func writeIPs(e *encoder, m *Message) {
+	if m.IPs != nil {
+		e.strings(m.IPs)
+	}
+}
+
+// nextAttempt is the object around the time.
+type nextAttempt struct{ at time.Time }
+
+var nextAttemptTable = []property[nextAttempt]{stamp("time", func(n *nextAttempt) *time.Time { return &n.at })}
+
+// readNextAttempt reads {"time": "…"}, or the time alone.
+func readNextAttempt(d *decoder, v value, m *Message) *PropertyError {
+	if v.isString() {
+		at, err := v.time()
+		m.NextAttempt = at
+		return err
+	}
+	var n struct{ next *nextAttempt }
+	p := nested("nextattempt", nextAttemptTable, func(*Message) **nextAttempt { return &n.next })
+	if err := p.read(d, v, m); err != nil {
+		return err
+	}
+	m.NextAttempt = n.next.at
+	return nil
+}
+
+func writeNextAttempt(e *encoder, m *Message) {
+	if !m.NextAttempt.IsZero() {
+		e.raw([]byte(`{"time":`))
+		e.time(ceilSecond(m.NextAttempt))
+		e.end('}')
+	}
+}
+
+// readMaxAttempts turns the zero that means unlimited into -1, as the zero of the field means absent.
+func readMaxAttempts(_ *decoder, v value, m *Message) *PropertyError {
+	n, err := v.int(0, math.MaxInt32)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		n = -1
+	}
+	m.MaxAttempts = int(n)
+	return nil
+}
+
+func writeMaxAttempts(e *encoder, m *Message) {
+	if m.MaxAttempts != 0 {
+		e.int(int64(max(m.MaxAttempts, 0)))
+	}
+}
+
+func readRetries(_ *decoder, v value, m *Message) *PropertyError {
+	if !v.isArray() {
+		return v.wrong("an array of whole numbers")
+	}
+	list, err := readList(v, false, func(v value, d *time.Duration) *PropertyError {
+		n, err := v.int(0, math.MaxInt32)
+		*d = time.Duration(n) * time.Second
+		return err
+	})
+	if err == nil {
+		m.Retries = list
+	}
+	return err
+}
+
+func writeRetries(e *encoder, m *Message) {
+	if len(m.Retries) == 0 {
+		return
+	}
+	e.begin('[')
+	for i, d := range m.Retries {
+		e.next(i)
+		e.int(int64(d / time.Second))
+	}
+	e.end(']')
+}

@@ -1,0 +1,327 @@
+package queue
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deeply arrays and objects of a message may nest.
+const maxDepth = 1000
+
+// scanner checks that bytes are JSON (RFC 8259) and finds where they are not. Bytes of strings that are not UTF-8 are
+// let pass: other programs put mail there as it is.
+type scanner struct {
+	data []byte
+	pos  int
+	err  *SyntaxError
+}
+
+// checkJSON returns nil when data is one JSON value with nothing but white space around it.
+func checkJSON(data []byte) *SyntaxError {
+	s := scanner{data: data}
+	s.space()
+	if s.value(0) {
+		if s.space(); s.pos < len(data) {
+			s.fail("something follows the end of the value")
+		}
+	}
+	return s.err
+}
+
+func (s *scanner) fail(reason string) bool {
+	if s.err == nil {
+		s.err = &SyntaxError{Offset: int64(s.pos), Reason: reason}
+	}
+	return false
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.data) && isSpace(s.data[s.pos]) {
+		s.pos++
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+// peek returns the current byte; zero at the end, which fits nowhere.
+func (s *scanner) peek() byte {
+	if s.pos < len(s.data) {
+		return s.data[s.pos]
+	}
+	return 0
+}
+
+// value steps over a value that begins at pos.
+func (s *scanner) value(depth int) bool {
+	if depth > maxDepth {
+		return s.fail("nested too deeply")
+	}
+	switch c := s.peek(); {
+	case c == '"':
+		return s.string()
+	case c == '{':
+		return s.container('}', depth, true)
+	case c == '[':
+		return s.container(']', depth, false)
+	case c == 't':
+		return s.literal("true")
+	case c == 'f':
+		return s.literal("false")
+	case c == 'n':
+		return s.literal("null")
+	case c == '-' || isDigit(c):
+		return s.number()
+	case s.pos == len(s.data):
+		return s.fail("it ends where a value should begin")
+	}
+	return s.fail("a value should begin here")
+}
+
+// container steps over an object or an array.
+func (s *scanner) container(end byte, depth int, object bool) bool {
+	s.pos++
+	if s.space(); s.peek() == end {
+		s.pos++
+		return true
+	}
+	for {
+		if object && !s.name() || !s.value(depth+1) {
+			return false
+		}
+		s.space()
+		switch s.peek() {
+		case end:
+			s.pos++
+			return true
+		case ',':
+			s.pos++
+			s.space()
+		default:
+			return s.fail("expected a comma or the end of the " + map[bool]string{true: "object", false: "array"}[object])
+		}
+	}
+}
+
+// name steps over the name of a member and its colon.
+func (s *scanner) name() bool {
+	if s.peek() != '"' {
+		return s.fail("expected the name of a property")
+	}
+	if !s.string() {
+		return false
+	}
+	if s.space(); s.peek() != ':' {
+		return s.fail("expected a colon")
+	}
+	s.pos++
+	s.space()
+	return true
+}
+
+func (s *scanner) string() bool {
+	for s.pos++; s.pos < len(s.data); s.pos++ {
+		switch c := s.data[s.pos]; {
+		case c == '"':
+			s.pos++
+			return true
+		case c == '\\':
+			if s.pos++; !s.escape() {
+				return false
+			}
+		case c < ' ':
+			return s.fail("a control character within a string")
+		}
+	}
+	return s.fail("it ends within a string")
+}
+
+// escape checks what follows a backslash and stops at its last byte.
+func (s *scanner) escape() bool {
+	switch s.peek() {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		if len(s.data)-s.pos < 5 {
+			return s.fail("it ends within a string")
+		}
+		if _, ok := hex4(s.data[s.pos+1:]); !ok {
+			return s.fail("\\u wants four hexadecimal digits")
+		}
+		s.pos += 4
+		return true
+	}
+	return s.fail("a backslash with nothing known behind it")
+}
+
+func (s *scanner) literal(text string) bool {
+	if !bytes.HasPrefix(s.data[s.pos:], []byte(text)) {
+		return s.fail("a value should begin here")
+	}
+	s.pos += len(text)
+	return true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func (s *scanner) digits() bool {
+	if !isDigit(s.peek()) {
+		return s.fail("expected a digit")
+	}
+	for isDigit(s.peek()) {
+		s.pos++
+	}
+	return true
+}
+
+func (s *scanner) number() bool {
+	if s.peek() == '-' {
+		s.pos++
+	}
+	if s.peek() == '0' {
+		s.pos++
+	} else if !s.digits() {
+		return false
+	}
+	if s.peek() == '.' {
+		if s.pos++; !s.digits() {
+			return false
+		}
+	}
+	if c := s.peek(); c == 'e' || c == 'E' {
+		s.pos++
+		if c := s.peek(); c == '+' || c == '-' {
+			s.pos++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// hex4 reads four hexadecimal digits.
+func hex4(b []byte) (rune, bool) {
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case isDigit(c):
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// The functions below walk JSON that checkJSON let pass, or that was written here.
+
+// skip returns what follows the value at the start of b.
+func skip(b []byte) (value, rest []byte) {
+	switch b[0] {
+	case '"':
+		n := stringEnd(b)
+		return b[:n], b[n:]
+	case '{', '[':
+		n := containerEnd(b)
+		return b[:n], b[n:]
+	}
+	n := bytes.IndexAny(b, ",]} \n\r\t")
+	if n < 0 {
+		n = len(b)
+	}
+	return b[:n], b[n:]
+}
+
+// stringEnd returns the length of the string at the start of b.
+func stringEnd(b []byte) int {
+	for i := 1; ; i++ {
+		switch b[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+}
+
+// containerEnd returns the length of the object or array at the start of b.
+func containerEnd(b []byte) int {
+	depth := 0
+	for i := 0; ; i++ {
+		switch b[i] {
+		case '"':
+			i += stringEnd(b[i:]) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+}
+
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	return b
+}
+
+// members calls each with the members of an object, in order, until it says false.
+func members(object []byte, each func(name string, v value) bool) {
+	rest := trimSpace(object[1:])
+	for rest[0] != '}' {
+		var name, v []byte
+		name, rest = skip(rest)
+		rest = trimSpace(trimSpace(rest)[1:]) // the colon
+		v, rest = skip(rest)
+		if !each(value(name).unquote(), value(v)) {
+			return
+		}
+		if rest = trimSpace(rest); rest[0] == ',' {
+			rest = trimSpace(rest[1:])
+		}
+	}
+}
+
+// elements calls each with the elements of an array, in order, until it says false.
+func elements(array []byte, each func(i int, v value) bool) {
+	rest := trimSpace(array[1:])
+	for i := 0; rest[0] != ']'; i++ {
+		var v []byte
+		v, rest = skip(rest)
+		if !each(i, value(v)) {
+			return
+		}
+		if rest = trimSpace(rest); rest[0] == ',' {
+			rest = trimSpace(rest[1:])
+		}
+	}
+}
+
+// compact returns a copy without white space between tokens, and in UTF-8: what was not becomes U+FFFD.
+func compact(v value) json.RawMessage {
+	out := make([]byte, 0, len(v))
+	for len(v) > 0 {
+		switch {
+		case v[0] == '"':
+			n := stringEnd(v)
+			out = append(out, v[:n]...)
+			v = v[n:]
+		case isSpace(v[0]):
+			v = v[1:]
+		default:
+			out = append(out, v[0])
+			v = v[1:]
+		}
+	}
+	if !utf8.Valid(out) {
+		out = bytes.ToValidUTF8(out, []byte("\uFFFD"))
+	}
+	return out
+}

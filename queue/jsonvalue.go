@@ -1,0 +1,211 @@
+package queue
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// value is the text of one valid JSON value.
+type value []byte
+
+// timeLayout is how time stamps are written, in UTC.
+const timeLayout = "2006-01-02 15:04:05"
+
+func (v value) isString() bool { return v[0] == '"' }
+func (v value) isObject() bool { return v[0] == '{' }
+func (v value) isArray() bool  { return v[0] == '[' }
+func (v value) isNull() bool   { return v[0] == 'n' }
+func (v value) isNumber() bool { return v[0] == '-' || isDigit(v[0]) }
+
+// unquote returns the text of a string.
+func (v value) unquote() string {
+	inner := v[1 : len(v)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
+	}
+	return string(appendUnquoted(make([]byte, 0, len(inner)), inner))
+}
+
+// appendUnquoted appends what stands between the quotes of a string, escapes undone. Half a surrogate pair becomes U+FFFD.
+func appendUnquoted(dst, inner []byte) []byte {
+	for {
+		i := bytes.IndexByte(inner, '\\')
+		if i < 0 {
+			return append(dst, inner...)
+		}
+		dst = append(dst, inner[:i]...)
+		c := inner[i+1]
+		inner = inner[i+2:]
+		switch c {
+		case 'b':
+			dst = append(dst, '\b')
+		case 'f':
+			dst = append(dst, '\f')
+		case 'n':
+			dst = append(dst, '\n')
+		case 'r':
+			dst = append(dst, '\r')
+		case 't':
+			dst = append(dst, '\t')
+		case 'u':
+			var r rune
+			r, inner = unquoteRune(inner)
+			dst = utf8.AppendRune(dst, r)
+		default:
+			dst = append(dst, c)
+		}
+	}
+}
+
+// unquoteRune reads what follows \u, and a second \u when they make a pair.
+func unquoteRune(inner []byte) (rune, []byte) {
+	r, _ := hex4(inner)
+	inner = inner[4:]
+	if !utf16.IsSurrogate(r) {
+		return r, inner
+	}
+	if len(inner) >= 6 && inner[0] == '\\' && inner[1] == 'u' {
+		if low, ok := hex4(inner[2:]); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return pair, inner[6:]
+			}
+		}
+	}
+	return utf8.RuneError, inner
+}
+
+// scalar returns the text of a string, a number or a boolean; "" of anything else.
+func (v value) scalar() string {
+	switch {
+	case v.isString():
+		return v.unquote()
+	case v.isObject(), v.isArray(), v.isNull():
+		return ""
+	}
+	return string(v)
+}
+
+// wrong makes the error that v is not what is wanted. The property's name is added on the way up.
+func (v value) wrong(want string) *PropertyError {
+	return &PropertyError{Want: want, Got: v.describe()}
+}
+
+// describe says what v is, shortened.
+func (v value) describe() string {
+	switch {
+	case v.isString():
+		return "the string " + strconv.Quote(shorten(v.unquote()))
+	case v.isNumber():
+		return "the number " + shorten(string(v))
+	case v.isObject():
+		return "an object"
+	case v.isArray():
+		return "an array"
+	}
+	return string(v)
+}
+
+func shorten(s string) string {
+	const most = 40
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// text reads a string.
+func (v value) text() (string, *PropertyError) {
+	if !v.isString() {
+		return "", v.wrong("a string")
+	}
+	return v.unquote(), nil
+}
+
+// bool reads a boolean, which may come as a number or a string.
+func (v value) bool() (bool, *PropertyError) {
+	switch strings.ToLower(v.scalar()) {
+	case "true", "1", "yes", "on":
+		return true, nil
+	case "false", "0", "no", "off":
+		return false, nil
+	}
+	return false, v.wrong("a boolean")
+}
+
+// int reads a whole number between lo and hi, which may come as a string.
+func (v value) int(lo, hi int64) (int64, *PropertyError) {
+	n, ok := int64(0), v.isNumber() || v.isString()
+	if ok {
+		n, ok = wholeNumber(v.scalar())
+	}
+	if !ok {
+		return 0, v.wrong("a whole number")
+	}
+	if n < lo || n > hi {
+		return 0, v.wrong("a whole number from " + strconv.FormatInt(lo, 10) + " to " + strconv.FormatInt(hi, 10))
+	}
+	return n, nil
+}
+
+// wholeNumber reads "25", and also "25.0" and "2.5e1".
+func wholeNumber(s string) (int64, bool) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, true
+	}
+	if strings.Trim(s, "+-.0123456789eE") != "" {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// time reads a time stamp.
+func (v value) time() (time.Time, *PropertyError) {
+	const want = `a UTC time such as "2030-12-31 23:59:59"`
+	if !v.isString() || len(v) != len(timeLayout)+2 {
+		return time.Time{}, v.wrong(want)
+	}
+	t, err := time.Parse(timeLayout, v.unquote())
+	if err != nil {
+		return time.Time{}, v.wrong(want)
+	}
+	return t, nil
+}
+
+// texts reads an array of strings. Numbers count as their text when loose. An empty array gives nil.
+func (v value) texts(loose bool) (list []string, err *PropertyError) {
+	if !v.isArray() {
+		return nil, v.wrong("an array of strings")
+	}
+	elements(v, func(i int, e value) bool {
+		if e.isString() || loose && e.isNumber() {
+			list = append(list, e.scalar())
+			return true
+		}
+		err = e.wrong("a string")
+		err.Property = strconv.Itoa(i)
+		return false
+	})
+	return list, err
+}
+
+// under puts a name in front of the path of the property that is wrong.
+func (e *PropertyError) under(name string) *PropertyError {
+	if e == nil {
+		return nil
+	}
+	if e.Property == "" {
+		e.Property = name
+	} else {
+		e.Property = name + "." + e.Property
+	}
+	return e
+}
