@@ -3,7 +3,6 @@ package enqueue
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -155,10 +154,3 @@ func (b *Backend) memoryLimit() int {
 }
 
 func (b *Backend) spoolDir() string { return or(b.SpoolDir, os.TempDir()) }
-
-func (b *Backend) sourceIPs(local netip.Addr) []string {
-	if b.Mapping == nil {
-		return new(Mapping).IPs(local)
-	}
-	return b.Mapping().IPs(local)
-}

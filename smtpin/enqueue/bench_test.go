@@ -99,5 +99,5 @@ func TestAllocations(t *testing.T) {
 		_, err := s.DataReply(ctx, r)
 		require.NoError(t, err)
 	})
-	require.LessOrEqual(t, allocs, 12.0)
+	require.LessOrEqual(t, allocs, 10.0)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -202,7 +203,8 @@ func (d *delivery) dsn(r *recipient) *queue.DSN {
 	if p.Notify == nil && p.Ret == "" && p.ORcpt == "" && p.EnvID == "" {
 		return nil
 	}
-	return &p
+	kept := p // made only here, so that usual mail costs no allocation
+	return &kept
 }
 
 // explain makes a reply of an error of the queue or the spool, and logs the cause. What is a reply stays as it is.
@@ -222,15 +224,17 @@ func (d *delivery) reply() *smtp.SMTPError {
 	for i, id := range d.ids {
 		n += len(id) + len(d.rcpts[i].address) + 6
 	}
-	b := append(make([]byte, 0, n), text...)
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteString(text)
 	for i, id := range d.ids {
 		if d.rcpts[i].refusal != nil {
 			continue
 		}
-		b = append(b, '\n')
-		b = append(b, id...)
-		b = append(b, " for "...)
-		b = append(b, d.rcpts[i].address...)
+		b.WriteByte('\n')
+		b.WriteString(id)
+		b.WriteString(" for ")
+		b.WriteString(d.rcpts[i].address)
 	}
-	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.NoEnhancedCode, Message: string(b)}
+	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.NoEnhancedCode, Message: b.String()}
 }

@@ -20,7 +20,7 @@ type headerFacts struct {
 }
 
 // examine looks at the header of mail once. With extract, x-mq-* fields are cut; with obey as well, their values are read,
-// and an error is the reply to one that makes no sense. props is where names that must not be overridden come from.
+// and an error is the reply to one that makes no sense. forbidden holds the queues that no override may name.
 func examine(mail []byte, extract, obey bool, forbidden *Queues) (facts headerFacts, err error) {
 	facts.headless = mailheader.Headless(mail)
 	if facts.headless {
