@@ -33,9 +33,6 @@ func (b *bench) start(name, work, in, out string) (*relay, error) {
 		if name == "mtad+log" {
 			args = append(args, "--send-bin-log-file", filepath.Join(work, "send.json"))
 		}
-		if b.profile != "" {
-			args = append(args, "--cpuprofile", b.profile)
-		}
 		return b.program(b.bin("mtad"), args...)
 	case "postfix":
 		return b.postfix(work, in, out)
@@ -45,6 +42,7 @@ func (b *bench) start(name, work, in, out string) (*relay, error) {
 
 func (b *bench) program(path string, args ...string) (*relay, error) {
 	cmd := exec.CommandContext(b.ctx, path, args...)
+	cmd.Env = append(os.Environ(), "SLUICE_CPUPROFILE="+b.profile)
 	var messages strings.Builder
 	cmd.Stderr = &messages
 	if err := cmd.Start(); err != nil {

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+
+	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/smtpin"
+	"github.com/sluicemail/sluice/smtpin/enqueue"
+	"github.com/sluicemail/sluice/smtpin/wire"
+)
+
+// access is what a reload may change about who may connect and where mail leaves from.
+type access struct {
+	ranges  []netip.Prefix
+	mapping enqueue.Mapping
+}
+
+func newAccess(cfg *config.Config) *access {
+	return &access{
+		ranges: cfg.SMTPRange,
+		mapping: enqueue.Mapping{
+			Default:     cfg.SMTPDefaultIPs,
+			Mappable:    cfg.SMTPMappableIPs,
+			MappableSet: len(cfg.SMTPMappableIPs) > 0,
+			Unmappable:  cfg.SMTPUnmappableIPs,
+		},
+	}
+}
+
+// allows reports whether smtp-range names the client.
+func (a *app) allows(client netip.Addr) bool {
+	for _, prefix := range a.access.Load().ranges {
+		if prefix.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// listen opens the ports.
+func (a *app) listen(cfg *config.Config) error {
+	a.access.Store(newAccess(cfg))
+	a.server = &smtpin.Server{}
+	for _, port := range cfg.SMTPPort {
+		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtp", Allow: a.allows}); err != nil {
+			return err
+		}
+	}
+	for _, port := range cfg.SMTPSecurePort {
+		if cfg.SMTPCertificate == "" {
+			return fmt.Errorf("smtp-secure-port %d: TLS needs smtp-certificate and smtp-key", port)
+		}
+		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtps", Allow: a.allows, ImplicitTLS: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) listenPort(cfg *config.Config, port int, policy smtpin.Listener) error {
+	ips := cfg.SMTPIP
+	if len(ips) == 0 {
+		ips = []netip.Addr{{}}
+	}
+	for _, ip := range ips {
+		host := ""
+		if ip.IsValid() {
+			host = ip.String()
+		}
+		address := net.JoinHostPort(host, strconv.Itoa(port))
+		socket, err := net.Listen("tcp", address)
+		if err != nil {
+			return fmt.Errorf("smtp-port %d: %w", port, err)
+		}
+		a.onClose(func() error { socket.Close(); return nil }) // the server closed it already, unless it never served
+		a.sockets = append(a.sockets, socket)
+		policy := policy
+		a.server.Listeners = append(a.server.Listeners, &policy)
+	}
+	return nil
+}
+
+// openIntake fills in the server, whose listeners are open.
+func (a *app) openIntake(cfg *config.Config) error {
+	backend := &enqueue.Backend{
+		Queue: a.queue,
+		Queues: enqueue.Queues{
+			Inbox:   cfg.RabbitMQInbox,
+			Local:   cfg.RabbitMQLocal,
+			Reports: cfg.RabbitMQReports,
+			Refused: cfg.RabbitMQRefused,
+			Outbox:  cfg.RabbitMQOutbox,
+			Discard: cfg.RabbitMQInbox == "",
+		},
+		ServerID:  uint(cfg.ServerID),
+		Mapping:   func() *enqueue.Mapping { return &a.access.Load().mapping },
+		NoExtract: !cfg.SMTPExtract,
+		SpoolDir:  filepath.Join(queueDir(cfg), "spool"),
+		Monitor:   a.monitor,
+		Log:       a.log,
+	}
+	if err := prepareSpool(backend.SpoolDir); err != nil {
+		return err
+	}
+	s := a.server
+	s.Backend = backend
+	s.Hostname = cfg.SMTPHostname
+	s.Greeting = cfg.SMTPGreeting
+	s.DefaultDomain = cfg.DefaultDomain
+	s.Strict = cfg.SMTPValidateAddress == "strict"
+	s.MaxSize = unlimitedBelowZero(cfg.SMTPMaxSize)
+	s.MaxRecipients = cfg.SMTPMaxRecipients
+	s.Timeout = cfg.SMTPTimeout
+	s.TransactionTimeout = cfg.SMTPTransactionTimeout
+	s.DSN = cfg.DSNAdvertise
+	s.SMTPUTF8 = true
+	s.Slots = a.slots.Incoming()
+	s.ConnectionsPerClient = perClient(cfg, a.slots)
+	s.Monitor = a.monitor
+	s.Logger = a.log
+	s.Resolver = a.resolver
+	if cfg.SMTPLineEnds == "normalise" {
+		s.LineEnds = wire.NormaliseBare
+	}
+	if cfg.SMTPBusy == "reject" {
+		s.Busy = smtpin.BusyReject
+	}
+	return a.openTLS(cfg)
+}
+
+// openTLS has the server use smtp-certificate, which is read again when it changes.
+func (a *app) openTLS(cfg *config.Config) error {
+	if cfg.SMTPCertificate == "" {
+		return nil
+	}
+	files := &smtpin.CertFile{Cert: cfg.SMTPCertificate, Key: cfg.SMTPKey, Logger: a.log}
+	if err := files.Load(); err != nil {
+		return fmt.Errorf("smtp-certificate: %w", err)
+	}
+	suites, missing, err := config.ParseCiphers(cfg.SMTPCiphers)
+	if err != nil {
+		return fmt.Errorf("smtp-ciphers: %w", err)
+	}
+	if len(missing) > 0 {
+		a.log.Warn("smtp-ciphers names what this program's TLS does not have", "missing", missing)
+	}
+	settings := &tls.Config{GetCertificate: files.GetCertificate, CipherSuites: suites, MinVersion: tls.VersionTLS12}
+	a.server.TLS = func() *tls.Config { return settings }
+	return nil
+}
+
+// unlimitedBelowZero turns the configuration's zero, which is no limit, into the server's.
+func unlimitedBelowZero(size int64) int64 {
+	if size == 0 {
+		return -1
+	}
+	return size
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/smtpin/enqueue"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// stateDir is where the program keeps its files when no configuration says otherwise.
+func stateDir() string {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "mtad")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "state", "mtad")
+	}
+	return filepath.Join(os.TempDir(), "mtad-"+strconv.Itoa(os.Getuid()))
+}
+
+// tune sets the garbage collector for a program whose garbage is mails that have left.
+func tune() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+}
+
+// profile writes a CPU profile to the file that SLUICE_CPUPROFILE names, until the returned function is called.
+func profile(log *slog.Logger) (stop func()) {
+	name := os.Getenv("SLUICE_CPUPROFILE")
+	if name == "" {
+		return func() {}
+	}
+	f, err := os.Create(name)
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		log.Error("no CPU profile", "error", err)
+		return func() {}
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }
+}
+
+// descriptors is how many file descriptors are kept for other things than connections.
+const descriptors = 200
+
+// connectionSlots are the limits on connections; where none is set, what the limit on file descriptors allows.
+func connectionSlots(cfg *config.Config) *throttle.Slots {
+	total := cfg.SMTPConnections
+	if total == 0 {
+		total = 1000
+		var limit syscall.Rlimit
+		if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
+			total = max(64, int(min(limit.Cur, 1<<20))-descriptors)
+		}
+	}
+	in, out := cfg.SMTPConnectionsIn, cfg.SMTPConnectionsOut
+	if cfg.SMTPConnections == 0 && in == 0 && out == 0 {
+		in, out = total*3/4, total*3/4 // so that neither side can shut the other out
+	}
+	return throttle.NewSlots(total, in, out)
+}
+
+// perClient is how many connections one client may have: half of the incoming ones, unless set.
+func perClient(cfg *config.Config, slots *throttle.Slots) int {
+	if cfg.SMTPConnectionsClient > 0 {
+		return cfg.SMTPConnectionsClient
+	}
+	total, in, _ := slots.Limits()
+	if in == 0 {
+		in = total
+	}
+	return max(1, in/2)
+}
+
+// prepareSpool makes the directory for large mails on their way in and clears it of what an earlier run left.
+func prepareSpool(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("spool directory: %w", err)
+	}
+	return enqueue.CleanSpool(dir)
+}
+
+// pidFile writes the file of lock, and refuses to start when the process that it names runs.
+func (a *app) pidFile(cfg *config.Config) error {
+	if cfg.Lock == "" {
+		return nil
+	}
+	f, err := os.OpenFile(cfg.Lock, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		text, _ := os.ReadFile(cfg.Lock)
+		f.Close()
+		return fmt.Errorf("lock: %s is held by process %s", cfg.Lock, strings.TrimSpace(string(text)))
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("lock: %w", err)
+	}
+	a.onClose(func() error { return errors.Join(os.Remove(cfg.Lock), f.Close()) })
+	return nil
+}
+
+// dropPrivileges becomes the user of the configuration.
+func (a *app) dropPrivileges(cfg *config.Config) error {
+	if cfg.User == "" {
+		return nil
+	}
+	u, err := user.Lookup(cfg.User)
+	if err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	if os.Getuid() == uid {
+		return nil
+	}
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
+		return fmt.Errorf("user: becoming %s: %w", cfg.User, err)
+	}
+	return nil
+}
+
+// addressList remembers the addresses of this machine for a few seconds, as it is asked for every message that names
+// one.
+type addressList struct {
+	mu    sync.Mutex
+	known []netip.Addr
+	until time.Time
+}
+
+var interfaceAddresses addressList
+
+func (l *addressList) get() []netip.Addr {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.After(l.until) {
+		l.known, l.until = readAddresses(), now.Add(10*time.Second)
+	}
+	return l.known
+}
+
+func readAddresses() []netip.Addr {
+	addrs, _ := net.InterfaceAddrs()
+	var ips []netip.Addr
+	for _, a := range addrs {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+			ips = append(ips, prefix.Addr())
+		}
+	}
+	return ips
+}

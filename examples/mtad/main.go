@@ -1,0 +1,133 @@
+// Command mtad is a complete mail transfer agent made of this module's packages. It reads MailerQ's configuration file;
+// without any it listens on 127.0.0.1:2525 and keeps its queue under the user's state directory. mtad --help lists every
+// key, mtad --check-config shows every effective value.
+//
+// This program only wires: what it wires together lives in the packages beside it, and is of use without it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/sluicemail/sluice/config"
+)
+
+// Exit codes, as in sysexits.h.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitConfig = config.ExConfig
+)
+
+// drainTime is how long a graceful stop may take.
+const drainTime = 30 * time.Second
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings as parameters; it returns the exit code.
+func run(args, environ []string, stdout, stderr io.Writer) int {
+	cfg, report, err := config.Load(sources(args, environ))
+	if code, done := answer(report, err, stdout, stderr); done {
+		return code
+	}
+	log, closeLog, err := applicationLog(cfg.ApplicationLog, stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "mtad:", err)
+		return exitConfig
+	}
+	defer closeLog()
+	defer profile(log)()
+	for _, w := range report.Warnings {
+		level := slog.LevelWarn
+		if w.Info {
+			level = slog.LevelInfo
+		}
+		log.Log(context.Background(), level, w.String())
+	}
+	tune()
+
+	app, err := open(cfg, report, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		return exitFailed
+	}
+	if err := app.serve(func(stop context.CancelCauseFunc) { app.signals(args, environ, stop) }); err != nil {
+		log.Error("stopped", "error", err)
+		return exitFailed
+	}
+	log.Info("stopped")
+	return exitOK
+}
+
+func sources(args, environ []string) config.Sources {
+	defaults := config.LoopbackDefaults()
+	defaults["queue-address"] = "disk://" + filepath.Join(stateDir(), "queue")
+	return config.Sources{Args: args, Environ: environ, NoFile: defaults, Supported: supported}
+}
+
+// answer deals with a command line that asks for no server, and with a configuration that does not stand.
+func answer(report *config.Report, err error, stdout, stderr io.Writer) (code int, done bool) {
+	s := report.Switches
+	switch {
+	case s.Help:
+		config.WriteHelp(stdout)
+		return exitOK, true
+	case s.Version:
+		fmt.Fprintln(stdout, "mtad", version())
+		return exitOK, true
+	case err != nil:
+		fmt.Fprintln(stderr, err)
+		return exitConfig, true
+	case s.CheckConfig:
+		if err := report.Write(stdout); err != nil {
+			return exitFailed, true
+		}
+		return exitOK, true
+	case s.ListIPs:
+		for _, ip := range localAddresses() {
+			if s.Loopback || !ip.IsLoopback() {
+				fmt.Fprintln(stdout, ip)
+			}
+		}
+		return exitOK, true
+	}
+	if name := unavailable(s); name != "" {
+		fmt.Fprintf(stderr, "mtad: %s: this version cannot do that yet\n", name)
+		return exitFailed, true
+	}
+	return exitOK, false
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// signals ends the program on SIGTERM and SIGINT, at once the second time, and has it reload on SIGHUP.
+func (a *app) signals(args, environ []string, stop context.CancelCauseFunc) {
+	caught := make(chan os.Signal, 4)
+	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	for s := range caught {
+		if s == syscall.SIGHUP {
+			a.reload(args, environ)
+			continue
+		}
+		a.log.Info("stopping", "signal", s.String())
+		stop(errStop)
+	}
+}
+
+var errStop = errors.New("told to stop")

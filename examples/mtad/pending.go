@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/sluicemail/sluice/config"
+)
+
+// pending lists what this version understands but does nothing with yet: keys, or groups of keys that end in a star.
+var pending = []string{
+	"smtp-auth", "smtp-auth-required", "smtp-username", "smtp-password", "submission-port", "smtp-proxy", "smtp-protection",
+	"smtp-check", "smtp-auth-results", "spamassassin-*", "clamav-*", "dnsbl-*", "spam-*", "virus-*", "dmarc-*",
+	"dsn-notify", "dsn-ret", "bounce-*", "double-bounce-to", "rabbitmq-dsn",
+	"proxy-server", "download-*", "redis-address", "storage-*", "cluster-*", "database-*",
+	"www-*", "render-useragent", "webhook-*", "metrics-address", "spool-*",
+	"smtp-threads",
+}
+
+// supported reports whether a key does something.
+func supported(key string) bool {
+	for _, p := range pending {
+		if prefix, group := strings.CutSuffix(p, "*"); key == p || group && strings.HasPrefix(key, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// reloadable are the keys that take effect when the configuration is read again; others do at the next start.
+var reloadable = map[string]bool{
+	"smtp-range": true, "smtp-default-ips": true, "smtp-mappable-ips": true, "smtp-unmappable-ips": true, "smtp-routes": true,
+	"domain-maxmessages": true, "domain-maxconnects": true, "domain-maxconnections": true, "domain-maxqueue": true,
+	"ip-maxmessages": true, "ip-maxconnects": true, "ip-maxconnections": true,
+	"connection-maxmessages": true, "connection-maxidle": true, "connection-secure": true,
+}
+
+// unavailable returns the switch that asks for something that this version cannot do, or "".
+func unavailable(s config.Switches) string {
+	for _, c := range []struct {
+		name string
+		set  bool
+	}{
+		{"--list-cluster", s.ListCluster}, {"--notify-cluster", s.NotifyCluster}, {"--paused", s.Paused},
+		{"--repair-database", s.RepairDatabase}, {"--purge-database", s.PurgeDatabase}, {"mail on standard input", s.Sendmail()},
+	} {
+		if c.set {
+			return c.name
+		}
+	}
+	return ""
+}
