@@ -18,7 +18,7 @@ const (
 	gatherTime    = 100 * time.Millisecond // lines wait for others to be written with
 	gatherSize    = 256 << 10              // unless there is so much
 	checkTime     = time.Second            // between looks at an idle file, and tries of one that fails
-	writeTime     = 2 * time.Second        // for a pipe to take a piece
+	writeTime     = time.Second            // for a pipe to take a piece
 	closeTime     = 5 * time.Second
 	keepSpare     = 1 << 20 // the larger one of two buffers is let go
 )
@@ -44,6 +44,7 @@ type file struct {
 	written atomic.Int64 // lines
 	settled atomic.Int64 // of taken: written or given up
 	failure atomic.Pointer[error]
+	last    atomic.Pointer[time.Time] // when to stop writing, once closed
 
 	// The goroutine's own.
 	f          *os.File
@@ -169,6 +170,8 @@ func (f *file) finish() {
 	defer f.mu.Unlock()
 	if !f.closed {
 		f.closed = true
+		last := time.Now().Add(2 * writeTime)
+		f.last.Store(&last)
 		close(f.end)
 	}
 }
@@ -208,6 +211,11 @@ func (f *file) gather() bool {
 		wake = nil // it could not be written a moment ago
 	}
 	for {
+		select {
+		case <-f.end:
+			return false
+		default:
+		}
 		select {
 		case <-wake:
 			wake = nil
@@ -277,7 +285,11 @@ func (f *file) current() error {
 
 // write writes what is left of the piece.
 func (f *file) write() error {
-	_ = f.f.SetWriteDeadline(time.Now().Add(writeTime)) // of use for pipes only
+	limit := time.Now().Add(writeTime)
+	if last := f.last.Load(); last != nil && last.Before(limit) {
+		limit = *last
+	}
+	_ = f.f.SetWriteDeadline(limit) // of use for pipes only
 	n, err := f.f.Write(f.piece[f.done:])
 	f.done += n
 	if err != nil {

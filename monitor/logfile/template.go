@@ -61,7 +61,7 @@ type parser struct {
 
 func parse(text string, known names) (template, error) {
 	if len(text) > maxTemplate {
-		return nil, &TemplateError{maxTemplate, fmt.Sprintf("the template is longer than %d bytes", maxTemplate)}
+		return nil, &TemplateError{maxTemplate + 1, fmt.Sprintf("the template is longer than %d bytes", maxTemplate)}
 	}
 	p := &parser{text: text, known: known}
 	nodes, end, err := p.nodes(0)
