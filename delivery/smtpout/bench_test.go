@@ -15,14 +15,13 @@ import (
 )
 
 // sink takes mails in the laziest way: it looks only for what ends a flight.
-func sink(nc net.Conn) {
+func sink(nc net.Conn, extensions string) {
 	defer nc.Close()
 	buf := make([]byte, 256<<10)
 	nc.Write([]byte("220 mx\r\n"))
-	n, _ := nc.Read(buf)
-	nc.Write([]byte("250-mx\r\n250 PIPELINING\r\n"))
-	n = 0
-	out := make([]byte, 0, 256)
+	nc.Read(buf)
+	nc.Write([]byte("250-mx\r\n" + extensions + "250 PIPELINING\r\n"))
+	n, out := 0, make([]byte, 0, 256)
 	for {
 		m, err := nc.Read(buf[n:])
 		if err != nil {
@@ -36,6 +35,8 @@ func sink(nc net.Conn) {
 		switch {
 		case bytes.HasSuffix(buf[:n], []byte("DATA\r\n")):
 			out = append(out, "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 go\r\n"...)
+		case extensions != "" && bytes.HasSuffix(buf[:n], []byte("last line\r\n")):
+			out = append(out, "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.0.0 Ok: queued as 4B0A12345\r\n"...)
 		case !bytes.HasSuffix(buf[:n], []byte("\r\n.\r\n")):
 			continue
 		}
@@ -46,29 +47,32 @@ func sink(nc net.Conn) {
 	}
 }
 
-func openSink(tb testing.TB) delivery.Connection {
+func openSink(tb testing.TB, extensions string) delivery.Connection {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	defer l.Close()
 	go func() {
 		if nc, err := l.Accept(); err == nil {
-			sink(nc)
+			sink(nc, extensions)
 		}
 	}()
-	conn, err := (&smtpout.Sender{}).Open(context.Background(), &delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort()})
+	conn, err := (&smtpout.Sender{Chunking: true}).Open(context.Background(), &delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort()})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { conn.Close() })
 	return conn
 }
 
 func BenchmarkDeliver(b *testing.B) {
-	for name, mail := range map[string]string{
-		"1KiB":        strings.Repeat(strings.Repeat("x", 62)+"\r\n", 16),
-		"10KiB":       strings.Repeat(strings.Repeat("x", 62)+"\r\n", 160),
-		"10KiB, dots": "." + strings.Repeat(strings.Repeat("x", 62)+"\r\n", 160),
+	kilobyte := strings.Repeat(strings.Repeat("x", 62)+"\r\n", 16)
+	for _, c := range []struct{ name, mail, extensions string }{
+		{"1KiB", kilobyte, ""},
+		{"10KiB", strings.Repeat(kilobyte, 10), ""},
+		{"10KiB, dots", "." + strings.Repeat(kilobyte, 10), ""},
+		{"10KiB, BDAT", strings.Repeat(kilobyte, 10), "250-CHUNKING\r\n"},
 	} {
-		b.Run(name, func(b *testing.B) {
-			conn := openSink(b)
+		b.Run(c.name, func(b *testing.B) {
+			conn := openSink(b, c.extensions)
+			mail := c.mail + "last line\r\n"
 			txs := [2]*delivery.Transaction(transactions(2, queue.Bytes(mail)))
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
@@ -86,7 +90,7 @@ func BenchmarkDeliver(b *testing.B) {
 }
 
 func TestDeliverAllocatesLittle(t *testing.T) {
-	conn := openSink(t)
+	conn := openSink(t, "")
 	txs := transactions(2, queue.Bytes(strings.Repeat("x\r\n", 1000)))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -111,10 +111,11 @@ func (c *connection) Close() error {
 	c.watch.end()
 	c.tap.Close()
 	c.current.release()
-	if c.broken {
-		return c.watch.raw.Close()
+	if !c.broken && c.cipher != nil {
+		c.nc.Close() // says goodbye in TLS as well, which a remote that is gone already does not hear
+		return nil
 	}
-	return c.nc.Close()
+	return c.watch.raw.Close()
 }
 
 // abandon gives up a mail that was begun. The connection is then of no more use: the remote may wait for that mail.

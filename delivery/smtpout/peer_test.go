@@ -1,6 +1,7 @@
 package smtpout_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/smtpout"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // mailbox is a go-smtp back end that keeps what it gets.
@@ -244,4 +246,39 @@ func TestProxyFailure(t *testing.T) {
 	}}
 	_, err := sender.Open(t.Context(), &delivery.Hop{Target: netip.MustParseAddrPort("127.0.0.1:1")})
 	require.EqualError(t, err, "handshake: error: the proxy refused")
+}
+
+// TestRemoteThatStopsReading fills the buffers of a real socket.
+func TestRemoteThatStopsReading(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		r := bufio.NewReader(nc)
+		for _, reply := range []string{"220 mx", "250 mx", "250 ok", "250 ok", "354 go"} {
+			io.WriteString(nc, reply+"\r\n")
+			if reply != "354 go" {
+				r.ReadString('\n')
+			}
+		}
+		<-done
+	}()
+	hop := &delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort(), Timeouts: throttle.Timeouts{Data: 300 * time.Millisecond}}
+	conn, err := (&smtpout.Sender{}).Open(t.Context(), hop)
+	require.NoError(t, err)
+	defer conn.Close()
+	tx := transactions(1, queue.Bytes(strings.Repeat(strings.Repeat("x", 70)+"\r\n", 1<<20)))[0]
+	conn.Deliver(t.Context(), tx, nil)
+	require.Equal(t, queue.StateMessage, tx.Result.State)
+	require.Equal(t, queue.Timeout, tx.Result.Result)
+	require.Positive(t, tx.Result.Sent.Data)
+	require.Less(t, tx.Result.Sent.Data, tx.Body.Size())
+	require.False(t, conn.Usable())
 }
