@@ -171,12 +171,9 @@ func (r *relay) commit(f *os.File, window int64) {
 	}
 }
 
-// send serves one connection to the target: envelope in one flight, mail in the next.
+// send serves one connection to the target. A mail goes out in one flight with the envelope of the next, if there is one.
 func (r *relay) send(target string) {
-	first, ok := <-r.outbox
-	if !ok {
-		return
-	}
+	m := <-r.outbox
 	c, err := net.Dial("tcp", target)
 	if err != nil {
 		log.Fatal(err)
@@ -186,14 +183,30 @@ func (r *relay) send(target string) {
 	io.WriteString(c, "EHLO ceiling\r\n")
 	replies(in, 1)
 	var flight []byte
-	for m := first; ; m = <-r.outbox {
-		flight = append(append(append(flight[:0], "MAIL FROM:"...), m.from...), "\r\nRCPT TO:"...)
-		flight = append(append(flight, m.to...), "\r\nDATA\r\n"...)
-		c.Write(flight)
+	for {
+		c.Write(appendEnvelope(flight[:0], m))
 		replies(in, 3)
-		c.Write(m.body)
-		replies(in, 1)
+		for m != nil {
+			pieces := net.Buffers{m.body}
+			expect := 1
+			select {
+			case m = <-r.outbox:
+				flight = appendEnvelope(flight[:0], m)
+				pieces = append(pieces, flight)
+				expect += 3
+			default:
+				m = nil
+			}
+			pieces.WriteTo(c)
+			replies(in, expect)
+		}
+		m = <-r.outbox
 	}
+}
+
+func appendEnvelope(b []byte, m *mail) []byte {
+	b = append(append(append(b, "MAIL FROM:"...), m.from...), "\r\nRCPT TO:"...)
+	return append(append(b, m.to...), "\r\nDATA\r\n"...)
 }
 
 // replies reads n replies, whatever they say.
