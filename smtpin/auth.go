@@ -35,6 +35,7 @@ func (c *session) auth(args string) {
 	mechanism, initial, given := strings.Cut(args, " ")
 	mechanism = strings.ToUpper(mechanism)
 	mechanisms := c.mechanisms()
+	c.secret = true
 	switch {
 	case c.backend == nil:
 		c.wrong(503, wire.Status{5, 5, 1}, "Say EHLO first")
@@ -85,6 +86,7 @@ func (c *session) exchange(mechanism, initial string, given bool) {
 			return
 		}
 	}
+	c.secret = false
 	c.conn.info.User = userName(server, c.backend, name.name)
 	c.reply(235, wire.Status{2, 7, 0}, "Logged in")
 }
@@ -146,13 +148,27 @@ func decodeSASL(text []byte) ([]byte, error) {
 // masked stands for a secret in transcripts.
 const masked = "********"
 
-// maskAuth returns an AUTH command as it may be shown.
+// maskAuth returns an AUTH command as it may be shown: with its mechanism if that is the name of one, and nothing else.
 func maskAuth(line []byte) []byte {
 	words := bytes.Fields(line)
-	if len(words) < 3 {
-		return line
+	if len(words) == 0 || len(words[0]) != len("AUTH") {
+		return []byte(masked)
 	}
-	return []byte(string(words[0]) + " " + string(words[1]) + " " + masked)
+	shown := string(words[0])
+	for _, word := range words[1:] {
+		name := strings.ToUpper(string(word))
+		if len(shown) > len("AUTH") || !slices.Contains(wellKnown, name) {
+			return []byte(shown + " " + masked)
+		}
+		shown += " " + string(word)
+	}
+	return []byte(shown)
+}
+
+// wellKnown are the mechanisms that clients ask for, offered or not.
+var wellKnown = []string{
+	"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "XOAUTH2",
+	"OAUTHBEARER", "GSSAPI", "NTLM", "EXTERNAL", "ANONYMOUS",
 }
 
 // nameListener learns the user's name from what the client says.

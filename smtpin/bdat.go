@@ -29,7 +29,7 @@ func (c *session) bdat(args string) {
 	}
 	if c.tooLarge(size) {
 		c.skipChunk(size)
-		c.refuse(wire.ErrTooLarge)
+		c.answerChunk(answers{}, wire.ErrTooLarge, last)
 		c.ended(false)
 		c.refused = !last
 		return
@@ -60,9 +60,18 @@ func (c *session) endChunks(answer answers, err error) {
 		err = failed
 	}
 	last := c.chunk.Ended()
-	c.answer(answer, err)
+	c.answerChunk(answer, err, last)
 	c.ended(err == nil)
 	c.refused = !last
+}
+
+// answerChunk replies to a chunk that ends a mail. LMTP has a reply for each recipient after the last chunk only.
+func (c *session) answerChunk(answer answers, err error, last bool) {
+	if err != nil && !last {
+		c.refuse(err)
+		return
+	}
+	c.answer(answer, err)
 }
 
 // chunkSize reads the arguments of BDAT. When it cannot, where the next command begins is unknown: the connection ends.

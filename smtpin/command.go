@@ -2,6 +2,7 @@ package smtpin
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,11 +55,7 @@ func known(verb []byte) string {
 // command carries out a command line.
 func (c *session) command(line []byte) {
 	verb, args, ok := parseCommand(line)
-	if verb == "AUTH" {
-		c.show(maskAuth(line))
-	} else {
-		c.show(line)
-	}
+	c.showCommand(verb, line)
 	if !ok {
 		c.wrong(500, wire.Status{5, 5, 2}, "Cannot make sense of this command")
 		return
@@ -70,6 +67,25 @@ func (c *session) command(line []byte) {
 		c.do(verb, args)
 	}
 }
+
+// showCommand gives a command to the transcript, without secrets: those of AUTH, also when it makes no sense, and what a client
+// sends after an AUTH that was refused, as if it were not.
+func (c *session) showCommand(verb string, line []byte) {
+	if !c.tap.Watched() {
+		return
+	}
+	start, _ := cutPrefixFold(string(line), "AUTH")
+	switch {
+	case len(start) < len(line):
+		c.show(maskAuth(line))
+	case c.secret && !slices.Contains(commands, verb):
+		c.show([]byte(masked))
+	default:
+		c.show(line)
+	}
+}
+
+var commands = []string{"EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS"}
 
 // do carries out a command.
 func (c *session) do(verb, args string) {

@@ -10,7 +10,7 @@ import (
 )
 
 // nameRetry is how long a failed look-up of our own name is believed.
-const nameRetry = time.Minute
+const nameRetry = 10 * time.Minute
 
 // names remembers the reverse DNS of our own addresses: there are few of them.
 type names struct {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
 
@@ -76,7 +77,7 @@ func (s *Server) ServeListener(l net.Listener, policy *Listener) error {
 			}
 			return fmt.Errorf("smtpin: %w", err)
 		}
-		if !s.acquire(nc) {
+		if !s.acquire(nc, policy) {
 			nc.Close()
 			continue
 		}
@@ -117,16 +118,23 @@ func passing(err error) bool {
 }
 
 // acquire gets a slot for a connection; false: it is to be closed.
-func (s *Server) acquire(nc net.Conn) bool {
+func (s *Server) acquire(nc net.Conn, policy *Listener) bool {
 	if s.slots.TryAcquire() {
 		return true
 	}
-	if s.Busy == BusyReject {
-		nc.SetWriteDeadline(time.Now().Add(time.Second))
-		wire.ReplyOnce(nc, 421, wire.Status{4, 3, 2}, "Too many connections, try again later")
-		return false
+	if s.Busy != BusyReject {
+		return s.slots.Acquire(s.base) == nil
 	}
-	return s.slots.Acquire(s.base) == nil
+	const text = "Too many connections, try again later"
+	s.monitor().Observe(&monitor.Event{
+		Kind: monitor.ClientRefused, Time: time.Now(), MTA: addrPort(nc.LocalAddr()).Addr(), Remote: addrPort(nc.RemoteAddr()),
+		Code: 421, Text: text,
+	})
+	if !policy.ImplicitTLS { // such a client would not understand it
+		nc.SetWriteDeadline(time.Now().Add(time.Second))
+		wire.ReplyOnce(nc, 421, wire.Status{4, 3, 2}, text)
+	}
+	return false
 }
 
 // open starts a session, which gives the slot back.
@@ -245,12 +253,13 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// addrPort returns an address of a connection; it is not valid for one that is not TCP.
+// addrPort returns an address of a connection; it is not valid for one that is not TCP. It has no zone: a prefix contains no
+// address with one.
 func addrPort(a net.Addr) netip.AddrPort {
 	t, ok := a.(*net.TCPAddr)
 	if !ok {
 		return netip.AddrPort{}
 	}
 	p := t.AddrPort()
-	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	return netip.AddrPortFrom(p.Addr().Unmap().WithZone(""), p.Port())
 }

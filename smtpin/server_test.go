@@ -469,3 +469,39 @@ func TestProtocolWords(t *testing.T) {
 	require.False(t, NewConn(ConnInfo{Listener: &Listener{AuthToRelay: true}}).Trusted())
 	require.True(t, NewConn(ConnInfo{User: "u", Listener: &Listener{AuthToRelay: true}}).Trusted())
 }
+
+// A client that sends secrets where they have no place does not show them to whoever watches.
+func TestTranscriptHidesStraySecrets(t *testing.T) {
+	m := &events{}
+	c := dial(t, serve(t, &Server{Backend: &recorder{}, Monitor: m}, nil))
+	c.expect("", "220")
+	c.expect("EHLO a\r\nAUTH LOGIN\r\ndXNlcg==\r\nc2VjcmV0\r\nNOOP\r\nAUTH PLAIN AHVzZXIAc2Vj\x01cmV0\r\nauthc2VjcmV0\r\n",
+		"250", "502", "500", "500", "250", "500", "500")
+	c.expect("QUIT\r\n", "221")
+	script := m.text()
+	require.NotContains(t, script, "dXNlcg")
+	require.NotContains(t, script, "c2Vj")
+	require.Contains(t, script, "< NOOP")
+}
+
+// Mails that wait in the buffer are not taken once the client is known to be gone: it will send them again.
+func TestNoMailForAClientThatIsGone(t *testing.T) {
+	b := &recorder{}
+	s := &Server{Backend: b, Hostname: "mx.test", Logger: slog.New(slog.DiscardHandler)}
+	s.start()
+	defer s.cancel()
+	flight := "EHLO a\r\n" + strings.Repeat("NOOP\r\n", 900) + envelope + "BDAT 2 LAST\r\n\r\n"
+	nc := &deaf{scripted{in: strings.NewReader(flight)}}
+	newSession(s, nc, &Listener{}).run()
+	require.Empty(t, b.got())
+}
+
+// deaf is a connection that takes the greeting and nothing else.
+type deaf struct{ scripted }
+
+func (d *deaf) Write(p []byte) (int, error) {
+	if d.out.Len() > 0 {
+		return 0, syscall.EPIPE
+	}
+	return d.scripted.Write(p)
+}

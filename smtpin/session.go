@@ -38,6 +38,7 @@ type session struct {
 	rcpts   int      // recipients accepted
 	names   []string // the recipients, for LMTP only
 	refused bool     // a mail in chunks was refused: its other chunks are too
+	secret  bool     // AUTH was refused: what follows may be secret all the same
 	pending string   // a command that ended a mail in chunks, to be carried out
 	dot     wire.DotReader
 	chunk   wire.ChunkReader
@@ -82,7 +83,7 @@ func (c *session) talk() {
 	}
 	for !c.closing {
 		line, ok := c.readCommand()
-		if !ok {
+		if !ok || c.w.Broken() { // whoever cannot hear the answer would send the mail again
 			return
 		}
 		c.command(line)

@@ -280,6 +280,7 @@ func (c *Conn) Discard(n int64) error {
 // Flush writes the replies that wait.
 func (c *Conn) Flush() error {
 	if c.sendErr != nil || len(c.out) == 0 {
+		c.out = c.out[:0]
 		return c.sendErr
 	}
 	if c.Timeout > 0 {
