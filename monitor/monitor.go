@@ -92,11 +92,15 @@ type Event struct {
 
 // Record is what logs ask of an event's Message and Result. AppendRecord appends one JSON object without the mail and
 // without secrets. Property returns the text of a property named by a path with dots ("connection.remote-ip"); an
-// underscore in the path matches a dash. A message tells the number of its attempts so far, which is that of its results,
-// under "attempt".
+// underscore in the path matches a dash.
 type Record interface {
 	AppendRecord(dst []byte) []byte
 	Property(path string) (string, bool)
+}
+
+// Attempter is the add-on of a message's Record that knows how many attempts were made so far, the present one included.
+type Attempter interface {
+	Attempts() int
 }
 
 // Discard is a Monitor that ignores everything.

@@ -27,10 +27,12 @@ func (r record) AppendRecord(dst []byte) []byte {
 	return append(dst, text...)
 }
 
+func (r record) Attempts() int { return 2 }
+
 var (
 	noon    = time.Date(2026, 11, 21, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 	message = record{
-		"recipient": "b@example.com", "envelope": "a@example.org", "message-id": "id-1", "attempt": "2", "tags": "news,daily",
+		"recipient": "b@example.com", "envelope": "a@example.org", "message-id": "id-1", "tags": "news,daily",
 		"connection.remote-ip": "203.0.113.9", "connection.local-ip": "192.0.2.1", "zero": "0", "no": "false", "report.type": "arf",
 	}
 	result = record{

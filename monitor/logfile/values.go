@@ -49,7 +49,9 @@ func (v *values) append(dst []byte, name variable) []byte {
 	case resultValue:
 		return appendProperty(dst, v.result, name.path)
 	case attemptValue:
-		return appendProperty(dst, v.message, attemptProperty)
+		if m, ok := v.message.(monitor.Attempter); ok {
+			return strconv.AppendInt(dst, int64(m.Attempts()), 10)
+		}
 	case dateValue:
 		return v.at.UTC().AppendFormat(dst, dateFormat)
 	case timeValue:
@@ -68,9 +70,6 @@ func (v *values) append(dst []byte, name variable) []byte {
 	}
 	return dst
 }
-
-// attemptProperty is how a message tells the number of attempts so far; see monitor.Record.
-const attemptProperty = "attempt"
 
 func appendProperty(dst []byte, r monitor.Record, path string) []byte {
 	if r == nil {
@@ -98,20 +97,18 @@ func appendRecord(dst []byte, r monitor.Record) []byte {
 func (v *values) true(name variable) bool {
 	var text string
 	switch name.source {
-	case messageValue, resultValue, attemptValue:
-		r, path := v.message, name.path
+	case messageValue, resultValue:
+		r := v.message
 		if name.source == resultValue {
 			r = v.result
-		} else if name.source == attemptValue {
-			path = attemptProperty
 		}
-		if r == nil {
-			return false
+		if r == nil || name.path == "" {
+			return r != nil
 		}
-		if path == "" {
-			return true
-		}
-		text, _ = r.Property(path)
+		text, _ = r.Property(name.path)
+	case attemptValue:
+		m, ok := v.message.(monitor.Attempter)
+		return ok && m.Attempts() > 0
 	case urlValue:
 		text = v.url
 	case requestValue:
