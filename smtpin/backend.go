@@ -22,8 +22,13 @@ func (f BackendFunc) NewSession(ctx context.Context, c *Conn) (smtp.Session, err
 	return f(ctx, c)
 }
 
-// Sessions are those of github.com/emersion/go-smtp: Session, and its add-ons AuthSession and LMTPSession. A session
-// may also have the following powers.
+// Sessions are those of github.com/emersion/go-smtp: Session, and its add-ons AuthSession and LMTPSession. Reset is called
+// after each mail, whatever became of it, and Logout once at the end.
+//
+// An address reaches a session as the client wrote it, a quoted local part with its quotes. When the reader of a mail
+// fails, the session returns that error, wrapped or not; the mail is refused or the connection closed in any case.
+//
+// A session may also have the following powers.
 
 // DataSession is the add-on of a session whose mail is answered with a reply of its own, such as one line for each
 // recipient. It is used instead of Data.
@@ -34,6 +39,9 @@ type DataSession interface {
 	//
 	// r also implements io.WriterTo, which writes the unstuffed mail in large pieces straight from the connection's
 	// buffer: io.Copy uses it.
+	//
+	// Over LMTP, where each recipient gets a reply, a message of one line and one more for each recipient is dealt out
+	// among them; any other is given to all. A session that has LMTPData is asked for that instead.
 	DataReply(ctx context.Context, r io.Reader) (*smtp.SMTPError, error)
 }
 
