@@ -30,7 +30,10 @@ type Delivery struct {
 }
 
 // Driver is what an engine supplies for its deliveries. Each method is called at most once for a delivery that it
-// finished with success; after an error it may be called again.
+// finished with success, and never while another one runs for the same delivery; after an error it may be called again.
+//
+// An error of Settle says that the successors may not be stored. An engine that stored them, but lost what it needs to
+// remove the original (the channel of a broker), returns nil and settles the original when it meets it again.
 type Driver interface {
 	Settle(ctx context.Context, d *Delivery, successors []Item) error
 	Release(ctx context.Context, d *Delivery) error

@@ -92,12 +92,11 @@ func writeFields(e *encoder, list []Field) {
 	if len(list) == 0 {
 		return
 	}
-	unique := true
+	names := make(map[string]bool, len(list))
 	for i := range list {
-		for k := range i {
-			unique = unique && list[i].Name != list[k].Name
-		}
+		names[list[i].Name] = true
 	}
+	unique := len(names) == len(list)
 	open, separator, end := "{", ",", "}"
 	if !unique {
 		open, separator, end = "[{", "},{", "}]"

@@ -87,13 +87,16 @@ var (
 // Parker is the add-on of engines that can set a delivery aside for a while without blocking what comes behind it.
 type Parker interface {
 	// Park sets d aside, unchanged and with no attempt counted, under key (a recipient domain, or "tag:" and a tag).
-	// It counts as settled: d is not out any more. It is handed out again by Unpark, by itself after at most
-	// [MaxParked], or when the queue is opened again.
+	// It counts as settled: d is not out any more. It is handed out again by Unpark, and by itself after at most
+	// [MaxParked]. When the queue is opened again, engines that only one process can open hand it out at once; a broker
+	// leaves what another process parked to MaxParked.
 	Park(ctx context.Context, d *Delivery, key string) error
 	// Unpark lets up to n of the messages parked under key come to the consumers of queue again, those parked first
-	// going first, ahead of what waits unparked. It returns how many it let go.
+	// going first, ahead of what waits unparked with the same priority. They come as Prefetch has room, and can be
+	// released, parked and settled as any other. It returns how many it let go.
 	Unpark(ctx context.Context, queue, key string, n int) (int, error)
-	// Parked returns the number of messages parked under each key of queue.
+	// Parked returns the number of messages parked under each key of queue: on a broker, of those that this process
+	// parked, as Unpark reaches no others.
 	Parked(ctx context.Context, queue string) (map[string]int, error)
 }
 

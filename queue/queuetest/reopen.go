@@ -19,7 +19,7 @@ var reopening = []rule{
 		text: "what was out when the queue closed is handed out again"},
 	{name: "reopen: delayed mail", run: reopenDelayed, skip: forgetful,
 		text: "a delayed message is still delayed when the queue is opened again"},
-	{name: "reopen: parked mail", run: reopenParked, skip: forgetful,
+	{name: "reopen: parked mail", run: reopenParked, skip: forgetfulOrShared, needs: hasParker,
 		text: "what was parked is handed out again when the queue is opened again"},
 	{name: "reopen: mails", run: reopenMails, skip: forgetful,
 		text: "mails, shared and large ones too, are there byte for byte when the queue is opened again, for every message that has not been settled"},
@@ -90,9 +90,6 @@ func reopenDelayed(e *exam) {
 }
 
 func reopenParked(e *exam) {
-	if e.parker == nil {
-		e.Skip("the engine does not have this power")
-	}
 	e.publish("outbox", mails("m", 3)...)
 	r := e.consume("outbox", 0)
 	out := r.take(3)

@@ -18,6 +18,9 @@ type Options struct {
 	NoPriorities bool
 	// Reopen closes q, which is idle, and opens the same store again. Nil: the engine forgets everything when it closes.
 	Reopen func(t *testing.T, q queue.Queue) queue.Queue
+	// Shared says that several processes may have the engine open, as with a broker: what one of them parked comes to
+	// the others only after queue.MaxParked, which is too long to wait for here.
+	Shared bool
 	// Patience is how long something may take that has to happen. Zero means 30 s.
 	Patience time.Duration
 	// Quiet is how long nothing must happen to believe that nothing will. Zero means 50 ms.
@@ -71,9 +74,12 @@ type rule struct {
 	run   func(*exam)
 }
 
-func unordered(o Options) bool   { return o.Unordered }
-func noPriority(o Options) bool  { return o.NoPriorities }
-func forgetful(o Options) bool   { return o.Reopen == nil }
+func unordered(o Options) bool  { return o.Unordered }
+func noPriority(o Options) bool { return o.NoPriorities }
+func forgetful(o Options) bool  { return o.Reopen == nil }
+func forgetfulOrShared(o Options) bool {
+	return o.Reopen == nil || o.Shared
+}
 func hasInspector(e *exam) bool  { return e.inspector != nil }
 func hasParker(e *exam) bool     { return e.parker != nil }
 func parkerAndList(e *exam) bool { return e.parker != nil && e.inspector != nil }
