@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -49,44 +50,44 @@ type options struct {
 func main() {
 	var o options
 	kong.Parse(&o, kong.Name("sink"), kong.Description("Receives mail over SMTP and forgets it."))
-	ok, err := run(&o)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	l, err := net.Listen("tcp", o.Listen)
+	if err == nil {
+		fmt.Fprintln(os.Stderr, "sink: listening on", l.Addr())
+		var ok bool
+		if ok, err = run(ctx, &o, l, os.Stdout); err == nil && !ok {
+			os.Exit(1)
+		}
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sink:", err)
 		os.Exit(2)
 	}
-	if !ok {
-		os.Exit(1)
-	}
 }
 
-// run receives until a signal, the time limit or the expected number ends it, and reports whether nothing was amiss.
-func run(o *options) (ok bool, err error) {
+// run receives until ctx, the time limit or the expected number ends it, and reports whether nothing was amiss.
+func run(ctx context.Context, o *options, l net.Listener, out io.Writer) (ok bool, err error) {
+	defer l.Close()
 	sink, err := newSink(o)
 	if err != nil {
 		return false, err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	if o.MaxTime > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.MaxTime)
 		defer cancel()
 	}
-	l, err := net.Listen("tcp", o.Listen)
-	if err != nil {
-		return false, err
-	}
-	fmt.Fprintln(os.Stderr, "sink: listening on", l.Addr())
 	served := make(chan error, 1)
 	go func() { served <- sink.Serve(l) }()
-	watch := newWatch(sink, o)
+	watch := newWatch(sink, o, out)
 	err = watch.until(ctx, served)
 	_ = sink.Close()
-	watch.summary(os.Stdout)
+	watch.summary()
 	if err != nil {
 		return false, err
 	}
-	return watch.check(os.Stdout, o)
+	return watch.check(o)
 }
 
 func newSink(o *options) (*smtptest.Sink, error) {

@@ -22,6 +22,7 @@ type watch struct {
 	sink   *smtptest.Sink
 	expect int64
 	bar    *progressbar.ProgressBar
+	out    io.Writer
 
 	begun       time.Time
 	first, last time.Time // to within a tick
@@ -31,8 +32,8 @@ type watch struct {
 
 const tick = 100 * time.Millisecond
 
-func newWatch(s *smtptest.Sink, o *options) *watch {
-	w := &watch{sink: s, expect: o.Expect, begun: time.Now()}
+func newWatch(s *smtptest.Sink, o *options, out io.Writer) *watch {
+	w := &watch{sink: s, out: out, expect: o.Expect, begun: time.Now()}
 	if o.Progress {
 		total := o.Expect
 		if total == 0 {
@@ -83,7 +84,7 @@ func (w *watch) look(now time.Time) {
 func (w *watch) show() {
 	st := w.sink.Stats()
 	_ = w.bar.Set64(min(st.Arrived, max(w.expect, st.Arrived)))
-	fmt.Printf("connections %d  messages %d  recipients %d  duplicates %d  deferred %d  rejected %d\n",
+	fmt.Fprintf(w.out, "connections %d  messages %d  recipients %d  duplicates %d  deferred %d  rejected %d\n",
 		st.Open, st.Messages, st.Recipients, st.Duplicates, st.Deferred, st.Rejected)
 }
 
@@ -96,19 +97,19 @@ func (w *watch) perSecond() float64 {
 	return float64(w.messages-w.before) / span.Seconds()
 }
 
-func (w *watch) summary(out io.Writer) {
+func (w *watch) summary() {
 	st := w.sink.Stats()
 	if w.bar != nil {
 		_ = w.bar.Finish()
 	}
-	fmt.Fprintf(out, "received %s messages (%s) for %s recipients over %s connections: %.0f msg/s\n", humanize.Comma(st.Messages),
+	fmt.Fprintf(w.out, "received %s messages (%s) for %s recipients over %s connections: %.0f msg/s\n", humanize.Comma(st.Messages),
 		humanize.IBytes(uint64(st.Bytes)), humanize.Comma(st.Recipients), humanize.Comma(st.Connections), w.perSecond())
-	fmt.Fprintf(out, "arrived %d duplicates %d misplaced %d damaged %d deferred %d rejected %d flights %d\n", st.Arrived,
+	fmt.Fprintf(w.out, "arrived %d duplicates %d misplaced %d damaged %d deferred %d rejected %d flights %d\n", st.Arrived,
 		st.Duplicates, st.Misplaced, st.Damaged, st.Deferred, st.Rejected, st.Flights)
 }
 
 // check says whether everything came that should have, each once.
-func (w *watch) check(out io.Writer, o *options) (bool, error) {
+func (w *watch) check(o *options) (bool, error) {
 	st := w.sink.Stats()
 	ok := st.Misplaced == 0 && st.Damaged == 0
 	if o.Expect > 0 {
@@ -116,7 +117,7 @@ func (w *watch) check(out io.Writer, o *options) (bool, error) {
 		if st.Arrived >= o.Expect {
 			missing, numbers = 0, nil
 		}
-		fmt.Fprintf(out, "missing %d %v\n", missing, numbers)
+		fmt.Fprintf(w.out, "missing %d %v\n", missing, numbers)
 		ok = ok && st.Arrived >= o.Expect
 	}
 	if o.IDs != "" {
@@ -124,7 +125,7 @@ func (w *watch) check(out io.Writer, o *options) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		fmt.Fprintf(out, "missing of %s: %d\n", o.IDs, missing)
+		fmt.Fprintf(w.out, "missing of %s: %d\n", o.IDs, missing)
 		ok = ok && missing == 0
 	}
 	return ok, nil
