@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -20,6 +21,7 @@ import (
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/smtpout"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // deliverBody sends one body to a remote with the given extensions and returns the outcome and what arrived.
@@ -47,7 +49,8 @@ func deliverBody(t require.TestingT, body queue.Body, extensions string) (*deliv
 		io.Copy(io.Discard, r)
 	}()
 	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
-	conn, err := sender.Open(context.Background(), &delivery.Hop{})
+	limit := 20 * time.Second
+	conn, err := sender.Open(context.Background(), &delivery.Hop{Timeouts: throttle.Timeouts{Command: limit, Data: limit, Message: limit}})
 	require.NoError(t, err)
 	tx := transactions(1, body)[0]
 	conn.Deliver(context.Background(), tx, nil)

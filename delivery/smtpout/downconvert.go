@@ -16,6 +16,9 @@ const (
 	maxNesting   = 20
 )
 
+// lineEnds makes every line end a CRLF, as DATA needs it anyway.
+var lineEnds = strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n")
+
 // downConvert makes a mail with bytes beyond ASCII fit for a remote without 8BITMIME (RFC 6152 §3): text becomes
 // quoted-printable, other content base64, in every part that needs it. Not ok, and to be sent as it is like other MTAs do,
 // is a mail that may not be changed (signed, encrypted), is too large, or is broken. Bytes beyond ASCII in header fields
@@ -68,7 +71,7 @@ func convertEntity(out *bytes.Buffer, entity []byte, depth int) bool {
 	case strings.HasPrefix(kind, "text/") && encoding != "binary":
 		writeHeader(out, fields, "quoted-printable", depth)
 		w := quotedprintable.NewWriter(out)
-		w.Write(content)
+		lineEnds.WriteString(w, string(content)) // the writer loses an LF some way behind a lone CR
 		w.Close()
 	default:
 		writeHeader(out, fields, "base64", depth)

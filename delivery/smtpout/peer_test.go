@@ -202,14 +202,20 @@ func startSink(t *testing.T, path string, flags []string) netip.AddrPort {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		if t.Failed() {
+			t.Log("smtp-sink:", said.String())
+		}
+	})
 	require.Eventually(t, func() bool {
 		nc, err := net.Dial("tcp", addr.String())
 		if err == nil {
 			nc.Close()
 		}
 		return err == nil
-	}, 20*time.Second, 10*time.Millisecond, "smtp-sink: %s", said.String())
+	}, 20*time.Second, 10*time.Millisecond)
 	return addr
 }
 
