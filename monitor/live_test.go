@@ -302,6 +302,30 @@ func BenchmarkObserve(b *testing.B) {
 	})
 }
 
+// BenchmarkObserveMany changes every name from event to event.
+func BenchmarkObserveMany(b *testing.B) {
+	l := new(Live)
+	domains, tags, mtas := make([]string, 1000), make([][]string, 17), make([]netip.Addr, 13)
+	for i := range domains {
+		domains[i] = fmt.Sprintf("domain%d.example.com", i)
+	}
+	for i := range tags {
+		tags[i] = []string{fmt.Sprintf("tag%d", i)}
+	}
+	for i := range mtas {
+		mtas[i] = netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
+	}
+	at := time.Now()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		e := Event{Kind: Delivered, Time: at, Bytes: 10 << 10, Code: 250, Text: "OK"}
+		for i := 0; pb.Next(); i++ {
+			e.Domain, e.Tags, e.MTA = domains[i%len(domains)], tags[i%len(tags)], mtas[i%len(mtas)]
+			l.Observe(&e)
+		}
+	})
+}
+
 func BenchmarkObserveOneDomain(b *testing.B) {
 	l := new(Live)
 	at := time.Now()
