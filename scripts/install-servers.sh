@@ -10,6 +10,8 @@ packages=(
     unbound      # a validating resolver
     postfix      # the peer in benchmarks; smtp-sink as a target
     swaks        # an SMTP client
+    postgresql   # settings databases beside SQLite
+    mariadb-server
 )
 
 missing=()
