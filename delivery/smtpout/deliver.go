@@ -9,8 +9,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// oneFlight is the size up to which a mail goes by BDAT together with its envelope, before the remote has agreed to
-// that.
+// oneFlight is the size up to which a mail is begun behind another one, or goes by BDAT together with its envelope,
+// before the remote has agreed to that. Beyond it a round trip more does not count.
 const oneFlight = 1 << 20
 
 // steps are the commands of an envelope.
@@ -275,9 +275,10 @@ func appendEnd(dst []byte, m *mail) []byte {
 }
 
 // beginNext puts the envelope of the next mail behind the running one. A mail that cannot be sent, or goes by BDAT and so
-// in a flight of its own, is left to its own Deliver.
+// in a flight of its own, or is so large that looking through it would hold up the running one, is left to its own
+// Deliver.
 func (c *connection) beginNext(next *delivery.Transaction) {
-	if next == nil || next == c.current.tx || c.lockstep() {
+	if next == nil || next == c.current.tx || c.lockstep() || next.Body == nil || next.Body.Size() > oneFlight {
 		return
 	}
 	if c.prepare(&c.ahead, next) != nil {

@@ -31,12 +31,11 @@
 //
 // So with PIPELINING (RFC 2920) the round trips of a mail are:
 //
-//	first mail of a connection       2   envelope; content
-//	on a reused connection           2
-//	on a reused connection, begun
-//	behind the mail before           1
-//	by BDAT, of up to 1 MiB          1   envelope and content together
-//	a refused recipient              1   none when begun behind the mail before
+//	first mail of a connection               2   envelope; content
+//	on a reused connection                   2
+//	begun behind the mail before, to 1 MiB   1
+//	by BDAT, to 1 MiB                        1   envelope and content together
+//	a refused recipient                      1   none when begun behind the mail before
 //
 // and a mail that was begun behind the one before costs one write and one read. Without PIPELINING each command waits
 // for its reply: 4 round trips, 5 after a refusal, for its RSET. Opening a connection costs 1 for TCP, 1 for EHLO (the
@@ -48,8 +47,9 @@
 // lies, in the same system call as what follows it. Other bodies pass through a pooled buffer of 64 KiB: small ones at
 // once, files piece by piece. Lone CRs and LFs, which RFC 5321 §2.3.8 forbids and with which one mail could smuggle in
 // another, become CRLF under DATA; a remote with CHUNKING gets such mails, and those with NULs or lines of more than
-// 998 bytes, unchanged by BDAT. DATA is the rule because a mail by BDAT cannot be begun behind another one without
-// sending its content before the remote agreed to take it.
+// 998 bytes, unchanged by BDAT. DATA is the rule: it costs as many round trips, was not slower when measured (see
+// BenchmarkDeliver), and no content goes out before the remote agreed to take it. Changing lone CRs and LFs, like
+// making a mail quoted-printable, breaks signatures over its body; where that matters, give signing what will be sent.
 //
 // # When things go wrong
 //

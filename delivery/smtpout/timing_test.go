@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,7 +173,9 @@ func TestContextOfAnEarlierCall(t *testing.T) {
 func TestIdleNoticesTheEnd(t *testing.T) {
 	for _, lines := range []string{"!wait 7s\n> 421 bye\n!close", "!wait 7s\n!close", "!wait 7s\n!reset", "!wait 7s\n> 250 hm\n!hang"} {
 		synctest.Test(t, func(t *testing.T) {
-			_, open := script(t, greeting+lines, &delivery.Hop{})
+			hop := &delivery.Hop{}
+			remote, open := script(t, greeting+lines, hop)
+			hop.Monitor = remote
 			conn, err := open()
 			require.NoError(t, err)
 			start := time.Now()
@@ -182,6 +185,11 @@ func TestIdleNoticesTheEnd(t *testing.T) {
 			require.Equal(t, 7*time.Second, time.Since(start))
 			require.False(t, conn.Usable())
 			require.False(t, conn.Idle(ctx))
+			if strings.Contains(lines, "250 hm") {
+				require.Equal(t, []string{"unasked: 250 hm"}, remote.strange)
+			} else {
+				require.Empty(t, remote.strange)
+			}
 			require.NoError(t, conn.Close())
 			require.NoError(t, conn.Close(), "closing twice does no harm")
 		})
