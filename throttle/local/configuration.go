@@ -1,0 +1,63 @@
+package local
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// configuration is the name under which base values appear as a rule.
+const configuration = "configuration"
+
+// Configuration has the throttle keys of the configuration file. Zero means unlimited, where nothing else is said.
+type Configuration struct {
+	DomainMaxMessages    int64         // domain-maxmessages: a minute, for each path
+	DomainMaxConnects    int64         // domain-maxconnects: new connections a minute
+	DomainMaxConnections int           // domain-maxconnections: at the same time
+	DomainMaxQueue       int           // domain-maxqueue: messages in memory; zero: the engine's default
+	IPMaxMessages        int64         // ip-maxmessages: a minute, to each target address
+	IPMaxConnects        int64         // ip-maxconnects
+	IPMaxConnections     int           // ip-maxconnections
+	ConnMaxMessages      int           // connection-maxmessages: then it is closed
+	ConnMaxIdle          time.Duration // connection-maxidle; zero: closed as soon as there is no work
+	Security             string        // connection-secure, see Security; "" is opportunistic
+}
+
+// Security returns the name of a value of connection-secure: 0 is without TLS, 1 with TLS when it is offered, 2 with TLS, 3
+// with a valid certificate.
+func Security(secure int) (string, error) {
+	switch secure {
+	case 0:
+		return "optional", nil
+	case 1:
+		return "opportunistic", nil
+	case 2:
+		return "required", nil
+	case 3:
+		return "verified", nil
+	}
+	return "", fmt.Errorf("connection-secure %d: expected 0 (no TLS), 1 (TLS when offered), 2 (always TLS) or 3 (with a valid certificate)", secure)
+}
+
+// Limits returns the values as a table's base.
+func (c Configuration) Limits() throttle.Limits {
+	l := throttle.Limits{
+		Domain:     throttle.Rates{Messages: c.DomainMaxMessages, Connects: c.DomainMaxConnects, Connections: c.DomainMaxConnections},
+		Target:     throttle.Rates{Messages: c.IPMaxMessages, Connects: c.IPMaxConnects, Connections: c.IPMaxConnections},
+		Connection: throttle.PerConnection{Messages: c.ConnMaxMessages, Idle: c.ConnMaxIdle, Security: c.Security},
+		Queue:      throttle.PerQueue{Messages: c.DomainMaxQueue},
+		Origin:     make(map[string]string),
+	}
+	for name, set := range map[string]bool{
+		"maxmessages": c.DomainMaxMessages > 0, "maxconnects": c.DomainMaxConnects > 0, "maxconnections": c.DomainMaxConnections > 0,
+		"ip_maxmessages": c.IPMaxMessages > 0, "ip_maxconnects": c.IPMaxConnects > 0, "ip_maxconnections": c.IPMaxConnections > 0,
+		"connection_maxmessages": c.ConnMaxMessages > 0, "connection_idle": true, "security": c.Security != "",
+		"maxqueue": c.DomainMaxQueue > 0,
+	} {
+		if set {
+			l.Origin[name] = configuration
+		}
+	}
+	return l
+}
