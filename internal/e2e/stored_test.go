@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/disk"
+)
+
+// openQueue opens the queue of an mtad that has ended.
+func openQueue(t testing.TB, dir string) *disk.Queue {
+	t.Helper()
+	q, err := disk.Open(dir, disk.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, q.Close()) })
+	return q
+}
+
+// stored returns the messages in a queue of an mtad that has ended, which must be n. The queue directory stays in use until
+// the test ends.
+func stored(t testing.TB, q *disk.Queue, name string, n int) []*queue.Message {
+	t.Helper()
+	require.Equal(t, n, waiting(t, q)[name], "messages in the queue %s", name)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var messages []*queue.Message
+	if n == 0 {
+		return nil
+	}
+	require.NoError(t, q.Consume(ctx, name, queue.ConsumeOptions{Prefetch: n + 1}, func(d *queue.Delivery) {
+		if messages = append(messages, d.Message); len(messages) == n {
+			cancel()
+		}
+	}))
+	require.Len(t, messages, n)
+	return messages
+}
+
+// waiting returns how many messages are in each queue.
+func waiting(t testing.TB, q *disk.Queue) map[string]int {
+	t.Helper()
+	inspector, ok := any(q).(queue.Inspector)
+	require.True(t, ok, "the embedded queue cannot be inspected")
+	all, err := inspector.Queues(t.Context())
+	require.NoError(t, err)
+	counts := map[string]int{}
+	for _, s := range all {
+		counts[s.Queue] = s.Ready + s.Delayed + s.Parked + s.Out
+	}
+	return counts
+}
+
+// requireEmpty requires that an mtad that has ended has left nothing in its queues.
+func requireEmpty(t testing.TB, dir string) {
+	t.Helper()
+	for name, n := range waiting(t, openQueue(t, dir)) {
+		require.Zero(t, n, "messages in the queue %s", name)
+	}
+}
