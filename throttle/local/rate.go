@@ -66,12 +66,14 @@ type rates []*rate
 // at returns the rate of perMinute. A new one begins with what another still owes, in units instead of time: a raised limit
 // works at once, and a lowered one starts no burst.
 func (rs *rates) at(perMinute, now int64) *rate {
+	for _, r := range *rs {
+		if r.perMinute == perMinute {
+			return r
+		}
+	}
 	r := &rate{perMinute: perMinute}
 	oldest := 0
 	for i, other := range *rs {
-		if other.perMinute == perMinute {
-			return other
-		}
 		if owed := float64(other.next - now); owed > 0 {
 			owed = math.Ceil(owed * float64(other.perMinute) / float64(perMinute))
 			r.next = max(r.next, now+int64(min(owed, float64(maxCost))))
