@@ -86,6 +86,7 @@ func (q *Queue) applyCopy(s *segment, g *group, c *groupCopy, base, now int64) {
 		q.unlive(q.segs.get(b.seg), b.recordBytes())
 		b.seg, b.off = s.slot, off
 		s.live += b.recordBytes()
+		q.dropRef(c.body) // the group's own
 		return
 	}
 	e := q.x.entries.at(c.entry)
@@ -93,15 +94,13 @@ func (q *Queue) applyCopy(s *segment, g *group, c *groupCopy, base, now int64) {
 	e.seg, e.off, e.length = s.slot, off, c.length
 	s.live += recordSize(int64(e.length))
 	s.noteID(e.id)
-	if c.to == nil || e.state != stateMoving {
+	if c.to == "" || e.state != stateMoving {
 		return
 	}
-	q.x.queues[e.queue].total--
-	e.queue = c.to.number
-	c.to.total++
+	q.x.reassign(e, c.to)
 	q.x.place(c.entry, now, false)
 	if e.state == stateReady {
-		q.wake(c.to)
+		q.wake(q.x.queues[e.queue])
 	}
 }
 

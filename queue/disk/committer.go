@@ -240,8 +240,11 @@ func (q *Queue) writeBatch(b *batch) error {
 		b.settles = append(b.settles, make([]byte, size-int64(len(b.settles)))...)
 		b.vec = append(b.vec, b.settles)
 	}
-	b.extend()
-	if err := s.file.WriteVec(b.vec, at); err != nil {
+	err := b.extend()
+	if err == nil {
+		err = s.file.WriteVec(b.vec, at)
+	}
+	if err != nil {
 		return fmt.Errorf("write to %s: %w", segmentName(s.slot), err)
 	}
 	if err := s.file.Sync(); err != nil {
@@ -286,23 +289,24 @@ const (
 )
 
 // zeroPage is what write-ahead consists of. It is never written to.
-var zeroPage [64 << 10]byte
+var zeroPage [segmentPage]byte
 
-func (b *batch) extend() {
+func (b *batch) extend() error {
 	s := b.segment
-	if b.end <= s.written {
-		return
+	if b.end <= s.written || b.end-b.start >= largeBatch {
+		s.written = max(s.written, b.end)
+		return nil
 	}
-	to := b.end
-	if b.end-b.start < largeBatch {
-		to = min(s.size, align(b.end+writeAhead))
-		for left := to - b.end; left > 0; {
-			n := min(left, int64(len(zeroPage)))
-			b.vec = append(b.vec, zeroPage[:n])
-			left -= n
+	from := (b.end + segmentPage - 1) &^ (segmentPage - 1)
+	to := min(s.size, from+writeAhead)
+	for off := from; off < to; off += int64(len(zeroPage)) {
+		// In small steps: what is written at once is cached, and accounted when written again, as one piece.
+		if err := s.file.WriteVec([][]byte{zeroPage[:min(to-off, int64(len(zeroPage)))]}, off); err != nil {
+			return err
 		}
 	}
 	s.written = to
+	return nil
 }
 
 // finish makes a written batch count, or gives it back.

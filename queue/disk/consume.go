@@ -70,7 +70,6 @@ type picked struct {
 	length      uint32
 	first       time.Time
 	due         int64
-	retryNow    bool
 	redelivered bool
 	stored      int64
 	tags        string
@@ -154,8 +153,7 @@ func (q *Queue) pick(c *consumer, batch []picked) ([]picked, error) {
 // describe collects what is needed to hand an entry out. q.mu is held.
 func (q *Queue) describe(i uint32) picked {
 	e := q.x.entries.at(i)
-	p := picked{slot: i, id: e.id, body: e.body, due: e.due, stored: e.stored,
-		retryNow: e.flags&flagRetryNow != 0, redelivered: e.flags&flagHanded != 0}
+	p := picked{slot: i, id: e.id, body: e.body, due: e.due, stored: e.stored, redelivered: e.flags&flagHanded != 0}
 	e.flags |= flagHanded
 	if e.picked == 0 {
 		e.picked = time.Now().UnixMilli()
@@ -239,14 +237,11 @@ func (q *Queue) deliver(c *consumer, p *picked) *queue.Delivery {
 	return d
 }
 
-// correctDue takes a NextAttempt in the future off a message that is handed out: it was made due by hand, or rounded.
+// correctDue takes back the rounding of NextAttempt to whole seconds, for the message is handed out when it is due.
 func (p *picked) correctDue(m *queue.Message) {
-	if m.NextAttempt.IsZero() || !m.NextAttempt.After(time.Now()) {
-		return
-	}
-	m.NextAttempt = time.Time{}
-	if !p.retryNow && p.due > 0 {
-		m.NextAttempt = time.UnixMilli(p.due)
+	due := time.UnixMilli(p.due).UTC()
+	if p.due > 0 && m.NextAttempt.After(due) && m.NextAttempt.Sub(due) < time.Second {
+		m.NextAttempt = due
 	}
 }
 

@@ -33,7 +33,8 @@ type Options struct {
 	// Log receives what an operator should know: damage, lack of space. Nil means nobody.
 	Log *slog.Logger
 
-	fs fileSystem // nil: the directory
+	fs         fileSystem    // nil: the directory
+	rewriteAge time.Duration // how old a segment must be to be rewritten; 0: 10 s
 }
 
 const minSegment = 64 << 10
@@ -46,6 +47,9 @@ func (o *Options) fill() {
 	setDefault(&o.CacheBytes, 32<<20)
 	if o.SettleDelay == 0 {
 		o.SettleDelay = 50 * time.Millisecond
+	}
+	if o.rewriteAge == 0 {
+		o.rewriteAge = 10 * time.Second
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -222,12 +226,13 @@ func (q *Queue) shut(graceful bool) error {
 	q.work.Broadcast()
 	close(q.keeper.stop)
 	q.running.Wait()
-	var err error
 	if graceful && q.failed == nil {
-		err = q.checkpoint()
+		if err := q.checkpoint(); err != nil {
+			q.log.Warn("the next start takes longer", "error", err) // nothing is lost
+		}
 	}
 	q.closeFiles()
-	return err
+	return nil
 }
 
 // closeFiles closes every file and unlocks the directory.

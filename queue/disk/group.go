@@ -64,7 +64,7 @@ type groupCopy struct {
 	entry, body uint32
 	record      int
 	length      uint32
-	to          *named // new queue of the entry, if any
+	to          string // new queue of the entry, if any
 }
 
 // bodyIdentity tells whether two Body values are the same one.
@@ -183,9 +183,9 @@ type ancestor struct {
 
 // encode fills g with the items. On an error g is released.
 func (q *Queue) encode(g *group, items []queue.Item, from *ancestor) (err error) {
-	now := time.Now().UnixMilli()
+	now := time.Now().UnixNano()
 	for i := range items {
-		if err = q.encodeItem(g, &items[i], now, from); err != nil {
+		if err = q.encodeItem(g, &items[i], now+int64(i), from); err != nil {
 			q.discard(g)
 			return err
 		}

@@ -10,8 +10,8 @@ import (
 type entry struct {
 	id     uint64 // of its record; changes when it is moved
 	due    int64  // not before, in ms since 1970; for a parked one when it comes back; 0: at once
-	stored int64
-	picked int64
+	stored int64  // when the first version was stored, in ns since 1970: the order of listings
+	picked int64  // when it was first handed out, in ms since 1970
 
 	off    uint32 // of its record
 	seg    uint32 // slot of the segment that holds it
@@ -48,7 +48,6 @@ const (
 const (
 	flagHanded   = 1 << iota // may have been with a consumer before
 	flagUnparked             // ready, in the list that goes first
-	flagRetryNow             // made due by hand: its NextAttempt no longer counts
 )
 
 // bodyEntry is what memory knows of a stored mail.
@@ -207,6 +206,14 @@ func (x *index) forget(i uint32) {
 	x.strings.release(e.tags)
 	x.queues[e.queue].total--
 	x.entries.release(i)
+}
+
+// reassign changes the queue of an entry that is in no list.
+func (x *index) reassign(e *entry, name string) {
+	x.queues[e.queue].total--
+	n := x.named(name)
+	e.queue = n.number
+	n.total++
 }
 
 // place puts an entry where it waits: among the delayed or the ready ones.

@@ -13,7 +13,8 @@ type keeper struct {
 	logged          int64      // written to the log since the last checkpoint
 	checkpointAfter int64
 	checkpointBytes int64
-	freedSince      []uint64 // segments given back since the last checkpoint
+	freedSince      []uint64  // segments given back since the last checkpoint
+	rewritten       time.Time // when a segment was last rewritten
 }
 
 // kickKeeper makes the keeper look. It may be called with q.mu held.

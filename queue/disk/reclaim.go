@@ -139,6 +139,3 @@ func (q *Queue) recycle(s *segment) {
 	}
 	q.full = nil
 }
-
-// rewrite moves what is left in mostly dead segments.
-func (q *Queue) rewrite() {}

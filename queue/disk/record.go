@@ -108,7 +108,7 @@ func parseHeader(p []byte, seed uint32, offset int64) (h header, ok bool) {
 // A message record's payload:
 //
 //	byte     where the mail is: 0 nowhere, 1 in the log, 2 in a file of its own
-//	varints  when the message was first stored and first picked, in milliseconds since 1970
+//	varints  when the message was first stored, in nanoseconds since 1970, and first picked, in ms
 //	uint64, uvarint, uint32  id, size and checksum of the mail, if any
 //	uvarint, bytes  name of the queue
 //	bytes    the message as queue.AppendBinary writes it

@@ -65,6 +65,9 @@ func (q *Queue) recover() error {
 		return err
 	}
 	r.enlist()
+	for number := range r.freed {
+		q.freedSince = append(q.freedSince, number)
+	}
 	q.logged = r.scanned
 	q.checkpointAfter = max(q.checkpointAfter, minCheckpointAfter)
 	q.mu.Lock()
@@ -360,6 +363,9 @@ func (r *recovery) message(o *op) {
 	}
 	e := q.x.entries.at(i)
 	e.seg, e.off, e.length = o.s.slot, o.h.offset, o.h.length
+	if known && q.x.queues[e.queue].name != o.facts.queue {
+		q.x.reassign(e, o.facts.queue) // the checkpoint was made while it was moved
+	}
 }
 
 // useMail adds a user to a mail, which may be found only later.

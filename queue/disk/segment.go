@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A segment file starts with a page that holds its header twice, at 0 and at 2048; records follow from 4096 on.
@@ -41,14 +42,15 @@ type segment struct {
 	nextID uint64
 	state  uint32
 
-	file    storeFile
-	size    int64
-	end     int64 // where the next record goes
-	written int64 // blocks up to here were written before: a sync need not record them
-	live    int64 // bytes of records that are still needed
-	readers int   // reads under way; the file is not reused before they end
-	sealed  bool  // no more records come
-	busy    bool  // being freed or rewritten
+	file     storeFile
+	size     int64
+	end      int64 // where the next record goes
+	written  int64 // blocks up to here were written before: a sync need not record them
+	live     int64 // bytes of records that are still needed
+	readers  int   // reads under way; the file is not reused before they end
+	sealed   bool  // no more records come
+	sealedAt time.Time
+	busy     bool // being freed or rewritten
 
 	minID, maxID uint64   // of the messages first stored here
 	settles      []uint32 // offsets of settle records, for carrying them on when this is freed

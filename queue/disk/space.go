@@ -35,7 +35,7 @@ func (q *Queue) roll(need int64, own bool) error {
 	s.begin(q.segs.number+1, old, q.nextID.Load())
 	q.segs.number = s.number
 	q.cur = s
-	old.sealed = true
+	old.sealed, old.sealedAt = true, time.Now()
 	q.kickKeeper()
 	return nil
 }
