@@ -130,7 +130,7 @@ func (c *cache) clear() {
 	}
 }
 
-// length returns the number of entries, good or expired, and their size.
+// length returns the number of entries, good or expired, and their size in bytes.
 func (c *cache) length() (entries int, size int64) {
 	for i := range c.shards {
 		s := &c.shards[i]

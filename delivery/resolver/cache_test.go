@@ -36,6 +36,9 @@ func TestCacheIsBounded(t *testing.T) {
 		}
 		require.Greater(t, kept, 100)
 		require.Less(t, kept, size/800, "each takes about a kilobyte and more")
+		answers, bytes := r.Size()
+		require.Equal(t, kept, answers)
+		require.LessOrEqual(t, bytes, int64(size))
 		_, _, ok := r.Cached("h2999.example.org", dns.TypeTXT)
 		require.True(t, ok, "the newest is there")
 		r.Forget()

@@ -70,6 +70,9 @@ func (r *Resolver) Close() error {
 // Forget empties the cache.
 func (r *Resolver) Forget() { r.cache.clear() }
 
+// Size returns how many answers the cache holds, good or expired, and roughly how many bytes they take.
+func (r *Resolver) Size() (answers int, bytes int64) { return r.cache.length() }
+
 // start runs f in a goroutine that Close waits for. It reports false, and runs nothing, when the resolver is closed.
 func (r *Resolver) start(f func(ctx context.Context)) bool {
 	r.startMu.Lock()
