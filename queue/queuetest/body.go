@@ -29,6 +29,8 @@ var bodies = []rule{
 		text: "Publish fails when a mail cannot be read: it never stores half of one and says that all is well"},
 	{name: "shared mail", run: sharedMail,
 		text: "items that share a Body each have it, for as long as one of them is there, whatever happens to the others"},
+	{name: "different mails in one publish", run: differentMails,
+		text: "items of one Publish that do not share a Body each have their own, even of equal length"},
 	{name: "successor shares the mail", run: successorShares,
 		text: "a successor with the Body of the delivered message keeps the mail when the message is settled"},
 	{name: "mail is readable while out", run: readableWhileOut,
@@ -174,6 +176,22 @@ func sharedMail(e *exam) {
 		e.settle(d)
 	}
 	require.True(e, bytes.Equal(data, e.content(e.consume("other", 0).next().Message.Body)), "the mail in the other queue came back changed")
+}
+
+func differentMails(e *exam) {
+	var shared []queue.Body
+	for i := range 3 {
+		shared = append(shared, queue.Bytes(noise(uint64(i), 5000)))
+	}
+	list := mails("m", 7)
+	for i, which := range []int{0, 0, 1, 1, 0, 2, 1} {
+		list[i].Body = shared[which]
+	}
+	e.publish("outbox", list...)
+	for _, d := range e.consume("outbox", 0).take(7) {
+		e.same(list[indexOf(list, d.Message.ID)], d.Message)
+		e.settle(d)
+	}
 }
 
 func successorShares(e *exam) {

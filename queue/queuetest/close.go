@@ -21,6 +21,7 @@ func closeEnds(e *exam) {
 	r := e.consume("outbox", 0)
 	e.publish("outbox", mail("m", "a@example.com"))
 	e.settle(r.next())
+	r.none("everything was settled")
 	require.NoError(e, e.q.Close(), "Close")
 	r.finish()
 	require.ErrorIs(e, r.err, queue.ErrClosed, "Consume when the queue was closed")

@@ -138,7 +138,13 @@ func (e *exam) consume(name string, prefetch int) *reader {
 	q := e.q
 	go func() {
 		defer close(r.ended)
-		r.err = q.Consume(ctx, name, queue.ConsumeOptions{Prefetch: prefetch}, func(d *queue.Delivery) { r.ch <- d })
+		r.err = q.Consume(ctx, name, queue.ConsumeOptions{Prefetch: prefetch}, func(d *queue.Delivery) {
+			select {
+			case r.ch <- d:
+			default:
+				e.Errorf("more than %d deliveries of queue %s are out", room, name)
+			}
+		})
 	}()
 	e.Cleanup(func() {
 		cancel()
