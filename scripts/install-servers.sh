@@ -12,6 +12,11 @@ packages=(
     swaks        # an SMTP client
     postgresql   # settings databases beside SQLite
     mariadb-server
+    slapd        # LDAP logins
+    ldap-utils
+    freeradius   # RADIUS logins
+    freeradius-utils
+    whois        # mkpasswd
 )
 
 missing=()
