@@ -17,6 +17,7 @@ import (
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/throttle"
+	"github.com/sluicemail/sluice/throttle/local"
 )
 
 // app is the running program. What a reload may change lies behind atomic pointers.
@@ -33,7 +34,7 @@ type app struct {
 	engine   *delivery.Engine
 	resolver *resolver.Resolver
 	finder   *mx.Finder
-	throttle throttle.Throttler
+	throttle *local.Throttler
 	live     *monitor.Live
 	logs     *logfile.Log
 	monitor  monitor.Monitor
@@ -135,7 +136,7 @@ func (a *app) reload(args, environ []string) {
 	a.config.Store(cfg)
 	a.routes.Store(routes)
 	a.access.Store(newAccess(cfg))
-	a.setThrottle(cfg)
+	a.throttle.Set(baseLimits(cfg))
 	a.finder.Forget()
 	changed, restart := config.Changed(old, cfg)
 	var later []string

@@ -15,6 +15,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/smtpout"
 	"github.com/sluicemail/sluice/queue/disk"
+	"github.com/sluicemail/sluice/throttle/local"
 )
 
 // queueDir is the directory of the embedded queue.
@@ -67,7 +68,7 @@ func (a *app) openDelivery(cfg *config.Config) error {
 	if err := a.finder.Start(ctx); err != nil {
 		return fmt.Errorf("smtp-sink-address: %w", err)
 	}
-	a.openThrottle(cfg)
+	a.throttle = local.New(baseLimits(cfg))
 	a.slots = connectionSlots(cfg)
 	a.engine = a.newEngine(cfg)
 	return nil

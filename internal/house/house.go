@@ -17,6 +17,7 @@ var rooms = []struct {
 	{"config/snapshot", []string{"config/settings", "delivery/rules", "throttle", "smtpin/enqueue"}},
 	{"config/settings", nil},
 	{"config", nil},
+	{"delivery/mx", []string{"delivery", "delivery/resolver"}},
 	{"delivery", []string{"queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "queue", "monitor", "checks/report"}},
 	{"smtpin", []string{"smtpin/wire", "auth", "checks", "monitor"}},
