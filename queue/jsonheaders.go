@@ -31,9 +31,9 @@ func addFields() property[HeaderEdits] {
 func readFields(v value) (list []Field, err *PropertyError) {
 	switch {
 	case v.isObject():
-		members(v, func(name string, v value) bool {
-			list, err = readField1(list, name, v)
-			err = err.under(name)
+		members(v, func(name []byte, v value) bool {
+			list, err = appendField(list, string(name), v)
+			err = err.under(string(name))
 			return err == nil
 		})
 	case v.isArray():
@@ -53,8 +53,8 @@ func readFields(v value) (list []Field, err *PropertyError) {
 	return list, err
 }
 
-// readField1 reads the value, or the values, of the field with this name.
-func readField1(list []Field, name string, v value) ([]Field, *PropertyError) {
+// appendField reads the value, or the values, of the field with this name.
+func appendField(list []Field, name string, v value) ([]Field, *PropertyError) {
 	if !validFieldName(name) {
 		return list, v.wrong("the name of a header field (RFC 5322 §3.6.8)").got("something else")
 	}

@@ -272,15 +272,20 @@ func trimSpace(b []byte) []byte {
 	return b
 }
 
-// members calls each with the members of an object, in order, until it says false.
-func members(object []byte, each func(name string, v value) bool) {
+// members calls each with the members of an object, in order, until it says false. Names are as they stand between their
+// quotes; those with escapes are copied to undo them.
+func members(object []byte, each func(name []byte, v value) bool) {
 	rest := trimSpace(object[1:])
 	for rest[0] != '}' {
 		var name, v []byte
 		name, rest = skip(rest)
 		rest = trimSpace(trimSpace(rest)[1:]) // the colon
 		v, rest = skip(rest)
-		if !each(value(name).unquote(), value(v)) {
+		name = name[1 : len(name)-1]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			name = appendUnquoted(nil, name)
+		}
+		if !each(name, value(v)) {
 			return
 		}
 		if rest = trimSpace(rest); rest[0] == ',' {

@@ -26,9 +26,9 @@ type decoder struct {
 	mime, coding value
 }
 
-func find[T any](table []property[T], name string) int {
+func find[T any, S string | []byte](table []property[T], name S) int {
 	for i := range table {
-		if table[i].name == name {
+		if table[i].name == string(name) {
 			return i
 		}
 	}
@@ -44,11 +44,11 @@ func readObject[T any](d *decoder, table []property[T], v value, t *T, extra *ma
 	}
 	var room [64]value
 	found := room[:len(table)]
-	members(v, func(name string, v value) bool {
+	members(v, func(name []byte, v value) bool {
 		if i := find(table, name); i >= 0 {
 			found[i] = v
 		} else {
-			keep(extra, name, compact(v))
+			keep(extra, string(name), compact(v))
 		}
 		return true
 	})

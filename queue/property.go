@@ -120,7 +120,7 @@ func follow(v value, path string) (string, bool) {
 func (v value) child(name string) (found value) {
 	switch {
 	case v.isObject():
-		members(v, func(key string, member value) bool {
+		members(v, func(key []byte, member value) bool {
 			if sameName(key, name) {
 				found = member
 			}
@@ -138,7 +138,7 @@ func (v value) child(name string) (found value) {
 }
 
 // sameName compares names, an underscore in the wanted one matching a dash.
-func sameName(name, wanted string) bool {
+func sameName[S string | []byte](name S, wanted string) bool {
 	if len(name) != len(wanted) {
 		return false
 	}
