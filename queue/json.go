@@ -15,7 +15,7 @@ func Unmarshal(data []byte) (*Message, error) {
 	}
 	v := value(trimSpace(data))
 	if !v.isObject() {
-		return nil, &SyntaxError{Offset: int64(len(data) - len(v)), Reason: "expected an object, got " + v.describe()}
+		return nil, &SyntaxError{Offset: int64(len(data) - len(v)), Reason: "expected an object, got " + v.kind()}
 	}
 	m := new(Message)
 	d := new(decoder)

@@ -40,7 +40,7 @@ func find[T any, S string | []byte](table []property[T], name S) int {
 // type or value go into extra, too.
 func readObject[T any](d *decoder, table []property[T], v value, t *T, extra *map[string]json.RawMessage, keepBad bool) *PropertyError {
 	if !v.isObject() {
-		return v.wrong("an object")
+		return v.wrongKind("an object")
 	}
 	var room [64]value
 	found := room[:len(table)]
@@ -258,7 +258,7 @@ func readList[U any](v value, single bool, read func(value, *U) *PropertyError) 
 			list = []U{u}
 		}
 	} else {
-		err = v.wrong("an array of objects")
+		err = v.wrongKind("an array of objects")
 	}
 	return list, err
 }

@@ -110,6 +110,22 @@ func (v value) describe() string {
 	return string(v)
 }
 
+// wrongKind is wrong, but does not show the value, which may hold a secret.
+func (v value) wrongKind(want string) *PropertyError {
+	return &PropertyError{Want: want, Got: v.kind()}
+}
+
+// kind says what v is without its content.
+func (v value) kind() string {
+	switch {
+	case v.isString():
+		return "a string"
+	case v.isNumber():
+		return "a number"
+	}
+	return v.describe()
+}
+
 func shorten(s string) string {
 	const most = 40
 	if len(s) <= most {

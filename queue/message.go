@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -68,6 +70,9 @@ type DKIM struct {
 	Extra map[string]json.RawMessage // properties that are not known, as compact JSON
 }
 
+// String names the record in the DNS that belongs to the key, and does not show the key.
+func (k DKIM) String() string { return k.Selector + "._domainkey." + k.Domain }
+
 // DSN holds the parameters of RFC 3461.
 type DSN struct {
 	Notify []string // FAILURE, DELAY, SUCCESS or NEVER, upper case; nil: as configured
@@ -88,6 +93,15 @@ type Smarthost struct {
 	Port     int // zero: 25
 	Username string
 	Password string // secret
+}
+
+// String names the relay and the user, and masks the password.
+func (s Smarthost) String() string {
+	user := ""
+	if s.Username != "" || s.Password != "" {
+		user = s.Username + ":********@"
+	}
+	return user + s.Hostname + ":" + strconv.Itoa(cmp.Or(s.Port, 25))
 }
 
 // HeaderEdits changes the header of a mail just before it is sent.
