@@ -200,3 +200,14 @@ func OnFreePort(t testing.TB, start func(port int) (*Process, error)) (*Process,
 	t.Fatal(strings.Join(problems, "\n"))
 	return nil, 0
 }
+
+// Run runs a program to its end. The test fails with its output when it fails.
+func Run(t testing.TB, program string, args ...string) string {
+	t.Helper()
+	Need(t, program)
+	out, err := exec.Command(Find(program), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", program, err, out)
+	}
+	return string(out)
+}

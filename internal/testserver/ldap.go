@@ -1,0 +1,141 @@
+package testserver
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// LDAPBase is the suffix of the tree that [OpenLDAP] serves.
+const LDAPBase = "dc=example,dc=com"
+
+// LDAPServer is a slapd that may be stopped and started again.
+type LDAPServer struct {
+	Address    string // speaks LDAP, with StartTLS
+	TLSAddress string // speaks LDAP over TLS from the start
+	CAFile     string // the certificate to trust
+
+	t       testing.TB
+	command Command
+	process *Process
+}
+
+// OpenLDAP starts slapd with the entry [LDAPBase] and those of ldif below it. Anybody may bind with a user's password; who
+// is not bound may read nothing of importance.
+func OpenLDAP(t testing.TB, ldif string) *LDAPServer {
+	t.Helper()
+	Need(t, "slapd", "slapadd")
+	dir := shortTempDir(t)
+	s := &LDAPServer{t: t, CAFile: filepath.Join(dir, "cert.pem")}
+	writeCertificate(t, s.CAFile, filepath.Join(dir, "key.pem"))
+	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(dir, "slapd.conf")
+	writeFile(t, conf, strings.ReplaceAll(slapdConfig, "DIR", dir))
+	writeFile(t, filepath.Join(dir, "init.ldif"), "dn: "+LDAPBase+"\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n\n"+ldif)
+	Run(t, "slapadd", "-q", "-f", conf, "-l", filepath.Join(dir, "init.ldif"))
+	s.process, _ = OnFreePort(t, func(port int) (*Process, error) {
+		s.Address, s.TLSAddress = loopback(port), loopback(FreePort(t))
+		s.command = Command{Program: "slapd", Ready: func() error { return dialable(s.Address, s.TLSAddress) },
+			Args: []string{"-f", conf, "-h", "ldap://" + s.Address + "/ ldaps://" + s.TLSAddress + "/", "-d", "0"}}
+		return TryStart(t, s.command)
+	})
+	return s
+}
+
+// Stop ends the server in an orderly way, which closes its connections.
+func (s *LDAPServer) Stop() {
+	s.t.Helper()
+	if err := s.process.Signal(syscall.SIGTERM); err != nil {
+		s.t.Fatal(err)
+	}
+	select {
+	case <-s.process.Done():
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("slapd does not stop")
+	}
+}
+
+// Start starts a stopped server again, on the ports it had.
+func (s *LDAPServer) Start() {
+	s.t.Helper()
+	s.process = Start(s.t, s.command)
+}
+
+// LDAPUser is the LDIF of a person uid=name below [LDAPBase]. The name is put into the DN as it is: escape it.
+func LDAPUser(name, password string) string {
+	return fmt.Sprintf("dn: uid=%s,%s\nobjectClass: inetOrgPerson\ncn: x\nsn: x\nuserPassword: %s\n\n", name, LDAPBase, password)
+}
+
+const slapdConfig = `include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/nis.schema
+include /etc/ldap/schema/inetorgperson.schema
+pidfile DIR/pid
+argsfile DIR/args
+modulepath /usr/lib/ldap
+moduleload back_mdb
+TLSCertificateFile DIR/cert.pem
+TLSCertificateKeyFile DIR/key.pem
+database mdb
+maxsize 10485760
+suffix "` + LDAPBase + `"
+rootdn "cn=admin,` + LDAPBase + `"
+directory DIR/db
+dbnosync
+index uid eq
+access to attrs=userPassword by anonymous auth by * none
+access to * by users read by * none
+`
+
+// dialable reports whether something listens at each address.
+func dialable(addresses ...string) error {
+	for _, address := range addresses {
+		c, err := net.DialTimeout("tcp", address, time.Second)
+		if err != nil {
+			return err
+		}
+		c.Close()
+	}
+	return nil
+}
+
+// writeCertificate writes a certificate for loopback that signed itself, and its key.
+func writeCertificate(t testing.TB, certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
+	writeFile(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+}
