@@ -142,14 +142,17 @@ func (a *app) openTLS(cfg *config.Config) error {
 	if err := files.Load(); err != nil {
 		return fmt.Errorf("smtp-certificate: %w", err)
 	}
-	suites, missing, err := config.ParseCiphers(cfg.SMTPCiphers)
-	if err != nil {
-		return fmt.Errorf("smtp-ciphers: %w", err)
+	settings := &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12}
+	if cfg.SMTPCiphers != "" { // else what Go thinks best
+		suites, missing, err := config.ParseCiphers(cfg.SMTPCiphers)
+		if err != nil {
+			return fmt.Errorf("smtp-ciphers: %w", err)
+		}
+		if len(missing) > 0 {
+			a.log.Warn("smtp-ciphers names what this program's TLS does not have", "missing", missing)
+		}
+		settings.CipherSuites = suites
 	}
-	if len(missing) > 0 {
-		a.log.Warn("smtp-ciphers names what this program's TLS does not have", "missing", missing)
-	}
-	settings := &tls.Config{GetCertificate: files.GetCertificate, CipherSuites: suites, MinVersion: tls.VersionTLS12}
 	a.server.TLS = func() *tls.Config { return settings }
 	return nil
 }
