@@ -86,7 +86,9 @@ func TestStopUnderLoad(t *testing.T) {
 		stop := l.pour(t, d, &smtptest.Source{Sessions: 20, First: 1 + round*1_000_000, Size: 2 << 10, Domains: smtptest.Domains(5, "sink.test")})
 		_, some, _ := l.counts()
 		eventually(t, "mails arrive", func() bool { _, arrived, _ := l.counts(); return arrived > some+500 })
+		began := time.Now()
 		d.terminate(t)
+		require.Less(t, time.Since(began), 10*time.Second, "nothing here keeps mtad waiting")
 		stop()
 		d = d.again(t)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/internal/smtptest"
+	"github.com/sluicemail/sluice/internal/testserver"
 )
 
 // sink is where mail ends, with what came.
@@ -149,8 +150,19 @@ func dial(t testing.TB, address string) *client {
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
+	return newClient(t, conn)
+}
+
+func newClient(t testing.TB, conn net.Conn) *client {
+	t.Helper()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 	return &client{t, conn, bufio.NewReader(conn)}
+}
+
+// freePort returns a port of loopback that is free at the moment.
+func freePort(t testing.TB) string {
+	t.Helper()
+	return strconv.Itoa(testserver.FreePort(t))
 }
 
 // say sends lines, each with a CRLF.

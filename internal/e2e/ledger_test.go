@@ -108,25 +108,23 @@ func (l *ledger) lost() []int64 {
 	return lost
 }
 
-// settled waits until everything that was taken has arrived.
+// stall is how long no mail may arrive while some wait for a target that takes them.
+const stall = 10 * time.Second
+
+// settled waits until everything that was taken has arrived, which goes on without a stall.
 func (l *ledger) settled(t testing.TB) {
 	t.Helper()
-	if !assertEventually(func() bool { return len(l.lost()) == 0 }) {
-		lost := l.lost()
-		require.FailNow(t, "mails that were answered 250 are lost", "%d, among them %v", len(lost), lost[:min(10, len(lost))])
-	}
-}
-
-func assertEventually(condition func() bool) bool {
-	deadline := time.After(patience)
+	before, since := -1, time.Now()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-deadline:
-			return condition()
-		case <-tick.C:
+	for len(l.lost()) > 0 {
+		<-tick.C
+		if _, arrived, _ := l.counts(); arrived != before {
+			before, since = arrived, time.Now()
+		}
+		if time.Since(since) > stall {
+			lost := l.lost()
+			require.FailNow(t, "mails that were answered 250 do not arrive", "%d, among them %v", len(lost), lost[:min(10, len(lost))])
 		}
 	}
-	return true
 }
