@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -245,6 +246,10 @@ func (p *picked) correctDue(m *queue.Message) {
 	}
 }
 
+// checkAtOnce is the size up to which a mail from an earlier run is verified when it is first handed out; a larger one
+// is when it is first read.
+const checkAtOnce = 4 << 20
+
 // attachBody gives the message its mail, or says why not.
 func (q *Queue) attachBody(m *queue.Message, p *picked) error {
 	if p.data != nil {
@@ -255,7 +260,7 @@ func (q *Queue) attachBody(m *queue.Message, p *picked) error {
 		return errDamagedMail
 	}
 	b := &mail{q: q, index: p.body, id: p.bodyID, size: p.size}
-	if p.check && p.size < q.opts.FileSize {
+	if p.check && p.size <= checkAtOnce {
 		_, err := b.load()
 		if _, damaged := err.(*queue.DamageError); damaged {
 			return err
@@ -303,7 +308,11 @@ func (q *Queue) recordLost(c *consumer, p *picked, err error) {
 // readRecord reads and verifies the payload of a record.
 func (q *Queue) readRecord(s *segment, off int64, length uint32) ([]byte, error) {
 	buf := make([]byte, headerSize+int(length))
-	if n, err := s.file.ReadAt(buf, off); n < len(buf) {
+	n, err := s.file.ReadAt(buf, off)
+	if n < len(buf) && err == io.EOF {
+		return nil, &queue.DamageError{Reason: "the segment ends before the record does"}
+	}
+	if n < len(buf) {
 		return nil, fmt.Errorf("read %s at %d: %w", segmentName(s.slot), off, err)
 	}
 	h, ok := parseHeader(buf, s.seed, off)
