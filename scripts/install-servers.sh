@@ -17,6 +17,7 @@ packages=(
     freeradius   # RADIUS logins
     freeradius-utils
     whois        # mkpasswd
+    argon2
 )
 
 missing=()
