@@ -114,7 +114,7 @@ func (q *Queue) pickRewrite() *segment {
 			best = s
 		}
 	}
-	if best == nil || q.full != nil && q.cur.room() < 2*best.live {
+	if best == nil || q.full != nil && q.cur.room() < best.live+best.live/4+segmentPage {
 		return nil
 	}
 	best.busy = true
