@@ -163,7 +163,7 @@ func (m *model) check(t *testing.T, q *Queue) {
 }
 
 func simOptions(fs *simFS) Options {
-	return Options{SegmentSize: 128 << 10, FileSize: 8 << 10, CacheBytes: 64 << 10, SettleDelay: time.Millisecond, fs: fs, rewriteAge: time.Millisecond}
+	return Options{SegmentSize: 128 << 10, FileSize: 8 << 10, CacheBytes: 64 << 10, SettleDelay: time.Millisecond, fs: fs, rewriteAge: 1}
 }
 
 // TestPowerCut runs a load, cuts the power at a random sync, and compares what is found; then goes on from there.
