@@ -20,11 +20,14 @@ type connection struct {
 	account  throttle.Conn
 	target   netip.AddrPort
 	limits   *throttle.Limits
-	sent     int   // mails attempted
-	accepted int   // of these accepted
-	bytes    int64 // of mails attempted
+	sent     int    // mails attempted
+	accepted int    // of these accepted
+	bytes    int64  // of mails attempted
+	looks    uint64 // of the path, when a job was last taken
 
 	next      *job                               // begun, or about to be, in the flights of the one before
+	pausedTo  time.Time                          // given no work before; guarded by path.mu
+	timer     *time.Timer                        // of wait
 	wake      chan struct{}                      // capacity 1
 	dismissed atomic.Bool                        // must end when woken
 	interrupt atomic.Pointer[context.CancelFunc] // of the watch on the remote
@@ -37,38 +40,43 @@ func newConnection(p *path) *connection {
 // run makes the connection and serves the path with it until there is no more work or it breaks.
 func (c *connection) run() {
 	defer c.e.conns.Done()
-	if !c.connect() {
-		c.e.releaseSlot()
-		c.p.afterEnd()
-		return
+	if c.connect() {
+		c.serve()
+		c.end()
+	} else {
+		c.e.Slots.Release()
 	}
+	c.p.afterEnd()
+}
+
+func (c *connection) serve() {
 	for {
 		j := c.take()
 		if j == nil {
-			break
+			return
 		}
-		c.next = c.ahead()
+		c.next = c.ahead(j)
 		c.deliver(j)
 		if !c.conn.Usable() {
-			break
+			return
 		}
 	}
-	c.end()
 }
 
-// end closes the connection and gives back what it holds.
+// end closes the connection and gives back what it holds. What was begun is given up by closing, and only then anybody
+// else's.
 func (c *connection) end() {
+	_ = c.conn.Close() // there is nobody left to tell
 	if j := c.next; j != nil {
 		c.next = nil
 		c.account.Cancel(j.size)
+		j.tx = Transaction{}
 		c.p.putBack(j)
 	}
-	c.conn.Close()
 	c.p.closed()
-	c.account.Close()
-	c.e.releaseSlot()
+	c.e.Slots.Release()
 	c.event(monitor.ConnClosed, "")
-	c.p.afterEnd()
+	c.account.Close()
 }
 
 // take returns the next job, waiting for one as long as the connection may be idle; nil ends the connection.
@@ -77,10 +85,10 @@ func (c *connection) take() *job {
 		c.next = nil
 		return j
 	}
-	if c.used() {
-		return nil
-	}
 	for {
+		if c.used(0, 0) || c.e.starved.yields(c, false) {
+			return nil
+		}
 		j, goOn := c.p.take(c)
 		if !goOn {
 			return nil
@@ -101,29 +109,26 @@ func (c *connection) take() *job {
 	}
 }
 
-// ahead takes another job whose first commands can go out with the mail before it, if the throttle allows.
-func (c *connection) ahead() *job {
-	c.sent++
-	full := c.used()
-	c.sent--
-	if full {
+// ahead takes another job whose first commands can go out with j, if the throttle allows.
+func (c *connection) ahead(j *job) *job {
+	if c.used(1, j.size) || c.e.starved.asks(c) {
 		return nil
 	}
-	j := c.p.takeReady()
-	if j == nil {
+	next := c.p.takeReady(c)
+	if next == nil {
 		return nil
 	}
-	if wait := c.account.Send(j.size); !wait.Zero() {
-		c.p.hold(j, wait)
+	if wait := c.account.Send(next.size); !wait.Zero() {
+		c.p.hold(c, next, wait)
 		return nil
 	}
-	return j
+	return next
 }
 
-// used reports whether the connection has carried as much as it may.
-func (c *connection) used() bool {
+// used reports whether the connection, after some more mails, has carried as much as it may.
+func (c *connection) used(mails int, bytes int64) bool {
 	per := &c.limits.Connection
-	return per.Messages > 0 && c.sent >= per.Messages || per.Bytes > 0 && c.bytes >= per.Bytes
+	return per.Messages > 0 && c.sent+mails >= per.Messages || per.Bytes > 0 && c.bytes+bytes >= per.Bytes
 }
 
 // patience is how long an idle connection only waits for work before it watches the remote as well: watching costs
@@ -133,11 +138,15 @@ const patience = time.Second
 // rest waits until the connection is roused or, when pause is not zero, that time has passed. It returns false when the
 // connection must end: idle for too long, dismissed, closed by the remote.
 func (c *connection) rest(pause time.Duration) bool {
+	c.limits = c.e.Throttle.Limits(c.p.key.Path)
+	limit := c.idleTime()
 	c.account.Idle(true)
 	c.event(monitor.ConnIdle, "")
-	woken, usable := c.wait(min(c.idleTime(), patience), pause)
-	if !woken && usable && pause == 0 && c.idleTime() > patience {
-		usable = c.watch(c.idleTime() - patience)
+	var woken, usable bool
+	if pause > 0 {
+		woken, usable = c.wait(pause)
+	} else if woken, usable = c.wait(min(limit, patience)); !woken && usable && limit > patience {
+		usable = c.watch(limit - patience)
 	}
 	if !woken && !c.p.leaveIdle(c) {
 		<-c.wake // roused at this very moment
@@ -148,17 +157,18 @@ func (c *connection) rest(pause time.Duration) bool {
 	return usable && (woken || pause > 0) && !c.dismissed.Load()
 }
 
-// wait waits to be roused, for limit, or for pause when that is set. usable is false when everything breaks off.
-func (c *connection) wait(limit, pause time.Duration) (woken, usable bool) {
-	if pause > 0 {
-		limit = pause
+// wait waits to be roused, for limit at most. usable is false when everything breaks off.
+func (c *connection) wait(limit time.Duration) (woken, usable bool) {
+	if c.timer == nil {
+		c.timer = time.NewTimer(limit)
+	} else {
+		c.timer.Reset(limit)
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
+	defer c.timer.Stop()
 	select {
 	case <-c.wake:
 		return true, true
-	case <-timer.C:
+	case <-c.timer.C:
 		return false, true
 	case <-c.e.ctx.Done():
 		return false, false
@@ -201,11 +211,11 @@ func (c *connection) dismiss() {
 
 // deliver sends one mail and hands its outcome on.
 func (c *connection) deliver(j *job) {
-	c.sent++
-	c.bytes += j.size
 	if !c.prepare(j) {
 		return
 	}
+	c.sent++
+	c.bytes += j.size
 	var next *Transaction
 	if n := c.next; n != nil {
 		if c.prepare(n) {
@@ -228,32 +238,49 @@ func (c *connection) prepare(j *job) bool {
 	if j.tx.Message != nil {
 		return true
 	}
-	body := j.m.Body
-	if c.e.Finish != nil {
-		var err error
-		if body, err = c.e.Finish(c.e.ctx, j.m); err != nil {
-			c.account.Cancel(j.size)
-			c.e.fail(j, queue.Result{State: queue.StateProcess, Result: queue.Error, Description: err.Error()})
-			return false
-		}
+	j.tx = Transaction{Message: j.m, Body: j.m.Body}
+	if c.e.Finish == nil {
+		return true
 	}
-	j.tx = Transaction{Message: j.m, Body: body}
-	return true
+	body, err := c.e.Finish(c.e.ctx, j.m)
+	if err == nil {
+		j.tx.Body = body
+		return true
+	}
+	c.account.Cancel(j.size)
+	if c.e.ctx.Err() != nil {
+		c.e.release(j)
+	} else {
+		c.e.notTried(j, queue.Result{State: queue.StateProcess, Result: queue.Error, Code: 554, Status: "5.6.0", Description: err.Error()})
+	}
+	return false
 }
 
-// unsent puts a job back that the remote had no part in. One that this happens to again and again is treated as lost.
+// maxUnsent is how often a mail goes again, uncounted, because its connection ended before it.
+const maxUnsent = 3
+
+// unsent puts a job back that the remote had no part in. One that this happens to again and again has a problem after
+// all: on connections that never delivered anything the path is to blame, and in the end it counts as an attempt.
 func (c *connection) unsent(j *job) {
 	c.account.Cancel(j.size)
 	result := j.tx.Result
 	j.tx = Transaction{}
-	if j.unsent++; j.unsent > 3 {
-		if result.State == "" {
-			result = queue.Result{State: queue.StateUnknown, Result: queue.Lost, Description: "the connection broke before the mail was sent, four times"}
-		}
-		c.e.retry(j, result)
+	if c.e.ctx.Err() != nil {
+		c.e.release(j)
 		return
 	}
-	c.p.putBack(j)
+	j.unsent++
+	if j.unsent > 1 && c.accepted == 0 && !c.conn.Usable() {
+		c.p.strike(result)
+	}
+	if j.unsent <= maxUnsent {
+		c.p.putBack(j)
+		return
+	}
+	if result.State == "" {
+		result = queue.Result{State: queue.StateUnknown, Result: queue.Lost, Description: "the connection broke before the mail was sent, again and again"}
+	}
+	c.e.retry(j, result)
 }
 
 func (c *connection) event(kind monitor.Kind, text string) {

@@ -3,35 +3,36 @@ package delivery
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
 
-// maxTargets is how many addresses one round of connecting tries.
-const maxTargets = 8
+// One round of connecting asks for the addresses of so many hosts, and tries so many addresses.
+const (
+	maxHosts   = 20
+	maxTargets = 8
+)
 
 // round is one round of connecting: the hosts of a route, best first, each with its addresses.
 type round struct {
-	c       *connection
-	route   *Route
-	tried   int
-	failure *queue.Result // of the last address that failed
-	wait    throttle.Wait // of the last address that the throttle held back
-	skipped bool          // an address was left out because it failed a moment ago
+	c        *connection
+	route    *Route
+	tried    int
+	failure  *queue.Result // of what was tried; a temporary one rather than a permanent one
+	wait     throttle.Wait // the shortest of the addresses that could not be tried now
+	mismatch bool          // an address was of the wrong family
 }
 
 // connect makes the connection, trying the hosts in turn. On failure the path is told.
 func (c *connection) connect() bool {
 	c.p.mu.Lock()
 	r := round{c: c, route: c.p.route}
+	looks := c.p.looks
 	c.p.mu.Unlock()
 	c.limits = c.e.Throttle.Limits(c.p.key.Path)
 	if r.hosts() {
@@ -39,24 +40,25 @@ func (c *connection) connect() bool {
 	}
 	switch {
 	case c.e.stopping.Load():
-		c.p.notConnected(throttle.Wait{})
-	case r.failure != nil:
+		c.p.notConnected(throttle.Wait{}, looks)
+	case r.failure != nil && (temporary(r.failure) || r.wait.Zero()):
 		c.p.connectFailed(*r.failure)
 	case !r.wait.Zero():
-		c.p.notConnected(r.wait)
-	case r.skipped:
-		c.p.notConnected(throttle.Wait{For: firstBackOff, Limit: "connection_offline", Rule: "back-off"})
+		c.p.notConnected(r.wait, looks)
+	case r.mismatch:
+		c.p.unfit()
 	default:
-		c.p.connectFailed(queue.Result{State: queue.StateProcess, Result: queue.Error,
-			Description: fmt.Sprintf("%s has no address that %s can reach", c.p.key.Site, c.p.key.Source)})
+		c.p.connectFailed(queue.Result{State: queue.StateDNS, Result: queue.Error, Code: 451, Status: "4.4.3",
+			Description: c.p.key.Site + ": its hosts have no addresses"})
 	}
 	return false
 }
 
 // hosts tries each host in turn and reports whether the connection stands.
 func (r *round) hosts() bool {
-	for _, host := range shuffled(r.route.Hosts) {
-		addrs, err := r.c.e.Router.Addresses(r.c.e.ctx, host)
+	hosts := shuffled(r.route.Hosts)
+	for _, host := range hosts[:min(len(hosts), maxHosts)] {
+		addrs, err := r.c.e.Router.Addresses(r.c.e.consume, host)
 		if err != nil {
 			r.failed(routeResult(err))
 			continue
@@ -65,7 +67,7 @@ func (r *round) hosts() bool {
 			if r.tried == maxTargets || r.c.e.stopping.Load() {
 				return false
 			}
-			if stands, more := r.try(host, addr); stands || !more {
+			if stands, more := r.try(host, addr.Unmap()); stands || !more {
 				return stands
 			}
 		}
@@ -76,48 +78,71 @@ func (r *round) hosts() bool {
 // try connects to one address. more is false when trying another one is of no use.
 func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 	c := r.c
-	source := c.p.key.Source
-	if source.IsValid() && source.Is4() != addr.Is4() {
+	if source := c.p.key.Source; source.IsValid() && familyOf(source) != familyOf(addr) {
+		r.mismatch = true
 		return false, true
 	}
-	if c.e.offline.is(addr) {
-		r.skipped = true
+	if left := c.e.offline.left(addr); left > 0 {
+		r.later(throttle.Wait{For: left, Limit: "connection_offline", Rule: "back-off"})
 		return false, true
 	}
 	account, wait := c.e.Throttle.Connect(c.p.key.Path, addr)
 	if account == nil {
-		r.wait = wait
+		r.later(wait)
 		return false, true
 	}
 	r.tried++
 	c.target = netip.AddrPortFrom(addr, uint16(orDefault(host.Port, 25)))
 	c.event(monitor.ConnStarting, "")
-	conn, err := c.e.Sender.Open(c.e.ctx, c.hop(host, r.route))
+	conn, err := c.e.Sender.Open(c.e.consume, c.hop(host, r.route))
 	if err == nil {
-		account.Established()
 		c.conn, c.account = conn, account
-		c.p.established()
 		c.event(monitor.ConnReady, "")
+		c.p.established()
+		account.Established()
 		return true, false
 	}
-	account.Close()
 	failure := asFailure(err)
-	r.failed(failure.Result)
-	c.e.Throttle.Observe(c.p.key.Path, addr, throttle.Outcome{Code: failure.Result.Code, Text: failure.Result.Description, ConnLost: failure.Result.Code == 0})
 	c.event(monitor.ConnFailed, failure.Result.Description)
-	if failure.Result.Result == queue.Invalid {
-		c.event(monitor.Strange, failure.Result.Description)
-	}
-	if failure.Result.State == queue.StateBind {
-		return false, true
-	}
-	if failure.Result.State == queue.StateConnect {
-		c.e.offline.add(addr, firstBackOff*3/4) // over when the path looks again
-	}
+	account.Close()
+	r.refused(failure, addr)
 	return false, failure.Temporary
 }
 
-func (r *round) failed(result queue.Result) { r.failure = &result }
+// refused notes what an address answered, or that it did not.
+func (r *round) refused(failure *Failure, addr netip.Addr) {
+	c, result := r.c, failure.Result
+	r.failed(result)
+	if c.e.consume.Err() != nil {
+		return // we broke it off ourselves
+	}
+	c.e.Throttle.Observe(c.p.key.Path, addr, throttle.Outcome{Code: result.Code, Text: result.Description, ConnLost: result.Code == 0})
+	if result.Result == queue.Invalid {
+		c.event(monitor.Strange, result.Description)
+	}
+	if result.State == queue.StateConnect {
+		c.e.offline.add(addr, shutOut(c.limits))
+	}
+}
+
+// failed notes a failure. One that may pass outweighs one that will not: there was hope somewhere.
+func (r *round) failed(result queue.Result) {
+	if r.failure == nil || !temporary(r.failure) || temporary(&result) {
+		r.failure = &result
+	}
+}
+
+// temporary reports whether an attempt that ends so may be repeated.
+func temporary(r *queue.Result) bool {
+	return r.State != queue.StateProcess && (r.Code < 500 || ourFault(r.State))
+}
+
+// later notes that an address could not be tried now.
+func (r *round) later(wait throttle.Wait) {
+	if r.wait.Zero() || wait.For < r.wait.For {
+		r.wait = wait
+	}
+}
 
 func (c *connection) hop(host Host, route *Route) *Hop {
 	hop := &Hop{
@@ -134,22 +159,13 @@ func (c *connection) hop(host Host, route *Route) *Hop {
 	if hop.Security == "" {
 		hop.Security = queue.Security(c.limits.Connection.Security)
 	}
-	if c.p.key.domain != "" {
+	switch {
+	case route.Relay:
+		hop.CertNames = []string{host.Name}
+	case c.p.key.domain != "":
 		hop.CertNames = []string{c.p.key.domain}
-		if route.Relay {
-			hop.CertNames = []string{host.Name}
-		}
 	}
 	return hop
-}
-
-func (e *Engine) hostname(source netip.Addr) string {
-	if e.Sources.Name != nil {
-		if name := e.Sources.Name(source); name != "" {
-			return name
-		}
-	}
-	return e.Hostname
 }
 
 // shuffled returns the hosts by preference, equal ones in random order (RFC 5321 §5.1).
@@ -191,46 +207,27 @@ func routeResult(err error) queue.Result {
 	return r
 }
 
-// jitter changes d by up to a tenth, so that many paths do not come back at once.
-func jitter(d time.Duration) time.Duration {
-	return d - d/10 + rand.N(d/5+1)
-}
-
-// offline remembers the addresses that could not be reached a moment ago. It is bounded: when it is full, what is out
-// of date goes, or everything.
-type offline struct {
-	mu    sync.Mutex
-	until map[netip.Addr]time.Time
-}
-
-const maxOffline = 10000
-
-func (o *offline) init() { o.until = make(map[netip.Addr]time.Time) }
-
-func (o *offline) add(addr netip.Addr, d time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.until) >= maxOffline {
-		now := time.Now()
-		for a, t := range o.until {
-			if now.After(t) {
-				delete(o.until, a)
-			}
-		}
-		if len(o.until) >= maxOffline {
-			clear(o.until)
-		}
+// unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt.
+func (e *Engine) unreached(j *job, result queue.Result) {
+	ev := monitor.Event{Kind: monitor.Attempted, Domain: j.domain, Tags: j.m.Tags}
+	if j.path != nil {
+		ev.MTA = j.path.key.Source
 	}
-	o.until[addr] = time.Now().Add(d)
+	e.observe(ev)
+	if temporary(&result) {
+		e.retry(j, result)
+	} else {
+		e.fail(j, result)
+	}
 }
 
-func (o *offline) is(addr netip.Addr) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	t, ok := o.until[addr]
-	if ok && !time.Now().Before(t) {
-		delete(o.until, addr)
-		ok = false
+// ourFault tells the states in which a permanent refusal says more about our set-up than about the message: it is tried
+// again until it expires, so that an operator has time to mend a password or a certificate.
+func ourFault(state queue.ResultState) bool {
+	switch state {
+	case queue.StateBind, queue.StateStartTLS, queue.StateAuthPlain, queue.StateAuthLogin, queue.StateAuthUsername,
+		queue.StateAuthPassword, queue.StateAuthCRAM, queue.StateAuthResponse:
+		return true
 	}
-	return ok
+	return false
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +32,8 @@ type Engine struct {
 	Hostname string
 	// LooseEnvelope and LooseRecipient send to and from addresses that RFC 5321 forbids.
 	LooseEnvelope, LooseRecipient bool
-	// Prefetch is the largest number of messages in memory; zero means 1000.
+	// Prefetch is the largest number of messages in memory; zero means 1000. It should be well above the number of
+	// connections, each of which may hold two.
 	Prefetch int
 	// PathQueue is the largest number of messages in memory for one path where the throttle sets none; zero means 500.
 	PathQueue int
@@ -48,48 +48,33 @@ type Engine struct {
 	once     sync.Once
 	ctx      context.Context // ends when everything must break off
 	cancel   context.CancelFunc
-	stopping atomic.Bool // no new work is begun
+	consume  context.Context // ends when no new work is to be begun
+	stop     context.CancelFunc
+	stopping atomic.Bool // set before consume ends
 	running  atomic.Bool
 	stopped  chan struct{} // closed when Run returns
-	stop     context.CancelFunc
-	consume  context.Context
 
 	held      atomic.Int64  // messages in memory
+	waiting   atomic.Int64  // paths on which something waits
 	turn      atomic.Uint64 // of the source addresses
 	relieving atomic.Bool
 	settler   settler
 	routing   routing
 	starved   starved
 	offline   offline
+	quiet     bool      // nobody listens to events
+	events    sync.Pool // of *monitor.Event
 
-	pathsMu    sync.RWMutex
+	pathsMu    sync.RWMutex // comes before any path.mu
 	paths      map[pathKey]*path
-	pathCount  atomic.Int64
 	byThrottle map[throttle.Path][]*path
 	conns      sync.WaitGroup
-}
-
-// Slots limits simultaneous connections.
-type Slots interface {
-	Acquire(context.Context) error
-	TryAcquire() bool
-	Release()
 }
 
 // QueueNames names the queues. Results that have no queue are not published.
 type QueueNames struct {
 	Outbox                           string // "" means "outbox"
 	Results, Success, Failure, Retry string // "": not published
-}
-
-// Sources tells from which local addresses mail may leave.
-type Sources struct {
-	// Local returns the addresses that this machine can bind to. Nil: any address that a message names is tried.
-	Local func() []netip.Addr
-	// Default are used for messages that name none; empty: the system chooses.
-	Default []netip.Addr
-	// Name returns the EHLO name for an address; nil or "": Engine.Hostname.
-	Name func(netip.Addr) string
 }
 
 // ErrRunning is returned by Run when the engine runs, or ran before.
@@ -126,8 +111,10 @@ func (e *Engine) init() {
 		e.byThrottle = make(map[throttle.Path][]*path)
 		e.settler.init(e)
 		e.routing.init(e)
-		e.starved.init(e)
+		e.starved.e = e
 		e.offline.init()
+		e.quiet = e.Monitor == monitor.Discard
+		e.events.New = func() any { return new(monitor.Event) }
 	})
 }
 
@@ -141,29 +128,40 @@ func orDefault(n, def int) int {
 // Run delivers until ctx ends, which breaks off everything at once, or Shutdown or Close was called. It returns nil
 // then, and an error when the queue failed for good. Messages that were not finished stay in the queue.
 func (e *Engine) Run(ctx context.Context) error {
+	if e.Queue == nil || e.Router == nil || e.Sender == nil {
+		return errors.New("delivery: an engine needs Queue, Router and Sender")
+	}
 	e.init()
 	if !e.running.CompareAndSwap(false, true) {
 		return ErrRunning
 	}
 	defer close(e.stopped)
-	release := context.AfterFunc(ctx, func() { e.stopping.Store(true); e.cancel() })
-	defer release()
+	defer context.AfterFunc(ctx, e.breakOff)()
 	e.Throttle.Changed(e.changed)
-	sweeping := make(chan struct{})
-	go func() { defer close(sweeping); e.sweep() }()
+	var upkeep sync.WaitGroup
+	upkeep.Go(e.sweep)
 
 	err := e.consumeOutbox()
 
+	// From here on nothing new begins: whoever begins something looks at stopping under the lock of its path, and drain
+	// takes each of these locks.
 	e.stopping.Store(true)
+	e.stop()
+	upkeep.Wait()
 	e.routing.wait()
 	e.drain()
+	e.starved.done.Wait()
 	e.conns.Wait()
 	e.drain() // what connections gave back while they ended
 	e.settler.finish()
 	e.cancel()
-	<-sweeping
-	e.starved.wait()
 	return err
+}
+
+// breakOff ends everything at once.
+func (e *Engine) breakOff() {
+	e.stopping.Store(true)
+	e.cancel()
 }
 
 // consumeOutbox reads the outbox until it is told to stop; a queue that is unavailable is asked again and again.
@@ -205,7 +203,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	case <-e.stopped:
 		return nil
 	case <-ctx.Done():
-		e.cancel()
+		e.breakOff()
 		<-e.stopped
 		return ctx.Err()
 	}
@@ -214,8 +212,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 // Close ends Run at once: connections break off; what was not finished stays in the queue.
 func (e *Engine) Close() error {
 	e.init()
-	e.stopping.Store(true)
-	e.cancel()
+	e.breakOff()
 	if e.running.Load() {
 		<-e.stopped
 	}
@@ -254,7 +251,7 @@ func (e *Engine) changed(tp throttle.Path) {
 	}
 }
 
-// path returns the path for a key, made if needed, holding its newest route.
+// path returns the path for a key, made if needed.
 func (e *Engine) path(key pathKey, route *Route) *path {
 	e.pathsMu.RLock()
 	p := e.paths[key]
@@ -269,12 +266,11 @@ func (e *Engine) path(key pathKey, route *Route) *path {
 	}
 	p = newPath(e, key, route)
 	e.paths[key] = p
-	e.pathCount.Add(1)
 	e.byThrottle[key.Path] = append(e.byThrottle[key.Path], p)
 	return p
 }
 
-// forget drops a path that has nothing to do. The caller found it idle under its lock.
+// forget drops a path unless it has something to do.
 func (e *Engine) forget(p *path) {
 	e.pathsMu.Lock()
 	defer e.pathsMu.Unlock()
@@ -282,7 +278,6 @@ func (e *Engine) forget(p *path) {
 		return
 	}
 	delete(e.paths, p.key)
-	e.pathCount.Add(-1)
 	list := e.byThrottle[p.key.Path]
 	for i, q := range list {
 		if q == p {
@@ -297,7 +292,15 @@ func (e *Engine) forget(p *path) {
 	}
 }
 
+// observe tells the monitor of an event.
 func (e *Engine) observe(ev monitor.Event) {
-	ev.Time = time.Now()
-	e.Monitor.Observe(&ev)
+	if e.quiet {
+		return
+	}
+	shared := e.events.Get().(*monitor.Event)
+	*shared = ev
+	shared.Time = time.Now()
+	e.Monitor.Observe(shared)
+	*shared = monitor.Event{}
+	e.events.Put(shared)
 }

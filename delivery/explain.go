@@ -30,6 +30,9 @@ type PathState struct {
 	WaitUntil time.Time
 	// NoSlot says that all connection slots are taken.
 	NoSlot bool
+	// Resolving is the number of messages that wait for their route to be looked up; there is no path then, and Site is
+	// their domain. Only Explain tells.
+	Resolving int
 	// Oldest is since when the message waits that is first in line.
 	Oldest time.Time
 }
@@ -58,7 +61,11 @@ func (e *Engine) Explain(domain string) []PathState {
 	if route, err, ok := e.Router.Cached(domain); ok && err == nil {
 		site = route.Site
 	}
-	return slices.DeleteFunc(e.Paths(), func(s PathState) bool { return s.Site != site })
+	states := slices.DeleteFunc(e.Paths(), func(s PathState) bool { return s.Site != site })
+	if n := e.routing.waits(domain); n > 0 {
+		states = append(states, PathState{Site: domain, Resolving: n})
+	}
+	return states
 }
 
 func (p *path) state() PathState {
@@ -70,7 +77,7 @@ func (p *path) state() PathState {
 		Ready: p.ready.n, Parked: len(p.parked), Open: p.open, Starting: p.starting, Idle: len(p.idle),
 		LastError: p.lastError, NoSlot: p.starved,
 	}
-	if now.Before(p.offlineTo) {
+	if p.open == 0 && now.Before(p.offlineTo) {
 		s.Offline = p.offlineTo
 	}
 	for _, until := range []time.Time{p.sendTo, p.connectTo} {

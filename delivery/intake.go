@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"time"
 
 	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
-	"github.com/sluicemail/sluice/throttle"
 )
 
 // handle takes a message from the outbox. It runs in the queue's own goroutine and blocks on nothing: what may take time
@@ -20,17 +18,17 @@ import (
 func (e *Engine) handle(d *queue.Delivery) {
 	now := time.Now()
 	j := &job{d: d, m: d.Message, since: now}
-	if e.held.Add(1) > int64(e.Prefetch)*7/8 {
-		e.relieve()
-	}
 	if j.m == nil {
-		e.unreadable(j)
-		return
+		j.m = rawMessage(d.Raw)
 	}
 	if j.m.Body != nil {
 		j.size = j.m.Body.Size()
 	}
 	j.domain = addr.Domain(j.m.Recipient)
+	e.held.Add(1)
+	if e.short() {
+		e.relieve()
+	}
 	e.observe(monitor.Event{Kind: monitor.Picked, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size})
 	if e.stopping.Load() {
 		e.release(j)
@@ -41,6 +39,15 @@ func (e *Engine) handle(d *queue.Delivery) {
 		return
 	}
 	e.route(j)
+}
+
+// rawMessage wraps what is no message at all, so that it can be published, byte for byte, as a failure.
+func rawMessage(data []byte) *queue.Message {
+	text := make([]byte, 0, base64.StdEncoding.EncodedLen(len(data))+2)
+	text = append(text, '"')
+	text = base64.StdEncoding.AppendEncode(text, data)
+	text = append(text, '"')
+	return &queue.Message{Extra: map[string]json.RawMessage{"raw": text}}
 }
 
 // admit checks that the message may and can be sent at all; otherwise it returns the result that finishes it.
@@ -62,7 +69,8 @@ func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
 	return missing(m)
 }
 
-// deadline is when the message is given up: its own, or the configured time after it was first picked up.
+// deadline is when the message is given up: its own, or the configured time after it was first picked up, which the
+// message carries along from then on, in whole seconds.
 func (e *Engine) deadline(d *queue.Delivery, now time.Time) time.Time {
 	if !d.Message.MaxDeliverTime.IsZero() {
 		return d.Message.MaxDeliverTime
@@ -71,8 +79,17 @@ func (e *Engine) deadline(d *queue.Delivery, now time.Time) time.Time {
 	if first.IsZero() || first.After(now) {
 		first = now
 	}
-	d.Message.MaxDeliverTime = first.Add(e.Retry.lifetime()).UTC().Truncate(time.Second)
+	d.Message.MaxDeliverTime = wholeSecond(first.Add(e.Retry.lifetime()))
 	return d.Message.MaxDeliverTime
+}
+
+// wholeSecond rounds up, as stored times are.
+func wholeSecond(t time.Time) time.Time {
+	t = t.UTC()
+	if down := t.Truncate(time.Second); down.Before(t) {
+		return down.Add(time.Second)
+	}
+	return t
 }
 
 func (e *Engine) maxAttempts(m *queue.Message) int {
@@ -136,13 +153,6 @@ func (e *Engine) undecodable(err error) queue.Result {
 	return r
 }
 
-// unreadable publishes what is no message at all, byte for byte, as a failure.
-func (e *Engine) unreadable(j *job) {
-	raw, _ := json.Marshal(base64.StdEncoding.EncodeToString(j.d.Raw)) // a string always marshals
-	j.m = &queue.Message{Extra: map[string]json.RawMessage{"raw": raw}}
-	e.notTried(j, e.undecodable(j.d.Err))
-}
-
 func expired(j *job) queue.Result {
 	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7",
 		Description: "could not be delivered before " + j.deadline.UTC().Format(time.DateTime)}
@@ -153,77 +163,20 @@ func exhausted(attempts int) queue.Result {
 		Description: fmt.Sprintf("could not be delivered in %d attempts", attempts)}
 }
 
-// place puts a routed job into the ready list of its path.
-func (e *Engine) place(j *job, route *Route) {
-	key, result, ok := e.pathFor(j, route)
-	if !ok {
-		e.notTried(j, result)
-		return
-	}
-	for !e.path(key, route).add(j, route) {
-		// The path was retired between the two; the next one is new.
-	}
-}
-
-func (e *Engine) pathFor(j *job, route *Route) (pathKey, queue.Result, bool) {
-	source, ok := e.source(j.m)
-	if !ok {
-		return pathKey{}, queue.Result{State: queue.StateBind, Result: queue.Error, Code: 550, Status: "5.3.5",
-			Description: "none of the addresses that the message may leave from is here"}, false
-	}
-	key := pathKey{Path: throttle.Path{Source: source, Site: route.Site}, security: j.m.Security}
-	if key.security == queue.Verified {
-		key.domain = j.domain
-	}
-	if route.Credentials != nil {
-		key.login = *route.Credentials
-	}
-	return key, queue.Result{}, true
-}
-
-// source chooses the local address: one of the message's own, else of the default ones, else any. A retry leaves from
-// the address of the attempt before when it can, as greylisting remembers addresses.
-func (e *Engine) source(m *queue.Message) (netip.Addr, bool) {
-	if m.IPs == nil && m.Pool == "" {
-		if len(e.Sources.Default) == 0 {
-			return netip.Addr{}, true
+// place puts a routed job into the ready list of its path, and returns that path; nil when the job ended here.
+func (e *Engine) place(j *job, route *Route) *path {
+	for {
+		key, result, ok := e.pathFor(j, route)
+		if !ok {
+			e.notTried(j, result)
+			return nil
 		}
-		return e.choose(e.Sources.Default, m), true
-	}
-	usable := make([]netip.Addr, 0, len(m.IPs))
-	for _, text := range m.IPs {
-		if ip, err := netip.ParseAddr(text); err == nil && e.isLocal(ip.Unmap()) {
-			usable = append(usable, ip.Unmap())
+		p := e.path(key, route)
+		switch p.add(j, route) {
+		case received:
+			return p
+		case unsuitable:
+			j.unfit |= familyOf(key.Source)
 		}
 	}
-	if len(usable) == 0 {
-		return netip.Addr{}, false
-	}
-	return e.choose(usable, m), true
-}
-
-func (e *Engine) choose(from []netip.Addr, m *queue.Message) netip.Addr {
-	if len(from) == 1 {
-		return from[0]
-	}
-	if n := len(m.Results); n > 0 {
-		for _, ip := range from {
-			if ip.String() == m.Results[n-1].From {
-				return ip
-			}
-		}
-	}
-	return from[e.turn.Add(1)%uint64(len(from))]
-}
-
-func (e *Engine) isLocal(ip netip.Addr) bool {
-	if e.Sources.Local == nil {
-		return true
-	}
-	for _, local := range e.Sources.Local() {
-		if local == ip {
-			return true
-		}
-	}
-	return false
 }

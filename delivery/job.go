@@ -7,7 +7,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// job is a message in memory, from the moment it is read until it is settled, released or parked.
+// job is a message in memory, from the moment it is read until it is settled, released or parked. One goroutine has it
+// at a time, or it is in a list that a lock guards.
 type job struct {
 	d        *queue.Delivery
 	m        *queue.Message
@@ -15,11 +16,19 @@ type job struct {
 	deadline time.Time
 	since    time.Time // read, for the limit on holding it
 	size     int64
-	unsent   int // how often a connection broke before this mail had a part in it
+	unsent   int      // how often a connection broke before this mail had a part in it
+	unfit    families // of source addresses that cannot reach the site
 	tx       Transaction
 	target   netip.AddrPort // of the attempt
+	path     *path
 
-	path       *path
+	// How it ends; see settler.
+	do         action
+	successors []queue.Item
+	why        string // it is parked
+	tries      int    // that failed
+	due        time.Time
+
 	prev, next *job // in a jobList
 }
 
@@ -74,14 +83,6 @@ func (l *jobList) popFront() *job {
 	return j
 }
 
-func (l *jobList) popBack() *job {
-	j := l.last
-	if j != nil {
-		l.remove(j)
-	}
-	return j
-}
-
 // takeAll empties the list and returns the jobs in order.
 func (l *jobList) takeAll() []*job {
 	jobs := make([]*job, 0, l.n)
@@ -89,4 +90,23 @@ func (l *jobList) takeAll() []*job {
 		jobs = append(jobs, j)
 	}
 	return jobs
+}
+
+// families is a set of address families.
+type families uint8
+
+const (
+	ipv4 families = 1 << iota
+	ipv6
+)
+
+// familyOf returns the family of a source address; none for the zero address, which the system chooses to fit.
+func familyOf(a netip.Addr) families {
+	switch {
+	case !a.IsValid():
+		return 0
+	case a.Is4():
+		return ipv4
+	}
+	return ipv6
 }

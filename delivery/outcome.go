@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/monitor"
@@ -41,8 +43,12 @@ func (r *RetryPolicy) after(n int, own []time.Duration) time.Duration {
 func (e *Engine) attempted(c *connection, j *job) {
 	result := j.tx.Result
 	j.target = c.target
+	if e.ctx.Err() != nil && result.Code == 0 {
+		e.release(j) // we broke it off ourselves
+		return
+	}
 	e.Throttle.Observe(c.p.key.Path, c.target.Addr(), throttle.Outcome{
-		Code: result.Code, Text: j.tx.Text, Sent: result.Success(), ConnLost: result.Result == queue.Lost,
+		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost && result.State != queue.StateStorage,
 	})
 	if result.Success() {
 		if c.accepted++; c.accepted == 1 {
@@ -51,28 +57,34 @@ func (e *Engine) attempted(c *connection, j *job) {
 		e.delivered(j, result)
 		return
 	}
-	if e.ctx.Err() != nil {
-		e.release(j) // we broke it off ourselves
-		return
-	}
 	if result.Result == queue.Invalid {
 		c.event(monitor.Strange, result.Description)
 	}
 	broken := result.Code == 421 || result.Result == queue.Lost || result.Result == queue.Timeout
+	broken = broken && result.State != queue.StateStorage // that is our own disk's fault
 	switch {
-	case result.Code == 421 && c.accepted > 0 && j.unsent < 3:
+	case result.Code == 421 && c.accepted > 0 && j.unsent < maxUnsent:
 		c.unsent(j) // the host has had enough of this connection, not of this mail
 		return
 	case broken && c.accepted == 0:
 		c.p.strike(result)
 	}
-	if result.Code >= 500 {
-		e.fail(j, result)
-	} else {
+	if temporary(&result) {
 		e.retry(j, result)
+	} else {
+		e.fail(j, result)
 	}
 }
 
+// oneLine returns a reply as throttles expect it.
+func oneLine(text string) string {
+	if strings.IndexByte(text, '\n') < 0 {
+		return text
+	}
+	return strings.ReplaceAll(text, "\n", " ")
+}
+
+// delivered finishes a message that the remote accepted.
 func (e *Engine) delivered(j *job, result queue.Result) {
 	e.record(j, result)
 	e.report(monitor.Delivered, j)
@@ -96,24 +108,25 @@ func (e *Engine) notTried(j *job, result queue.Result) {
 // expire finishes a message whose time is over.
 func (e *Engine) expire(j *job) { e.notTried(j, expired(j)) }
 
-// retry puts a message back into the outbox for later, or finishes it when its attempts are used up. There is no attempt
-// after its deadline: it is picked up once more then, to be finished.
+// retry puts a message back into the outbox for later, or finishes it when its attempts or its time are used up. There is
+// no attempt after its deadline: it is picked up once more then, to be finished.
 func (e *Engine) retry(j *job, result queue.Result) {
 	e.record(j, result)
+	e.report(monitor.Retried, j)
+	now := time.Now()
 	if n := e.maxAttempts(j.m); n > 0 && len(j.m.Results) >= n {
 		e.notTried(j, exhausted(n))
 		return
 	}
-	now := time.Now()
+	if !now.Before(j.deadline) {
+		e.expire(j)
+		return
+	}
 	next := now.Add(e.Retry.after(len(j.m.Results), j.m.Retries))
 	if next.After(j.deadline) {
 		next = j.deadline
 	}
-	j.m.NextAttempt = next.UTC().Truncate(time.Second)
-	if j.m.NextAttempt.Before(next) {
-		j.m.NextAttempt = j.m.NextAttempt.Add(time.Second)
-	}
-	e.report(monitor.Retried, j)
+	j.m.NextAttempt = wholeSecond(next)
 	items := []queue.Item{{Queue: e.Names.Outbox, Message: j.m}}
 	if name := override(j.m.Queues, retryQueue, e.Names.Retry); name != "" {
 		items = append(items, queue.Item{Queue: name, Message: published(j)})
@@ -132,11 +145,17 @@ func (e *Engine) record(j *job, result queue.Result) {
 
 // report tells the monitor of the last result.
 func (e *Engine) report(kind monitor.Kind, j *job) {
+	if e.quiet {
+		return
+	}
 	result := &j.m.Results[len(j.m.Results)-1]
 	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,
 		Text: result.Description, Message: j.m, Result: result, Remote: j.target}
 	if j.path != nil {
 		ev.MTA = j.path.key.Source
+	}
+	if !ev.MTA.IsValid() && result.From != "" {
+		ev.MTA, _ = netip.ParseAddr(result.From) // the system chose it
 	}
 	e.observe(ev)
 }

@@ -28,88 +28,123 @@ type path struct {
 	parked   map[string]struct{} // domains of which messages were parked
 	expected int                 // unparked messages still on their way here
 	asking   bool                // an Unpark is under way
+	askTo    time.Time           // no Unpark before, unless all that was let go has come
+	barred   time.Time           // no Unpark before
+	owed     *queue.Result       // of a failure for which no message was at hand: the next one gets it
+	unfitTo  time.Time           // until then, the source has no address of a family that the site has
 	open     int                 // established connections
 	starting int                 // connections being made
 	idle     []*connection       // the last to become idle is the first to work again
 	gone     bool                // retired: make a new one
-	used     time.Time
+	used     time.Time           // a message was last taken, or a connection ended
 
 	failures  int       // rounds of connecting that failed since the last success
 	offlineTo time.Time // back-off: no connection is tried before
+	growTo    time.Time // no further connection is tried before, while there are others
 	connectTo time.Time // the throttle allows no connection before
 	sendTo    time.Time // the throttle allows no mail before
 	wait      throttle.Wait
-	starved   bool // waits for a slot
-	timer     *time.Timer
+	looks     uint64 // how often the throttle asked to look again
+	starved   bool   // waits for a slot
+	alarm     time.Time
+	timer     *time.Timer // set to alarm
 	lastError string
 }
 
 func newPath(e *Engine, key pathKey, route *Route) *path {
 	p := &path{e: e, key: key, route: route, used: time.Now()}
-	p.timer = time.AfterFunc(time.Hour, p.look)
+	p.timer = time.AfterFunc(time.Hour, p.ring)
 	p.timer.Stop()
 	return p
 }
 
-// add puts a job at the end of the ready list, or has it parked when the list is full. It returns false when the path
-// was retired meanwhile.
-func (p *path) add(j *job, route *Route) bool {
+// The ready list is changed only by put, putFirst and drop, which count the paths on which something waits.
+
+func (p *path) put(j *job) {
+	p.ready.pushBack(j)
+	p.waits()
+}
+
+func (p *path) putFirst(j *job) {
+	p.ready.pushFront(j)
+	p.waits()
+}
+
+func (p *path) waits() {
+	if p.ready.n == 1 {
+		p.e.waiting.Add(1)
+	}
+}
+
+func (p *path) drop(j *job) {
+	p.ready.remove(j)
+	if p.ready.n == 0 {
+		p.e.waiting.Add(-1)
+	}
+}
+
+// first takes the first job of the ready list; nil when it is empty.
+func (p *path) first() *job {
+	j := p.ready.first
+	if j != nil {
+		p.drop(j)
+	}
+	return j
+}
+
+func (p *path) takeAll() []*job {
+	if p.ready.n > 0 {
+		p.e.waiting.Add(-1)
+	}
+	return p.ready.takeAll()
+}
+
+// reception is what a path does with a job.
+type reception uint8
+
+const (
+	received   reception = iota
+	retired              // the path is gone; there is a new one
+	unsuitable           // the source cannot reach the site
+)
+
+// add puts a job at the end of the ready list, or has it parked when the list is full.
+func (p *path) add(j *job, route *Route) reception {
 	p.mu.Lock()
-	if p.gone {
+	switch {
+	case p.gone:
 		p.mu.Unlock()
-		return false
+		return retired
+	case !p.unfitTo.IsZero() && time.Now().Before(p.unfitTo):
+		p.mu.Unlock()
+		return unsuitable
 	}
-	if route != nil {
-		p.route = route
-	}
+	p.route = route
 	j.path = p
-	if !p.room() {
+	if p.asking || p.expected > 0 {
+		p.expected-- // those that are let go may be here before their number is
+	}
+	owed := p.owed
+	switch {
+	case owed != nil:
+		p.owed = nil
+		p.mu.Unlock()
+		p.e.unreached(j, *owed)
+	case !p.room():
 		p.notePark(j.domain)
+		p.refill()
 		p.mu.Unlock()
 		p.e.park(j, "the list of its path is full")
-		return true
+	default:
+		p.put(j)
+		p.advance()
+		p.mu.Unlock()
 	}
-	if p.expected > 0 {
-		p.expected--
-	}
-	p.ready.pushBack(j)
-	p.advance()
-	p.mu.Unlock()
-	return true
+	return received
 }
 
-// room reports whether the ready list takes another job. While older messages of the path are parked, new ones fill
-// only half of it: the other half is for those that come back.
-func (p *path) room() bool {
-	limit := p.capacity()
-	if len(p.parked) > 0 && p.expected == 0 {
-		limit /= 2
-	}
-	return p.ready.n < limit
-}
-
-// capacity is the largest length of the ready list: the throttle's, and less when the engine's memory runs short.
-func (p *path) capacity() int {
-	limit := p.e.Throttle.Limits(p.key.Path).Queue.Messages
-	if limit <= 0 {
-		limit = p.e.PathQueue
-	}
-	return max(2, min(limit, p.e.fairShare()))
-}
-
-// maxParkedDomains bounds what a path remembers of parked domains; what it forgets comes back after queue.MaxParked.
-const maxParkedDomains = 10000
-
-func (p *path) notePark(domain string) {
-	if p.parked == nil {
-		p.parked = make(map[string]struct{})
-	}
-	if len(p.parked) < maxParkedDomains {
-		p.parked[domain] = struct{}{}
-	}
-}
-
-// putBack returns a job that was not sent to the front of the list, to go out next. While the engine stops, it goes back to the queue.
+// putBack returns a job that was not sent to the front of the list, to go out next. While the engine stops, it goes back
+// to the queue.
 func (p *path) putBack(j *job) {
 	p.mu.Lock()
 	if p.e.stopping.Load() {
@@ -117,58 +152,87 @@ func (p *path) putBack(j *job) {
 		p.e.release(j)
 		return
 	}
-	p.ready.pushFront(j)
+	p.putFirst(j)
 	p.advance()
 	p.mu.Unlock()
 }
 
-// look has the path find out whether there is something to do. It does not block.
+// look has the path ask the throttle again. It does not block.
 func (p *path) look() {
 	p.mu.Lock()
-	p.sendTo, p.connectTo = time.Time{}, time.Time{} // ask the throttle again
+	p.looks++
+	p.sendTo, p.connectTo = time.Time{}, time.Time{}
 	p.advance()
 	p.mu.Unlock()
+}
+
+// ring is called by the timer.
+func (p *path) ring() {
+	p.mu.Lock()
+	p.alarm = time.Time{}
+	p.advance()
+	p.mu.Unlock()
+}
+
+// wakeAt sets the timer, unless it rings earlier. p.mu is held.
+func (p *path) wakeAt(t time.Time) {
+	if p.alarm.IsZero() || t.Before(p.alarm) {
+		p.alarm = t
+		p.timer.Reset(time.Until(t))
+	}
 }
 
 // advance wakes an idle connection, opens a new one, or fetches parked messages, whatever is due. p.mu is held.
 func (p *path) advance() {
-	if p.e.stopping.Load() {
+	if p.e.stopping.Load() || p.gone {
 		return
 	}
 	p.refill()
 	if p.ready.n == 0 {
 		return
 	}
-	if !p.sendTo.IsZero() {
-		if left := time.Until(p.sendTo); left > 0 {
-			p.timer.Reset(left)
-			return
-		}
-		p.sendTo = time.Time{}
+	now := time.Now()
+	if now.Before(p.sendTo) {
+		p.wakeAt(p.sendTo)
+		return
 	}
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle = p.idle[:n-1]
+	if c := p.nextIdle(now); c != nil {
 		c.rouse()
 		return
 	}
 	p.grow()
 }
 
-// grow opens another connection when the open ones have more work than they should. p.mu is held.
-func (p *path) grow() {
-	if p.e.stopping.Load() || p.ready.n == 0 || !p.wantsConnection() || !p.mayConnect() {
-		return
+// nextIdle takes the connection out that became idle last and may work. p.mu is held.
+func (p *path) nextIdle(now time.Time) *connection {
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if c := p.idle[i]; !now.Before(c.pausedTo) {
+			p.removeIdle(c)
+			return c
+		}
 	}
-	if !p.e.Slots.TryAcquire() {
-		p.starve()
-		return
-	}
-	p.connect()
+	return nil
 }
 
+// grow opens more connections when the open ones have more work than they should. p.mu is held.
+func (p *path) grow() {
+	for !p.e.stopping.Load() && p.ready.n > 0 && p.wantsConnection() && p.mayConnect() {
+		if p.starved {
+			return
+		}
+		if !p.e.Slots.TryAcquire() {
+			p.starve()
+			return
+		}
+		p.connect()
+	}
+}
+
+// patient is how long what waits may see no connection take anything before another one is opened.
+const patient = 15 * time.Second
+
 // wantsConnection is the strategy of growth: the first connection is made at once; another when each one has enough
-// messages waiting, no more of them starting at a time than there are open.
+// messages waiting, or none has taken one for long; no more of them starting at a time than are open. p.mu is held.
 func (p *path) wantsConnection() bool {
 	total := p.open + p.starting
 	if total == 0 {
@@ -189,23 +253,22 @@ func (p *path) wantsConnection() bool {
 	if limits.Connection.Spread {
 		perConnection = 1
 	}
-	return p.ready.n >= perConnection*total
+	return p.ready.n >= perConnection*total || time.Since(p.used) > patient
 }
 
 // mayConnect checks back-off and the throttle's last answer. p.mu is held.
 func (p *path) mayConnect() bool {
 	until := p.offlineTo
+	if p.open > 0 {
+		until = p.growTo
+	}
 	if p.connectTo.After(until) {
 		until = p.connectTo
 	}
-	if until.IsZero() {
-		return true
-	}
-	if left := time.Until(until); left > 0 {
-		p.timer.Reset(left)
+	if time.Now().Before(until) {
+		p.wakeAt(until)
 		return false
 	}
-	p.offlineTo, p.connectTo = time.Time{}, time.Time{}
 	return true
 }
 
@@ -213,36 +276,18 @@ func (p *path) mayConnect() bool {
 func (p *path) connect() {
 	p.starting++
 	p.starved = false
-	c := newConnection(p)
 	p.e.conns.Add(1)
-	go c.run()
+	go newConnection(p).run()
 }
 
-// refill asks for parked messages once the list is half empty and the path is not in back-off. p.mu is held.
-func (p *path) refill() {
-	if len(p.parked) == 0 || p.asking || p.expected > 0 {
-		return
-	}
-	room := p.capacity()/2 - p.ready.n
-	if room <= 0 || (p.open == 0 && time.Now().Before(p.offlineTo)) {
-		return
-	}
-	p.asking = true
-	domains := make([]string, 0, min(len(p.parked), room))
-	for domain := range p.parked {
-		if len(domains) == room {
-			break
-		}
-		domains = append(domains, domain)
-	}
-	p.e.settler.add(task{unpark: &unparking{p: p, domains: domains, n: room}})
-}
+// quiet is how long a path is remembered that has nothing to do.
+const quiet = time.Minute
 
 // retire marks an idle path as gone; it returns false when the path has something to do after all.
 func (p *path) retire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.busy() || time.Since(p.used) < time.Minute {
+	if p.busy() {
 		return false
 	}
 	p.gone = true
@@ -250,14 +295,17 @@ func (p *path) retire() bool {
 	return true
 }
 
+// busy reports whether the path has something to do, or something to remember. p.mu is held.
 func (p *path) busy() bool {
-	return p.ready.n > 0 || p.open+p.starting > 0 || p.asking || p.expected > 0 || time.Now().Before(p.offlineTo)
+	now := time.Now()
+	return p.ready.n > 0 || p.open+p.starting > 0 || p.asking || p.starved || len(p.parked) > 0 ||
+		now.Before(p.offlineTo) || now.Before(p.unfitTo) || now.Sub(p.used) < quiet
 }
 
-// drain ends idle connections and releases what waits.
+// drain ends idle connections and releases what waits. The engine stops: nothing new begins once it returned.
 func (p *path) drain() {
 	p.mu.Lock()
-	jobs := p.ready.takeAll()
+	jobs := p.takeAll()
 	idle := p.idle
 	p.idle = nil
 	p.timer.Stop()

@@ -3,11 +3,9 @@ package delivery
 import (
 	"context"
 	"net"
-	"net/netip"
 	"strconv"
 	"sync"
 
-	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -23,6 +21,7 @@ type routing struct {
 	n       int      // jobs waiting
 	workers int
 	parked  map[string]struct{}
+	asking  bool // an Unpark is under way
 	done    sync.WaitGroup
 }
 
@@ -107,6 +106,7 @@ func (r *routing) work() {
 	}
 }
 
+// lookUp finds the route of a domain and passes on what waits for it.
 func (r *routing) lookUp(domain string) {
 	e := r.e
 	var route *Route
@@ -114,17 +114,13 @@ func (r *routing) lookUp(domain string) {
 	if !e.stopping.Load() {
 		route, err = e.Router.Route(e.consume, domain)
 	}
-	r.mu.Lock()
-	jobs := r.waiting[domain].takeAll()
-	delete(r.waiting, domain)
-	r.n -= len(jobs)
-	r.unpark()
-	r.mu.Unlock()
 	if err == nil {
 		if aliaser, ok := e.Throttle.(throttle.Aliaser); ok {
 			aliaser.Alias(route.Site, domain)
 		}
 	}
+	jobs, parked := r.take(domain, err == nil)
+	var p *path
 	for _, j := range jobs {
 		switch {
 		case e.stopping.Load():
@@ -132,61 +128,81 @@ func (r *routing) lookUp(domain string) {
 		case err != nil:
 			e.unreached(j, routeResult(err))
 		default:
-			e.place(j, route)
+			p = e.place(j, route)
 		}
 	}
+	if parked && p != nil {
+		p.adopt(domain)
+	}
+	r.refill()
 }
 
-// unpark asks for what was parked once the look-ups have caught up. r.mu is held.
-func (r *routing) unpark() {
-	room := r.e.Prefetch/4 - r.n
-	if len(r.parked) == 0 || room <= 0 {
-		return
-	}
-	domains := make([]string, 0, min(room, len(r.parked)))
-	for domain := range r.parked {
-		if len(domains) == room {
-			break
-		}
-		domains = append(domains, domain)
-		delete(r.parked, domain)
-	}
-	r.e.settler.add(task{unpark: &unparking{domains: domains, n: room, again: r.parkedStill}})
-}
-
-// parkedStill remembers a domain that has more parked messages than were asked for.
-func (r *routing) parkedStill(domain string) {
+// take returns what waits for the route of a domain, and whether more of that is parked; when found is set, that is the
+// caller's business from now on.
+func (r *routing) take(domain string, found bool) (jobs []*job, parked bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.parked) < maxParkedDomains {
-		r.parked[domain] = struct{}{}
+	jobs = r.waiting[domain].takeAll()
+	delete(r.waiting, domain)
+	r.n -= len(jobs)
+	if found {
+		_, parked = r.parked[domain]
+		delete(r.parked, domain)
 	}
+	return jobs, parked
+}
+
+// adopt makes the parked messages of a domain the business of the path.
+func (p *path) adopt(domain string) {
+	p.mu.Lock()
+	p.notePark(domain)
+	p.advance()
+	p.mu.Unlock()
+}
+
+// refill asks for what was parked once the look-ups have caught up.
+func (r *routing) refill() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.e.Prefetch/4 - r.n
+	if len(r.parked) == 0 || n <= 0 || r.asking || r.e.stopping.Load() {
+		return
+	}
+	domains := make([]string, 0, min(n, len(r.parked)))
+	for domain := range r.parked {
+		if len(domains) == n {
+			break
+		}
+		if r.waiting[domain] == nil {
+			domains = append(domains, domain)
+		}
+	}
+	if len(domains) == 0 {
+		return
+	}
+	r.asking = true
+	r.e.settler.call(func() {
+		_, empty, err := r.e.unpark(domains, n)
+		if err != nil {
+			r.e.Logger.Warn("fetching parked messages failed; trying again", "error", err)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.asking = false
+		for _, domain := range empty {
+			delete(r.parked, domain)
+		}
+	})
+}
+
+// waits returns how many messages wait for the route of a domain.
+func (r *routing) waits(domain string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if list := r.waiting[domain]; list != nil {
+		return list.n
+	}
+	return 0
 }
 
 func (r *routing) wait() { r.done.Wait() }
-
-// unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt.
-func (e *Engine) unreached(j *job, result queue.Result) {
-	var source netip.Addr
-	if j.path != nil {
-		source = j.path.key.Source
-	}
-	e.observe(monitor.Event{Kind: monitor.Attempted, MTA: source, Domain: j.domain, Tags: j.m.Tags})
-	switch {
-	case result.State == queue.StateProcess, result.Code >= 500 && !ourFault(result.State):
-		e.fail(j, result)
-	default:
-		e.retry(j, result)
-	}
-}
-
-// ourFault tells the states in which a permanent refusal says more about our set-up than about the message: it is tried
-// again until it expires, so that an operator has time to mend a password or a certificate.
-func ourFault(state queue.ResultState) bool {
-	switch state {
-	case queue.StateBind, queue.StateStartTLS, queue.StateAuthPlain, queue.StateAuthLogin, queue.StateAuthUsername,
-		queue.StateAuthPassword, queue.StateAuthCRAM, queue.StateAuthResponse:
-		return true
-	}
-	return false
-}

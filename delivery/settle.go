@@ -11,32 +11,32 @@ import (
 )
 
 // settler does what may have to wait for the queue: settling, releasing, parking, unparking. Connections and the queue's
-// own goroutine hand their work over and go on. What is handed over is bounded by the engine's prefetch, as every task but
-// the few unparkings holds a delivery.
+// own goroutine hand their work over and go on. What is handed over is bounded by the engine's prefetch, as every job
+// holds a delivery; calls are few.
 type settler struct {
-	e       *Engine
+	e   *Engine
+	ctx context.Context // of every call of the queue; ends a while after the engine's
+	cut context.CancelFunc
+
 	mu      sync.Mutex
 	work    sync.Cond
-	tasks   []task // a ring would save copying; batches are taken whole instead
+	jobs    jobList
+	calls   []func()
+	failed  []*job // the queue could not do it; tried again when due
+	timer   *time.Timer
+	timerAt time.Time // zero: not set
+	failing bool      // said so in the log
 	idle    int
 	workers int
 	closing bool
+	left    int // given up at the end
 	done    sync.WaitGroup
 }
 
 // settlers is the largest number of goroutines that wait for the queue: a broker confirms each publish after a round trip.
 const settlers = 64
 
-// task is one thing to do; one of its parts is set.
-type task struct {
-	j          *job
-	do         action
-	successors []queue.Item
-	key        string // to park under
-	unpark     *unparking
-	call       func()
-}
-
+// action is how a job ends.
 type action uint8
 
 const (
@@ -45,121 +45,89 @@ const (
 	doPark
 )
 
-// unparking asks for messages parked under some domains: for a path, or, when that is nil, for the look-ups.
-type unparking struct {
-	p       *path
-	domains []string
-	n       int
-	again   func(domain string)
-}
-
 func (s *settler) init(e *Engine) {
 	s.e = e
+	s.ctx, s.cut = context.WithCancel(context.Background())
 	s.work.L = &s.mu
+	s.timer = time.AfterFunc(time.Hour, s.again)
+	s.timer.Stop()
 }
 
-func (s *settler) add(t task) {
+// add has a job ended as it says.
+func (s *settler) add(j *job) {
 	s.mu.Lock()
-	s.tasks = append(s.tasks, t)
+	s.jobs.pushBack(j)
+	s.wake()
+	s.mu.Unlock()
+}
+
+// call has f called.
+func (s *settler) call(f func()) {
+	s.mu.Lock()
+	s.calls = append(s.calls, f)
+	s.wake()
+	s.mu.Unlock()
+}
+
+// wake sees to it that somebody works. Workers become more only while work heaps up: a queue that answers at once needs
+// few of them. s.mu is held.
+func (s *settler) wake() {
 	switch {
 	case s.idle > 0:
 		s.work.Signal()
-	case s.workers < settlers:
+	case s.workers < settlers && s.jobs.n+len(s.calls) > s.workers:
 		s.workers++
 		s.done.Add(1)
 		go s.run()
 	}
-	s.mu.Unlock()
 }
 
-// run works off tasks until the settler closes.
+// run works until the settler closes and nothing is left.
 func (s *settler) run() {
 	defer s.done.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		for len(s.tasks) == 0 {
-			if s.closing {
-				return
+		switch {
+		case len(s.calls) > 0:
+			f := s.calls[0]
+			s.calls = s.calls[1:]
+			s.mu.Unlock()
+			f()
+			s.mu.Lock()
+		case s.jobs.n > 0:
+			j := s.jobs.popFront()
+			s.mu.Unlock()
+			err := s.attempt(j)
+			if err == nil {
+				s.ended(j)
 			}
+			s.mu.Lock()
+			s.judge(j, err)
+		case s.closing && len(s.failed) == 0:
+			s.workers--
+			s.work.Broadcast()
+			return
+		default:
 			s.idle++
 			s.work.Wait()
 			s.idle--
 		}
-		t := s.tasks[0]
-		s.tasks[0] = task{}
-		s.tasks = s.tasks[1:]
-		s.mu.Unlock()
-		s.perform(t)
-		s.mu.Lock()
 	}
 }
 
-// finish waits until everything is done.
-func (s *settler) finish() {
-	s.mu.Lock()
-	s.closing = true
-	s.work.Broadcast()
-	s.mu.Unlock()
-	s.done.Wait()
-}
-
-func (s *settler) perform(t task) {
-	switch {
-	case t.call != nil:
-		t.call()
-	case t.unpark != nil:
-		s.e.unpark(t.unpark)
-	default:
-		s.finishJob(t)
-	}
-}
-
-// finishJob repeats the task while the queue cannot do it. At the end of the engine it gives up: the message stays in
-// the queue.
-func (s *settler) finishJob(t task) {
-	delay := 100 * time.Millisecond
-	for {
-		err := s.attempt(t)
-		if err == nil {
-			break
-		}
-		if errors.Is(err, queue.ErrClosed) || errors.Is(err, queue.ErrSettled) || s.e.ctx.Err() != nil {
-			s.e.Logger.Error("a message could not be settled", "id", t.j.m.ID, "error", err)
-			break
-		}
-		s.e.Logger.Warn("settling a message failed; trying again", "id", t.j.m.ID, "error", err, "in", delay)
-		select {
-		case <-time.After(delay):
-		case <-s.e.ctx.Done():
-		}
-		delay = min(2*delay, 10*time.Second)
-	}
-	s.e.held.Add(-1)
-	if t.do == doPark {
-		s.e.observe(monitor.Event{Kind: monitor.Parked, Domain: t.j.domain, Tags: t.j.m.Tags, Text: t.key})
-	} else {
-		s.e.observe(monitor.Event{Kind: monitor.Left, Domain: t.j.domain, Tags: t.j.m.Tags})
-	}
-}
-
-// settleTime bounds one call of the queue.
-const settleTime = time.Minute
-
-func (s *settler) attempt(t task) error {
-	// Not the engine's own context: what is done must be recorded although the engine breaks off.
-	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
-	defer cancel()
-	switch t.do {
+// attempt asks the queue to end a job as it says.
+func (s *settler) attempt(j *job) error {
+	switch j.do {
 	case doRelease:
-		return t.j.d.Release(ctx)
+		return j.d.Release(s.ctx)
 	case doPark:
 		if parker, ok := s.e.Queue.(queue.Parker); ok {
-			return parker.Park(ctx, t.j.d, t.key)
+			return parker.Park(s.ctx, j.d, j.domain)
 		}
-		return s.postpone(ctx, t)
+		return s.postpone(j)
 	default:
-		return t.j.d.Settle(ctx, t.successors...)
+		return j.d.Settle(s.ctx, j.successors...)
 	}
 }
 
@@ -167,57 +135,149 @@ func (s *settler) attempt(t task) error {
 const unparkable = 30 * time.Second
 
 // postpone stands in for parking where the queue has none: the message comes back a little later.
-func (s *settler) postpone(ctx context.Context, t task) error {
-	later := *t.j.m
-	later.NextAttempt = time.Now().Add(unparkable).UTC().Truncate(time.Second)
-	return t.j.d.Settle(ctx, queue.Item{Queue: s.e.Names.Outbox, Message: &later})
+func (s *settler) postpone(j *job) error {
+	later := *j.m
+	later.NextAttempt = time.Now().Add(unparkable)
+	return j.d.Settle(s.ctx, queue.Item{Queue: s.e.Names.Outbox, Message: &later})
 }
 
+// The delay between tries doubles from the first to the last.
+const (
+	firstTry = 100 * time.Millisecond
+	lastTry  = 10 * time.Second
+)
+
+// judge notes what became of a try. A job that failed is tried again until the engine breaks off: then the message stays
+// in the queue. s.mu is held.
+func (s *settler) judge(j *job, err error) {
+	switch {
+	case err == nil:
+		if s.failing && len(s.failed) == 0 {
+			s.failing = false
+			s.e.Logger.Info("settling messages works again")
+		}
+	case errors.Is(err, queue.ErrClosed), errors.Is(err, queue.ErrSettled), s.e.ctx.Err() != nil:
+		if s.left++; s.left == 1 {
+			s.e.Logger.Error("a message could not be settled and stays in the queue", "id", j.m.ID, "error", err)
+		}
+		s.mu.Unlock()
+		s.ended(j)
+		s.mu.Lock()
+	default:
+		if !s.failing {
+			s.failing = true
+			s.e.Logger.Warn("settling a message failed; trying again", "id", j.m.ID, "error", err)
+		}
+		delay := min(firstTry<<min(j.tries, 10), lastTry)
+		j.tries++
+		j.due = time.Now().Add(delay)
+		s.failed = append(s.failed, j)
+		s.tryAt(j.due)
+	}
+}
+
+// tryAt sets the timer, unless it rings earlier. s.mu is held.
+func (s *settler) tryAt(t time.Time) {
+	if s.timerAt.IsZero() || t.Before(s.timerAt) {
+		s.timerAt = t
+		s.timer.Reset(time.Until(t))
+	}
+}
+
+// again lets the failed jobs that are due be tried again.
+func (s *settler) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timerAt = time.Time{}
+	now := time.Now()
+	waiting := s.failed[:0]
+	for _, j := range s.failed {
+		if !now.Before(j.due) || s.e.ctx.Err() != nil {
+			s.jobs.pushBack(j)
+			s.wake()
+			continue
+		}
+		waiting = append(waiting, j)
+		s.tryAt(j.due)
+	}
+	clear(s.failed[len(waiting):])
+	s.failed = waiting
+}
+
+// ended counts a job out of memory.
+func (s *settler) ended(j *job) {
+	s.e.held.Add(-1)
+	if j.do == doPark {
+		s.e.observe(monitor.Event{Kind: monitor.Parked, Domain: j.domain, Tags: j.m.Tags, Text: j.why})
+	} else {
+		s.e.observe(monitor.Event{Kind: monitor.Left, Domain: j.domain, Tags: j.m.Tags})
+	}
+}
+
+// settleGrace is how long the queue has for what is done already, when everything else broke off.
+const settleGrace = 5 * time.Second
+
+// finish waits until everything is done. Nobody adds anything any more but the workers themselves.
+func (s *settler) finish() {
+	s.mu.Lock()
+	s.closing = true
+	s.work.Broadcast()
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.done.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-s.e.ctx.Done():
+		s.again()
+		grace := time.AfterFunc(settleGrace, s.cut)
+		<-done
+		grace.Stop()
+	}
+	s.timer.Stop()
+	s.cut()
+	if s.left > 1 {
+		s.e.Logger.Error("messages could not be settled and stay in the queue", "count", s.left)
+	}
+}
+
+// settle replaces a message by its successors.
 func (e *Engine) settle(j *job, successors []queue.Item) {
-	e.settler.add(task{j: j, do: doSettle, successors: successors})
+	j.do, j.successors = doSettle, successors
+	e.settler.add(j)
 }
 
-func (e *Engine) release(j *job) { e.settler.add(task{j: j, do: doRelease}) }
+// release gives a message back unchanged.
+func (e *Engine) release(j *job) {
+	j.do = doRelease
+	e.settler.add(j)
+}
 
 // park sets a message aside under its recipient domain.
 func (e *Engine) park(j *job, why string) {
-	e.settler.add(task{j: j, do: doPark, key: j.domain})
+	j.do, j.why = doPark, why
+	e.settler.add(j)
 }
 
-// unpark fetches up to n messages, taking the domains in turn.
-func (e *Engine) unpark(u *unparking) {
+// unpark fetches about n parked messages, taking the domains in turn. It returns how many are on their way, the domains
+// that have no more, and an error when the queue could not be asked.
+func (e *Engine) unpark(domains []string, n int) (total int, empty []string, err error) {
 	parker, ok := e.Queue.(queue.Parker)
-	ctx, cancel := context.WithTimeout(e.ctx, settleTime)
-	defer cancel()
-	total := 0
-	var empty []string
-	for i, domain := range u.domains {
-		share := max(1, (u.n-total)/(len(u.domains)-i))
-		n := 0
-		var err error
-		if ok {
-			n, err = parker.Unpark(ctx, e.Names.Outbox, domain, share)
+	if !ok {
+		return 0, domains, nil
+	}
+	for i, domain := range domains {
+		share := max(1, (n-total)/(len(domains)-i))
+		got, err := parker.Unpark(e.settler.ctx, e.Names.Outbox, domain, share)
+		if err != nil {
+			return total, empty, err
 		}
-		total += n
-		if err == nil && n < share {
+		total += got
+		if got < share {
 			empty = append(empty, domain)
-		} else if u.again != nil {
-			u.again(domain)
 		}
 	}
-	if u.p != nil {
-		u.p.unparked(total, empty)
-	}
-}
-
-// unparked notes how many messages are on their way, and which domains have no more.
-func (p *path) unparked(n int, empty []string) {
-	p.mu.Lock()
-	p.asking = false
-	p.expected += n
-	for _, domain := range empty {
-		delete(p.parked, domain)
-	}
-	p.advance()
-	p.mu.Unlock()
+	return total, empty, nil
 }

@@ -1,0 +1,201 @@
+package delivery
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// The back-off of a path doubles from the first to the last with each failed round, give or take a tenth, unless the
+// throttle sets a fixed one.
+const (
+	firstBackOff = 30 * time.Second
+	lastBackOff  = 15 * time.Minute
+)
+
+// established counts a connection as open, and ends the back-off.
+func (p *path) established() {
+	p.mu.Lock()
+	p.starting--
+	p.open++
+	p.offlineTo = time.Time{}
+	p.owed = nil
+	p.used = time.Now()
+	p.grow()
+	p.mu.Unlock()
+}
+
+// recovered forgets earlier failures: a mail went through.
+func (p *path) recovered() {
+	p.mu.Lock()
+	p.failures = 0
+	p.lastError = ""
+	p.wait = throttle.Wait{}
+	p.mu.Unlock()
+}
+
+// closed counts a connection as ended.
+func (p *path) closed() {
+	p.mu.Lock()
+	p.open--
+	p.used = time.Now()
+	p.mu.Unlock()
+}
+
+// afterEnd looks whether what waits needs another connection.
+func (p *path) afterEnd() {
+	p.mu.Lock()
+	p.advance()
+	p.mu.Unlock()
+}
+
+// notConnected ends the attempt to make a connection that the throttle or the engine's end cut short. When the throttle
+// asked to look again meanwhile, its wait is out of date.
+func (p *path) notConnected(wait throttle.Wait, looks uint64) {
+	p.mu.Lock()
+	p.starting--
+	if !wait.Zero() {
+		p.wait = wait
+		if p.looks == looks {
+			p.connectTo = time.Now().Add(wait.For)
+		}
+	}
+	p.mu.Unlock()
+}
+
+// connectFailed ends a round of connecting that failed. While no other connection works, the first waiting job gets the
+// result as its attempt; the others wait for the end of the back-off with none counted against them. While others work,
+// the path only grows no further for a while.
+func (p *path) connectFailed(result queue.Result) {
+	p.mu.Lock()
+	p.starting--
+	p.lastError = reason(result)
+	if p.open > 0 {
+		p.growTo = time.Now().Add(firstBackOff)
+		p.mu.Unlock()
+		return
+	}
+	delay := p.backOff(result)
+	j := p.first()
+	if j == nil && (len(p.parked) > 0 || p.expected > 0) {
+		p.owed = &result
+	}
+	p.mu.Unlock()
+	p.e.Logger.Info("connecting failed", "path", p.key.Path.String(), "reason", reason(result), "again in", delay)
+	if j != nil {
+		p.e.unreached(j, result)
+	}
+}
+
+// unfit ends an attempt to make a connection for which the source has no address of the right family: what waits is
+// given other sources.
+func (p *path) unfit() {
+	p.mu.Lock()
+	p.starting--
+	p.unfitTo = time.Now().Add(quiet)
+	jobs := p.takeAll()
+	route := p.route
+	p.mu.Unlock()
+	for _, j := range jobs {
+		j.unfit |= familyOf(p.key.Source)
+		p.e.place(j, route)
+	}
+}
+
+// strike starts a back-off because a connection broke that had not delivered anything; it still counts as open.
+func (p *path) strike(result queue.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open > 1 {
+		p.growTo = time.Now().Add(firstBackOff)
+		p.lastError = reason(result)
+		return
+	}
+	p.backOff(result)
+}
+
+// backOff puts the path off-line and returns for how long. p.mu is held.
+func (p *path) backOff(result queue.Result) time.Duration {
+	p.failures++
+	p.lastError = reason(result)
+	limits := p.e.Throttle.Limits(p.key.Path)
+	delay := limits.Connection.Offline
+	switch {
+	case result.State == queue.StateBind && limits.Faults.BindRetry > 0:
+		delay = limits.Faults.BindRetry
+	case result.Result == queue.Lost && limits.Faults.LostOffline > 0:
+		delay = limits.Faults.LostOffline
+	case result.Result == queue.Invalid && limits.Faults.InvalidOffline > 0:
+		delay = limits.Faults.InvalidOffline
+	case delay <= 0:
+		delay = jitter(min(firstBackOff<<min(p.failures-1, 10), lastBackOff))
+	}
+	p.offlineTo = time.Now().Add(delay)
+	return delay
+}
+
+func reason(r queue.Result) string {
+	return string(r.State) + " " + string(r.Result) + ": " + r.Description
+}
+
+// jitter changes d by up to a tenth, so that many paths do not come back at once.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+// offline remembers the addresses that could not be reached a moment ago, whatever path tried. It is bounded: when it is
+// full, what is out of date goes, or everything.
+type offline struct {
+	mu    sync.Mutex
+	until map[netip.Addr]time.Time
+}
+
+const maxOffline = 10000
+
+func (o *offline) init() { o.until = make(map[netip.Addr]time.Time) }
+
+func (o *offline) add(addr netip.Addr, d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.until) >= maxOffline {
+		now := time.Now()
+		for a, t := range o.until {
+			if now.After(t) {
+				delete(o.until, a)
+			}
+		}
+		if len(o.until) >= maxOffline {
+			clear(o.until)
+		}
+	}
+	o.until[addr] = time.Now().Add(d)
+}
+
+// left returns for how long an address is still to be left alone.
+func (o *offline) left(addr netip.Addr) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t, ok := o.until[addr]
+	if !ok {
+		return 0
+	}
+	left := time.Until(t)
+	if left <= 0 {
+		delete(o.until, addr)
+		return 0
+	}
+	return left
+}
+
+// shutOut is how long an address is left alone by all paths after it could not be reached: less than any path's back-off,
+// so that the one that found out is not shut out by itself.
+func shutOut(limits *throttle.Limits) time.Duration {
+	if d := limits.Connection.Offline; d > 0 {
+		return d * 3 / 4
+	}
+	return firstBackOff * 3 / 4
+}

@@ -1,0 +1,197 @@
+package delivery
+
+import (
+	"time"
+)
+
+// The engine holds at most Prefetch messages. Up to half of that, a path may hold as many as its own limit allows. Beyond
+// half, the paths on which something waits share half of the memory evenly. Beyond seven eighths memory is short: what
+// paths hold beyond their share is parked, and if that is not enough, all that waits on paths without a connection.
+
+// heaped reports whether more than half of the memory is taken.
+func (e *Engine) heaped() bool { return e.held.Load() > int64(e.Prefetch)/2 }
+
+// short reports whether memory is nearly full.
+func (e *Engine) short() bool { return e.held.Load() > int64(e.Prefetch)*7/8 }
+
+// share is how many messages a path may hold while memory is heaped.
+func (e *Engine) share() int {
+	return max(2, e.Prefetch/2/max(1, int(e.waiting.Load())))
+}
+
+// relieve parks messages when memory is short. It only orders that; one such order is out at a time, and after one that
+// freed nothing there is none for a second.
+func (e *Engine) relieve() {
+	if !e.relieving.CompareAndSwap(false, true) {
+		return
+	}
+	e.settler.call(func() {
+		if e.trim() == 0 {
+			time.AfterFunc(time.Second, func() { e.relieving.Store(false) })
+			return
+		}
+		e.relieving.Store(false)
+	})
+}
+
+// trim parks what paths hold beyond their share and then, until a quarter of the memory is free, all that waits on paths
+// without a connection. It returns how many messages it parked.
+func (e *Engine) trim() (parked int) {
+	paths := e.allPaths()
+	for _, p := range paths {
+		parked += p.trim(false)
+	}
+	for _, p := range paths {
+		if e.held.Load()-int64(parked) <= int64(e.Prefetch)*3/4 {
+			break
+		}
+		parked += p.trim(true)
+	}
+	return parked
+}
+
+// trim parks the end of the ready list beyond its capacity; all of it, when all is set and no connection takes from it.
+func (p *path) trim(all bool) int {
+	p.mu.Lock()
+	limit := p.capacity()
+	if all && p.stuck() {
+		limit = 0
+	}
+	var over []*job
+	for p.ready.n > limit {
+		j := p.ready.last
+		p.drop(j)
+		p.notePark(j.domain)
+		over = append(over, j)
+	}
+	p.mu.Unlock()
+	for _, j := range over {
+		p.e.park(j, "memory is short")
+	}
+	return len(over)
+}
+
+// capacity is the largest length of the ready list: the throttle's, and less while memory is heaped. p.mu is held.
+func (p *path) capacity() int {
+	limit := p.e.Throttle.Limits(p.key.Path).Queue.Messages
+	if limit <= 0 {
+		limit = p.e.PathQueue
+	}
+	if p.e.heaped() {
+		limit = min(limit, p.e.share())
+	}
+	return limit
+}
+
+// room reports whether the ready list takes another job. While older messages of the path are parked, new ones fill
+// only half of it: the other half is for those that come back. p.mu is held.
+func (p *path) room() bool {
+	if p.e.short() && p.stuck() {
+		return false
+	}
+	limit := p.capacity()
+	if len(p.parked) > 0 && !p.asking && p.expected <= 0 {
+		limit = max(1, limit/2)
+	}
+	return p.ready.n < limit
+}
+
+// stuck reports whether no connection takes from the ready list. p.mu is held.
+func (p *path) stuck() bool {
+	if p.open > 0 {
+		return p.sendTo.After(time.Now().Add(time.Second))
+	}
+	return p.starting > 0 || p.starved || p.offlineTo.After(time.Now()) || p.connectTo.After(time.Now())
+}
+
+// maxParkedDomains bounds what a path remembers of parked domains; what it forgets comes back after queue.MaxParked.
+const maxParkedDomains = 10000
+
+// notePark remembers that messages of a domain are parked. p.mu is held.
+func (p *path) notePark(domain string) {
+	if p.parked == nil {
+		p.parked = make(map[string]struct{})
+	}
+	if len(p.parked) < maxParkedDomains {
+		p.parked[domain] = struct{}{}
+	}
+}
+
+// refill asks for parked messages once the list is half empty and something can become of them. After a failure only a
+// few are fetched: enough to try again with. p.mu is held.
+func (p *path) refill() {
+	if len(p.parked) == 0 || p.asking {
+		return
+	}
+	n := max(1, p.capacity()/2) - p.ready.n
+	if p.failures > 0 && p.open == 0 {
+		n = min(n, fewAgain-p.ready.n)
+	}
+	if n <= 0 {
+		return
+	}
+	if until := p.fruitless(); !until.IsZero() {
+		p.wakeAt(until)
+		return
+	}
+	p.asking = true
+	domains := make([]string, 0, min(len(p.parked), n))
+	for domain := range p.parked {
+		if len(domains) == n {
+			break
+		}
+		domains = append(domains, domain)
+	}
+	p.e.settler.call(func() {
+		total, empty, err := p.e.unpark(domains, n)
+		p.unparked(total, empty, err)
+	})
+}
+
+// fewAgain is how many parked messages are fetched for a path on which the last connection failed.
+const fewAgain = 10
+
+// fruitless returns until when parked messages would only wait here as well, or be parked again; the zero time when they
+// would not. p.mu is held.
+func (p *path) fruitless() (until time.Time) {
+	now := time.Now()
+	if p.e.short() && p.stuck() {
+		until = now.Add(time.Second)
+	}
+	if p.open == 0 && p.offlineTo.After(until) {
+		until = p.offlineTo
+	}
+	if p.expected > 0 && p.askTo.After(until) {
+		until = p.askTo
+	}
+	if p.barred.After(until) {
+		until = p.barred
+	}
+	if !until.After(now) {
+		return time.Time{}
+	}
+	return until
+}
+
+// onTheWay is how long messages that were let go are waited for: some may have been finished on the way, or taken another.
+const onTheWay = time.Second
+
+// askAgain is the pause after the queue could not be asked for parked messages.
+const askAgain = 5 * time.Second
+
+// unparked notes how many messages are on their way, and which domains have no more.
+func (p *path) unparked(n int, empty []string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asking = false
+	p.expected = max(0, p.expected+n)
+	p.askTo = time.Now().Add(onTheWay)
+	for _, domain := range empty {
+		delete(p.parked, domain)
+	}
+	if err != nil {
+		p.barred = time.Now().Add(askAgain)
+		p.e.Logger.Warn("fetching parked messages failed; trying again", "path", p.key.Path.String(), "error", err, "in", askAgain)
+	}
+	p.advance()
+}

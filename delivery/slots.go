@@ -1,0 +1,159 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Slots limits simultaneous connections. throttle.Slots is one that incoming connections share.
+type Slots interface {
+	Acquire(context.Context) error
+	TryAcquire() bool
+	Release()
+}
+
+// starved lists the paths that wait for a connection slot, in the order in which they came. One goroutine waits for
+// slots on their behalf; meanwhile connections of other paths give up theirs.
+type starved struct {
+	e       *Engine
+	mu      sync.Mutex
+	paths   []*path
+	feeding bool
+	need    atomic.Pointer[need]
+	done    sync.WaitGroup
+}
+
+// need asks for the slot of one connection.
+type need struct {
+	p    *path
+	open int // connections that p has
+}
+
+// starve queues the path for a slot. p.mu is held.
+func (p *path) starve() {
+	if p.starved {
+		return
+	}
+	p.starved = true
+	s := &p.e.starved
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paths = append(s.paths, p)
+	if !s.feeding {
+		s.feeding = true
+		s.done.Add(1)
+		go s.run()
+	}
+}
+
+// run acquires a slot for each path in turn until none waits.
+func (s *starved) run() {
+	defer s.done.Done()
+	for {
+		s.mu.Lock()
+		if len(s.paths) == 0 {
+			s.feeding = false
+			s.paths = nil
+			s.mu.Unlock()
+			return
+		}
+		p := s.paths[0]
+		s.paths = s.paths[1:]
+		s.mu.Unlock()
+		s.feed(p)
+	}
+}
+
+// feedTime is how long one path is first in line.
+const feedTime = time.Second
+
+// feed waits for a slot and makes a connection of p with it, or gives it back when p needs none any more. When none
+// comes, p joins the end of the line.
+func (s *starved) feed(p *path) {
+	p.mu.Lock()
+	open := p.open
+	wanted := p.ready.n > 0
+	p.mu.Unlock()
+	acquired := s.e.Slots.TryAcquire()
+	if !acquired && wanted {
+		s.need.Store(&need{p, open})
+		s.stealIdle(p)
+		ctx, cancel := context.WithTimeout(s.e.consume, feedTime)
+		acquired = s.e.Slots.Acquire(ctx) == nil
+		cancel()
+		s.need.Store(nil)
+	}
+	p.mu.Lock()
+	p.starved = false
+	if acquired && !s.e.stopping.Load() && p.ready.n > 0 && p.wantsConnection() && p.mayConnect() {
+		p.connect()
+		acquired = false
+	} else if !acquired {
+		p.advance()
+	}
+	p.mu.Unlock()
+	if acquired {
+		s.e.Slots.Release()
+	}
+}
+
+// stealIdle ends an idle connection of another path.
+func (s *starved) stealIdle(needy *path) {
+	for _, p := range s.e.allPaths() {
+		if p != needy && p.dismissOldest() {
+			return
+		}
+	}
+}
+
+// timeSlice is how many mails a path's only connection carries before it makes room for a path that has none.
+const timeSlice = 20
+
+// asks reports whether a connection should end for the sake of another path: when its own path has at least two more than
+// that one, or when that one has none and this one had its share.
+func (s *starved) asks(c *connection) bool {
+	n := s.need.Load()
+	if n == nil || n.p == c.p {
+		return false
+	}
+	c.p.mu.Lock()
+	open := c.p.open
+	c.p.mu.Unlock()
+	return open > n.open+1 || n.open == 0 && c.sent >= timeSlice
+}
+
+// yields reports whether this very connection is the one to end: one without work always is.
+func (s *starved) yields(c *connection, idle bool) bool {
+	n := s.need.Load()
+	return n != nil && n.p != c.p && (idle || s.asks(c)) && s.need.CompareAndSwap(n, nil)
+}
+
+// slots is the limit of an engine that was given none.
+type slots chan struct{}
+
+func newSlots(n int) slots { return make(slots, n) }
+
+// Acquire waits for a slot.
+func (s slots) Acquire(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TryAcquire takes a slot if there is one.
+func (s slots) TryAcquire() bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// Release gives a slot back.
+func (s slots) Release() { <-s }
