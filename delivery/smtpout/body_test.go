@@ -121,16 +121,25 @@ func (f *faulty) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func TestBodyThatCannotBeRead(t *testing.T) {
+	damage := &queue.DamageError{Reason: "its checksum does not match"}
 	for name, body := range map[string]*faulty{
-		"small":             {size: 100, err: errors.New("disk on fire"), reads: 100},
-		"large":             {size: 1 << 20, err: errors.New("disk on fire"), reads: 100},
-		"within the mail":   {size: 1 << 20, from: 1 << 19, err: errors.New("disk on fire"), reads: 10},
-		"shorter than said": {size: 1 << 20, from: 1 << 19, err: io.EOF, reads: 10},
+		"damaged":                 {size: 1 << 20, err: damage, reads: 100},
+		"damaged within the mail": {size: 1 << 20, from: 1 << 19, err: damage, reads: 10},
+		"small":                   {size: 100, err: errors.New("disk on fire"), reads: 100},
+		"large":                   {size: 1 << 20, err: errors.New("disk on fire"), reads: 100},
+		"within the mail":         {size: 1 << 20, from: 1 << 19, err: errors.New("disk on fire"), reads: 10},
+		"shorter than said":       {size: 1 << 20, from: 1 << 19, err: io.EOF, reads: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tx, got := deliverBody(t, body, "8BITMIME")
 			require.Equal(t, queue.StateStorage, tx.Result.State)
-			require.Equal(t, queue.Error, tx.Result.Result)
+			if body.err == damage {
+				require.Equal(t, queue.Lost, tx.Result.Result)
+				require.Equal(t, 554, tx.Result.Code, "trying again is no use")
+			} else {
+				require.Equal(t, queue.Error, tx.Result.Result)
+				require.Less(t, tx.Result.Code, 500)
+			}
 			require.Contains(t, tx.Result.Description, "cannot be read")
 			require.False(t, tx.Unsent)
 			require.Empty(t, got, "no half a mail is delivered")

@@ -299,7 +299,9 @@ func (c *connection) stopped(m *mail, state queue.ResultState, err error) {
 	switch {
 	case isReadError(err):
 		c.broken = true
-		c.settle(m, queue.StateStorage, queue.Error).Description = "the mail cannot be read: " + printable(err.Error())
+		f := unreadable(err)
+		r := c.settle(m, f.state, f.outcome())
+		r.Code, r.Status, r.Description = f.code, f.status, f.text
 	case c.watch.interrupted():
 		c.part(m, state, err, true)
 	case c.ignored > 0, state == queue.StateMailFrom && m.number > 1:

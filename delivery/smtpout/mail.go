@@ -103,7 +103,7 @@ func (c *connection) prepareAddresses(m *mail) *fault {
 // prepareBody finds out what the mail looks like and so how it goes.
 func (c *connection) prepareBody(m *mail) *fault {
 	if err := m.load(); err != nil {
-		return &fault{queue.StateStorage, 451, "4.3.0", "the mail cannot be read: " + printable(err.Error())}
+		return unreadable(err)
 	}
 	if m.shape.eight && !c.ext.eightBit {
 		if body, ok := downConvert(m.body); ok {
@@ -116,6 +116,24 @@ func (c *connection) prepareBody(m *mail) *fault {
 		m.wire = m.shape.size
 	}
 	return nil
+}
+
+// unreadable tells how a mail ends that cannot be read: one that is damaged fails for good, as no later attempt can read it
+// either.
+func unreadable(err error) *fault {
+	text := "the mail cannot be read: " + printable(err.Error())
+	if _, damaged := errors.AsType[*queue.DamageError](err); damaged {
+		return &fault{queue.StateStorage, 554, "5.3.0", text}
+	}
+	return &fault{queue.StateStorage, 451, "4.3.0", text}
+}
+
+// outcome is that of the result: a mail that storage no longer has is lost.
+func (f *fault) outcome() queue.Outcome {
+	if f.state == queue.StateStorage && f.code >= 500 {
+		return queue.Lost
+	}
+	return queue.Error
 }
 
 // load brings small mails into memory and scans the mail.

@@ -57,7 +57,7 @@ func (c *connection) unsent(tx *delivery.Transaction, state queue.ResultState, t
 
 // decline settles a mail that is not sent to this remote, with a reply of our own making.
 func (c *connection) decline(tx *delivery.Transaction, f *fault) {
-	tx.Result = c.result(f.state, queue.Error)
+	tx.Result = c.result(f.state, f.outcome())
 	tx.Result.Code, tx.Result.Status, tx.Result.Description = f.code, f.status, f.text
 	tx.Text = strconv.Itoa(f.code) + " " + f.status + " " + f.text
 }
