@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -21,7 +22,7 @@ type Named interface {
 
 // mechanisms returns the AUTH mechanisms of the backend.
 func (c *session) mechanisms() []string {
-	if a, ok := c.backend.(smtp.AuthSession); ok {
+	if a, ok := c.backend.(smtp.AuthSession); ok && !c.probe {
 		return a.AuthMechanisms()
 	}
 	return nil
@@ -73,7 +74,7 @@ func (c *session) exchange(mechanism, initial string, given bool) {
 	var name nameListener
 	for {
 		name.hear(mechanism, response)
-		challenge, done, err := server.Next(response)
+		challenge, done, err := c.next(server, response)
 		if err != nil {
 			c.denied(err)
 			return
@@ -89,6 +90,17 @@ func (c *session) exchange(mechanism, initial string, given bool) {
 	c.secret = false
 	c.conn.info.User = userName(server, c.backend, name.name)
 	c.reply(235, wire.Status{2, 7, 0}, "Logged in")
+}
+
+// authWatch is how long a login takes before the connection is looked after meanwhile.
+const authWatch = 20 * time.Millisecond
+
+// next has the mechanism go on, which may ask somebody far away. The session's context ends when the client goes.
+func (c *session) next(server sasl.Server, response []byte) (challenge []byte, done bool, err error) {
+	if response != nil {
+		defer c.w.Watch(authWatch, c.cancel)()
+	}
+	return server.Next(response)
 }
 
 // challenge sends a challenge and reads the response to it.

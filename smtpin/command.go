@@ -141,6 +141,8 @@ func (c *session) minor(verb, args string) {
 		c.reply(214, wire.Status{2, 0, 0}, "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT; see RFC 5321")
 	case "EXPN", "TURN", "ETRN", "SEND", "SOML", "SAML":
 		c.wrong(502, wire.Status{5, 5, 1}, verb+" is not offered here")
+	case "PROXY":
+		c.notProxy()
 	case "GET", "POST", "HEAD", "PUT", "OPTIONS", "DELETE", "CONNECT", "PATCH", "TRACE", "PRI":
 		c.reply(500, wire.Status{5, 5, 1}, "This is a mail server, not a web server")
 		c.close()

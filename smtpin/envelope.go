@@ -15,6 +15,8 @@ func (c *session) ready() bool {
 	switch {
 	case c.backend == nil:
 		c.wrong(503, wire.Status{5, 5, 1}, "Say EHLO first")
+	case c.probe:
+		c.wrong(554, wire.Status{5, 7, 1}, "The PROXY header names no client")
 	case c.policy.RequireTLS && c.conn.info.TLS == nil:
 		c.wrong(530, wire.Status{5, 7, 0}, "Begin TLS with STARTTLS first")
 	case c.policy.RequireAuth && c.conn.info.User == "":

@@ -17,6 +17,12 @@ type Listener struct {
 	// Allow is asked for each connection, so it may change its mind.
 	Allow func(netip.Addr) bool
 
+	// Proxies says which addresses are proxies: what connects from there must begin with a PROXY header, of version 1 or 2, within 5
+	// seconds. The header's addresses then stand in place of the connection's everywhere, Prefixes and Allow included. A
+	// header without addresses, as for a health check, makes a connection that can do all but log in and send mail, and that
+	// the monitor is not told of. Nil: there are none. From anybody else a PROXY header is an error.
+	Proxies func(netip.Addr) bool
+
 	// ImplicitTLS begins TLS with the first byte (RFC 8314). Otherwise STARTTLS is offered when the server has TLS.
 	ImplicitTLS bool
 	// RequireTLS refuses MAIL, RCPT and AUTH before TLS with 530 5.7.0.

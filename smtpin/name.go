@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // nameRetry is how long a failed look-up of our own name is believed.
@@ -17,6 +19,9 @@ type names struct {
 	mu   sync.Mutex
 	seen map[netip.Addr]*ownName
 }
+
+// maxNames bounds what is remembered: our own addresses are few, those in PROXY headers need not be.
+const maxNames = 1000
 
 type ownName struct {
 	mu    sync.Mutex
@@ -51,7 +56,7 @@ func (s *Server) reverseName(ctx context.Context, local netip.Addr) string {
 	s.names.mu.Lock()
 	n := s.names.seen[local]
 	if n == nil {
-		if s.names.seen == nil {
+		if s.names.seen == nil || len(s.names.seen) >= maxNames {
 			s.names.seen = make(map[netip.Addr]*ownName)
 		}
 		n = &ownName{}
@@ -75,6 +80,11 @@ func (s *Server) reverseName(ctx context.Context, local netip.Addr) string {
 		n.until = time.Now().Add(nameRetry)
 		return ""
 	}
-	n.name = strings.TrimSuffix(found[0], ".")
+	name := strings.TrimSuffix(found[0], ".")
+	if !addr.ValidDomain(name, addr.Loose) {
+		n.until = time.Now().Add(nameRetry)
+		return ""
+	}
+	n.name = name
 	return n.name
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
@@ -34,6 +36,11 @@ type Server struct {
 	Resolver Resolver
 	// Greeting is the text after our name in the greeting. "": "ESMTP ready", or "LMTP ready".
 	Greeting string
+
+	// Blocked says which clients are refused at the greeting whatever listener they come through, and how: by a reply of 4yz or
+	// 5yz, in which zero values stand for 554 5.7.1 and a text. It returns nil for those that are not, must not block, and
+	// its replies are not changed. Nil: nobody is blocked.
+	Blocked func(client netip.Addr) *smtp.SMTPError
 
 	// TLS returns the configuration for a new handshake; nil, or nil from it: no TLS. See CertFile for certificates that
 	// change.
@@ -174,6 +181,26 @@ func (s *Server) monitor() monitor.Monitor {
 		return monitor.Discard
 	}
 	return s.Monitor
+}
+
+// blocked returns the reply for a blocked client, or nil.
+func (s *Server) blocked(client netip.Addr) *smtp.SMTPError {
+	if s.Blocked == nil || !client.IsValid() {
+		return nil
+	}
+	e := s.Blocked(client)
+	if e == nil {
+		return nil
+	}
+	reply := *e
+	if reply.Code < 400 || reply.Code > 599 {
+		reply.Code = 554
+	}
+	if reply.EnhancedCode == smtp.EnhancedCodeNotSet {
+		reply.EnhancedCode = smtp.EnhancedCode{reply.Code / 100, 7, 1}
+	}
+	reply.Message = or(reply.Message, "Mail from your address is not accepted")
+	return &reply
 }
 
 func (s *Server) tlsConfig() *tls.Config {

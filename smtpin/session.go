@@ -26,6 +26,7 @@ type session struct {
 	cancel context.CancelFunc
 	tap    monitor.Transcript
 
+	probe   bool         // a proxy asks whether we are well: there is no client
 	counted netip.Addr   // under which the server counts it; guarded by Server.mu
 	backend smtp.Session // nil until the client has said its name
 	closing bool         // the connection ends after the replies that wait
@@ -61,6 +62,9 @@ func (c *session) run() {
 	defer c.w.Release()
 	defer c.cancel()
 	defer c.guard()
+	if !c.introduce() {
+		return
+	}
 	if !c.admit() {
 		c.finish()
 		return
@@ -92,7 +96,14 @@ func (c *session) talk() {
 
 // admit refuses clients that may not connect.
 func (c *session) admit() bool {
+	if c.probe {
+		return true
+	}
 	remote := c.conn.Remote().Addr()
+	if e := c.srv.blocked(remote); e != nil {
+		c.turnAway(e.Code, statusOf(e), e.Message)
+		return false
+	}
 	switch {
 	case !c.policy.allows(remote):
 		c.turnAway(554, wire.Status{5, 7, 1}, "You may not connect from here")
@@ -140,7 +151,11 @@ func (c *session) greet() bool {
 
 // watch sets the transcript up.
 func (c *session) watch() {
-	c.tap = c.srv.monitor().Tap(monitor.Session{Incoming: true, Local: c.conn.Local(), Remote: c.conn.Remote()})
+	m := c.srv.monitor()
+	if c.probe {
+		m = monitor.Discard
+	}
+	c.tap = m.Tap(monitor.Session{Incoming: true, Local: c.conn.Local(), Remote: c.conn.Remote()})
 	c.w.Sent = func(flight []byte) {
 		if c.tap.Watched() {
 			c.tap.Line(monitor.FromUs, flight)
@@ -231,6 +246,8 @@ func (c *session) readFailed(err error) {
 		c.reply(421, wire.Status{4, 4, 2}, "Time-out, closing the connection")
 	case wire.ErrBareLF:
 		c.reply(500, wire.Status{5, 5, 2}, "Lines must end in CRLF, closing the connection")
+	case wire.ErrProxyHere:
+		c.notProxy()
 	case wire.ErrBinary:
 		c.reply(554, wire.Status{5, 5, 0}, "This is not a port for TLS from the first byte")
 	}
@@ -307,8 +324,11 @@ func statusOf(e *smtp.SMTPError) wire.Status {
 	return wire.Status(e.EnhancedCode)
 }
 
-// observe tells the monitor of an event.
+// observe tells the monitor of an event. Probes do not count.
 func (c *session) observe(kind monitor.Kind, code int, text string) {
+	if c.probe {
+		return
+	}
 	c.srv.monitor().Observe(&monitor.Event{
 		Kind: kind, Time: time.Now(), MTA: c.conn.Local().Addr(), Remote: c.conn.Remote(), Code: code, Text: text,
 	})

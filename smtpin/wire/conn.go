@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -129,12 +130,17 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	return &s
 }
 
-// StartTLS sends waiting replies and makes the handshake. The caller makes sure that nothing is buffered.
+// StartTLS sends waiting replies and makes the handshake. What is buffered counts as its beginning: where that could have come
+// in the clear, the caller makes sure that nothing is.
 func (c *Conn) StartTLS(ctx context.Context, config *tls.Config) error {
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	return c.Handshake(ctx, tls.Server(c.raw, config))
+	under := c.raw
+	if c.Buffered() > 0 {
+		under = &rewound{Conn: c.raw, early: bytes.Clone(c.buffered())}
+	}
+	return c.Handshake(ctx, tls.Server(under, config))
 }
 
 // Handshake makes the handshake of t, which must be over this connection, and goes on with it.

@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"errors"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // Limits of lines, in bytes with CRLF.
@@ -52,7 +54,7 @@ func hasVerb(line []byte, verb string) bool {
 // ReadLine returns the next line without its CRLF; it is valid until the next read. A line of more than max bytes (zero: what
 // CommandLimit says) fails with ErrLong as soon as that is seen, and is discarded by the next call; if it has not ended by MaxEndless
 // that call fails with ErrEndless. A line that ends in LF alone fails with ErrBareLF. A TLS handshake where a line should be
-// fails with ErrBinary.
+// fails with ErrBinary, a PROXY header of version 2 with ErrProxyHere.
 func (c *Conn) ReadLine(max int) ([]byte, error) {
 	if c.skip > 0 {
 		if err := c.skipLine(); err != nil {
@@ -64,6 +66,9 @@ func (c *Conn) ReadLine(max int) ([]byte, error) {
 		b := c.buffered()
 		if len(b) > 0 && b[0] == 0x16 { // TLS record: handshake (RFC 8446 §5.1)
 			return nil, ErrBinary
+		}
+		if len(b) > 2 && b[0] == '\r' && bytes.HasPrefix(b, proxyproto.SIGV2) {
+			return nil, ErrProxyHere
 		}
 		limit := max
 		if limit == 0 {
