@@ -108,7 +108,7 @@ type PerConnection struct {
 	Messages    int           // then it is closed
 	Bytes       int64         // then it is closed
 	MinMessages int           // waiting for each open connection before another one is opened
-	Idle        time.Duration // kept open without work; zero: closed at once
+	Idle        time.Duration // kept open without work; zero: the engine's default; negative: closed at once
 	Offline     time.Duration // a target is left alone after a failed connect; zero: the engine's back-off
 	Spread      bool          // spread messages over connections instead of filling one
 	Security    string        // as queue.Security; "" means opportunistic
