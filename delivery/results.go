@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/mailheader"
@@ -58,42 +59,87 @@ func published(j *job) *queue.Message {
 const maxHeader = 64 << 10
 
 // extracted makes the property of the same name: from, to, subject and the whole header of the mail, and the parts of
-// both addresses.
+// both addresses. It is written by hand: with a results queue, that happens for every message.
 func extracted(m *queue.Message) json.RawMessage {
-	type address struct {
-		Domain string `json:"domain"`
-		Local  string `json:"local"`
-	}
-	parts := func(a string) address {
-		local, domain := addr.Split(a)
-		return address{domain, local}
-	}
-	out := struct {
-		From      string      `json:"from,omitempty"`
-		To        string      `json:"to,omitempty"`
-		Subject   string      `json:"subject,omitempty"`
-		Headers   [][2]string `json:"headers,omitempty"`
-		Envelope  address     `json:"envelope"`
-		Recipient address     `json:"recipient"`
-	}{Envelope: parts(m.Envelope), Recipient: parts(m.Recipient)}
-	s := mailheader.NewScanner(readHeader(m.Body))
+	header := readHeader(m.Body)
+	dst := make([]byte, 0, 256+2*len(header))
+	dst = append(dst, '{')
+	dst = appendHeader(dst, header)
+	dst = append(dst, `"envelope":`...)
+	dst = appendAddress(dst, m.Envelope)
+	dst = append(dst, `,"recipient":`...)
+	dst = appendAddress(dst, m.Recipient)
+	return append(dst, '}')
+}
+
+func appendAddress(dst []byte, address string) []byte {
+	local, domain := addr.Split(address)
+	dst = append(dst, `{"domain":`...)
+	dst = appendQuoted(dst, domain)
+	dst = append(dst, `,"local":`...)
+	dst = appendQuoted(dst, local)
+	return append(dst, '}')
+}
+
+// appendHeader appends the first from, to and subject, and all fields as pairs of name and value; a comma follows each.
+func appendHeader(dst, header []byte) []byte {
+	var text []byte
+	known := [...]string{"from", "to", "subject"}
+	var found [len(known)]bool
+	s := mailheader.NewScanner(header)
 	for f, ok := s.Next(); ok; f, ok = s.Next() {
-		name, value := string(f.Name()), string(mailheader.AppendUnfolded(nil, f.Value()))
-		out.Headers = append(out.Headers, [2]string{name, value})
-		switch {
-		case f.Is("from") && out.From == "":
-			out.From = value
-		case f.Is("to") && out.To == "":
-			out.To = value
-		case f.Is("subject") && out.Subject == "":
-			out.Subject = value
+		for i, name := range known {
+			if !found[i] && f.Is(name) {
+				found[i] = true
+				text = mailheader.AppendUnfolded(text[:0], f.Value())
+				dst = append(appendQuoted(dst, name), ':')
+				dst = append(appendQuoted(dst, text), ',')
+			}
 		}
 	}
-	text, err := json.Marshal(out)
-	if err != nil { // strings always marshal
-		return nil
+	s = mailheader.NewScanner(header)
+	n := 0
+	for f, ok := s.Next(); ok; f, ok = s.Next() {
+		if len(f.Name()) == 0 {
+			continue // not a field
+		}
+		if n++; n == 1 {
+			dst = append(dst, `"headers":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		text = mailheader.AppendUnfolded(text[:0], f.Value())
+		dst = append(appendQuoted(append(dst, '['), f.Name()), ',')
+		dst = append(appendQuoted(dst, text), ']')
 	}
-	return text
+	if n > 0 {
+		dst = append(dst, "],"...)
+	}
+	return dst
+}
+
+// appendQuoted appends a JSON string; bytes that are not UTF-8 become U+FFFD.
+func appendQuoted[T string | []byte](dst []byte, s T) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ' || c == 0x7f:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
+			dst = utf8.AppendRune(dst, r)
+			i += n
+			continue
+		}
+		i++
+	}
+	return append(dst, '"')
 }
 
 // readHeader returns the beginning of a mail, as far as its header goes.
@@ -101,8 +147,16 @@ func readHeader(body queue.Body) []byte {
 	if body == nil {
 		return nil
 	}
-	head := make([]byte, min(body.Size(), maxHeader))
-	n, _ := body.ReadAt(head, 0)
-	end, _ := mailheader.Length(head[:n], 0)
+	var head []byte
+	if m, ok := body.(interface{ Bytes() []byte }); ok {
+		head = m.Bytes()
+		head = head[:min(len(head), maxHeader)]
+	}
+	if head == nil {
+		head = make([]byte, min(body.Size(), maxHeader))
+		n, _ := body.ReadAt(head, 0)
+		head = head[:n]
+	}
+	end, _ := mailheader.Length(head, 0)
 	return head[:end]
 }
