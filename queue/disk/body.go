@@ -155,7 +155,8 @@ type memoryMail struct{ mail }
 // Bytes returns the mail, which must not be changed.
 func (m *memoryMail) Bytes() []byte { return m.data }
 
-// shareBody makes g use a mail that is stored already, unless it is gone.
+// shareBody makes g use a mail that is stored already, unless it is gone. One that is damaged is shared too: a message
+// that goes back to its queue is told of the damage when it is handed out the next time.
 func (q *Queue) shareBody(g *group, m *mail) (int, bool) {
 	if m.q != q {
 		return 0, false
@@ -167,7 +168,7 @@ func (q *Queue) shareBody(g *group, m *mail) (int, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b := q.body(m.index, m.id)
-	if b == nil || b.flags&bodyDamaged != 0 {
+	if b == nil {
 		return 0, false
 	}
 	b.refs++
