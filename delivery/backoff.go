@@ -147,18 +147,18 @@ func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
 }
 
-// offline remembers the addresses that could not be reached a moment ago, whatever path tried. It is bounded: when it is
+// offline remembers the addresses and ports that could not be reached a moment ago, whatever path tried. It is bounded: when it is
 // full, what is out of date goes, or everything.
 type offline struct {
 	mu    sync.Mutex
-	until map[netip.Addr]time.Time
+	until map[netip.AddrPort]time.Time
 }
 
 const maxOffline = 10000
 
-func (o *offline) init() { o.until = make(map[netip.Addr]time.Time) }
+func (o *offline) init() { o.until = make(map[netip.AddrPort]time.Time) }
 
-func (o *offline) add(addr netip.Addr, d time.Duration) {
+func (o *offline) add(addr netip.AddrPort, d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.until) >= maxOffline {
@@ -176,7 +176,7 @@ func (o *offline) add(addr netip.Addr, d time.Duration) {
 }
 
 // left returns for how long an address is still to be left alone.
-func (o *offline) left(addr netip.Addr) time.Duration {
+func (o *offline) left(addr netip.AddrPort) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	t, ok := o.until[addr]

@@ -82,7 +82,8 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		r.mismatch = true
 		return false, true
 	}
-	if left := c.e.offline.left(addr); left > 0 {
+	target := netip.AddrPortFrom(addr, uint16(orDefault(host.Port, 25)))
+	if left := c.e.offline.left(target); left > 0 {
 		r.later(throttle.Wait{For: left, Limit: "connection_offline", Rule: "back-off"})
 		return false, true
 	}
@@ -92,7 +93,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		return false, true
 	}
 	r.tried++
-	c.target = netip.AddrPortFrom(addr, uint16(orDefault(host.Port, 25)))
+	c.target = target
 	c.event(monitor.ConnStarting, "")
 	conn, err := c.e.Sender.Open(c.e.consume, c.hop(host, r.route))
 	if err == nil {
@@ -121,7 +122,7 @@ func (r *round) refused(failure *Failure, addr netip.Addr) {
 		c.event(monitor.Strange, result.Description)
 	}
 	if result.State == queue.StateConnect {
-		c.e.offline.add(addr, shutOut(c.limits))
+		c.e.offline.add(c.target, shutOut(c.limits))
 	}
 }
 
