@@ -39,7 +39,7 @@ func TestManyMailsGoOnceEach(t *testing.T) {
 		}
 		w.publishMany(n, "example.com")
 		w.start()
-		time.Sleep(10 * time.Second)
+		w.sleep(10 * time.Second)
 		require.Equal(t, n, w.sender.count())
 		require.Equal(t, n, w.stats("success").Ready)
 		require.Zero(t, w.left("outbox"))
@@ -60,7 +60,7 @@ func TestTemporaryRefusalIsRetried(t *testing.T) {
 		}
 		w.start()
 		w.publish(mail("someone@example.com"))
-		time.Sleep(time.Hour)
+		w.sleep(time.Hour)
 		var after []time.Duration
 		for _, s := range w.sender.all() {
 			after = append(after, s.at.Sub(begun).Round(time.Second))

@@ -84,6 +84,12 @@ func (w *world) shutDown() {
 // settled waits until nothing moves any more.
 func (w *world) settled() { synctest.Wait() }
 
+// sleep lets d pass and then waits until nothing moves any more.
+func (w *world) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // mail makes a message to a recipient.
 func mail(recipient string) *queue.Message {
 	return &queue.Message{Envelope: "sender@sluice.test", Recipient: recipient, ID: recipient,
