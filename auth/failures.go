@@ -1,0 +1,72 @@
+package auth
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Failures tells how often an address or a name was rejected lately. Either Address or Username is set.
+type Failures struct {
+	Address  netip.Prefix // a single IPv4 address, or a /64
+	Username string       // in lower case; what users type here by mistake may be a password: do not log it
+	Rejected int          // since the count was last cleared
+	Last     time.Time    // the latest rejection
+	Until    time.Time    // refused until then; in the past, or zero: not refused
+}
+
+// Failures lists up to most entries, those with the latest rejections first, addresses before names. 0 lists all.
+func (l *Limit) Failures(most int) []Failures {
+	l.once.Do(l.prepare)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	var all []Failures
+	l.addresses.each(now, func(o *offender[netip.Prefix]) bool {
+		all = append(all, Failures{Address: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
+		return most <= 0 || len(all) < most
+	})
+	if most > 0 && len(all) >= most {
+		return all
+	}
+	l.names.each(now, func(o *offender[string]) bool {
+		all = append(all, Failures{Username: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
+		return most <= 0 || len(all) < most
+	})
+	return all
+}
+
+// Pardon clears the count of an address, or of the network it is counted with.
+func (l *Limit) Pardon(address netip.Addr) {
+	l.once.Do(l.prepare)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if key, ok := addressKey(netip.AddrPortFrom(address, 0)); ok {
+		l.addresses.clear(key)
+	}
+}
+
+// PardonUser clears the count of a user name.
+func (l *Limit) PardonUser(name string) {
+	l.once.Do(l.prepare)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.names.clear(nameKey(name))
+}
+
+// each visits who has failed lately, the latest first, until visit returns false.
+func (o *offenders[K]) each(now time.Time, visit func(*offender[K]) bool) {
+	for element := o.recent.Front(); element != nil; {
+		next := element.Next()
+		key := element.Value.(*offender[K]).key
+		if found := o.find(key, now); found != nil && !visit(found) {
+			return
+		}
+		element = next
+	}
+}
+
+// String says what it is.
+func (l *Limit) String() string { return "limit" }
+
+// GoString is String.
+func (l *Limit) GoString() string { return l.String() }
