@@ -42,9 +42,7 @@ func stored(t testing.TB, q *disk.Queue, name string, n int) []*queue.Message {
 // waiting returns how many messages are in each queue.
 func waiting(t testing.TB, q *disk.Queue) map[string]int {
 	t.Helper()
-	inspector, ok := any(q).(queue.Inspector)
-	require.True(t, ok, "the embedded queue cannot be inspected")
-	all, err := inspector.Queues(t.Context())
+	all, err := q.Queues(t.Context())
 	require.NoError(t, err)
 	counts := map[string]int{}
 	for _, s := range all {
@@ -59,4 +57,13 @@ func requireEmpty(t testing.TB, dir string) {
 	for name, n := range waiting(t, openQueue(t, dir)) {
 		require.Zero(t, n, "messages in the queue %s", name)
 	}
+}
+
+// waitingFor returns how many messages for a domain are in the outbox.
+func waitingFor(t testing.TB, q *disk.Queue, domain string) int {
+	t.Helper()
+	entries, next, err := q.List(t.Context(), queue.Filter{Queue: "outbox", Domain: domain}, "", 100_000)
+	require.NoError(t, err)
+	require.Empty(t, next)
+	return len(entries)
 }

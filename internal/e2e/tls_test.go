@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -48,10 +49,9 @@ func TestSTARTTLS(t *testing.T) {
 	k := newKeeper(t, &smtptest.Sink{TLS: offered})
 	set := certificate(t)
 	d := start(t, k.settings().with(set))
-	for _, name := range []string{"first.test", "second.test"} {
-		pool := writeCertificate(t, set, name)
-		eventually(t, "the certificate for "+name+" is used", func() bool { return d.certifies(t, name, pool) })
-	}
+	pool := writeCertificate(t, set, "new.test")
+	require.Eventually(t, func() bool { return d.certifies(t, "new.test", pool) }, patience, 200*time.Millisecond,
+		"a new certificate is not used")
 	d.send(t, &smtptest.Source{Messages: 3, Size: 1 << 10, TLS: &tls.Config{InsecureSkipVerify: true}})
 	for _, m := range k.await(t, 3) {
 		require.True(t, m.TLS, "the way out")
