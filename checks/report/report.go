@@ -1,0 +1,66 @@
+package report
+
+import (
+	"io"
+	"strings"
+)
+
+// Kind says what a mail reports.
+type Kind uint8
+
+// The kinds of reports.
+const (
+	None   Kind = iota // not a report
+	DSN                // a delivery status notification, often a bounce (RFC 3464)
+	MDN                // a disposition notification: read, deleted (RFC 8098)
+	ARF                // a complaint of a recipient, or a report on one failure of DMARC (RFC 5965, RFC 6591)
+	DMARC              // an aggregate report on DMARC (RFC 7489 §7.2, RFC 9990)
+	TLSRPT             // a report on TLS (RFC 8460)
+)
+
+// String returns the name of the kind as in "dsn"; "" for None.
+func (k Kind) String() string {
+	switch k {
+	case DSN:
+		return "dsn"
+	case MDN:
+		return "mdn"
+	case ARF:
+		return "arf"
+	case DMARC:
+		return "dmarc"
+	case TLSRPT:
+		return "tlsrpt"
+	}
+	return ""
+}
+
+// Limits of what is looked at.
+const (
+	maxScan   = 4 << 20   // bytes of a mail in which parts may begin
+	maxHeader = 32 << 10  // bytes of a part's header
+	maxParts  = 100       // in all
+	maxDepth  = 8         // parts within parts
+	maxOpened = 8         // attachments whose content is looked at
+	maxPacked = 1 << 20   // encoded bytes that are read of each
+	maxSeen   = 256 << 10 // decoded and unpacked bytes that are looked at of each
+)
+
+// Recognise tells what kind of report a mail is. mail has size bytes and begins with header, which includes the empty line at
+// its end. Both are read during the call only. It reads a few MiB at most and allocates some tens of KiB; when mail
+// cannot be read, what has been seen so far decides.
+func Recognise(header []byte, mail io.ReaderAt, size int64) Kind {
+	w := walker{mail: mail, size: size}
+	top := parsePart(header)
+	w.named = looksLikeSubject(subject(header))
+	if !top.multipart() {
+		return w.look(top, int64(len(header)))
+	}
+	return w.walk(top, int64(len(header)))
+}
+
+// looksLikeSubject reports whether a subject is that of an aggregate report (RFC 7489 §7.2.1.1, RFC 9990).
+func looksLikeSubject(s string) bool {
+	s = strings.ToLower(s)
+	return strings.Contains(s, "report domain:") && strings.Contains(s, "submitter:")
+}
