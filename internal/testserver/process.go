@@ -36,7 +36,9 @@ func Find(program string) string {
 	if path, err := exec.LookPath(program); err == nil {
 		return path
 	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/lib/postfix/sbin"} {
+	dirs := []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/lib/postfix/sbin"}
+	versions, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // where Debian keeps PostgreSQL's
+	for _, dir := range append(dirs, versions...) {
 		path := filepath.Join(dir, program)
 		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
 			return path
