@@ -1,0 +1,196 @@
+package settings
+
+import (
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// address is a database address taken apart.
+type address struct {
+	scheme string // sqlite, postgresql, mysql
+	path   string // sqlite: the file, or :memory:
+	user   string
+	pass   string
+	hosts  []hostPort
+	dbname string
+	params map[string]string
+}
+
+type hostPort struct {
+	host string // without brackets; empty: the driver's default
+	port int    // 0: the driver's default
+}
+
+// parameters lists what may follow the ? of an address.
+func parameters(scheme string) []string {
+	switch scheme {
+	case "postgresql":
+		return []string{"application_name", "connect_timeout", "host", "search_path", "sslcert", "sslkey", "sslmode", "sslrootcert", "target_session_attrs"}
+	case "mysql":
+		return []string{"socket", "tls"}
+	}
+	return nil
+}
+
+// parseAddress takes an address apart. What follows the :// is taken as it is typed: a user and password may contain @ and
+// /, and count as percent-encoded only when every % in them begins an escape. Errors never repeat any part of s but the names
+// of parameters and what cannot be a password.
+func parseAddress(s string) (address, error) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	a := address{scheme: strings.ToLower(scheme)}
+	if a.scheme == "postgres" {
+		a.scheme = "postgresql"
+	}
+	if !ok || !slices.Contains([]string{"sqlite", "postgresql", "mysql"}, a.scheme) {
+		return a, &AddressError{"it has to start with sqlite://, postgresql:// or mysql://"}
+	}
+	if strings.ContainsFunc(rest, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return a, &AddressError{"it contains a control character"}
+	}
+	if a.scheme == "sqlite" {
+		return a, a.setPath(rest)
+	}
+	return a, a.setServer(rest)
+}
+
+func (a *address) setPath(rest string) error {
+	switch {
+	case rest == "":
+		return &AddressError{"sqlite:// has to be followed by the path of a file"}
+	case strings.Contains(rest, "?"):
+		return &AddressError{"sqlite:// takes no parameters, and no ? in the path"}
+	case strings.HasSuffix(rest, "/"):
+		return &AddressError{"sqlite:// has to be followed by the path of a file, not a directory"}
+	}
+	a.path = rest
+	return nil
+}
+
+func (a *address) setServer(rest string) error {
+	end := len(rest)
+	if q := strings.IndexByte(rest, '?'); q >= 0 && (strings.Contains(rest[:q], "@") || !strings.Contains(rest[q:], "@")) {
+		end = q
+	}
+	server, query := rest[:end], strings.TrimPrefix(rest[end:], "?")
+	if at := strings.LastIndexByte(server, '@'); at >= 0 {
+		user, pass, _ := strings.Cut(server[:at], ":")
+		a.user, a.pass = decode(user), decode(pass)
+		server = server[at+1:]
+	}
+	hosts, name, _ := strings.Cut(server, "/")
+	if at := strings.IndexByte(name, '?'); at >= 0 { // the first ? belonged to a password
+		name, query = name[:at], name[at+1:]
+	}
+	a.dbname = decode(name)
+	if a.dbname == "" || strings.Contains(a.dbname, "/") {
+		return &AddressError{a.scheme + ":// has to name a database: " + a.scheme + "://user:password@host/database"}
+	}
+	if err := a.setHosts(hosts); err != nil {
+		return err
+	}
+	return a.setParams(query)
+}
+
+func (a *address) setHosts(hosts string) error {
+	for one := range strings.SplitSeq(hosts, ",") {
+		h := hostPort{host: one}
+		if colon := strings.LastIndexByte(one, ':'); colon >= 0 && !strings.HasSuffix(one, "]") {
+			port, err := strconv.Atoi(one[colon+1:])
+			if err != nil || port < 1 || port > 65535 {
+				return &AddressError{"the port is not a number from 1 to 65535"}
+			}
+			h = hostPort{host: one[:colon], port: port}
+		}
+		if inner, ok := strings.CutPrefix(h.host, "["); ok {
+			inner, ok = strings.CutSuffix(inner, "]")
+			if !ok || net.ParseIP(inner) == nil {
+				return &AddressError{"what is in brackets is not an IPv6 address"}
+			}
+			h.host = inner
+		} else if strings.ContainsAny(h.host, ":[]'\\ ") {
+			return &AddressError{"the host is not understood (an IPv6 address needs brackets)"}
+		}
+		a.hosts = append(a.hosts, h)
+	}
+	if a.scheme == "mysql" && len(a.hosts) > 1 {
+		return &AddressError{"mysql:// takes one host"}
+	}
+	return nil
+}
+
+func (a *address) setParams(query string) error {
+	a.params = map[string]string{}
+	if query == "" {
+		return nil
+	}
+	if strings.Contains(query, "@") {
+		return &AddressError{"what follows the ? is not understood (in a password write ? as %3F and @ as %40)"}
+	}
+	known := parameters(a.scheme)
+	for one := range strings.SplitSeq(query, "&") {
+		name, value, ok := strings.Cut(one, "=")
+		if !slices.Contains(known, name) {
+			return &AddressError{"unknown parameter " + strconv.Quote(shorten(name)) + "; known are " + strings.Join(known, ", ")}
+		}
+		if !ok || value == "" {
+			return &AddressError{"parameter " + name + " has no value"}
+		}
+		if _, twice := a.params[name]; twice {
+			return &AddressError{"parameter " + name + " is given twice"}
+		}
+		a.params[name] = decode(value)
+	}
+	return nil
+}
+
+func shorten(s string) string {
+	const most = 40
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}
+
+// decode undoes percent-encoding where a text is certain to have it.
+func decode(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil && !strings.ContainsRune(plain, 0) {
+		return plain
+	}
+	return s
+}
+
+// String returns the address without its password, for messages.
+func (a address) String() string {
+	if a.scheme == "sqlite" {
+		return "sqlite://" + a.path
+	}
+	var b strings.Builder
+	b.WriteString(a.scheme + "://")
+	if a.user != "" {
+		b.WriteString(a.user + "@")
+	}
+	for i, h := range a.hosts {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		host := h.host
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		b.WriteString(host)
+		if h.port != 0 {
+			b.WriteString(":" + strconv.Itoa(h.port))
+		}
+	}
+	b.WriteString("/" + a.dbname)
+	separator := "?"
+	for _, name := range slices.Sorted(maps.Keys(a.params)) {
+		b.WriteString(separator + name + "=" + a.params[name])
+		separator = "&"
+	}
+	return b.String()
+}

@@ -1,0 +1,193 @@
+package settings
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// maxBroken limits the broken rows and the notices that are kept of each table.
+const maxBroken = 1000
+
+// loader reads tables on one connection.
+type loader struct {
+	ctx     context.Context
+	conn    querier
+	db      *DB
+	broken  []Broken
+	notices []Notice
+	plain   []plainToken
+}
+
+// plainToken is a token that was read and is to be replaced by its hash.
+type plainToken struct {
+	id   int64
+	hash Secret
+}
+
+// Load reads all tables as they are at one moment. Rows that cannot be read are left out and are in [Rows.Broken]. Plain
+// tokens are replaced by their hashes, here and in the database. An error leaves nothing half read.
+func (db *DB) Load(ctx context.Context) (*Rows, error) {
+	rows := &Rows{}
+	l := &loader{ctx: ctx, db: db}
+	if err := l.loadAll(rows); err != nil {
+		return nil, err
+	}
+	rows.Broken, rows.Notices = l.broken, l.notices
+	l.hashTokens(rows)
+	return rows, nil
+}
+
+func (l *loader) loadAll(rows *Rows) error {
+	tx, err := l.db.sql.BeginTx(l.ctx, l.db.engine.snapshot())
+	if err != nil {
+		return l.db.fail(l.ctx, "reading it", err)
+	}
+	defer tx.Rollback()
+	l.conn = tx
+	for _, t := range tables() {
+		if err := t.load(l, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hashTokens stores the hashes of plain tokens, once the transaction for reading has ended. A database that cannot be
+// written costs no more than a word in the notice.
+func (l *loader) hashTokens(rows *Rows) {
+	for _, p := range l.plain {
+		e := l.db.engine
+		_, err := l.db.sql.ExecContext(l.ctx, "UPDATE "+e.quote("tokens")+" SET hash = "+e.placeholder(1)+" WHERE id = "+e.placeholder(2)+
+			" AND hash NOT LIKE "+e.placeholder(3), string(p.hash), p.id, hashPrefix+"%")
+		if err == nil {
+			continue
+		}
+		for i := range rows.Notices {
+			if n := &rows.Notices[i]; n.Table == "tokens" && n.ID == p.id {
+				n.Text = "hash is a plain token, and replacing it by its SHA-256 failed: " + err.Error()
+			}
+		}
+	}
+}
+
+// load reads a table into its place in rows.
+func (t *table[T]) load(l *loader, rows *Rows) (err error) {
+	*t.rows(rows), err = readTable(l, t, orderBy(l.db.engine, t.describe()), nil)
+	return err
+}
+
+// readTable reads the rows of a table that clauses select.
+func readTable[T any](l *loader, t *table[T], clauses string, values []any) ([]T, error) {
+	e := l.db.engine
+	names := []string{e.quote("id")}
+	for i := range t.columns {
+		names = append(names, e.quote(t.columns[i].Name))
+	}
+	found, err := l.conn.QueryContext(l.ctx, "SELECT "+strings.Join(names, ", ")+" FROM "+e.quote(t.name)+clauses, values...)
+	if err != nil {
+		return nil, l.db.fail(l.ctx, "reading "+t.name, err)
+	}
+	defer found.Close()
+	cells, targets := make([]any, len(names)), make([]any, len(names))
+	for i := range cells {
+		targets[i] = &cells[i]
+	}
+	r := reader[T]{table: t, loader: l}
+	for found.Next() {
+		if err := found.Scan(targets...); err != nil {
+			return nil, l.db.fail(l.ctx, "reading "+t.name, err)
+		}
+		r.add(cells)
+	}
+	if err := found.Err(); err != nil {
+		return nil, l.db.fail(l.ctx, "reading "+t.name, err)
+	}
+	r.finish()
+	return r.rows, nil
+}
+
+// reader collects the rows of one table.
+type reader[T any] struct {
+	table    *table[T]
+	loader   *loader
+	rows     []T
+	last     T // the row before, whose texts the next may share
+	broken   int
+	reviewed int
+}
+
+// add makes a row of what the driver returned for id and columns.
+func (r *reader[T]) add(cells []any) {
+	var row T
+	t := r.table
+	id, err := toInteger(cells[0])
+	if err != nil {
+		r.reject(0, errors.New("id "+err.Error()))
+		return
+	}
+	*t.id(&row) = id
+	for i := range t.columns {
+		if err := t.columns[i].set(&row, &r.last, cells[i+1]); err != nil {
+			r.reject(id, err)
+			return
+		}
+	}
+	if t.review != nil {
+		notice, err := t.review(&row, false)
+		if err != nil {
+			r.reject(id, err)
+			return
+		}
+		if notice != "" {
+			r.note(id, notice, row)
+		}
+	}
+	r.rows = append(r.rows, row)
+	r.last = row
+}
+
+func (r *reader[T]) reject(id int64, err error) {
+	if r.broken++; r.broken <= maxBroken {
+		r.loader.broken = append(r.loader.broken, Broken{Table: r.table.name, ID: id, Reason: err.Error()})
+	}
+}
+
+func (r *reader[T]) note(id int64, text string, row T) {
+	if r.reviewed++; r.reviewed > maxBroken {
+		return
+	}
+	r.loader.notices = append(r.loader.notices, Notice{Table: r.table.name, ID: id, Text: text})
+	if token, ok := any(row).(Token); ok {
+		r.loader.plain = append(r.loader.plain, plainToken{id, token.Hash})
+	}
+}
+
+// finish says how many broken rows were not kept.
+func (r *reader[T]) finish() {
+	if more := r.broken - maxBroken; more > 0 {
+		r.loader.broken = append(r.loader.broken, Broken{Table: r.table.name, Reason: "and " + strconv.Itoa(more) + " more rows"})
+	}
+}
+
+// ReplaceIPs writes the addresses that hosts have, as a server does at its start: rows of the same hosts, or with the same
+// addresses, make room; those of other hosts that use the same database stay.
+func (db *DB) ReplaceIPs(ctx context.Context, all []IP) error {
+	return db.Tx(ctx, func(tx *Tx) error {
+		for _, ip := range all {
+			for _, q := range []Query{{Column: "hostname", Value: ip.Hostname}, {Column: "ip", Value: ip.IP}} {
+				if _, err := DeleteWhere[IP](ctx, tx, q); err != nil {
+					return err
+				}
+			}
+		}
+		for _, ip := range all {
+			ip.ID = 0
+			if err := Insert(ctx, tx, &ip); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,133 @@
+package settings
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"slices"
+	"strconv"
+
+	"github.com/pressly/goose/v3"
+)
+
+// migrations holds a folder of each engine. A file that has been released is never changed.
+//
+//go:embed migrations
+var migrations embed.FS
+
+// versionTable is where goose keeps which migrations have run. A database that has it is this package's own.
+const versionTable = "settings_version"
+
+// latest returns the version that the newest migration leads to.
+func latest(e engine) (int64, error) {
+	files, err := fs.ReadDir(migrations, folder(e))
+	if err != nil {
+		return 0, err
+	}
+	var version int64
+	for _, f := range files {
+		n, err := goose.NumericComponent(f.Name())
+		if err != nil {
+			return 0, err
+		}
+		version = max(version, n)
+	}
+	return version, nil
+}
+
+func folder(e engine) string { return "migrations/" + string(e.dialect()) }
+
+// migrate runs the migrations that have not run yet. When there are none it writes nothing.
+func (db *DB) migrate(ctx context.Context) error {
+	want, err := latest(db.engine)
+	if err != nil {
+		return db.fail(ctx, "reading the migrations", err)
+	}
+	have, _, err := db.version(ctx)
+	if err != nil || have == want {
+		return err
+	}
+	if have > want {
+		return db.newer(have, want)
+	}
+	unlock, err := db.engine.lock(ctx, db.sql)
+	if err != nil {
+		return db.fail(ctx, "locking it to make its tables", err)
+	}
+	defer unlock()
+	return db.migrateLocked(ctx, want)
+}
+
+func (db *DB) migrateLocked(ctx context.Context, want int64) error {
+	have, tables, err := db.version(ctx)
+	switch {
+	case err != nil || have == want: // another instance has been here
+		return err
+	case have > want:
+		return db.newer(have, want)
+	}
+	if have == 0 {
+		if strange := db.foreign(tables); len(strange) > 0 {
+			return &SchemaError{Database: db.name, Foreign: true, Differences: strange}
+		}
+	}
+	files, err := fs.Sub(migrations, folder(db.engine))
+	if err != nil {
+		return db.fail(ctx, "reading the migrations", err)
+	}
+	provider, err := goose.NewProvider(db.engine.dialect(), db.sql, files,
+		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return db.fail(ctx, "reading the migrations", err)
+	}
+	if s, ok := db.engine.(sqliteEngine); ok && s.path != inMemory {
+		// Readers and a writer do not wait for each other in this mode; the file remembers it.
+		if _, err := db.sql.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+			return db.fail(ctx, "making its tables", err)
+		}
+	}
+	_, err = provider.Up(ctx)
+	return db.fail(ctx, "making its tables", err)
+}
+
+func (db *DB) newer(have, want int64) error {
+	return &SchemaError{Database: db.name, Differences: []Difference{{Table: versionTable,
+		Problem: "the tables are of version " + strconv.FormatInt(have, 10) + ", made by a newer program; this one knows " + strconv.FormatInt(want, 10)}}}
+}
+
+// version returns which migrations have run, 0 for a database that is new or not this package's, and what is there.
+func (db *DB) version(ctx context.Context) (int64, catalog, error) {
+	tables, err := db.engine.catalog(ctx, db.sql)
+	if err != nil {
+		return 0, nil, db.fail(ctx, "reading its catalogue", err)
+	}
+	if tables[versionTable] == nil {
+		return 0, tables, nil
+	}
+	var version int64
+	err = db.sql.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&version)
+	return version, tables, db.fail(ctx, "reading its version", err)
+}
+
+// foreign lists what is different from this package's in tables of the same names. Missing tables are no difference.
+func (db *DB) foreign(have catalog) []Difference {
+	var all []Difference
+	for _, t := range Tables() {
+		existing := have[t.Name]
+		if existing == nil {
+			continue
+		}
+		all = append(all, db.compareColumns(t, existing)...)
+		var more []string
+		for name := range existing.columns {
+			if name != "id" && t.column(name) == nil {
+				more = append(more, name)
+			}
+		}
+		slices.Sort(more)
+		for _, name := range more {
+			all = append(all, Difference{t.Name, name, "is not one of ours"})
+		}
+	}
+	return all
+}
