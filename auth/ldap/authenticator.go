@@ -29,9 +29,14 @@ func New(o Options) (*Authenticator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ldap: %w", err)
 	}
+	return open(o), nil
+}
+
+// open makes one of options that are complete.
+func open(o Options) *Authenticator {
 	a := &Authenticator{options: o}
 	a.pool = newPool(&a.options)
-	return a, nil
+	return a
 }
 
 // String names the directory.
@@ -58,7 +63,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) erro
 
 // hopeless reports whether no server needs to be asked. A NUL would end the password for one that is written in C.
 func hopeless(login auth.Login) bool {
-	return login.Username == "" || len(login.Username) > MaxName ||
+	return len(login.Username) > MaxName || !plain(login.Username) ||
 		login.Password == "" || len(login.Password) > MaxPassword || strings.Contains(login.Password, "\x00")
 }
 

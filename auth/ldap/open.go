@@ -20,17 +20,20 @@ import (
 //	attribute=NAME     the attribute instead of uid
 //	timeout=10s        the time limit of a login
 //	connections=64     the most connections
+//
+// It is an auth.Opener: the mux adds the scheme to its errors.
 func Open(scheme, raw string) (auth.Authenticator, error) {
 	o, err := parse(scheme, raw)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", scheme, err)
+		return nil, err
 	}
-	a, err := New(o)
-	if err != nil {
-		return nil, err // not a nil *Authenticator in an interface
+	if o, err = o.complete(); err != nil {
+		return nil, err
 	}
-	return a, nil
+	return open(o), nil
 }
+
+var _ auth.Opener = Open
 
 func parse(scheme, raw string) (o Options, err error) {
 	authority, path, query := rawurl.Split(raw)
