@@ -55,13 +55,13 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		}
 		log.Log(context.Background(), level, w.String())
 	}
-	tune()
 
 	app, err := open(cfg, report, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
 		return exitFailed
 	}
+	tune() // not before: opening a large queue makes much garbage, whose memory would stay with us
 	if err := app.serve(func(stop context.CancelCauseFunc) { app.signals(args, environ, stop) }); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
