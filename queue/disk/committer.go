@@ -240,6 +240,7 @@ func (q *Queue) writeBatch(b *batch) error {
 		b.settles = append(b.settles, make([]byte, size-int64(len(b.settles)))...)
 		b.vec = append(b.vec, b.settles)
 	}
+	b.fillPage()
 	err := b.extend()
 	if err == nil {
 		err = s.file.WriteVec(b.vec, at)
@@ -290,6 +291,13 @@ const (
 
 // zeroPage is what write-ahead consists of. It is never written to.
 var zeroPage [segmentPage]byte
+
+// fillPage writes zeros to the end of the last page, which so need not be read first when it is not in memory.
+func (b *batch) fillPage() {
+	if n := -b.end & (segmentPage - 1); n > 0 && b.end+n <= b.segment.size {
+		b.vec = append(b.vec, zeroPage[:n])
+	}
+}
 
 func (b *batch) extend() error {
 	s := b.segment

@@ -114,6 +114,7 @@ func Open(dir string, opts Options) (*Queue, error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("open queue: %w", err)
 		}
+		_ = osFS{filepath.Dir(dir)}.SyncDir(".") // so that a new directory lasts; not everybody may open its parent
 		if q.lock, err = lockDir(dir); err != nil {
 			return nil, err
 		}

@@ -39,5 +39,5 @@ func Example() {
 		_ = d.Settle(ctx)
 		cancel()
 	})
-	// Output: jo@example.com 24
+	// Output: jo@example.com 23
 }

@@ -19,6 +19,8 @@ type storeFile interface {
 	// Sync returns when the contents are durable.
 	Sync() error
 	Size() (int64, error)
+	// Forget lets the system drop what it caches of the file.
+	Forget()
 }
 
 // fileSystem is the directory of the store. Names are relative to it and use slashes. Tests put their own in its place
@@ -146,6 +148,8 @@ func (f osFile) Size() (int64, error) {
 	}
 	return st.Size(), nil
 }
+
+func (f osFile) Forget() { _ = unix.Fadvise(int(f.f.Fd()), 0, 0, unix.FADV_DONTNEED) }
 
 func (f osFile) Sync() error {
 	for {

@@ -221,8 +221,10 @@ func (m *model) load(t *testing.T, q *Queue, prefix string, seed uint64) {
 func (m *model) meddle(ctx context.Context, q *Queue, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 77))
 	for ctx.Err() == nil {
-		if rnd.IntN(4) == 0 && q.checkpoint() != nil {
-			return
+		if rnd.IntN(4) == 0 {
+			q.mu.Lock()
+			q.logged = q.checkpointAfter + 1
+			q.mu.Unlock()
 		}
 		_, _ = q.Unpark(ctx, "outbox", "k", 3)
 		_, _ = q.Move(ctx, queue.Filter{Queue: "results", Text: "n1"}, "moved")

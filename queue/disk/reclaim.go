@@ -69,7 +69,7 @@ func (q *Queue) deadSegments() []*segment {
 func (q *Queue) settlesOf(segments []*segment) []uint64 {
 	var ids []uint64
 	for _, s := range segments {
-		w := window{f: s.file, size: s.size}
+		w := window{f: s.file, size: s.size, step: segmentPage}
 		for _, off := range s.settles {
 			h, ok := parseHeader(w.at(int64(off), headerSize), s.seed, int64(off))
 			if !ok || h.kind != settleRecord {
@@ -117,11 +117,15 @@ func (q *Queue) stillNeeded(ids []uint64, dead []*segment) []uint64 {
 
 // recycle marks a dead segment as spare, durably, and keeps or deletes its file.
 func (q *Queue) recycle(s *segment) {
+	q.mu.Lock()
 	s.state = stateSpare
+	q.mu.Unlock()
 	err := s.file.WriteVec([][]byte{s.page()}, 0)
 	if err == nil {
 		err = s.file.Sync()
 	}
+	// The pieces in which it is cached do not fit what is written next; they would be dirtied, and accounted, as wholes.
+	s.file.Forget()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.freedSince = append(q.freedSince, s.number)

@@ -47,6 +47,9 @@ func (q *Queue) recover() error {
 			return err
 		}
 	}
+	if err := q.fs.SyncDir("."); err != nil {
+		return err
+	}
 	r := &recovery{q: q, ids: map[uint64]uint32{}, mails: map[uint64]uint32{}, lost: map[uint64]string{}, freed: map[uint64]bool{}}
 	used, err := q.openSegments()
 	if err != nil {

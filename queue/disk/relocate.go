@@ -134,7 +134,7 @@ func (q *Queue) rewrite() {
 	q.rewritten = time.Now()
 	q.rewriteSegment(s)
 	q.mu.Lock()
-	s.busy = false
+	s.busy, s.sealedAt = false, time.Now()
 	q.mu.Unlock()
 	q.kickKeeper()
 }

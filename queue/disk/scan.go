@@ -1,11 +1,15 @@
 package disk
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // window reads a file through a buffer.
 type window struct {
 	f    storeFile
 	size int64
+	step int64 // how much is read at a time at least; 0: windowSize
 	buf  []byte
 	off  int64 // of buf
 	err  error
@@ -19,7 +23,7 @@ func (w *window) at(off int64, n int64) []byte {
 		return nil
 	}
 	if off < w.off || off+n > w.off+int64(len(w.buf)) {
-		want := min(max(n, windowSize), w.size-off)
+		want := min(max(n, cmp.Or(w.step, windowSize)), w.size-off)
 		if int64(cap(w.buf)) < want {
 			w.buf = make([]byte, want)
 		}

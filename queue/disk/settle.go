@@ -3,7 +3,6 @@ package disk
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/sluicemail/sluice/queue"
 )
@@ -83,110 +82,4 @@ func (h *handedOut) Release(context.Context, *queue.Delivery) error {
 	}
 	h.q.returnEntry(h.c, h.slot)
 	return nil
-}
-
-// Park sets a delivery aside under key.
-func (q *Queue) Park(_ context.Context, d *queue.Delivery, key string) error {
-	return d.Finish(func() error {
-		h, ok := d.Driver().(*handedOut)
-		if !ok || h.q != q {
-			return fmt.Errorf("queue: park a delivery of another queue")
-		}
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		if q.closed {
-			return queue.ErrClosed
-		}
-		q.x.displace(h.slot)
-		now := time.Now()
-		q.x.park(h.slot, key, now.Add(queue.MaxParked).UnixMilli())
-		q.returned(h.c)
-		q.armDelays(now.UnixMilli())
-		return nil
-	})
-}
-
-// Unpark makes up to n of the messages parked under key ready, ahead of what waits.
-func (q *Queue) Unpark(_ context.Context, name, key string, n int) (int, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return 0, queue.ErrClosed
-	}
-	from := q.x.names[name]
-	if from == nil {
-		return 0, nil
-	}
-	done := 0
-	for ; done < n; done++ {
-		number, known := q.x.strings.ids[key]
-		l := from.parks[number]
-		if l == nil || !known && key != "" {
-			break
-		}
-		i := l.head
-		q.x.displace(i)
-		q.x.unparked(from, i)
-		q.wake(from)
-	}
-	return done, nil
-}
-
-// Parked returns the number of messages parked under each key of a queue.
-func (q *Queue) Parked(_ context.Context, name string) (map[string]int, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return nil, queue.ErrClosed
-	}
-	counts := map[string]int{}
-	if n := q.x.names[name]; n != nil {
-		for key, l := range n.parks {
-			counts[q.x.strings.get(key)] = l.n
-		}
-	}
-	return counts, nil
-}
-
-// park lists a displaced entry under key until its time is up.
-func (x *index) park(i uint32, key string, until int64) {
-	e := x.entries.at(i)
-	n := x.queues[e.queue]
-	e.key = x.strings.acquire(key)
-	e.due, e.state = until, stateParked
-	if n.parks == nil {
-		n.parks = map[uint32]*list{}
-	}
-	l := n.parks[e.key]
-	if l == nil {
-		l = &list{}
-		n.parks[e.key] = l
-	}
-	x.pushBack(l, i)
-	x.delays.push(i)
-	n.parked++
-	n.bytes += x.sizeOf(e)
-}
-
-func (x *index) unlistParked(n *named, i uint32) {
-	e := x.entries.at(i)
-	l := n.parks[e.key]
-	x.unlink(l, i)
-	if l.n == 0 {
-		delete(n.parks, e.key)
-	}
-	x.strings.release(e.key)
-	e.key = 0
-	x.delays.remove(i)
-	e.due = 0
-}
-
-// unparked makes a displaced entry ready in the list that goes first.
-func (x *index) unparked(n *named, i uint32) {
-	e := x.entries.at(i)
-	e.state = stateReady
-	e.flags |= flagUnparked
-	n.ready++
-	n.bytes += x.sizeOf(e)
-	x.pushBack(&n.unparked, i)
 }

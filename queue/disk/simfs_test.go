@@ -272,4 +272,5 @@ func (f *simFile) Size() (int64, error) {
 	return int64(len(f.d.now)), nil
 }
 
+func (f *simFile) Forget()      {}
 func (f *simFile) Close() error { return nil }

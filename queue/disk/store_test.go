@@ -93,7 +93,9 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	require.Equal(t, Damage{}, q.Damage())
 	stats, err := q.Queues(t.Context())
 	require.NoError(t, err)
-	require.Len(t, stats, 1, "nothing that was purged is back")
+	for _, s := range stats {
+		require.True(t, s.Queue == "kept" || s.Ready == 0, "nothing that was purged is back")
+	}
 	check()
 	require.NoError(t, q.Close())
 }
