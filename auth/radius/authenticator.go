@@ -16,8 +16,9 @@ import (
 // Authenticator asks a RADIUS server. Make it with New or Open. It is safe for concurrent use, and holds sockets and
 // goroutines only while logins are under way.
 type Authenticator struct {
-	options Options
-	sockets *sockets
+	options  Options // without the secret
+	protocol protocol
+	sockets  *sockets
 }
 
 var _ auth.Authenticator = (*Authenticator)(nil)
@@ -33,8 +34,10 @@ func New(o Options) (*Authenticator, error) {
 
 // open makes one of options that are complete.
 func open(o Options) *Authenticator {
-	a := &Authenticator{options: o}
-	a.sockets = newSockets(&a.options)
+	secret := []byte(o.Secret)
+	a := &Authenticator{options: o, protocol: protocol{o.Identifier, o.Lenient, func() []byte { return secret }}}
+	a.options.Secret = ""
+	a.sockets = newSockets(&a.options, &a.protocol)
 	return a
 }
 
@@ -77,7 +80,7 @@ func (a *Authenticator) ask(ctx context.Context, login auth.Login) (radius.Code,
 		return 0, err
 	}
 	defer a.sockets.end(e)
-	request, err := a.options.request(e.identifier, login)
+	request, err := a.protocol.request(e.identifier, login)
 	if err != nil {
 		return 0, err
 	}

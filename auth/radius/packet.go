@@ -20,24 +20,31 @@ const (
 	firstValue   = header + 2 // where the value of the first attribute is
 )
 
+// protocol makes requests and checks replies.
+type protocol struct {
+	identifier string
+	lenient    bool
+	secret     func() []byte // a function, since fmt would print all else
+}
+
 // request encodes an Access-Request, signed by a Message-Authenticator that comes first, so that nobody can prepend a
 // prefix of his choice.
-func (o *Options) request(identifier byte, login auth.Login) ([]byte, error) {
-	secret := []byte(o.Secret)
-	p := radius.New(radius.CodeAccessRequest, secret)
-	p.Identifier = identifier
-	password, err := radius.NewUserPassword([]byte(login.Password), secret, p.Authenticator[:])
+func (p *protocol) request(identifier byte, login auth.Login) ([]byte, error) {
+	secret := p.secret()
+	q := radius.New(radius.CodeAccessRequest, secret)
+	q.Identifier = identifier
+	password, err := radius.NewUserPassword([]byte(login.Password), secret, q.Authenticator[:])
 	if err != nil {
 		return nil, err
 	}
-	p.Add(rfc2869.MessageAuthenticator_Type, make(radius.Attribute, mac))
-	p.Add(rfc2865.UserName_Type, radius.Attribute(login.Username))
-	p.Add(rfc2865.UserPassword_Type, password)
-	p.Add(rfc2865.NASIdentifier_Type, radius.Attribute(o.Identifier))
+	q.Add(rfc2869.MessageAuthenticator_Type, make(radius.Attribute, mac))
+	q.Add(rfc2865.UserName_Type, radius.Attribute(login.Username))
+	q.Add(rfc2865.UserPassword_Type, password)
+	q.Add(rfc2865.NASIdentifier_Type, radius.Attribute(p.identifier))
 	if login.Client.IsValid() {
-		p.Add(rfc2865.CallingStationID_Type, radius.Attribute(login.Client.Addr().Unmap().WithZone("").String()))
+		q.Add(rfc2865.CallingStationID_Type, radius.Attribute(login.Client.Addr().Unmap().WithZone("").String()))
 	}
-	wire, err := p.Encode()
+	wire, err := q.Encode()
 	if err != nil {
 		return nil, err
 	}
@@ -61,32 +68,32 @@ type ignored string
 func (i ignored) Error() string { return "a reply was ignored: " + string(i) }
 
 // check returns the code of the reply to a request. The error is errUnsigned, or ignored when it is not the answer.
-func (o *Options) check(reply, request []byte) (radius.Code, error) {
-	p, err := radius.Parse(reply, nil)
+func (p *protocol) check(reply, request []byte) (radius.Code, error) {
+	r, err := radius.Parse(reply, nil)
 	if err != nil {
 		return 0, ignored("it is malformed")
 	}
 	reply = reply[:int(reply[2])<<8|int(reply[3])] // what follows is padding
-	secret := []byte(o.Secret)
+	secret := p.secret()
 	if reply[1] != request[1] || !radius.IsAuthenticResponse(reply, request, secret) {
 		return 0, ignored("its authenticator is wrong, as with another secret")
 	}
-	switch p.Code {
+	switch r.Code {
 	case radius.CodeAccessAccept, radius.CodeAccessReject, radius.CodeAccessChallenge:
 	default:
-		return 0, ignored("it is " + p.Code.String())
+		return 0, ignored("it is " + r.Code.String())
 	}
 	signed, err := signature(reply, request, secret)
 	switch {
 	case err != nil:
 		return 0, err
-	case !signed && !o.Lenient:
+	case !signed && !p.lenient:
 		return 0, errUnsigned
 	}
-	if _, found := p.Lookup(rfc2865.ProxyState_Type); found {
+	if _, found := r.Lookup(rfc2865.ProxyState_Type); found {
 		return 0, ignored("it returns a Proxy-State that was not sent")
 	}
-	return p.Code, nil
+	return r.Code, nil
 }
 
 // signature reports whether a well-formed reply has a Message-Authenticator, and an error unless it is right. It covers

@@ -16,14 +16,15 @@ const identifiers = 256
 
 // sockets hands out identifiers, and opens sockets as they are needed.
 type sockets struct {
-	options *Options
-	slots   chan struct{} // one for each request in flight
-	turn    chan struct{} // held while current is looked at or replaced
-	current *socket
+	options  *Options
+	protocol *protocol
+	slots    chan struct{} // one for each request in flight
+	turn     chan struct{} // held while current is looked at or replaced
+	current  *socket
 }
 
-func newSockets(o *Options) *sockets {
-	return &sockets{options: o, slots: make(chan struct{}, o.InFlight), turn: make(chan struct{}, 1)}
+func newSockets(o *Options, p *protocol) *sockets {
+	return &sockets{options: o, protocol: p, slots: make(chan struct{}, o.InFlight), turn: make(chan struct{}, 1)}
 }
 
 // begin reserves an identifier. After an error nothing needs to be given back; otherwise the exchange ends with end.
@@ -61,7 +62,7 @@ func (s *sockets) reserve(ctx context.Context) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.current = &socket{conn: conn, options: s.options, done: make(chan struct{})}
+	s.current = &socket{conn: conn, protocol: s.protocol, done: make(chan struct{})}
 	e := s.current.reserve()
 	go s.current.read()
 	return e, nil
@@ -74,9 +75,9 @@ func (s *sockets) end(e *exchange) {
 
 // socket is connected to the server. It lives as long as requests are in flight.
 type socket struct {
-	conn    net.Conn
-	options *Options
-	done    chan struct{} // closed when read has returned
+	conn     net.Conn
+	protocol *protocol
+	done     chan struct{} // closed when read has returned
 
 	mu       sync.Mutex
 	used     int // identifiers given out; the next one
@@ -199,7 +200,7 @@ func (s *socket) receive(reply []byte) {
 	if e == nil {
 		return // late, doubled, or for nobody
 	}
-	code, err := s.options.check(reply, e.request)
+	code, err := s.protocol.check(reply, e.request)
 	if problem, is := errors.AsType[ignored](err); is {
 		e.problem = problem
 		return
