@@ -14,23 +14,18 @@ type Failures struct {
 	Until    time.Time    // refused until then; in the past, or zero: not refused
 }
 
-// Failures lists up to most entries, those with the latest rejections first, addresses before names. 0 lists all.
+// Failures lists addresses and then names, up to most of each, those with the latest rejections first. 0 lists all.
 func (l *Limit) Failures(most int) []Failures {
 	l.once.Do(l.prepare)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	var all []Failures
-	l.addresses.each(now, func(o *offender[netip.Prefix]) bool {
+	l.addresses.each(now, most, func(o *offender[netip.Prefix]) {
 		all = append(all, Failures{Address: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
-		return most <= 0 || len(all) < most
 	})
-	if most > 0 && len(all) >= most {
-		return all
-	}
-	l.names.each(now, func(o *offender[string]) bool {
+	l.names.each(now, most, func(o *offender[string]) {
 		all = append(all, Failures{Username: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
-		return most <= 0 || len(all) < most
 	})
 	return all
 }
@@ -53,13 +48,14 @@ func (l *Limit) PardonUser(name string) {
 	l.names.clear(nameKey(name))
 }
 
-// each visits who has failed lately, the latest first, until visit returns false.
-func (o *offenders[K]) each(now time.Time, visit func(*offender[K]) bool) {
-	for element := o.recent.Front(); element != nil; {
-		next := element.Next()
-		key := element.Value.(*offender[K]).key
-		if found := o.find(key, now); found != nil && !visit(found) {
-			return
+// each visits who has failed lately, the latest first, and most of them unless most is 0.
+func (o *offenders[K]) each(now time.Time, most int, visit func(*offender[K])) {
+	visited := 0
+	for element := o.recent.Front(); element != nil && (most <= 0 || visited < most); {
+		next := element.Next() // find may drop the element
+		if found := o.find(element.Value.(*offender[K]).key, now); found != nil {
+			visit(found)
+			visited++
 		}
 		element = next
 	}

@@ -35,7 +35,7 @@ type Limit struct {
 	Free    int                   // rejections of an address or a name before the first refusal; 0: 10
 	First   time.Duration         // how long the first refusal lasts; 0: 15 seconds
 	Longest time.Duration         // how long a refusal lasts at most; 0: 1 hour
-	Quiet   time.Duration         // without rejection and refusal, until the count is cleared; 0: 1 hour
+	Quiet   time.Duration         // after the last rejection and its refusal, until the count is cleared; 0: 1 hour
 	Size    int                   // entries of each of the two tables; 0: 65,536
 	Exempt  func(netip.Addr) bool // addresses that are neither counted nor refused, nor the names they use; nil: none
 
