@@ -29,32 +29,29 @@ type sink struct {
 // newSink starts a sink that only counts on a free port of loopback.
 func newSink(t testing.TB, s *smtptest.Sink) *sink {
 	t.Helper()
-	return sinkAt(t, "127.0.0.1:0", s)
+	k := &sink{Sink: s}
+	k.serve(t, "127.0.0.1:0")
+	return k
 }
 
 // newKeeper starts a sink that keeps the mails.
 func newKeeper(t testing.TB, s *smtptest.Sink) *sink {
 	t.Helper()
 	k := &sink{Sink: s}
-	s.Received = func(m *smtptest.Received) {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.mails = append(k.mails, m)
-	}
+	s.Received = k.keep
 	k.serve(t, "127.0.0.1:0")
 	return k
 }
 
-func sinkAt(t testing.TB, address string, s *smtptest.Sink) *sink {
-	t.Helper()
-	k := &sink{Sink: s}
-	k.serve(t, address)
-	return k
+func (k *sink) keep(m *smtptest.Received) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.mails = append(k.mails, m)
 }
 
 func (k *sink) serve(t testing.TB, address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
+	l, err := listenTCP(address)
 	require.NoError(t, err)
 	k.port = int(smtptest.LocalAddr(l).Port())
 	ended := make(chan error, 1)
@@ -63,6 +60,11 @@ func (k *sink) serve(t testing.TB, address string) {
 		require.NoError(t, k.Close())
 		require.NoError(t, <-ended)
 	})
+}
+
+func listenTCP(address string) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(context.Background(), "tcp", address)
 }
 
 // settings have all mail go to the sink.

@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -12,6 +15,11 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the tests wait most of the time.
+	if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	os.Exit(buildAndRun(m))
 }
 

@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// writeFile writes a file into a fresh directory and returns its name.
+func writeFile(t testing.TB, name, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// TestCheckConfig prints the effective settings, where they come from, and no secret.
+func TestCheckConfig(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "mtad.conf", "smtp-port: 2526\nsmarthost: relay.test\nsmarthost-username: joe\nsmarthost-password: hunter2\n"+
+		"smtp-auth: ldap://joe:hunter2@ldap.test/dc=test\nmax-delivrtime: 7\n")
+	p := run(t, []string{"MTAD_SMTP_HOSTNAME=env.test"}, "--config-file", file, "--check-config", "--max-attempts=3")
+	require.Zero(t, p.exit(t, patience), p.log.String())
+	text := p.out.String() + p.log.String()
+	for _, want := range []string{"2526", file, "relay.test", "env.test", "max-delivrtime", "max-delivertime"} {
+		require.Contains(t, text, want)
+	}
+	require.NotContains(t, text, "hunter2")
+}
+
+// TestWrongConfiguration starts mtad with what makes no sense: it says where and what, and exits with EX_CONFIG.
+func TestWrongConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text string
+		args       []string
+		want       []string
+	}{
+		{"a port that is none", "smtp-ip: 127.0.0.1\nsmtp-port: many\n", nil, []string{"mtad.conf", "2", "smtp-port", "many"}},
+		{"a boolean that is none", "smtp-extract: perhaps\n", nil, []string{"smtp-extract", "perhaps"}},
+		{"a range that is none", "smtp-range: 300.1.1.1/8\n", nil, []string{"smtp-range", "300.1.1.1/8"}},
+		{"on the command line", "", []string{"--retry-interval=soon"}, []string{"retry-interval", "soon"}},
+		{"a certificate that is not there", "smtp-certificate: /nowhere/cert.pem\nsmtp-key: /nowhere/key.pem\n", nil, []string{"smtp-certificate", "/nowhere/cert.pem"}},
+		{"a certificate without a key", "smtp-certificate: /etc/hostname\n", nil, []string{"smtp-key"}},
+		{"routes that make no sense", "smtp-routes: /nowhere/routes\n", nil, []string{"smtp-routes", "/nowhere/routes"}},
+		{"a file that is not there", "", []string{"--config-file", "/nowhere/mtad.conf"}, []string{"/nowhere/mtad.conf"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			queue := filepath.Join(t.TempDir(), "queue")
+			args := append([]string{"--config-file", writeFile(t, "mtad.conf", "queue-address: disk://"+queue+"\n"+c.text)}, c.args...)
+			p := run(t, nil, args...)
+			require.Equal(t, 78, p.exit(t, patience), p.log.String())
+			for _, want := range c.want {
+				require.Contains(t, p.log.String(), want)
+			}
+			require.NoDirExists(t, queue, "nothing has been opened yet")
+		})
+	}
+}
+
+// TestSwitches tries the switches that only print.
+func TestSwitches(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--version": "mtad", "--help": "smtp-port", "--list-ips --loopback": "127.0.0.1",
+	} {
+		p := run(t, nil, strings.Fields(args)...)
+		require.Zero(t, p.exit(t, patience), "%s: %s", args, p.log.String())
+		require.Contains(t, p.out.String(), want)
+	}
+}
+
+// TestWithoutConfiguration starts mtad as somebody does who tries it out, but for the port. It says where its queue is and
+// serves loopback.
+func TestWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"/etc/mailerq/config.txt", "/etc/mtad/config.txt"} {
+		if _, err := os.Stat(file); err == nil {
+			t.Skip(file + " is here")
+		}
+	}
+	check := run(t, nil, "--check-config")
+	require.Zero(t, check.exit(t, patience))
+	require.Regexp(t, `smtp-port +2525 `, check.out.String())
+	require.Regexp(t, `smtp-ip +127\.0\.0\.1 `, check.out.String())
+
+	state := t.TempDir()
+	port := freePort(t)
+	p := run(t, []string{"XDG_STATE_HOME=" + state}, "--smtp-port", port)
+	require.True(t, p.waitLog("msg=listening"), p.log.String())
+	require.Contains(t, p.log.String(), filepath.Join(state, "mtad", "queue"))
+	require.Contains(t, p.log.String(), "127.0.0.1:"+port)
+	d := &daemon{process: p, addr: "127.0.0.1:" + port}
+	d.submit(t, "a@client.test", "b@[127.0.0.1]", "Subject: to an address\r\n\r\nText")
+	p.terminate(t)
+}
+
+// TestKeysWithoutEffect sets keys that this version only understands: each is told once, and mtad starts.
+func TestKeysWithoutEffect(t *testing.T) {
+	t.Parallel()
+	keys := settings{"smtp-check": "spf,dkim", "www-port": "8485", "webhook-url": "http://127.0.0.1/hook", "license": "abc"}
+	d := start(t, keys)
+	for key := range keys {
+		require.Equal(t, 1, strings.Count(d.log.String(), key+":")+strings.Count(d.log.String(), key+" ")+
+			strings.Count(d.log.String(), key+"="), "lines about %s:\n%s", key, d.log.String())
+	}
+	d.terminate(t)
+}
+
+// TestPidFile refuses a second start with the same pid file, and removes it at the end.
+func TestPidFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mtad.pid")
+	d := start(t, settings{"lock": file})
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, strconv.Itoa(d.cmd.Process.Pid), strings.TrimSpace(string(text)))
+	second := launch(t, d.settings.with(settings{"smtp-port": freePort(t), "queue-address": "disk://" + t.TempDir()}))
+	require.NotZero(t, second.exit(t, patience))
+	require.Contains(t, second.log.String(), file)
+	require.Contains(t, second.log.String(), strconv.Itoa(d.cmd.Process.Pid))
+	d.terminate(t)
+	require.NoFileExists(t, file)
+}
+
+// TestPortTaken says which port is taken.
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	l, err := listenTCP("127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, _ := strings.Cut(l.Addr().String(), ":")
+	p := launch(t, settings{"smtp-ip": "127.0.0.1", "smtp-port": port, "queue-address": "disk://" + t.TempDir()})
+	require.NotZero(t, p.exit(t, patience))
+	require.Contains(t, p.log.String(), "127.0.0.1:"+port)
+}

@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/internal/smtptest"
+)
+
+// hub is a smarthost that wants a login: another implementation of SMTP than ours.
+type hub struct {
+	mu    sync.Mutex
+	mails []string // user, whether over TLS, sender, recipient
+}
+
+// hubSession is a connection to a hub.
+type hubSession struct {
+	hub      *hub
+	conn     *smtp.Conn
+	user     string
+	from, to string
+}
+
+const hubPassword = "s3cret-p4ssw0rd"
+
+func (h *hub) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	return &hubSession{hub: h, conn: c}, nil
+}
+
+func (s *hubSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *hubSession) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if user != "relay" || password != hubPassword {
+			return errors.New("wrong password " + password)
+		}
+		s.user = user
+		return nil
+	}), nil
+}
+
+func (s *hubSession) Mail(from string, _ *smtp.MailOptions) error {
+	if s.user == "" {
+		return smtp.ErrAuthRequired
+	}
+	s.from = from
+	return nil
+}
+
+func (s *hubSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = to
+	return nil
+}
+
+func (s *hubSession) Data(r io.Reader) error {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return err
+	}
+	_, secure := s.conn.TLSConnectionState()
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.mails = append(s.hub.mails, strings.Join([]string{s.user, strconv.FormatBool(secure), s.from, s.to}, " "))
+	return nil
+}
+
+func (s *hubSession) Reset()        {}
+func (s *hubSession) Logout() error { return nil }
+
+func (h *hub) received() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.mails...)
+}
+
+// serve starts the hub and returns its port.
+func (h *hub) serve(t testing.TB) string {
+	t.Helper()
+	server := smtp.NewServer(h)
+	config, _, err := smtptest.SelfSigned()
+	require.NoError(t, err)
+	server.TLSConfig = config
+	l, err := listenTCP("127.0.0.1:0")
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(l)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-ended
+	})
+	return strconv.Itoa(int(smtptest.LocalAddr(l).Port()))
+}
+
+// TestSmarthost relays all mail through a smarthost that wants a login over TLS. The password is in no log.
+func TestSmarthost(t *testing.T) {
+	t.Parallel()
+	h := new(hub)
+	port := h.serve(t)
+	log, logging := sendLog(t)
+	set := logging.with(settings{"smarthost": "127.0.0.1", "smarthost-port": port, "smarthost-username": "relay"})
+	d := start(t, set.with(settings{"smarthost-password": hubPassword}))
+	d.submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
+	d.submit(t, "a@client.test", "y@other.test", "Subject: two\r\n\r\nText")
+	eventually(t, "both mails arrive", func() bool { return len(h.received()) == 2 })
+	require.ElementsMatch(t, []string{"relay true a@client.test x@any.test", "relay true a@client.test y@other.test"}, h.received())
+	line := awaitAttempts(t, log, "x@any.test", 1)[0].line
+	require.NotContains(t, line, hubPassword)
+	require.NotContains(t, line, "Subject: one", "the mail itself")
+	d.terminate(t)
+	require.NotContains(t, d.log.String(), hubPassword)
+	requireEmpty(t, d.queue)
+}
+
+// TestSmarthostRefusesLogin gives a smarthost a wrong password, which it repeats in its answer: the mail waits, as the
+// operator may mend that, and the password is in no log.
+func TestSmarthostRefusesLogin(t *testing.T) {
+	t.Parallel()
+	h := new(hub)
+	log, logging := sendLog(t)
+	d := start(t, logging.with(settings{"smarthost": "127.0.0.1", "smarthost-port": h.serve(t), "smarthost-username": "relay",
+		"smarthost-password": "not-the-right-one", "rabbitmq-failure": "failure"}))
+	d.submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
+	first := awaitAttempts(t, log, "x@any.test", 1)[0]
+	require.Equal(t, "authplain/error", first.last().pair(), first.line)
+	require.Contains(t, first.last().Description, "wrong password")
+	require.NotContains(t, first.line, "not-the-right-one")
+	d.terminate(t)
+	require.NotContains(t, d.log.String(), "not-the-right-one")
+	require.Equal(t, map[string]int{"outbox": 1}, occupied(t, openQueue(t, d.queue)))
+}
+
+// TestReload changes who may connect and where mail goes while mtad runs.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	before, after := newKeeper(t, &smtptest.Sink{}), newKeeper(t, &smtptest.Sink{})
+	routes := routeFile{}
+	routes.add("moving.test", before.port)
+	file := routes.write(t, "")
+	d := start(t, settings{"smtp-range": "10.0.0.0/8", "smtp-routes": file})
+	require.Contains(t, dial(t, d.addr).expect(554), "5.7.1")
+
+	d.rewrite(t, settings{"smtp-range": "10.0.0.0/8; 127.0.0.1"})
+	d.reload(t)
+	d.submit(t, "a@client.test", "x@moving.test", "Subject: one\r\n\r\nText")
+	before.await(t, 1)
+
+	routes.add("moving.test", after.port)
+	routes.write(t, file)
+	d.reload(t)
+	d.submit(t, "a@client.test", "y@moving.test", "Subject: two\r\n\r\nText")
+	after.await(t, 1)
+	require.Equal(t, []string{"x@moving.test"}, before.recipients())
+
+	d.rewrite(t, settings{"smtp-range": "nonsense"})
+	d.reload(t) // the old one stays in force
+	require.Contains(t, d.log.String(), "nonsense")
+	d.submit(t, "a@client.test", "z@moving.test", "Subject: three\r\n\r\nText")
+	after.await(t, 2)
+	d.terminate(t)
+}
