@@ -46,7 +46,7 @@ func (l *ledger) Consume(ctx context.Context, name string, opts queue.ConsumeOpt
 		d := queue.NewDelivery(&entry{l, inner})
 		d.Queue, d.Message, d.Raw, d.Err = inner.Queue, inner.Message, inner.Raw, inner.Err
 		d.Redelivered, d.Picked = inner.Redelivered, inner.Picked
-		if l.change != nil {
+		if l.change != nil && name == "outbox" {
 			l.change(d)
 		}
 		l.mu.Lock()

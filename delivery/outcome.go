@@ -129,7 +129,9 @@ func (e *Engine) retry(j *job, result queue.Result) {
 	j.m.NextAttempt = wholeSecond(next)
 	items := []queue.Item{{Queue: e.Names.Outbox, Message: j.m}}
 	if name := override(j.m.Queues, retryQueue, e.Names.Retry); name != "" {
-		items = append(items, queue.Item{Queue: name, Message: published(j)})
+		said := published(j)
+		said.NextAttempt = time.Time{} // or the queue would hold it back as well
+		items = append(items, queue.Item{Queue: name, Message: said})
 	}
 	e.settle(j, items)
 }
