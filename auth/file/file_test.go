@@ -54,29 +54,29 @@ func write(t *testing.T, path, text string) {
 	require.NoError(t, os.Rename(path+".new", path))
 }
 
-func open(t *testing.T, text string) (*file.File, string, *log) {
+func open(t *testing.T, text string) (*file.File, string, *logbook) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "users.txt")
 	write(t, path, text)
-	logged := new(log)
+	logged := new(logbook)
 	f, err := file.New(path, &file.Options{Log: slog.New(slog.NewTextHandler(logged, nil))})
 	require.NoError(t, err)
 	return f, path, logged
 }
 
-// log collects what is logged.
-type log struct {
+// logbook collects what is logged.
+type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (l *log) Write(p []byte) (int, error) {
+func (l *logbook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
 }
 
-func (l *log) String() string {
+func (l *logbook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
