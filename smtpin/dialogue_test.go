@@ -1,6 +1,7 @@
 package smtpin
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -148,6 +149,7 @@ func (d *dialogue) option(t *testing.T, rest string) {
 	name, want, _ := strings.Cut(rest, " ")
 	m := d.b.got()[d.mails-1]
 	values := map[string]string{
+		"remote": m.remote, "local": m.local,
 		"with": m.with, "user": m.user,
 		"body": string(m.opts.Body), "ret": string(m.opts.Return), "envid": m.opts.EnvelopeID,
 		"size": strconv.FormatInt(m.opts.Size, 10), "utf8": strconv.FormatBool(m.opts.UTF8),
@@ -195,6 +197,14 @@ func (d *dialogue) configure(t *testing.T, key, value string) {
 		d.s.DefaultDomain = value
 	case "greeting":
 		d.s.Greeting = value
+	case "proxy": // everybody is one
+		d.policy.Proxies = func(netip.Addr) bool { return true }
+	case "allow":
+		d.policy.Prefixes = append(d.policy.Prefixes, netip.MustParsePrefix(value))
+	case "per-client":
+		d.s.ConnectionsPerClient = number
+	case "block":
+		d.block(t, value)
 	case "panic":
 		d.b.panics = value
 	default:
@@ -204,6 +214,21 @@ func (d *dialogue) configure(t *testing.T, key, value string) {
 			stage, value = stage+" "+who, reply
 		}
 		d.b.refuse[stage] = parseReply(t, value)
+	}
+}
+
+// block blocks a client, with a reply or without.
+func (d *dialogue) block(t *testing.T, value string) {
+	client, reply, _ := strings.Cut(value, " ")
+	e := &smtp.SMTPError{}
+	if reply != "" {
+		e = parseReply(t, reply).(*smtp.SMTPError)
+	}
+	d.s.Blocked = func(a netip.Addr) *smtp.SMTPError {
+		if a.String() == client {
+			return e
+		}
+		return nil
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/monitor"
 )
 
@@ -28,6 +29,8 @@ type mail struct {
 	body string
 	with string // Conn.Protocol
 	user string
+
+	remote, local string
 }
 
 // recorder is a backend whose sessions keep the mails and refuse on request.
@@ -45,14 +48,14 @@ type recorder struct {
 	dataErr []error // what reading a mail gave
 }
 
-func (r *recorder) NewSession(_ context.Context, c *Conn) (smtp.Session, error) {
+func (r *recorder) NewSession(ctx context.Context, c *Conn) (smtp.Session, error) {
 	if err := r.at("hello"); err != nil {
 		return nil, err
 	}
 	s := &plain{r: r, c: c}
 	switch {
 	case r.auth:
-		return &withAuth{s}, nil
+		return &withAuth{s, ctx}, nil
 	case r.lines:
 		return &withLines{s}, nil
 	case r.each:
@@ -122,6 +125,7 @@ func (s *plain) Data(r io.Reader) error {
 		return err
 	}
 	s.m.body, s.m.with, s.m.user = string(body), s.c.Protocol(), s.c.User()
+	s.m.remote, s.m.local = s.c.Remote().String(), s.c.Local().String()
 	s.r.mails = append(s.r.mails, s.m)
 	return nil
 }
@@ -140,25 +144,31 @@ func (s *plain) Logout() error {
 	return nil
 }
 
-type withAuth struct{ *plain }
+type withAuth struct {
+	*plain
+	ctx context.Context
+}
 
-func (s *withAuth) AuthMechanisms() []string { return []string{"PLAIN", "LOGIN"} }
+func (s *withAuth) AuthMechanisms() []string { return AuthMechanisms() }
 
 func (s *withAuth) Auth(mechanism string) (sasl.Server, error) {
-	check := func(name, password string) error {
-		switch {
-		case name == "broken":
-			return errors.New("directory is down")
-		case name != "user" || password != "secret":
-			return smtp.ErrAuthFailed
-		}
-		return nil
-	}
-	if mechanism == "LOGIN" {
-		return NewLoginServer(check), nil
-	}
-	return sasl.NewPlainServer(func(_, name, password string) error { return check(name, password) }), nil
+	return NewAuthServer(s.ctx, s.c, users, mechanism)
 }
+
+// users knows one user, and some that bring it into trouble.
+var users = auth.Func(func(_ context.Context, l auth.Login) error {
+	switch {
+	case l.Username == "broken":
+		return errors.New("directory is down")
+	case l.Username == "guessed":
+		return fmt.Errorf("guard: %w", &auth.Limited{})
+	case l.Service != "smtp" || !l.Client.IsValid():
+		return errors.New("says neither who nor what")
+	case l.Username != "user" || l.Password != "secret":
+		return fmt.Errorf("table: %w", auth.ErrRejected)
+	}
+	return nil
+})
 
 type withLines struct{ *plain }
 

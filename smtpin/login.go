@@ -53,6 +53,9 @@ func login(ctx context.Context, c *Conn, a auth.Authenticator, username, passwor
 	case errors.Is(err, auth.ErrRejected):
 		return errLogin(535, wire.Status{5, 7, 8}, "Wrong user name or password")
 	}
+	if _, ok := errors.AsType[*auth.Limited](err); ok {
+		return errLogin(454, wire.Status{4, 7, 0}, "Too many failed logins, try again later")
+	}
 	return err
 }
 

@@ -192,14 +192,20 @@ func (s *Server) blocked(client netip.Addr) *smtp.SMTPError {
 	if e == nil {
 		return nil
 	}
+	return Refusal(e, "Mail from your address is not accepted")
+}
+
+// Refusal returns a copy of a reply from a list of those who are not wanted, as Server.Blocked returns it, with 554 5.7.1 and text
+// for what it leaves out.
+func Refusal(e *smtp.SMTPError, text string) *smtp.SMTPError {
 	reply := *e
 	if reply.Code < 400 || reply.Code > 599 {
 		reply.Code = 554
 	}
-	if reply.EnhancedCode == smtp.EnhancedCodeNotSet {
+	if class := reply.EnhancedCode[0]; class != reply.Code/100 && reply.EnhancedCode != smtp.NoEnhancedCode {
 		reply.EnhancedCode = smtp.EnhancedCode{reply.Code / 100, 7, 1}
 	}
-	reply.Message = or(reply.Message, "Mail from your address is not accepted")
+	reply.Message = or(reply.Message, text)
 	return &reply
 }
 

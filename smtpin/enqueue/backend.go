@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/smtpin"
@@ -30,15 +30,12 @@ type Backend struct {
 	// Local reports whether mail to this address is accepted from anybody, and kept apart from mail to be sent on. Nil: no
 	// address is local. It is asked for each recipient and must not block.
 	Local func(address string) bool
-	// Mechanisms are the SASL mechanisms to offer, and Auth makes the server side of one of them; smtpin.Named tells how the
-	// name of the user is found. Auth's error is the reply. With neither, clients cannot log in: those that would have to are
-	// told that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
-	Mechanisms []string
-	Auth       func(ctx context.Context, c *smtpin.Conn, mechanism string) (sasl.Server, error)
-	// IsReport recognises reports (DSN, MDN, ARF, DMARC, TLS) among mail to local addresses; those go to Queues.Reports. It
-	// gets the header of the mail, with the empty line at its end, and the whole mail, and must keep neither. Nil: none is
-	// recognised.
-	IsReport func(header []byte, mail queue.Body) bool
+	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and those that would have to are told
+	// that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
+	Authenticator auth.Authenticator
+	// BlockedSender says which senders are refused at MAIL, and how: the rules of smtpin.Server's Blocked apply. It is not
+	// asked for the empty sender. Nil: nobody is blocked.
+	BlockedSender func(address string) *smtp.SMTPError
 	// Mapping says from which address mail leaves, by the address that it came in on; it is asked as each mail begins. Nil
 	// means a zero Mapping.
 	Mapping func() *Mapping
@@ -74,7 +71,8 @@ type Queues struct {
 	Inbox string
 	// Local is for mail to local addresses. "": as Inbox.
 	Local string
-	// Reports is for mail to local addresses that is a report. "": as any other local mail.
+	// Reports is for mail to local addresses that package report recognises: delivery and disposition notifications, complaints, and
+	// reports on DMARC and TLS. "": as any other local mail.
 	Reports string
 	// Refused is for mail to recipients that the client would have had to log in for. It is refused all the same. "": it is
 	// not kept.
@@ -126,10 +124,10 @@ func (b *Backend) NewSession(ctx context.Context, c *smtpin.Conn) (smtp.Session,
 
 // mechanisms returns what clients may log in with.
 func (b *Backend) mechanisms() []string {
-	if b.Auth == nil {
+	if b.Authenticator == nil {
 		return nil
 	}
-	return b.Mechanisms
+	return smtpin.AuthMechanisms()
 }
 
 func (b *Backend) now() time.Time {

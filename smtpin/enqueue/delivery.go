@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/checks/report"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -102,14 +103,14 @@ func (d *delivery) read(r io.Reader) (queue.Body, error) {
 // isReport asks whether the mail is a report, if that makes a difference.
 func (d *delivery) isReport(body queue.Body) (bool, error) {
 	b := d.backend
-	if b.IsReport == nil || b.Queues.Reports == "" || !d.anyLocal() {
+	if b.Queues.Reports == "" || !d.anyLocal() {
 		return false, nil
 	}
 	header := make([]byte, d.receive.headerLen)
 	if n, err := body.ReadAt(header, 0); n < len(header) {
 		return false, spoolError(b.spoolDir(), err)
 	}
-	return b.IsReport(header, body), nil
+	return report.Recognise(header, body, body.Size()) != report.None, nil
 }
 
 func (d *delivery) anyLocal() bool {

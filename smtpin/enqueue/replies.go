@@ -6,6 +6,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/smtpin"
 )
 
 // replyError is a reply with the reason that the client is not told.
@@ -22,6 +23,18 @@ func refuse(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
 }
 
 // Refusals. They are made anew each time, since whoever gets one may change it.
+
+// blockedSender returns the refusal of a sender that is blocked, or nil.
+func (b *Backend) blockedSender(address string) error {
+	if b.BlockedSender == nil || address == "" {
+		return nil
+	}
+	e := b.BlockedSender(address)
+	if e == nil {
+		return nil
+	}
+	return smtpin.Refusal(e, "Mail from this sender is not accepted")
+}
 
 func authNeeded() error {
 	return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required to send to this address")

@@ -79,6 +79,9 @@ func (s *session) Rcpt(to string, opts *smtp.RcptOptions) error {
 // MailContext implements smtpin.MailSession.
 func (s *session) MailContext(_ context.Context, from string, opts *smtp.MailOptions) error {
 	s.Reset()
+	if err := s.backend.blockedSender(from); err != nil {
+		return err
+	}
 	s.from = from
 	if opts != nil {
 		s.opts = *opts
@@ -142,7 +145,7 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	if len(s.backend.mechanisms()) == 0 {
 		return nil, smtp.ErrAuthUnsupported
 	}
-	return s.backend.Auth(s.ctx, s.conn, mechanism)
+	return smtpin.NewAuthServer(s.ctx, s.conn, s.backend.Authenticator, mechanism)
 }
 
 // Data implements smtp.Session.
