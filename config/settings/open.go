@@ -85,8 +85,10 @@ func finishOpen(ctx context.Context, db *DB, opts Options) (*DB, error) {
 
 // prepare connects, and sees to the tables.
 func (db *DB) prepare(ctx context.Context, opts Options) error {
-	if err := db.sql.PingContext(ctx); err != nil {
-		return db.fail(ctx, "connecting", err)
+	dialing, cancel := context.WithTimeout(ctx, opts.dialTimeout())
+	defer cancel()
+	if err := db.sql.PingContext(dialing); err != nil {
+		return db.fail(dialing, "connecting", err)
 	}
 	if err := db.migrate(ctx); err != nil {
 		return err
