@@ -87,7 +87,6 @@ func (c *session) exchange(mechanism, initial string, given bool) {
 			return
 		}
 	}
-	c.secret = false
 	c.conn.info.User = userName(server, c.backend, name.name)
 	c.reply(235, wire.Status{2, 7, 0}, "Logged in")
 }

@@ -69,7 +69,7 @@ func (c *session) command(line []byte) {
 }
 
 // showCommand gives a command to the transcript, without secrets: those of AUTH, also when it makes no sense, and what a client
-// sends after an AUTH that was refused, as if it were not.
+// sends after an AUTH that was refused, or had all it needed, as if more were asked for.
 func (c *session) showCommand(verb string, line []byte) {
 	if !c.tap.Watched() {
 		return

@@ -55,7 +55,7 @@ func (r *recorder) NewSession(ctx context.Context, c *Conn) (smtp.Session, error
 	s := &plain{r: r, c: c}
 	switch {
 	case r.auth:
-		return &withAuth{s, ctx}, nil
+		return &withAuthenticator{s, ctx, users}, nil
 	case r.lines:
 		return &withLines{s}, nil
 	case r.each:
@@ -144,15 +144,16 @@ func (s *plain) Logout() error {
 	return nil
 }
 
-type withAuth struct {
+type withAuthenticator struct {
 	*plain
 	ctx context.Context
+	a   auth.Authenticator
 }
 
-func (s *withAuth) AuthMechanisms() []string { return AuthMechanisms() }
+func (s *withAuthenticator) AuthMechanisms() []string { return AuthMechanisms() }
 
-func (s *withAuth) Auth(mechanism string) (sasl.Server, error) {
-	return NewAuthServer(s.ctx, s.c, users, mechanism)
+func (s *withAuthenticator) Auth(mechanism string) (sasl.Server, error) {
+	return NewAuthServer(s.ctx, s.c, s.a, mechanism)
 }
 
 // users knows one user, and some that bring it into trouble.

@@ -39,7 +39,7 @@ type session struct {
 	rcpts   int      // recipients accepted
 	names   []string // the recipients, for LMTP only
 	refused bool     // a mail in chunks was refused: its other chunks are too
-	secret  bool     // AUTH was refused: what follows may be secret all the same
+	secret  bool     // the client has said AUTH: what makes no sense after it may be a secret
 	pending string   // a command that ended a mail in chunks, to be carried out
 	dot     wire.DotReader
 	chunk   wire.ChunkReader

@@ -28,7 +28,7 @@ import (
 )
 
 // writeCert writes a new self-signed certificate with its key.
-func writeCert(t *testing.T, certFile, keyFile, name string) {
+func writeCert(t testing.TB, certFile, keyFile, name string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func writeCert(t *testing.T, certFile, keyFile, name string) {
 	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
 }
 
-func testTLS(t *testing.T) func() *tls.Config {
+func testTLS(t testing.TB) func() *tls.Config {
 	t.Helper()
 	f := &CertFile{Cert: filepath.Join(t.TempDir(), "cert.pem"), Key: filepath.Join(t.TempDir(), "key.pem")}
 	writeCert(t, f.Cert, f.Key, "mx.test")
