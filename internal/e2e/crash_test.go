@@ -110,7 +110,7 @@ func TestStopWithHangingTarget(t *testing.T) {
 	k := newSink(t, &smtptest.Sink{})
 	d := start(t, k.settings())
 	d.submit(t, "a@client.test", "hang@sink.test", "Subject: wait\r\n\r\nfor it")
-	eventually(t, "mtad connects", func() bool { return k.Stats().Connections > 0 })
+	eventually(t, "the target has stopped answering", func() bool { return k.Stats().Flights >= 3 })
 	d.terminate(t)
 	require.Equal(t, 1, waiting(t, openQueue(t, d.queue))["outbox"])
 }

@@ -101,6 +101,9 @@ func TestPrivateTargets(t *testing.T) {
 
 // TestBadDNS has the DNS be slow, broken, circular, and gone. Mail that needs it is tried again; other mail is not held up.
 func TestBadDNS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a quarter of a minute, as failed look-ups are remembered for a while")
+	}
 	t.Parallel()
 	n := newNetwork(t)
 	k := n.sink(t, 1, &smtptest.Sink{})
