@@ -19,7 +19,7 @@ var rooms = []struct {
 	{"config", nil},
 	{"delivery/mx", []string{"delivery", "delivery/resolver"}},
 	{"delivery", []string{"queue", "throttle", "monitor"}},
-	{"smtpin/enqueue", []string{"smtpin", "queue", "monitor", "checks/report"}},
+	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks/report"}},
 	{"smtpin", []string{"smtpin/wire", "auth", "checks", "monitor"}},
 	{"auth", []string{"auth/crypt"}}, // its drivers share the hashes
 	{"checks", nil},

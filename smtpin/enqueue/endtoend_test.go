@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
 	"github.com/sluicemail/sluice/smtpin"
@@ -34,15 +35,7 @@ func newHouse(t *testing.T, policy *smtpin.Listener) *house {
 	h := &house{queue: memory.New()}
 	h.Backend = &enqueue.Backend{
 		Queue: h.queue, SpoolDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Local: isLocal, Queues: enqueue.Queues{Local: "local"},
-		Mechanisms: []string{sasl.Plain},
-		Auth: func(context.Context, *smtpin.Conn, string) (sasl.Server, error) {
-			return sasl.NewPlainServer(func(_, username, password string) error {
-				if username != "joe" || password != "secret" {
-					return smtp.ErrAuthFailed
-				}
-				return nil
-			}), nil
-		},
+		Authenticator: auth.Func(onlyJoe),
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -56,6 +49,13 @@ func newHouse(t *testing.T, policy *smtpin.Listener) *house {
 		require.NoError(t, h.queue.Close())
 	})
 	return h
+}
+
+func onlyJoe(_ context.Context, l auth.Login) error {
+	if l.Username != "joe" || l.Password != "secret" {
+		return auth.ErrRejected
+	}
+	return nil
 }
 
 // next takes one message from a queue, with its mail.

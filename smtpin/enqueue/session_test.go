@@ -11,10 +11,10 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/smtpin"
@@ -149,10 +149,9 @@ func TestWhoMaySendWhere(t *testing.T) {
 	})
 	t.Run("stranger that could log in", func(t *testing.T) {
 		b, _ := newBackend(t)
-		b.Mechanisms = []string{"PLAIN"}
-		b.Auth = func(context.Context, *smtpin.Conn, string) (sasl.Server, error) { return nil, smtp.ErrAuthFailed }
+		b.Authenticator = auth.Func(onlyJoe)
 		s := newSession(t, b, with(stranger, func(i *smtpin.ConnInfo) { i.TLS = &tls.ConnectionState{} }))
-		require.Equal(t, b.Mechanisms, s.(smtp.AuthSession).AuthMechanisms())
+		require.Equal(t, []string{"PLAIN", "LOGIN"}, s.(smtp.AuthSession).AuthMechanisms())
 		require.NoError(t, s.Mail("a@example.org", nil))
 		requireReply(t, s.Rcpt("x@remote.example", nil), 530, smtp.EnhancedCode{5, 7, 0}, "uthentication")
 
@@ -188,13 +187,8 @@ func TestReports(t *testing.T) {
 	b.Local = isLocal
 	b.Queues = enqueue.Queues{Inbox: "inbox", Local: "local", Reports: "reports"}
 	b.MemoryLimit = 1000
-	b.IsReport = func(header []byte, mail queue.Body) bool {
-		require.True(t, strings.HasPrefix(string(header), "Received: "))
-		require.True(t, strings.HasSuffix(string(header), "\r\n\r\n"))
-		require.Greater(t, mail.Size(), int64(len(header)))
-		return strings.Contains(string(header), "multipart/report")
-	}
-	report := "Content-Type: multipart/report\r\nX-MQ-Pool: x\r\n\r\n" + strings.Repeat("text\r\n", 20)
+	report := "Content-Type: multipart/report; boundary=b\r\nX-MQ-Pool: x\r\n\r\n--b\r\n\r\nSorry.\r\n--b\r\n" +
+		"Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n"
 	for name, mail := range map[string]string{"small": report, "spooled": report + strings.Repeat("more\r\n", 1000)} {
 		t.Run(name, func(t *testing.T) {
 			_, err := send(t, newSession(t, b, trusted), mail, "x@local.example", "x@remote.example")
@@ -206,6 +200,33 @@ func TestReports(t *testing.T) {
 	_, err := send(t, newSession(t, b, trusted), simpleMail, "x@local.example")
 	require.NoError(t, err)
 	require.Equal(t, "local", q.items(t)[0].Queue)
+}
+
+func TestReportsWithoutAQueue(t *testing.T) {
+	b, q := newBackend(t)
+	b.Local = isLocal
+	b.Queues = enqueue.Queues{Inbox: "inbox", Local: "local"}
+	_, err := send(t, newSession(t, b, stranger), "Content-Type: application/tlsrpt+gzip\r\n\r\n", "x@local.example")
+	require.NoError(t, err)
+	require.Equal(t, "local", q.items(t)[0].Queue)
+}
+
+func TestBlockedSender(t *testing.T) {
+	var list enqueue.Blocklist
+	require.NoError(t, list.Add("bad.example", 0, ""))
+	require.NoError(t, list.Add("worse@other.example", 450, "come back later"))
+	b, q := newBackend(t)
+	b.BlockedSender = list.Sender
+	for _, info := range []smtpin.ConnInfo{trusted, stranger, with(stranger, func(i *smtpin.ConnInfo) { i.User = "joe" })} {
+		s := newSession(t, b, info)
+		requireReply(t, s.Mail("x@BAD.example", nil), 554, smtp.EnhancedCode{5, 7, 1}, "not accepted")
+		requireReply(t, s.Mail("worse@other.example", nil), 450, smtp.EnhancedCode{4, 7, 1}, "come back later")
+		require.NoError(t, s.Mail("good@other.example", nil))
+		require.NoError(t, s.Mail("", nil), "bounces have no sender to block")
+	}
+	b.BlockedSender = func(string) *smtp.SMTPError { return &smtp.SMTPError{} }
+	requireReply(t, newSession(t, b, trusted).Mail("x@y.example", nil), 554, smtp.EnhancedCode{5, 7, 1}, "not accepted")
+	require.Empty(t, q.published)
 }
 
 func TestRefusedQueue(t *testing.T) {
