@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/internal/smtptest"
+)
+
+// TestMailArrivesUnchanged sends what mail servers like to spoil: dots, long lines, blank ends, 8-bit text, a header without
+// a text. But for one Received field at its top, each arrives as it was.
+func TestMailArrivesUnchanged(t *testing.T) {
+	t.Parallel()
+	mails := []string{
+		"Subject: dots\r\n\r\n.\r\n..\r\n.dot\r\n. \r\nend\r\n",
+		"Subject: blanks\r\n\r\nblank at the end \t\r\n\r\n\r\n",
+		"Subject: long\r\n\r\n" + strings.Repeat("x", 900) + "\r\n",
+		"Subject: eight bits\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nçà et là\r\n",
+		"Subject: no text\r\n",
+		"Subject: empty text\r\n\r\n",
+		"No header at all\r\n",
+		"Subject: folded\r\n and\r\n\tfolded\r\nBcc: kept@client.test\r\nReceived: from elsewhere\r\n\r\nText\r\n",
+	}
+	k := newKeeper(t, &smtptest.Sink{})
+	d := start(t, k.settings())
+	for i, mail := range mails {
+		c := d.talk(t)
+		c.begin()
+		stuffed := strings.ReplaceAll("\r\n"+mail, "\r\n.", "\r\n..")[2:]
+		c.raw(stuffed + ".\r\n")
+		c.expect(250)
+		c.conn.Close()
+		got := string(k.await(t, i+1)[i].Data)
+		trace, rest := cutField(got)
+		require.True(t, strings.HasPrefix(trace, "Received: from client.test"), "trace: %q", trace)
+		require.Contains(t, trace, "by mtad.test")
+		require.Contains(t, trace, "with ESMTP")
+		if strings.HasPrefix(mail, "No header") {
+			rest = strings.TrimPrefix(rest, "\r\n") // which then has to end somewhere
+		}
+		require.Equal(t, mail, rest)
+	}
+	d.terminate(t)
+}
+
+// cutField splits a mail behind its first header field.
+func cutField(mail string) (field, rest string) {
+	for rest = mail; rest != ""; {
+		line, after, _ := strings.Cut(rest, "\r\n")
+		if field != "" && !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
+			return field, rest
+		}
+		field, rest = field+line+"\r\n", after
+	}
+	return field, rest
+}
+
+// TestRefusedAtTheDoor tries what mtad does not take, and what it says then.
+func TestRefusedAtTheDoor(t *testing.T) {
+	t.Parallel()
+	k := newSink(t, &smtptest.Sink{})
+	d := start(t, k.settings().with(settings{"smtp-maxsize": "100kB"}))
+
+	c := d.talk(t)
+	c.command("EHLO client.test", 250)
+	require.Contains(t, c.command("MAIL FROM:<a@client.test> SIZE=1000000", 552), "5.3.4")
+	c.command("MAIL FROM:<a@client.test>", 250)
+	require.Contains(t, c.command("RCPT TO:<no address>", 501), "5.")
+	c.command("RCPT TO:<b@sink.test>", 250)
+	c.command("DATA", 354)
+	c.raw("Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 3000) + ".\r\n")
+	require.Contains(t, c.expect(552), "5.3.4")
+	c.command("MAIL FROM:<a@client.test>", 250) // the session goes on
+	c.command("RCPT TO:<b@sink.test>", 250)
+	c.command("DATA", 354)
+	c.raw(strings.Repeat("Received: from here to there\r\n", 101) + "Subject: round and round\r\n\r\nText\r\n.\r\n")
+	require.Contains(t, c.expect(554), "5.4.6")
+	c.command("QUIT", 221)
+	d.terminate(t)
+	requireEmpty(t, d.queue)
+	require.Zero(t, k.Stats().Messages)
+}
+
+// TestTooManyClients has one more client than may connect; with smtp-busy reject it is told to come later.
+func TestTooManyClients(t *testing.T) {
+	t.Parallel()
+	k := newSink(t, &smtptest.Sink{})
+	d := start(t, k.settings().with(settings{"smtp-busy": "reject", "smtp-connections-in": "5", "smtp-connections-client": "5"}))
+	first := d.talk(t)
+	for range 4 {
+		d.talk(t)
+	}
+	require.Contains(t, dial(t, d.addr).expect(421), "4.")
+	first.command("QUIT", 221)
+	eventually(t, "a place is free again", func() bool {
+		c := dial(t, d.addr)
+		code, _, err := c.read()
+		c.conn.Close()
+		return err == nil && code == 220
+	})
+}
+
+// TestConnectionLimits limits how many connections a domain gets, and how many mails go over each.
+func TestConnectionLimits(t *testing.T) {
+	t.Parallel()
+	var most atomic.Int64
+	receiver := &smtptest.Sink{Latency: 2 * time.Millisecond}
+	receiver.Received = func(*smtptest.Received) {
+		if open := receiver.Stats().Open; open > most.Load() {
+			most.Store(open)
+		}
+	}
+	k := newSink(t, receiver)
+	d := start(t, k.settings().with(settings{"domain-maxconnections": "3", "connection-maxmessages": "10"}))
+	d.send(t, &smtptest.Source{Messages: 200, Size: 1 << 10})
+	eventually(t, "all mails arrive", func() bool { return k.Stats().Messages == 200 })
+	require.GreaterOrEqual(t, k.Stats().Connections, int64(20), "ten mails over each connection at most")
+	require.LessOrEqual(t, most.Load(), int64(3)+1, "open connections, give or take one that is just closing")
+	d.terminate(t)
+}
+
+// TestClearTextAfterBrokenTLS meets a target whose STARTTLS does not work: opportunistic mail goes in the clear.
+func TestClearTextAfterBrokenTLS(t *testing.T) {
+	t.Parallel()
+	broken := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}
+	k := newKeeper(t, &smtptest.Sink{TLS: broken})
+	d := start(t, k.settings())
+	d.submit(t, "a@client.test", "b@sink.test", "Subject: try\r\n\r\nText")
+	require.False(t, k.await(t, 1)[0].TLS)
+	d.terminate(t)
+}
