@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -112,8 +113,10 @@ func (q *Queue) gather(b *batch) bool {
 	b.segment, b.start, b.fresh = s, s.end, s.end == segmentPage
 	pos := s.end
 	taken := 0
+	settles := q.settleSize()
+	held := q.moving > 0 && len(q.settled) > 0
 	for _, g := range q.pending {
-		if pos+g.size > s.size || pos-s.end > maxBatchBytes {
+		if pos+g.size+settles > s.size || pos-s.end > maxBatchBytes || held && q.moving == 0 {
 			break
 		}
 		b.groups, b.bases = append(b.groups, g), append(b.bases, pos)
@@ -129,7 +132,9 @@ func (q *Queue) gather(b *batch) bool {
 	rest := copy(q.pending, q.pending[taken:])
 	clear(q.pending[rest:])
 	q.pending = q.pending[:rest]
-	pos = q.gatherSettled(b, pos)
+	if !held {
+		pos = q.gatherSettled(b, pos)
+	}
 	b.end = pos
 	if len(q.pending) == 0 && len(q.settled) == 0 {
 		q.urgent = false
@@ -142,10 +147,19 @@ func (q *Queue) gather(b *batch) bool {
 	return true
 }
 
-// gatherSettled adds the record of plain settlements. It must not come before the record of a copy that gave one of
-// them its id.
+// settleSize is the room that a batch must leave for plain settlements: whoever is told that something is stored may
+// rely on that what was settled before is. Settlements wait while copies do, for they may concern the ids that those
+// bring.
+func (q *Queue) settleSize() int64 {
+	if len(q.settled) == 0 || q.moving > 0 {
+		return 0
+	}
+	return recordSize(8 * min(int64(len(q.settled)), maxSettles))
+}
+
+// gatherSettled adds the record of plain settlements.
 func (q *Queue) gatherSettled(b *batch, pos int64) int64 {
-	if q.moving > 0 || len(q.settled) == 0 {
+	if len(q.settled) == 0 {
 		return pos
 	}
 	n := min(int64(len(q.settled)), maxSettles, (b.segment.size-pos-headerSize)/8)
@@ -173,7 +187,7 @@ func (q *Queue) makeRoom() {
 		var need int64
 		own := true
 		if len(q.pending) > 0 {
-			need, own = q.pending[0].size, q.pending[0].own
+			need, own = q.pending[0].size+q.settleSize(), q.pending[0].own
 		} else if len(q.settled) > 0 {
 			need = recordSize(8)
 		}
@@ -414,6 +428,9 @@ func (q *Queue) hurry() {
 
 // enqueue puts a group in the order of the log. q.mu is held.
 func (q *Queue) enqueue(g *group) {
+	if len(g.copies) > 0 {
+		q.enqueueSettled()
+	}
 	q.pending = append(q.pending, g)
 	if len(g.copies) > 0 {
 		q.moving++
@@ -428,4 +445,21 @@ func (q *Queue) enqueue(g *group) {
 	} else {
 		q.arm(q.opts.SettleDelay)
 	}
+}
+
+// enqueueSettled gives the plain settlements so far their place before a group of copies. q.mu is held.
+func (q *Queue) enqueueSettled() {
+	for slots := range slices.Chunk(q.settled, maxSettles) {
+		g := q.groups.get()
+		g.own = true
+		ids := make([]uint64, len(slots))
+		for n, i := range slots {
+			ids[n] = q.x.entries.at(i).id
+		}
+		g.addSettle(ids...)
+		g.retire = append(g.retire, slots...)
+		q.lazy += g.size - 8*int64(len(slots))
+		q.pending = append(q.pending, g)
+	}
+	q.settled = q.settled[:0]
 }
