@@ -61,8 +61,10 @@ func OpenHTTP(scheme, rest string) (Authenticator, error) {
 			return nil, fmt.Errorf("parameter ca: %s has no certificate in PEM", file)
 		}
 	}
-	h.once.Do(h.prepare)
-	return h, h.broken
+	if h.once.Do(h.prepare); h.broken != nil {
+		return nil, h.broken
+	}
+	return h, nil
 }
 
 // prepare checks the URL and makes the client.

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Accepts without reading standard input.
+exit 0

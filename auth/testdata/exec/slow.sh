@@ -1,0 +1,3 @@
+#!/bin/sh
+# Takes its time to accept.
+sleep 0.3
