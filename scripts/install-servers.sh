@@ -10,6 +10,7 @@ packages=(
     unbound      # a validating resolver
     postfix      # the peer in benchmarks; smtp-sink as a target
     swaks        # an SMTP client
+    haproxy      # PROXY headers in front of the SMTP server
     postgresql   # settings databases beside SQLite
     mariadb-server
     slapd        # LDAP logins
@@ -17,6 +18,9 @@ packages=(
     freeradius   # RADIUS logins
     freeradius-utils
     whois        # mkpasswd
+    libpam0g-dev # to build with the tag pam
+    gcc
+    libc6-dev
     argon2
 )
 
