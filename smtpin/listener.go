@@ -19,7 +19,7 @@ type Listener struct {
 
 	// Proxies says which addresses are proxies: what connects from there must begin with a PROXY header, of version 1 or 2, within 5
 	// seconds. The header's addresses then stand in place of the connection's everywhere, Prefixes and Allow included. A
-	// header without addresses, as for a health check, makes a connection that can do all but log in and send mail, and that
+	// header without addresses, or with those of the proxy's own end, as for a health check, makes a connection that can do all but log in and send mail, and that
 	// the monitor is not told of. Nil: there are none. From anybody else a PROXY header is an error.
 	Proxies func(netip.Addr) bool
 

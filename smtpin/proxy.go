@@ -32,7 +32,8 @@ func (c *session) introduce() bool {
 		c.observe(monitor.ClientRefused, 0, "No valid PROXY header")
 		return false
 	}
-	if c.probe = header.Local; !c.probe {
+	// HAProxy's checks of version 1 name the end of the proxy's own connection.
+	if c.probe = header.Local || header.Client == c.conn.Remote(); !c.probe {
 		c.conn.info.Local, c.conn.info.Remote = header.Server, header.Client
 	}
 	return true

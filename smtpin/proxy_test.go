@@ -3,6 +3,7 @@ package smtpin
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -154,6 +155,9 @@ func TestMonitorOfProxied(t *testing.T) {
 	probe.expect("PROXY UNKNOWN\r\n", "220")
 	probe.expect("EHLO proxy.test\r\nQUIT\r\n", "250", "221")
 	require.Equal(t, "", probe.line())
+	self := dial(t, address)
+	self.expect(fmt.Sprintf("PROXY TCP4 127.0.0.1 127.0.0.1 %d 25\r\n", self.LocalAddr().(*net.TCPAddr).Port), "220")
+	self.expect("EHLO proxy.test\r\nMAIL FROM:<a@b.test>\r\nQUIT\r\n", "250", "554", "221")
 	require.Empty(t, m.all(), "a probe is in no statistics")
 
 	first := dial(t, address)

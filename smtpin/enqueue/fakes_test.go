@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -194,3 +195,5 @@ func withoutTrace(t testing.TB, m *queue.Message) string {
 }
 
 const simpleMail = "From: a@example.org\r\nSubject: hello\r\n\r\ntext\r\n"
+
+func itoa(n int) string { return strconv.Itoa(n) }
