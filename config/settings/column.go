@@ -62,7 +62,7 @@ func number[T any](name, meaning string, at func(*T) *int64) column[T] {
 	return column[T]{Column: Column{Name: name, Kind: Integer, Meaning: meaning}, number: at}
 }
 
-func flag[T any](name, meaning string, at func(*T) *bool) column[T] {
+func boolean[T any](name, meaning string, at func(*T) *bool) column[T] {
 	return column[T]{Column: Column{Name: name, Kind: Flag, Meaning: meaning}, flag: at}
 }
 
@@ -72,7 +72,7 @@ func text[T any](name, meaning string, at func(*T) *string) column[T] {
 
 // enabled is the column of that name, which every rule has.
 func enabled[T any](at func(*T) *bool) column[T] {
-	c := flag("enabled", "0: the row counts as absent", at)
+	c := boolean("enabled", "0: the row counts as absent", at)
 	c.Default = 1
 	return c
 }

@@ -28,7 +28,7 @@ func (ForcedError) schema() *table[ForcedError] {
 			number("code", "reply code of the result", func(r *ForcedError) *int64 { return &r.Code }),
 			text("extended", "enhanced status code of the result", func(r *ForcedError) *string { return &r.Extended }),
 			text("description", "description of the result", func(r *ForcedError) *string { return &r.Description }),
-			flag("cluster", clusterMeaning, func(r *ForcedError) *bool { return &r.Cluster }),
+			boolean("cluster", clusterMeaning, func(r *ForcedError) *bool { return &r.Cluster }),
 			number("instance", instMeaning, func(r *ForcedError) *int64 { return &r.Instance }),
 			enabled(func(r *ForcedError) *bool { return &r.Enabled }),
 		}}
@@ -55,7 +55,7 @@ func (Pause) schema() *table[Pause] {
 			text("pool", poolMeaning, func(r *Pause) *string { return &r.Pool }),
 			text("target", "recipient domain or target IP; empty: all", func(r *Pause) *string { return &r.Target }),
 			text("tag", tagMeaning, func(r *Pause) *string { return &r.Tag }),
-			flag("cluster", clusterMeaning, func(r *Pause) *bool { return &r.Cluster }),
+			boolean("cluster", clusterMeaning, func(r *Pause) *bool { return &r.Cluster }),
 			number("instance", instMeaning, func(r *Pause) *int64 { return &r.Instance }),
 			text("expire", expireMeaning, func(r *Pause) *string { return &r.Expire }),
 			enabled(func(r *Pause) *bool { return &r.Enabled }),

@@ -28,8 +28,8 @@ func (DKIMKey) schema() *table[DKIMKey] {
 			number("priority", "the lower number is nearer the top of the mail", func(r *DKIMKey) *int64 { return &r.Priority }),
 			text("protocols", "`dkim`, `arc`, with commas between; empty: dkim", func(r *DKIMKey) *string { return &r.Protocols }),
 			text("canonicalization", "of header and body; empty: `relaxed/simple`", func(r *DKIMKey) *string { return &r.Canonicalization }),
-			flag("report", "1: ask for reports (`r=y`)", func(r *DKIMKey) *bool { return &r.Report }),
-			flag("checkdns", "1: sign only while DNS has the matching public key", func(r *DKIMKey) *bool { return &r.CheckDNS }),
+			boolean("report", "1: ask for reports (`r=y`)", func(r *DKIMKey) *bool { return &r.Report }),
+			boolean("checkdns", "1: sign only while DNS has the matching public key", func(r *DKIMKey) *bool { return &r.CheckDNS }),
 			enabled(func(r *DKIMKey) *bool { return &r.Enabled }),
 		}}
 }

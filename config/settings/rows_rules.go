@@ -34,7 +34,7 @@ func (ResponsePattern) schema() *table[ResponsePattern] {
 			text("pattern", "pattern of replies", func(r *ResponsePattern) *string { return &r.Pattern }),
 			text("type", patternTypes, func(r *ResponsePattern) *string { return &r.Type }),
 			number("priority", rulePriority, func(r *ResponsePattern) *int64 { return &r.Priority }),
-			flag("final", finalMeaning, func(r *ResponsePattern) *bool { return &r.Final }),
+			boolean("final", finalMeaning, func(r *ResponsePattern) *bool { return &r.Final }),
 			enabled(func(r *ResponsePattern) *bool { return &r.Enabled }),
 		}}
 }
@@ -100,7 +100,7 @@ func (RewriteTrigger) schema() *table[RewriteTrigger] {
 			text("domain", domainMeaning, func(r *RewriteTrigger) *string { return &r.Domain }),
 			text("tag", tagMeaning, func(r *RewriteTrigger) *string { return &r.Tag }),
 			number("priority", rulePriority, func(r *RewriteTrigger) *int64 { return &r.Priority }),
-			flag("final", finalMeaning, func(r *RewriteTrigger) *bool { return &r.Final }),
+			boolean("final", finalMeaning, func(r *RewriteTrigger) *bool { return &r.Final }),
 			text("starts", "time from which the rule acts; empty: always", func(r *RewriteTrigger) *string { return &r.Starts }),
 			text("ends", "time until which it acts; empty: forever", func(r *RewriteTrigger) *string { return &r.Ends }),
 			enabled(func(r *RewriteTrigger) *bool { return &r.Enabled }),
@@ -125,7 +125,7 @@ func (RewriteCondition) schema() *table[RewriteCondition] {
 			text("property", "what is looked at: `envelope`, `subject`, a header, or a property by JSON pointer", func(r *RewriteCondition) *string { return &r.Property }),
 			text("type", patternTypes, func(r *RewriteCondition) *string { return &r.Type }),
 			text("value", "pattern", func(r *RewriteCondition) *string { return &r.Value }),
-			flag("negate", "1: holds when the pattern does not match", func(r *RewriteCondition) *bool { return &r.Negate }),
+			boolean("negate", "1: holds when the pattern does not match", func(r *RewriteCondition) *bool { return &r.Negate }),
 		}}
 }
 

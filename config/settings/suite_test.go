@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,12 +109,13 @@ func unchecked(t testing.TB, address string) *DB {
 // examinee is one table for the tests that go through all of them.
 type examinee struct {
 	name  string
+	row   reflect.Type
 	cycle func(*testing.T, *DB)
 	list  func(*testing.T, *DB) []any
 }
 
 func examine[T Entity[T]]() examinee {
-	return examinee{name: schemaOf[T]().name, cycle: cycle[T], list: func(t *testing.T, db *DB) []any {
+	return examinee{name: schemaOf[T]().name, row: reflect.TypeFor[T](), cycle: cycle[T], list: func(t *testing.T, db *DB) []any {
 		rows, broken, err := List[T](t.Context(), db)
 		require.NoError(t, err)
 		require.Empty(t, broken)
