@@ -30,7 +30,7 @@ type house struct {
 	queue *memory.Queue
 }
 
-func newHouse(t *testing.T, policy *smtpin.Listener) *house {
+func newHouse(t *testing.T, policy *smtpin.Listener, setups ...func(*house, *smtpin.Server)) *house {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	h := &house{queue: memory.New()}
 	h.Backend = &enqueue.Backend{
@@ -40,7 +40,10 @@ func newHouse(t *testing.T, policy *smtpin.Listener) *house {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	h.addr = l.Addr().String()
-	server := &smtpin.Server{Backend: h.Backend, Hostname: "mx.example", DSN: true}
+	server := &smtpin.Server{Backend: h.Backend, Hostname: "mx.example", DSN: true, Logger: h.Log}
+	for _, setup := range setups {
+		setup(h, server)
+	}
 	done := make(chan error, 1)
 	go func() { done <- server.ServeListener(l, policy) }()
 	t.Cleanup(func() {
@@ -58,25 +61,29 @@ func onlyJoe(_ context.Context, l auth.Login) error {
 	return nil
 }
 
+func unreachable(context.Context, auth.Login) error { return errors.New("directory is down") }
+
 // next takes one message from a queue, with its mail.
 func (h *house) next(t *testing.T, name string) (*queue.Message, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	var m *queue.Message
-	var mail []byte
+	var taken *queue.Delivery
 	err := h.queue.Consume(ctx, name, queue.ConsumeOptions{Prefetch: 1}, func(d *queue.Delivery) {
-		if m != nil {
+		if taken != nil {
+			_ = d.Release(context.Background())
 			return
 		}
-		m = d.Message
-		mail, _ = queue.ReadBody(m.Body)
-		mail = bytes.Clone(mail)
-		_ = d.Settle(context.Background())
+		taken = d
 		cancel()
 	})
 	require.NoError(t, err)
-	require.NotNil(t, m, "nothing in %s", name)
+	require.NotNil(t, taken, "nothing in %s", name)
+	m := taken.Message
+	mail, err := queue.ReadBody(m.Body)
+	require.NoError(t, err)
+	mail = bytes.Clone(mail)
+	require.NoError(t, taken.Settle(context.Background()))
 	return m, string(mail)
 }
 

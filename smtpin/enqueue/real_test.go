@@ -1,15 +1,20 @@
 package enqueue_test
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"net/textproto"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/auth"
+	"github.com/sluicemail/sluice/internal/smtptest"
 	"github.com/sluicemail/sluice/internal/testserver"
 	"github.com/sluicemail/sluice/smtpin"
 )
@@ -77,4 +82,64 @@ func TestBehindHAProxy(t *testing.T) {
 // passed reports whether HAProxy has found a server well by SMTP.
 func passed(log, server string) bool {
 	return strings.Contains(log, server+" succeeded, reason: Layer7 check passed")
+}
+
+// TestSwaks has swaks log in and send.
+func TestSwaks(t *testing.T) {
+	testserver.Need(t, "swaks")
+	config, _, err := smtptest.SelfSigned()
+	require.NoError(t, err)
+	everybody := func(netip.Addr) bool { return true }
+	h := newHouse(t, &smtpin.Listener{RequireTLS: true, RequireAuth: true, Allow: everybody}, func(h *house, s *smtpin.Server) {
+		s.TLS = func() *tls.Config { return config }
+		h.Authenticator = auth.Func(func(ctx context.Context, l auth.Login) error {
+			switch l.Username {
+			case "down":
+				return unreachable(ctx, l)
+			case "guessed":
+				return &auth.Limited{}
+			}
+			return onlyJoe(ctx, l)
+		})
+	})
+	for _, tt := range []struct {
+		name string
+		args []string
+		want string // in the dialogue; "": the mail is sent
+	}{
+		{"PLAIN", []string{"--tls", "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "secret"}, ""},
+		{"LOGIN", []string{"--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", "secret"}, ""},
+		{"wrong PLAIN", []string{"--tls", "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "wrong"}, "535 5.7.8 Wrong user name or password"},
+		{"wrong LOGIN", []string{"--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", "wrong"}, "535 5.7.8 Wrong user name or password"},
+		{"nobody knows", []string{"--tls", "--auth", "PLAIN", "--auth-user", "down", "--auth-password", "x"}, "454 4.7.0 Cannot log you in for now"},
+		{"too many", []string{"--tls", "--auth", "LOGIN", "--auth-user", "guessed", "--auth-password", "x"}, "454 4.7.0 Too many failed logins"},
+		{"without TLS", []string{"--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "secret"}, "did not advertise"},
+		{"without a login", []string{"--tls"}, "530 5.7.0 Log in"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out, err := swaks(t, h.addr, tt.args...)
+			if tt.want != "" {
+				require.Error(t, err)
+				require.Contains(t, out, tt.want)
+				require.Zero(t, h.stored(t))
+				return
+			}
+			require.NoError(t, err, out)
+			m, mail := h.next(t, "outbox")
+			require.Equal(t, "joe", m.Connection.User)
+			require.True(t, m.Connection.Secure)
+			require.Contains(t, mail, "with ESMTPSA (TLS1.3 ")
+		})
+	}
+}
+
+func swaks(t *testing.T, address string, args ...string) (string, error) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	args = append([]string{"--server", host, "--port", port, "--helo", "client.example", "--from", "a@example.org", "--to", "x@remote.example"}, args...)
+	out, err := exec.CommandContext(ctx, testserver.Find("swaks"), args...).CombinedOutput()
+	return string(out), err
 }
