@@ -7,8 +7,10 @@ import (
 	"net"
 	"strings"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/smtpin"
 )
 
@@ -62,4 +64,54 @@ func ExampleServer() {
 	// from a@example.net: "Hello\r\n"
 	// <nil>
 	// SMTP error 550: Not ours
+}
+
+// member is a session of printer's kind whose clients can log in.
+type member struct {
+	printer
+	ctx   context.Context
+	conn  *smtpin.Conn
+	users auth.Authenticator
+}
+
+func (m *member) AuthMechanisms() []string { return smtpin.AuthMechanisms() }
+
+func (m *member) Auth(mechanism string) (sasl.Server, error) {
+	return smtpin.NewAuthServer(m.ctx, m.conn, m.users, mechanism)
+}
+
+func ExampleNewAuthServer() {
+	users := auth.Func(func(_ context.Context, l auth.Login) error {
+		if l.Username != "joe" || l.Password != "secret" {
+			return auth.ErrRejected
+		}
+		return nil
+	})
+	server := &smtpin.Server{
+		Hostname: "mx.example.com",
+		Backend: smtpin.BackendFunc(func(ctx context.Context, c *smtpin.Conn) (smtp.Session, error) {
+			return &member{ctx: ctx, conn: c, users: users}, nil
+		}),
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go server.ServeListener(listener, &smtpin.Listener{RequireAuth: true})
+	defer server.Close()
+
+	client, err := smtp.Dial(listener.Addr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(client.Mail("a@example.net", nil))
+	fmt.Println(client.Auth(sasl.NewPlainClient("", "joe", "wrong")))
+	fmt.Println(client.Auth(sasl.NewPlainClient("", "joe", "secret")))
+	// Output:
+	// SMTP error 530: Log in with AUTH first
+	// SMTP error 535: Wrong user name or password
+	// <nil>
 }

@@ -450,6 +450,9 @@ func TestServerName(t *testing.T) {
 	require.Equal(t, 1, r.asked, "asked once")
 	require.Equal(t, "localhost", s.serverName(ctx, netip.Addr{}))
 
+	s = &Server{Resolver: &resolver{names: []string{"not a name\r\n."}}}
+	require.Equal(t, "[192.0.2.1]", s.serverName(ctx, local), "a name that could not stand in a greeting is none")
+
 	broken := &resolver{err: errors.New("no DNS")}
 	s = &Server{Resolver: broken}
 	require.Equal(t, "[192.0.2.1]", s.serverName(ctx, local))

@@ -25,6 +25,8 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/internal/testserver"
 )
 
 // writeCert writes a new self-signed certificate with its key.
@@ -211,16 +213,13 @@ func TestGoSMTPClientOverLMTP(t *testing.T) {
 }
 
 func TestSwaks(t *testing.T) {
-	swaks, err := exec.LookPath("swaks")
-	if err != nil {
-		t.Skip("not installed: swaks")
-	}
+	testserver.Need(t, "swaks")
 	b := &recorder{auth: true}
 	host, port, err := net.SplitHostPort(serve(t, &Server{Backend: b}, nil))
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, swaks, "--server", host, "--port", port, "--helo", "client.test", "--from", "a@b.test",
+	cmd := exec.CommandContext(ctx, testserver.Find("swaks"), "--server", host, "--port", port, "--helo", "client.test", "--from", "a@b.test",
 		"--to", "c@d.test,e@f.test", "--auth", "LOGIN", "--auth-user", "user", "--auth-password", "secret", "--body", ".\nbody", "--pipeline")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

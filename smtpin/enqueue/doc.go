@@ -3,16 +3,18 @@
 //
 // A [Backend] is an smtpin.Backend. Its sessions collect a transaction, and then do this with the mail:
 //
-//  1. Who may send what is decided at RCPT. A client that may relay (smtpin.Conn.Trusted) sends to anybody, any other only to
-//     addresses that are local. Recipients that would have needed a login are refused, or kept for the refused queue when there
-//     is one. The id of each recipient's message is made as the mail begins.
+//  1. Who may send what is decided at RCPT, after Backend.BlockedSender had its say at MAIL. Backend.Authenticator knows who may
+//     log in, and Backend.Local which addresses are local: [Locals] and [Blocklist] look up in lists of any length. A client
+//     that may relay (smtpin.Conn.Trusted) sends to anybody, any other only to addresses that are local. Recipients that would
+//     have needed a login are refused, or kept for the refused queue when there is one. The id of each recipient's message is
+//     made as the mail begins.
 //  2. The mail is collected behind a Received field of our own: in memory, in a piece of just the right size, or, beyond
 //     Backend.MemoryLimit, in a spool file that has no name and that the queue may adopt. All recipients share it.
 //  3. The header is looked at once, while it is in memory: too large a header, more than 100 Received fields, and x-mq-*
 //     fields, which are taken out and become properties of the messages when the client may relay. A value that cannot be
 //     understood refuses the mail: sending it in another way than was asked for could be worse.
-//  4. What is known about the mail as a whole is found out: whether it is a report. Anything that judges the mail by its
-//     content belongs here, behind the edited header and before the queues are chosen.
+//  4. What is known about the mail as a whole is found out: whether it is a report, which package report tells. Anything that
+//     judges the mail by its content belongs here, behind the edited header and before the queues are chosen.
 //  5. Each recipient gets a message, and a queue: see [Queues].
 //  6. All of them go to the queue in one Publish, which the end of the connection does not cancel. Its errors become replies:
 //     452 4.3.1 for queue.ErrFull, 552 5.3.4 for queue.ErrTooLarge, 451 4.3.0 for any other.

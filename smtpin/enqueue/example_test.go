@@ -3,6 +3,7 @@ package enqueue_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/sluicemail/sluice/queue/memory"
@@ -35,4 +36,27 @@ func Example() {
 	// Output:
 	// <nil>
 	// inbox 1
+}
+
+// Lists of local addresses and of who is not wanted are made from rows of any source, and given to a backend and its server as
+// functions.
+func ExampleLocals() {
+	var locals enqueue.Locals
+	for _, row := range [][2]string{{"exact", "info@example.com"}, {"fnmatch", "*@example.org"}, {"regex", "(broken"}} {
+		if err := locals.Add(row[0], row[1]); err != nil {
+			fmt.Println("skipped:", err)
+		}
+	}
+	var blocked enqueue.Blocklist
+	_ = blocked.Add("192.0.2.0/24", 550, "You know why")
+
+	backend := &enqueue.Backend{Local: locals.Contains, BlockedSender: blocked.Sender}
+	server := &smtpin.Server{Backend: backend, Blocked: blocked.Client}
+
+	fmt.Println(backend.Local("Anybody@Example.ORG"), backend.Local("other@example.com"))
+	fmt.Println(server.Blocked(netip.MustParseAddr("192.0.2.7")).Message)
+	// Output:
+	// skipped: pattern "(broken": error parsing regexp: missing closing ): `(broken`
+	// true false
+	// You know why
 }
