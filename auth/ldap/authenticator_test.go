@@ -202,10 +202,14 @@ func TestDialFails(t *testing.T) {
 // TestStartTLSRefused takes care that a server without TLS never sees the password.
 func TestStartTLSRefused(t *testing.T) {
 	d := &directory{answer: accept}
-	for _, security := range []Security{StartTLS, TLS} {
-		err := d.authenticator(t, Options{Security: security, TLSConfig: &tls.Config{}}).Authenticate(t.Context(), alice)
-		cannotTell(t, err, "ldap: directory:")
+	for _, code := range []int64{ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultProtocolError, ldap.LDAPResultUnavailable, 0} {
+		d.startTLS = code
+		err := d.authenticator(t, Options{Security: StartTLS}).Authenticate(t.Context(), alice)
+		cannotTell(t, err, "ldap: directory:389: StartTLS: ")
+		require.Less(t, len(err.Error()), 1000)
 	}
+	err := d.authenticator(t, Options{Security: TLS, TLSConfig: &tls.Config{}}).Authenticate(t.Context(), alice)
+	cannotTell(t, err, "ldap: directory:636: ")
 	_, binds := d.counts()
 	require.Zero(t, binds)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 
@@ -43,7 +44,7 @@ func connect(ctx context.Context, o *Options) (*connection, error) {
 	if o.Security == StartTLS {
 		if err := c.within(ctx, func() error { return c.client.StartTLS(o.TLSConfig) }); err != nil {
 			c.close()
-			return nil, err
+			return nil, fmt.Errorf("StartTLS: %w", plainly(err))
 		}
 	}
 	return c, nil

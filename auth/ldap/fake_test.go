@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,6 +17,8 @@ type directory struct {
 	answer func(dn, password string) (code int64, text string)
 	// raw, if set, is written instead of an answer.
 	raw []byte
+	// startTLS is the result code of StartTLS.
+	startTLS int64
 
 	mu      sync.Mutex
 	dials   int
@@ -62,7 +65,13 @@ func (d *directory) serve(c net.Conn) {
 		if err != nil || len(request.Children) < 2 {
 			return
 		}
-		op := request.Children[1]
+		op, id := request.Children[1], request.Children[0].Value.(int64)
+		if op.Tag == ldap.ApplicationExtendedRequest {
+			if _, err := c.Write(response(ldap.ApplicationExtendedResponse, id, d.startTLS, strings.Repeat("no\n", 1000))); err != nil {
+				return
+			}
+			continue
+		}
 		if op.Tag != ldap.ApplicationBindRequest || len(op.Children) < 3 {
 			return
 		}
@@ -76,7 +85,7 @@ func (d *directory) serve(c net.Conn) {
 		}
 		reply := d.raw
 		if reply == nil {
-			reply = bindResponse(request.Children[0].Value.(int64), code, text)
+			reply = bindResponse(id, code, text)
 		}
 		if _, err := c.Write(reply); err != nil {
 			return
@@ -85,9 +94,13 @@ func (d *directory) serve(c net.Conn) {
 }
 
 func bindResponse(id, code int64, text string) []byte {
+	return response(ldap.ApplicationBindResponse, id, code, text)
+}
+
+func response(kind ber.Tag, id, code int64, text string) []byte {
 	p := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
 	p.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
-	r := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationBindResponse, nil, "")
+	r := ber.Encode(ber.ClassApplication, ber.TypeConstructed, kind, nil, "")
 	r.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, code, ""))
 	r.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "", ""))
 	r.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, text, ""))

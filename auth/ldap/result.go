@@ -24,13 +24,19 @@ func decided(err error) bool {
 // verdict turns the error of a bind into what Authenticate returns.
 func verdict(err error) error {
 	var result *ldap.Error
-	if err == nil || !errors.As(err, &result) || !answered(err) {
-		return err
-	}
-	if rejects(result.ResultCode) {
+	if errors.As(err, &result) && rejects(result.ResultCode) {
 		return fmt.Errorf("%s: %w", describe(result.ResultCode), auth.ErrRejected)
 	}
-	return fmt.Errorf("the server answers %s: %s", describe(result.ResultCode), excerpt(result.Err))
+	return plainly(err)
+}
+
+// plainly returns err, or if it is a server's answer, the code and the beginning of the text.
+func plainly(err error) error {
+	var result *ldap.Error
+	if errors.As(err, &result) && answered(err) {
+		return fmt.Errorf("the server answers %s: %s", describe(result.ResultCode), excerpt(result.Err))
+	}
+	return err
 }
 
 func describe(code uint16) string {
