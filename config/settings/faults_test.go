@@ -144,7 +144,7 @@ func serverFaults(t *testing.T, address, server string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err = db.Load(ctx)
-	requireDown(t, err, "reading routes")
+	requireDown(t, err, "reading ")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = Open(ctx, address, Options{})
 	requireDown(t, err, "connecting")

@@ -22,8 +22,8 @@ type loader struct {
 
 // plainToken is a token that was read and is to be replaced by its hash.
 type plainToken struct {
-	id   int64
-	hash Secret
+	id          int64
+	plain, hash Secret
 }
 
 // Load reads all tables as they are at one moment. Rows that cannot be read are left out and are in [Rows.Broken]. Plain
@@ -60,7 +60,7 @@ func (l *loader) hashTokens(rows *Rows) {
 	for _, p := range l.plain {
 		e := l.db.engine
 		_, err := l.db.sql.ExecContext(l.ctx, "UPDATE "+e.quote("tokens")+" SET hash = "+e.placeholder(1)+" WHERE id = "+e.placeholder(2)+
-			" AND hash NOT LIKE "+e.placeholder(3), string(p.hash), p.id, hashPrefix+"%")
+			" AND hash = "+e.placeholder(3), string(p.hash), p.id, string(p.plain))
 		if err == nil {
 			continue
 		}
@@ -135,13 +135,14 @@ func (r *reader[T]) add(cells []any) {
 		}
 	}
 	if t.review != nil {
+		found := row
 		notice, err := t.review(&row, false)
 		if err != nil {
 			r.reject(id, err)
 			return
 		}
 		if notice != "" {
-			r.note(id, notice, row)
+			r.note(id, notice, found, row)
 		}
 	}
 	r.rows = append(r.rows, row)
@@ -154,13 +155,14 @@ func (r *reader[T]) reject(id int64, err error) {
 	}
 }
 
-func (r *reader[T]) note(id int64, text string, row T) {
+// note keeps what was put right, and for tokens what they were.
+func (r *reader[T]) note(id int64, text string, found, row T) {
 	if r.reviewed++; r.reviewed > maxBroken {
 		return
 	}
 	r.loader.notices = append(r.loader.notices, Notice{Table: r.table.name, ID: id, Text: text})
 	if token, ok := any(row).(Token); ok {
-		r.loader.plain = append(r.loader.plain, plainToken{id, token.Hash})
+		r.loader.plain = append(r.loader.plain, plainToken{id, any(found).(Token).Hash, token.Hash})
 	}
 }
 

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"database/sql"
+	"os"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -38,6 +39,7 @@ func testForeign(t *testing.T, address string) {
 	raw(t, other, `CREATE TABLE "something" (id INTEGER PRIMARY KEY)`)
 	raw(t, other, `INSERT INTO "capacity" VALUES (1, 'theirs', 'red')`)
 	before := catalogOf(t, other)
+	file := fileOf(t, other)
 
 	for _, opts := range []Options{{}, {SkipValidation: true}} {
 		_, err := Open(t.Context(), address, opts)
@@ -60,6 +62,19 @@ func testForeign(t *testing.T, address string) {
 	require.ErrorAs(t, err, &wrong)
 	require.True(t, wrong.Foreign)
 	require.Equal(t, before, catalogOf(t, other), "another program's database is left as it is")
+	require.Equal(t, file, fileOf(t, other))
+}
+
+// fileOf returns what is in the file of a database that has one.
+func fileOf(t *testing.T, db *DB) []byte {
+	t.Helper()
+	e, ok := db.engine.(sqliteEngine)
+	if !ok {
+		return nil
+	}
+	text, err := os.ReadFile(e.path)
+	require.NoError(t, err)
+	return text
 }
 
 // testRepair damages a database of ours in every way that can be put right, and in one that cannot.
@@ -72,11 +87,7 @@ func testRepair(t *testing.T, address string) {
 	raw(t, db, `ALTER TABLE "locals" DROP COLUMN "type"`)
 	raw(t, db, `ALTER TABLE "locals" DROP COLUMN "enabled"`)
 	raw(t, db, `ALTER TABLE "routes" ADD COLUMN "note" VARCHAR(20)`) // harmless
-	if _, ok := db.engine.(mysqlEngine); ok {
-		raw(t, db, `ALTER TABLE "suppressions" DROP INDEX "suppressions_value"`)
-	} else {
-		raw(t, db, `DROP INDEX "suppressions_value"`)
-	}
+	dropIndex(t, db)
 
 	_, err := Open(ctx, address, Options{})
 	var wrong *SchemaError
@@ -101,6 +112,21 @@ func testRepair(t *testing.T, address string) {
 	require.Equal(t, []Local{{ID: rows.Locals[0].ID, Address: "a@example.com", Enabled: true}}, rows.Locals)
 	require.Len(t, rows.Suppressions, 1)
 
+	dropIndex(t, db)
+	raw(t, db, `INSERT INTO "suppressions" ("value") VALUES ('a@example.com')`)
+	raw(t, db, `ALTER TABLE "routes" DROP COLUMN "relay"`)
+	done, err = db.Repair(ctx)
+	require.ErrorIs(t, err, ErrDuplicate, "what others wrote twice is for them to put right")
+	require.ErrorContains(t, err, "repairing suppressions")
+	require.Equal(t, []string{"table routes, column relay: added"}, done, "and keeps no other repair from being made")
+	_, err = db.Load(ctx)
+	require.NoError(t, err)
+	_, err = DeleteWhere[Suppression](ctx, db, Query{Column: "value", Value: "a@example.com"})
+	require.NoError(t, err)
+	done, err = db.Repair(ctx)
+	require.NoError(t, err)
+	require.Len(t, done, 1)
+
 	raw(t, db, `ALTER TABLE "poolips" DROP COLUMN "ip"`)
 	raw(t, db, `ALTER TABLE "poolips" ADD COLUMN "ip" INTEGER`)
 	raw(t, db, `ALTER TABLE "routes" ADD COLUMN "must" INTEGER NOT NULL DEFAULT 0`) // has a default: harmless
@@ -109,6 +135,15 @@ func testRepair(t *testing.T, address string) {
 	require.Empty(t, done)
 	require.Len(t, wrong.Differences, 1)
 	require.Contains(t, wrong.Differences[0].String(), "table poolips, column ip: has the type int")
+}
+
+func dropIndex(t *testing.T, db *DB) {
+	t.Helper()
+	if _, ok := db.engine.(mysqlEngine); ok {
+		raw(t, db, `ALTER TABLE "suppressions" DROP INDEX "suppressions_value"`)
+	} else {
+		raw(t, db, `DROP INDEX "suppressions_value"`)
+	}
 }
 
 func testNewer(t *testing.T, address string) {

@@ -27,12 +27,14 @@ func TestSQLite(t *testing.T) {
 }
 
 func TestPostgres(t *testing.T) {
+	t.Parallel()
 	s := testserver.Postgres(t)
 	suite(t, func(t *testing.T) string { return s.Database(t) })
 	t.Run("faults", func(t *testing.T) { serverFaults(t, s.Database(t), s.Address) })
 }
 
 func TestMariaDB(t *testing.T) {
+	t.Parallel()
 	s := testserver.MariaDB(t)
 	suite(t, func(t *testing.T) string { return s.Database(t) })
 	t.Run("faults", func(t *testing.T) { serverFaults(t, s.Database(t), s.Address) })
@@ -66,6 +68,7 @@ func suite(t *testing.T, address func(*testing.T) string) {
 	}
 	t.Run("broken rows", func(t *testing.T) { testBroken(t, open(t, address(t))) })
 	t.Run("opened by several at once", func(t *testing.T) { testConcurrentOpen(t, address(t)) })
+	t.Run("locked by another instance", func(t *testing.T) { testLocked(t, address(t)) })
 	t.Run("tables of another program", func(t *testing.T) { testForeign(t, address(t)) })
 	t.Run("repair", func(t *testing.T) { testRepair(t, address(t)) })
 	t.Run("newer version", func(t *testing.T) { testNewer(t, address(t)) })
@@ -497,6 +500,20 @@ func testConcurrentOpen(t *testing.T, address string) {
 	var versions int
 	require.NoError(t, db.sql.QueryRow("SELECT COUNT(*) FROM "+versionTable+" WHERE version_id = 1").Scan(&versions))
 	require.Equal(t, 1, versions)
+}
+
+// testLocked starts while another instance makes the tables, for longer than there is time.
+func testLocked(t *testing.T, address string) {
+	other := unchecked(t, address)
+	unlock, err := other.engine.lock(t.Context(), other.sql)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = Open(ctx, address, Options{})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Empty(t, catalogOf(t, other)["locals"])
+	unlock()
+	open(t, address)
 }
 
 // catalogOf returns what exists in a database.
