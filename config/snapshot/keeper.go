@@ -1,0 +1,215 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicemail/sluice/config/settings"
+)
+
+// Keeper holds the snapshot in force. Open must be set, and nothing be changed once Start was called. The methods are safe
+// for concurrent use.
+type Keeper struct {
+	// Open opens the database. It is called again when it failed, or when the database was lost.
+	Open func(context.Context) (*settings.DB, error)
+	// TTL is the time between reloads. Zero: ten minutes.
+	TTL time.Duration
+	// Cache is the file that keeps the rows for a start while the database is down. "": none.
+	Cache string
+	// IPs are written to the table of that name when the database is first reached.
+	IPs []settings.IP
+	// Logger is told when the database goes down and comes back, and of broken rows. Nil: slog.Default.
+	Logger *slog.Logger
+
+	current atomic.Pointer[Snapshot]
+	state   atomic.Pointer[State]
+
+	mu      sync.Mutex // one load at a time
+	db      *settings.DB
+	saved   bool
+	told    map[settings.Broken]bool
+	changed []func(*Snapshot)
+}
+
+// State tells how the database is.
+type State struct {
+	Err   error     // why it could not be read; nil: it is up
+	Since time.Time // since when it is up, or down
+}
+
+// retryAfter is how soon a database that is down is asked again.
+const retryAfter = 10 * time.Second
+
+// empty is the snapshot before there is any.
+var empty = Compile(&settings.Rows{})
+
+// Current returns the snapshot in force, never nil.
+func (k *Keeper) Current() *Snapshot {
+	if s := k.current.Load(); s != nil {
+		return s
+	}
+	return empty
+}
+
+// State returns how the database was at the last load.
+func (k *Keeper) State() State {
+	if s := k.state.Load(); s != nil {
+		return *s
+	}
+	return State{}
+}
+
+// OnChange has f called with every new snapshot, and at once with the one in force. Call it before Start.
+func (k *Keeper) OnChange(f func(*Snapshot)) {
+	k.changed = append(k.changed, f)
+	f(k.Current())
+}
+
+// Start loads the settings. It fails only when the configuration is wrong: with a *settings.AddressError or a
+// *settings.SchemaError. While the database is down, the rows of the last run are in force, or none.
+func (k *Keeper) Start(ctx context.Context) error {
+	err := k.Reload(ctx)
+	var address *settings.AddressError
+	var schema *settings.SchemaError
+	if err == nil || errors.As(err, &address) || errors.As(err, &schema) {
+		return err
+	}
+	if k.Cache == "" {
+		return nil
+	}
+	rows, err := settings.LoadCache(k.Cache)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		k.logger().Warn("the settings of the last run cannot be used", "error", err)
+	default:
+		s := Compile(rows)
+		s.FromCache = true
+		k.use(s)
+		k.logger().Warn("the settings of the last run are in force until the database is back")
+	}
+	return nil
+}
+
+// Run reloads now and then until ctx ends, and closes the database.
+func (k *Keeper) Run(ctx context.Context) {
+	for {
+		wait := k.TTL
+		if wait <= 0 {
+			wait = 10 * time.Minute
+		}
+		if k.State().Err != nil {
+			wait = min(wait, retryAfter)
+		}
+		select {
+		case <-time.After(wait):
+			k.Reload(ctx) // told in State and to the log
+		case <-ctx.Done():
+			k.mu.Lock()
+			k.drop()
+			k.mu.Unlock()
+			return
+		}
+	}
+}
+
+// Reload reads the database now and puts what it says in force. After an error everything is as before.
+func (k *Keeper) Reload(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	rows, err := k.load(ctx)
+	if ctx.Err() != nil && err != nil {
+		return err // says nothing about the database
+	}
+	k.note(err)
+	if err != nil {
+		k.drop()
+		return err
+	}
+	s := Compile(rows)
+	s.Loaded = time.Now()
+	k.report(s)
+	k.use(s)
+	if k.Cache != "" {
+		if err := settings.SaveCache(k.Cache, rows); err != nil {
+			k.logger().Warn("the settings cannot be kept for a start without the database", "error", err)
+		}
+	}
+	return nil
+}
+
+// load reads all rows, opening the database if need be. k.mu is held.
+func (k *Keeper) load(ctx context.Context) (*settings.Rows, error) {
+	if k.db == nil {
+		db, err := k.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		k.db = db
+		if !k.saved && len(k.IPs) > 0 {
+			if err := db.ReplaceIPs(ctx, k.IPs); err != nil {
+				k.logger().Warn("the addresses of this host cannot be written to the settings database", "error", err)
+			}
+		}
+		k.saved = true
+	}
+	return k.db.Load(ctx)
+}
+
+// drop closes a database that does not answer. k.mu is held.
+func (k *Keeper) drop() {
+	if k.db != nil {
+		k.db.Close()
+		k.db = nil
+	}
+}
+
+func (k *Keeper) use(s *Snapshot) {
+	k.current.Store(s)
+	for _, f := range k.changed {
+		f(s)
+	}
+}
+
+// note records whether the database is up, and logs when that changes. k.mu is held.
+func (k *Keeper) note(err error) {
+	before := k.state.Load()
+	if before != nil && (before.Err == nil) == (err == nil) {
+		k.state.Store(&State{err, before.Since})
+		return
+	}
+	k.state.Store(&State{err, time.Now()})
+	switch {
+	case err != nil:
+		k.logger().Error("the settings database cannot be read; what is in force stays in force", "error", err)
+	case before != nil:
+		k.logger().Info("the settings database is back")
+	}
+}
+
+// report logs what is wrong with rows, once for each. k.mu is held.
+func (k *Keeper) report(s *Snapshot) {
+	told := make(map[settings.Broken]bool, len(s.Broken))
+	for _, b := range s.Broken {
+		told[b] = true
+		if !k.told[b] {
+			k.logger().Warn("a row of the settings is left out", "row", b.String())
+		}
+	}
+	k.told = told
+	for _, n := range s.Rows.Notices {
+		k.logger().Info("a row of the settings was put right", "row", n.String())
+	}
+}
+
+func (k *Keeper) logger() *slog.Logger {
+	if k.Logger == nil {
+		return slog.Default()
+	}
+	return k.Logger
+}
