@@ -18,6 +18,7 @@ packages=(
     freeradius   # RADIUS logins
     freeradius-utils
     whois        # mkpasswd
+    rabbitmq-server # the broker; brings erl_call
     libpam0g-dev # to build with the tag pam
     gcc
     libc6-dev

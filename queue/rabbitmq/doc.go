@@ -1,0 +1,2 @@
+// Package rabbitmq keeps queues on a RabbitMQ broker.
+package rabbitmq

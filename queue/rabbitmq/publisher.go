@@ -1,0 +1,410 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// job is one message on its way to the broker.
+type job struct {
+	exchange, key string
+	msg           amqp.Publishing
+	free          func()      // called once when msg.Body is not needed any more; may be nil
+	done          func(error) // called once, quickly, when the outcome is known; nil is stored
+	size          int64       // of msg.Body
+	state         atomic.Int32
+	returned      *amqp.Return
+}
+
+// The states of a job.
+const (
+	jobWaits     = iota // in a publisher's list
+	jobSent             // being written, or written
+	jobWithdrawn        // its publisher came first
+)
+
+// withdraw takes a job back that was not sent yet.
+func (j *job) withdraw() bool {
+	if !j.state.CompareAndSwap(jobWaits, jobWithdrawn) {
+		return false
+	}
+	j.drop()
+	return true
+}
+
+func (j *job) drop() {
+	if j.free != nil {
+		j.free()
+		j.free = nil
+	}
+}
+
+// publisher is one connection that publishes, with the one goroutine that writes to it: the library's own calls do not
+// heed contexts, and stand still while the broker does not read.
+type publisher struct {
+	q    *Queue
+	jobs chan *job
+
+	mu      sync.Mutex
+	away    error // why nothing can be published at the moment
+	blocked string
+}
+
+func newPublisher(q *Queue) *publisher {
+	return &publisher{q: q, jobs: make(chan *job, q.opts.Throttle)}
+}
+
+// ready returns an error when the publisher cannot take jobs now.
+func (p *publisher) ready() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.away != nil:
+		return p.away
+	case p.blocked != "":
+		return fmt.Errorf("rabbitmq: %w: the broker takes no messages at the moment: %s", queue.ErrUnavailable, p.blocked)
+	}
+	return nil
+}
+
+func (p *publisher) setAway(err error) {
+	p.mu.Lock()
+	p.away = err
+	p.mu.Unlock()
+	if err != nil {
+		p.refuse(err)
+	}
+}
+
+// refuse fails what waits to be written.
+func (p *publisher) refuse(err error) {
+	for {
+		select {
+		case j := <-p.jobs:
+			p.fail(j, err)
+		default:
+			return
+		}
+	}
+}
+
+func (p *publisher) fail(j *job, err error) {
+	if j.state.CompareAndSwap(jobWaits, jobWithdrawn) {
+		j.drop()
+		j.done(err)
+	}
+}
+
+// put gives the publisher a job. On an error, too, the job has its outcome.
+func (p *publisher) put(ctx context.Context, j *job) error {
+	var err error
+	select {
+	case p.jobs <- j:
+		// It may have got in just behind those that were refused.
+		if err := p.ready(); err != nil {
+			p.fail(j, err)
+		}
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-p.q.life.Done():
+		err = queue.ErrClosed
+	}
+	p.fail(j, err)
+	return err
+}
+
+// run publishes until the queue closes. conn is the first connection.
+func (p *publisher) run(conn *amqp.Connection) {
+	defer p.q.tasks.Done()
+	ctx := p.q.life
+	var err error
+	for {
+		if conn == nil || conn.IsClosed() {
+			conn, err = p.q.dialer.connect(ctx, p, "publisher", p.setAway)
+			if err != nil {
+				break
+			}
+			p.setAway(nil)
+		}
+		began := time.Now()
+		p.serve(conn)
+		hangUp(conn)
+		if time.Since(began) < time.Second { // it was refused: do not ask again and again
+			pause(ctx, firstRetry)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	p.setAway(queue.ErrClosed)
+}
+
+// sending is a channel that publishes.
+type sending struct {
+	p       *publisher
+	conn    *amqp.Connection
+	ch      *amqp.Channel
+	window  chan struct{} // a place for each message that is not confirmed
+	dead    chan struct{} // closed when the channel is
+	watched sync.WaitGroup
+
+	mu     sync.Mutex
+	flight []*job // sent and not confirmed, in order
+	reason error  // why the channel died
+}
+
+// serve publishes on one channel until it dies.
+func (p *publisher) serve(conn *amqp.Connection) {
+	ch, err := conn.Channel()
+	if err == nil {
+		err = ch.Confirm(false)
+	}
+	if err != nil {
+		return
+	}
+	s := &sending{p: p, conn: conn, ch: ch, window: make(chan struct{}, p.q.opts.Throttle), dead: make(chan struct{})}
+	s.watch()
+	s.write()
+	hangUp(conn)
+	s.watched.Wait()
+	p.mu.Lock()
+	p.blocked = ""
+	p.mu.Unlock()
+}
+
+// write sends jobs until the channel dies.
+func (s *sending) write() {
+	for {
+		select {
+		case s.window <- struct{}{}:
+		case <-s.dead:
+			return
+		case <-s.p.q.life.Done():
+			return
+		}
+		select {
+		case j := <-s.p.jobs:
+			if !s.send(j) {
+				<-s.window
+			}
+		case <-s.dead:
+			return
+		case <-s.p.q.life.Done():
+			return
+		}
+	}
+}
+
+// send writes one message; false when it was not written.
+func (s *sending) send(j *job) bool {
+	if err := s.p.ready(); err != nil {
+		s.p.fail(j, err)
+		return false
+	}
+	if !j.state.CompareAndSwap(jobWaits, jobSent) {
+		return false
+	}
+	s.mu.Lock()
+	s.flight = append(s.flight, j)
+	s.mu.Unlock()
+	err := s.ch.PublishWithContext(context.Background(), j.exchange, j.key, true, false, j.msg)
+	j.msg.Body = nil
+	j.drop()
+	if errors.Is(err, amqp.ErrClosed) {
+		s.unsent(j)
+	} else if err != nil {
+		_ = s.conn.Close()
+		<-s.dead
+		s.lose(nil) // it may have got in behind those that died
+	}
+	return true
+}
+
+// unsent fails a job of which the broker has not got the whole.
+func (s *sending) unsent(j *job) {
+	s.mu.Lock()
+	last := len(s.flight) - 1
+	mine := last >= 0 && s.flight[last] == j
+	if mine {
+		s.flight = s.flight[:last]
+	}
+	s.mu.Unlock()
+	if mine {
+		j.done(fmt.Errorf("rabbitmq: %w: the connection broke", queue.ErrUnavailable))
+	}
+}
+
+// watch starts the goroutine that hears what the broker says about messages. Returns come unbuffered, so that each is
+// seen before the confirmation of its message.
+func (s *sending) watch() {
+	size := cap(s.window) + 1
+	confirms := s.ch.NotifyPublish(make(chan amqp.Confirmation, size))
+	returns := s.ch.NotifyReturn(make(chan amqp.Return))
+	closed := s.ch.NotifyClose(make(chan *amqp.Error, 1))
+	blocks := s.conn.NotifyBlocked(make(chan amqp.Blocking, 10))
+	s.watched.Go(func() {
+		for confirms != nil {
+			select {
+			case c, ok := <-confirms:
+				if !ok {
+					confirms = nil
+					break
+				}
+				s.confirmed(c.Ack)
+			case r, ok := <-returns:
+				if !ok {
+					returns = nil
+					break
+				}
+				s.returned(&r)
+			case b, ok := <-blocks:
+				if !ok {
+					blocks = nil
+					break
+				}
+				s.p.setBlocked(b)
+			}
+		}
+		s.die(<-closed)
+	})
+}
+
+// setBlocked notes an alarm of the broker.
+func (p *publisher) setBlocked(b amqp.Blocking) {
+	p.mu.Lock()
+	was := p.blocked != ""
+	p.blocked = ""
+	if b.Active {
+		p.blocked = "it raised an alarm: " + b.Reason
+	}
+	p.mu.Unlock()
+	switch {
+	case b.Active && !was:
+		p.q.opts.Logger.Warn("the broker takes no messages", "reason", b.Reason)
+		p.refuse(p.ready())
+	case !b.Active && was:
+		p.q.opts.Logger.Info("the broker takes messages again")
+	}
+}
+
+// confirmed ends the oldest message in flight.
+func (s *sending) confirmed(ack bool) {
+	s.mu.Lock()
+	if len(s.flight) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	j := s.flight[0]
+	s.flight[0] = nil
+	s.flight = s.flight[1:]
+	s.mu.Unlock()
+	<-s.window
+	switch {
+	case j.returned != nil:
+		j.done(&unroutable{j.exchange, j.key, j.returned.ReplyText})
+	case !ack && !s.ch.IsClosed():
+		j.done(fmt.Errorf("rabbitmq: %w: the broker could not store the message in queue %q", queue.ErrUnavailable, j.key))
+	case !ack:
+		j.done(errLost)
+	default:
+		j.done(nil)
+	}
+}
+
+// errLost is the outcome of what was in flight when its channel died.
+var errLost = fmt.Errorf("rabbitmq: %w: the connection broke before the message was confirmed", queue.ErrUnknown)
+
+// returned notes for which message there was no queue.
+func (s *sending) returned(r *amqp.Return) {
+	r.Body = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.flight {
+		if j.returned == nil && j.exchange == r.Exchange && j.key == r.RoutingKey && j.msg.MessageId == r.MessageId {
+			j.returned = r
+			return
+		}
+	}
+}
+
+// die ends the channel and fails what is in flight.
+func (s *sending) die(cause *amqp.Error) {
+	s.lose(cause)
+	if cause != nil && cause.Server && s.p.q.tooLarge(cause) == 0 {
+		s.p.q.opts.Logger.Warn("the broker closed a channel that publishes", "reason", cause.Reason)
+	}
+	close(s.dead)
+}
+
+// lose fails what is in flight.
+func (s *sending) lose(cause *amqp.Error) {
+	s.mu.Lock()
+	flight := s.flight
+	s.flight = nil
+	s.mu.Unlock()
+	limit := s.p.q.tooLarge(cause)
+	for _, j := range flight {
+		switch {
+		case s.p.q.isClosed():
+			j.done(queue.ErrClosed)
+		case limit > 0 && j.size > limit:
+			j.done(fmt.Errorf("rabbitmq: %w: %d bytes, the broker takes %d", queue.ErrTooLarge, j.size, limit))
+		case cause != nil && cause.Server:
+			j.done(fmt.Errorf("%w (%s)", errLost, cause.Reason))
+		default:
+			j.done(errLost)
+		}
+	}
+}
+
+// tooLarge returns the limit on messages when it is what closed a channel, and keeps to it from then on.
+func (q *Queue) tooLarge(cause *amqp.Error) int64 {
+	if cause == nil || cause.Code != amqp.PreconditionFailed {
+		return 0
+	}
+	_, text, found := strings.Cut(cause.Reason, "larger than configured max size ")
+	if !found {
+		return 0
+	}
+	limit, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		return 0
+	}
+	q.maxSize.Store(min(limit, q.maxSize.Load()))
+	return limit
+}
+
+// unroutable says that there is no queue for a message.
+type unroutable struct{ exchange, key, reason string }
+
+// Error names the queue.
+func (u *unroutable) Error() string {
+	if u.exchange == "" {
+		return fmt.Sprintf("rabbitmq: there is no queue %q (%s)", u.key, u.reason)
+	}
+	return fmt.Sprintf("rabbitmq: exchange %q has no queue for the routing key %q (%s)", u.exchange, u.key, u.reason)
+}
+
+// Unwrap makes it an ErrUnavailable.
+func (u *unroutable) Unwrap() error { return queue.ErrUnavailable }
+
+// pause waits for a while, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,261 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// topology declares what there has to be on the broker. It works on a connection for consumers, as the broker stops
+// reading those of publishers during an alarm.
+type topology struct {
+	opts   *Options
+	source *source
+
+	turn     chan struct{} // one place: who uses ch
+	conn     *amqp.Connection
+	ch       *amqp.Channel
+	exchange bool // it is there
+
+	mu    sync.Mutex
+	known map[string]bool // queues that are there
+}
+
+func newTopology(o *Options, s *source) *topology {
+	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool)}
+}
+
+// do runs f with the channel for administration. After an error the broker has closed it: the next call opens another.
+func (t *topology) do(ctx context.Context, f func(ch *amqp.Channel) error) error {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if t.ch == nil || t.ch.IsClosed() {
+		conn, err := t.source.get(ctx)
+		if err != nil {
+			return err
+		}
+		if t.ch, err = conn.Channel(); err != nil {
+			return err
+		}
+		t.conn = conn
+	}
+	return f(t.ch)
+}
+
+// safely reports whether the broker can dead-letter from quorum queues without loss.
+func (t *topology) safely(ctx context.Context) (bool, error) {
+	if t.opts.plainLadder {
+		return false, nil
+	}
+	conn, err := t.source.get(ctx)
+	if err != nil {
+		return false, err
+	}
+	return atLeast(conn, 3, 10), nil
+}
+
+// atLeast compares the version of the broker.
+func atLeast(conn *amqp.Connection, major, minor int) bool {
+	text, _ := conn.Properties["version"].(string)
+	var a, b int
+	if n, _ := fmt.Sscanf(text, "%d.%d", &a, &b); n != 2 {
+		return false
+	}
+	return a > major || a == major && b >= minor
+}
+
+// knows reports whether a queue was declared already.
+func (t *topology) knows(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.known[name]
+}
+
+// forget makes the next use of a queue declare it again.
+func (t *topology) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.known, name)
+}
+
+func (t *topology) learn(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known[name] = true
+}
+
+// queue sees to it that a queue of mail is there.
+func (t *topology) queue(ctx context.Context, name string) error {
+	if t.opts.NoDeclare || t.knows(name) {
+		return nil
+	}
+	err := t.do(ctx, func(ch *amqp.Channel) error {
+		if _, err := ch.QueueDeclare(name, !t.opts.NotDurable, false, false, false, t.args()); err != nil {
+			return err
+		}
+		return t.bind(ch, name)
+	})
+	if err != nil {
+		return declaring(name, err)
+	}
+	t.learn(name)
+	return nil
+}
+
+// args are the arguments of a queue of mail.
+func (t *topology) args() amqp.Table {
+	args := amqp.Table{}
+	if t.opts.QueueType == Quorum {
+		args["x-queue-type"] = "quorum"
+	}
+	if t.opts.Lazy {
+		args["x-queue-mode"] = "lazy"
+	}
+	if t.opts.MaxPriority > 0 {
+		args["x-max-priority"] = int32(t.opts.MaxPriority)
+	}
+	return args
+}
+
+// bind binds a queue to the exchange, which it declares if it is not there.
+func (t *topology) bind(ch *amqp.Channel, name string) error {
+	if t.opts.Exchange == "" {
+		return nil
+	}
+	if !t.exchange {
+		if err := t.declareExchange(); err != nil {
+			return err
+		}
+		t.exchange = true
+	}
+	return ch.QueueBind(name, name, t.opts.Exchange, false, nil)
+}
+
+// declareExchange uses channels of its own, as it asks first whether there is one, and an answer of no closes a channel.
+func (t *topology) declareExchange() error {
+	ask, err := t.conn.Channel()
+	if err != nil {
+		return err
+	}
+	defer ask.Close()
+	if ask.ExchangeDeclarePassive(t.opts.Exchange, "direct", true, false, false, false, nil) == nil {
+		return nil
+	}
+	create, err := t.conn.Channel()
+	if err != nil {
+		return err
+	}
+	defer create.Close()
+	return create.ExchangeDeclare(t.opts.Exchange, "direct", true, false, false, false, nil)
+}
+
+// helper declares a durable queue from which messages go back to the queue target after ttl, safely where the broker can.
+func (t *topology) helper(ctx context.Context, name, target string, ttl time.Duration) error {
+	if t.knows(name) {
+		return nil
+	}
+	safely, err := t.safely(ctx)
+	if err != nil {
+		return err
+	}
+	args := amqp.Table{}
+	if safely {
+		args = amqp.Table{
+			"x-queue-type": "quorum", "x-message-ttl": ttl.Milliseconds(), "x-overflow": "reject-publish",
+			"x-dead-letter-exchange": "", "x-dead-letter-routing-key": target, "x-dead-letter-strategy": "at-least-once",
+		}
+	}
+	err = t.do(ctx, func(ch *amqp.Channel) error {
+		if safely && atLeast(t.conn, 4, 0) {
+			args["x-delivery-limit"] = int32(-1) // else it drops what was looked at too often
+		}
+		_, err := ch.QueueDeclare(name, true, false, false, false, args)
+		return err
+	})
+	if err != nil {
+		return declaring(name, err)
+	}
+	t.learn(name)
+	return nil
+}
+
+// count returns how many messages wait in a queue; false when there is no such queue.
+func (t *topology) count(ctx context.Context, name string) (n int, found bool, err error) {
+	err = t.do(ctx, func(ch *amqp.Channel) error {
+		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		n = q.Messages
+		return err
+	})
+	if code(err) == amqp.NotFound {
+		return 0, false, nil
+	}
+	return n, err == nil, err
+}
+
+// remove deletes a queue.
+func (t *topology) remove(ctx context.Context, name string) error {
+	t.forget(name)
+	return t.do(ctx, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDelete(name, false, false, false)
+		return err
+	})
+}
+
+// errPermanent marks what no repetition mends.
+var errPermanent = errors.New("not without a change of the configuration")
+
+// declaring says why a queue could not be declared.
+func declaring(name string, err error) error {
+	var reply *amqp.Error
+	if !errors.As(err, &reply) || !reply.Server {
+		return fmt.Errorf("rabbitmq: declaring queue %q: %w: %w", name, queue.ErrUnavailable, err)
+	}
+	switch reply.Code {
+	case amqp.PreconditionFailed:
+		return fmt.Errorf("rabbitmq: queue %q exists and was declared differently (%s): "+
+			"declare it the same way, delete it, or set rabbitmq-declare to false to use it as it is: %w: %w",
+			name, reply.Reason, queue.ErrUnavailable, errPermanent)
+	case amqp.AccessRefused, amqp.NotAllowed:
+		return fmt.Errorf("rabbitmq: the broker does not let this user declare queue %q (%s); "+
+			"if it exists, set rabbitmq-declare to false: %w: %w", name, reply.Reason, queue.ErrUnavailable, errPermanent)
+	}
+	return fmt.Errorf("rabbitmq: declaring queue %q: %w: %s", name, queue.ErrUnavailable, reply.Reason)
+}
+
+// code returns the code of the broker's reply; zero when err is none.
+func code(err error) int {
+	var reply *amqp.Error
+	if errors.As(err, &reply) {
+		return reply.Code
+	}
+	return 0
+}
+
+// parkingName is the queue in which one process parks the mail of one queue under one key. Names have 255 bytes at most.
+func parkingName(name, instance, key string) string {
+	return shorten(name+parkingPart+instance+".", key)
+}
+
+// parkingPart is in the names of all parking queues.
+const parkingPart = ".parked."
+
+func shorten(prefix, key string) string {
+	if len(prefix)+len(key) <= 255 {
+		return prefix + key
+	}
+	sum := sha256.Sum256([]byte(prefix + key))
+	return strings.ToValidUTF8(prefix[:min(len(prefix), 200)], "") + hex.EncodeToString(sum[:16])
+}
