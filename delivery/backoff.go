@@ -17,31 +17,35 @@ const (
 	lastBackOff  = 15 * time.Minute
 )
 
-// established counts a connection as open, and ends the back-off.
+// established counts a connection as open.
 func (p *path) established() {
 	p.mu.Lock()
 	p.starting--
 	p.open++
-	p.offlineTo = time.Time{}
 	p.owed = nil
 	p.used = time.Now()
 	p.grow()
 	p.mu.Unlock()
 }
 
-// recovered forgets earlier failures: a mail went through.
+// recovered ends the back-off and forgets earlier failures: the first mail went over a connection.
 func (p *path) recovered() {
 	p.mu.Lock()
+	p.good++
 	p.failures = 0
+	p.offlineTo = time.Time{}
 	p.lastError = ""
 	p.wait = throttle.Wait{}
 	p.mu.Unlock()
 }
 
 // closed counts a connection as ended.
-func (p *path) closed() {
+func (p *path) closed(c *connection) {
 	p.mu.Lock()
 	p.open--
+	if c.accepted > 0 {
+		p.good--
+	}
 	p.used = time.Now()
 	p.mu.Unlock()
 }
@@ -81,7 +85,7 @@ func (p *path) connectFailed(result queue.Result) {
 	}
 	delay := p.backOff(result)
 	j := p.first()
-	if j == nil && (len(p.parked) > 0 || p.expected > 0) {
+	if j == nil && (len(p.parked.domains) > 0 || p.expected > 0) {
 		p.owed = &result
 	}
 	p.mu.Unlock()
@@ -106,13 +110,14 @@ func (p *path) unfit() {
 	}
 }
 
-// strike starts a back-off because a connection broke that had not delivered anything; it still counts as open.
+// strike starts a back-off because a connection broke that had not delivered anything. While others do deliver, the path
+// only grows no further for a while.
 func (p *path) strike(result queue.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open > 1 {
+	p.lastError = reason(result)
+	if p.good > 0 {
 		p.growTo = time.Now().Add(firstBackOff)
-		p.lastError = reason(result)
 		return
 	}
 	p.backOff(result)
@@ -121,7 +126,6 @@ func (p *path) strike(result queue.Result) {
 // backOff puts the path off-line and returns for how long. p.mu is held.
 func (p *path) backOff(result queue.Result) time.Duration {
 	p.failures++
-	p.lastError = reason(result)
 	limits := p.e.Throttle.Limits(p.key.Path)
 	delay := limits.Connection.Offline
 	switch {
@@ -135,6 +139,7 @@ func (p *path) backOff(result queue.Result) time.Duration {
 		delay = jitter(min(firstBackOff<<min(p.failures-1, 10), lastBackOff))
 	}
 	p.offlineTo = time.Now().Add(delay)
+	p.growTo = p.offlineTo
 	return delay
 }
 

@@ -26,6 +26,7 @@ type connection struct {
 	looks    uint64 // of the path, when a job was last taken
 
 	next      *job                               // begun, or about to be, in the flights of the one before
+	idleSince time.Time                          // guarded by path.mu
 	pausedTo  time.Time                          // given no work before; guarded by path.mu
 	timer     *time.Timer                        // of wait
 	wake      chan struct{}                      // capacity 1
@@ -73,7 +74,7 @@ func (c *connection) end() {
 		j.tx = Transaction{}
 		c.p.putBack(j)
 	}
-	c.p.closed()
+	c.p.closed(c)
 	c.e.Slots.Release()
 	c.event(monitor.ConnClosed, "")
 	c.account.Close()

@@ -8,11 +8,14 @@ import (
 // half, the paths on which something waits share half of the memory evenly. Beyond seven eighths memory is short: what
 // paths hold beyond their share is parked, and if that is not enough, all that waits on paths without a connection.
 
+// load is how many messages are in memory, without those that only have to be settled, released or parked yet.
+func (e *Engine) load() int { return int(e.held.Load() - e.settler.backlog.Load()) }
+
 // heaped reports whether more than half of the memory is taken.
-func (e *Engine) heaped() bool { return e.held.Load() > int64(e.Prefetch)/2 }
+func (e *Engine) heaped() bool { return e.load() > e.Prefetch/2 }
 
 // short reports whether memory is nearly full.
-func (e *Engine) short() bool { return e.held.Load() > int64(e.Prefetch)*7/8 }
+func (e *Engine) short() bool { return e.load() > e.Prefetch*7/8 }
 
 // share is how many messages a path may hold while memory is heaped.
 func (e *Engine) share() int {
@@ -42,7 +45,7 @@ func (e *Engine) trim() (parked int) {
 		parked += p.trim(false)
 	}
 	for _, p := range paths {
-		if e.held.Load()-int64(parked) <= int64(e.Prefetch)*3/4 {
+		if e.load() <= e.Prefetch*3/4 {
 			break
 		}
 		parked += p.trim(true)
@@ -64,6 +67,9 @@ func (p *path) trim(all bool) int {
 		p.notePark(j.domain)
 		over = append(over, j)
 	}
+	if len(over) > 0 {
+		p.wakeAt(time.Now().Add(time.Second)) // to fetch them again
+	}
 	p.mu.Unlock()
 	for _, j := range over {
 		p.e.park(j, "memory is short")
@@ -84,13 +90,13 @@ func (p *path) capacity() int {
 }
 
 // room reports whether the ready list takes another job. While older messages of the path are parked, new ones fill
-// only half of it: the other half is for those that come back. p.mu is held.
-func (p *path) room() bool {
+// only half of it, unless those are what comes now: the rest is for them. p.mu is held.
+func (p *path) room(unparked bool) bool {
 	if p.e.short() && p.stuck() {
 		return false
 	}
 	limit := p.capacity()
-	if len(p.parked) > 0 && !p.asking && p.expected <= 0 {
+	if len(p.parked.domains) > 0 && !unparked {
 		limit = max(1, limit/2)
 	}
 	return p.ready.n < limit
@@ -107,27 +113,70 @@ func (p *path) stuck() bool {
 // maxParkedDomains bounds what a path remembers of parked domains; what it forgets comes back after queue.MaxParked.
 const maxParkedDomains = 10000
 
-// notePark remembers that messages of a domain are parked. p.mu is held.
-func (p *path) notePark(domain string) {
-	if p.parked == nil {
-		p.parked = make(map[string]struct{})
+// notePark remembers that messages of a domain are parked, or about to be. p.mu is held.
+func (p *path) notePark(domain string) { p.parked.note(domain) }
+
+// parkings remembers the domains of which messages are parked, and when that was last noted: an Unpark that found no more
+// may have missed a message that was parked meanwhile.
+type parkings struct {
+	domains map[string]uint64
+	count   uint64
+}
+
+func (k *parkings) note(domain string) {
+	if k.domains == nil {
+		k.domains = make(map[string]uint64)
 	}
-	if len(p.parked) < maxParkedDomains {
-		p.parked[domain] = struct{}{}
+	k.count++
+	if _, known := k.domains[domain]; known || len(k.domains) < maxParkedDomains {
+		k.domains[domain] = k.count
 	}
 }
 
-// refill asks for parked messages once the list is half empty and something can become of them. After a failure only a
-// few are fetched: enough to try again with. p.mu is held.
+// some returns up to n domains for which want is true; nil: any.
+func (k *parkings) some(n int, want func(string) bool) []string {
+	list := make([]string, 0, min(len(k.domains), n))
+	for domain := range k.domains {
+		if len(list) == n {
+			break
+		}
+		if want == nil || want(domain) {
+			list = append(list, domain)
+		}
+	}
+	return list
+}
+
+// forget drops domains that were not noted since the count was this.
+func (k *parkings) forget(domains []string, since uint64) {
+	for _, domain := range domains {
+		if k.domains[domain] <= since {
+			delete(k.domains, domain)
+		}
+	}
+}
+
+// adopt makes the parked messages of a domain the business of the path.
+func (p *path) adopt(domain string) {
+	p.mu.Lock()
+	p.notePark(domain)
+	p.used = time.Now()
+	p.advance()
+	p.mu.Unlock()
+}
+
+// refill asks for parked messages once the list is less than half full and something can become of them. After a failure
+// only a few are fetched: enough to try again with. p.mu is held.
 func (p *path) refill() {
-	if len(p.parked) == 0 || p.asking {
+	if len(p.parked.domains) == 0 || p.asking {
 		return
 	}
-	n := max(1, p.capacity()/2) - p.ready.n
+	limit := p.capacity()
+	n := max(1, limit*3/4) - p.ready.n
 	if p.failures > 0 && p.open == 0 {
 		n = min(n, fewAgain-p.ready.n)
 	}
-	if n <= 0 {
+	if n <= 0 || p.ready.n > 0 && p.ready.n >= limit/2 {
 		return
 	}
 	if until := p.fruitless(); !until.IsZero() {
@@ -135,16 +184,10 @@ func (p *path) refill() {
 		return
 	}
 	p.asking = true
-	domains := make([]string, 0, min(len(p.parked), n))
-	for domain := range p.parked {
-		if len(domains) == n {
-			break
-		}
-		domains = append(domains, domain)
-	}
+	domains, count := p.parked.some(n, nil), p.parked.count
 	p.e.settler.call(func() {
 		total, empty, err := p.e.unpark(domains, n)
-		p.unparked(total, empty, err)
+		p.unparked(total, empty, count, err)
 	})
 }
 
@@ -180,15 +223,13 @@ const onTheWay = time.Second
 const askAgain = 5 * time.Second
 
 // unparked notes how many messages are on their way, and which domains have no more.
-func (p *path) unparked(n int, empty []string, err error) {
+func (p *path) unparked(n int, empty []string, count uint64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asking = false
 	p.expected = max(0, p.expected+n)
 	p.askTo = time.Now().Add(onTheWay)
-	for _, domain := range empty {
-		delete(p.parked, domain)
-	}
+	p.parked.forget(empty, count)
 	if err != nil {
 		p.barred = time.Now().Add(askAgain)
 		p.e.Logger.Warn("fetching parked messages failed; trying again", "path", p.key.Path.String(), "error", err, "in", askAgain)

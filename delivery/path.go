@@ -25,18 +25,19 @@ type path struct {
 	mu       sync.Mutex
 	route    *Route
 	ready    jobList
-	parked   map[string]struct{} // domains of which messages were parked
-	expected int                 // unparked messages still on their way here
-	asking   bool                // an Unpark is under way
-	askTo    time.Time           // no Unpark before, unless all that was let go has come
-	barred   time.Time           // no Unpark before
-	owed     *queue.Result       // of a failure for which no message was at hand: the next one gets it
-	unfitTo  time.Time           // until then, the source has no address of a family that the site has
-	open     int                 // established connections
-	starting int                 // connections being made
-	idle     []*connection       // the last to become idle is the first to work again
-	gone     bool                // retired: make a new one
-	used     time.Time           // a message was last taken, or a connection ended
+	parked   parkings      // of its messages
+	expected int           // unparked messages still on their way here
+	asking   bool          // an Unpark is under way
+	askTo    time.Time     // no Unpark before, unless all that was let go has come
+	barred   time.Time     // no Unpark before
+	owed     *queue.Result // of a failure for which no message was at hand: the next one gets it
+	unfitTo  time.Time     // until then, the source has no address of a family that the site has
+	open     int           // established connections
+	good     int           // of these, such that delivered something
+	starting int           // connections being made
+	idle     []*connection // the last to become idle is the first to work again
+	gone     bool          // retired: make a new one
+	used     time.Time     // a message was last taken, or a connection ended
 
 	failures  int       // rounds of connecting that failed since the last success
 	offlineTo time.Time // back-off: no connection is tried before
@@ -121,7 +122,8 @@ func (p *path) add(j *job, route *Route) reception {
 	}
 	p.route = route
 	j.path = p
-	if p.asking || p.expected > 0 {
+	unparked := p.asking || p.expected > 0
+	if unparked {
 		p.expected-- // those that are let go may be here before their number is
 	}
 	owed := p.owed
@@ -130,8 +132,11 @@ func (p *path) add(j *job, route *Route) reception {
 		p.owed = nil
 		p.mu.Unlock()
 		p.e.unreached(j, *owed)
-	case !p.room():
+	case !p.room(unparked):
 		p.notePark(j.domain)
+		if unparked {
+			p.barred = time.Now().Add(onTheWay) // or it would come and go without end
+		}
 		p.refill()
 		p.mu.Unlock()
 		p.e.park(j, "the list of its path is full")
@@ -298,7 +303,7 @@ func (p *path) retire() bool {
 // busy reports whether the path has something to do, or something to remember. p.mu is held.
 func (p *path) busy() bool {
 	now := time.Now()
-	return p.ready.n > 0 || p.open+p.starting > 0 || p.asking || p.starved || len(p.parked) > 0 ||
+	return p.ready.n > 0 || p.open+p.starting > 0 || p.asking || p.starved || len(p.parked.domains) > 0 ||
 		now.Before(p.offlineTo) || now.Before(p.unfitTo) || now.Sub(p.used) < quiet
 }
 

@@ -20,7 +20,7 @@ type routing struct {
 	todo    []string // domains nobody looks up yet
 	n       int      // jobs waiting
 	workers int
-	parked  map[string]struct{}
+	parked  parkings
 	asking  bool // an Unpark is under way
 	done    sync.WaitGroup
 }
@@ -28,7 +28,6 @@ type routing struct {
 func (r *routing) init(e *Engine) {
 	r.e = e
 	r.waiting = make(map[string]*jobList)
-	r.parked = make(map[string]struct{})
 }
 
 // route finds out where a message goes and puts it there, now if that is known.
@@ -66,9 +65,6 @@ func (r *routing) add(j *job) {
 	r.mu.Lock()
 	list := r.waiting[j.domain]
 	if r.n >= r.e.Prefetch/2 || (list != nil && list.n >= r.e.PathQueue) {
-		if len(r.parked) < maxParkedDomains {
-			r.parked[j.domain] = struct{}{}
-		}
 		r.mu.Unlock()
 		r.e.park(j, "its route is being looked up")
 		return
@@ -146,18 +142,17 @@ func (r *routing) take(domain string, found bool) (jobs []*job, parked bool) {
 	delete(r.waiting, domain)
 	r.n -= len(jobs)
 	if found {
-		_, parked = r.parked[domain]
-		delete(r.parked, domain)
+		_, parked = r.parked.domains[domain]
+		delete(r.parked.domains, domain)
 	}
 	return jobs, parked
 }
 
-// adopt makes the parked messages of a domain the business of the path.
-func (p *path) adopt(domain string) {
-	p.mu.Lock()
-	p.notePark(domain)
-	p.advance()
-	p.mu.Unlock()
+// adopt makes the parked messages of a domain the business of the look-ups.
+func (r *routing) adopt(domain string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parked.note(domain)
 }
 
 // refill asks for what was parked once the look-ups have caught up.
@@ -165,21 +160,15 @@ func (r *routing) refill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.e.Prefetch/4 - r.n
-	if len(r.parked) == 0 || n <= 0 || r.asking || r.e.stopping.Load() {
+	if len(r.parked.domains) == 0 || n <= 0 || r.asking || r.e.stopping.Load() {
 		return
 	}
-	domains := make([]string, 0, min(n, len(r.parked)))
-	for domain := range r.parked {
-		if len(domains) == n {
-			break
-		}
-		if r.waiting[domain] == nil {
-			domains = append(domains, domain)
-		}
-	}
+	// Those whose look-up goes on would only be parked again.
+	domains := r.parked.some(n, func(domain string) bool { return r.waiting[domain] == nil })
 	if len(domains) == 0 {
 		return
 	}
+	count := r.parked.count
 	r.asking = true
 	r.e.settler.call(func() {
 		_, empty, err := r.e.unpark(domains, n)
@@ -189,9 +178,7 @@ func (r *routing) refill() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.asking = false
-		for _, domain := range empty {
-			delete(r.parked, domain)
-		}
+		r.parked.forget(empty, count)
 	})
 }
 

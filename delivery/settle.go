@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicemail/sluice/monitor"
@@ -17,6 +18,8 @@ type settler struct {
 	e   *Engine
 	ctx context.Context // of every call of the queue; ends a while after the engine's
 	cut context.CancelFunc
+
+	backlog atomic.Int64 // jobs that were added and have not ended
 
 	mu      sync.Mutex
 	work    sync.Cond
@@ -55,6 +58,7 @@ func (s *settler) init(e *Engine) {
 
 // add has a job ended as it says.
 func (s *settler) add(j *job) {
+	s.backlog.Add(1)
 	s.mu.Lock()
 	s.jobs.pushBack(j)
 	s.wake()
@@ -206,8 +210,10 @@ func (s *settler) again() {
 
 // ended counts a job out of memory.
 func (s *settler) ended(j *job) {
+	s.backlog.Add(-1)
 	s.e.held.Add(-1)
 	if j.do == doPark {
+		s.e.parked(j)
 		s.e.observe(monitor.Event{Kind: monitor.Parked, Domain: j.domain, Tags: j.m.Tags, Text: j.why})
 	} else {
 		s.e.observe(monitor.Event{Kind: monitor.Left, Domain: j.domain, Tags: j.m.Tags})
@@ -259,6 +265,15 @@ func (e *Engine) release(j *job) {
 func (e *Engine) park(j *job, why string) {
 	j.do, j.why = doPark, why
 	e.settler.add(j)
+}
+
+// parked has those who ordered it know that a message is parked by now: an Unpark in the meantime has missed it.
+func (e *Engine) parked(j *job) {
+	if j.path != nil {
+		j.path.adopt(j.domain)
+	} else {
+		e.routing.adopt(j.domain)
+	}
 }
 
 // unpark fetches about n parked messages, taking the domains in turn. It returns how many are on their way, the domains

@@ -14,13 +14,16 @@ type Slots interface {
 	Release()
 }
 
-// starved lists the paths that wait for a connection slot, in the order in which they came. One goroutine waits for
-// slots on their behalf; meanwhile connections of other paths give up theirs.
+// starved lists the paths that wait for a connection slot: first those without any connection, then the others, each in
+// the order in which they came. One goroutine waits for slots on their behalf; meanwhile connections of other paths give
+// up theirs.
 type starved struct {
 	e       *Engine
 	mu      sync.Mutex
-	paths   []*path
+	none    []*path // without a connection
+	some    []*path // with some, that want more
 	feeding bool
+	yield   context.CancelFunc // ends the wait for one of some
 	need    atomic.Pointer[need]
 	done    sync.WaitGroup
 }
@@ -40,7 +43,14 @@ func (p *path) starve() {
 	s := &p.e.starved
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.paths = append(s.paths, p)
+	if p.open > 0 {
+		s.some = append(s.some, p)
+	} else {
+		s.none = append(s.none, p)
+		if s.yield != nil {
+			s.yield()
+		}
+	}
 	if !s.feeding {
 		s.feeding = true
 		s.done.Add(1)
@@ -52,26 +62,40 @@ func (p *path) starve() {
 func (s *starved) run() {
 	defer s.done.Done()
 	for {
-		s.mu.Lock()
-		if len(s.paths) == 0 {
-			s.feeding = false
-			s.paths = nil
-			s.mu.Unlock()
+		p, ctx, cancel := s.next()
+		if p == nil {
 			return
 		}
-		p := s.paths[0]
-		s.paths = s.paths[1:]
-		s.mu.Unlock()
-		s.feed(p)
+		s.feed(ctx, p)
+		cancel()
 	}
 }
 
 // feedTime is how long one path is first in line.
 const feedTime = time.Second
 
+// next takes the first path, with the ctx in which to wait for its slot.
+func (s *starved) next() (p *path, ctx context.Context, cancel context.CancelFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.yield = nil
+	ctx, cancel = context.WithTimeout(s.e.consume, feedTime)
+	switch {
+	case len(s.none) > 0:
+		p, s.none = s.none[0], s.none[1:]
+	case len(s.some) > 0:
+		p, s.some = s.some[0], s.some[1:]
+		s.yield = cancel
+	default:
+		cancel()
+		s.feeding, s.none, s.some = false, nil, nil
+	}
+	return p, ctx, cancel
+}
+
 // feed waits for a slot and makes a connection of p with it, or gives it back when p needs none any more. When none
 // comes, p joins the end of the line.
-func (s *starved) feed(p *path) {
+func (s *starved) feed(ctx context.Context, p *path) {
 	p.mu.Lock()
 	open := p.open
 	wanted := p.ready.n > 0
@@ -80,9 +104,7 @@ func (s *starved) feed(p *path) {
 	if !acquired && wanted {
 		s.need.Store(&need{p, open})
 		s.stealIdle(p)
-		ctx, cancel := context.WithTimeout(s.e.consume, feedTime)
 		acquired = s.e.Slots.Acquire(ctx) == nil
-		cancel()
 		s.need.Store(nil)
 	}
 	p.mu.Lock()
@@ -99,12 +121,20 @@ func (s *starved) feed(p *path) {
 	}
 }
 
-// stealIdle ends an idle connection of another path.
+// stealIdle ends the connection of another path that has been idle longest.
 func (s *starved) stealIdle(needy *path) {
+	var from *path
+	var since time.Time
 	for _, p := range s.e.allPaths() {
-		if p != needy && p.dismissOldest() {
-			return
+		if p == needy {
+			continue
 		}
+		if t := p.idleSince(); !t.IsZero() && (from == nil || t.Before(since)) {
+			from, since = p, t
+		}
+	}
+	if from != nil {
+		from.dismissOldest()
 	}
 }
 

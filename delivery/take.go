@@ -41,9 +41,9 @@ func (p *path) joinIdle(c *connection, pause time.Duration) bool {
 	if most := c.limits.Domain.Idle; most > 0 && len(p.idle) >= most {
 		return false
 	}
-	c.pausedTo = time.Time{}
+	c.idleSince, c.pausedTo = time.Now(), time.Time{}
 	if pause > 0 {
-		c.pausedTo = time.Now().Add(pause)
+		c.pausedTo = c.idleSince.Add(pause)
 	}
 	p.idle = append(p.idle, c)
 	return true
@@ -134,16 +134,26 @@ func (p *path) removeIdle(c *connection) bool {
 	return true
 }
 
-// dismissOldest ends the connection that has been idle longest and reports whether there was one.
-func (p *path) dismissOldest() bool {
+// idleSince returns since when the connection is idle that has been so longest; the zero time when none is.
+func (p *path) idleSince() time.Time {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(p.idle) == 0 {
-		p.mu.Unlock()
-		return false
+		return time.Time{}
 	}
-	c := p.idle[0]
-	p.removeIdle(c)
+	return p.idle[0].idleSince
+}
+
+// dismissOldest ends that connection.
+func (p *path) dismissOldest() {
+	p.mu.Lock()
+	var c *connection
+	if len(p.idle) > 0 {
+		c = p.idle[0]
+		p.removeIdle(c)
+	}
 	p.mu.Unlock()
-	c.dismiss()
-	return true
+	if c != nil {
+		c.dismiss()
+	}
 }
