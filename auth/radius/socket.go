@@ -3,7 +3,6 @@ package radius
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -215,6 +214,3 @@ func (e *exchange) deliver(a answer) {
 	default:
 	}
 }
-
-// String names the exchange, without the request, which holds a password.
-func (e *exchange) String() string { return fmt.Sprintf("request %d", e.identifier) }
