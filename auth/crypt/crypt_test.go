@@ -26,7 +26,7 @@ func TestRealHashes(t *testing.T) {
 		"mkpasswd -m yescrypt -s",
 		"mkpasswd -m yescrypt -R 1 -s",
 		"mkpasswd -m yescrypt -R 3 -s",
-		"mkpasswd -m yescrypt -R 8 -s",
+		"mkpasswd -m yescrypt -R 6 -s",
 		"mkpasswd -m bcrypt -R 4 -s",
 		"mkpasswd -m bcrypt-a -s",
 		"mkpasswd -m md5 -s",
@@ -46,8 +46,7 @@ func TestRealHashes(t *testing.T) {
 				password string
 				want     bool
 			}{
-				{password, true}, {password + " ", false}, {"Sesam", false}, {"", false},
-				{password + "\x00", false}, {password[:len(password)-1], false},
+				{password, true}, {password + " ", false}, {"", false}, {password + "\x00", false},
 			} {
 				matches, err := v.Verify(t.Context(), hash, c.password)
 				require.NoError(t, err)
