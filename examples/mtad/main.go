@@ -62,7 +62,9 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	tune() // not before: opening a large queue makes much garbage, whose memory would stay with us
-	if err := app.serve(func(stop context.CancelCauseFunc) { app.signals(args, environ, stop) }); err != nil {
+	caught := make(chan os.Signal, 4)
+	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before anybody is told that mail is taken
+	if err := app.serve(func(stop context.CancelCauseFunc) { app.signals(caught, args, environ, stop) }); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}
@@ -117,16 +119,21 @@ func version() string {
 }
 
 // signals ends the program on SIGTERM and SIGINT, at once the second time, and has it reload on SIGHUP.
-func (a *app) signals(args, environ []string, stop context.CancelCauseFunc) {
-	caught := make(chan os.Signal, 4)
-	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+func (a *app) signals(caught <-chan os.Signal, args, environ []string, stop context.CancelCauseFunc) {
+	stopping := false
 	for s := range caught {
-		if s == syscall.SIGHUP {
+		switch {
+		case s == syscall.SIGHUP:
 			a.reload(args, environ)
-			continue
+		case !stopping:
+			stopping = true
+			a.log.Info("stopping", "signal", s.String())
+			stop(errStop)
+		default:
+			a.log.Warn("stopping at once; what is on its way stays in the queue", "signal", s.String())
+			a.server.Close()
+			a.engine.Close()
 		}
-		a.log.Info("stopping", "signal", s.String())
-		stop(errStop)
 	}
 }
 
