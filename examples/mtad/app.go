@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"sync/atomic"
+	"time"
 
+	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/resolver"
@@ -38,6 +41,8 @@ type app struct {
 	live     *monitor.Live
 	logs     *logfile.Log
 	monitor  monitor.Monitor
+	login    auth.Authenticator // nil: nobody can log in
+	settings *snapshot.Keeper
 	slots    *throttle.Slots
 }
 
@@ -50,7 +55,8 @@ func open(cfg *config.Config, report *config.Report, log *slog.Logger) (a *app, 
 			a.close()
 		}
 	}()
-	steps := []func(*config.Config) error{a.pidFile, a.listen, a.dropPrivileges, a.openLogs, a.openQueue, a.openDelivery, a.openIntake}
+	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.dropPrivileges, a.openLogs, a.openQueue,
+		a.openSettings, a.openDelivery, a.openIntake}
 	if len(report.Files) == 0 {
 		log.Info("no configuration file: listening on loopback only, for trying out")
 	}
@@ -138,6 +144,7 @@ func (a *app) reload(args, environ []string) {
 	a.access.Store(newAccess(cfg))
 	a.throttle.Set(baseLimits(cfg))
 	a.finder.Forget()
+	a.reloadSettings()
 	changed, restart := config.Changed(old, cfg)
 	var later []string
 	for _, key := range append(changed, restart...) {
@@ -149,4 +156,11 @@ func (a *app) reload(args, environ []string) {
 	if len(later) > 0 {
 		a.log.Warn("these changes take effect at the next start", "keys", later)
 	}
+}
+
+// reloadSettings reads the settings database again.
+func (a *app) reloadSettings() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	a.settings.Reload(ctx) // what fails is logged, and the settings in force stay so
 }

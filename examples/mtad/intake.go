@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/emersion/go-smtp"
+
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
@@ -17,12 +19,16 @@ import (
 // access is what a reload may change about who may connect and where mail leaves from.
 type access struct {
 	ranges  []netip.Prefix
+	proxies []netip.Prefix
+	protect bool // refuse who is on the block list
 	mapping enqueue.Mapping
 }
 
 func newAccess(cfg *config.Config) *access {
 	return &access{
-		ranges: cfg.SMTPRange,
+		ranges:  cfg.SMTPRange,
+		proxies: cfg.SMTPProxy,
+		protect: cfg.SMTPProtection,
 		mapping: enqueue.Mapping{
 			Default:     cfg.SMTPDefaultIPs,
 			Mappable:    cfg.SMTPMappableIPs,
@@ -34,20 +40,52 @@ func newAccess(cfg *config.Config) *access {
 
 // allows reports whether smtp-range names the client.
 func (a *app) allows(client netip.Addr) bool {
-	for _, prefix := range a.access.Load().ranges {
-		if prefix.Contains(client) {
+	return contains(a.access.Load().ranges, client)
+}
+
+// isProxy reports whether smtp-proxy names the address.
+func (a *app) isProxy(client netip.Addr) bool {
+	return contains(a.access.Load().proxies, client)
+}
+
+func contains(prefixes []netip.Prefix, ip netip.Addr) bool {
+	for _, prefix := range prefixes {
+		if prefix.Contains(ip) {
 			return true
 		}
 	}
 	return false
 }
 
+// blockedClient returns the refusal for a client on the block list.
+func (a *app) blockedClient(client netip.Addr) *smtp.SMTPError {
+	if !a.access.Load().protect {
+		return nil
+	}
+	return a.settings.Current().Blocklist.Client(client)
+}
+
+// blockedSender returns the refusal for a sender on the block list.
+func (a *app) blockedSender(address string) *smtp.SMTPError {
+	if !a.access.Load().protect {
+		return nil
+	}
+	return a.settings.Current().Blocklist.Sender(address)
+}
+
+// mtaName returns the name that the settings give a local address.
+func (a *app) mtaName(local netip.Addr) string { return a.settings.Current().Name(local) }
+
+// anybody lets every client connect: the submission ports ask for a login instead.
+func anybody(netip.Addr) bool { return true }
+
 // listen opens the ports.
 func (a *app) listen(cfg *config.Config) error {
 	a.access.Store(newAccess(cfg))
 	a.server = &smtpin.Server{}
+	mustLogIn := cfg.SMTPAuth != "" && cfg.SMTPAuthRequired
 	for _, port := range cfg.SMTPPort {
-		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtp", Allow: a.allows}); err != nil {
+		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtp", Allow: a.allows, AuthToRelay: mustLogIn}); err != nil {
 			return err
 		}
 	}
@@ -55,7 +93,14 @@ func (a *app) listen(cfg *config.Config) error {
 		if cfg.SMTPCertificate == "" {
 			return fmt.Errorf("smtp-secure-port %d: TLS needs smtp-certificate and smtp-key", port)
 		}
-		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtps", Allow: a.allows, ImplicitTLS: true}); err != nil {
+		policy := smtpin.Listener{Name: "smtps", Allow: a.allows, AuthToRelay: mustLogIn, ImplicitTLS: true}
+		if err := a.listenPort(cfg, port, policy); err != nil {
+			return err
+		}
+	}
+	for _, port := range cfg.SubmissionPort {
+		policy := smtpin.Listener{Name: "submission", Allow: anybody, RequireTLS: true, RequireAuth: true}
+		if err := a.listenPort(cfg, port, policy); err != nil {
 			return err
 		}
 	}
@@ -80,6 +125,7 @@ func (a *app) listenPort(cfg *config.Config, port int, policy smtpin.Listener) e
 		a.onClose(func() error { socket.Close(); return nil }) // the server closed it already, unless it never served
 		a.sockets = append(a.sockets, socket)
 		policy := policy
+		policy.Proxies = a.isProxy
 		a.server.Listeners = append(a.server.Listeners, &policy)
 	}
 	return nil
@@ -97,12 +143,15 @@ func (a *app) openIntake(cfg *config.Config) error {
 			Outbox:  cfg.RabbitMQOutbox,
 			Discard: cfg.RabbitMQInbox == "",
 		},
-		ServerID:  uint(cfg.ServerID),
-		Mapping:   func() *enqueue.Mapping { return &a.access.Load().mapping },
-		NoExtract: !cfg.SMTPExtract,
-		SpoolDir:  filepath.Join(queueDir(cfg), "spool"),
-		Monitor:   a.monitor,
-		Log:       a.log,
+		ServerID:      uint(cfg.ServerID),
+		Local:         func(address string) bool { return a.settings.Current().Locals.Contains(address) },
+		Authenticator: a.login,
+		BlockedSender: a.blockedSender,
+		Mapping:       func() *enqueue.Mapping { return &a.access.Load().mapping },
+		NoExtract:     !cfg.SMTPExtract,
+		SpoolDir:      filepath.Join(queueDir(cfg), "spool"),
+		Monitor:       a.monitor,
+		Log:           a.log,
 	}
 	if err := prepareSpool(backend.SpoolDir); err != nil {
 		return err
@@ -110,6 +159,8 @@ func (a *app) openIntake(cfg *config.Config) error {
 	s := a.server
 	s.Backend = backend
 	s.Hostname = cfg.SMTPHostname
+	s.Name = a.mtaName
+	s.Blocked = a.blockedClient
 	s.Greeting = cfg.SMTPGreeting
 	s.DefaultDomain = cfg.DefaultDomain
 	s.Strict = cfg.SMTPValidateAddress == "strict"

@@ -41,6 +41,9 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	if code, done := answer(report, err, stdout, stderr); done {
 		return code
 	}
+	if s := report.Switches; s.RepairDatabase || s.PurgeDatabase {
+		return maintainDatabase(cfg, s, os.Stdin, stdout, stderr)
+	}
 	log, closeLog, err := applicationLog(cfg.ApplicationLog, stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "mtad:", err)
@@ -59,7 +62,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	app, err := open(cfg, report, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
-		return exitFailed
+		return exitCode(err)
 	}
 	tune() // not before: opening a large queue makes much garbage, whose memory would stay with us
 	caught := make(chan os.Signal, 4)
@@ -75,6 +78,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 func sources(args, environ []string) config.Sources {
 	defaults := config.LoopbackDefaults()
 	defaults["queue-address"] = "disk://" + filepath.Join(stateDir(), "queue")
+	defaults["database-address"] = "sqlite://" + filepath.Join(stateDir(), "settings.db")
 	return config.Sources{Args: args, Environ: environ, NoFile: defaults, Supported: supported}
 }
 

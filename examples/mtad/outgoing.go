@@ -95,7 +95,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 			Lifetime:    cfg.MaxDeliverTime,
 			MaxAttempts: cfg.MaxAttempts,
 		},
-		Sources:        delivery.Sources{Local: localAddresses, Default: cfg.SMTPDefaultIPs},
+		Sources:        delivery.Sources{Local: localAddresses, Default: cfg.SMTPDefaultIPs, Name: a.mtaName},
 		Hostname:       heloName(cfg),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",

@@ -8,10 +8,9 @@ import (
 
 // pending lists what this version understands but does nothing with yet: keys, or groups of keys that end in a star.
 var pending = []string{
-	"smtp-auth", "smtp-auth-required", "smtp-username", "smtp-password", "submission-port", "smtp-proxy", "smtp-protection",
 	"smtp-check", "smtp-auth-results", "spamassassin-*", "clamav-*", "dnsbl-*", "spam-*", "virus-*", "dmarc-*",
 	"dsn-notify", "dsn-ret", "bounce-*", "double-bounce-to", "rabbitmq-dsn",
-	"proxy-server", "download-*", "redis-address", "storage-*", "cluster-*", "database-*",
+	"proxy-server", "download-*", "redis-address", "storage-*", "cluster-*",
 	"www-*", "render-useragent", "webhook-*", "metrics-address", "spool-*",
 	"smtp-threads",
 }
@@ -28,7 +27,7 @@ func supported(key string) bool {
 
 // reloadable are the keys that take effect when the configuration is read again; others do at the next start.
 var reloadable = map[string]bool{
-	"smtp-range": true, "smtp-default-ips": true, "smtp-mappable-ips": true, "smtp-unmappable-ips": true, "smtp-routes": true,
+	"smtp-range": true, "smtp-proxy": true, "smtp-protection": true, "smtp-default-ips": true, "smtp-mappable-ips": true, "smtp-unmappable-ips": true, "smtp-routes": true,
 	"domain-maxmessages": true, "domain-maxconnects": true, "domain-maxconnections": true, "domain-maxqueue": true,
 	"ip-maxmessages": true, "ip-maxconnects": true, "ip-maxconnections": true,
 	"connection-maxmessages": true, "connection-maxidle": true, "connection-secure": true,
@@ -41,7 +40,7 @@ func unavailable(s config.Switches) string {
 		set  bool
 	}{
 		{"--list-cluster", s.ListCluster}, {"--notify-cluster", s.NotifyCluster}, {"--paused", s.Paused},
-		{"--repair-database", s.RepairDatabase}, {"--purge-database", s.PurgeDatabase}, {"mail on standard input", s.Sendmail()},
+		{"mail on standard input", s.Sendmail()},
 	} {
 		if c.set {
 			return c.name

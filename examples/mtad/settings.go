@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/config/snapshot"
+)
+
+// openSettings loads the settings database, and keeps them up to date until the program ends. A database that is down stops
+// nothing.
+func (a *app) openSettings(cfg *config.Config) error {
+	host, _ := os.Hostname()
+	var ips []settings.IP
+	for _, ip := range localAddresses() {
+		ips = append(ips, settings.IP{IP: ip.String(), Hostname: host})
+	}
+	a.settings = &snapshot.Keeper{
+		Open:   databaseOpener(cfg, settings.Options{SkipValidation: !cfg.DatabaseValidate}),
+		TTL:    cfg.DatabaseTTL,
+		Cache:  filepath.Join(filepath.Dir(queueDir(cfg)), "settings.cache"),
+		IPs:    ips,
+		Logger: a.log,
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	if err := a.settings.Start(ctx); err != nil {
+		return misconfigured{fmt.Errorf("database-address: %w", err)}
+	}
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); a.settings.Run(running) }()
+	a.onClose(func() error { stop(); <-ended; return nil })
+	return nil
+}
+
+func databaseOpener(cfg *config.Config, opts settings.Options) func(context.Context) (*settings.DB, error) {
+	return func(ctx context.Context) (*settings.DB, error) {
+		return settings.Open(ctx, cfg.DatabaseAddress, opts)
+	}
+}
+
+// maintainDatabase repairs or empties the settings database, for --repair-database and --purge-database.
+func maintainDatabase(cfg *config.Config, s config.Switches, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	db, err := databaseOpener(cfg, settings.Options{SkipValidation: true})(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "mtad:", err)
+		return exitCode(misconfiguredIf(err))
+	}
+	defer db.Close()
+	if s.RepairDatabase {
+		done, err := db.Repair(ctx)
+		for _, line := range done {
+			fmt.Fprintln(stdout, line)
+		}
+		if err != nil {
+			fmt.Fprintln(stderr, "mtad:", err)
+			return exitFailed
+		}
+		if len(done) == 0 {
+			fmt.Fprintln(stdout, "nothing to repair")
+		}
+	}
+	if s.PurgeDatabase {
+		if !s.Yes && !confirmed(stdin, stdout, fmt.Sprintf("Delete every setting in %s?", db)) {
+			fmt.Fprintln(stdout, "nothing was deleted")
+			return exitFailed
+		}
+		n, err := db.Purge(ctx)
+		if err != nil {
+			fmt.Fprintln(stderr, "mtad:", err)
+			return exitFailed
+		}
+		fmt.Fprintln(stdout, n, "rows deleted")
+	}
+	return exitOK
+}
+
+func confirmed(stdin io.Reader, stdout io.Writer, question string) bool {
+	fmt.Fprint(stdout, question, " Type yes: ")
+	answer, _ := bufio.NewReader(stdin).ReadString('\n')
+	return strings.TrimSpace(answer) == "yes"
+}
+
+// misconfigured is an error that a change of the configuration mends.
+type misconfigured struct{ error }
+
+func (m misconfigured) Unwrap() error { return m.error }
+
+// misconfiguredIf marks the errors of a database that are mistakes in its address or choice.
+func misconfiguredIf(err error) error {
+	var address *settings.AddressError
+	var schema *settings.SchemaError
+	if errors.As(err, &address) || errors.As(err, &schema) {
+		return misconfigured{err}
+	}
+	return err
+}
+
+func exitCode(err error) int {
+	var m misconfigured
+	if errors.As(err, &m) {
+		return exitConfig
+	}
+	return exitFailed
+}
