@@ -271,3 +271,16 @@ func oneSession(address string, secure bool, login, mail string) error {
 	}
 	return nil
 }
+
+func TestLongResponses(t *testing.T) {
+	c := dial(t, serve(t, &Server{Backend: authOnly{users}}, nil))
+	c.expect("", "220")
+	c.expect("EHLO client.test\r\n", "250")
+	c.expect("AUTH PLAIN "+strings.Repeat("A", 12_288)+"\r\n", "500")
+	c.expect("AUTH PLAIN\r\n", "334")
+	c.expect(strings.Repeat("A", 12_288)+"\r\n", "500")
+	c.expect("AUTH LOGIN\r\n", "334")
+	c.expect(strings.Repeat("QUFB", 1000)+"\r\n", "334") // a user of 3,000 bytes
+	c.expect("c2VjcmV0\r\n", "535")
+	c.expect(loginAsUser, "235")
+}
