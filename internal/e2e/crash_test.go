@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"math/rand/v2"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,17 +61,22 @@ func justBefore(moment time.Time, kills []time.Time) bool {
 	return false
 }
 
+// oneResultEach requires that each mail that arrived has one result or, when it was to be sent once more, is still in the
+// outbox, but not both.
 func oneResultEach(t *testing.T, dir string, l *ledger) {
 	t.Helper()
 	q := openQueue(t, dir)
-	require.Zero(t, waiting(t, q)["outbox"])
-	results := map[int64]int{}
-	for _, m := range stored(t, q, "results", len(l.arrived)) {
-		results[numberOf(m.Recipient)]++
+	counts := waiting(t, q)
+	places := map[int64]int{}
+	for _, m := range stored(t, q, "outbox", counts["outbox"]) {
+		places[numberOf(m.Recipient)]++
+	}
+	for _, m := range stored(t, q, "results", counts["results"]) {
+		places[numberOf(m.Recipient)]++
 		require.True(t, m.Results[len(m.Results)-1].Success())
 	}
 	for n := range l.arrived {
-		require.Equal(t, 1, results[n], "results of mail %d", n)
+		require.Equal(t, 1, places[n], "results of mail %d", n)
 	}
 }
 
@@ -112,5 +118,19 @@ func TestStopWithHangingTarget(t *testing.T) {
 	d.submit(t, "a@client.test", "hang@sink.test", "Subject: wait\r\n\r\nfor it")
 	eventually(t, "the target has stopped answering", func() bool { return k.Stats().Flights >= 3 })
 	d.terminate(t)
+	require.Equal(t, 1, waiting(t, openQueue(t, d.queue))["outbox"])
+}
+
+// TestStopTwice asks a second time: mtad does not wait for the target then.
+func TestStopTwice(t *testing.T) {
+	t.Parallel()
+	k := newSink(t, &smtptest.Sink{})
+	d := start(t, k.settings())
+	d.submit(t, "a@client.test", "hang@sink.test", "Subject: wait\r\n\r\nfor it")
+	eventually(t, "the target has stopped answering", func() bool { return k.Stats().Flights >= 3 })
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	require.True(t, d.waitLog("msg=stopping"))
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	require.Zero(t, d.exit(t, 10*time.Second))
 	require.Equal(t, 1, waiting(t, openQueue(t, d.queue))["outbox"])
 }
