@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -241,11 +242,9 @@ func (r *router) Addresses(_ context.Context, host delivery.Host) ([]netip.Addr,
 	if addrs := r.addresses[host.Name]; addrs != nil {
 		return addrs, nil
 	}
-	sum := byte(1)
-	for i := range len(host.Name) {
-		sum = sum*31 + host.Name[i]
-	}
-	return []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, sum})}, nil
+	h := fnv.New32a()
+	h.Write([]byte(host.Name))
+	return []netip.Addr{netip.AddrFrom4([4]byte(h.Sum(nil)))}, nil
 }
 
 // route sets the hosts of domains, all of them of one site, in order of preference.
