@@ -14,9 +14,12 @@
 //
 // The file is read again when it has changed, which each login looks for. So that no half-written file is believed:
 //
-//  1. A file whose time of modification is less than 200 ms ago is left to rest, and the login waits for that.
+//  1. A file whose time of modification is less than 200 ms ago is left to rest, and the login waits for that. One that is
+//     empty or does not end with a line break, as while `generate >users.txt` runs, is left to rest for two seconds.
 //  2. It is read, and believed if size, time and identity are the same before and after.
-//  3. While it is missing, or if it does not come to rest within two seconds, the login is answered with "cannot tell".
+//  3. While it is missing, or if it does not come to rest within three seconds, the login is answered with "cannot tell".
+//
+// To be safe however slow the writer is, write another file and rename it.
 //
 // A user that is not in the file costs the same time as one that is: the password is checked against the hash of somebody
 // else, always the same one for the same name, and the answer thrown away. So names cannot be found by timing, even when

@@ -1,6 +1,8 @@
 package file
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +21,11 @@ import (
 )
 
 const (
-	settle  = 200 * time.Millisecond // how long a file has to be left alone before it is believed
-	wait    = 2 * time.Second        // how long a login waits for that
-	look    = 20 * time.Millisecond  // how often it looks
-	maxFile = 64 << 20
+	settle       = 200 * time.Millisecond // how long a file has to be left alone before it is believed
+	settleRagged = 2 * time.Second        // how long one that is empty or ends within a line
+	wait         = 3 * time.Second        // how long a login waits for that
+	look         = 20 * time.Millisecond  // how often it looks
+	maxFile      = 64 << 20
 )
 
 // File is an auth.Authenticator that reads names and hashes from a file. Make one with New. It is safe for concurrent use.
@@ -40,7 +43,8 @@ type File struct {
 type version struct {
 	*table
 	info    fs.FileInfo
-	settled bool // it had come to rest when it was read
+	rest    time.Duration // how long it has to be left alone
+	settled bool          // it was, when it was read
 }
 
 // Options are what New can do without.
@@ -146,27 +150,27 @@ func (f *File) await(ctx context.Context) (*version, error) {
 	deadline := time.Now().Add(wait)
 	var seen fs.FileInfo // since when it is the same, for file systems whose clock is not ours
 	var since time.Time
+	rest := settle
 	for {
 		info, err := os.Stat(f.path)
 		now := time.Now()
-		if err == nil {
-			if seen == nil || !same(seen, info) {
-				seen, since = info, now
+		if err == nil && (seen == nil || !same(seen, info)) {
+			seen, since, rest = info, now, settle
+		}
+		if err == nil && max(now.Sub(info.ModTime()), now.Sub(since)) >= rest {
+			var v *version
+			if v, err = f.read(); err == nil && v.rest <= rest {
+				v.settled = true
+				return v, nil
 			}
-			if now.Sub(info.ModTime()) >= settle || now.Sub(since) >= settle {
-				var v *version
-				if v, err = f.read(); err == nil {
-					v.settled = true
-					return v, nil
-				}
+			if err != nil {
 				seen = nil
+			} else {
+				rest = v.rest
 			}
 		}
 		if now.After(deadline) {
-			if err == nil {
-				err = errChanging
-			}
-			return nil, fmt.Errorf("auth: file %s: %w", f.path, err)
+			return nil, fmt.Errorf("auth: file %s: %w", f.path, cmp.Or(err, errChanging))
 		}
 		select {
 		case <-time.After(look):
@@ -208,7 +212,11 @@ func (f *File) read() (*version, error) {
 	if known := f.current.Load(); known == nil || !same(known.info, before) {
 		f.complain(flaws)
 	}
-	return &version{table: table, info: before, settled: time.Since(before.ModTime()) >= settle}, nil
+	rest := settle
+	if !bytes.HasSuffix(text, []byte("\n")) {
+		rest = settleRagged
+	}
+	return &version{table: table, info: before, rest: rest, settled: time.Since(before.ModTime()) >= rest}, nil
 }
 
 // complain logs the first broken lines, and how many more there are: the file may be a wrong one.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -184,41 +185,67 @@ func TestWrittenInPlace(t *testing.T) {
 	require.NoError(t, ask(t, f, "bob", password))
 }
 
-// TestHalfWritten empties the file and fills it line by line while logins come: none may be told that the password is wrong.
+// TestHalfWritten empties the file and fills it line by line while logins come: none may be told that the password is
+// wrong. On a machine so busy that the writer itself pauses for longer than files are left to rest, it tries again.
 func TestHalfWritten(t *testing.T) {
 	hash := hashed(t, password)
 	text := strings.Repeat("# filler\n", 20) + "alice:" + hash + "\n"
 	f, path, _ := open(t, text)
-	ctx, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	var wrong []error
-	for range 4 {
-		group.Go(func() {
-			for ctx.Err() == nil {
-				err := f.Authenticate(t.Context(), auth.Login{Username: "alice", Password: password})
-				if errors.Is(err, auth.ErrRejected) {
-					mu.Lock()
-					wrong = append(wrong, err)
-					mu.Unlock()
+	for range 10 {
+		var wrong atomic.Int64
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				for ctx.Err() == nil {
+					err := f.Authenticate(t.Context(), auth.Login{Username: "alice", Password: password})
+					if errors.Is(err, auth.ErrRejected) {
+						wrong.Add(1)
+					}
 				}
-			}
-		})
-	}
-	for range 2 {
-		w, err := os.Create(path)
-		require.NoError(t, err)
-		for line := range strings.Lines(text) {
-			_, err := w.WriteString(line)
-			require.NoError(t, err)
-			time.Sleep(5 * time.Millisecond) // this is how slow the one who writes is
+			})
 		}
-		require.NoError(t, w.Close())
+		pause := writeSlowly(t, path, text)
+		require.NoError(t, ask(t, f, "alice", password))
+		cancel()
+		group.Wait()
+		if pause < 100*time.Millisecond {
+			require.Zero(t, wrong.Load())
+			return
+		}
 	}
+	t.Skip("the machine is too busy to write a file without pauses")
+}
+
+// writeSlowly writes a file line by line and returns the longest time between two lines.
+func writeSlowly(t *testing.T, path, text string) (pause time.Duration) {
+	t.Helper()
+	last := time.Now()
+	w, err := os.Create(path)
+	require.NoError(t, err)
+	for line := range strings.Lines(text) {
+		time.Sleep(5 * time.Millisecond) // this is how slow the one who writes is
+		_, err := w.WriteString(line)
+		require.NoError(t, err)
+		pause, last = max(pause, time.Since(last)), time.Now()
+	}
+	require.NoError(t, w.Close())
+	return pause
+}
+
+// TestEmptiedFirst is a shell that runs a slow program and has emptied the file before.
+func TestEmptiedFirst(t *testing.T) {
+	hash := hashed(t, password)
+	f, path, _ := open(t, "alice:"+hash+"\n")
+	shell := exec.CommandContext(t.Context(), "sh", "-c", `{ echo started >&2; sleep 0.6; echo "$LINE"; } >"$FILE"`)
+	shell.Env = append(os.Environ(), "LINE=alice:"+hash, "FILE="+path)
+	started, err := shell.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, shell.Start())
+	_, err = started.Read(make([]byte, 1))
+	require.NoError(t, err)
 	require.NoError(t, ask(t, f, "alice", password))
-	cancel()
-	group.Wait()
-	require.Empty(t, wrong)
+	require.NoError(t, shell.Wait())
 }
 
 func TestMissing(t *testing.T) {
