@@ -75,7 +75,7 @@ func TestConnectionThatHangsHoldsUpNoOtherForLong(t *testing.T) {
 		w.start()
 		w.publishMany(6, "example.com")
 		w.sleep(31 * time.Second)
-		require.Equal(t, 4, w.stats("success").Ready, "all but the one that hangs and the one begun behind it")
+		require.GreaterOrEqual(t, w.stats("success").Ready, 4, "all but the one that hangs and, maybe, one begun behind it")
 		require.EqualValues(t, 2, w.sender.opened.Load())
 	})
 }

@@ -91,6 +91,9 @@ func (e *entry) Settle(ctx context.Context, _ *queue.Delivery, successors []queu
 	e.l.mu.Lock()
 	defer e.l.mu.Unlock()
 	e.l.out--
+	if e.inner.Queue != "outbox" {
+		return nil
+	}
 	for _, item := range successors {
 		if item.Queue == e.inner.Queue {
 			e.l.retried[recipient]++
