@@ -285,6 +285,9 @@ func (b *book) sever(l *link) {
 		case stateSettled:
 			b.record(d.key).settled++
 		default:
+			if d.from != nil {
+				d.from.add(time.Now()) // it is parked again
+			}
 			b.leave(d)
 		}
 	}

@@ -72,6 +72,8 @@ type Options struct {
 
 	// plainLadder treats the broker as one that cannot dead-letter safely.
 	plainLadder bool
+	// parkedFor is how long messages stay parked. Zero: queue.MaxParked.
+	parkedFor time.Duration
 }
 
 // DefaultAddress is the broker on this machine, with the user that it has from the start.
@@ -100,6 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Budget = cmp.Or(o.Budget, 256<<20)
 	o.MaxMessageSize = cmp.Or(o.MaxMessageSize, 128<<20)
 	o.ConfirmTimeout = cmp.Or(o.ConfirmTimeout, 30*time.Second)
+	o.parkedFor = cmp.Or(o.parkedFor, queue.MaxParked)
 	o.Name = cmp.Or(o.Name, "sluice")
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -18,6 +18,8 @@ import (
 type lot struct {
 	name  string      // of the parking queue
 	times []time.Time // when each message was parked, oldest first; some may have gone by themselves
+	total int         // of messages that were ever parked
+	early int         // messages that were taken out before they were counted
 	users int         // calls under way
 	stray bool        // some messages went by themselves, or came back
 	last  time.Time   // when something was parked
@@ -47,7 +49,7 @@ func (d *delivery) park(ctx context.Context, key string) error {
 	aside := b.lot(key)
 	defer b.done(aside)
 	for try := 0; ; try++ {
-		if err := b.q.topology.helper(ctx, aside.name, b.name, queue.MaxParked); err != nil {
+		if err := b.q.topology.helper(ctx, aside.name, b.name, b.q.opts.parkedFor); err != nil {
 			return fmt.Errorf("a queue for parked mail: %w", err)
 		}
 		err := d.copyTo(ctx, aside.name, nil)
@@ -61,11 +63,38 @@ func (d *delivery) park(ctx context.Context, key string) error {
 		b.q.topology.forget(aside.name)
 	}
 	b.mu.Lock()
-	aside.last = time.Now()
-	aside.times = append(aside.times, aside.last)
+	aside.add(time.Now())
 	b.mu.Unlock()
 	d.acknowledge()
 	return nil
+}
+
+// add counts a message that was parked.
+func (a *lot) add(now time.Time) {
+	a.last = now
+	a.total++
+	if a.early > 0 { // it was taken out again before it could be counted
+		a.early--
+		return
+	}
+	a.times = append(a.times, now)
+}
+
+// took counts a message that was taken out.
+func (a *lot) took() {
+	if len(a.times) > 0 {
+		a.times = a.times[1:]
+	} else {
+		a.early++
+	}
+}
+
+// empty notes that there was nothing in the queue when total was mark.
+func (a *lot) empty(mark int) {
+	if gone := len(a.times) - (a.total - mark); gone > 0 {
+		a.times = a.times[gone:]
+		a.stray = true
+	}
 }
 
 // lot returns that of a key, to be used until done.
@@ -144,6 +173,9 @@ func (b *book) take(ctx context.Context, aside *lot) (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		b.mu.Lock()
+		mark := aside.total
+		b.mu.Unlock()
 		m, ok, err := l.ch.Get(aside.name, false)
 		if code(err) == amqp.NotFound { // somebody deleted it
 			b.q.topology.forget(aside.name)
@@ -153,12 +185,10 @@ func (b *book) take(ctx context.Context, aside *lot) (bool, error) {
 			return false, fmt.Errorf("rabbitmq: %w: %w", queue.ErrUnavailable, err)
 		}
 		b.mu.Lock()
-		switch {
-		case !ok:
-			aside.stray = aside.stray || len(aside.times) > 0
-			aside.times = nil
-		case len(aside.times) > 0:
-			aside.times = aside.times[1:]
+		if ok {
+			aside.took()
+		} else {
+			aside.empty(mark)
 		}
 		b.mu.Unlock()
 		if !ok {
@@ -247,7 +277,7 @@ func (q *Queue) Parked(_ context.Context, name string) (map[string]int, error) {
 	defer b.mu.Unlock()
 	counts := make(map[string]int)
 	for key, aside := range b.lots {
-		if aside.expire(time.Now()); len(aside.times) > 0 {
+		if aside.expire(time.Now(), q.opts.parkedFor); len(aside.times) > 0 {
 			counts[key] = len(aside.times)
 		}
 	}
@@ -255,8 +285,8 @@ func (q *Queue) Parked(_ context.Context, name string) (map[string]int, error) {
 }
 
 // expire forgets what the broker has brought back by itself.
-func (a *lot) expire(now time.Time) {
-	n, _ := slices.BinarySearchFunc(a.times, now.Add(-queue.MaxParked), time.Time.Compare)
+func (a *lot) expire(now time.Time, after time.Duration) {
+	n, _ := slices.BinarySearchFunc(a.times, now.Add(-after), time.Time.Compare)
 	if n > 0 {
 		a.times = a.times[n:]
 		a.stray = true
@@ -268,7 +298,7 @@ func (b *book) idleLots(now time.Time) []string {
 	var names []string
 	for _, key := range slices.Collect(maps.Keys(b.lots)) {
 		aside := b.lots[key]
-		aside.expire(now)
+		aside.expire(now, b.q.opts.parkedFor)
 		if aside.users == 0 && len(aside.times) == 0 && !aside.stray && now.Sub(aside.last) > unused {
 			delete(b.lots, key)
 			names = append(names, aside.name)

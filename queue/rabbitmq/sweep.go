@@ -3,8 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"time"
-
-	"github.com/sluicemail/sluice/queue"
 )
 
 // sweepEvery is how often things are put in order.
@@ -34,7 +32,7 @@ func (b *book) sendBack(now time.Time) {
 	defer b.mu.Unlock()
 	var keep list
 	for d := b.front.pop(); d != nil; d = b.front.pop() {
-		if now.Sub(d.since) < queue.MaxParked || len(b.consumers) > 0 {
+		if now.Sub(d.since) < b.q.opts.parkedFor || len(b.consumers) > 0 {
 			keep.pushBack(d)
 			continue
 		}
