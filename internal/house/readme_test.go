@@ -26,7 +26,7 @@ func TestReadme(t *testing.T) {
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	for _, page := range []struct{ dir, name string }{
-		{"../..", "README.md"}, {"../../docs", "architecture.md"}, {"../../docs", "performance.md"}, {"../../docs", "configuration.md"},
+		{"../..", "README.md"}, {"../../docs", "architecture.md"}, {"../../docs", "performance.md"}, {"../../docs", "configuration.md"}, {"../../docs", "settings.md"}, {"../../docs", "exec-auth.md"},
 	} {
 		for _, m := range link.FindAllStringSubmatch(read(t, page.dir+"/"+page.name), -1) {
 			_, err := os.Stat(page.dir + "/" + m[1])

@@ -28,7 +28,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	const window = 256 << 20
+	const window = 1 << 30
 	if err := unix.Fallocate(int(f.Fd()), 0, 0, window); err != nil {
 		log.Fatal(err)
 	}
