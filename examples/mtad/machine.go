@@ -111,7 +111,8 @@ func (a *app) pidFile(cfg *config.Config) error {
 		f.Close()
 		return fmt.Errorf("lock: %s is held by process %s", cfg.Lock, strings.TrimSpace(string(text)))
 	}
-	if err := f.Truncate(0); err == nil {
+	err = f.Truncate(0)
+	if err == nil {
 		_, err = fmt.Fprintln(f, os.Getpid())
 	}
 	if err != nil {
