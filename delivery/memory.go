@@ -5,8 +5,9 @@ import (
 )
 
 // The engine holds at most Prefetch messages. Up to half of that, a path may hold as many as its own limit allows. Beyond
-// half, the paths on which something waits share half of the memory evenly. Beyond seven eighths memory is short: what
-// paths hold beyond their share is parked, and if that is not enough, all that waits on paths without a connection.
+// half, the paths on which something waits for long share half of the memory evenly. Beyond seven eighths memory is
+// short: what paths hold beyond their share is parked, and if that is not enough, all that waits on paths without a
+// connection. A path on which nothing waits for long is left in peace: what it holds is gone in a moment.
 
 // load is how many messages are in memory, without those that only have to be settled, released or parked yet.
 func (e *Engine) load() int { return int(e.held.Load() - e.settler.backlog.Load()) }
@@ -83,10 +84,18 @@ func (p *path) capacity() int {
 	if limit <= 0 {
 		limit = p.e.PathQueue
 	}
-	if p.e.heaped() {
+	if p.e.heaped() && !p.flows() {
 		limit = min(limit, p.e.share())
 	}
 	return limit
+}
+
+// flowing is how long the first in line may have waited on a path that flows.
+const flowing = 2 * time.Second
+
+// flows reports whether what is put into the ready list leaves it soon. p.mu is held.
+func (p *path) flows() bool {
+	return p.open > 0 && (p.ready.first == nil || time.Since(p.ready.first.since) < flowing)
 }
 
 // room reports whether the ready list takes another job. While older messages of the path are parked, new ones fill
