@@ -23,6 +23,11 @@ packages=(
     gcc
     libc6-dev
     argon2
+    spamassassin # scores mail for checks/spamd; its stock rules, without network tests
+    spamd
+    spamc
+    clamav-daemon # scans mail for checks/clamd, with a signature file of the tests' own
+    python3-spf  # a second opinion on SPF
 )
 
 missing=()
