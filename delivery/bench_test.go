@@ -17,7 +17,9 @@ import (
 // instant accepts every mail at once.
 type instant struct{}
 
-func (instant) Open(context.Context, *delivery.Hop) (delivery.Connection, error) { return instant{}, nil }
+func (instant) Open(context.Context, *delivery.Hop) (delivery.Connection, error) {
+	return instant{}, nil
+}
 
 func (instant) Deliver(_ context.Context, tx, _ *delivery.Transaction) {
 	tx.Result = queue.Result{State: queue.StateMessage, Result: queue.Accepted, Code: 250}
