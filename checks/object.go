@@ -1,0 +1,87 @@
+package checks
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Object writes a JSON object member by member, in order. Texts may hold any bytes: what is not UTF-8 becomes U+FFFD. It is
+// made by [NewObject] and not safe for concurrent use.
+type Object struct {
+	buf []byte
+}
+
+// NewObject starts the JSON of a result: its first member is the name of the check with the verdict.
+func NewObject(check, verdict string) *Object {
+	o := &Object{buf: make([]byte, 0, 96)}
+	o.buf = append(o.buf, '{')
+	o.buf = appendText(o.buf, check)
+	o.buf = append(o.buf, ':')
+	o.buf = appendText(o.buf, verdict)
+	return o
+}
+
+// Text adds a text.
+func (o *Object) Text(name, value string) *Object {
+	o.name(name)
+	o.buf = appendText(o.buf, value)
+	return o
+}
+
+// Number adds a number; one that JSON cannot express is null.
+func (o *Object) Number(name string, value float64) *Object {
+	o.name(name)
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		o.buf = append(o.buf, "null"...)
+		return o
+	}
+	o.buf = strconv.AppendFloat(o.buf, value, 'f', -1, 64)
+	return o
+}
+
+// Texts adds a list of texts; nil is an empty list.
+func (o *Object) Texts(name string, values []string) *Object {
+	o.name(name)
+	o.buf = append(o.buf, '[')
+	for i, value := range values {
+		if i > 0 {
+			o.buf = append(o.buf, ',')
+		}
+		o.buf = appendText(o.buf, value)
+	}
+	o.buf = append(o.buf, ']')
+	return o
+}
+
+// JSON returns the object. Members that are added later do not change what was returned.
+func (o *Object) JSON() json.RawMessage {
+	return append(o.buf[:len(o.buf):len(o.buf)], '}')
+}
+
+func (o *Object) name(name string) {
+	o.buf = append(o.buf, ',')
+	o.buf = appendText(o.buf, name)
+	o.buf = append(o.buf, ':')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendText appends a JSON string. U+2028 and U+2029 are escaped because scripts that embed JSON trip over them.
+func appendText(buf []byte, text string) []byte {
+	buf = append(buf, '"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			buf = append(buf, '\\', byte(r))
+		case r < ' ' || r == 0x7f:
+			buf = append(buf, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
+		case r == 0x2028 || r == 0x2029:
+			buf = append(buf, '\\', 'u', '2', '0', '2', hexDigits[r&15])
+		default: // a byte that is not UTF-8 arrives as U+FFFD
+			buf = utf8.AppendRune(buf, r)
+		}
+	}
+	return append(buf, '"')
+}
