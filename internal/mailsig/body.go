@@ -1,0 +1,124 @@
+package mailsig
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"hash"
+)
+
+// bodyHash hashes a body that arrives in pieces, in canonical form, up to a limit. Empty lines at the end do not count, so
+// they are held back as a number until something follows them.
+type bodyHash struct {
+	form  Form
+	limit int64 // of canonical bytes that are hashed; -1: all
+	sum   hash.Hash
+
+	total int64 // canonical bytes so far
+	lines int64 // line ends held back
+	space bool  // relaxed: a blank is held back
+	cr    bool  // a CR is held back, which may begin a line end
+	out   []byte
+	final []byte // the hash, once finished
+}
+
+func newBodyHash(form Form, limit int64) *bodyHash {
+	return &bodyHash{form: form, limit: limit, sum: sha256.New(), out: make([]byte, 0, 4096)}
+}
+
+// write takes a piece of the body.
+func (h *bodyHash) write(b []byte) {
+	for len(b) > 0 {
+		if n := plain(b, h.form); n > 0 && !h.cr {
+			h.text(b[:n])
+			b = b[n:]
+			continue
+		}
+		h.special(b[0])
+		b = b[1:]
+	}
+}
+
+// plain returns how many bytes at the start of b need no thought.
+func plain(b []byte, form Form) int {
+	if form == Simple {
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			b = b[:i]
+		}
+		if i := bytes.IndexByte(b, '\r'); i >= 0 {
+			b = b[:i]
+		}
+		return len(b)
+	}
+	for i, c := range b {
+		if c <= ' ' && blank(c) {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// special takes one byte that may be part of a line end or of a run of blanks.
+func (h *bodyHash) special(c byte) {
+	cr := h.cr
+	h.cr = false
+	switch {
+	case c == '\n': // with or without the CR before it
+		h.lines++
+		h.space = false
+		return
+	case cr:
+		h.text([]byte{'\r'}) // it stood alone
+	}
+	switch {
+	case c == '\r':
+		h.cr = true
+	case h.form == Relaxed && (c == ' ' || c == '\t'):
+		h.space = true
+	default:
+		h.text([]byte{c})
+	}
+}
+
+// text takes bytes that stay what they are, behind what was held back.
+func (h *bodyHash) text(b []byte) {
+	for ; h.lines > 0; h.lines-- {
+		h.emit('\r', '\n')
+	}
+	if h.space {
+		h.emit(' ')
+		h.space = false
+	}
+	h.emit(b...)
+}
+
+// emit counts canonical bytes and hashes those within the limit, gathered into larger pieces.
+func (h *bodyHash) emit(b ...byte) {
+	before := h.total
+	h.total += int64(len(b))
+	if h.limit >= 0 {
+		b = b[:max(0, min(int64(len(b)), h.limit-before))]
+	}
+	if len(h.out)+len(b) > cap(h.out) {
+		h.sum.Write(h.out)
+		h.out = h.out[:0]
+		if len(b) > cap(h.out) {
+			h.sum.Write(b)
+			return
+		}
+	}
+	h.out = append(h.out, b...)
+}
+
+// finish ends the body: with one line end, and without any for an empty one in relaxed form (RFC 6376 §3.4.4).
+func (h *bodyHash) finish() {
+	if h.cr {
+		h.cr = false
+		h.text([]byte{'\r'})
+	}
+	h.space = false
+	if h.form == Simple || h.total > 0 {
+		h.emit('\r', '\n')
+	}
+	h.sum.Write(h.out)
+	h.final = h.sum.Sum(nil)
+}
