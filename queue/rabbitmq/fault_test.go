@@ -152,6 +152,11 @@ func (l *load) handle(d *queue.Delivery) {
 
 func TestBrokerKilledUnderLoad(t *testing.T) {
 	log := new(notes)
+	defer func() {
+		if t.Failed() {
+			t.Log(strings.Join(log.lines(), "\n"))
+		}
+	}()
 	q := open(t, Options{Addresses: []string{vhost(t)}, Logger: log.logger()})
 	l := &load{t: t, q: q, stored: make(map[string]bool), results: make(map[string]int), handed: make(map[string]int)}
 	ctx, stop := context.WithCancel(t.Context())
@@ -170,14 +175,21 @@ func TestBrokerKilledUnderLoad(t *testing.T) {
 		}
 	}
 	require.Eventually(t, settled(500), patience, 10*time.Millisecond)
+	// A quorum queue that is younger than that when the power is cut gets no leader ever again: the broker has yet to
+	// write down who takes part.
+	pause(t.Context(), 6*time.Second)
 	broker(t).Kill()
-	require.Eventually(t, func() bool { return errors.Is(q.Publish(t.Context(), items("outbox", ids("no", 1))...), queue.ErrUnavailable) }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return errors.Is(q.Publish(t.Context(), items("outbox", ids("no", 1))...), queue.ErrUnavailable)
+	}, patience, 50*time.Millisecond)
 	began := time.Now()
 	require.ErrorIs(t, q.Publish(t.Context(), items("outbox", ids("no", 1))...), queue.ErrUnavailable)
 	require.Less(t, time.Since(began), time.Second, "a publish while the broker is away fails at once")
 	require.NoError(t, broker(t).Start())
+	l.mu.Lock()
 	before := len(l.handed)
-	require.Eventually(t, settled(before+500), 2*patience, 10*time.Millisecond, "everything goes on by itself")
+	l.mu.Unlock()
+	require.Eventually(t, settled(before+500), patience, 10*time.Millisecond, "everything goes on by itself")
 	stop()
 	publishers.Wait()
 
@@ -195,8 +207,9 @@ func TestBrokerKilledUnderLoad(t *testing.T) {
 	end()
 	require.NoError(t, <-consumers)
 	twice := 0
-	for _, n := range l.handed {
-		if n > 1 {
+	for id, n := range l.handed {
+		// Of what is delayed there may be two, when it is not known whether the broker had stored the first.
+		if n > 1 && !strings.HasSuffix(id, "0/0") && !strings.HasSuffix(id, "/1") {
 			twice++
 		}
 	}

@@ -152,16 +152,16 @@ func (p *publisher) run(conn *amqp.Connection) {
 
 // sending is a channel that publishes.
 type sending struct {
-	p       *publisher
-	conn    *amqp.Connection
-	ch      *amqp.Channel
-	window  chan struct{} // a place for each message that is not confirmed
-	dead    chan struct{} // closed when the channel is
-	watched sync.WaitGroup
+	p      *publisher
+	conn   *amqp.Connection
+	ch     *amqp.Channel
+	window chan struct{} // a place for each message that is not confirmed
+	dead   chan struct{} // closed when the channel is
+	cause  *amqp.Error   // once dead is closed
+	tasks  sync.WaitGroup
 
 	mu     sync.Mutex
-	flight []*job // sent and not confirmed, in order
-	reason error  // why the channel died
+	flight map[*job]struct{} // sent and not confirmed
 }
 
 // serve publishes on one channel until it dies.
@@ -173,11 +173,12 @@ func (p *publisher) serve(conn *amqp.Connection) {
 	if err != nil {
 		return
 	}
-	s := &sending{p: p, conn: conn, ch: ch, window: make(chan struct{}, p.q.opts.Throttle), dead: make(chan struct{})}
+	s := &sending{p: p, conn: conn, ch: ch, window: make(chan struct{}, p.q.opts.Throttle), dead: make(chan struct{}),
+		flight: make(map[*job]struct{})}
 	s.watch()
 	s.write()
 	hangUp(conn)
-	s.watched.Wait()
+	s.tasks.Wait()
 	p.mu.Lock()
 	p.blocked = ""
 	p.mu.Unlock()
@@ -216,58 +217,96 @@ func (s *sending) send(j *job) bool {
 		return false
 	}
 	s.mu.Lock()
-	s.flight = append(s.flight, j)
+	s.flight[j] = struct{}{}
 	s.mu.Unlock()
-	err := s.ch.PublishWithContext(context.Background(), j.exchange, j.key, true, false, j.msg)
+	confirmation, err := s.ch.PublishWithDeferredConfirm(j.exchange, j.key, true, false, j.msg)
 	j.msg.Body = nil
 	j.drop()
-	if errors.Is(err, amqp.ErrClosed) {
-		s.unsent(j)
-	} else if err != nil {
-		_ = s.conn.Close()
-		<-s.dead
-		s.lose(nil) // it may have got in behind those that died
+	if err == nil {
+		s.tasks.Go(func() { s.follow(j, confirmation) })
+		return true
 	}
-	return true
-}
-
-// unsent fails a job of which the broker has not got the whole.
-func (s *sending) unsent(j *job) {
-	s.mu.Lock()
-	last := len(s.flight) - 1
-	mine := last >= 0 && s.flight[last] == j
-	if mine {
-		s.flight = s.flight[:last]
-	}
-	s.mu.Unlock()
-	if mine {
+	s.landed(j)
+	if errors.Is(err, amqp.ErrClosed) { // the broker has not got the whole message
 		j.done(fmt.Errorf("rabbitmq: %w: the connection broke", queue.ErrUnavailable))
+	} else {
+		_ = s.conn.Close()
+		j.done(errLost)
 	}
+	return false
 }
 
-// watch starts the goroutine that hears what the broker says about messages. Returns come unbuffered, so that each is
-// seen before the confirmation of its message.
+// landed ends what send noted.
+func (s *sending) landed(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.flight, j)
+}
+
+// follow waits for the confirmation of one message. Each is waited for on its own: the broker confirms them in the order
+// in which it has stored them, and one that it lost in a crash must not hold up the others.
+func (s *sending) follow(j *job, confirmation *amqp.DeferredConfirmation) {
+	timeout := time.NewTimer(s.p.q.opts.ConfirmTimeout)
+	defer timeout.Stop()
+	select {
+	case <-confirmation.Done():
+		if !confirmation.Acked() && s.ch.IsClosed() {
+			<-s.dead
+		}
+	case <-timeout.C:
+	}
+	s.landed(j)
+	<-s.window
+	j.done(s.outcome(j, confirmation))
+}
+
+// errLost is the outcome of what was in flight when its channel died.
+var errLost = fmt.Errorf("rabbitmq: %w: the connection broke before the message was confirmed", queue.ErrUnknown)
+
+// outcome tells what became of a message that was sent.
+func (s *sending) outcome(j *job, confirmation *amqp.DeferredConfirmation) error {
+	q := s.p.q
+	select {
+	case <-confirmation.Done():
+	default:
+		return fmt.Errorf("rabbitmq: %w: the broker did not confirm within %v", queue.ErrUnknown, q.opts.ConfirmTimeout)
+	}
+	switch {
+	case j.returned != nil:
+		return &unroutable{j.exchange, j.key, j.returned.ReplyText}
+	case confirmation.Acked():
+		return nil
+	case !s.ch.IsClosed():
+		return fmt.Errorf("rabbitmq: %w: the broker could not store the message in queue %q", queue.ErrUnavailable, j.key)
+	case q.isClosed():
+		return queue.ErrClosed
+	}
+	if limit := q.tooLarge(s.cause); limit > 0 && j.size > limit {
+		return fmt.Errorf("rabbitmq: %w: %d bytes, the broker takes %d", queue.ErrTooLarge, j.size, limit)
+	}
+	if s.cause != nil && s.cause.Server {
+		return fmt.Errorf("%w (%s)", errLost, s.cause.Reason)
+	}
+	return errLost
+}
+
+// watch starts the goroutine that hears what the broker says about the channel.
 func (s *sending) watch() {
-	size := cap(s.window) + 1
-	confirms := s.ch.NotifyPublish(make(chan amqp.Confirmation, size))
-	returns := s.ch.NotifyReturn(make(chan amqp.Return))
+	// Both channels get every return. The library goes on to the confirmation of a message when the second one was taken,
+	// so that the first has been dealt with by then.
+	returns, dealt := s.ch.NotifyReturn(make(chan amqp.Return)), s.ch.NotifyReturn(make(chan amqp.Return))
 	closed := s.ch.NotifyClose(make(chan *amqp.Error, 1))
 	blocks := s.conn.NotifyBlocked(make(chan amqp.Blocking, 10))
-	s.watched.Go(func() {
-		for confirms != nil {
+	s.tasks.Go(func() {
+		for returns != nil {
 			select {
-			case c, ok := <-confirms:
-				if !ok {
-					confirms = nil
-					break
-				}
-				s.confirmed(c.Ack)
 			case r, ok := <-returns:
 				if !ok {
 					returns = nil
 					break
 				}
 				s.returned(&r)
+				<-dealt
 			case b, ok := <-blocks:
 				if !ok {
 					blocks = nil
@@ -276,7 +315,11 @@ func (s *sending) watch() {
 				s.p.setBlocked(b)
 			}
 		}
-		s.die(<-closed)
+		s.cause = <-closed
+		if c := s.cause; c != nil && c.Server && s.p.q.tooLarge(c) == 0 {
+			s.p.q.opts.Logger.Warn("the broker closed a channel that publishes", "reason", c.Reason)
+		}
+		close(s.dead)
 	})
 }
 
@@ -298,72 +341,15 @@ func (p *publisher) setBlocked(b amqp.Blocking) {
 	}
 }
 
-// confirmed ends the oldest message in flight.
-func (s *sending) confirmed(ack bool) {
-	s.mu.Lock()
-	if len(s.flight) == 0 {
-		s.mu.Unlock()
-		return
-	}
-	j := s.flight[0]
-	s.flight[0] = nil
-	s.flight = s.flight[1:]
-	s.mu.Unlock()
-	<-s.window
-	switch {
-	case j.returned != nil:
-		j.done(&unroutable{j.exchange, j.key, j.returned.ReplyText})
-	case !ack && !s.ch.IsClosed():
-		j.done(fmt.Errorf("rabbitmq: %w: the broker could not store the message in queue %q", queue.ErrUnavailable, j.key))
-	case !ack:
-		j.done(errLost)
-	default:
-		j.done(nil)
-	}
-}
-
-// errLost is the outcome of what was in flight when its channel died.
-var errLost = fmt.Errorf("rabbitmq: %w: the connection broke before the message was confirmed", queue.ErrUnknown)
-
 // returned notes for which message there was no queue.
 func (s *sending) returned(r *amqp.Return) {
 	r.Body = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, j := range s.flight {
+	for j := range s.flight {
 		if j.returned == nil && j.exchange == r.Exchange && j.key == r.RoutingKey && j.msg.MessageId == r.MessageId {
 			j.returned = r
 			return
-		}
-	}
-}
-
-// die ends the channel and fails what is in flight.
-func (s *sending) die(cause *amqp.Error) {
-	s.lose(cause)
-	if cause != nil && cause.Server && s.p.q.tooLarge(cause) == 0 {
-		s.p.q.opts.Logger.Warn("the broker closed a channel that publishes", "reason", cause.Reason)
-	}
-	close(s.dead)
-}
-
-// lose fails what is in flight.
-func (s *sending) lose(cause *amqp.Error) {
-	s.mu.Lock()
-	flight := s.flight
-	s.flight = nil
-	s.mu.Unlock()
-	limit := s.p.q.tooLarge(cause)
-	for _, j := range flight {
-		switch {
-		case s.p.q.isClosed():
-			j.done(queue.ErrClosed)
-		case limit > 0 && j.size > limit:
-			j.done(fmt.Errorf("rabbitmq: %w: %d bytes, the broker takes %d", queue.ErrTooLarge, j.size, limit))
-		case cause != nil && cause.Server:
-			j.done(fmt.Errorf("%w (%s)", errLost, cause.Reason))
-		default:
-			j.done(errLost)
 		}
 	}
 }
