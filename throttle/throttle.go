@@ -28,6 +28,11 @@ type Aliaser interface {
 	Alias(site, domain string)
 }
 
+// Explainer is an add-on of throttlers that can tell why a path is as fast as it is.
+type Explainer interface {
+	Explain(path Path, targets ...netip.Addr) Explanation
+}
+
 // Path is the way mail takes: from a local address to a site. Paths are comparable and serve as map keys.
 type Path struct {
 	// Source is the local address; the zero Addr means that the system chooses.
@@ -90,6 +95,10 @@ type Limits struct {
 	Greylist   Greylist
 	Faults     Faults
 	Timeouts   Timeouts
+
+	// PausedUntil is when the path may go on: until then it neither connects nor sends. The zero time: it is not paused.
+	// The Wait has the limit "pause", and Origin["pause"] is its rule.
+	PausedUntil time.Time
 
 	// Origin tells for each limit that is set, by its name in the settings, which rule it came from.
 	Origin map[string]string

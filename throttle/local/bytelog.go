@@ -16,7 +16,7 @@ type byteLog struct {
 }
 
 type byteRun struct {
-	first, last int64 // Unix nanoseconds
+	first, last int64 // as Throttler.now
 	bytes       int64
 }
 

@@ -40,7 +40,8 @@ type sentMail struct {
 func (c *conn) bind(limits *throttle.Limits, generation uint64) {
 	c.limits, c.generation = limits, generation
 	per := &limits.Connection
-	c.free = limits.Domain.Messages <= 0 && limits.Domain.Bytes <= 0 && limits.Target.Messages <= 0 && limits.Target.Bytes <= 0 &&
+	c.free = limits.PausedUntil.IsZero() &&
+		limits.Domain.Messages <= 0 && limits.Domain.Bytes <= 0 && limits.Target.Messages <= 0 && limits.Target.Bytes <= 0 &&
 		per.Messages <= 0 && per.Bytes <= 0
 }
 
@@ -73,11 +74,25 @@ func (c *conn) longest(path, target hold) throttle.Wait {
 }
 
 // rule returns the name of the rule that a limit comes from.
-func (c *conn) rule(limit string) string {
-	if rule := c.limits.Origin[limit]; rule != "" {
+func (c *conn) rule(limit string) string { return origin(c.limits, limit) }
+
+func origin(limits *throttle.Limits, limit string) string {
+	if rule := limits.Origin[limit]; rule != "" {
 		return rule
 	}
 	return configuration
+}
+
+// paused returns the wait of a path that is paused.
+func paused(limits *throttle.Limits) throttle.Wait {
+	if limits.PausedUntil.IsZero() {
+		return throttle.Wait{}
+	}
+	left := time.Until(limits.PausedUntil)
+	if left <= 0 {
+		return throttle.Wait{}
+	}
+	return throttle.Wait{For: left, Limit: "pause", Rule: origin(limits, "pause")}
 }
 
 // Established: see throttle.Conn.
@@ -114,6 +129,9 @@ func (c *conn) Send(size int64) throttle.Wait {
 
 // reserve takes room for a mail from both accounts, or from none.
 func (c *conn) reserve(size int64) throttle.Wait {
+	if wait := paused(c.limits); !wait.Zero() {
+		return wait
+	}
 	per := &c.limits.Connection
 	switch {
 	case per.Messages > 0 && c.messages >= per.Messages:
@@ -121,7 +139,7 @@ func (c *conn) reserve(size int64) throttle.Wait {
 	case per.Bytes > 0 && c.bytes >= per.Bytes:
 		return throttle.Wait{For: untilClosed, Limit: "connection_maxbytes", Rule: c.rule("connection_maxbytes")}
 	}
-	now := time.Now().UnixNano()
+	now := c.t.now()
 	c.lock()
 	defer c.unlock()
 	wait := c.longest(c.pathAccount.maySend(size, &c.limits.Domain, c.path, now),
@@ -148,7 +166,7 @@ func (c *conn) Cancel(size int64) {
 		if m.at == 0 || m.size != size {
 			continue
 		}
-		now := time.Now().UnixNano()
+		now := c.t.now()
 		c.lock()
 		tell := c.pathAccount.cancel(m.path, size, m.at, now)
 		tell.join(c.targetAccount.cancel(m.target, size, m.at, now))
@@ -185,6 +203,6 @@ func (c *conn) Close() {
 	tell := c.pathAccount.close(c.starting, c.idle)
 	tell.join(c.targetAccount.close(c.starting, c.idle))
 	c.unlock()
-	c.drop(time.Now().UnixNano())
+	c.drop(c.t.now())
 	c.t.tell(tell)
 }

@@ -21,6 +21,8 @@
 // of half a second, keeps the sum exact as well; it costs up to one per cent of the rate. A mail larger than a whole
 // minute's bytes goes when nothing else went for a minute.
 //
+// Time is the process's own, which does not jump when the machine's clock is set.
+//
 // When a limit changes, what is not yet paid for is kept in messages or bytes, not in seconds: a raised limit works at once.
 //
 // # Accounts

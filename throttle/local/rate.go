@@ -14,7 +14,7 @@ const (
 // rate spaces events so that there are never more than perMinute in any minute; see the package's story.
 type rate struct {
 	perMinute int64 // never changes
-	next      int64 // when all events so far are paid for, in Unix nanoseconds: the theoretical arrival time
+	next      int64 // when all events so far are paid for, as Throttler.now: the theoretical arrival time
 	returned  int64 // sum of all that was given back
 }
 

@@ -12,6 +12,7 @@ import (
 // Throttler keeps limits within one process. Make it with New.
 type Throttler struct {
 	table      atomic.Pointer[Table]
+	start      time.Time
 	generation atomic.Uint64 // changes with every change of limits
 	paths      *accounts[throttle.Path]
 	targets    *accounts[netip.Addr]
@@ -23,15 +24,19 @@ type Throttler struct {
 var (
 	_ throttle.Throttler = (*Throttler)(nil)
 	_ throttle.Aliaser   = (*Throttler)(nil)
+	_ throttle.Explainer = (*Throttler)(nil)
 )
 
 // New returns a throttler with the limits of a table; nil means none.
 func New(table *Table) *Throttler {
-	t := &Throttler{paths: newAccounts[throttle.Path](), targets: newAccounts[netip.Addr]()}
+	t := &Throttler{start: time.Now(), paths: newAccounts[throttle.Path](), targets: newAccounts[netip.Addr]()}
 	t.listen.Store(new([]func(throttle.Path)))
 	t.install(table)
 	return t
 }
+
+// now returns a time in nanoseconds that never jumps, whatever is done to the machine's clock. It is always positive.
+func (t *Throttler) now() int64 { return int64(time.Hour + time.Since(t.start)) }
 
 func (t *Throttler) install(table *Table) {
 	if table == nil {
@@ -103,7 +108,10 @@ func (t *Throttler) Connect(path throttle.Path, target netip.Addr) (throttle.Con
 	target = target.Unmap().WithZone("")
 	generation := t.generation.Load()
 	limits := t.Limits(path)
-	now := time.Now().UnixNano()
+	if wait := paused(limits); !wait.Zero() {
+		return nil, wait
+	}
+	now := t.now()
 	c := &conn{t: t, path: path, target: target, pathAccount: t.paths.hold(path, now), targetAccount: t.targets.hold(target, now)}
 	c.bind(limits, generation)
 
