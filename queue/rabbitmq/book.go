@@ -20,10 +20,11 @@ type book struct {
 	front     list               // unparked deliveries, which go before all others
 	records   map[digest]*record // empty but after a cut
 	lots      map[string]*lot    // by key
+	serial    int                // of the latest lot
+	tended    bool               // tend runs
 
 	turn  chan struct{} // one place: who takes messages out of parking queues
 	taker *link
-	mover bool // somebody moves delayed mail for a broker that cannot
 }
 
 func newBook(q *Queue, name string) *book {

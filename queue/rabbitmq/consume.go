@@ -85,8 +85,8 @@ func (c *consumer) attach() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.consumers = append(b.consumers, c)
-	if !b.mover {
-		b.mover = b.q.start(b.moveDelayed)
+	if !b.tended {
+		b.tended = b.q.start(b.tend)
 	}
 }
 

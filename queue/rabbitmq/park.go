@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -49,6 +48,9 @@ func (d *delivery) park(ctx context.Context, key string) error {
 	aside := b.lot(key)
 	defer b.done(aside)
 	for try := 0; ; try++ {
+		if err := b.enlist(ctx, aside.name); err != nil {
+			return fmt.Errorf("the directory of parked mail: %w", err)
+		}
 		if err := b.q.topology.helper(ctx, aside.name, b.name, b.q.opts.parkedFor); err != nil {
 			return fmt.Errorf("a queue for parked mail: %w", err)
 		}
@@ -103,7 +105,8 @@ func (b *book) lot(key string) *lot {
 	defer b.mu.Unlock()
 	aside := b.lots[key]
 	if aside == nil {
-		aside = &lot{name: parkingName(b.name, b.q.instance, key)}
+		b.serial++ // so that a queue which is being removed is not used again
+		aside = &lot{name: parkingName(b.name, b.q.instance, b.serial, key)}
 		b.lots[key] = aside
 	}
 	aside.users++
@@ -277,7 +280,10 @@ func (q *Queue) Parked(_ context.Context, name string) (map[string]int, error) {
 	defer b.mu.Unlock()
 	counts := make(map[string]int)
 	for key, aside := range b.lots {
-		if aside.expire(time.Now(), q.opts.parkedFor); len(aside.times) > 0 {
+		if !q.topology.plain.Load() {
+			aside.expire(time.Now(), q.opts.parkedFor)
+		}
+		if len(aside.times) > 0 {
 			counts[key] = len(aside.times)
 		}
 	}
@@ -293,13 +299,22 @@ func (a *lot) expire(now time.Time, after time.Duration) {
 	}
 }
 
-// idleLots removes the parking queues that are empty, and returns their names. The lock is held.
+// idleLots forgets the parking queues that are empty, which the caller removes.
 func (b *book) idleLots(now time.Time) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var names []string
-	for _, key := range slices.Collect(maps.Keys(b.lots)) {
-		aside := b.lots[key]
-		aside.expire(now, b.q.opts.parkedFor)
-		if aside.users == 0 && len(aside.times) == 0 && !aside.stray && now.Sub(aside.last) > unused {
+	for key, aside := range b.lots {
+		if !b.q.topology.plain.Load() {
+			aside.expire(now, b.q.opts.parkedFor)
+		}
+		// When every message was taken out here the queue is surely empty. When some went by themselves, the broker is
+		// given time to store them elsewhere.
+		wait := unused
+		if aside.stray {
+			wait = settledDown
+		}
+		if aside.users == 0 && len(aside.times) == 0 && now.Sub(aside.last) > wait {
 			delete(b.lots, key)
 			names = append(names, aside.name)
 		}
@@ -307,5 +322,7 @@ func (b *book) idleLots(now time.Time) []string {
 	return names
 }
 
-// unused is how long a parking queue stays when it is empty.
-const unused = time.Minute
+const (
+	unused      = time.Minute // how long a parking queue stays when it is empty
+	settledDown = time.Hour   // and when the broker may still be passing on what was in it
+)

@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"context"
 	"time"
 )
 
@@ -10,7 +9,7 @@ const sweepEvery = 20 * time.Second
 
 // sweep puts things in order now and then, until the queue closes.
 func (q *Queue) sweep() {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(min(sweepEvery, q.opts.parkedFor/2))
 	defer tick.Stop()
 	for {
 		select {
@@ -18,6 +17,8 @@ func (q *Queue) sweep() {
 			for _, b := range q.all() {
 				b.tidy(now)
 				b.sendBack(now)
+				b.removeIdle(now)
+				b.comeBack(now)
 			}
 		case <-q.life.Done():
 			return
@@ -45,7 +46,32 @@ func (b *book) sendBack(now time.Time) {
 	b.front = keep
 }
 
-// moveDelayed stands in for a broker that cannot dead-letter safely.
-func (b *book) moveDelayed() {
-	_, _ = b.q.topology.safely(context.Background())
+// removeIdle deletes the parking queues of this process that are not needed any more.
+func (b *book) removeIdle(now time.Time) {
+	for _, name := range b.idleLots(now) {
+		if n, found, err := b.q.topology.count(b.q.life, name); err != nil || n > 0 || !found {
+			continue // then it is left to whoever reads the directory
+		}
+		_ = b.q.topology.remove(b.q.life, name)
+	}
+}
+
+// comeBack lets parked messages whose time is over come again, in place of a broker that cannot do so safely.
+func (b *book) comeBack(now time.Time) {
+	if !b.q.topology.plain.Load() {
+		return
+	}
+	due := make(map[string]int)
+	b.mu.Lock()
+	for key, aside := range b.lots {
+		for _, at := range aside.times {
+			if now.Sub(at) >= b.q.opts.parkedFor {
+				due[key]++
+			}
+		}
+	}
+	b.mu.Unlock()
+	for key, n := range due {
+		_, _ = b.q.Unpark(b.q.life, b.name, key, n)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -26,12 +27,15 @@ type topology struct {
 	ch       *amqp.Channel
 	exchange bool // it is there
 
+	plain atomic.Bool // the broker cannot dead-letter safely
+
 	mu    sync.Mutex
 	known map[string]bool // queues that are there
+	owned map[string]bool // exclusive queues of this connection
 }
 
 func newTopology(o *Options, s *source) *topology {
-	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool)}
+	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool), owned: make(map[string]bool)}
 }
 
 // do runs f with the channel for administration. After an error the broker has closed it: the next call opens another.
@@ -50,21 +54,25 @@ func (t *topology) do(ctx context.Context, f func(ch *amqp.Channel) error) error
 		if t.ch, err = conn.Channel(); err != nil {
 			return err
 		}
-		t.conn = conn
+		if t.conn != conn { // exclusive queues are gone with the last one
+			t.conn = conn
+			t.mu.Lock()
+			clear(t.owned)
+			t.mu.Unlock()
+		}
 	}
 	return f(t.ch)
 }
 
 // safely reports whether the broker can dead-letter from quorum queues without loss.
 func (t *topology) safely(ctx context.Context) (bool, error) {
-	if t.opts.plainLadder {
-		return false, nil
-	}
 	conn, err := t.source.get(ctx)
 	if err != nil {
 		return false, err
 	}
-	return atLeast(conn, 3, 10), nil
+	safely := atLeast(conn, 3, 10) && !t.opts.plainLadder
+	t.plain.Store(!safely)
+	return safely, nil
 }
 
 // atLeast compares the version of the broker.
@@ -82,6 +90,25 @@ func (t *topology) knows(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.known[name]
+}
+
+// own declares the exclusive queue by which others see that this process is alive.
+func (t *topology) own(ctx context.Context, name string) error {
+	t.mu.Lock()
+	owned := t.owned[name]
+	t.mu.Unlock()
+	if owned {
+		return nil
+	}
+	return t.do(ctx, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(name, false, true, true, false, nil)
+		if err == nil {
+			t.mu.Lock()
+			t.owned[name] = true
+			t.mu.Unlock()
+		}
+		return err
+	})
 }
 
 // forget makes the next use of a queue declare it again.
@@ -245,9 +272,15 @@ func code(err error) int {
 }
 
 // parkingName is the queue in which one process parks the mail of one queue under one key. Names have 255 bytes at most.
-func parkingName(name, instance, key string) string {
-	return shorten(name+parkingPart+instance+".", key)
+func parkingName(name, owner string, serial int, key string) string {
+	return shorten(fmt.Sprint(name, parkingPart, owner, ".", serial, "."), key)
 }
+
+// directoryName is the queue that holds the names of the parking queues of one queue.
+func directoryName(name string) string { return shorten(name, ".parked") }
+
+// ownerName is the exclusive queue by which others see that a process is alive.
+func ownerName(name, owner string) string { return shorten(name+parkingPart, owner) }
 
 // parkingPart is in the names of all parking queues.
 const parkingPart = ".parked."
