@@ -28,6 +28,14 @@ type Bounded struct {
 	Resolver Resolver // nil: net.DefaultResolver
 }
 
+// Bound makes a resolver bounded; one that is so already stays as it is, and nil is net.DefaultResolver.
+func Bound(r Resolver) Bounded {
+	if b, ok := r.(Bounded); ok {
+		return b
+	}
+	return Bounded{Resolver: r}
+}
+
 type budgetKey struct{}
 
 // WithLookups returns a context in which all look-ups together may be n.

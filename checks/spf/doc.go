@@ -1,0 +1,15 @@
+// Package spf checks whether the owner of a sender's domain lets the client send for it: Sender Policy Framework, RFC 7208.
+//
+// [Checker.Check] goes these steps:
+//
+//  1. It takes the identity: MAIL FROM, or "postmaster" at the name of EHLO when that is empty (§2.4). A name that is no domain
+//     of several labels gives "none" (§4.3); one in another script is asked for in its ASCII form (RFC 8616).
+//  2. It asks for the TXT records of the domain. A record is checked as a whole before any of it counts: a mistake anywhere,
+//     even behind what would match, is "permerror" (§4.6).
+//  3. Its mechanisms are tried in order, with at most 10 of them that need the DNS and at most 2 look-ups without an answer
+//     (§4.6.4). This is the work of blitiri.com.ar/go/spf.
+//  4. When the DNS could not say, the verdict is "temperror", never "fail".
+//
+// For a client with an IPv4 address only A records are asked for. The macro %{p} is "unknown", as §7.3 permits; an explanation
+// (exp=) is checked for its form and not fetched. An "@" within a quoted local part stands as "_" in macros.
+package spf

@@ -1,0 +1,225 @@
+package spf_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/checks/spf"
+	"github.com/sluicemail/sluice/internal/testserver"
+)
+
+// differs lists where pyspf judges otherwise, and why we do not follow it.
+var differs = map[string]string{
+	"2.4 the identity|\"x@evil.test\"@example.test": "pyspf takes the first @ for the one that counts",
+}
+
+// pyspfPrograms asks pyspf about lines of client, sender and helo, at one name server.
+const pyspfProgram = `
+import sys, dns.resolver, spf
+host, port = sys.argv[1].rsplit(':', 1)
+r = dns.resolver.Resolver(configure=False)
+r.nameservers, r.port, r.lifetime = [host], int(port), 5
+dns.resolver.default_resolver = r
+for line in sys.stdin.read().split('\n'):
+    if line:
+        client, sender, helo = line.split('\t')
+        print(spf.check2(i=client, s=sender, h=helo, querytime=20)[0])
+`
+
+// TestPyspf gives the cases to another implementation.
+func TestPyspf(t *testing.T) {
+	const python = "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import spf, dns.resolver").Run(); err != nil {
+		testserver.Need(t, "python3-spf")
+	}
+	agreed := 0
+	for _, path := range []string{"testdata/rfc7208-appendix.txt", "testdata/rules.txt"} {
+		for _, b := range readBlocks(t, path) {
+			var asked []envelope
+			var input bytes.Buffer
+			for _, e := range b.cases {
+				if e.client == "" || e.helo == "" || !isASCII(e.from) {
+					continue // it cannot be asked
+				}
+				asked = append(asked, e)
+				input.WriteString(e.client + "\t" + e.from + "\t" + e.helo + "\n")
+			}
+			cmd := exec.Command(python, "-c", pyspfProgram, b.serve(t))
+			cmd.Stdin = &input
+			out, err := cmd.Output()
+			var failed *exec.ExitError
+			if errors.As(err, &failed) {
+				t.Fatalf("%s: %s", b.name, failed.Stderr)
+			}
+			verdicts := strings.Fields(string(out))
+			require.Len(t, verdicts, len(asked), b.name)
+			for i, e := range asked {
+				if _, known := differs[b.name+"|"+e.from]; !known && verdicts[i] != string(e.want) {
+					t.Errorf("%s:%d: %s %s: pyspf says %s, want %s", path, e.line, b.name, e.from, verdicts[i], e.want)
+					continue
+				}
+				agreed++
+			}
+		}
+	}
+	t.Logf("%d cases", agreed)
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 127 }) < 0
+}
+
+// suite is one scenario of the openspf.org test suite, which comes with python3-spf.
+type suite struct {
+	Description string
+	Tests       map[string]struct {
+		Helo, Host, Mailfrom string
+		Result               any
+	}
+	Zonedata map[string][]any
+}
+
+// TestOpenspf runs the test suite of RFC 7208.
+func TestOpenspf(t *testing.T) {
+	const path = "/usr/share/doc/python3-spf/rfc7208-tests.yml.gz"
+	packed, err := os.Open(path)
+	if err != nil {
+		testserver.Need(t, path)
+	}
+	defer packed.Close()
+	unpacked, err := gzip.NewReader(packed)
+	require.NoError(t, err)
+	decoder := yaml.NewDecoder(unpacked)
+	for {
+		var s suite
+		err := decoder.Decode(&s)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+		if len(s.Tests) > 0 {
+			t.Run(s.Description, s.run)
+		}
+	}
+}
+
+func (s suite) run(t *testing.T) {
+	checker := &spf.Checker{Resolver: resolverAt(t, testserver.DNS(t, s.answer))}
+	for name, test := range s.Tests {
+		mail := &checks.Mail{Client: netip.MustParseAddr(test.Host), Hostname: test.Helo, Envelope: test.Mailfrom}
+		results, err := checker.Check(context.Background(), mail)
+		require.NoError(t, err)
+		var want []any
+		if list, ok := test.Result.([]any); ok {
+			want = list
+		} else {
+			want = []any{test.Result}
+		}
+		if reason, ours := openspfDiffers[name]; ours {
+			t.Logf("%s: %s: %s", name, results[0].Verdict, reason)
+			continue
+		}
+		if !slices.Contains(want, any(string(results[0].Verdict))) {
+			t.Errorf("%s: %s (%s), want %v", name, results[0].Verdict, results[0].Reason, want)
+		}
+	}
+}
+
+// openspfDiffers lists the tests of the suite that we do not follow, and why.
+var openspfDiffers = map[string]string{}
+
+// answer serves the zone data. SPF records stand for TXT records too, unless a TXT entry says otherwise.
+func (s suite) answer(w dns.ResponseWriter, q *dns.Msg) {
+	m := new(dns.Msg).SetReply(q)
+	name, qtype := strings.TrimSuffix(q.Question[0].Name, "."), dns.TypeToString[q.Question[0].Qtype]
+	m.Rcode = dns.RcodeNameError
+	for owner, entries := range s.Zonedata {
+		if strings.EqualFold(owner, name) {
+			m.Rcode = dns.RcodeSuccess
+			s.fill(m, entries, qtype)
+		}
+	}
+	_ = w.WriteMsg(m)
+}
+
+func (s suite) fill(m *dns.Msg, entries []any, qtype string) {
+	ownTXT := false
+	for _, entry := range entries {
+		if e, ok := entry.(map[string]any); ok && e["TXT"] != nil {
+			ownTXT = true
+		}
+	}
+	for _, entry := range entries {
+		e, ok := entry.(map[string]any)
+		if !ok { // "TIMEOUT": what was not listed before it gets no answer
+			if len(m.Answer) == 0 {
+				m.Rcode = dns.RcodeServerFailure
+			}
+			continue
+		}
+		for kind, value := range e {
+			if kind == "SPF" && !ownTXT {
+				kind = "TXT"
+			}
+			if value == "NONE" || kind != qtype && kind != "CNAME" {
+				continue
+			}
+			if rr := record(m.Question[0].Name, kind, value); rr != nil {
+				m.Answer = append(m.Answer, rr)
+			}
+		}
+	}
+}
+
+func record(owner, kind string, value any) dns.RR {
+	header := dns.RR_Header{Name: owner, Class: dns.ClassINET, Ttl: 60}
+	switch kind {
+	case "TXT":
+		header.Rrtype = dns.TypeTXT
+		rr := &dns.TXT{Hdr: header}
+		if list, ok := value.([]any); ok {
+			for _, piece := range list {
+				rr.Txt = append(rr.Txt, piece.(string))
+			}
+			return rr
+		}
+		text := value.(string)
+		for len(text) > 255 {
+			rr.Txt = append(rr.Txt, text[:255])
+			text = text[255:]
+		}
+		rr.Txt = append(rr.Txt, text)
+		return rr
+	case "A":
+		header.Rrtype = dns.TypeA
+		return &dns.A{Hdr: header, A: netip.MustParseAddr(value.(string)).AsSlice()}
+	case "AAAA":
+		header.Rrtype = dns.TypeAAAA
+		return &dns.AAAA{Hdr: header, AAAA: netip.MustParseAddr(value.(string)).AsSlice()}
+	case "MX":
+		header.Rrtype = dns.TypeMX
+		pair := value.([]any)
+		return &dns.MX{Hdr: header, Preference: uint16(pair[0].(int)), Mx: dns.Fqdn(pair[1].(string))}
+	case "PTR":
+		header.Rrtype = dns.TypePTR
+		return &dns.PTR{Hdr: header, Ptr: dns.Fqdn(value.(string))}
+	case "CNAME":
+		header.Rrtype = dns.TypeCNAME
+		return &dns.CNAME{Hdr: header, Target: dns.Fqdn(value.(string))}
+	}
+	return nil
+}
