@@ -133,13 +133,13 @@ func domainName(name string) (string, bool) {
 		}
 		name = ascii
 	}
-	if !strings.Contains(name, ".") || !canAsk(name) {
+	if !strings.Contains(name, ".") || strings.ContainsAny(name, ` @[]"\`) || !canAsk(name) {
 		return "", false
 	}
 	return name, true
 }
 
-// canAsk reports whether a name can be asked for: its labels have 1 to 63 octets, and it is plain ASCII.
+// canAsk reports whether a name can be asked for: its labels have 1 to 63 octets of printable ASCII.
 func canAsk(name string) bool {
 	if name == "" || len(name) > 253 {
 		return false
@@ -152,7 +152,7 @@ func canAsk(name string) bool {
 				return false
 			}
 			label = 0
-		case c <= ' ' || c > '~' || c == '@' || c == '[' || c == ']' || c == '"' || c == '\\':
+		case c < ' ' || c > '~':
 			return false
 		default:
 			if label++; label > 63 {
