@@ -78,7 +78,7 @@ func ParseSignature(raw []byte, style Style) (*Signature, error) {
 	if err := s.parseScope(style); err != nil {
 		return s, err
 	}
-	return s, s.parseMore()
+	return s, s.parseMore(style)
 }
 
 // parseNames reads who signs, so that a result can name them whatever else is wrong.
@@ -231,8 +231,11 @@ func within(domain, parent string) bool {
 }
 
 // parseMore reads how the mail was canonicalised and hashed.
-func (s *Signature) parseMore() error {
-	c, _ := s.Tags.Get("c")
+func (s *Signature) parseMore(style Style) error {
+	c, given := s.Tags.Get("c")
+	if !given && style == ARCMessage {
+		c = "relaxed/relaxed" // what other implementations of ARC make of it, unlike in DKIM
+	}
 	var ok bool
 	if s.Header, s.Body, ok = parseForms(compact(c)); !ok {
 		return problem(Syntax, "unknown canonicalisation")

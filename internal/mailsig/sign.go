@@ -1,0 +1,148 @@
+package mailsig
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Draft is a DKIM signature that is yet to be made.
+type Draft struct {
+	Domain, Selector string // d= and s=, as they are to be written
+	Key              crypto.Signer
+	Header, Body     Form
+	// Fields are the names for h=. A name that occurs more often than the mail has fields of it keeps others from being added
+	// (RFC 6376 §8.15).
+	Fields  []string
+	Time    time.Time // t=
+	Expires time.Time // x=; zero: never
+	Report  bool      // r=y: failures are to be reported (RFC 6651 §3.2)
+}
+
+// Sign makes a DKIM-Signature field, with its line ends, of each draft, in their order. The body is read once for all.
+func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) {
+	made := make([]*Signature, len(drafts))
+	for i, d := range drafts {
+		made[i] = &Signature{Header: d.Header, Body: d.Body, Length: -1, Fields: make([]string, len(d.Fields))}
+		for j, name := range d.Fields {
+			made[i].Fields[j] = strings.ToLower(name)
+		}
+	}
+	if err := m.HashBody(ctx, made...); err != nil {
+		return nil, err
+	}
+	fields := make([][]byte, len(drafts))
+	for i, d := range drafts {
+		algorithm, err := algorithmOf(d.Key)
+		if err != nil {
+			return nil, err
+		}
+		s := made[i]
+		s.Raw = d.field(algorithm, s.body.final)
+		s.valueStart, s.valueEnd = len(s.Raw), len(s.Raw)
+		value, err := sum(d.Key, m.signed(s))
+		if err != nil {
+			return nil, err
+		}
+		fields[i] = appendValue(s.Raw, base64.StdEncoding.EncodeToString(value))
+	}
+	return fields, nil
+}
+
+func algorithmOf(key crypto.Signer) (string, error) {
+	switch key.(type) {
+	case *rsa.PrivateKey:
+		return "rsa-sha256", nil
+	case ed25519.PrivateKey:
+		return "ed25519-sha256", nil
+	}
+	return "", fmt.Errorf("mailsig: cannot sign with a %T", key)
+}
+
+// sum signs a hash. Ed25519 takes it for the text that is to be signed (RFC 8463 §3).
+func sum(key crypto.Signer, hashed []byte) ([]byte, error) {
+	if _, ok := key.(ed25519.PrivateKey); ok {
+		return key.Sign(rand.Reader, hashed, crypto.Hash(0))
+	}
+	return key.Sign(rand.Reader, hashed, crypto.SHA256)
+}
+
+// lineLength is where fields are folded.
+const lineLength = 76
+
+// field writes everything up to the value of b=.
+func (d *Draft) field(algorithm string, hash []byte) []byte {
+	b := make([]byte, 0, 512+16*len(d.Fields))
+	b = append(b, "DKIM-Signature: v=1; a="...)
+	b = append(b, algorithm...)
+	b = append(b, "; c="...)
+	b = append(b, d.Header.String()...)
+	b = append(b, '/')
+	b = append(b, d.Body.String()...)
+	b = append(b, ";\r\n d="...)
+	b = append(b, d.Domain...)
+	b = append(b, ";\r\n s="...)
+	b = append(b, d.Selector...)
+	b = append(b, ";\r\n t="...)
+	b = strconv.AppendInt(b, d.Time.Unix(), 10)
+	if !d.Expires.IsZero() {
+		b = append(b, "; x="...)
+		b = strconv.AppendInt(b, d.Expires.Unix(), 10)
+	}
+	if d.Report {
+		b = append(b, "; r=y"...)
+	}
+	b = append(b, ";\r\n h="...)
+	b = appendNames(b, d.Fields)
+	b = append(b, ";\r\n bh="...)
+	b = base64.StdEncoding.AppendEncode(b, hash)
+	return append(b, ";\r\n b="...)
+}
+
+// appendNames writes the value of h=, folded in front of names.
+func appendNames(b []byte, names []string) []byte {
+	line := len(" h=")
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ':')
+			line++
+		}
+		if i > 0 && line+len(name) > lineLength-1 {
+			b = append(b, "\r\n  "...)
+			line = 2
+		}
+		b = append(b, name...)
+		line += len(name)
+	}
+	return b
+}
+
+// appendValue writes the value of b=, folded, and ends the field.
+func appendValue(b []byte, value string) []byte {
+	room := lineLength - len(" b=")
+	for len(value) > room {
+		b = append(b, value[:room]...)
+		b = append(b, "\r\n  "...)
+		value, room = value[room:], lineLength-2
+	}
+	b = append(b, value...)
+	return append(b, '\r', '\n')
+}
+
+// Matches reports whether the key is the public half that pub is: an *rsa.PublicKey or an ed25519.PublicKey.
+func (k *Key) Matches(pub crypto.PublicKey) bool {
+	switch pub := pub.(type) {
+	case *rsa.PublicKey:
+		return k.rsa != nil && k.rsa.Equal(pub)
+	case ed25519.PublicKey:
+		return k.ed25519 != nil && k.ed25519.Equal(pub)
+	}
+	return false
+}
