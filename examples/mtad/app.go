@@ -145,14 +145,8 @@ func (a *app) reload(args, environ []string) {
 	a.throttle.Set(baseLimits(cfg))
 	a.finder.Forget()
 	a.reloadSettings()
-	changed, restart := config.Changed(old, cfg)
-	var later []string
-	for _, key := range append(changed, restart...) {
-		if !reloadable[key] {
-			later = append(later, key)
-		}
-	}
-	a.log.Info("configuration read again", "changed", len(changed)+len(restart), "files", report.Files)
+	changed, later := config.Changed(old, cfg)
+	a.log.Info("configuration read again", "changed", len(changed)+len(later), "files", report.Files)
 	if len(later) > 0 {
 		a.log.Warn("these changes take effect at the next start", "keys", later)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"log/syslog"
 	"os"
+	"sync"
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/monitor"
@@ -35,15 +36,71 @@ func applicationLog(targets []string, stdout, stderr io.Writer) (*slog.Logger, f
 			}
 			writers, files = append(writers, w), append(files, w)
 		default:
-			f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-			if err != nil {
+			f := &movable{path: target}
+			if err := f.open(); err != nil {
 				closeAll()
 				return nil, nil, fmt.Errorf("application-log: %w", err)
 			}
 			writers, files = append(writers, f), append(files, f)
 		}
 	}
-	return slog.New(slog.NewTextHandler(io.MultiWriter(writers...), nil)), closeAll, nil
+	return slog.New(slog.NewTextHandler(everyWriter(writers), nil)), closeAll, nil
+}
+
+// everyWriter writes to each of its writers; one that fails keeps no line from the others.
+type everyWriter []io.Writer
+
+func (all everyWriter) Write(line []byte) (int, error) {
+	var failed error
+	for _, w := range all {
+		if _, err := w.Write(line); err != nil {
+			failed = err
+		}
+	}
+	return len(line), failed
+}
+
+// movable is a file that is opened anew when logrotate has moved or removed it: it looks before each line, which this log
+// has few of.
+type movable struct {
+	path string
+	mu   sync.Mutex
+	file *os.File
+}
+
+// open opens the file at the path, and keeps the one it has when that cannot be done.
+func (m *movable) open() error {
+	file, err := os.OpenFile(m.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return err
+	}
+	if m.file != nil {
+		m.file.Close()
+	}
+	m.file = file
+	return nil
+}
+
+// Write writes a line to the file that is at the path now, or to the one it was, when there can be none.
+func (m *movable) Write(line []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if there, err := os.Stat(m.path); err != nil || !m.is(there) {
+		_ = m.open()
+	}
+	return m.file.Write(line)
+}
+
+func (m *movable) is(there os.FileInfo) bool {
+	ours, err := m.file.Stat()
+	return err == nil && os.SameFile(ours, there)
+}
+
+// Close closes the file.
+func (m *movable) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.file.Close()
 }
 
 // openLogs opens the attempt and intake logs and makes the monitor that everything is told to.
@@ -54,7 +111,7 @@ func (a *app) openLogs(cfg *config.Config) error {
 		Logger:   a.log,
 	})
 	if err != nil {
-		return err
+		return misconfigured{err}
 	}
 	a.logs = logs
 	a.onClose(logs.Close)

@@ -33,10 +33,17 @@ func stateDir() string {
 	return filepath.Join(os.TempDir(), "mtad-"+strconv.Itoa(os.Getuid()))
 }
 
-// tune sets the garbage collector for a program whose garbage is mails that have left.
-func tune() {
+// The garbage collector's pace, as GOGC has it. Opening a large queue makes much garbage, whose memory would stay with us;
+// at work the garbage is mails that have left, and is cheap to collect seldom.
+const (
+	paceOpening = 50
+	paceAtWork  = 200
+)
+
+// pace sets the garbage collector, unless GOGC does.
+func pace(percent int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(percent)
 	}
 }
 

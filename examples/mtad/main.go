@@ -59,12 +59,13 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		log.Log(context.Background(), level, w.String())
 	}
 
+	pace(paceOpening)
 	app, err := open(cfg, report, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
 		return exitCode(err)
 	}
-	tune() // not before: opening a large queue makes much garbage, whose memory would stay with us
+	pace(paceAtWork)
 	caught := make(chan os.Signal, 4)
 	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before anybody is told that mail is taken
 	if err := app.serve(func(stop context.CancelCauseFunc) { app.signals(caught, args, environ, stop) }); err != nil {
@@ -79,7 +80,7 @@ func sources(args, environ []string) config.Sources {
 	defaults := config.LoopbackDefaults()
 	defaults["queue-address"] = "disk://" + filepath.Join(stateDir(), "queue")
 	defaults["database-address"] = "sqlite://" + filepath.Join(stateDir(), "settings.db")
-	return config.Sources{Args: args, Environ: environ, NoFile: defaults, Supported: supported}
+	return config.Sources{Args: args, Environ: environ, NoFile: defaults, Supported: supported, Check: check}
 }
 
 // answer deals with a command line that asks for no server, and with a configuration that does not stand.

@@ -25,14 +25,6 @@ func supported(key string) bool {
 	return true
 }
 
-// reloadable are the keys that take effect when the configuration is read again; others do at the next start.
-var reloadable = map[string]bool{
-	"smtp-range": true, "smtp-proxy": true, "smtp-protection": true, "smtp-default-ips": true, "smtp-mappable-ips": true, "smtp-unmappable-ips": true, "smtp-routes": true,
-	"domain-maxmessages": true, "domain-maxconnects": true, "domain-maxconnections": true, "domain-maxqueue": true,
-	"ip-maxmessages": true, "ip-maxconnects": true, "ip-maxconnections": true,
-	"connection-maxmessages": true, "connection-maxidle": true, "connection-secure": true,
-}
-
 // unavailable returns the switch that asks for something that this version cannot do, or "".
 func unavailable(s config.Switches) string {
 	for _, c := range []struct {
