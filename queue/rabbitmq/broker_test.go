@@ -55,7 +55,12 @@ func broker(t testing.TB) *testserver.RabbitMQServer {
 // vhost makes a virtual host for a test and returns its URL.
 func vhost(t testing.TB) string {
 	t.Helper()
-	return broker(t).VHost(t, fmt.Sprint("v", node.vhosts.Add(1)))
+	name := fmt.Sprint("v", node.vhosts.Add(1))
+	address := broker(t).VHost(t, name)
+	t.Cleanup(func() {
+		_, _ = broker(t).Eval(fmt.Sprintf(`rabbit_vhost:delete(<<"%s">>, <<"test">>).`, name)) // restarts take longer with many
+	})
+	return address
 }
 
 // quiet is a logger that shows what happens when the test fails.

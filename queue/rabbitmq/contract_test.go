@@ -17,18 +17,26 @@ type powers struct {
 }
 
 func TestContract(t *testing.T) {
+	examine(t, Options{MaxPriority: 10, Publishers: 2}, queuetest.Options{})
+}
+
+func TestContractWithQuorumQueues(t *testing.T) {
+	examine(t, Options{QueueType: Quorum, Consumers: 2, Encoding: "gzip"}, queuetest.Options{NoPriorities: true, Unordered: true})
+}
+
+func examine(t *testing.T, o Options, exam queuetest.Options) {
 	broker(t)
 	opened := func(t *testing.T, address string) queue.Queue {
-		q, err := Open(t.Context(), Options{Addresses: []string{address}, MaxPriority: 10, Logger: quiet(t)})
+		o := o
+		o.Addresses, o.Logger = []string{address}, quiet(t)
+		q, err := Open(t.Context(), o)
 		require.NoError(t, err)
 		return powers{q, q}
 	}
-	queuetest.Run(t, func(t *testing.T) queue.Queue { return opened(t, vhost(t)) }, queuetest.Options{
-		Shared: true,
-		Quiet:  200 * time.Millisecond,
-		Reopen: func(t *testing.T, q queue.Queue) queue.Queue {
-			require.NoError(t, q.Close())
-			return opened(t, q.(powers).Queue.(*Queue).opts.Addresses[0])
-		},
-	})
+	exam.Shared, exam.Quiet = true, 200*time.Millisecond
+	exam.Reopen = func(t *testing.T, q queue.Queue) queue.Queue {
+		require.NoError(t, q.Close())
+		return opened(t, q.(powers).Queue.(*Queue).opts.Addresses[0])
+	}
+	queuetest.Run(t, func(t *testing.T) queue.Queue { return opened(t, vhost(t)) }, exam)
 }

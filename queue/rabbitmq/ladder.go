@@ -34,9 +34,19 @@ func rung(remaining time.Duration) int {
 // rungName is the queue of one step.
 func rungName(name string, i int) string { return shorten(name+delayPart, rungs[i].name) }
 
-// route returns the queue on the broker into which a message goes that waits for due in the queue name, and sees to it that it is there.
+// route returns where on the broker a message goes that is for the queue name and waits for due, and sees to it that this
+// is there.
 func (q *Queue) route(ctx context.Context, name string, due time.Time) (exchange, key string, err error) {
-	if i := rung(time.Until(due)); i >= 0 {
+	i := -1
+	if !due.IsZero() {
+		i = rung(time.Until(due))
+	}
+	if i < 0 && (q.opts.NoDeclare || q.topology.knows(name)) {
+		return q.opts.Exchange, name, nil // nearly always
+	}
+	ctx, cancel := q.bounded(ctx)
+	defer cancel()
+	if i >= 0 {
 		if err := q.topology.queue(ctx, name); err != nil {
 			return "", "", err
 		}

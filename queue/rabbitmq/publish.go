@@ -176,8 +176,6 @@ const overhead = 4 << 10
 
 // encode makes a job of an item.
 func (q *Queue) encode(ctx context.Context, item *queue.Item) (*job, error) {
-	ctx, cancel := q.bounded(ctx)
-	defer cancel()
 	m := item.Message
 	exchange, key, err := q.route(ctx, item.Queue, m.NextAttempt)
 	if err != nil {
