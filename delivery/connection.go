@@ -30,7 +30,6 @@ type connection struct {
 	pausedTo  time.Time                          // given no work before; guarded by path.mu
 	timer     *time.Timer                        // of wait
 	wake      chan struct{}                      // capacity 1
-	dismissed atomic.Bool                        // must end when woken
 	interrupt atomic.Pointer[context.CancelFunc] // of the watch on the remote
 }
 
@@ -137,7 +136,7 @@ func (c *connection) used(mails int, bytes int64) bool {
 const patience = time.Second
 
 // rest waits until the connection is roused or, when pause is not zero, that time has passed. It returns false when the
-// connection must end: idle for too long, dismissed, closed by the remote.
+// connection must end: idle for too long, closed by the remote.
 func (c *connection) rest(pause time.Duration) bool {
 	c.limits = c.e.Throttle.Limits(c.p.key.Path)
 	limit := c.idleTime()
@@ -155,7 +154,7 @@ func (c *connection) rest(pause time.Duration) bool {
 	}
 	c.account.Idle(false)
 	c.event(monitor.ConnBusy, "")
-	return usable && (woken || pause > 0) && !c.dismissed.Load()
+	return usable && (woken || pause > 0)
 }
 
 // wait waits to be roused, for limit at most. usable is false when everything breaks off.
@@ -202,12 +201,6 @@ func (c *connection) rouse() {
 	if cancel := c.interrupt.Load(); cancel != nil {
 		(*cancel)()
 	}
-}
-
-// dismiss ends an idle connection. It was taken from the path's idle list by the caller.
-func (c *connection) dismiss() {
-	c.dismissed.Store(true)
-	c.rouse()
 }
 
 // deliver sends one mail and hands its outcome on.

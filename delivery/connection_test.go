@@ -412,6 +412,8 @@ func TestConnectionThatBreaks(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				w.Retry.Intervals = []time.Duration{time.Minute}
+				p := &pacer{}
+				w.Throttle = p
 				w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
 					if c.n == 1 && c.mails == test.after+1 {
 						test.broke(c, tx)
@@ -427,15 +429,64 @@ func TestConnectionThatBreaks(t *testing.T) {
 					require.GreaterOrEqual(t, w.stats("success").Ready, 3)
 				}
 				w.sleep(2 * time.Minute)
-				most := 0
+				most, all := 0, 0
 				for _, m := range w.take("success") {
 					most = max(most, len(m.Results))
+					all += len(m.Results)
 				}
 				require.Equal(t, test.attempts, most)
 				w.shutDown()
+				p.balanced(t, all)
 			})
 		})
 	}
+}
+
+func TestConnectionThatBreaksBesideOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.sender.open = func(context.Context, *delivery.Hop, int) error { time.Sleep(time.Second); return nil }
+		w.sender.mail = func(ctx context.Context, c *conn, tx *delivery.Transaction) {
+			switch {
+			case c.n == 1:
+				c.sleep(ctx, tx, 1500*time.Millisecond)
+				c.lose(tx, queue.StateMailFrom, queue.Lost, false)
+			case c.sleep(ctx, tx, 10*time.Millisecond):
+				c.accept(tx)
+			}
+		}
+		w.start()
+		w.publishMany(30, "example.com")
+		w.sleep(10 * time.Second)
+		require.Equal(t, 29, w.stats("success").Ready)
+		require.Zero(t, w.sender.alive.Load())
+		w.publish(mail("later@example.com"))
+		w.sleep(2 * time.Second)
+		require.Equal(t, 30, w.stats("success").Ready, "the path is not in back-off, as others delivered")
+		w.shutDown()
+	})
+	inBubble(t, func(t *testing.T, w *world) { // it breaks first, and then another one proves the path to work
+		w.sender.open = func(_ context.Context, _ *delivery.Hop, n int) error {
+			time.Sleep(time.Duration(n) * time.Second)
+			return nil
+		}
+		w.sender.mail = func(ctx context.Context, c *conn, tx *delivery.Transaction) {
+			if c.n == 1 {
+				c.sleep(ctx, tx, time.Second)
+				c.lose(tx, queue.StateMailFrom, queue.Lost, false)
+			} else {
+				c.accept(tx)
+			}
+		}
+		w.start()
+		w.publishMany(15, "example.com")
+		w.sleep(9 * time.Second)
+		require.Equal(t, 14, w.stats("success").Ready)
+		require.Zero(t, w.sender.alive.Load())
+		w.publish(mail("later@example.com"))
+		w.sleep(4 * time.Second)
+		require.Equal(t, 15, w.stats("success").Ready)
+		w.shutDown()
+	})
 }
 
 func TestMailThatNeverGetsItsTurn(t *testing.T) {

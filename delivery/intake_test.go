@@ -168,6 +168,21 @@ func TestDeadlineCountsFromTheFirstPickUp(t *testing.T) {
 	})
 }
 
+func TestDeadlineRemembersAnEarlierPickUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.Retry = delivery.RetryPolicy{Intervals: []time.Duration{10 * time.Minute}, Lifetime: time.Hour}
+		w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
+			c.reply(tx, queue.StateRcptTo, 450, "busy")
+		}
+		w.withLedger().change = func(d *queue.Delivery) { d.Picked = time.Now().Add(-55 * time.Minute) }
+		w.start()
+		w.publish(mail("someone@example.com"))
+		w.sleep(5 * time.Minute)
+		require.Equal(t, []string{"rcptto/error 450", "process/timeout 554"}, pairs(w.one("failure")))
+		w.shutDown()
+	})
+}
+
 func TestOwnDeadlineAndRetries(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
@@ -209,10 +224,10 @@ func TestMailThatExpiresWhileItWaits(t *testing.T) {
 		w.start()
 		for _, name := range []string{"a@example.com", "b@example.com"} {
 			m := mail(name)
-			m.MaxDeliverTime = time.Now().Add(20 * time.Second)
+			m.MaxDeliverTime = time.Now().Add(10 * time.Second)
 			w.publish(m)
 		}
-		w.sleep(40 * time.Second)
+		w.sleep(16 * time.Second)
 		require.Equal(t, 2, w.stats("failure").Ready)
 		for _, m := range w.take("failure") {
 			require.Equal(t, "process/timeout 554", last(m))

@@ -63,7 +63,7 @@ func (e *Engine) attempted(c *connection, j *job) {
 	broken := result.Code == 421 || result.Result == queue.Lost || result.Result == queue.Timeout
 	broken = broken && result.State != queue.StateStorage // that is our own disk's fault
 	switch {
-	case result.Code == 421 && c.accepted > 0 && j.unsent < maxUnsent:
+	case result.Code == 421 && c.accepted > 0:
 		c.unsent(j) // the host has had enough of this connection, not of this mail
 		return
 	case broken && c.accepted == 0:

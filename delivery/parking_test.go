@@ -76,6 +76,61 @@ func TestParkedMailComesBeforeNewMail(t *testing.T) {
 	})
 }
 
+func TestNewMailNeverKeepsParkedMailOut(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.PathQueue, w.PathConnections = 10, 1
+		w.sender.mail = slow(time.Second)
+		w.start()
+		w.publishMany(60, "example.com")
+		for i := range 80 {
+			w.sleep(time.Second)
+			w.publish(mail(fmt.Sprintf("n%d@example.com", i)), mail(fmt.Sprintf("m%d@example.com", i)))
+		}
+		old := 0
+		for _, r := range w.sender.recipients() {
+			if r[0] == 'r' {
+				old++
+			}
+		}
+		require.Greater(t, old, 30)
+	})
+}
+
+func TestParkedMailThatExpiresDoesNotStopTheRest(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.PathQueue, w.PathConnections = 10, 1
+		w.sender.mail = slow(time.Second)
+		w.start()
+		for i := range 60 {
+			m := mail(fmt.Sprintf("r%d@example.com", i))
+			if i < 40 {
+				m.MaxDeliverTime = time.Now().Add(15 * time.Second)
+			}
+			w.publish(m)
+		}
+		w.sleep(time.Minute)
+		require.Equal(t, 60, w.stats("success").Ready+w.stats("failure").Ready)
+		require.GreaterOrEqual(t, w.stats("success").Ready, 20)
+		w.shutDown()
+	})
+}
+
+func TestPathThatFlowsIsNotParked(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		l := w.withLedger()
+		w.Prefetch = 100
+		w.sender.mail = slow(10 * time.Millisecond)
+		w.start()
+		w.publish(mail("first@example.com"))
+		w.settled()
+		w.publishMany(3000, "example.com")
+		w.sleep(time.Minute)
+		require.Equal(t, 3001, w.stats("success").Ready)
+		require.Zero(t, l.parks(), "what fills the memory is gone in a moment")
+		w.shutDown()
+	})
+}
+
 func TestSlowPathNeverHoldsUpAnother(t *testing.T) {
 	tests := map[string]func(w *world){
 		"hangs during a mail": func(w *world) {
@@ -158,6 +213,9 @@ func TestManyDeadPathsNeverFillTheMemory(t *testing.T) {
 			w.publish(mail(fmt.Sprintf("someone@dead%d.test", i)))
 		}
 		for i := range 20 {
+			if i == 7 {
+				require.Greater(t, w.stats("retry").Ready, 900, "a failure without a message at hand is the next one's")
+			}
 			w.sleep(10 * time.Second)
 			w.publishMany(10, "alive.test")
 			w.sleep(3 * time.Second)

@@ -315,8 +315,8 @@ func (p *path) drain() {
 	p.idle = nil
 	p.timer.Stop()
 	p.mu.Unlock()
-	for _, c := range idle {
-		c.dismiss()
+	for _, c := range idle { // to find that it must end
+		c.rouse()
 	}
 	for _, j := range jobs {
 		p.e.release(j)

@@ -134,7 +134,7 @@ func (s *starved) stealIdle(needy *path) {
 		}
 	}
 	if from != nil {
-		from.dismissOldest()
+		from.rouseOldest()
 	}
 }
 

@@ -72,7 +72,7 @@ func TestSlots(t *testing.T) {
 			w.Slots = slots.Outgoing()
 			w.start()
 			w.publish(mail("someone@example.com"))
-			w.sleep(time.Minute)
+			w.sleep(50 * time.Second)
 			require.Zero(t, w.sender.opened.Load())
 			require.True(t, w.Explain("example.com")[0].NoSlot)
 			slots.Incoming().Release()

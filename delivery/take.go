@@ -144,8 +144,8 @@ func (p *path) idleSince() time.Time {
 	return p.idle[0].idleSince
 }
 
-// dismissOldest ends that connection.
-func (p *path) dismissOldest() {
+// rouseOldest has that connection find that its slot is needed elsewhere.
+func (p *path) rouseOldest() {
 	p.mu.Lock()
 	var c *connection
 	if len(p.idle) > 0 {
@@ -154,6 +154,6 @@ func (p *path) dismissOldest() {
 	}
 	p.mu.Unlock()
 	if c != nil {
-		c.dismiss()
+		c.rouse()
 	}
 }

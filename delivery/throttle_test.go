@@ -24,6 +24,7 @@ type pacer struct {
 	open    int
 	sent    int // mails that were let go, less those cancelled
 	idle    int
+	early   bool // a mail went over a connection that was not established
 }
 
 func (p *pacer) Limits(throttle.Path) *throttle.Limits { return &p.limits }
@@ -64,6 +65,7 @@ func (p *pacer) balanced(t testing.TB, delivered int) {
 	defer p.mu.Unlock()
 	require.Zero(t, p.open, "accounts that were not closed")
 	require.Zero(t, p.idle, "accounts that are still idle")
+	require.False(t, p.early, "a mail on an account that was not established")
 	require.Equal(t, delivered, p.sent, "mails that were let go and not cancelled")
 }
 
@@ -71,10 +73,11 @@ type pacerConn struct {
 	p      *pacer
 	path   throttle.Path
 	target netip.Addr
+	stands bool
 	closed bool
 }
 
-func (c *pacerConn) Established() {}
+func (c *pacerConn) Established() { c.stands = true }
 
 func (c *pacerConn) Send(int64) throttle.Wait {
 	if c.p.send != nil {
@@ -85,6 +88,7 @@ func (c *pacerConn) Send(int64) throttle.Wait {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	c.p.sent++
+	c.p.early = c.p.early || !c.stands
 	return throttle.Wait{}
 }
 
@@ -134,6 +138,13 @@ func TestThrottledMailGoesExactlyWhenItMay(t *testing.T) {
 		t.Run(limit, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				p := &pacer{send: every(7*time.Second, limit)}
+				p.connect = func(throttle.Path, netip.Addr) throttle.Wait { // only one connection, and an answer that is good for long
+					if w.sender.opened.Load() > 0 {
+						return throttle.Wait{For: time.Hour, Limit: "maxconnections", Rule: "test"}
+					}
+					return throttle.Wait{}
+				}
+				p.limits.Connection.Idle = time.Hour
 				w.Throttle = p
 				begun := time.Now()
 				w.start()
