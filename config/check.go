@@ -18,12 +18,24 @@ func (l *loader) finish() {
 	l.listeners()
 	l.logins()
 	l.files()
+	if len(l.errs) == 0 && l.src.Check != nil {
+		l.src.Check(l.cfg, l.complain)
+	}
 	if len(l.errs) == 0 {
 		l.idle()
 		l.pointless()
 		l.unsupported()
 	}
 	l.report.settle()
+}
+
+// complain is what Sources.Check reports to.
+func (l *loader) complain(name, want string, cause error) {
+	k := l.table.byName[name]
+	if k == nil {
+		panic("config: there is no key " + name)
+	}
+	l.fail(&Error{Origin: l.origins[name], Key: name, Value: cut(k.masked(l.cfg)), Want: want, Err: cause})
 }
 
 // derive fills in the keys whose default is another key's value.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -67,10 +68,31 @@ func TestChanged(t *testing.T) {
 
 	other, _ := mustLoad(t, "smtp-range: 10.0.0.0/8\nwww-password: b\nsmtp-port: 26\nrabbitmq-address: amqp://h\nsmtp-maxsize: 5MB\n")
 	reload, restart = Changed(old, other)
-	require.Equal(t, []string{"smtp-range", "smtp-maxsize", "www-password"}, reload)
-	require.Equal(t, []string{"smtp-port", "rabbitmq-address", "cluster-address"}, restart)
+	require.Equal(t, []string{"smtp-range", "www-password"}, reload)
+	require.Equal(t, []string{"smtp-port", "smtp-maxsize", "rabbitmq-address", "cluster-address"}, restart)
 }
 
 func TestZeroReport(t *testing.T) {
 	require.False(t, new(Report).Given("smtp-port"))
+}
+
+// TestCheck lets a program judge a value: what it complains of is an error like any other, with where the value stands and
+// without its secrets, and it is not asked about a configuration that is wrong already.
+func TestCheck(t *testing.T) {
+	asked := 0
+	src := Sources{SystemFiles: []string{}, Args: []string{"--smarthost", "relay", "--config-file", write(t, "config.txt", "\nwww-url: http://a:secret@b/\n")}}
+	src.Check = func(c *Config, complain func(key, want string, cause error)) {
+		asked++
+		require.Equal(t, "relay", c.Smarthost)
+		complain("www-url", "somewhere else", errors.New("it is taken"))
+		complain("smarthost", "another relay", nil)
+	}
+	_, _, err := Load(src)
+	require.Len(t, Errors(err), 2)
+	require.ErrorContains(t, err, `config.txt:2: www-url: "http://a:********@b/": expected somewhere else (it is taken)`)
+	require.ErrorContains(t, err, `command line --smarthost: smarthost: "relay": expected another relay`)
+	src.Args = append(src.Args, "--smtp-port=none")
+	_, _, err = Load(src)
+	require.Len(t, Errors(err), 1)
+	require.Equal(t, 1, asked)
 }

@@ -26,13 +26,13 @@ func consoleKeys() []Key {
 
 func logKeys() []Key {
 	return []Key{
-		key("application-log", "stderr", texts(), func(c *Config) *[]string { return &c.ApplicationLog }, "stdout, stderr, syslog, files; several with commas"),
-		key("send-log-file", "", path(), func(c *Config) *string { return &c.SendLogFile }, "log of attempts"),
-		key("send-log-format", "", plain(), func(c *Config) *string { return &c.SendLogFormat }, "its template").blank("built in"),
-		key("send-bin-log-file", "", path(), func(c *Config) *string { return &c.SendBinLogFile }, "log of attempts, a JSON object a line"),
-		key("received-log-file", "", path(), func(c *Config) *string { return &c.ReceivedLogFile }, "log of messages received"),
-		key("received-log-format", "", plain(), func(c *Config) *string { return &c.ReceivedLogFormat }, "its template").blank("built in"),
-		key("received-bin-log-file", "", path(), func(c *Config) *string { return &c.ReceivedBinLogFile }, "log of messages received, a JSON object a line"),
+		key("application-log", "stderr", texts(), func(c *Config) *[]string { return &c.ApplicationLog }, "stdout, stderr, syslog, files; several with commas").restart(),
+		key("send-log-file", "", path(), func(c *Config) *string { return &c.SendLogFile }, "log of attempts").restart(),
+		key("send-log-format", "", plain(), func(c *Config) *string { return &c.SendLogFormat }, "its template").blank("built in").restart(),
+		key("send-bin-log-file", "", path(), func(c *Config) *string { return &c.SendBinLogFile }, "log of attempts, a JSON object a line").restart(),
+		key("received-log-file", "", path(), func(c *Config) *string { return &c.ReceivedLogFile }, "log of messages received").restart(),
+		key("received-log-format", "", plain(), func(c *Config) *string { return &c.ReceivedLogFormat }, "its template").blank("built in").restart(),
+		key("received-bin-log-file", "", path(), func(c *Config) *string { return &c.ReceivedBinLogFile }, "log of messages received, a JSON object a line").restart(),
 		key("download-log-file", "", path(), func(c *Config) *string { return &c.DownloadLogFile }, "log of downloads"),
 		key("download-log-format", "", plain(), func(c *Config) *string { return &c.DownloadLogFormat }, "its template").blank("built in"),
 		key("download-bin-log-file", "", path(), func(c *Config) *string { return &c.DownloadBinLogFile }, "log of downloads, a JSON object a line"),

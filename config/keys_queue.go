@@ -5,7 +5,7 @@ import "time"
 func queueKeys() []Key {
 	stores := address("dir", "directory", "sqlite", "postgresql", "postgres", "mysql", "s3", "mongodb")
 	return []Key{
-		key("queue-address", "disk:///var/lib/mtad/queue", address("disk", "memory"), func(c *Config) *string { return &c.QueueAddress }, "the embedded durable queue; not used with rabbitmq-address").ours().restart(),
+		key("queue-address", "disk:///var/lib/mtad/queue", address("disk"), func(c *Config) *string { return &c.QueueAddress }, "the embedded durable queue; not used with rabbitmq-address").ours().restart(),
 		key("redis-address", "", addresses("redis", "rediss"), func(c *Config) *[]string { return &c.RedisAddress }, "where throttles are shared with other instances").ours().restart(),
 		key("rabbitmq-address", "", addresses("amqp", "amqps"), func(c *Config) *[]string { return &c.RabbitMQAddress }, "brokers to use instead of the embedded queue, amqp:// or amqps://").restart(),
 		key("rabbitmq-outbox", "outbox", queueName(), func(c *Config) *string { return &c.RabbitMQOutbox }, "queue of messages to send").restart(),
@@ -64,7 +64,7 @@ func clusterKeys() []Key {
 func databaseKeys() []Key {
 	return []Key{
 		key("database-address", "sqlite:///var/lib/mtad/settings.db", address("sqlite", "mysql", "postgresql", "postgres"), func(c *Config) *string { return &c.DatabaseAddress }, "settings database: sqlite://, mysql://, postgresql://").alias("database").restart(),
-		key("database-ttl", "600", seconds(time.Second), func(c *Config) *time.Duration { return &c.DatabaseTTL }, "seconds between reloads"),
+		key("database-ttl", "600", seconds(time.Second), func(c *Config) *time.Duration { return &c.DatabaseTTL }, "seconds between reloads").restart(),
 		key("database-validate", "true", boolean(), func(c *Config) *bool { return &c.DatabaseValidate }, "check the tables at start").restart(),
 	}
 }

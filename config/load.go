@@ -24,6 +24,10 @@ type Sources struct {
 	// Supported tells whether what the key controls exists in this program; a key that was given although it is not
 	// gets a warning. nil: everything exists.
 	Supported func(key string) bool
+	// Check judges values that only other packages understand, such as templates, once nothing else is wrong. It tells
+	// complain, for each that makes no sense, the key's main name, what is expected, and the cause; it opens nothing that
+	// it does not close. nil: there is nothing more to check.
+	Check func(c *Config, complain func(key, want string, cause error))
 }
 
 // SystemFiles returns the places of the system's configuration file, the stronger last.

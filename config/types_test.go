@@ -77,7 +77,7 @@ func TestTypes(t *testing.T) {
 			{"dir:///mail?depth=3", "dir:///mail?depth=3"}, {"directory:///mail", "directory:///mail"}, {"s3://a:s@eu/bucket", "s3://a:********@eu/bucket"},
 			{"mongodb://h1;h2/rs/db/c?readAttempts=3", "mongodb://h1;h2/rs/db/c?readAttempts=3"}, {"couchbase://h/b", ""}, {"/mail", ""},
 		},
-		"queue-address": {{"disk:///q", "disk:///q"}, {"memory://", "memory://"}, {"disk://", ""}},
+		"queue-address": {{"disk:///q", "disk:///q"}, {"memory://", ""}, {"disk://", ""}},
 		"smtp-auth": {
 			{"users://", "users://"}, {"users://a,client*", "users://a,client*"}, {"file:///users.txt", "file:///users.txt"}, {"exec:///bin/x", "exec:///bin/x"},
 			{"ldap://h:389/dc=a,dc=b", "ldap://h:389/dc=a,dc=b"}, {"ldap:///dc=a", ""}, {"radius://id:s@h:1812", "radius://id:********@h:1812"},

@@ -71,14 +71,14 @@ func prefixes(schemes []string) string {
 // needsHost tells the schemes that go over a network.
 func needsHost(scheme string) bool {
 	switch scheme {
-	case "hardcoded", "users", "file", "exec", "sqlite", "unix", "dir", "directory", "disk", "memory", "s3":
+	case "hardcoded", "users", "file", "exec", "sqlite", "unix", "dir", "directory", "disk", "s3":
 		return false
 	}
 	return true
 }
 
 // mayBeEmpty tells the schemes that say all there is to say.
-func mayBeEmpty(scheme string) bool { return scheme == "users" || scheme == "memory" }
+func mayBeEmpty(scheme string) bool { return scheme == "users" }
 
 // checkURL looks at the form of s: its scheme, and a host where there must be one.
 func checkURL(s string, schemes []string) error {

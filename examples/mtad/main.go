@@ -123,17 +123,22 @@ func version() string {
 	return "(devel)"
 }
 
+// patience is how soon after the first signal another is the same request: timeout(1) for one signals the program and then
+// its group.
+const patience = 500 * time.Millisecond
+
 // signals ends the program on SIGTERM and SIGINT, at once the second time, and has it reload on SIGHUP.
 func (a *app) signals(caught <-chan os.Signal, args, environ []string, stop context.CancelCauseFunc) {
-	stopping := false
+	var asked time.Time
 	for s := range caught {
 		switch {
 		case s == syscall.SIGHUP:
 			a.reload(args, environ)
-		case !stopping:
-			stopping = true
+		case asked.IsZero():
+			asked = time.Now()
 			a.log.Info("stopping", "signal", s.String())
 			stop(errStop)
+		case time.Since(asked) < patience:
 		default:
 			a.log.Warn("stopping at once; what is on its way stays in the queue", "signal", s.String())
 			a.server.Close()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func TestStopWithHangingTarget(t *testing.T) {
 	require.Equal(t, 1, waiting(t, openQueue(t, d.queue))["outbox"])
 }
 
-// TestStopTwice asks a second time: mtad does not wait for the target then.
+// TestStopTwice asks again: mtad does not wait for the target then. What comes right behind the first signal does not count.
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	k := newSink(t, &smtptest.Sink{})
@@ -130,7 +131,12 @@ func TestStopTwice(t *testing.T) {
 	eventually(t, "the target has stopped answering", func() bool { return k.Stats().Flights >= 3 })
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
 	require.True(t, d.waitLog("msg=stopping"))
-	require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	began := time.Now()
+	eventually(t, "mtad stops at once", func() bool {
+		require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+		return strings.Contains(d.log.String(), "stopping at once")
+	})
+	require.Greater(t, time.Since(began), 300*time.Millisecond, "signals right behind the first are one with it")
 	require.Zero(t, d.exit(t, 10*time.Second))
 	require.Equal(t, 1, waiting(t, openQueue(t, d.queue))["outbox"])
 }

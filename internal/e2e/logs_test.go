@@ -71,6 +71,22 @@ func TestLogFiles(t *testing.T) {
 	d.terminate(t)
 }
 
+// TestApplicationLogIsRotated moves the program's own log away, and removes it: it is written anew each time.
+func TestApplicationLogIsRotated(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mtad.log")
+	d := start(t, settings{"application-log": "stderr, " + file})
+	require.Contains(t, strings.Join(lines(t, file), "\n"), "msg=listening")
+	require.NoError(t, os.Rename(file, file+".1"))
+	d.reload(t)
+	require.Contains(t, strings.Join(lines(t, file), "\n"), "configuration read again")
+	require.NotContains(t, strings.Join(lines(t, file), "\n"), "msg=listening")
+	require.NoError(t, os.Remove(file))
+	d.terminate(t)
+	require.Contains(t, strings.Join(lines(t, file), "\n"), "msg=stopped")
+	require.NotContains(t, strings.Join(lines(t, file+".1"), "\n"), "msg=stopped")
+}
+
 // TestLogThatCannotBeWritten logs to a pipe that nobody reads. Mail flows nevertheless.
 func TestLogThatCannotBeWritten(t *testing.T) {
 	t.Parallel()

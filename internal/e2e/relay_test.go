@@ -149,8 +149,10 @@ func TestReload(t *testing.T) {
 	d := start(t, settings{"smtp-range": "10.0.0.0/8", "smtp-routes": file})
 	require.Contains(t, dial(t, d.addr).expect(554), "5.7.1")
 
-	d.rewrite(t, settings{"smtp-range": "10.0.0.0/8; 127.0.0.1"})
+	d.rewrite(t, settings{"smtp-range": "10.0.0.0/8; 127.0.0.1", "max-attempts": "7"})
 	d.reload(t)
+	require.True(t, d.waitLog("take effect at the next start"), "what a running program does not take over is said")
+	require.Regexp(t, `next start" keys="?\[max-attempts\]`, d.log.String())
 	d.submit(t, "a@client.test", "x@moving.test", "Subject: one\r\n\r\nText")
 	before.await(t, 1)
 

@@ -131,8 +131,6 @@ func (s *segment) noteID(id uint64) {
 	s.maxID = max(s.maxID, id)
 }
 
-func (s *segment) mayHold(id uint64) bool { return s.minID != 0 && id >= s.minID && id <= s.maxID }
-
 // segmentTable finds segments by slot.
 type segmentTable struct {
 	slots  []*segment
