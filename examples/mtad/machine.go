@@ -37,7 +37,7 @@ func stateDir() string {
 // at work the garbage is mails that have left, and is cheap to collect seldom.
 const (
 	paceOpening = 50
-	paceAtWork  = 200
+	paceAtWork  = 150
 )
 
 // pace sets the garbage collector, unless GOGC does.
