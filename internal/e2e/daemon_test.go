@@ -56,9 +56,10 @@ type daemon struct {
 // else is set it listens on a free port of loopback and lets loopback relay.
 func start(t testing.TB, set settings) *daemon {
 	t.Helper()
-	queue := filepath.Join(t.TempDir(), "queue")
+	dir := t.TempDir()
 	set = settings{
-		"smtp-ip": "127.0.0.1", "smtp-range": "127.0.0.0/8", "smtp-hostname": "mtad.test", "queue-address": "disk://" + queue,
+		"smtp-ip": "127.0.0.1", "smtp-range": "127.0.0.0/8", "smtp-hostname": "mtad.test", "queue-address": "disk://" + filepath.Join(dir, "queue"),
+		"database-address": "sqlite://" + filepath.Join(dir, "settings.db"),
 		"dns-servers": "127.0.0.1:1", "dns-timeout": "2", "dns-interval": "1", "dns-attempts": "1",
 	}.with(set)
 	var problems []string
