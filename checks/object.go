@@ -55,6 +55,21 @@ func (o *Object) Texts(name string, values []string) *Object {
 	return o
 }
 
+// Some adds a text unless it is empty.
+func (o *Object) Some(name, value string) *Object {
+	if value == "" {
+		return o
+	}
+	return o.Text(name, value)
+}
+
+// Flag adds true or false.
+func (o *Object) Flag(name string, value bool) *Object {
+	o.name(name)
+	o.buf = strconv.AppendBool(o.buf, value)
+	return o
+}
+
 // JSON returns the object. Members that are added later do not change what was returned.
 func (o *Object) JSON() json.RawMessage {
 	return append(o.buf[:len(o.buf):len(o.buf)], '}')

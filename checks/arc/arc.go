@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/checks"
-	"github.com/sluicemail/sluice/internal/jsonobj"
 	"github.com/sluicemail/sluice/internal/mailsig"
 )
 
@@ -118,7 +117,7 @@ func (v *validation) key(ctx context.Context, s *mailsig.Signature) (*mailsig.Ke
 	name := s.Selector + "._domainkey." + s.Domain
 	f, ok := v.keys[name]
 	if !ok {
-		keys := mailsig.Keys{Resolver: v.checker.Resolver, MaxBits: v.checker.MaxKeyBits}
+		keys := mailsig.Keys{Resolver: bound(v.checker.Resolver), MaxBits: v.checker.MaxKeyBits}
 		f.key, f.err = keys.Fetch(ctx, s.Domain, s.Selector)
 		v.keys[name] = f
 	}
@@ -170,24 +169,31 @@ func about(part string, s set, err error) error {
 // render makes the result of what is known about a chain.
 func render(verdict checks.Verdict, reason string, sets []set, oldest int) checks.Result {
 	r := checks.Result{Check: "arc", Verdict: verdict, Reason: reason}
-	var o jsonobj.Object
-	o.String("arc", string(verdict))
+	o := checks.NewObject("arc", string(verdict))
 	if n := len(sets); n > 0 {
 		newest := sets[n-1].seal
-		o.Int("instance", int64(n))
-		o.String("domain", newest.Domain)
-		o.String("selector", newest.Selector)
+		o.Number("instance", float64(n))
+		o.Text("domain", newest.Domain)
+		o.Text("selector", newest.Selector)
 		sealers := make([]string, n)
 		for i := range sets {
 			sealers[i] = sets[i].seal.Domain
 		}
-		o.Strings("sealers", sealers)
+		o.Texts("sealers", sealers)
 		if verdict == checks.Pass {
-			o.Int("oldest-pass", int64(oldest))
+			o.Number("oldest-pass", float64(oldest))
 			r.Properties = []checks.Property{{Name: "header.oldest-pass", Value: strconv.Itoa(oldest)}}
 		}
 	}
-	o.NotEmpty("reason", reason)
+	o.Some("reason", reason)
 	r.JSON = o.JSON()
+	return r
+}
+
+// bound makes each look-up count against the budget of the mail.
+func bound(r Resolver) Resolver {
+	if full, ok := r.(checks.Resolver); ok || r == nil {
+		return checks.Bound(full)
+	}
 	return r
 }

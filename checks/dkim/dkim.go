@@ -96,7 +96,7 @@ func (c *Checker) parse(fields [][]byte) []signature {
 
 // fetch gets the keys of the signatures that stand, at once, each name once.
 func (c *Checker) fetch(ctx context.Context, signatures []signature) {
-	keys := mailsig.Keys{Resolver: c.Resolver, MaxBits: c.MaxKeyBits}
+	keys := mailsig.Keys{Resolver: bound(c.Resolver), MaxBits: c.MaxKeyBits}
 	leaders := map[string]int{} // by name, the signature whose key is asked for
 	follows := make([]int, len(signatures))
 	for i := range signatures {
@@ -174,4 +174,12 @@ func verdict(err error) checks.Verdict {
 func ignored(n int) checks.Result {
 	reason := strconv.Itoa(n) + " more signatures were not looked at"
 	return render(checks.Policy, reason, nil, nil)
+}
+
+// bound makes each look-up count against the budget of the mail.
+func bound(r Resolver) Resolver {
+	if full, ok := r.(checks.Resolver); ok || r == nil {
+		return checks.Bound(full)
+	}
+	return r
 }

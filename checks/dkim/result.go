@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/sluicemail/sluice/checks"
-	"github.com/sluicemail/sluice/internal/jsonobj"
 	"github.com/sluicemail/sluice/internal/mailsig"
 )
 
@@ -29,31 +28,30 @@ const brief = 8
 // render makes a result of what is known about a signature; s and key may be nil.
 func render(v checks.Verdict, reason string, s *mailsig.Signature, key *mailsig.Key) checks.Result {
 	r := checks.Result{Check: "dkim", Verdict: v, Reason: reason}
-	var o jsonobj.Object
-	o.String("dkim", string(v))
+	o := checks.NewObject("dkim", string(v))
 	if s != nil {
 		text := s.Text[:min(brief, len(s.Text))]
-		o.NotEmpty("domain", s.Domain)
-		o.NotEmpty("selector", s.Selector)
-		o.NotEmpty("header.i", s.Identity)
-		o.NotEmpty("header.b", text)
-		o.NotEmpty("algorithm", s.Algorithm)
+		o.Some("domain", s.Domain)
+		o.Some("selector", s.Selector)
+		o.Some("header.i", s.Identity)
+		o.Some("header.b", text)
+		o.Some("algorithm", s.Algorithm)
 		r.Properties = properties("header.d", s.Domain, "header.i", s.Identity, "header.s", s.Selector, "header.a", s.Algorithm,
 			"header.b", text)
 	}
 	if key != nil {
 		if key.Bits > 0 {
-			o.Int("bits", int64(key.Bits))
+			o.Number("bits", float64(key.Bits))
 		}
 		if key.Testing {
-			o.Bool("testing", true)
+			o.Flag("testing", true)
 		}
 	}
 	if s != nil && s.Length >= 0 {
-		o.Int("length", s.Length)
-		o.Int("unsigned", s.Unsigned())
+		o.Number("length", float64(s.Length))
+		o.Number("unsigned", float64(s.Unsigned()))
 	}
-	o.NotEmpty("reason", reason)
+	o.Some("reason", reason)
 	r.JSON = o.JSON()
 	return r
 }
