@@ -33,17 +33,12 @@ func stateDir() string {
 	return filepath.Join(os.TempDir(), "mtad-"+strconv.Itoa(os.Getuid()))
 }
 
-// The garbage collector's pace, as GOGC has it. Opening a large queue makes much garbage, whose memory would stay with us;
-// at work the garbage is mails that have left, and is cheap to collect seldom.
-const (
-	paceOpening = 50
-	paceAtWork  = 150
-)
-
-// pace sets the garbage collector, unless GOGC does.
-func pace(percent int) {
+// tune sets the garbage collector for a program whose garbage is mails that have left, and whose queue keeps its index
+// elsewhere: collecting seldom costs little memory. What opening a large queue left behind goes first.
+func tune() {
+	debug.FreeOSMemory()
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
+		debug.SetGCPercent(400)
 	}
 }
 

@@ -59,13 +59,12 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		log.Log(context.Background(), level, w.String())
 	}
 
-	pace(paceOpening)
 	app, err := open(cfg, report, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
 		return exitCode(err)
 	}
-	pace(paceAtWork)
+	tune()
 	caught := make(chan os.Signal, 4)
 	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before anybody is told that mail is taken
 	if err := app.serve(func(stop context.CancelCauseFunc) { app.signals(caught, args, environ, stop) }); err != nil {
