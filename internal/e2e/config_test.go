@@ -48,7 +48,7 @@ func TestWrongConfiguration(t *testing.T) {
 		{"a certificate without a key", "smtp-certificate: /etc/hostname\n", nil, []string{"smtp-key"}},
 		{"routes that make no sense", "smtp-routes: /nowhere/routes\n", nil, []string{"smtp-routes", "/nowhere/routes"}},
 		{"a route that makes no sense", "smtp-routes: " + writeFile(t, "routes", "good.test:relay:25\nnonsense\n") + "\n", nil, []string{"mtad.conf:2: smtp-routes", "routes:2", "nonsense"}},
-		{"a template that makes no sense", "send-log-format: {$email.recipient} {$nobody}\n", nil, []string{"mtad.conf:2: send-log-format", "{$nobody}", "column 20"}},
+		{"a template that makes no sense", "send-log-format: {$email.recipient} {nobody}\n", nil, []string{"mtad.conf:2: send-log-format", "{nobody}", "column 20"}},
 		{"a user that does not exist", "user: nobody-at-all\n", nil, []string{"mtad.conf:2: user", "nobody-at-all"}},
 		{"a log that can never be", "send-log-file: /nowhere/send.log\n", nil, []string{"/nowhere/send.log"}},
 		{"a file that is not there", "", []string{"--config-file", "/nowhere/mtad.conf"}, []string{"/nowhere/mtad.conf"}},

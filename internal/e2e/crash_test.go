@@ -133,7 +133,7 @@ func TestStopTwice(t *testing.T) {
 	require.True(t, d.waitLog("msg=stopping"))
 	began := time.Now()
 	eventually(t, "mtad stops at once", func() bool {
-		require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
+		_ = d.cmd.Process.Signal(syscall.SIGTERM) // which may have ended already
 		return strings.Contains(d.log.String(), "stopping at once")
 	})
 	require.Greater(t, time.Since(began), 300*time.Millisecond, "signals right behind the first are one with it")
