@@ -26,7 +26,8 @@ type Draft struct {
 	Report  bool      // r=y: failures are to be reported (RFC 6651 §3.2)
 }
 
-// Sign makes a DKIM-Signature field, with its line ends, of each draft, in their order. The body is read once for all.
+// Sign makes a DKIM-Signature field, with its line ends, of each draft, in their order. The body is read once for all. A
+// *Problem says that a key cannot sign; other errors are those of reading.
 func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) {
 	made := make([]*Signature, len(drafts))
 	for i, d := range drafts {
@@ -42,14 +43,14 @@ func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) 
 	for i, d := range drafts {
 		algorithm, err := algorithmOf(d.Key)
 		if err != nil {
-			return nil, err
+			return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
 		}
 		s := made[i]
 		s.Raw = d.field(algorithm, s.body.final)
 		s.valueStart, s.valueEnd = len(s.Raw), len(s.Raw)
 		value, err := sum(d.Key, m.signed(s))
 		if err != nil {
-			return nil, err
+			return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
 		}
 		fields[i] = appendValue(s.Raw, base64.StdEncoding.EncodeToString(value))
 	}
@@ -63,7 +64,7 @@ func algorithmOf(key crypto.Signer) (string, error) {
 	case ed25519.PrivateKey:
 		return "ed25519-sha256", nil
 	}
-	return "", fmt.Errorf("mailsig: cannot sign with a %T", key)
+	return "", fmt.Errorf("a %T is no key for it", key)
 }
 
 // sum signs a hash. Ed25519 takes it for the text that is to be signed (RFC 8463 §3).

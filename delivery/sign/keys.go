@@ -1,0 +1,164 @@
+package sign
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/internal/pattern"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Spec is a key of the settings, in plain values.
+type Spec struct {
+	Name    string // where it stands, for errors: "dkim_keys 12"; empty: the name of its record in the DNS
+	Key     queue.DKIM
+	Expires string // text of the settings' column: seconds; used when Key.Expire is zero
+	// Patterns say which mail the key signs, by the domain of From; any that matches is enough. Without any it signs the mail of
+	// its own domain.
+	Patterns []Pattern
+	CheckDNS bool // sign only while the DNS has the matching public key
+}
+
+// Pattern is a pattern of From domains.
+type Pattern struct {
+	Type string // exact, regex, fnmatch (or wildcard), substr (or substring), or global: all mail
+	Text string // empty for global
+}
+
+// Keys are the keys of one snapshot of the settings, compiled. They do not change, and may be used concurrently. A nil *Keys
+// has no keys.
+type Keys struct {
+	exact  map[string][]*key
+	others []patternKey
+	global []*key
+	all    []*key
+}
+
+type patternKey struct {
+	pattern *pattern.Pattern
+	key     *key
+}
+
+// Compile makes Keys of what the settings say. A key or a pattern that makes no sense is left out and reported by an error of
+// its own, which names it and never shows the key; the rest is usable. A key whose patterns are all broken signs nothing.
+// Keys for arc alone are left out silently. The cache, which may be nil, spares parsing keys again that were there before.
+func Compile(specs []Spec, cache *KeyCache) (*Keys, []error) {
+	out := &Keys{exact: make(map[string][]*key)}
+	var broken []error
+	for i := range specs {
+		broken = append(broken, out.add(&specs[i], cache)...)
+	}
+	return out, broken
+}
+
+func (s *Spec) name() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return fmt.Sprintf("DKIM key %.300q", s.Key.String())
+}
+
+// add compiles one key and returns what is broken about it.
+func (ks *Keys) add(s *Spec, cache *KeyCache) (broken []error) {
+	if !forDKIM(s.Key.Protocols) {
+		return nil
+	}
+	spec := s.Key
+	if err := readExpire(&spec, s.Expires); err != nil {
+		return []error{fmt.Errorf("%s: %w", s.name(), err)}
+	}
+	for _, p := range spec.Protocols {
+		if p != "dkim" && p != "arc" {
+			return []error{fmt.Errorf("%s: protocols: expected dkim and arc, got %.80q", s.name(), p)}
+		}
+	}
+	k, bad := newKey(&spec, cache)
+	if bad != nil {
+		return []error{fmt.Errorf("%s: %w", s.name(), bad)}
+	}
+	if s.CheckDNS {
+		k.checkDNS, k.public = true, fingerprint(k.signer)
+	}
+	ks.all = append(ks.all, k)
+	if len(s.Patterns) == 0 {
+		ks.exact[k.domain] = append(ks.exact[k.domain], k)
+	}
+	for _, p := range s.Patterns {
+		if err := ks.addPattern(p, k); err != nil {
+			broken = append(broken, fmt.Errorf("%s: %w", s.name(), err))
+		}
+	}
+	return broken
+}
+
+func (ks *Keys) addPattern(p Pattern, k *key) error {
+	if strings.EqualFold(p.Type, "global") {
+		ks.global = append(ks.global, k)
+		return nil
+	}
+	typ, err := pattern.ParseType(p.Type)
+	if err != nil {
+		return err
+	}
+	if typ == pattern.Exact && p.Text != "" {
+		domain := addr.Fold(p.Text)
+		ks.exact[domain] = append(ks.exact[domain], k)
+		return nil
+	}
+	compiled, err := pattern.Compile(typ, p.Text, true)
+	if err != nil {
+		return err
+	}
+	ks.others = append(ks.others, patternKey{compiled, k})
+	return nil
+}
+
+// readExpire reads the settings' text of how long signatures are valid.
+func readExpire(k *queue.DKIM, text string) error {
+	text = strings.TrimSpace(text)
+	if k.Expire != 0 || text == "" {
+		return nil
+	}
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' || len(text) > 12 {
+			return fmt.Errorf("expire: expected seconds, got %.80q", text)
+		}
+		k.Expire = k.Expire*10 + int64(text[i]-'0')
+	}
+	return nil
+}
+
+// Len returns how many keys there are.
+func (ks *Keys) Len() int {
+	if ks == nil {
+		return 0
+	}
+	return len(ks.all)
+}
+
+// match returns the keys for mail from a domain, each once.
+func (ks *Keys) match(domain string) []*key {
+	if ks == nil {
+		return nil
+	}
+	var found []*key
+	add := func(k *key) {
+		if !slices.Contains(found, k) {
+			found = append(found, k)
+		}
+	}
+	for _, k := range ks.global {
+		add(k)
+	}
+	for _, k := range ks.exact[domain] {
+		add(k)
+	}
+	for _, p := range ks.others {
+		if p.pattern.Match(domain) {
+			add(p.key)
+		}
+	}
+	return found
+}

@@ -1,0 +1,139 @@
+package sign
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Limits on keys. MaxPEM has room for RSA keys of 8,192 bits; smaller ones than 1,024 must not be used (RFC 8301 §3.2).
+const (
+	MaxPEM  = 16 << 10 // bytes of text
+	MinBits = 1024
+	MaxBits = 8192
+)
+
+// KeyError tells why a text is not a key to sign with. It quotes nothing of the text.
+type KeyError string
+
+// Error returns what was found instead of a key.
+func (e KeyError) Error() string { return string(e) }
+
+// wantKey is what is expected where a KeyError says what was found.
+const wantKey = "an RSA or Ed25519 private key as PEM"
+
+// ParseKey reads a private key: RSA (PKCS #1 or PKCS #8) or Ed25519 (PKCS #8) in PEM. Text around the PEM block does not
+// matter. The error is a KeyError.
+func ParseKey(text string) (crypto.Signer, error) {
+	if len(text) > MaxPEM {
+		return nil, KeyError("a text of " + strconv.Itoa(len(text)) + " bytes")
+	}
+	if strings.TrimSpace(text) == "" {
+		return nil, KeyError("nothing")
+	}
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, KeyError("a text without a whole PEM block")
+	}
+	if block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY" {
+		return nil, KeyError("an encrypted key")
+	}
+	switch block.Type {
+	case "RSA PRIVATE KEY":
+		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+		if err != nil {
+			return nil, KeyError("a malformed RSA key")
+		}
+		return usableRSA(key)
+	case "PRIVATE KEY":
+		return parsePKCS8(block.Bytes)
+	case "PUBLIC KEY", "RSA PUBLIC KEY":
+		return nil, KeyError("a public key")
+	case "CERTIFICATE":
+		return nil, KeyError("a certificate")
+	case "EC PRIVATE KEY", "DSA PRIVATE KEY":
+		return nil, KeyError("a key of another kind")
+	}
+	return nil, KeyError("a PEM block of another type")
+}
+
+func parsePKCS8(der []byte) (crypto.Signer, error) {
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, KeyError("a malformed key")
+	}
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		return usableRSA(key)
+	case ed25519.PrivateKey:
+		return key, nil
+	}
+	return nil, KeyError("a key of another kind")
+}
+
+func usableRSA(key *rsa.PrivateKey) (crypto.Signer, error) {
+	if bits := key.N.BitLen(); bits < MinBits || bits > MaxBits {
+		return nil, KeyError("an RSA key of " + strconv.Itoa(bits) + " bits")
+	}
+	return key, nil
+}
+
+// KeyCache remembers keys by their text, so that one that comes with every message, or with every snapshot of the settings,
+// is parsed once. The zero KeyCache is ready; it is safe for concurrent use.
+type KeyCache struct {
+	Size int // keys that are remembered at least; zero: 1,000
+
+	mu       sync.Mutex
+	new, old map[[sha256.Size]byte]parsedKey // old is dropped, and new becomes old, when new is full
+}
+
+type parsedKey struct {
+	key crypto.Signer
+	err error
+}
+
+// Parse is ParseKey with a memory. Texts that are no key are remembered too.
+func (c *KeyCache) Parse(text string) (crypto.Signer, error) {
+	if c == nil || len(text) > MaxPEM {
+		return ParseKey(text)
+	}
+	sum := sha256.Sum256([]byte(text))
+	if p, ok := c.find(sum); ok {
+		return p.key, p.err
+	}
+	key, err := ParseKey(text) // without the lock: it may take milliseconds
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put(sum, parsedKey{key, err})
+	return key, err
+}
+
+func (c *KeyCache) find(sum [sha256.Size]byte) (parsedKey, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.new[sum]; ok {
+		return p, true
+	}
+	p, ok := c.old[sum]
+	if ok {
+		c.put(sum, p)
+	}
+	return p, ok
+}
+
+func (c *KeyCache) put(sum [sha256.Size]byte, p parsedKey) {
+	size := c.Size
+	if size <= 0 {
+		size = 1000
+	}
+	if c.new == nil || len(c.new) >= size {
+		c.old, c.new = c.new, make(map[[sha256.Size]byte]parsedKey)
+	}
+	c.new[sum] = p
+}

@@ -1,0 +1,295 @@
+package sign
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/internal/mailbody"
+	"github.com/sluicemail/sluice/internal/mailsig"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Limits on what a message may ask for.
+const (
+	MaxHeader = 4 << 20 // bytes of the longest header that is signed
+	MaxOwn    = 20      // keys in the property dkim
+)
+
+// Signer signs mail. The zero Signer signs with the keys that messages bring along. It is safe for concurrent use; its fields
+// must not be changed once it is used.
+type Signer struct {
+	Keys      func() *Keys     // the settings' keys as they are now; nil, and a nil *Keys: none
+	Parsed    *KeyCache        // keys of messages; nil: a cache of its own
+	Published *Published       // knows the DNS; nil: keys that depend on it do not sign
+	Reuse     time.Duration    // how long signatures are given to other messages with the same mail; zero: 10 minutes; negative: never
+	Remember  int              // signatures that are remembered, of so many mails; zero: 4,096
+	Now       func() time.Time // nil: time.Now
+
+	signatures cache
+	own        KeyCache
+}
+
+// Finish signs the mail of a message as it is. It fits the engine's hook of the same name; where the mail is changed first,
+// call Sign with what came of it.
+func (s *Signer) Finish(ctx context.Context, m *queue.Message) (queue.Body, error) {
+	return s.Sign(ctx, m, m.Body)
+}
+
+// Sign returns a body with the signatures for m, which refers to body and is valid as long as that is. When nothing is to be
+// signed it is body itself.
+//
+// An entry of m's property dkim that cannot be used is a *queue.PropertyError, which names the property and never shows the
+// key; with m.Force it is left out instead. A mail that cannot be read comes back as one that fails with the same error when
+// it is sent. When ctx ends while another goroutine signs the same mail, the error is that of ctx.
+func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
+	keys := s.keys()
+	if body == nil || len(m.DKIM) == 0 && keys.Len() == 0 {
+		return body, nil
+	}
+	header, err := mailbody.Header(body, MaxHeader)
+	if errors.Is(err, mailbody.ErrLong) {
+		return nil, &queue.PropertyError{Property: "mime", Want: "a header of at most " + strconv.Itoa(MaxHeader) + " bytes", Got: "a longer one"}
+	} else if err != nil {
+		return &mailbody.Broken{Length: body.Size(), Err: err}, nil
+	}
+	version := s.Published.version() // before what it is the version of
+	domain, found := authorDomain(header)
+	var matching []*key
+	if found {
+		matching = s.usable(keys.match(domain))
+	}
+	if len(matching) == 0 && len(m.DKIM) == 0 {
+		return body, nil
+	}
+	if !found && !m.Force {
+		return nil, &queue.PropertyError{Property: "mime", Want: "a From field, which DKIM has to sign", Got: "a mail without one"}
+	} else if !found {
+		return body, nil
+	}
+	fields, err := s.reuse(ctx, work{m: m, body: body, header: header, matching: matching}, keys, version)
+	var unreadable *readError
+	switch {
+	case errors.As(err, &unreadable):
+		return &mailbody.Broken{Length: body.Size(), Err: unreadable.err}, nil
+	case err != nil:
+		return nil, err
+	case len(fields) == 0:
+		return body, nil
+	}
+	return mailbody.Join(fields, body, 0), nil
+}
+
+func (s *Signer) keys() *Keys {
+	if s.Keys == nil {
+		return nil
+	}
+	return s.Keys()
+}
+
+// usable leaves out keys that the DNS is not known to have.
+func (s *Signer) usable(keys []*key) []*key {
+	return slices.DeleteFunc(keys, func(k *key) bool { return k.checkDNS && !s.Published.has(k) })
+}
+
+// work is a mail that is to be signed.
+type work struct {
+	m        *queue.Message
+	body     queue.Body
+	header   []byte
+	matching []*key // of the settings
+}
+
+// readError tells a mail that cannot be read from one that cannot be signed.
+type readError struct{ err error }
+
+func (e *readError) Error() string { return e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// reuse returns the signatures of a mail, made just now or for another message with the same mail.
+func (s *Signer) reuse(ctx context.Context, w work, keys *Keys, version uint64) ([]byte, error) {
+	if s.Reuse < 0 {
+		fields, _, err := s.make(w)
+		return fields, err
+	}
+	content, err := w.identity()
+	if err != nil {
+		return nil, &readError{err}
+	}
+	e, fill := s.signatures.get(cacheKey{content, keys, version}, s.now(), cmp.Or(max(s.Remember, 0), 4096))
+	if fill {
+		s.fill(e, w)
+	} else {
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if _, unreadable := e.err.(*readError); unreadable {
+			fields, _, err := s.make(w) // the storage of that mail is not this one's
+			return fields, err
+		}
+	}
+	return e.fields, e.err
+}
+
+// fill makes the signatures of an entry. Whatever happens, nobody waits for it afterwards.
+func (s *Signer) fill(e *entry, w work) {
+	defer close(e.done)
+	e.err = errors.New("signing broke off")
+	fields, life, err := s.make(w)
+	e.fields, e.err = fields, err
+	e.until = s.now().Add(life)
+}
+
+// make signs a mail and returns the fields, topmost first, and how long they may be used.
+func (s *Signer) make(w work) ([]byte, time.Duration, error) {
+	own, err := s.ownKeys(w.m)
+	if err != nil {
+		return nil, 0, err
+	}
+	all := own
+	for _, k := range w.matching {
+		if !slices.ContainsFunc(all, func(o *key) bool { return o.selector == k.selector && o.domain == k.domain }) {
+			all = append(all, k)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *key) int { return cmp.Compare(a.priority, b.priority) })
+	if len(all) == 0 {
+		return nil, s.life(nil), nil
+	}
+	mail := mailsig.NewMessage(w.header, w.body, w.body.Size())
+	drafts := make([]*mailsig.Draft, len(all))
+	now := s.now()
+	for i, k := range all {
+		drafts[i] = k.draft(mail, now)
+	}
+	// It is local work: not to be broken off by the end of one connection when others wait for the same.
+	fields, err := mail.Sign(context.Background(), drafts...)
+	var problem *mailsig.Problem
+	if errors.As(err, &problem) {
+		return nil, 0, fmt.Errorf("DKIM: %w", err)
+	} else if err != nil {
+		return nil, 0, &readError{err}
+	}
+	return bytes.Join(fields, nil), s.life(all), nil
+}
+
+func (s *Signer) life(keys []*key) time.Duration {
+	return lifetime(keys, cmp.Or(s.Reuse, 10*time.Minute))
+}
+
+// ownKeys compiles the property dkim of a message.
+func (s *Signer) ownKeys(m *queue.Message) ([]*key, error) {
+	if len(m.DKIM) > MaxOwn && !m.Force {
+		return nil, &queue.PropertyError{Property: "dkim", Want: "at most " + strconv.Itoa(MaxOwn) + " keys", Got: strconv.Itoa(len(m.DKIM))}
+	}
+	parsed := s.Parsed
+	if parsed == nil {
+		parsed = &s.own
+	}
+	var keys []*key
+	for i := range m.DKIM[:min(len(m.DKIM), MaxOwn)] {
+		if !forDKIM(m.DKIM[i].Protocols) {
+			continue
+		}
+		k, bad := newKey(&m.DKIM[i], parsed)
+		switch {
+		case bad == nil:
+			keys = append(keys, k)
+		case !m.Force:
+			return nil, bad.of(i, len(m.DKIM))
+		}
+	}
+	return keys, nil
+}
+
+// of names the property in a message that has several keys or one.
+func (f *fault) of(i, n int) *queue.PropertyError {
+	path := "dkim."
+	if n > 1 {
+		path = fmt.Sprintf("dkim.%d.", i)
+	}
+	return &queue.PropertyError{Property: path + f.property, Want: f.want, Got: f.got}
+}
+
+// pieces lends out buffers to read mails into.
+var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// identity hashes the mail and the message's own keys.
+func (w *work) identity() (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	identify(h, w.m)
+	if b, ok := w.body.(interface{ Bytes() []byte }); ok {
+		h.Write(b.Bytes())
+		return [sha256.Size]byte(h.Sum(sum[:0])), nil
+	}
+	buf := pieces.Get().(*[32 << 10]byte)
+	defer pieces.Put(buf)
+	size := w.body.Size()
+	for at := int64(0); at < size; {
+		p := buf[:min(int64(len(buf)), size-at)]
+		if err := mailbody.ReadFull(w.body, p, at); err != nil {
+			return sum, err
+		}
+		h.Write(p)
+		at += int64(len(p))
+	}
+	return [sha256.Size]byte(h.Sum(sum[:0])), nil
+}
+
+// identify hashes everything about a message, beside its mail, that its signatures depend on.
+func identify(h hash.Hash, m *queue.Message) {
+	number := func(n int64) {
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], uint64(n))
+		h.Write(b[:])
+	}
+	text := func(s string) {
+		number(int64(len(s)))
+		h.Write([]byte(s))
+	}
+	texts := func(list []string) {
+		number(int64(len(list)))
+		for _, s := range list {
+			text(s)
+		}
+	}
+	flag := func(b bool) {
+		if b {
+			number(1)
+		} else {
+			number(0)
+		}
+	}
+	number(int64(len(m.DKIM)))
+	for i := range m.DKIM {
+		k := &m.DKIM[i]
+		text(k.Domain)
+		text(k.Selector)
+		text(k.Key)
+		text(k.Canonicalization)
+		texts(k.Headers)
+		texts(k.Protocols)
+		number(k.Expire)
+		number(int64(k.Priority))
+		flag(k.Report)
+	}
+	flag(m.Force)
+}
+
+func (s *Signer) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
