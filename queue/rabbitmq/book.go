@@ -17,6 +17,7 @@ type book struct {
 
 	mu        sync.Mutex
 	consumers []*consumer
+	links     map[*link]struct{}
 	front     list               // unparked deliveries, which go before all others
 	records   map[digest]*record // empty but after a cut
 	lots      map[string]*lot    // by key
@@ -29,7 +30,7 @@ type book struct {
 
 func newBook(q *Queue, name string) *book {
 	return &book{q: q, name: name, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		records: make(map[digest]*record), lots: make(map[string]*lot), turn: make(chan struct{}, 1)}
+		links: make(map[*link]struct{}), records: make(map[digest]*record), lots: make(map[string]*lot), turn: make(chan struct{}, 1)}
 }
 
 // digest stands for the bytes of a message. Nobody outside can make two messages with the same one.

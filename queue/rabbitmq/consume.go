@@ -211,6 +211,7 @@ func (c *consumer) open(ctx context.Context, s *source) (*link, error) {
 	}
 	if err := l.subscribe(); err != nil {
 		_ = l.ch.Close()
+		c.b.sever(l)
 		c.b.q.topology.forget(c.b.name)
 		return nil, c.b.refused(err)
 	}

@@ -112,7 +112,7 @@ func (m *mover) rung(i int) (time.Duration, error) {
 	ctx, b := m.b.q.life, m.b
 	name := rungName(b.name, i)
 	idle := max(rungs[i].wait/10, 200*time.Millisecond)
-	if _, found, err := b.q.topology.count(ctx, name); err != nil || !found {
+	if err := b.q.topology.helper(ctx, name, b.name, rungs[i].wait); err != nil {
 		return idle, err
 	}
 	if m.ch == nil || m.ch.IsClosed() {

@@ -50,6 +50,9 @@ func newLink(b *book, c *consumer, conn *amqp.Connection) (*link, error) {
 	l := &link{b: b, c: c, ch: ch, died: make(chan struct{}), open: make(map[uint64]*delivery),
 		less: make(chan struct{}, 1), next: 1, early: make(map[uint64]amqp.Delivery)}
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	b.mu.Lock()
+	b.links[l] = struct{}{}
+	b.mu.Unlock()
 	go func() {
 		l.why = <-closed
 		close(l.died)
@@ -224,7 +227,11 @@ func (l *link) linger() {
 	}
 	if l.ch.Close() != nil {
 		l.b.sever(l)
+		return
 	}
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	delete(l.b.links, l)
 }
 
 func (l *link) left() int {
@@ -267,6 +274,7 @@ func (b *book) sever(l *link) {
 	l.acks.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	delete(b.links, l)
 	for _, p := range proofs {
 		if p.lost {
 			b.record(p.key).settled++

@@ -32,10 +32,12 @@ type topology struct {
 	mu    sync.Mutex
 	known map[string]bool // queues that are there
 	owned map[string]bool // exclusive queues of this connection
+	gone  map[string]time.Time
 }
 
 func newTopology(o *Options, s *source) *topology {
-	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool), owned: make(map[string]bool)}
+	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool), owned: make(map[string]bool),
+		gone: make(map[string]time.Time)}
 }
 
 // do runs f with the channel for administration. After an error the broker has closed it: the next call opens another.
@@ -111,6 +113,19 @@ func (t *topology) own(ctx context.Context, name string) error {
 	})
 }
 
+// mail returns the names of the queues of mail that were declared.
+func (t *topology) mail() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []string
+	for name := range t.known {
+		if !strings.Contains(name, parkingPart) && !strings.Contains(name, delayPart) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
 // forget makes the next use of a queue declare it again.
 func (t *topology) forget(name string) {
 	t.mu.Lock()
@@ -122,6 +137,7 @@ func (t *topology) learn(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.known[name] = true
+	delete(t.gone, name)
 }
 
 // queue sees to it that a queue of mail is there.
@@ -219,14 +235,29 @@ func (t *topology) helper(ctx context.Context, name, target string, ttl time.Dur
 	return nil
 }
 
+// missing is how long a queue that is not there is not asked for again: the broker logs each such question as an error.
+const missing = 5 * time.Minute
+
 // count returns how many messages wait in a queue; false when there is no such queue.
 func (t *topology) count(ctx context.Context, name string) (n int, found bool, err error) {
+	t.mu.Lock()
+	gone := time.Since(t.gone[name]) < missing
+	t.mu.Unlock()
+	if gone {
+		return 0, false, nil
+	}
 	err = t.do(ctx, func(ch *amqp.Channel) error {
 		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		n = q.Messages
 		return err
 	})
 	if code(err) == amqp.NotFound {
+		t.mu.Lock()
+		if len(t.gone) > 10_000 {
+			clear(t.gone)
+		}
+		t.gone[name] = time.Now()
+		t.mu.Unlock()
 		return 0, false, nil
 	}
 	return n, err == nil, err
