@@ -49,7 +49,7 @@ type ActiveFlood struct {
 	Since time.Time // when the first answer matched
 	Until time.Time // end of the phase
 	End   time.Time // end of the last phase
-	Text  string    // the answer that matched last, shortened
+	Text  string    // the answer that set it off, shortened
 }
 
 // Warmup is the state of a schedule on a path.
