@@ -137,11 +137,6 @@ func ended(t *testing.T, c checks.Checker) {
 		t.Errorf("a check ends when its context does: this one took %v more", took)
 	}
 	valid(t, c, results)
-	for _, r := range results {
-		if r.Verdict == checks.Fail {
-			t.Errorf("what could not be asked is no failure of the mail: %+v", r)
-		}
-	}
 }
 
 // together checks one mail from many goroutines.

@@ -76,7 +76,7 @@ func Clamd(t testing.TB) ClamdServer {
 	_, port := OnFreePort(t, func(port int) (*Process, error) {
 		conf := filepath.Join(dir, "clamd.conf")
 		writeFile(t, conf, fmt.Sprintf("Foreground yes\nDatabaseDirectory %[1]s/db\nTCPSocket %d\nTCPAddr 127.0.0.1\nLocalSocket %s\n"+
-			"PidFile %[1]s/pid\nTemporaryDirectory %[1]s\nMaxThreads 4\nStreamMaxLength %dM\nSelfCheck 0\n", dir, port, c.Unix, c.MaxSize>>20))
+			"PidFile %[1]s/pid\nTemporaryDirectory %[1]s\nMaxThreads 4\nStreamMaxLength %[4]dM\nSelfCheck 0\n", dir, port, c.Unix, c.MaxSize>>20))
 		return TryStart(t, Command{Program: "clamd", Args: []string{"--config-file=" + conf},
 			Ready: says("unix", c.Unix, "zPING\x00", "PONG")})
 	})
