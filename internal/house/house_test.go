@@ -30,6 +30,13 @@ func TestArrows(t *testing.T) {
 	require.Greater(t, packages, 10, "go list found too few packages to be believed")
 }
 
+// TestPackagesAreExplained finds packages without a comment that says what they are for.
+func TestPackagesAreExplained(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{if not .Doc}}{{.ImportPath}}{{end}}", Module+"/...").Output()
+	require.NoError(t, err)
+	require.Empty(t, strings.Fields(string(out)), "packages without a package comment")
+}
+
 func TestAllowed(t *testing.T) {
 	for _, c := range []struct {
 		from, to string

@@ -79,9 +79,6 @@ func (r *Report) PerSecond() float64 {
 	return float64(r.Accepted) / r.Elapsed.Seconds()
 }
 
-// Accepts returns how many mails were answered 250 up to now.
-func (s *Source) Accepts() int64 { return s.accepted.Load() }
-
 // Finished returns how many mails are done with, accepted or not.
 func (s *Source) Finished() int64 { return s.accepted.Load() + s.failed.Load() }
 
