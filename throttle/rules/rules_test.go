@@ -62,7 +62,7 @@ func TestThrottler(t *testing.T) {
 			}
 		}
 		base := throttle.Limits{Connection: throttle.PerConnection{Idle: limits.Connection.Idle}}
-		base.Origin = limits.Origin
+		base.Origin, base.PausedUntil = limits.Origin, limits.PausedUntil
 		name := "all"
 		for _, origin := range limits.Origin {
 			name = origin

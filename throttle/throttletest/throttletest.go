@@ -49,6 +49,8 @@ func Run(t *testing.T, newThrottler New) {
 		{"CloseTwice", closeTwice},
 		{"Independent", independent},
 		{"Origin", origin},
+		{"Paused", paused},
+		{"Explained", explained},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { c.run(t, newThrottler) })
