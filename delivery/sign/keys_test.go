@@ -1,0 +1,196 @@
+package sign_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/delivery/sign"
+	"github.com/sluicemail/sluice/queue"
+)
+
+func TestPatternsChooseKeys(t *testing.T) {
+	spec := func(domain string, patterns ...sign.Pattern) sign.Spec {
+		key := edOwn()
+		key.Domain = domain
+		return sign.Spec{Key: key, Patterns: patterns}
+	}
+	keys, broken := sign.Compile([]sign.Spec{
+		spec("own.example"),
+		spec("exact.example", sign.Pattern{Type: "exact", Text: "News.Example"}, sign.Pattern{Type: "exact", Text: "news.example"}),
+		spec("wild.example", sign.Pattern{Type: "fnmatch", Text: "*.shop.example"}),
+		spec("regex.example", sign.Pattern{Type: "regex", Text: `^mail[0-9]+\.`}),
+		spec("part.example", sign.Pattern{Type: "substr", Text: "promo"}, sign.Pattern{Type: "exact", Text: "promo.example"}),
+		spec("idn.example", sign.Pattern{Type: "exact", Text: "bücher.example"}),
+	}, nil)
+	require.Empty(t, broken)
+	require.Equal(t, 6, keys.Len())
+	s := &sign.Signer{Keys: func() *sign.Keys { return keys }}
+	for from, want := range map[string]string{
+		"a@own.example":                                "own.example",
+		"a@sub.own.example":                            "",
+		"a@OWN.example":                                "own.example",
+		"Anna <a@news.example>":                        "exact.example",
+		"\"news.example <a@b>\" <a@x.shop.example>":    "wild.example",
+		"a@shop.example":                               "",
+		"a@mail12.example (a@own.example)":             "regex.example",
+		"a@promo.example, b@own.example":               "part.example",
+		"(x@own.example) \"a@own.example\"@promo.net":  "part.example",
+		"Team: a@own.example, b@news.example;":         "own.example",
+		"\r\n\tAnna\r\n <a@own.example>":               "own.example",
+		"=?utf-8?q?a=40own.example?= <a@news.example>": "exact.example",
+		"a@bücher.example":                             "idn.example",
+		"a@xn--bcher-kva.example":                      "idn.example",
+		"nobody":                                       "",
+		"<>":                                           "",
+		"\"":                                           "",
+		"(((":                                          "",
+		"<\"":                                          "",
+		"\\":                                           "",
+		"":                                             "",
+	} {
+		var got []string
+		for _, signature := range signatures(signedBy(t, s, "Subject: x\r\nFrom: "+from+"\r\nFrom: b@own.example\r\n\r\nx\r\n")) {
+			got = append(got, tag(signature, "d"))
+		}
+		require.Equal(t, want, strings.Join(got, " "), "From: %s", from)
+	}
+}
+
+func TestGlobalKeysSignAllMail(t *testing.T) {
+	keys, broken := sign.Compile([]sign.Spec{{Key: edOwn(), Patterns: []sign.Pattern{{Type: "Global"}, {Type: "global"}}}}, nil)
+	require.Empty(t, broken)
+	got := signedBy(t, &sign.Signer{Keys: func() *sign.Keys { return keys }}, strings.ReplaceAll(mail, "example.com", "else.example"))
+	require.Len(t, signatures(got), 1)
+}
+
+func TestBrokenKeysOfSettingsAreNamed(t *testing.T) {
+	good := edOwn()
+	with := func(set func(*sign.Spec)) sign.Spec {
+		s := sign.Spec{Name: "dkim_keys 7", Key: good}
+		set(&s)
+		return s
+	}
+	for _, c := range []struct {
+		name, want string
+		spec       sign.Spec
+		left       int
+	}{
+		{"key", "dkim_keys 7: key: expected an RSA or Ed25519 private key as PEM, got a text without a whole PEM block",
+			with(func(s *sign.Spec) { s.Key.Key = "MIIsecret" }), 0},
+		{"domain", `dkim_keys 7: domain: expected a domain, got "a b"`, with(func(s *sign.Spec) { s.Key.Domain = "a b" }), 0},
+		{"unnamed", `DKIM key "ed._domainkey.a b": domain`, with(func(s *sign.Spec) { s.Name, s.Key.Domain = "", "a b" }), 0},
+		{"expiry", `dkim_keys 7: expire: expected seconds, got "tomorrow"`, with(func(s *sign.Spec) { s.Expires = "tomorrow" }), 0},
+		{"protocol", `dkim_keys 7: protocols: expected dkim and arc, got "x"`, with(func(s *sign.Spec) { s.Key.Protocols = []string{"dkim", "x"} }), 0},
+		{"regex", "dkim_keys 7: pattern \"(\"", with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "regex", Text: "("}} }), 1},
+		{"no pattern", "dkim_keys 7: pattern is empty", with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "exact"}} }), 1},
+		{"type", `dkim_keys 7: unknown type of pattern "like"`, with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "like", Text: "x"}} }), 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			keys, broken := sign.Compile([]sign.Spec{c.spec, {Key: rsaOwn()}}, new(sign.KeyCache))
+			require.Len(t, broken, 1)
+			require.ErrorContains(t, broken[0], c.want)
+			require.NotContains(t, broken[0].Error(), "MIIsecret")
+			require.Equal(t, c.left+1, keys.Len(), "the rest is usable")
+			got := signatures(signedBy(t, &sign.Signer{Keys: func() *sign.Keys { return keys }}, mail))
+			require.Len(t, got, 1, "a key without a working pattern signs nothing")
+		})
+	}
+	keys, broken := sign.Compile([]sign.Spec{{Key: queue.DKIM{Protocols: []string{"arc"}}}}, nil)
+	require.Empty(t, broken)
+	require.Zero(t, keys.Len())
+}
+
+func TestSettingsExpiry(t *testing.T) {
+	keys, broken := sign.Compile([]sign.Spec{{Key: edOwn(), Expires: " 600 "}}, nil)
+	require.Empty(t, broken)
+	s := signatures(signedBy(t, &sign.Signer{Keys: func() *sign.Keys { return keys }}, mail))[0]
+	require.NotEmpty(t, tag(s, "x"))
+}
+
+func TestParseKey(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	good := pkcs8(rsaKey())
+	for name, text_ := range map[string]string{
+		"PKCS #8 RSA": good, "PKCS #1 RSA": pkcs1(rsaKey()), "Ed25519": pkcs8(ed25519Key()),
+		"CRLF": strings.ReplaceAll(good, "\n", "\r\n"), "text around": "my key:\n" + good + "\nkeep it secret\n",
+		"no line end": strings.TrimSpace(good),
+	} {
+		key, err := sign.ParseKey(text_)
+		require.NoError(t, err, name)
+		require.Contains(t, []any{rsaKey().Public(), ed25519Key().Public()}, key.Public(), name)
+	}
+	block := func(kind string, data ...byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}))
+	}
+	for want, text_ := range map[string]string{
+		"nothing": " \n", "a text without a whole PEM block": "-----BEGIN PRIVATE KEY-----\nAAAA\n", "a malformed key": block("PRIVATE KEY", 1, 2),
+		"a malformed RSA key": block("RSA PRIVATE KEY", 1, 2), "a public key": block("PUBLIC KEY", 1), "a certificate": block("CERTIFICATE", 1),
+		"an encrypted key": block("ENCRYPTED PRIVATE KEY", 1), "a key of another kind": pkcs8(ec), "a PEM block of another type": block("X", 1),
+	} {
+		_, err := sign.ParseKey(text_)
+		require.EqualError(t, err, want)
+		require.IsType(t, sign.KeyError(""), err)
+	}
+	old := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "DES-CBC,00"}, Bytes: []byte{1}}))
+	_, err = sign.ParseKey(old)
+	require.EqualError(t, err, "an encrypted key")
+}
+
+func TestKeyCache(t *testing.T) {
+	c := sign.KeyCache{Size: 2}
+	first, err := c.Parse(pkcs8(rsaKey()))
+	require.NoError(t, err)
+	for i := range 10 {
+		_, err := c.Parse(fmt.Sprint("broken ", i))
+		require.Error(t, err)
+		again, err := c.Parse(pkcs8(rsaKey()))
+		require.NoError(t, err)
+		require.Same(t, first, again, "what is in use stays, whatever else comes")
+	}
+	_, err = c.Parse("broken 9")
+	require.Error(t, err)
+}
+
+func FuzzParseKey(f *testing.F) {
+	for _, text_ := range []string{pkcs8(rsaKey()), pkcs1(rsaKey()), pkcs8(ed25519Key()), "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+		f.Add(text_)
+	}
+	f.Fuzz(func(t *testing.T, text_ string) {
+		key, err := sign.ParseKey(text_)
+		if err != nil {
+			require.IsType(t, sign.KeyError(""), err)
+			require.Less(t, len(err.Error()), 80)
+			return
+		}
+		require.NotNil(t, key.Public())
+	})
+}
+
+func FuzzSign(f *testing.F) {
+	for _, text_ := range odd {
+		if len(text_) < 1000 {
+			f.Add(text_, "X-A", "relaxed/simple")
+		}
+	}
+	f.Fuzz(func(t *testing.T, text_, extra, form string) {
+		key := edOwn()
+		key.Headers, key.Canonicalization = []string{extra}, form
+		body, err := new(sign.Signer).Finish(t.Context(), &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{key}})
+		if err != nil {
+			var wrong *queue.PropertyError
+			require.ErrorAs(t, err, &wrong)
+			return
+		}
+		got := text(t, body)
+		require.True(t, strings.HasSuffix(got, text_))
+		require.Len(t, signatures(got[:len(got)-len(text_)]+"\r\n"), 1)
+	})
+}

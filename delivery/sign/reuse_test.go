@@ -1,0 +1,164 @@
+package sign_test
+
+import (
+	"context"
+	"crypto"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/delivery/sign"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// clock is a time that tests move. Signatures that are made anew show it in t=.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Unix(1800000000, 0)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func TestEqualMailsShareTheirSignature(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(m *queue.Message)
+		wait   time.Duration
+		shared bool
+	}{
+		"another recipient":       {func(m *queue.Message) { m.Recipient = "other@example.org" }, time.Second, true},
+		"a copy of the body":      {func(m *queue.Message) { m.Body = queue.Bytes(mail) }, time.Second, true},
+		"streamed":                {func(m *queue.Message) { m.Body = streamed(mail) }, time.Second, true},
+		"after a while":           {func(*queue.Message) {}, 10 * time.Minute, false},
+		"before half its time":    {func(*queue.Message) {}, 7 * time.Minute, true},
+		"another mail":            {func(m *queue.Message) { m.Body = queue.Bytes(mail + "x\r\n") }, time.Second, false},
+		"another header":          {func(m *queue.Message) { m.Body = queue.Bytes("X: y\r\n" + mail) }, time.Second, false},
+		"another selector":        {func(m *queue.Message) { m.DKIM[0].Selector = "rsa" }, time.Second, false},
+		"another expiry":          {func(m *queue.Message) { m.DKIM[0].Expire = 100 }, time.Second, false},
+		"other extra fields":      {func(m *queue.Message) { m.DKIM[0].Headers = []string{"X"} }, time.Second, false},
+		"another way":             {func(m *queue.Message) { m.DKIM[0].Canonicalization = "simple" }, time.Second, false},
+		"another key in addition": {func(m *queue.Message) { m.DKIM = append(m.DKIM, rsaOwn()) }, time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := newClock()
+			s := &sign.Signer{Now: clock.Now}
+			m := &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}}
+			first, err := s.Finish(t.Context(), m)
+			require.NoError(t, err)
+			clock.advance(c.wait)
+			m = &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}}
+			c.change(m)
+			second, err := s.Finish(t.Context(), m)
+			require.NoError(t, err)
+			same := tag(signatures(text(t, first))[0], "t") == tag(signatures(text(t, second))[0], "t")
+			require.Equal(t, c.shared, same)
+		})
+	}
+}
+
+func TestExpiringSignaturesAreReusedForAPartOfTheirTime(t *testing.T) {
+	clock := newClock()
+	s := &sign.Signer{Now: clock.Now}
+	key := edOwn()
+	key.Expire = 80
+	first := signedBy(t, s, mail, key)
+	clock.advance(9 * time.Second)
+	require.Equal(t, first, signedBy(t, s, mail, key))
+	clock.advance(time.Second)
+	require.NotEqual(t, first, signedBy(t, s, mail, key))
+}
+
+func TestNewSettingsSignAnew(t *testing.T) {
+	clock := newClock()
+	compile := func() *sign.Keys {
+		keys, broken := sign.Compile([]sign.Spec{{Key: edOwn()}}, nil)
+		require.Empty(t, broken)
+		return keys
+	}
+	keys := compile()
+	s := &sign.Signer{Now: clock.Now, Keys: func() *sign.Keys { return keys }}
+	first := signedBy(t, s, mail)
+	clock.advance(time.Second)
+	require.Equal(t, first, signedBy(t, s, mail))
+	keys = compile()
+	require.NotEqual(t, first, signedBy(t, s, mail))
+	keys = nil
+	require.Equal(t, mail, signedBy(t, s, mail))
+}
+
+func TestReuseSwitchedOff(t *testing.T) {
+	clock := newClock()
+	s := &sign.Signer{Now: clock.Now, Reuse: -1}
+	first := signedBy(t, s, mail, edOwn())
+	clock.advance(time.Second)
+	require.NotEqual(t, first, signedBy(t, s, mail, edOwn()))
+}
+
+func TestMemoryOfSignaturesIsBounded(t *testing.T) {
+	s := &sign.Signer{Remember: 1}
+	for range 3 {
+		for _, text_ := range odd {
+			signedBy(t, s, text_, edOwn())
+		}
+	}
+}
+
+func TestManyRecipientsAtATimeShareOneSignature(t *testing.T) {
+	s := &sign.Signer{}
+	own := rsaOwn()
+	var all sync.Map
+	var wait sync.WaitGroup
+	for range 1000 {
+		wait.Go(func() {
+			body, err := s.Finish(context.Background(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{own}})
+			if err != nil {
+				all.Store(err.Error(), true)
+				return
+			}
+			data, _ := queue.ReadBody(body)
+			all.Store(string(data), true)
+		})
+	}
+	wait.Wait()
+	all.Range(func(k, _ any) bool {
+		require.Equal(t, []string{"example.com ok"}, verify(t, k.(string)))
+		return true
+	})
+}
+
+func benchmark(b *testing.B, key queue.DKIM, s *sign.Signer) {
+	text_ := mail + strings.Repeat("All work and no play makes Jack a dull boy, again and again.\r\n", 165)
+	m := &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{key}}
+	b.SetBytes(int64(len(text_)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Finish(b.Context(), m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRSA2048(b *testing.B) { benchmark(b, rsaOwn(), &sign.Signer{Reuse: -1}) }
+func BenchmarkEd25519(b *testing.B) { benchmark(b, edOwn(), &sign.Signer{Reuse: -1}) }
+func BenchmarkReused(b *testing.B)  { benchmark(b, rsaOwn(), &sign.Signer{}) }
+
+// The signatures alone, for comparison.
+func BenchmarkBareRSA2048(b *testing.B) {
+	for b.Loop() {
+		_, _ = rsaKey().Sign(nil, make([]byte, 32), crypto.SHA256)
+	}
+}
