@@ -19,6 +19,9 @@ import (
 // nowhere has mail that is sent on stay in the outbox.
 var nowhere = settings{"smtp-sink-address": "127.0.0.1", "smtp-sink-port": "1", "retry-interval": "3600"}
 
+// kept has mail stay where it was received.
+var kept = settings{"rabbitmq-inbox": "inbox"}
+
 // letters is a mail that is no report.
 const letters = "From: a@client.test\r\nSubject: words\r\n\r\nText"
 
@@ -85,9 +88,12 @@ func (c *client) starttls() string {
 	return c.command("EHLO client.test", 250)
 }
 
+// base64Text is a text as AUTH sends it.
+func base64Text(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+
 // plain is the command that logs in.
 func plain(user, password string) string {
-	return "AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password))
+	return "AUTH PLAIN " + base64Text("\x00"+user+"\x00"+password)
 }
 
 // login logs in with PLAIN and expects a reply.
