@@ -251,6 +251,29 @@ func TestSettlementsThatFailHoldUpNoOther(t *testing.T) {
 	})
 }
 
+func TestFailedSettlementsAreTriedInTheirOwnTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		l := w.withLedger()
+		left := map[string]int{"a@example.com": 4, "b@example.com": 1}
+		l.failWith(func(call, recipient string) error {
+			if call == "settle" && left[recipient] > 0 {
+				left[recipient]--
+				return queue.ErrUnavailable
+			}
+			return nil
+		})
+		w.start()
+		w.publish(mail("a@example.com"))
+		w.sleep(800 * time.Millisecond) // tried at 0, 100, 300 and 700 ms; next at 1500
+		w.publish(mail("b@example.com"))
+		w.sleep(200 * time.Millisecond)
+		require.Equal(t, 1, w.stats("success").Ready)
+		w.sleep(600 * time.Millisecond)
+		require.Equal(t, 2, w.stats("success").Ready)
+		w.shutDown()
+	})
+}
+
 func TestEndWhileTheQueueIsUnavailable(t *testing.T) {
 	for name, settle := range map[string]func(l *ledger){
 		"errors": func(l *ledger) { l.failWith(func(string, string) error { return queue.ErrUnavailable }) },

@@ -1,13 +1,16 @@
 package delivery_test
 
 import (
+	"context"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -137,23 +140,30 @@ func TestThrottledMailGoesExactlyWhenItMay(t *testing.T) {
 	for _, limit := range []string{"maxmessages", "ip_maxmessages"} {
 		t.Run(limit, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
+				// Three connections, made one after the other, and an answer for the fourth that is good for long.
 				p := &pacer{send: every(7*time.Second, limit)}
-				p.connect = func(throttle.Path, netip.Addr) throttle.Wait { // only one connection, and an answer that is good for long
-					if w.sender.opened.Load() > 0 {
+				var connects atomic.Int64
+				p.connect = func(throttle.Path, netip.Addr) throttle.Wait {
+					if connects.Add(1) > 3 {
 						return throttle.Wait{For: time.Hour, Limit: "maxconnections", Rule: "test"}
 					}
 					return throttle.Wait{}
 				}
-				p.limits.Connection.Idle = time.Hour
+				p.limits.Connection = throttle.PerConnection{Idle: time.Hour, MinMessages: 1}
+				w.sender.open = func(_ context.Context, _ *delivery.Hop, n int) error {
+					time.Sleep(time.Duration(n) * time.Second)
+					return nil
+				}
 				w.Throttle = p
 				begun := time.Now()
 				w.start()
 				w.publishMany(40, "example.com")
-				w.sleep(39*7*time.Second + time.Second)
+				w.sleep(39*7*time.Second + 2*time.Second)
 				require.Equal(t, 40, w.stats("success").Ready)
 				for i, s := range w.sender.all() {
-					require.Equal(t, time.Duration(i)*7*time.Second, s.at.Sub(begun), "mail %d", i)
+					require.Equal(t, time.Second+time.Duration(i)*7*time.Second, s.at.Sub(begun), "mail %d", i)
 				}
+				require.EqualValues(t, 3, w.sender.opened.Load())
 				w.shutDown()
 				p.balanced(t, 40)
 			})
@@ -244,6 +254,30 @@ func TestChangedLimitsTakeEffectAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestShorterWaitReplacesALongerOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		waits := []time.Duration{time.Hour, 5 * time.Second, 0}
+		p := &pacer{limits: throttle.Limits{Connection: throttle.PerConnection{Idle: 2 * time.Hour}}}
+		p.send = func(throttle.Path, netip.Addr) throttle.Wait {
+			wait := throttle.Wait{For: waits[0], Limit: "pause", Rule: "test"}
+			if waits = waits[1:]; wait.For == 0 {
+				return throttle.Wait{}
+			}
+			return wait
+		}
+		w.Throttle = p
+		w.start()
+		w.publish(mail("someone@example.com"))
+		w.sleep(time.Second)
+		p.changed(throttle.Path{})
+		w.sleep(4900 * time.Millisecond)
+		require.Zero(t, w.sender.count())
+		w.sleep(200 * time.Millisecond)
+		require.Equal(t, 1, w.sender.count())
+		w.shutDown()
+	})
 }
 
 // Only the connection is full then; the path goes on with another one.
