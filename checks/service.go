@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -140,6 +141,9 @@ func (s *Service) converse(ctx context.Context, talk func(net.Conn) error) error
 	if err := talk(conn); err != nil {
 		if ctx.Err() != nil { // the i/o error only says that a deadline passed
 			return fmt.Errorf("%s: %w", s.Address, ctx.Err())
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the connection's clock was a little faster
+			return fmt.Errorf("%s: %w", s.Address, context.DeadlineExceeded)
 		}
 		return fmt.Errorf("%s: %w", s.Address, err)
 	}
