@@ -22,8 +22,10 @@ func TestBackEnds(t *testing.T) {
 	t.Parallel()
 	const user, password = "joe", "se cret+1"
 	for name, url := range map[string]func(t *testing.T) string{
-		"hardcoded":  func(*testing.T) string { return "hardcoded://ann:other,joe:" + password },
-		"ldap":       func(t *testing.T) string { return "ldap://" + directory(t, user, password).Address + "/" + testserver.LDAPBase },
+		"hardcoded": func(*testing.T) string { return "hardcoded://ann:other,joe:" + password },
+		"ldap": func(t *testing.T) string {
+			return "ldap://" + directory(t, user, password).Address + "/" + testserver.LDAPBase
+		},
 		"starttls":   func(t *testing.T) string { return secureDirectory(t, user, password, "ldap") },
 		"ldaps":      func(t *testing.T) string { return secureDirectory(t, user, password, "ldaps") },
 		"radius":     func(t *testing.T) string { return radiusURL(t, user, password) },

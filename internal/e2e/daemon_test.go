@@ -60,7 +60,7 @@ func start(t testing.TB, set settings) *daemon {
 	set = settings{
 		"smtp-ip": "127.0.0.1", "smtp-range": "127.0.0.0/8", "smtp-hostname": "mtad.test", "queue-address": "disk://" + filepath.Join(dir, "queue"),
 		"database-address": "sqlite://" + filepath.Join(dir, "settings.db"),
-		"dns-servers": "127.0.0.1:1", "dns-timeout": "2", "dns-interval": "1", "dns-attempts": "1",
+		"dns-servers":      "127.0.0.1:1", "dns-timeout": "2", "dns-interval": "1", "dns-attempts": "1",
 	}.with(set)
 	var problems []string
 	for range 5 {
