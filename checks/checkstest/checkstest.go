@@ -158,7 +158,7 @@ func together(t *testing.T, c checks.Checker) {
 func leaks(t *testing.T, c checks.Checker) {
 	judge(t, c, Mail("hello\r\n")) // what lives as long as the checker may start here
 	before := runtime.NumGoroutine()
-	for range 20 {
+	for range 8 {
 		ctx, cancel := context.WithCancel(context.Background())
 		if _, err := c.Check(ctx, Mail("hello\r\n")); err != nil {
 			t.Log(err)
@@ -166,9 +166,9 @@ func leaks(t *testing.T, c checks.Checker) {
 		cancel()
 	}
 	deadline := time.Now().Add(10 * time.Second)
-	for runtime.NumGoroutine() > before+2 {
+	for runtime.NumGoroutine() > before+1 {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines before 20 checks, %d after them: a check leaves none behind", before, runtime.NumGoroutine())
+			t.Fatalf("%d goroutines before 8 checks, %d after them: a check leaves none behind", before, runtime.NumGoroutine())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
