@@ -62,7 +62,7 @@ var misdeeds = []misdeed{
 }
 
 // TestMisbehavingTargets has one target for each misdeed at each stage, all at the same time. What becomes of each mail is
-// what spec and reply say, and the mail to a target that behaves arrives meanwhile.
+// what its result says, and the mail to a target that behaves arrives meanwhile.
 func TestMisbehavingTargets(t *testing.T) {
 	t.Parallel()
 	routes := routeFile{}
