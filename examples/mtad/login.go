@@ -17,13 +17,22 @@ func (a *app) backends() *auth.Mux {
 	mux.Handle("hardcoded", auth.OpenHardcoded)
 	mux.Handle("http", auth.OpenHTTP)
 	mux.Handle("https", auth.OpenHTTP)
-	mux.Handle("exec", auth.OpenExec)
+	mux.Handle("exec", a.openExec)
 	mux.Handle("file", file.Opener(&file.Options{Log: a.log}))
 	mux.Handle("ldap", ldap.Open)
 	mux.Handle("ldaps", ldap.Open)
 	mux.Handle("radius", radius.Open)
 	mux.Handle("users", users.Open)
 	return &mux
+}
+
+// openExec opens a program to ask, whose complaints go to the application log.
+func (a *app) openExec(scheme, rest string) (auth.Authenticator, error) {
+	program, err := auth.OpenExec(scheme, rest)
+	if e, ok := program.(*auth.Exec); ok {
+		e.Log = a.log
+	}
+	return program, err
 }
 
 // openLogin makes the back end of smtp-auth, with a memory for who was accepted and a guard against guessing.

@@ -20,9 +20,7 @@ import (
 // TestSubmissionPort demands TLS and a login there, and asks for no range.
 func TestSubmissionPort(t *testing.T) {
 	t.Parallel()
-	set, db := sqlite(t)
-	insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
-	d := start(t, kept.with(set).with(loginSettings(t, "hardcoded://joe:geheim")).with(settings{
+	d := start(t, kept.with(loginSettings(t, "hardcoded://joe:geheim")).with(settings{
 		"smtp-range": "127.0.0.2", "submission-port": freePort(t)}))
 	address := "127.0.0.1:" + d.settings["submission-port"]
 	connect(t, "127.0.0.1", d.addr).refused(554, "5.7.1")
@@ -99,6 +97,19 @@ func TestHangingBackEnd(t *testing.T) {
 		c.conn.Close()
 	}
 	d.terminate(t)
+}
+
+// TestLoginProgramComplains has what a login program says stand in the application log, wherever that is.
+func TestLoginProgramComplains(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "mtad.log")
+	set := settings{"smtp-auth": "exec://" + script(t, "echo the database is locked >&2; exit 1"), "application-log": log + ",stderr"}
+	c := start(t, kept.with(set)).talk(t)
+	c.command("EHLO client.test", 250)
+	c.login("joe", "geheim", 535)
+	eventually(t, "it is logged", func() bool {
+		return strings.Contains(strings.Join(lines(t, log), "\n"), "the database is locked")
+	})
 }
 
 // TestPasswordsStaySecret logs in by several back ends, rightly, wrongly and in vain, and looks for the passwords in all that

@@ -67,6 +67,24 @@ func TestRange(t *testing.T) {
 	connect(t, "127.0.0.1", d.addr).refused(554, "5.7.1")
 }
 
+// TestRangeOfBothFamilies listens on every address, where clients of IPv4 come in as IPv6 as well: ranges and the block list
+// mean the same clients as ever.
+func TestRangeOfBothFamilies(t *testing.T) {
+	t.Parallel()
+	set, db := sqlite(t)
+	insert(t, db, store.Block{Value: "127.0.0.66", Enabled: true})
+	insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "four.mta.test"}, store.MTAName{LocalIP: "::1", Name: "six.mta.test"})
+	d := start(t, nowhere.with(set).with(settings{"smtp-ip": "", "smtp-range": "127.0.0.0/24;::1"}))
+	require.Equal(t, "four.mta.test", d.greeting(t))
+	connect(t, "127.0.0.66", d.addr).refused(554, "5.7.1")
+	connect(t, "127.0.1.1", d.addr).refused(554, "5.7.1")
+	if l, err := listenTCP("[::1]:0"); err == nil {
+		l.Close()
+		d.addr = "[::1]:" + d.settings["smtp-port"]
+		require.Equal(t, "six.mta.test", d.greeting(t))
+	}
+}
+
 // TestHAProxy has HAProxy pass on clients, with headers of both versions and with TLVs: range, log and message see the
 // client's address.
 func TestHAProxy(t *testing.T) {
