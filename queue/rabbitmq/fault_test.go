@@ -103,6 +103,7 @@ type load struct {
 	results map[string]int
 	handed  map[string]int
 	refused int
+	last    error // why
 }
 
 func (l *load) publish(ctx context.Context, who int) {
@@ -117,6 +118,7 @@ func (l *load) publish(ctx context.Context, who int) {
 			l.stored[m.ID] = true
 		} else {
 			l.refused++
+			l.last = err
 		}
 		l.mu.Unlock()
 		if err != nil {
@@ -148,6 +150,21 @@ func (l *load) handle(d *queue.Delivery) {
 			pause(l.t.Context(), 100*time.Millisecond)
 		}
 	}()
+}
+
+// collect reads results until everything that was stored has one.
+func (l *load) collect(results *reader) {
+	l.t.Helper()
+	l.mu.Lock()
+	missing := len(l.stored)
+	l.mu.Unlock()
+	for missing > 0 {
+		d := results.next()
+		if l.results[d.Message.ID]++; l.results[d.Message.ID] == 1 && l.stored[d.Message.ID] {
+			missing--
+		}
+		require.NoError(l.t, d.Settle(l.t.Context()))
+	}
 }
 
 func TestBrokerKilledUnderLoad(t *testing.T) {
@@ -193,17 +210,7 @@ func TestBrokerKilledUnderLoad(t *testing.T) {
 	stop()
 	publishers.Wait()
 
-	results := consume(t, q, "results", 0)
-	l.mu.Lock()
-	missing := len(l.stored)
-	l.mu.Unlock()
-	for missing > 0 {
-		d := results.next()
-		if l.results[d.Message.ID]++; l.results[d.Message.ID] == 1 && l.stored[d.Message.ID] {
-			missing--
-		}
-		require.NoError(t, d.Settle(t.Context()))
-	}
+	l.collect(consume(t, q, "results", 0))
 	end()
 	require.NoError(t, <-consumers)
 	twice := 0

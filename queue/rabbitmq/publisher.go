@@ -158,6 +158,9 @@ type sending struct {
 	window chan struct{} // a place for each message that is not confirmed
 	dead   chan struct{} // closed when the channel is
 	cause  *amqp.Error   // once dead is closed
+	stale  chan struct{} // closed when another channel should take over
+	renew  sync.Once
+	began  time.Time
 	tasks  sync.WaitGroup
 
 	mu     sync.Mutex
@@ -174,9 +177,10 @@ func (p *publisher) serve(conn *amqp.Connection) {
 		return
 	}
 	s := &sending{p: p, conn: conn, ch: ch, window: make(chan struct{}, p.q.opts.Throttle), dead: make(chan struct{}),
-		flight: make(map[*job]struct{})}
+		stale: make(chan struct{}), flight: make(map[*job]struct{}), began: time.Now()}
 	s.watch()
 	s.write()
+	s.drain()
 	hangUp(conn)
 	s.tasks.Wait()
 	p.mu.Lock()
@@ -189,6 +193,8 @@ func (s *sending) write() {
 	for {
 		select {
 		case s.window <- struct{}{}:
+		case <-s.stale:
+			return
 		case <-s.dead:
 			return
 		case <-s.p.q.life.Done():
@@ -199,11 +205,39 @@ func (s *sending) write() {
 			if !s.send(j) {
 				<-s.window
 			}
+		case <-s.stale:
+			return
 		case <-s.dead:
 			return
 		case <-s.p.q.life.Done():
 			return
 		}
+	}
+}
+
+// refused makes another channel take over after the broker refused a message: a channel that met a quorum queue while this
+// had no leader is refused for ever, whereas a new one is not.
+func (s *sending) refused() {
+	if time.Since(s.began) > time.Second {
+		s.renew.Do(func() { close(s.stale) })
+	}
+}
+
+// drain gives what is in flight a moment to be confirmed before the channel is left.
+func (s *sending) drain() {
+	select {
+	case <-s.stale:
+	default:
+		return
+	}
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && s.p.q.life.Err() == nil && !s.ch.IsClosed(); {
+		s.mu.Lock()
+		n := len(s.flight)
+		s.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		pause(s.p.q.life, 5*time.Millisecond)
 	}
 }
 
@@ -277,6 +311,7 @@ func (s *sending) outcome(j *job, confirmation *amqp.DeferredConfirmation) error
 	case confirmation.Acked():
 		return nil
 	case !s.ch.IsClosed():
+		s.refused()
 		return fmt.Errorf("rabbitmq: %w: the broker could not store the message in queue %q", queue.ErrUnavailable, j.key)
 	case q.isClosed():
 		return queue.ErrClosed
