@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -245,7 +246,11 @@ func (c *connection) prepare(j *job) bool {
 	if c.e.ctx.Err() != nil {
 		c.e.release(j)
 	} else {
-		c.e.notTried(j, queue.Result{State: queue.StateProcess, Result: queue.Error, Code: 554, Status: "5.6.0", Description: err.Error()})
+		outcome := queue.Error
+		if _, wrong := errors.AsType[*queue.PropertyError](err); wrong {
+			outcome = queue.Invalid
+		}
+		c.e.notTried(j, queue.Result{State: queue.StateProcess, Result: outcome, Code: 554, Status: "5.6.0", Description: err.Error()})
 	}
 	return false
 }

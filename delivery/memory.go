@@ -208,7 +208,7 @@ const fewAgain = 10
 func (p *path) fruitless() (until time.Time) {
 	now := time.Now()
 	if p.e.short() && p.stuck() {
-		until = now.Add(time.Second)
+		until = now.Add(askAgain)
 	}
 	if p.open == 0 && p.offlineTo.After(until) {
 		until = p.offlineTo
@@ -228,7 +228,7 @@ func (p *path) fruitless() (until time.Time) {
 // onTheWay is how long messages that were let go are waited for: some may have been finished on the way, or taken another.
 const onTheWay = time.Second
 
-// askAgain is the pause after the queue could not be asked for parked messages.
+// askAgain is the pause after the queue could not be asked for parked messages, or there was no room for them.
 const askAgain = 5 * time.Second
 
 // unparked notes how many messages are on their way, and which domains have no more.

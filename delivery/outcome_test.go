@@ -309,8 +309,11 @@ func TestPublishedResults(t *testing.T) {
 func TestFinishMakesWhatIsSent(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.Finish = func(_ context.Context, m *queue.Message) (queue.Body, error) {
-			if domainOf(m.Recipient) == "bad.test" {
+			switch domainOf(m.Recipient) {
+			case "bad.test":
 				return nil, errors.New("no key to sign with")
+			case "wrong.test":
+				return nil, &queue.PropertyError{Property: "dkim.key", Want: "a key", Got: "nothing"}
 			}
 			return queue.Bytes("Signed: yes\r\n\r\n"), nil
 		}
@@ -328,8 +331,13 @@ func TestFinishMakesWhatIsSent(t *testing.T) {
 			require.Equal(t, "process/error 554", last(m))
 			require.Contains(t, m.Results[0].Description, "no key")
 		}
+		w.publish(mail("someone@wrong.test"))
+		w.settled()
+		m := w.one("failure")
+		require.Equal(t, "process/invalid 554", last(m))
+		require.Contains(t, m.Results[0].Description, "dkim.key")
 		w.shutDown()
-		require.Equal(t, 3, w.events.count(monitor.NotTried))
+		require.Equal(t, 4, w.events.count(monitor.NotTried))
 	})
 }
 

@@ -56,8 +56,7 @@ func (p *path) pop(c *connection) *job {
 	}
 	now := time.Now()
 	if now.Before(p.sendTo) {
-		p.wakeAt(p.sendTo)
-		return nil
+		return nil // whoever put it in the list set the timer
 	}
 	for j := p.first(); j != nil; j = p.first() {
 		if !now.Before(j.deadline) {
