@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
@@ -84,9 +85,14 @@ func newKey(k *queue.DKIM, cache *KeyCache) (*key, *fault) {
 	return out, nil
 }
 
-// forDKIM reports whether a key with these protocols makes DKIM signatures: those with arc alone do not.
-func forDKIM(protocols []string) bool {
-	return len(protocols) == 0 || slices.Contains(protocols, "dkim")
+// onlyARC reports whether a key with these protocols makes no DKIM signatures.
+func onlyARC(protocols []string) bool {
+	return len(protocols) > 0 && !slices.ContainsFunc(protocols, func(p string) bool { return p != "arc" })
+}
+
+// byPriority sorts keys: the lower number is nearer the top, and those of one priority stay in their order.
+func byPriority(keys []*key) {
+	slices.SortStableFunc(keys, func(a, b *key) int { return cmp.Compare(a.priority, b.priority) })
 }
 
 // parseForms reads the ways of canonicalisation: relaxed/simple unless said otherwise, and a body that is not mentioned is

@@ -12,7 +12,9 @@ import (
 
 // Spec is a key of the settings, in plain values.
 type Spec struct {
-	Name    string // where it stands, for errors: "dkim_keys 12"; empty: the name of its record in the DNS
+	Name string // where it stands, for errors: "dkim_keys 12"; empty: the name of its record in the DNS
+	// Key has what the property dkim of a message has. An item of Headers or Protocols may be a list with commas between, as
+	// the columns of the settings are.
 	Key     queue.DKIM
 	Expires string // text of the settings' column: seconds; used when Key.Expire is zero
 	// Patterns say which mail the key signs, by the domain of From; any that matches is enough. Without any it signs the mail of
@@ -31,6 +33,7 @@ type Pattern struct {
 // has no keys.
 type Keys struct {
 	exact  map[string][]*key
+	suffix map[string][]*key // of patterns "*.example.com": ".example.com"
 	others []patternKey
 	global []*key
 	all    []*key
@@ -45,7 +48,7 @@ type patternKey struct {
 // its own, which names it and never shows the key; the rest is usable. A key whose patterns are all broken signs nothing.
 // Keys for arc alone are left out silently. The cache, which may be nil, spares parsing keys again that were there before.
 func Compile(specs []Spec, cache *KeyCache) (*Keys, []error) {
-	out := &Keys{exact: make(map[string][]*key)}
+	out := &Keys{exact: make(map[string][]*key), suffix: make(map[string][]*key)}
 	var broken []error
 	for i := range specs {
 		broken = append(broken, out.add(&specs[i], cache)...)
@@ -62,10 +65,11 @@ func (s *Spec) name() string {
 
 // add compiles one key and returns what is broken about it.
 func (ks *Keys) add(s *Spec, cache *KeyCache) (broken []error) {
-	if !forDKIM(s.Key.Protocols) {
+	spec := s.Key
+	spec.Headers, spec.Protocols = items(spec.Headers), items(spec.Protocols)
+	if onlyARC(spec.Protocols) {
 		return nil
 	}
-	spec := s.Key
 	if err := readExpire(&spec, s.Expires); err != nil {
 		return []error{fmt.Errorf("%s: %w", s.name(), err)}
 	}
@@ -111,8 +115,24 @@ func (ks *Keys) addPattern(p Pattern, k *key) error {
 	if err != nil {
 		return err
 	}
+	if suffix, ok := compiled.Suffix(); ok && suffix[0] == '.' {
+		ks.suffix[suffix] = append(ks.suffix[suffix], k)
+		return nil
+	}
 	ks.others = append(ks.others, patternKey{compiled, k})
 	return nil
+}
+
+// items takes lists with commas between apart.
+func items(list []string) (out []string) {
+	for _, s := range list {
+		for item := range strings.SplitSeq(s, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				out = append(out, item)
+			}
+		}
+	}
+	return out
 }
 
 // readExpire reads the settings' text of how long signatures are valid.
@@ -138,6 +158,17 @@ func (ks *Keys) Len() int {
 	return len(ks.all)
 }
 
+// Records names the records of the keys that sign mail from a domain, those that depend on the DNS included, topmost first.
+func (ks *Keys) Records(domain string) []string {
+	found := ks.match(addr.Fold(domain))
+	byPriority(found)
+	names := make([]string, len(found))
+	for i, k := range found {
+		names[i] = k.record()
+	}
+	return names
+}
+
 // match returns the keys for mail from a domain, each once.
 func (ks *Keys) match(domain string) []*key {
 	if ks == nil {
@@ -154,6 +185,13 @@ func (ks *Keys) match(domain string) []*key {
 	}
 	for _, k := range ks.exact[domain] {
 		add(k)
+	}
+	for i := range len(domain) {
+		if domain[i] == '.' {
+			for _, k := range ks.suffix[domain[i:]] {
+				add(k)
+			}
+		}
 	}
 	for _, p := range ks.others {
 		if p.pattern.Match(domain) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -105,6 +106,43 @@ func TestBrokenKeysOfSettingsAreNamed(t *testing.T) {
 	keys, broken := sign.Compile([]sign.Spec{{Key: queue.DKIM{Protocols: []string{"arc"}}}}, nil)
 	require.Empty(t, broken)
 	require.Zero(t, keys.Len())
+}
+
+func TestListsOfSettings(t *testing.T) {
+	spec := sign.Spec{Key: edOwn()}
+	spec.Key.Headers, spec.Key.Protocols = []string{" X-A, x-b ,"}, []string{"arc, dkim"}
+	keys, broken := sign.Compile([]sign.Spec{spec, {Key: queue.DKIM{Protocols: []string{"arc,"}}}}, nil)
+	require.Empty(t, broken)
+	require.Equal(t, 1, keys.Len())
+	s := signatures(signedBy(t, &sign.Signer{Keys: func() *sign.Keys { return keys }}, mail))[0]
+	require.Contains(t, tag(s, "h"), ":X-A:x-b:")
+}
+
+func TestRecords(t *testing.T) {
+	low, high := edOwn(), rsaOwn()
+	low.Priority = 5
+	keys, _ := sign.Compile([]sign.Spec{{Key: low, CheckDNS: true}, {Key: high}}, nil)
+	require.Equal(t, []string{"rsa._domainkey.example.com", "ed._domainkey.example.com"}, keys.Records("EXAMPLE.com"))
+	require.Empty(t, keys.Records("example.org"))
+	require.Empty(t, (*sign.Keys)(nil).Records("example.org"))
+	require.Equal(t, record(rsaKey()), sign.Record(rsaKey()))
+	require.Equal(t, record(ed25519Key()), sign.Record(ed25519Key()))
+}
+
+func TestManyKeysCostAMailLittle(t *testing.T) {
+	specs := make([]sign.Spec, 10000)
+	key := edOwn()
+	for i := range specs {
+		domain := fmt.Sprintf("customer%d.example", i)
+		specs[i] = sign.Spec{Key: key, Patterns: []sign.Pattern{{Type: "exact", Text: domain}, {Type: "fnmatch", Text: "*." + domain}}}
+	}
+	keys, broken := sign.Compile(specs, new(sign.KeyCache))
+	require.Empty(t, broken)
+	start := time.Now()
+	for range 1000 {
+		require.Len(t, keys.Records("mail.customer77.example"), 1)
+	}
+	require.Less(t, time.Since(start), time.Second)
 }
 
 func TestSettingsExpiry(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"strconv"
 	"strings"
@@ -82,6 +83,19 @@ func usableRSA(key *rsa.PrivateKey) (crypto.Signer, error) {
 		return nil, KeyError("an RSA key of " + strconv.Itoa(bits) + " bits")
 	}
 	return key, nil
+}
+
+// Record returns the text that the DNS has to have for a key that ParseKey returned, under SELECTOR._domainkey.DOMAIN. Publishing
+// it takes strings of at most 255 bytes each, one behind the other.
+func Record(key crypto.Signer) string {
+	kind, data := "rsa", []byte(nil)
+	switch pub := key.Public().(type) {
+	case ed25519.PublicKey:
+		kind, data = "ed25519", pub
+	case *rsa.PublicKey:
+		data, _ = x509.MarshalPKIXPublicKey(pub) // which fails for keys of other kinds only
+	}
+	return "v=DKIM1; k=" + kind + "; p=" + base64.StdEncoding.EncodeToString(data)
 }
 
 // KeyCache remembers keys by their text, so that one that comes with every message, or with every snapshot of the settings,

@@ -63,7 +63,7 @@ type state struct {
 
 const (
 	maxWorkers   = 4
-	maxStates    = 20000            // keys that are remembered
+	maxStates    = 100000           // keys that are remembered
 	lookupTime   = 30 * time.Second // for one look-up
 	defaultFresh = 10 * time.Minute
 	defaultRetry = time.Minute

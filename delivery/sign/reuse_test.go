@@ -3,6 +3,7 @@ package sign_test
 import (
 	"context"
 	"crypto"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -138,6 +139,37 @@ func TestManyRecipientsAtATimeShareOneSignature(t *testing.T) {
 		require.Equal(t, []string{"example.com ok"}, verify(t, k.(string)))
 		return true
 	})
+}
+
+// blank is a mail of line ends, as long as anybody likes.
+type blank struct{ size int64 }
+
+func (b blank) Size() int64 { return b.size }
+
+func (b blank) ReadAt(p []byte, off int64) (int, error) {
+	const head = "From: a@example.com\r\n\r\n"
+	for i := range p {
+		if at := off + int64(i); at < int64(len(head)) {
+			p[i] = head[at]
+		} else {
+			p[i] = "\r\n"[(at-int64(len(head)))%2]
+		}
+	}
+	return len(p), nil
+}
+
+func TestMemoryDoesNotGrowWithTheMail(t *testing.T) {
+	for _, c := range canonicalizations {
+		key := edOwn()
+		key.Canonicalization = c
+		s := &sign.Signer{}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := s.Finish(t.Context(), &queue.Message{Body: blank{8 << 20}, DKIM: []queue.DKIM{key}})
+		require.NoError(t, err)
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+	}
 }
 
 func benchmark(b *testing.B, key queue.DKIM, s *sign.Signer) {

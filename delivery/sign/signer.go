@@ -163,7 +163,7 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 			all = append(all, k)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *key) int { return cmp.Compare(a.priority, b.priority) })
+	byPriority(all)
 	if len(all) == 0 {
 		return nil, s.life(nil), nil
 	}
@@ -199,7 +199,7 @@ func (s *Signer) ownKeys(m *queue.Message) ([]*key, error) {
 	}
 	var keys []*key
 	for i := range m.DKIM[:min(len(m.DKIM), MaxOwn)] {
-		if !forDKIM(m.DKIM[i].Protocols) {
+		if onlyARC(m.DKIM[i].Protocols) {
 			continue
 		}
 		k, bad := newKey(&m.DKIM[i], parsed)
