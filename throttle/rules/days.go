@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"sync"
@@ -39,6 +40,7 @@ type days struct {
 	mu    sync.RWMutex
 	pairs map[throttle.Path]*pair
 	dirty map[throttle.Path]*pair // to be saved
+	max   int                     // zero: maxPairs
 	wake  chan struct{}           // tells Run of something dirty
 
 	timer *time.Timer // ends the day
@@ -112,7 +114,7 @@ func (d *days) day(path throttle.Path, last int, today int64) int {
 	defer d.mu.Unlock()
 	p := d.pairs[path]
 	if p == nil {
-		if len(d.pairs) >= maxPairs {
+		if len(d.pairs) >= cmp.Or(d.max, maxPairs) {
 			return 1
 		}
 		if d.pairs == nil {

@@ -22,6 +22,7 @@ type floods struct {
 	mu     sync.Mutex
 	byPath map[throttle.Path][]*active
 	count  atomic.Int64
+	max    int64 // zero: maxFloods
 	closed bool
 }
 
@@ -145,7 +146,7 @@ func (f *floods) remove(a *active) {
 // by a timer.
 func (l *Live) makeRoom() {
 	f := &l.floods
-	if f.count.Load() < maxFloods {
+	if f.count.Load() < cmp.Or(f.max, maxFloods) {
 		return
 	}
 	var first *active

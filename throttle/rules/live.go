@@ -30,7 +30,7 @@ type Live struct {
 }
 
 // Attach names the function that is told when a path has other limits now; the zero Path means all. It is called without
-// locks held, also by timers.
+// locks held, within Set, Observe, Alias, Resume and Clear, and by timers; never within Limits.
 func (l *Live) Attach(invalidate func(throttle.Path)) { l.change.Store(&invalidate) }
 
 func (l *Live) changed(path throttle.Path) {
@@ -64,7 +64,7 @@ func (l *Live) Limits(path throttle.Path, base *throttle.Limits) *throttle.Limit
 	}
 	domains, full := l.sites.domains(path, set)
 	if full {
-		l.changed(throttle.Path{})
+		time.AfterFunc(0, func() { l.changed(throttle.Path{}) }) // whoever asks may hold locks that it takes to be told
 	}
 	schedule, day := set.findSchedule(path, domains), 0
 	if schedule >= 0 {

@@ -167,15 +167,6 @@ func TestAliases(t *testing.T) {
 	require.Equal(t, "0 ", messages(th, pathA))
 }
 
-func TestManyAliasesAreBounded(t *testing.T) {
-	th, _ := start(t, throttle.Limits{}, rules.Config{Rules: []rules.Rule{rule("mail", 5, rules.Pattern{Domain: "mail.example"})}})
-	th.Alias("a.example", "mail.example")
-	for i := range 300_000 {
-		th.Alias("a.example", fmt.Sprint(i))
-	}
-	require.Equal(t, "5 mail", messages(th, pathA), "domains that rules name are not forgotten for others")
-}
-
 func TestProblems(t *testing.T) {
 	set, problems := rules.Compile(rules.Config{
 		Rules: []rules.Rule{

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -97,7 +98,7 @@ func (d *days) merge(stored []Day) {
 		path := key(throttle.Path{Source: s.Source, Site: s.Site})
 		p := d.pairs[path]
 		if p == nil {
-			if len(d.pairs) >= maxPairs {
+			if len(d.pairs) >= cmp.Or(d.max, maxPairs) {
 				continue
 			}
 			p = new(pair)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -23,6 +24,8 @@ type sites struct {
 	siteOf map[string]string
 	sites  map[string]*site
 	asked  int // sum of all sources
+
+	maxAliases, maxAsked int // zero: the constants
 }
 
 type site struct {
@@ -45,7 +48,7 @@ func (s *sites) domains(path throttle.Path, set *Set) (named []string, full bool
 	defer s.mu.Unlock()
 	at := s.site(path.Site)
 	if !slices.Contains(at.sources, path.Source) {
-		if s.asked >= maxAsked {
+		if s.asked >= cmp.Or(s.maxAsked, maxAsked) {
 			s.forgetAsked()
 			at, full = s.site(path.Site), true
 		}
@@ -133,7 +136,7 @@ func (s *sites) alias(name, domain string, inForce *atomic.Pointer[Set]) (change
 	if name == domain {
 		return changed
 	}
-	if len(s.siteOf) >= maxAliases {
+	if len(s.siteOf) >= cmp.Or(s.maxAliases, maxAliases) {
 		changed = append(changed, s.evict(set)...)
 	}
 	s.siteOf[domain] = name
