@@ -28,6 +28,7 @@ packages=(
     spamc
     clamav-daemon # scans mail for checks/clamd, with a signature file of the tests' own
     python3-spf  # a second opinion on SPF
+    python3-dkim # the other side for DKIM and ARC: dkimsign, arcsign
 )
 
 missing=()

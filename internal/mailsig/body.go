@@ -50,7 +50,10 @@ func plain(b []byte, form Form) int {
 		return len(b)
 	}
 	for i, c := range b {
-		if c <= ' ' && blank(c) {
+		if c > ' ' || !blank(c) {
+			continue
+		}
+		if c != ' ' || i == 0 || i+1 == len(b) || blank(b[i+1]) { // else the one blank between two words
 			return i
 		}
 	}
@@ -67,7 +70,7 @@ func (h *bodyHash) special(c byte) {
 		h.space = false
 		return
 	case cr:
-		h.text([]byte{'\r'}) // it stood alone
+		h.char('\r') // it stood alone
 	}
 	switch {
 	case c == '\r':
@@ -75,20 +78,44 @@ func (h *bodyHash) special(c byte) {
 	case h.form == Relaxed && (c == ' ' || c == '\t'):
 		h.space = true
 	default:
-		h.text([]byte{c})
+		h.char(c)
 	}
 }
 
-// text takes bytes that stay what they are, behind what was held back.
+// char takes one byte that stays what it is.
+func (h *bodyHash) char(c byte) {
+	h.flush()
+	h.put(c)
+}
+
+// text takes bytes that stay what they are.
 func (h *bodyHash) text(b []byte) {
+	h.flush()
+	h.emit(b...)
+}
+
+// flush gives out what was held back.
+func (h *bodyHash) flush() {
 	for ; h.lines > 0; h.lines-- {
-		h.emit('\r', '\n')
+		h.put('\r')
+		h.put('\n')
 	}
 	if h.space {
-		h.emit(' ')
+		h.put(' ')
 		h.space = false
 	}
-	h.emit(b...)
+}
+
+// put is emit for one byte.
+func (h *bodyHash) put(c byte) {
+	if len(h.out) == cap(h.out) {
+		h.sum.Write(h.out)
+		h.out = h.out[:0]
+	}
+	if h.limit < 0 || h.total < h.limit {
+		h.out = append(h.out, c)
+	}
+	h.total++
 }
 
 // emit counts canonical bytes and hashes those within the limit, gathered into larger pieces.
@@ -113,11 +140,12 @@ func (h *bodyHash) emit(b ...byte) {
 func (h *bodyHash) finish() {
 	if h.cr {
 		h.cr = false
-		h.text([]byte{'\r'})
+		h.char('\r')
 	}
 	h.space = false
 	if h.form == Simple || h.total > 0 {
-		h.emit('\r', '\n')
+		h.put('\r')
+		h.put('\n')
 	}
 	h.sum.Write(h.out)
 	h.final = h.sum.Sum(nil)

@@ -2,7 +2,10 @@ package mailsuite
 
 import (
 	"context"
+	"maps"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,4 +134,24 @@ func (z *Zone) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, err
 		return nil, err4
 	}
 	return nil, err6
+}
+
+// Names returns the names that have records.
+func (z *Zone) Names() []string { return slices.Sorted(maps.Keys(z.records)) }
+
+// LookupNetIP returns the addresses of a name; network is "ip", "ip4" or "ip6".
+func (z *Zone) LookupNetIP(ctx context.Context, network, name string) ([]netip.Addr, error) {
+	ips, err := z.LookupIPAddr(ctx, name)
+	var found []netip.Addr
+	for _, ip := range ips {
+		if a, ok := netip.AddrFromSlice(ip.IP); ok && (network == "ip" || a.Unmap().Is4() == (network == "ip4")) {
+			found = append(found, a.Unmap())
+		}
+	}
+	return found, err
+}
+
+// LookupAddr returns the names of an address: the PTR records of its text form.
+func (z *Zone) LookupAddr(ctx context.Context, address string) ([]string, error) {
+	return z.lookup(ctx, "PTR", address)
 }
