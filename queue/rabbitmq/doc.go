@@ -59,10 +59,11 @@
 // Such a queue is a step of the ladder of queue.MaxParked: what is left in it, by a crash too, comes back by itself.
 // Unpark takes messages out of it into memory, Options.FlushQoS at most, where they go ahead of all others.
 //
-// A parking queue belongs to one process, which an exclusive queue shows to be alive: only so can it be
-// deleted safely when it is empty and unused, which AMQP cannot do for quorum queues in one step. It is deleted a minute after all
-// that was in it was taken out, or an hour after the last message went in. A directory, outbox.parked, holds the names of all; consumers look there
-// every ten minutes for parking queues of processes that are gone, and delete those that were empty for an hour.
+// A parking queue belongs to one process, which an exclusive queue shows to be alive: only so can it be deleted safely
+// when it is empty and unused, which AMQP cannot do for quorum queues in one step. It is deleted a minute after all that
+// was in it was taken out, or an hour after the last message went in. A directory, outbox.parked, holds the names of all;
+// consumers look there every ten minutes for parking queues of processes that are gone, and delete those that were empty
+// for an hour.
 //
 // # What a crash leaves
 //
@@ -74,8 +75,12 @@
 //	parking, or moving into the ladder         the message may be there twice
 //	messages are parked, or unparked           they come back within queue.MaxParked
 //
-// When the broker crashes, what it has confirmed is there again, with one exception: RabbitMQ does not recover a quorum queue on a single node
-// (its messages stay on disk, but it gets no leader) when the power is cut within seconds of its first declaration. A cluster of three does.
+// When the broker crashes, what it has confirmed is there again, with one exception: a quorum queue on a single node gets
+// no leader any more when the power is cut within seconds of its first declaration (seen with 3.10). Its messages stay on
+// disk until somebody tells the broker to elect one.
+//
+// When a node of a cluster ends, what waits on the ladder may come up to three minutes late: that is after how long the
+// broker tries again to pass on what it could not while its target had no leader.
 //
 // Nothing survives that is published with Options.NotPersistent, or into queues declared with Options.NotDurable. The
 // ladder and the parking queues are always durable, and use no exchange.
