@@ -14,7 +14,13 @@ func Example() {
 	var pool wire.Buffers
 	conn := wire.NewConn(server, &pool)
 	defer conn.Release()
-	go io.WriteString(client, "DATA\r\nSubject: hello\r\n\r\n..dots\r\n.\r\n")
+	answer := make([]byte, 100)
+	answered := make(chan int)
+	go func() {
+		io.WriteString(client, "DATA\r\nSubject: hello\r\n\r\n..dots\r\n.\r\n")
+		n, _ := client.Read(answer)
+		answered <- n
+	}()
 
 	command, err := conn.ReadLine(0)
 	fmt.Printf("%s %v\n", command, err)
@@ -25,10 +31,8 @@ func Example() {
 
 	conn.Reply(354, wire.Status{}, "Go ahead")
 	conn.Reply(250, wire.Status{2, 0, 0}, "Accepted")
-	go conn.Flush()
-	answer := make([]byte, 100)
-	n, _ := client.Read(answer)
-	fmt.Printf("%q\n", answer[:n])
+	conn.Flush()
+	fmt.Printf("%q\n", answer[:<-answered])
 	// Output:
 	// DATA <nil>
 	// "Subject: hello\r\n\r\n.dots\r\n" <nil>

@@ -20,7 +20,7 @@ func paused(t *testing.T, newThrottler New) {
 		require.Equal(t, "pause", wait.Limit)
 		require.Equal(t, time.Until(until), wait.For, "the wait lasts as long as the pause")
 	}
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	c := dial(t, th, pathA, target1)
 	defer c.Close()
 	require.True(t, c.Send(1).Zero(), "a pause ends by itself")
