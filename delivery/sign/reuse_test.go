@@ -109,6 +109,40 @@ func TestReuseSwitchedOff(t *testing.T) {
 	require.NotEqual(t, first, signedBy(t, s, mail, edOwn()))
 }
 
+func TestWaitingForASignatureEndsWithTheContext(t *testing.T) {
+	reading, proceed := make(chan struct{}), make(chan struct{})
+	s := &sign.Signer{}
+	first := make(chan error)
+	go func() {
+		// Identified without Bytes, then read once more to be signed: that read waits.
+		body := &slow{Body: queue.Bytes(mail), reads: 2, reading: reading, proceed: proceed}
+		_, err := s.Finish(context.Background(), &queue.Message{Body: body, DKIM: []queue.DKIM{edOwn()}})
+		first <- err
+	}()
+	<-reading
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Finish(ctx, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}})
+	require.ErrorIs(t, err, context.Canceled)
+	close(proceed)
+	require.NoError(t, <-first)
+}
+
+// slow is a mail of which a read waits, after some that do not.
+type slow struct {
+	queue.Body
+	reads            int
+	reading, proceed chan struct{}
+}
+
+func (s *slow) ReadAt(p []byte, off int64) (int, error) {
+	if s.reads--; s.reads < 0 {
+		close(s.reading)
+		<-s.proceed
+	}
+	return s.Body.ReadAt(p, off)
+}
+
 func TestMemoryOfSignaturesIsBounded(t *testing.T) {
 	s := &sign.Signer{Remember: 1}
 	for range 3 {
@@ -119,7 +153,11 @@ func TestMemoryOfSignaturesIsBounded(t *testing.T) {
 }
 
 func TestManyRecipientsAtATimeShareOneSignature(t *testing.T) {
-	s := &sign.Signer{}
+	clock := newClock()
+	s := &sign.Signer{Reuse: 100 * time.Hour, Now: func() time.Time {
+		clock.advance(time.Second) // so that no two signatures have the same t=
+		return clock.Now()
+	}}
 	own := rsaOwn()
 	var all sync.Map
 	var wait sync.WaitGroup
@@ -135,10 +173,13 @@ func TestManyRecipientsAtATimeShareOneSignature(t *testing.T) {
 		})
 	}
 	wait.Wait()
+	made := 0
 	all.Range(func(k, _ any) bool {
+		made++
 		require.Equal(t, []string{"example.com ok"}, verify(t, k.(string)))
 		return true
 	})
+	require.Equal(t, 1, made)
 }
 
 // blank is a mail of line ends, as long as anybody likes.
@@ -165,10 +206,10 @@ func TestMemoryDoesNotGrowWithTheMail(t *testing.T) {
 		s := &sign.Signer{}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := s.Finish(t.Context(), &queue.Message{Body: blank{8 << 20}, DKIM: []queue.DKIM{key}})
+		_, err := s.Finish(t.Context(), &queue.Message{Body: blank{4 << 20}, DKIM: []queue.DKIM{key}})
 		require.NoError(t, err)
 		runtime.ReadMemStats(&after)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(512<<10))
 	}
 }
 
