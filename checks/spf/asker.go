@@ -17,7 +17,7 @@ type asker struct {
 }
 
 // maxRecord is how long a policy may be. The longest useful ones have about a thousand octets; §3.4 advises fewer than 450.
-const maxRecord = 8192
+const maxRecord = 4096
 
 func (a *asker) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	name, err := target(name)

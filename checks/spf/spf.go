@@ -62,13 +62,14 @@ func identify(mail *checks.Mail) identity {
 	if ascii, ok := domainName(mail.Hostname); ok {
 		id.helo = ascii
 	}
+	id.helo = last(id.helo)
 	domain := mail.Hostname
 	if mail.Envelope == "" {
 		id.property, id.value = heloProperty, mail.Hostname
 	} else if at := strings.LastIndexByte(mail.Envelope, '@'); at >= 0 {
 		domain = mail.Envelope[at+1:]
 		if at > 0 {
-			id.local = strings.ReplaceAll(mail.Envelope[:at], "@", "_")
+			id.local = strings.ReplaceAll(last(mail.Envelope[:at]), "@", "_")
 		}
 	} else {
 		domain = ""
@@ -77,6 +78,11 @@ func identify(mail *checks.Mail) identity {
 		id.domain = ascii
 	}
 	return id
+}
+
+// last returns the end of a text for macros, as much as a name can hold: so a record that repeats them is not expensive.
+func last(s string) string {
+	return s[max(0, len(s)-253):]
 }
 
 // evaluate returns the verdict with what led to it.
