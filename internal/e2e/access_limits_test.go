@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,22 +119,29 @@ func TestPasswordsStaySecret(t *testing.T) {
 	t.Parallel()
 	const secret, url = "pass-that-leaks", "secret-in-url"
 	dir := t.TempDir()
-	started := filepath.Join(dir, "started")
+	started, gate := filepath.Join(dir, "started"), filepath.Join(dir, "gate")
 	for _, back := range []string{
 		"hardcoded://joe:" + secret, "ldap://127.0.0.1:" + freePort(t) + "/dc=test", "http://127.0.0.1:" + freePort(t) + "/" + url,
 		"radius://mx:" + url + "@127.0.0.1:" + freePort(t) + "?timeout=1s",
-		"exec://" + script(t, "read -r user; read -r password; echo \"no $password for $user\" >&2; : >"+started+"; sleep 1; exit 1"),
+		"exec://" + script(t, "read -r user; read -r password; echo \"no $password for $user\" >&2; if [ -p "+gate+" ]; then : >"+started+"; read -r word <"+gate+"; fi; exit 1"),
 	} {
 		log := filepath.Join(t.TempDir(), "received")
 		d := start(t, kept.with(loginSettings(t, back)).with(settings{"received-bin-log-file": log}))
 		c := d.talk(t)
 		c.command("EHLO client.test", 250)
 		require.NotContains(t, c.anyReply(plain("joe", secret+"x")), secret)
+		program := strings.HasPrefix(back, "exec")
+		if program {
+			require.NoError(t, syscall.Mkfifo(gate, 0o600))
+		}
 		c.say("AUTH LOGIN", "am9l", base64Text(secret))
-		if strings.HasPrefix(back, "exec") {
+		if program {
 			eventually(t, "the program runs", func() bool { _, err := os.Stat(started); return err == nil })
 		}
 		requireNotShown(t, secret)
+		if program {
+			require.NoError(t, os.WriteFile(gate, []byte("go on\n"), 0o600))
+		}
 		c.expect(334)
 		c.expect(334)
 		_, text := c.reply()
