@@ -6,6 +6,9 @@
 // another table in force by exchanging one pointer. What the rules said about a path is remembered until the next table, or
 // until [Throttler.Invalidate] says that it changed, as it does when a flood begins or ends.
 //
+// A path whose limits say that it is paused neither connects nor sends until then. [Throttler.Explain] tells all values of
+// a path, where each comes from, and which of them hold mail back now; package rules adds its floods and schedules.
+//
 // # Rates
 //
 // Messages and connects are spaced evenly, by the generic cell rate algorithm: each one moves the theoretical arrival time

@@ -258,6 +258,12 @@ func TestDaysWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
+func TestWithoutAStore(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, new(rules.Live).Run(ctx))
+}
+
 func TestSlowStoreHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{block: make(chan struct{})}

@@ -1,5 +1,5 @@
 // Package rules says what limits each path has: from tables of rules, from floods that answers set off, and from schedules by
-// which addresses are warmed up. It is the [local.Rules] of a throttler:
+// which addresses are warmed up. It is the Rules of a local.Table:
 //
 //	live := new(rules.Live)
 //	throttler := local.New(&local.Table{Base: base, Rules: live})

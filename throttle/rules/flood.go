@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,7 @@ func (l *Live) hit(set *Set, f *flood, path throttle.Path, text string) (changed
 		return false
 	}
 	if len(text) > maxText {
-		text = text[:maxText]
+		text = strings.ToValidUTF8(text[:maxText], "")
 	}
 	now := time.Now()
 	a := s.find(path, f.key)

@@ -2,11 +2,13 @@ package rules_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -275,6 +277,30 @@ func TestMatchAnswer(t *testing.T) {
 	}
 	_, err := rules.MatchAnswer("regex", "(", answer)
 	require.ErrorContains(t, err, "missing closing )")
+}
+
+func TestExplainTellsFloods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th, live := start(t, throttle.Limits{}, rules.Config{
+			Rules:  []rules.Rule{rule("all", 100, rules.Pattern{})},
+			Floods: []rules.Flood{flood("f", "*", time.Minute, time.Hour, rules.Values{"maxmessages": 5})}})
+		text := strings.Repeat("é", 6000)
+		say(th, pathA, 451, text)
+		began := time.Now()
+		e := th.Explain(pathA)
+		require.Equal(t, []throttle.Value{{Limit: "maxmessages", Value: 5, Unit: throttle.PerMinute, Rule: "flood f"}}, e.Values)
+		require.Equal(t, []throttle.Binding{{Limit: "pause", Rule: "flood f", Until: began.Add(time.Minute)}}, e.Binding)
+		require.Len(t, e.Floods, 1)
+		require.True(t, utf8.ValidString(e.Floods[0].Text))
+		require.LessOrEqual(t, len(e.Floods[0].Text), 200)
+		e.Floods[0].Text = ""
+		require.Equal(t, throttle.ActiveFlood{Path: pathA, Name: "f", Phase: throttle.Paused, Since: began, Until: began.Add(time.Minute),
+			End: began.Add(61 * time.Minute)}, e.Floods[0])
+		require.Nil(t, e.Schedule)
+		require.Empty(t, th.Explain(pathB).Floods)
+		live.Clear(pathA, "f")
+		require.Equal(t, "all", th.Explain(pathA).Values[0].Rule)
+	})
 }
 
 // TestStorm changes rules, floods, aliases and limits at once, best under the race detector.

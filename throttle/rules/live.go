@@ -10,10 +10,8 @@ import (
 )
 
 // Live is a [Set] in force, and what has to be remembered for it: active floods, the days of schedules, and which domains
-// make up a site. It is the rules of a [local.Table]. The zero Live has no rules and is ready to use; its methods are safe
+// make up a site. It is the Rules of a local.Table. The zero Live has no rules and is ready to use; its methods are safe
 // for concurrent use.
-//
-// [local.Table]: https://pkg.go.dev/github.com/sluicemail/sluice/throttle/local#Table
 type Live struct {
 	// Days keeps the counters of schedules. Nil: they are lost with the process. It is used by Run only.
 	Days DayStore
