@@ -19,6 +19,9 @@ type asker struct {
 // maxRecord is how long a policy may be. The longest useful ones have about a thousand octets; §3.4 advises fewer than 450.
 const maxRecord = 4096
 
+// maxMacros is how many macros a policy may use; useful ones have a handful.
+const maxMacros = 100
+
 func (a *asker) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	name, err := target(name)
 	if err != nil {

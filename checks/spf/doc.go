@@ -10,6 +10,7 @@
 //     (§4.6.4). This is the work of blitiri.com.ar/go/spf.
 //  4. When the DNS could not say, the verdict is "temperror", never "fail".
 //
-// For a client with an IPv4 address only A records are asked for. The macro %{p} is "unknown", as §7.3 permits; an explanation
-// (exp=) is checked for its form and not fetched. An "@" within a quoted local part stands as "_" in macros.
+// A record of more than 4,096 octets or 100 macros is "permerror" too: no honest one comes near. For a client with an IPv4
+// address only A records are asked for. The macro %{p} is "unknown", as §7.3 permits; an explanation (exp=) is checked for its
+// form and not fetched. An "@" within a quoted local part stands as "_" in macros.
 package spf

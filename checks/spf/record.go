@@ -20,6 +20,9 @@ func checkRecord(record string) error {
 	if len(record) > maxRecord {
 		return fmt.Errorf("%d octets: more than %d", len(record), maxRecord)
 	}
+	if n := strings.Count(record, "%"); n > maxMacros {
+		return fmt.Errorf("%d macros: more than %d", n, maxMacros)
+	}
 	var redirects, explanations int
 	for term := range strings.SplitSeq(record[len("v=spf1"):], " ") {
 		if term == "" {
