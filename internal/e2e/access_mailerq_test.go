@@ -96,3 +96,35 @@ func TestLikeMailerQ(t *testing.T) {
 		require.Equal(t, []string{"127.0.0.1"}, m.IPs, "where the client had connected to")
 	}
 }
+
+// TestSourceAddress has mail leave from the address that the client had connected to, where that is mappable, or from the
+// default ones, or from where the mail itself says.
+func TestSourceAddress(t *testing.T) {
+	t.Parallel()
+	d := start(t, kept.with(settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.28", "smtp-mappable-ips": "127.0.0.2/31;127.0.0.28",
+		"smtp-unmappable-ips": "127.0.0.28/32", "smtp-default-ips": "127.0.0.4; 127.0.0.5"}))
+	send := func(ip, recipient, header string) {
+		c := dial(t, ip+":"+d.settings["smtp-port"])
+		c.expect(220)
+		c.mail("a@client.test", recipient, header+letters, 250)
+		c.command("QUIT", 221)
+	}
+	send("127.0.0.1", "default@sink.test", "")
+	send("127.0.0.2", "mapped@sink.test", "")
+	send("127.0.0.28", "unmappable@sink.test", "")
+	send("127.0.0.2", "header@sink.test", "x-mq-ip: 127.0.0.77\r\n")
+	d.rewrite(t, settings{"smtp-unmappable-ips": "127.0.0.2"})
+	d.reload(t)
+	send("127.0.0.28", "reloaded@sink.test", "")
+	got := map[string][]string{}
+	for _, m := range stored(t, d.stopped(t), "inbox", 5) {
+		got[m.Recipient] = m.IPs
+	}
+	require.Equal(t, map[string][]string{
+		"default@sink.test":    {"127.0.0.4", "127.0.0.5"},
+		"mapped@sink.test":     {"127.0.0.2"},
+		"unmappable@sink.test": {"127.0.0.4", "127.0.0.5"},
+		"header@sink.test":     {"127.0.0.77"},
+		"reloaded@sink.test":   {"127.0.0.28"},
+	}, got)
+}
