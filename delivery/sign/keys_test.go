@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,9 @@ func TestPatternsChooseKeys(t *testing.T) {
 		"=?utf-8?q?a=40own.example?= <a@news.example>": "exact.example",
 		"a@bücher.example":                             "idn.example",
 		"a@xn--bcher-kva.example":                      "idn.example",
+		`"a \" <x@own.example>" <a@news.example>`:      "exact.example",
+		`(a \) x@own.example) a@news.example`:          "exact.example",
+		`<"x>@own.example"@news.example>`:              "exact.example",
 		"nobody":                                       "",
 		"<>":                                           "",
 		"\"":                                           "",
@@ -180,6 +184,13 @@ func TestParseKey(t *testing.T) {
 	old := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "DES-CBC,00"}, Bytes: []byte{1}}))
 	_, err = sign.ParseKey(old)
 	require.EqualError(t, err, "an encrypted key")
+}
+
+func TestWeakKeys(t *testing.T) {
+	weak, err := os.ReadFile("testdata/rsa512.pem")
+	require.NoError(t, err)
+	_, err = sign.ParseKey(string(weak))
+	require.EqualError(t, err, "an RSA key of 512 bits")
 }
 
 func TestKeyCache(t *testing.T) {
