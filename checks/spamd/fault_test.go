@@ -117,6 +117,22 @@ func TestRequest(t *testing.T) {
 	require.Equal(t, "SYMBOLS SPAMC/1.5\r\nContent-length: 19\r\nUser: kim\r\n\r\nSubject: x\r\n\r\nEND\r\n", <-got)
 }
 
+// TestBadUser has names that would become lines of their own, or fill the request.
+func TestBadUser(t *testing.T) {
+	checker := talking(func(net.Conn) { t.Error("spamd was asked") })
+	for _, user := range []string{"a\r\nUser: b", "a\x00", strings.Repeat("a", 1025)} {
+		checker.User = func(*checks.Mail) string { return user }
+		results, err := checker.Check(context.Background(), someMail())
+		require.ErrorContains(t, err, "cannot have a user")
+		require.Equal(t, checks.TempError, results[0].Verdict)
+		_, err = checker.Learn(context.Background(), someMail().Body, user, spamd.Spam)
+		require.Error(t, err)
+	}
+	_, err := checker.Learn(context.Background(), nil, "", spamd.Ham)
+	require.ErrorContains(t, err, "no mail")
+	require.True(t, checker.State().Since.IsZero())
+}
+
 // TestHanging asks one that never answers, with one connection: the first caller waits for its time, and so does the second.
 func TestHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

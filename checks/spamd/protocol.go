@@ -2,7 +2,6 @@ package spamd
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -26,14 +25,21 @@ type bodyError struct{ cause error }
 func (e *bodyError) Error() string { return "reading the mail: " + e.cause.Error() }
 func (e *bodyError) Unwrap() error { return e.cause }
 
+const maxUser = 1024
+
+// valid checks that the user's name is one line of a reasonable length.
+func (r request) valid() error {
+	if len(r.user) > maxUser || strings.ContainsAny(r.user, "\r\n\x00") {
+		return fmt.Errorf("spamd cannot have a user %q", printable(r.user))
+	}
+	return nil
+}
+
 // buffers are what mails are sent through.
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // send writes the request and the mail, and says that nothing follows. The head travels with the beginning of the mail.
 func (r request) send(conn net.Conn, body checks.Body) error {
-	if strings.ContainsAny(r.user, "\r\n") {
-		return &bodyError{errors.New("user name with a line break")}
-	}
 	buf := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buf)
 	head := append(buf[:0], r.command...)
@@ -41,7 +47,7 @@ func (r request) send(conn net.Conn, body checks.Body) error {
 	size := body.Size()
 	head = strconv.AppendInt(head, size, 10)
 	head = append(head, "\r\n"...)
-	if len(r.user) > 0 && len(r.user) <= 1024 {
+	if r.user != "" {
 		head = append(append(append(head, "User: "...), r.user...), "\r\n"...)
 	}
 	head = append(append(head, r.headers...), "\r\n"...)

@@ -126,6 +126,9 @@ const (
 // Learn teaches a mail to the Bayes filter of a user, "" for spamd's own. It reports whether that changed anything: spamd learns
 // no mail twice. It is an error when spamd runs without --allow-tell.
 func (c *Checker) Learn(ctx context.Context, body checks.Body, user string, class Class) (bool, error) {
+	if body == nil {
+		return false, errors.New("learning from no mail")
+	}
 	req := request{command: "TELL", user: user}
 	switch class {
 	case Spam, Ham:
@@ -145,6 +148,9 @@ func (c *Checker) Learn(ctx context.Context, body checks.Body, user string, clas
 // ask has one exchange with spamd.
 func (c *Checker) ask(ctx context.Context, req request, body checks.Body) (reply, error) {
 	var r reply
+	if err := req.valid(); err != nil {
+		return r, err
+	}
 	var unread error // the body's fault, not spamd's
 	err := c.Service.Exchange(ctx, func(conn net.Conn) error {
 		sent := req.send(conn, body)
