@@ -203,3 +203,16 @@ func TestBareLineFeeds(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, checks.Pass, results[0].Verdict, jsons(results))
 }
+
+// What goes into Authentication-Results.
+func TestProperties(t *testing.T) {
+	options, zone := signer(t)
+	results, err := (&dkim.Checker{Resolver: zone}).Check(t.Context(), mailOf(sign(t, options, mailsuite.CRLF(sample))))
+	require.NoError(t, err)
+	require.Len(t, results, 1)
+	require.Len(t, results[0].Properties, 5)
+	require.Equal(t, []checks.Property{{Name: "header.d", Value: "example.org"}, {Name: "header.i", Value: "@example.org"},
+		{Name: "header.s", Value: "s1"}, {Name: "header.a", Value: "ed25519-sha256"}}, results[0].Properties[:4])
+	require.Equal(t, "header.b", results[0].Properties[4].Name)
+	require.Len(t, results[0].Properties[4].Value, 8)
+}

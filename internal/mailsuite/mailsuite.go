@@ -2,8 +2,7 @@
 //
 // A case is a txtar archive. The text before its first file explains it. Its files are
 //
-//   - mail: the mail; lines end in LF here and in CRLF in the test. The escape "\r\n" is not needed, a line that must end
-//     in a bare LF or has other odd bytes is a case in Go.
+//   - mail: the mail; lines end in LF here and in CRLF in the test, so that odd line ends are cases for Go.
 //   - zone: the DNS, see [ParseZone].
 //   - want: what comes out, in the form that the suite says.
 //
