@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -24,6 +25,7 @@ var node struct {
 }
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8") // they wait for the broker most of the time
 	code := m.Run()
 	if node.server != nil {
 		node.server.End()

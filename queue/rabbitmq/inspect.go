@@ -127,14 +127,17 @@ func (q *Queue) browse(ctx context.Context, p place, look func(*amqp.Delivery) (
 	if err != nil {
 		return err
 	}
-	defer ch.Close()
+	kept, last := 0, uint64(0)
+	defer func() { q.giveBack(ctx, ch, p.name, kept, last) }()
 	for range min(p.count, maxBrowse) {
 		m, ok, err := ch.Get(p.name, false)
 		if err != nil || !ok {
 			return err
 		}
+		kept, last = kept+1, m.DeliveryTag
 		remove, err := look(&m)
 		if err == nil && remove {
+			kept--
 			err = ch.Ack(m.DeliveryTag, false)
 		}
 		if err != nil || ctx.Err() != nil {
@@ -142,6 +145,21 @@ func (q *Queue) browse(ctx context.Context, p place, look func(*amqp.Delivery) (
 		}
 	}
 	return nil
+}
+
+// giveBack returns to the broker what was only looked at, and waits a little until it is there again, so that the next
+// look finds it.
+func (q *Queue) giveBack(ctx context.Context, ch *amqp.Channel, name string, kept int, last uint64) {
+	defer ch.Close()
+	if kept == 0 || ch.Nack(last, true, true) != nil {
+		return
+	}
+	for range 20 {
+		if n, _, err := q.topology.count(ctx, name); err != nil || n >= kept {
+			return
+		}
+		pause(ctx, 10*time.Millisecond)
+	}
 }
 
 // decoded is a message that was looked at.
