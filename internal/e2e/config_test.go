@@ -57,6 +57,7 @@ func TestWrongConfiguration(t *testing.T) {
 			t.Parallel()
 			queue := filepath.Join(t.TempDir(), "queue")
 			args := append([]string{"--config-file", writeFile(t, "mtad.conf", "queue-address: disk://"+queue+"\n"+c.text)}, c.args...)
+			args = append(args, "--smtp-ip=127.0.0.1", "--smtp-port="+freePort(t)) // for what gets as far as listening
 			p := run(t, nil, args...)
 			require.Equal(t, 78, p.exit(t, patience), p.log.String())
 			for _, want := range c.want {
