@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +29,7 @@ func (a *app) openSettings(cfg *config.Config) error {
 	a.settings = &snapshot.Keeper{
 		Open:   databaseOpener(cfg, settings.Options{SkipValidation: !cfg.DatabaseValidate}),
 		TTL:    cfg.DatabaseTTL,
-		Cache:  filepath.Join(filepath.Dir(queueDir(cfg)), "settings.cache"),
+		Cache:  settingsCache(cfg),
 		IPs:    ips,
 		Logger: a.log,
 	}
@@ -41,6 +43,13 @@ func (a *app) openSettings(cfg *config.Config) error {
 	go func() { defer close(ended); a.settings.Run(running) }()
 	a.onClose(func() error { stop(); <-ended; return nil })
 	return nil
+}
+
+// settingsCache is the file that stands in for the database while it is down at a start. Each database has its own, so that
+// one never answers for another.
+func settingsCache(cfg *config.Config) string {
+	sum := sha256.Sum256([]byte(cfg.DatabaseAddress))
+	return filepath.Join(queueDir(cfg), "settings-"+hex.EncodeToString(sum[:8])+".cache")
 }
 
 func databaseOpener(cfg *config.Config, opts settings.Options) func(context.Context) (*settings.DB, error) {
