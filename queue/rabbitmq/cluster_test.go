@@ -20,7 +20,7 @@ func TestClusterLosesANode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three brokers take long to start")
 	}
-	testserver.Need(t, "rabbitmq-server", "erl_call")
+	needBroker(t)
 	first, err := testserver.StartRabbitMQ(t.TempDir(), "")
 	require.NoError(t, err)
 	t.Cleanup(first.End)
