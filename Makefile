@@ -1,4 +1,4 @@
-# make test    installs the servers that the tests need, builds, checks, and runs every test
+# make test    installs the servers that the tests need, builds, checks, and runs every test but those of test-rabbitmq
 # make check   vet, staticcheck, gofmt, and the arrows between rooms
 # make test-rabbitmq  the tests of queue/rabbitmq, which start, kill and cut off brokers of their own
 # make race    every test under the race detector
