@@ -188,6 +188,10 @@ func warmUp(relay string, s scenario) scenario {
 		s.messages = 200 // a file for each mail: nothing is used again
 		return s
 	}
+	if s.latency > 0 {
+		s.messages = 20 // more would still be on their way
+		return s
+	}
 	s.size, s.messages = "64KiB", 3000
 	return s
 }
