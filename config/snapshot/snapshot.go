@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/delivery/rules"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 )
 
@@ -16,6 +17,8 @@ type Snapshot struct {
 	Locals *enqueue.Locals
 	// Blocklist is who may not connect or send.
 	Blocklist *enqueue.Blocklist
+	// Suppressions are the recipients that get no mail.
+	Suppressions *rules.Suppressions
 	// Names are what local addresses are called in greetings and EHLO.
 	Names map[netip.Addr]string
 
@@ -35,11 +38,12 @@ func (s *Snapshot) Name(local netip.Addr) string { return s.Names[local.Unmap().
 // Compile makes a snapshot of rows. What cannot be used of them is in Broken.
 func Compile(rows *settings.Rows) *Snapshot {
 	s := &Snapshot{
-		Locals:    &enqueue.Locals{},
-		Blocklist: &enqueue.Blocklist{},
-		Names:     make(map[netip.Addr]string, len(rows.MTANames)),
-		Rows:      rows,
-		Broken:    append([]settings.Broken(nil), rows.Broken...),
+		Locals:       &enqueue.Locals{},
+		Blocklist:    &enqueue.Blocklist{},
+		Suppressions: &rules.Suppressions{},
+		Names:        make(map[netip.Addr]string, len(rows.MTANames)),
+		Rows:         rows,
+		Broken:       append([]settings.Broken(nil), rows.Broken...),
 	}
 	for _, r := range rows.Locals {
 		if r.Enabled {
@@ -49,6 +53,13 @@ func Compile(rows *settings.Rows) *Snapshot {
 	for _, r := range rows.Blocklist {
 		if r.Enabled {
 			s.check("blocklist", r.ID, s.Blocklist.Add(r.Value, int(r.Code), r.Description))
+		}
+	}
+	s.Suppressions.Reserve(len(rows.Suppressions))
+	for _, r := range rows.Suppressions {
+		if r.Enabled {
+			why := rules.Suppression{Code: int(r.Code), Status: r.Extended, Description: r.Description}
+			s.check("suppressions", r.ID, s.Suppressions.Add(r.Value, r.Type, why))
 		}
 	}
 	for _, r := range rows.MTANames {

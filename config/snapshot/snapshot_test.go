@@ -35,6 +35,11 @@ func TestCompile(t *testing.T) {
 			{ID: 4, Value: "192.0.2.300", Code: 200, Enabled: true},
 			{ID: 5, Value: "198.51.100.1"},
 		},
+		Suppressions: []settings.Suppression{
+			{ID: 1, Value: "gone@example.net", Type: "address", Code: 550, Enabled: true},
+			{ID: 2, Value: "off.test", Type: "domain"},
+			{ID: 3, Value: "nonsense", Type: "address", Enabled: true},
+		},
 		MTANames: []settings.MTAName{
 			{ID: 1, LocalIP: "203.0.113.1", Name: "out1.example.com"},
 			{ID: 2, LocalIP: "::ffff:203.0.113.2", Name: "out2.example.com"},
@@ -52,6 +57,10 @@ func TestCompile(t *testing.T) {
 	require.NotNil(t, reply)
 	require.Equal(t, 550, reply.Code)
 	require.Contains(t, reply.Message, "No thanks")
+	_, listed := s.Suppressions.Find("gone@example.net")
+	require.True(t, listed)
+	_, listed = s.Suppressions.Find("x@off.test")
+	require.False(t, listed, "a row that is not enabled")
 	require.Equal(t, "out1.example.com", s.Name(netip.MustParseAddr("::ffff:203.0.113.1")))
 	require.Equal(t, "out2.example.com", s.Name(netip.MustParseAddr("203.0.113.2")))
 
@@ -60,7 +69,7 @@ func TestCompile(t *testing.T) {
 		broken = append(broken, fmt.Sprint(b.Table, b.ID))
 		require.NotEmpty(t, b.Reason)
 	}
-	require.ElementsMatch(t, []string{"routes9", "locals3", "locals5", "blocklist3", "blocklist4", "mtanames3", "mtanames4"}, broken)
+	require.ElementsMatch(t, []string{"routes9", "locals3", "locals5", "blocklist3", "blocklist4", "suppressions3", "mtanames3", "mtanames4"}, broken)
 }
 
 // world is a database that can be switched off.

@@ -1,0 +1,123 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sluicemail/sluice/internal/addr"
+)
+
+// Suppression is why an address gets no mail, and with which result its messages end.
+type Suppression struct {
+	Code        int    // 4yz or 5yz
+	Status      string // enhanced status code
+	Description string
+}
+
+// Suppressions is a list of addresses and domains that get no mail. Case makes no difference, and a domain beyond ASCII is the
+// same as its A-labels. An address counts before its domain; domains under a listed one are not listed.
+//
+// The zero Suppressions is empty. Add must not be called once Find is; Find may be called concurrently. Millions of entries
+// are meant to fit: one costs its text and some 40 bytes.
+type Suppressions struct {
+	entries map[string]uint32 // addresses, and domains with an @ in front, to an index in reasons
+	reasons []Suppression
+	known   map[Suppression]uint32 // of reasons, so that equal ones are kept once
+}
+
+// Reserve makes room for n entries, which saves copying when many are to be added.
+func (s *Suppressions) Reserve(n int) {
+	if s.entries == nil {
+		s.entries = make(map[string]uint32, n)
+	}
+}
+
+// Add adds an address (type "address") or a domain (type "domain"). A zero code stands for 550, an empty status for 5.1.1, an
+// empty description for a text of ours. Of equal entries the first counts. An error tells what is wrong; nothing is added then.
+func (s *Suppressions) Add(value, typ string, why Suppression) error {
+	key, err := suppressionKey(strings.TrimSpace(value), typ)
+	if err != nil {
+		return err
+	}
+	if why.Code == 0 {
+		why.Code = 550
+	}
+	if why.Code < 400 || why.Code > 599 {
+		return fmt.Errorf("code %d: expected one from 400 to 599, or 0", why.Code)
+	}
+	if why.Status == "" {
+		why.Status = fmt.Sprintf("%d.1.1", why.Code/100)
+	}
+	if why.Description == "" {
+		why.Description = "the recipient is on the suppression list"
+	}
+	s.Reserve(0)
+	if _, listed := s.entries[key]; !listed {
+		s.entries[key] = s.reason(why)
+	}
+	return nil
+}
+
+func suppressionKey(value, typ string) (string, error) {
+	switch typ {
+	case "address":
+		local, domain := addr.Split(value)
+		if local == "" || !addr.Valid(value, addr.Loose|addr.UTF8) {
+			return "", fmt.Errorf("value %q: expected a mail address", value)
+		}
+		return strings.ToLower(local) + "@" + addr.Fold(domain), nil
+	case "domain":
+		domain := addr.Fold(strings.TrimPrefix(value, "@"))
+		if !addr.ValidDomain(domain, addr.Loose|addr.UTF8) {
+			return "", fmt.Errorf("value %q: expected a domain", value)
+		}
+		return "@" + domain, nil
+	}
+	return "", fmt.Errorf("type %q: expected address or domain", typ)
+}
+
+// reason returns the index of why, which is remembered once.
+func (s *Suppressions) reason(why Suppression) uint32 {
+	i, known := s.known[why]
+	if !known {
+		if s.known == nil {
+			s.known = make(map[Suppression]uint32)
+		}
+		i = uint32(len(s.reasons))
+		s.reasons = append(s.reasons, why)
+		s.known[why] = i
+	}
+	return i
+}
+
+// Find returns why a recipient gets no mail; ok is false when nothing is against it. It allocates nothing for an address in
+// lower case and ASCII.
+func (s *Suppressions) Find(recipient string) (why Suppression, ok bool) {
+	if len(s.entries) == 0 {
+		return Suppression{}, false
+	}
+	recipient = fold(recipient)
+	if i, listed := s.entries[recipient]; listed {
+		return s.reasons[i], true
+	}
+	if at := strings.LastIndexByte(recipient, '@'); at >= 0 {
+		if i, listed := s.entries[recipient[at:]]; listed {
+			return s.reasons[i], true
+		}
+	}
+	return Suppression{}, false
+}
+
+// Len returns the number of entries.
+func (s *Suppressions) Len() int { return len(s.entries) }
+
+// fold returns an address as the list has it.
+func fold(address string) string {
+	for i := range len(address) {
+		if c := address[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
+			local, domain := addr.Split(address)
+			return strings.ToLower(local) + "@" + addr.Fold(domain)
+		}
+	}
+	return address
+}

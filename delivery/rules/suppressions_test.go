@@ -1,0 +1,89 @@
+package rules_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/delivery/rules"
+)
+
+func TestSuppressions(t *testing.T) {
+	var s rules.Suppressions
+	_, ok := s.Find("anybody@example.com")
+	require.False(t, ok, "an empty list")
+
+	gone := rules.Suppression{Code: 551, Status: "5.1.6", Description: "moved away"}
+	require.NoError(t, s.Add("Joe@Example.com", "address", gone))
+	require.NoError(t, s.Add("example.org", "domain", rules.Suppression{}))
+	require.NoError(t, s.Add("bücher.example", "domain", rules.Suppression{Code: 450}))
+	require.NoError(t, s.Add("vip@example.org", "address", gone))
+	require.NoError(t, s.Add("joe@example.com", "address", rules.Suppression{Code: 450}), "listed already: the first counts")
+	require.Equal(t, 4, s.Len())
+
+	for recipient, want := range map[string]int{
+		"joe@example.com":           551,
+		"JOE@EXAMPLE.COM":           551,
+		"jane@example.com":          0,
+		"anybody@example.org":       550,
+		"vip@example.org":           551,
+		"anybody@sub.example.org":   0,
+		"x@BÜCHER.example":          450,
+		"x@xn--bcher-kva.example":   450,
+		"example.org":               0,
+		"":                          0,
+		"\"odd@example.org\"@other": 0,
+	} {
+		why, ok := s.Find(recipient)
+		require.Equal(t, want != 0, ok, recipient)
+		require.Equal(t, want, why.Code, recipient)
+	}
+	why, _ := s.Find("x@example.org")
+	require.Equal(t, rules.Suppression{Code: 550, Status: "5.1.1", Description: "the recipient is on the suppression list"}, why)
+}
+
+func TestSuppressionsThatMakeNoSense(t *testing.T) {
+	var s rules.Suppressions
+	for _, c := range []struct {
+		value, typ, want string
+		code             int
+	}{
+		{"not an address", "address", "expected a mail address", 0},
+		{"@example.com", "address", "expected a mail address", 0},
+		{"two words", "domain", "expected a domain", 0},
+		{"a@b.c", "person", "expected address or domain", 0},
+		{"a@b.c", "address", "from 400 to 599", 250},
+	} {
+		require.ErrorContains(t, s.Add(c.value, c.typ, rules.Suppression{Code: c.code}), c.want)
+	}
+	require.Zero(t, s.Len())
+}
+
+func ExampleSuppressions() {
+	var s rules.Suppressions
+	s.Add("gone@example.com", "address", rules.Suppression{Code: 550, Status: "5.1.1", Description: "asked us to stop"})
+	why, found := s.Find("gone@example.com")
+	fmt.Println(found, why.Code, why.Description)
+	// Output: true 550 asked us to stop
+}
+
+// BenchmarkFind looks for addresses among a million, half of which are there.
+func BenchmarkFind(b *testing.B) {
+	var s rules.Suppressions
+	s.Reserve(1_000_000)
+	ask := make([]string, 4096)
+	for i := range 1_000_000 {
+		if err := s.Add("user"+strconv.Itoa(i)+"@example.com", "address", rules.Suppression{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range ask {
+		ask[i] = "user" + strconv.Itoa(i*487) + "@example.com"
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		s.Find(ask[i%len(ask)])
+	}
+}
