@@ -44,6 +44,9 @@ type Engine struct {
 	// Finish makes of a message's mail what goes over the wire (signatures, edited header). It is called by the
 	// connection just before the mail is sent. Nil: the mail goes as it is.
 	Finish func(context.Context, *queue.Message) (queue.Body, error)
+	// Suppressed tells whether a recipient gets no mail, and with which code, status and description its message fails. It is
+	// asked for every message and must not block. Nil: everybody gets mail.
+	Suppressed func(recipient string) (code int, status, description string, suppressed bool)
 
 	once     sync.Once
 	ctx      context.Context // ends when everything must break off

@@ -66,6 +66,11 @@ func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
 	if text := e.invalid(m); text != "" {
 		return queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text}, false
 	}
+	if e.Suppressed != nil {
+		if code, status, text, suppressed := e.Suppressed(m.Recipient); suppressed {
+			return queue.Result{State: queue.StateSuppression, Result: queue.Error, Code: code, Status: status, Description: text}, false
+		}
+	}
 	return missing(m)
 }
 

@@ -37,6 +37,8 @@ func TestMailThatIsNotTried(t *testing.T) {
 		{"loose envelope", func(m *queue.Message) { m.Envelope = "se..nder@example.com" }, func(e *delivery.Engine) { e.LooseEnvelope = true }, "sent", ""},
 		{"null sender", func(m *queue.Message) { m.Envelope = "" }, nil, "sent", ""},
 		{"non-ASCII recipient", func(m *queue.Message) { m.Recipient = "käthe@bücher.example" }, nil, "sent", ""},
+		{"suppressed", nothing, suppress("someone@example.com"), "suppression/error 551", "asked us to stop"},
+		{"somebody else is suppressed", nothing, suppress("another@example.com"), "sent", ""},
 		{"no mail", func(m *queue.Message) { m.Body = nil }, nil, "process/invalid 554", "expected a mail"},
 		{"mail in a store", func(m *queue.Message) { m.Body, m.Key = nil, "k1" }, nil, "storage/error 554", `"k1"`},
 		{"mail to be composed", func(m *queue.Message) { m.Body, m.Compose = nil, json.RawMessage(`{"text":"x"}`) }, nil, "responsive/error 554", "object"},
@@ -366,4 +368,15 @@ func TestSecurityKeepsConnectionsApart(t *testing.T) {
 		require.Equal(t, map[string]int{"": 1, "required": 1, "verified a.test": 1, "verified b.test": 1}, names)
 		require.Equal(t, 6, w.stats("success").Ready)
 	})
+}
+
+func nothing(*queue.Message) {}
+
+// suppress has the engine send nothing to one address.
+func suppress(address string) func(*delivery.Engine) {
+	return func(e *delivery.Engine) {
+		e.Suppressed = func(recipient string) (int, string, string, bool) {
+			return 551, "5.7.1", "asked us to stop", recipient == address
+		}
+	}
 }

@@ -99,6 +99,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 		Hostname:       heloName(cfg),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
+		Suppressed:     a.suppressed,
 		Prefetch:       prefetch,
 		PathQueue:      cfg.DomainMaxQueue,
 		Lookups:        cfg.DNSCapacity,

@@ -52,6 +52,12 @@ func settingsCache(cfg *config.Config) string {
 	return filepath.Join(queueDir(cfg), "settings-"+hex.EncodeToString(sum[:8])+".cache")
 }
 
+// suppressed looks a recipient up in the suppression list.
+func (a *app) suppressed(recipient string) (code int, status, description string, suppressed bool) {
+	why, suppressed := a.settings.Current().Suppressions.Find(recipient)
+	return why.Code, why.Status, why.Description, suppressed
+}
+
 func databaseOpener(cfg *config.Config, opts settings.Options) func(context.Context) (*settings.DB, error) {
 	return func(ctx context.Context) (*settings.DB, error) {
 		return settings.Open(ctx, cfg.DatabaseAddress, opts)

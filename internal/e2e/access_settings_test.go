@@ -271,3 +271,25 @@ func TestDatabaseAddresses(t *testing.T) {
 		require.NotContains(t, d.log.String(), "hunter2")
 	}
 }
+
+// TestSuppressions sends nothing to a listed address or domain, and says why; others get their mail.
+func TestSuppressions(t *testing.T) {
+	t.Parallel()
+	set, db := sqlite(t)
+	insert(t, db,
+		store.Suppression{Value: "gone@sink.test", Type: "address", Code: 551, Extended: "5.7.1", Description: "asked us to stop", Enabled: true},
+		store.Suppression{Value: "closed.test", Type: "domain", Code: 550, Enabled: true})
+	k := newKeeper(t, &smtptest.Sink{})
+	file, logged := sendLog(t)
+	d := start(t, k.settings().with(set).with(logged))
+	d.submit(t, "a@client.test", "gone@sink.test", letters)
+	d.submit(t, "a@client.test", "who@closed.test", letters)
+	d.submit(t, "a@client.test", "here@sink.test", letters)
+	k.await(t, 1)
+	gone := awaitAttempts(t, file, "gone@sink.test", 1)[0].last()
+	require.Equal(t, "suppression/error", gone.pair())
+	require.Equal(t, "asked us to stop", gone.Description)
+	require.Equal(t, 551, gone.Code)
+	require.Equal(t, "suppression/error", awaitAttempts(t, file, "who@closed.test", 1)[0].last().pair())
+	require.Equal(t, "message/accepted", awaitAttempts(t, file, "here@sink.test", 1)[0].last().pair())
+}
