@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
@@ -89,7 +90,7 @@ func (e *Engine) init() {
 			e.Throttle = throttle.Unlimited
 		}
 		if e.Slots == nil {
-			e.Slots = newSlots(1000)
+			e.Slots = make(semaphore.Semaphore, 1000)
 		}
 		if e.Monitor == nil {
 			e.Monitor = monitor.Discard

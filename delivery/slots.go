@@ -159,31 +159,3 @@ func (s *starved) yields(c *connection, idle bool) bool {
 	n := s.need.Load()
 	return n != nil && n.p != c.p && (idle || s.asks(c)) && s.need.CompareAndSwap(n, nil)
 }
-
-// slots is the limit of an engine that was given none.
-type slots chan struct{}
-
-func newSlots(n int) slots { return make(slots, n) }
-
-// Acquire waits for a slot.
-func (s slots) Acquire(ctx context.Context) error {
-	select {
-	case s <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// TryAcquire takes a slot if there is one.
-func (s slots) TryAcquire() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// Release gives a slot back.
-func (s slots) Release() { <-s }

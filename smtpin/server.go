@@ -12,6 +12,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
@@ -130,29 +131,6 @@ type Resolver interface {
 	LookupAddr(ctx context.Context, addr string) ([]string, error)
 }
 
-// semaphore is Slots of a fixed number.
-type semaphore chan struct{}
-
-func (s semaphore) Acquire(ctx context.Context) error {
-	select {
-	case s <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (s semaphore) TryAcquire() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s semaphore) Release() { <-s }
-
 // start prepares the server for its first connection. The caller holds mu.
 func (s *Server) start() {
 	if s.started {
@@ -165,7 +143,7 @@ func (s *Server) start() {
 	s.clients = make(map[netip.Addr]int)
 	s.slots = s.Slots
 	if s.slots == nil {
-		s.slots = make(semaphore, 1000)
+		s.slots = make(semaphore.Semaphore, 1000)
 	}
 }
 

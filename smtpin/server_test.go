@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
 )
 
@@ -325,7 +326,7 @@ func TestShutdownGivesUp(t *testing.T) {
 }
 
 func TestSlots(t *testing.T) {
-	s := &Server{Backend: &recorder{}, Slots: make(semaphore, 1)}
+	s := &Server{Backend: &recorder{}, Slots: make(semaphore.Semaphore, 1)}
 	address := serve(t, s, nil)
 	first := dial(t, address)
 	first.expect("", "220")
@@ -346,7 +347,7 @@ func TestSlots(t *testing.T) {
 }
 
 func TestBusyReject(t *testing.T) {
-	address := serve(t, &Server{Backend: &recorder{}, Slots: make(semaphore, 1), Busy: BusyReject}, nil)
+	address := serve(t, &Server{Backend: &recorder{}, Slots: make(semaphore.Semaphore, 1), Busy: BusyReject}, nil)
 	first := dial(t, address)
 	first.expect("", "220")
 	second := dial(t, address)

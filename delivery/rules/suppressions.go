@@ -61,11 +61,10 @@ func (s *Suppressions) Add(value, typ string, why Suppression) error {
 func suppressionKey(value, typ string) (string, error) {
 	switch typ {
 	case "address":
-		local, domain := addr.Split(value)
-		if local == "" || !addr.Valid(value, addr.Loose|addr.UTF8) {
+		if local, _ := addr.Split(value); local == "" || !addr.Valid(value, addr.Loose|addr.UTF8) {
 			return "", fmt.Errorf("value %q: expected a mail address", value)
 		}
-		return strings.ToLower(local) + "@" + addr.Fold(domain), nil
+		return addr.FoldAddress(value), nil
 	case "domain":
 		domain := addr.Fold(strings.TrimPrefix(value, "@"))
 		if !addr.ValidDomain(domain, addr.Loose|addr.UTF8) {
@@ -96,7 +95,7 @@ func (s *Suppressions) Find(recipient string) (why Suppression, ok bool) {
 	if len(s.entries) == 0 {
 		return Suppression{}, false
 	}
-	recipient = fold(recipient)
+	recipient = addr.FoldAddress(recipient)
 	if i, listed := s.entries[recipient]; listed {
 		return s.reasons[i], true
 	}
@@ -110,14 +109,3 @@ func (s *Suppressions) Find(recipient string) (why Suppression, ok bool) {
 
 // Len returns the number of entries.
 func (s *Suppressions) Len() int { return len(s.entries) }
-
-// fold returns an address as the list has it.
-func fold(address string) string {
-	for i := range len(address) {
-		if c := address[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
-			local, domain := addr.Split(address)
-			return strings.ToLower(local) + "@" + addr.Fold(domain)
-		}
-	}
-	return address
-}

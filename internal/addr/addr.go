@@ -80,6 +80,28 @@ func Fold(domain string) string {
 	return strings.ToLower(domain)
 }
 
+// FoldAddress returns an address as lists of addresses compare them: both sides in lower case, the domain as Fold has it. It
+// allocates nothing for one in lower case and ASCII.
+func FoldAddress(address string) string {
+	if lowerASCII(address) {
+		return address
+	}
+	local, domain := Split(address)
+	if domain == "" {
+		return strings.ToLower(address)
+	}
+	return strings.ToLower(local) + "@" + Fold(domain)
+}
+
+func lowerASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
 // Valid reports whether Parse accepts an address.
 func Valid(address string, mode Mode) bool {
 	_, _, err := Parse(address, mode)

@@ -54,7 +54,7 @@ func (b *Blocklist) Add(value string, code int, description string) error {
 	sender := strings.TrimPrefix(value, "@")
 	switch {
 	case strings.Contains(sender, "@"):
-		sender = foldAddress(sender)
+		sender = addr.FoldAddress(sender)
 		if !addr.Valid(sender, addr.Loose|addr.UTF8) {
 			return fmt.Errorf("%q: expected a mail address", value)
 		}
@@ -138,7 +138,7 @@ func (b *Blocklist) Sender(address string) *smtp.SMTPError {
 	if len(b.senders) == 0 {
 		return nil
 	}
-	address = foldAddress(address)
+	address = addr.FoldAddress(address)
 	if reply := b.senders[address]; reply != nil {
 		return reply
 	}

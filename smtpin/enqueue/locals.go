@@ -57,7 +57,7 @@ func add(set *map[string]struct{}, s string) {
 
 // Contains reports whether a pattern matches an address. It may be the Local of a Backend.
 func (l *Locals) Contains(address string) bool {
-	address = foldAddress(address)
+	address = addr.FoldAddress(address)
 	if _, ok := l.exact[address]; ok {
 		return true
 	}
@@ -76,31 +76,10 @@ func (l *Locals) Contains(address string) bool {
 	return false
 }
 
-// foldAddress returns an address as lists of addresses have it. It allocates nothing for one in lower case and ASCII.
-func foldAddress(address string) string {
-	if lowerASCII(address) {
-		return address
-	}
-	local, domain := addr.Split(address)
-	if domain == "" {
-		return strings.ToLower(address)
-	}
-	return strings.ToLower(local) + "@" + addr.Fold(domain)
-}
-
-// foldPattern is foldAddress for what may be part of an address, or have wildcards.
+// foldPattern is addr.FoldAddress for what may be part of an address, or have wildcards.
 func foldPattern(text string) string {
 	if strings.Contains(text, "@") {
-		return foldAddress(text)
+		return addr.FoldAddress(text)
 	}
 	return strings.ToLower(text)
-}
-
-func lowerASCII(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
-			return false
-		}
-	}
-	return true
 }
