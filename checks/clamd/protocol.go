@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/internal/printable"
 )
 
 var errNonsense = errors.New("clamd answered nonsense")
@@ -112,7 +113,7 @@ func parseAnswer(line string) (answer, error) {
 		if strings.Contains(text, "size limit exceeded") {
 			return answer{kind: tooLarge}, nil
 		}
-		return answer{kind: failed, text: printable(text)}, nil
+		return answer{kind: failed, text: printable.Text(text, 200)}, nil
 	}
 	text, ok := strings.CutPrefix(line, "stream: ")
 	if text == "OK" && ok {
@@ -120,9 +121,9 @@ func parseAnswer(line string) (answer, error) {
 	}
 	name, virus := strings.CutSuffix(text, " FOUND")
 	if ok && virus && strings.TrimSpace(name) != "" {
-		return answer{kind: found, text: printable(strings.TrimSpace(name))}, nil
+		return answer{kind: found, text: printable.Text(strings.TrimSpace(name), 200)}, nil
 	}
-	return answer{}, fmt.Errorf("%w: %q", errNonsense, printable(line))
+	return answer{}, fmt.Errorf("%w: %q", errNonsense, printable.Text(line, 200))
 }
 
 // version is what clamd says about itself.
@@ -136,25 +137,12 @@ type version struct {
 func parseVersion(line string) (version, error) {
 	parts := strings.SplitN(strings.TrimSpace(line), "/", 3)
 	if !strings.HasPrefix(parts[0], "ClamAV ") {
-		return version{}, fmt.Errorf("%w: %q", errNonsense, printable(line))
+		return version{}, fmt.Errorf("%w: %q", errNonsense, printable.Text(line, 200))
 	}
-	v := version{engine: printable(parts[0])}
+	v := version{engine: printable.Text(parts[0], 200)}
 	if len(parts) == 3 {
-		v.signatures = printable(parts[1])
+		v.signatures = printable.Text(parts[1], 200)
 		v.dated, _ = time.Parse("Mon Jan _2 15:04:05 2006", strings.TrimSpace(parts[2]))
 	}
 	return v, nil
-}
-
-// printable makes a text for people of what came from outside.
-func printable(s string) string {
-	if len(s) > 200 {
-		s = s[:200] + "..."
-	}
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return '?'
-		}
-		return c
-	}, s)
 }

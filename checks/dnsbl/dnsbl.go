@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/internal/printable"
 )
 
 // Name is what the check is called in results.
@@ -134,7 +135,7 @@ func (c *Checker) ask(ctx context.Context, zone *Zone, prefix string) *checks.Re
 	r := listing(zone, codes)
 	if c.Texts {
 		if texts, err := resolver.LookupTXT(ctx, name+"."); err == nil && len(texts) > 0 {
-			r.Reason = printable(texts[0])
+			r.Reason = printable.Text(texts[0], 200)
 		}
 	}
 	return r
@@ -194,17 +195,4 @@ func reversed(addr netip.Addr) string {
 		name = append(name, hexDigits[b&15], '.', hexDigits[b>>4], '.')
 	}
 	return string(name)
-}
-
-// printable makes a short text for people of what came from outside.
-func printable(s string) string {
-	if len(s) > 200 {
-		s = s[:200] + "..."
-	}
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return '?'
-		}
-		return c
-	}, s)
 }

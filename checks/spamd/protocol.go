@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/internal/printable"
 )
 
 // request is the head of what is sent. headers are whole lines.
@@ -30,7 +31,7 @@ const maxUser = 1024
 // valid checks that the user's name is one line of a reasonable length.
 func (r request) valid() error {
 	if len(r.user) > maxUser || strings.ContainsAny(r.user, "\r\n\x00") {
-		return fmt.Errorf("spamd cannot have a user %q", printable(r.user))
+		return fmt.Errorf("spamd cannot have a user %q", printable.Text(r.user, 100))
 	}
 	return nil
 }
@@ -122,10 +123,10 @@ func readReply(conn io.Reader) (reply, error) {
 	number, text, _ := strings.Cut(rest, " ")
 	code, err := strconv.Atoi(number)
 	if !strings.HasPrefix(protocol, "SPAMD/") || err != nil || code < 0 {
-		return reply{}, nonsense("%s", printable(line))
+		return reply{}, nonsense("%s", printable.Text(line, 100))
 	}
 	if code != 0 {
-		return reply{}, &AnswerError{Code: code, Text: printable(text)}
+		return reply{}, &AnswerError{Code: code, Text: printable.Text(text, 100)}
 	}
 	var r reply
 	if r.headers, err = in.ReadMIMEHeader(); err != nil {
@@ -141,7 +142,7 @@ func readReply(conn io.Reader) (reply, error) {
 	if length := r.header("Content-length"); length != "" {
 		n, err := strconv.Atoi(strings.TrimSpace(length))
 		if err != nil || n < 0 {
-			return reply{}, nonsense("Content-length: %s", printable(length))
+			return reply{}, nonsense("Content-length: %s", printable.Text(length, 100))
 		}
 		if n > len(body) {
 			return reply{}, fmt.Errorf("reading spamd's answer: %w: %d of %d bytes", io.ErrUnexpectedEOF, len(body), n)
@@ -158,7 +159,7 @@ func (r reply) score() (Score, error) {
 	word, numbers, ok := strings.Cut(line, ";")
 	points, limit, ok2 := strings.Cut(numbers, "/")
 	if !ok || !ok2 {
-		return Score{}, nonsense("Spam: %s", printable(line))
+		return Score{}, nonsense("Spam: %s", printable.Text(line, 100))
 	}
 	var s Score
 	switch strings.ToLower(strings.TrimSpace(word)) {
@@ -166,17 +167,17 @@ func (r reply) score() (Score, error) {
 		s.Spam = true
 	case "false", "no":
 	default:
-		return Score{}, nonsense("Spam: %s", printable(line))
+		return Score{}, nonsense("Spam: %s", printable.Text(line, 100))
 	}
 	var err, err2 error
 	s.Score, err = number(points)
 	s.Threshold, err2 = number(limit)
 	if err != nil || err2 != nil {
-		return Score{}, nonsense("Spam: %s", printable(line))
+		return Score{}, nonsense("Spam: %s", printable.Text(line, 100))
 	}
 	for _, symbol := range strings.FieldsFunc(r.body, func(c rune) bool { return c == ',' || c <= ' ' }) {
 		if len(s.Symbols) == maxSymbols || !isSymbol(symbol) {
-			return Score{}, nonsense("symbols: %s", printable(symbol))
+			return Score{}, nonsense("symbols: %s", printable.Text(symbol, 100))
 		}
 		s.Symbols = append(s.Symbols, symbol)
 	}
@@ -214,18 +215,5 @@ func (r reply) version() string {
 	if end := strings.IndexAny(text, "(;"); end >= 0 {
 		text = text[:end]
 	}
-	return printable(strings.TrimSpace(text))
-}
-
-// printable makes a short text for people of what came from outside.
-func printable(s string) string {
-	if len(s) > 100 {
-		s = s[:100] + "..."
-	}
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return '?'
-		}
-		return c
-	}, s)
+	return printable.Text(strings.TrimSpace(text), 100)
 }
