@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
@@ -37,11 +38,11 @@ func TestBackEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			set := settings{"smtp-auth": url(t)}
+			set := mtatest.Settings{"smtp-auth": url(t)}
 			if set["smtp-auth"] == "" {
-				set = settings{"smtp-username": user, "smtp-password": password}
+				set = mtatest.Settings{"smtp-username": user, "smtp-password": password}
 			}
-			tryLogins(t, start(t, kept.with(set)), user, password)
+			tryLogins(t, mtatest.Start(t, mtatest.Kept.With(set)), user, password)
 		})
 	}
 }
@@ -50,28 +51,28 @@ func TestBackEnds(t *testing.T) {
 func TestLinuxUser(t *testing.T) {
 	t.Parallel()
 	name := linuxUser(t, "geheim 17")
-	tryLogins(t, start(t, kept.with(settings{"smtp-auth": "users://nobody," + name[:len(name)-1] + "*"})), name, "geheim 17")
-	other := start(t, nowhere.with(settings{"smtp-auth": "users://somebodyelse"}))
-	c := other.talk(t)
-	c.command("EHLO client.test", 250)
-	c.login(name, "geheim 17", 535)
+	tryLogins(t, mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": "users://nobody," + name[:len(name)-1] + "*"})), name, "geheim 17")
+	other := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "users://somebodyelse"}))
+	c := other.Talk(t)
+	c.Command("EHLO client.test", 250)
+	c.Login(name, "geheim 17", 535)
 }
 
 // tryLogins logs in with the right password, and tries others; a message bears the user's name.
-func tryLogins(t testing.TB, d *daemon, user, password string) {
+func tryLogins(t testing.TB, d *mtatest.Daemon, user, password string) {
 	t.Helper()
-	c := d.talk(t)
-	c.command("EHLO client.test", 250)
+	c := d.Talk(t)
+	c.Command("EHLO client.test", 250)
 	for _, wrong := range []string{"", password + "x", "*"} {
-		require.Contains(t, c.login(user, wrong, 535), "5.7.8")
+		require.Contains(t, c.Login(user, wrong, 535), "5.7.8")
 	}
-	c.login("nobody", password, 535)
-	require.Contains(t, c.login(user, password, 235), "2.7.0")
-	c.mail("a@client.test", "b@sink.test", letters, 250)
-	c.command("QUIT", 221)
-	m := stored(t, d.stopped(t), "inbox", 1)[0]
+	c.Login("nobody", password, 535)
+	require.Contains(t, c.Login(user, password, 235), "2.7.0")
+	c.Mail("a@client.test", "b@sink.test", mtatest.Letters, 250)
+	c.Command("QUIT", 221)
+	m := mtatest.Stored(t, d.Stopped(t), "inbox", 1)[0]
 	require.Equal(t, user, m.Connection.User)
-	require.NotContains(t, d.log.String(), password)
+	require.NotContains(t, d.Log.String(), password)
 }
 
 // TestBackEndsThatCannotTell has back ends that are down, or fail: 454, and never a login.
@@ -80,19 +81,19 @@ func TestBackEndsThatCannotTell(t *testing.T) {
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }))
 	t.Cleanup(broken.Close)
 	for name, url := range map[string]string{
-		"ldap":   "ldap://127.0.0.1:" + freePort(t) + "/" + testserver.LDAPBase,
-		"radius": "radius://mx:secret@127.0.0.1:" + freePort(t) + "?timeout=1s",
+		"ldap":   "ldap://127.0.0.1:" + mtatest.FreePort(t) + "/" + testserver.LDAPBase,
+		"radius": "radius://mx:secret@127.0.0.1:" + mtatest.FreePort(t) + "?timeout=1s",
 		"http":   broken.URL,
 		"exec":   "exec://" + script(t, "kill -9 $$"),
 		"slow":   "exec://" + script(t, "exec sleep 60") + "?timeout=1s",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := start(t, nowhere.with(settings{"smtp-auth": url})).talk(t)
-			c.command("EHLO client.test", 250)
-			require.Contains(t, c.login("joe", "geheim", 454), "4.7.0")
-			c.command("MAIL FROM:<a@client.test>", 250)
-			c.command("RCPT TO:<b@sink.test>", 530)
+			c := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": url})).Talk(t)
+			c.Command("EHLO client.test", 250)
+			require.Contains(t, c.Login("joe", "geheim", 454), "4.7.0")
+			c.Command("MAIL FROM:<a@client.test>", 250)
+			c.Command("RCPT TO:<b@sink.test>", 530)
 		})
 	}
 }
@@ -102,14 +103,14 @@ func TestDirectoryRestarts(t *testing.T) {
 	testserver.Need(t, "slapd")
 	t.Parallel()
 	server := directory(t, "joe", "geheim")
-	c := start(t, nowhere.with(settings{"smtp-auth": "ldap://" + server.Address + "/" + testserver.LDAPBase})).talk(t)
-	c.command("EHLO client.test", 250)
-	c.login("joe", "wrong", 535)
+	c := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "ldap://" + server.Address + "/" + testserver.LDAPBase})).Talk(t)
+	c.Command("EHLO client.test", 250)
+	c.Login("joe", "wrong", 535)
 	server.Stop()
-	c.login("joe", "geheim", 454)
+	c.Login("joe", "geheim", 454)
 	server.Start()
-	c.login("joe", "wrong", 535)
-	c.login("joe", "geheim", 235)
+	c.Login("joe", "wrong", 535)
+	c.Login("joe", "geheim", 235)
 }
 
 // TestWrongLoginSettings refuses a start with a login URL that makes no sense, and does not show what is in it.
@@ -122,11 +123,11 @@ func TestWrongLoginSettings(t *testing.T) {
 		"exec:///nowhere/login":                  "/nowhere/login",
 		"radius://mx:hunter2@127.0.0.1?unknow=1": "unknow",
 	} {
-		p := launch(t, settings{"smtp-ip": "127.0.0.1", "smtp-port": freePort(t), "smtp-auth": url, "queue-address": "disk://" + t.TempDir() + "/queue"})
-		require.Equal(t, 78, p.exit(t, patience), url)
-		require.Contains(t, p.log.String(), "smtp-auth")
-		require.Contains(t, p.log.String(), want)
-		require.NotContains(t, p.log.String(), "hunter2")
+		p := mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t), "smtp-auth": url, "queue-address": "disk://" + t.TempDir() + "/queue"})
+		require.Equal(t, 78, p.Exit(t, mtatest.Patience), url)
+		require.Contains(t, p.Log.String(), "smtp-auth")
+		require.Contains(t, p.Log.String(), want)
+		require.NotContains(t, p.Log.String(), "hunter2")
 	}
 }
 
@@ -216,7 +217,7 @@ func linuxUser(t testing.TB, password string) string {
 // changeUsers runs a program that locks /etc/passwd, which others may hold at the moment.
 func changeUsers(t testing.TB, program string, args ...string) {
 	t.Helper()
-	eventually(t, program, func() bool {
+	mtatest.Eventually(t, program, func() bool {
 		out, err := exec.Command(testserver.Find(program), args...).CombinedOutput()
 		if err != nil && !strings.Contains(string(out), "try again later") {
 			t.Errorf("%s: %v: %s", program, err, out)

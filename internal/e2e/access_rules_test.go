@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	store "github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
@@ -18,8 +19,8 @@ import (
 // switched off.
 func TestBlockedClients(t *testing.T) {
 	t.Parallel()
-	set, db := sqlite(t)
-	insert(t, db,
+	set, db := mtatest.SQLite(t)
+	mtatest.Insert(t, db,
 		store.Block{Value: "127.0.0.66", Enabled: true},
 		store.Block{Value: "127.0.0.67", Code: 421, Description: "Come back tomorrow", Enabled: true},
 		store.Block{Value: "127.0.1.0/24", Code: 550, Description: "Not from this network", Enabled: true},
@@ -27,61 +28,61 @@ func TestBlockedClients(t *testing.T) {
 		store.Block{Value: "bad@sender.test", Code: 552, Description: "You again", Enabled: true},
 		store.Block{Value: "spam.test", Enabled: true},
 	)
-	d := start(t, nowhere.with(set))
-	connect(t, "127.0.0.66", d.addr).refused(554, "5.7.1")
-	connect(t, "127.0.0.67", d.addr).refused(421, "Come back tomorrow")
-	connect(t, "127.0.1.200", d.addr).refused(550, "Not from this network")
-	connect(t, "127.0.0.68", d.addr).expect(220)
+	d := mtatest.Start(t, mtatest.Nowhere.With(set))
+	mtatest.Connect(t, "127.0.0.66", d.Addr).Refused(554, "5.7.1")
+	mtatest.Connect(t, "127.0.0.67", d.Addr).Refused(421, "Come back tomorrow")
+	mtatest.Connect(t, "127.0.1.200", d.Addr).Refused(550, "Not from this network")
+	mtatest.Connect(t, "127.0.0.68", d.Addr).Expect(220)
 
-	c := connect(t, "127.0.0.1", d.addr)
-	c.greeted()
-	require.Contains(t, c.command("MAIL FROM:<Bad@Sender.test>", 552), "You again")
-	c.command("MAIL FROM:<anybody@spam.test>", 554)
-	c.command("MAIL FROM:<good@sender.test>", 250)
+	c := mtatest.Connect(t, "127.0.0.1", d.Addr)
+	c.Greeted()
+	require.Contains(t, c.Command("MAIL FROM:<Bad@Sender.test>", 552), "You again")
+	c.Command("MAIL FROM:<anybody@spam.test>", 554)
+	c.Command("MAIL FROM:<good@sender.test>", 250)
 
-	d.rewrite(t, settings{"smtp-protection": "false"})
-	d.reload(t)
-	c = connect(t, "127.0.0.66", d.addr)
-	c.greeted()
-	c.command("MAIL FROM:<anybody@spam.test>", 250)
+	d.Rewrite(t, mtatest.Settings{"smtp-protection": "false"})
+	d.Reload(t)
+	c = mtatest.Connect(t, "127.0.0.66", d.Addr)
+	c.Greeted()
+	c.Command("MAIL FROM:<anybody@spam.test>", 250)
 }
 
 // TestRange lets in who is in the range, which may change while mtad runs. Without one that is nobody.
 func TestRange(t *testing.T) {
 	t.Parallel()
-	d := start(t, nowhere.with(settings{"smtp-range": "127.0.0.2;127.0.3.0/24"}))
-	connect(t, "127.0.0.1", d.addr).refused(554, "5.7.1")
-	connect(t, "127.0.0.2", d.addr).expect(220)
-	connect(t, "127.0.3.77", d.addr).expect(220)
-	d.rewrite(t, settings{"smtp-range": "127.0.0.1"})
-	d.reload(t)
-	connect(t, "127.0.0.1", d.addr).expect(220)
-	connect(t, "127.0.0.2", d.addr).refused(554, "5.7.1")
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-range": "127.0.0.2;127.0.3.0/24"}))
+	mtatest.Connect(t, "127.0.0.1", d.Addr).Refused(554, "5.7.1")
+	mtatest.Connect(t, "127.0.0.2", d.Addr).Expect(220)
+	mtatest.Connect(t, "127.0.3.77", d.Addr).Expect(220)
+	d.Rewrite(t, mtatest.Settings{"smtp-range": "127.0.0.1"})
+	d.Reload(t)
+	mtatest.Connect(t, "127.0.0.1", d.Addr).Expect(220)
+	mtatest.Connect(t, "127.0.0.2", d.Addr).Refused(554, "5.7.1")
 
-	d.rewrite(t, settings{"smtp-range": ""})
-	d.reload(t)
-	connect(t, "127.0.0.1", d.addr).refused(554, "5.7.1")
-	d.terminate(t)
-	d = d.again(t)
-	require.Contains(t, d.log.String(), "smtp-range names nobody")
-	connect(t, "127.0.0.1", d.addr).refused(554, "5.7.1")
+	d.Rewrite(t, mtatest.Settings{"smtp-range": ""})
+	d.Reload(t)
+	mtatest.Connect(t, "127.0.0.1", d.Addr).Refused(554, "5.7.1")
+	d.Terminate(t)
+	d = d.Again(t)
+	require.Contains(t, d.Log.String(), "smtp-range names nobody")
+	mtatest.Connect(t, "127.0.0.1", d.Addr).Refused(554, "5.7.1")
 }
 
 // TestRangeOfBothFamilies listens on every address, where clients of IPv4 come in as IPv6 as well: ranges and the block list
 // mean the same clients as ever.
 func TestRangeOfBothFamilies(t *testing.T) {
 	t.Parallel()
-	set, db := sqlite(t)
-	insert(t, db, store.Block{Value: "127.0.0.66", Enabled: true})
-	insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "four.mta.test"}, store.MTAName{LocalIP: "::1", Name: "six.mta.test"})
-	d := start(t, nowhere.with(set).with(settings{"smtp-ip": "", "smtp-range": "127.0.0.0/24;::1"}))
-	require.Equal(t, "four.mta.test", d.greeting(t))
-	connect(t, "127.0.0.66", d.addr).refused(554, "5.7.1")
-	connect(t, "127.0.1.1", d.addr).refused(554, "5.7.1")
-	if l, err := listenTCP("[::1]:0"); err == nil {
+	set, db := mtatest.SQLite(t)
+	mtatest.Insert(t, db, store.Block{Value: "127.0.0.66", Enabled: true})
+	mtatest.Insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "four.mta.test"}, store.MTAName{LocalIP: "::1", Name: "six.mta.test"})
+	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-ip": "", "smtp-range": "127.0.0.0/24;::1"}))
+	require.Equal(t, "four.mta.test", greeting(t, d))
+	mtatest.Connect(t, "127.0.0.66", d.Addr).Refused(554, "5.7.1")
+	mtatest.Connect(t, "127.0.1.1", d.Addr).Refused(554, "5.7.1")
+	if l, err := mtatest.ListenTCP("[::1]:0"); err == nil {
 		l.Close()
-		d.addr = "[::1]:" + d.settings["smtp-port"]
-		require.Equal(t, "six.mta.test", d.greeting(t))
+		d.Addr = "[::1]:" + d.Settings["smtp-port"]
+		require.Equal(t, "six.mta.test", greeting(t, d))
 	}
 }
 
@@ -91,18 +92,18 @@ func TestHAProxy(t *testing.T) {
 	testserver.Need(t, "haproxy")
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "received.json")
-	k := newKeeper(t, &smtptest.Sink{})
-	d := start(t, k.settings().with(settings{"smtp-range": "127.0.0.77", "smtp-proxy": "127.0.0.1", "received-bin-log-file": log}))
-	fronts := testserver.HAProxy(t, d.addr)
+	k := mtatest.NewKeeper(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-range": "127.0.0.77", "smtp-proxy": "127.0.0.1", "received-bin-log-file": log}))
+	fronts := testserver.HAProxy(t, d.Addr)
 	for i, front := range []string{fronts.V1, fronts.V2, fronts.V2TLV} {
-		c := connect(t, "127.0.0.77", front)
-		c.expect(220)
-		c.mail("a@client.test", "b@sink.test", letters, 250)
-		require.Contains(t, string(k.await(t, i+1)[i].Data), "[127.0.0.77]")
-		connect(t, "127.0.0.78", front).refused(554, "5.7.1")
+		c := mtatest.Connect(t, "127.0.0.77", front)
+		c.Expect(220)
+		c.Mail("a@client.test", "b@sink.test", mtatest.Letters, 250)
+		require.Contains(t, string(k.Await(t, i+1)[i].Data), "[127.0.0.77]")
+		mtatest.Connect(t, "127.0.0.78", front).Refused(554, "5.7.1")
 	}
-	eventually(t, "three mails are logged", func() bool { return len(lines(t, log)) == 3 })
-	for _, line := range lines(t, log) {
+	mtatest.Eventually(t, "three mails are logged", func() bool { return len(mtatest.Lines(t, log)) == 3 })
+	for _, line := range mtatest.Lines(t, log) {
 		var m struct{ Connection map[string]any }
 		require.NoError(t, json.Unmarshal([]byte(line), &m))
 		require.Equal(t, "127.0.0.77", m.Connection["remote-ip"])
@@ -113,74 +114,74 @@ func TestHAProxy(t *testing.T) {
 func TestProxyHeaders(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "received.json")
-	d := start(t, nowhere.with(settings{"smtp-proxy": "127.0.0.9/32", "received-bin-log-file": log}))
-	silent := connect(t, proxyAddress, d.addr)
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-proxy": "127.0.0.9/32", "received-bin-log-file": log}))
+	silent := mtatest.Connect(t, mtatest.ProxyAddress, d.Addr)
 	for _, header := range []string{"EHLO client.test\r\n", "PROXY TCP4 none 127.0.0.1 1 2\r\n", "PROXY " + strings.Repeat("x", 200), "\r\n\r\n\x00\r\nQUIT\n\x31\x11\x00\x0c1234"} {
-		c := connect(t, proxyAddress, d.addr)
-		c.raw(header)
-		_, text, err := c.read()
+		c := mtatest.Connect(t, mtatest.ProxyAddress, d.Addr)
+		c.Raw(header)
+		_, text, err := c.Read()
 		require.Error(t, err, "header %q", header)
 		require.Empty(t, text, "header %q", header)
 	}
-	c := connect(t, "127.0.0.77", d.addr)
-	c.raw("PROXY TCP4 127.0.0.1 127.0.0.1 40000 25\r\n")
-	c.expect(220)
-	c.expect(554)
+	c := mtatest.Connect(t, "127.0.0.77", d.Addr)
+	c.Raw("PROXY TCP4 127.0.0.1 127.0.0.1 40000 25\r\n")
+	c.Expect(220)
+	c.Expect(554)
 
-	probe := connect(t, proxyAddress, d.addr)
-	probe.raw("\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00") // LOCAL
-	probe.greeted()
-	probe.say("MAIL FROM:<a@client.test>")
-	code, _ := probe.reply()
+	probe := mtatest.Connect(t, mtatest.ProxyAddress, d.Addr)
+	probe.Raw("\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00") // LOCAL
+	probe.Greeted()
+	probe.Say("MAIL FROM:<a@client.test>")
+	code, _ := probe.Reply()
 	require.NotEqual(t, 250, code, "mail of a health check")
-	require.Empty(t, lines(t, log))
+	require.Empty(t, mtatest.Lines(t, log))
 
-	_, _, err := silent.read() // for five seconds
+	_, _, err := silent.Read() // for five seconds
 	require.Error(t, err)
 }
 
 // TestLoginToRelay asks for a login before mail to strangers, and offers it where a password is safe.
 func TestLoginToRelay(t *testing.T) {
 	t.Parallel()
-	k := newKeeper(t, &smtptest.Sink{})
-	d := start(t, k.settings().with(loginSettings(t, "hardcoded://joe:geheim,ann,sesam")).with(settings{
-		"smtp-range": "0.0.0.0/0", "smtp-proxy": proxyAddress, "default-domain": "default.test"}))
-	c := d.proxied(t, "203.0.113.5")
-	require.False(t, offers(c.greeted(), "AUTH"), "in the clear, to a client far away")
-	c.command("MAIL FROM:<joe>", 250)
-	require.Contains(t, c.command("RCPT TO:<b@sink.test>", 550), "5.7.1")
-	require.NotEqual(t, "2", c.anyReply(plain("joe", "geheim"))[:1])
-	c.command("QUIT", 221)
+	k := mtatest.NewKeeper(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings().With(mtatest.LoginSettings(t, "hardcoded://joe:geheim,ann,sesam")).With(mtatest.Settings{
+		"smtp-range": "0.0.0.0/0", "smtp-proxy": mtatest.ProxyAddress, "default-domain": "default.test"}))
+	c := d.Proxied(t, "203.0.113.5")
+	require.False(t, mtatest.Offers(c.Greeted(), "AUTH"), "in the clear, to a client far away")
+	c.Command("MAIL FROM:<joe>", 250)
+	require.Contains(t, c.Command("RCPT TO:<b@sink.test>", 550), "5.7.1")
+	require.NotEqual(t, "2", anyReply(c, mtatest.Plain("joe", "geheim"))[:1])
+	c.Command("QUIT", 221)
 
-	c = d.proxied(t, "203.0.113.5")
-	c.greeted()
-	require.True(t, offers(c.starttls(), "AUTH PLAIN LOGIN"))
-	c.command("MAIL FROM:<joe>", 250)
-	require.Contains(t, c.command("RCPT TO:<b@sink.test>", 530), "5.7.0")
-	c.command("RSET", 250)
-	require.Contains(t, c.login("joe", "wrong", 535), "5.7.8")
-	c.login("joe", "geheim", 235)
-	c.command("MAIL FROM:<joe>", 250)
-	c.command("RCPT TO:<b>", 250)
-	c.command("RCPT TO:<b@sink.test>", 250)
-	c.text(letters, 250)
-	for _, m := range k.await(t, 2) {
+	c = d.Proxied(t, "203.0.113.5")
+	c.Greeted()
+	require.True(t, mtatest.Offers(c.StartTLS(), "AUTH PLAIN LOGIN"))
+	c.Command("MAIL FROM:<joe>", 250)
+	require.Contains(t, c.Command("RCPT TO:<b@sink.test>", 530), "5.7.0")
+	c.Command("RSET", 250)
+	require.Contains(t, c.Login("joe", "wrong", 535), "5.7.8")
+	c.Login("joe", "geheim", 235)
+	c.Command("MAIL FROM:<joe>", 250)
+	c.Command("RCPT TO:<b>", 250)
+	c.Command("RCPT TO:<b@sink.test>", 250)
+	c.Text(mtatest.Letters, 250)
+	for _, m := range k.Await(t, 2) {
 		require.Equal(t, "joe@default.test", m.From)
 		require.Contains(t, string(m.Data), "with ESMTPSA")
 	}
-	require.ElementsMatch(t, []string{"b@default.test", "b@sink.test"}, k.recipients())
+	require.ElementsMatch(t, []string{"b@default.test", "b@sink.test"}, k.Recipients())
 
-	c = d.talk(t)
-	require.True(t, offers(c.command("EHLO client.test", 250), "AUTH"), "to loopback, in the clear")
-	c.login("ann", "sesam", 235)
-	d.terminate(t)
+	c = d.Talk(t)
+	require.True(t, mtatest.Offers(c.Command("EHLO client.test", 250), "AUTH"), "to loopback, in the clear")
+	c.Login("ann", "sesam", 235)
+	d.Terminate(t)
 }
 
 // anyReply sends a command and returns the reply.
-func (c *client) anyReply(line string) string {
-	c.t.Helper()
-	c.say(line)
-	_, text := c.reply()
+func anyReply(c *mtatest.Client, line string) string {
+	c.T.Helper()
+	c.Say(line)
+	_, text := c.Reply()
 	return text
 }
 
@@ -188,52 +189,52 @@ func (c *client) anyReply(line string) string {
 // kinds each recipient goes to its own queue.
 func TestLocalAddresses(t *testing.T) {
 	t.Parallel()
-	set, db := sqlite(t)
-	insert(t, db,
+	set, db := mtatest.SQLite(t)
+	mtatest.Insert(t, db,
 		store.Local{Address: "exact@here.test", Type: store.Exact, Enabled: true},
 		store.Local{Address: `^r[0-9]+@here\.test$`, Type: store.Regex, Enabled: true},
 		store.Local{Address: "*@wild.test", Type: store.Wildcard, Enabled: true},
 		store.Local{Address: "sub.string", Type: store.Contains, Enabled: true},
 		store.Local{Address: "off@here.test", Type: store.Exact},
 	)
-	d := start(t, nowhere.with(set).with(settings{"smtp-auth": "hardcoded://joe:geheim", "rabbitmq-local": "local", "default-domain": "here.test"}))
-	c := d.talk(t)
-	c.command("EHLO client.test", 250)
-	c.command("MAIL FROM:<a@client.test>", 250)
+	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim", "rabbitmq-local": "local", "default-domain": "here.test"}))
+	c := d.Talk(t)
+	c.Command("EHLO client.test", 250)
+	c.Command("MAIL FROM:<a@client.test>", 250)
 	local := []string{"Exact@HERE.test", "r17@here.test", "any@wild.test", "x@sub.string.test", "exact"}
 	for _, address := range local {
-		c.command("RCPT TO:<"+address+">", 250)
+		c.Command("RCPT TO:<"+address+">", 250)
 	}
 	for _, address := range []string{"exact@here.test.org", "r17x@here.test", "any@sub.wild.test", "off@here.test", "b@sink.test"} {
-		c.command("RCPT TO:<"+address+">", 530)
+		c.Command("RCPT TO:<"+address+">", 530)
 	}
-	require.Equal(t, 1+len(local), strings.Count(c.text(letters, 250), "\r\n"), "a line for each")
+	require.Equal(t, 1+len(local), strings.Count(c.Text(mtatest.Letters, 250), "\r\n"), "a line for each")
 
-	c.login("joe", "geheim", 235)
-	c.command("MAIL FROM:<a@client.test>", 250)
+	c.Login("joe", "geheim", 235)
+	c.Command("MAIL FROM:<a@client.test>", 250)
 	for _, address := range []string{"exact@here.test", "b@sink.test", "any@wild.test", "off@here.test"} {
-		c.command("RCPT TO:<"+address+">", 250)
+		c.Command("RCPT TO:<"+address+">", 250)
 	}
-	c.text(letters, 250)
-	c.command("QUIT", 221)
-	require.Equal(t, map[string]int{"local": len(local) + 2, "outbox": 2}, occupied(t, d.stopped(t)))
+	c.Text(mtatest.Letters, 250)
+	c.Command("QUIT", 221)
+	require.Equal(t, map[string]int{"local": len(local) + 2, "outbox": 2}, mtatest.Occupied(t, d.Stopped(t)))
 }
 
 // TestReportsQueue has local mail that is a report of any kind go to a queue of its own, and no other mail.
 func TestReportsQueue(t *testing.T) {
 	t.Parallel()
-	set, db := sqlite(t)
-	insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
-	d := start(t, nowhere.with(set).with(settings{"rabbitmq-local": "local", "rabbitmq-reports": "reports"}))
+	set, db := mtatest.SQLite(t)
+	mtatest.Insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
+	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"rabbitmq-local": "local", "rabbitmq-reports": "reports"}))
 	reports := []string{"dsn-bounce", "mdn-read", "arf-abuse", "dmarc-gzip", "tlsrpt-gzip"}
 	for _, name := range append(reports, "none-text", "none-forwarded-bounce") {
-		d.submit(t, "", name+"@here.test", eml(t, name))
+		d.Submit(t, "", name+"@here.test", eml(t, name))
 	}
-	d.submit(t, "", "bounced@sink.test", eml(t, "dsn-bounce"))
-	q := d.stopped(t)
-	require.Equal(t, map[string]int{"local": 2, "reports": len(reports), "outbox": 1}, occupied(t, q))
+	d.Submit(t, "", "bounced@sink.test", eml(t, "dsn-bounce"))
+	q := d.Stopped(t)
+	require.Equal(t, map[string]int{"local": 2, "reports": len(reports), "outbox": 1}, mtatest.Occupied(t, q))
 	var got []string
-	for _, m := range stored(t, q, "reports", len(reports)) {
+	for _, m := range mtatest.Stored(t, q, "reports", len(reports)) {
 		got = append(got, strings.TrimSuffix(m.Recipient, "@here.test"))
 	}
 	require.ElementsMatch(t, reports, got)
@@ -251,23 +252,23 @@ func eml(t testing.TB, name string) string {
 // TestRefusedQueue keeps mail that lacked a login, while the client is refused after it.
 func TestRefusedQueue(t *testing.T) {
 	t.Parallel()
-	d := start(t, nowhere.with(settings{"smtp-auth": "hardcoded://joe:geheim", "rabbitmq-refused": "refused"}))
-	d.talk(t).mail("a@client.test", "b@sink.test", letters, 530)
-	q := d.stopped(t)
-	require.Equal(t, map[string]int{"refused": 1}, occupied(t, q))
-	require.Equal(t, "b@sink.test", stored(t, q, "refused", 1)[0].Recipient)
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim", "rabbitmq-refused": "refused"}))
+	d.Talk(t).Mail("a@client.test", "b@sink.test", mtatest.Letters, 530)
+	q := d.Stopped(t)
+	require.Equal(t, map[string]int{"refused": 1}, mtatest.Occupied(t, q))
+	require.Equal(t, "b@sink.test", mtatest.Stored(t, q, "refused", 1)[0].Recipient)
 }
 
 // TestNothingRefusedIsKept refuses at once when there is no queue for such mail.
 func TestNothingRefusedIsKept(t *testing.T) {
 	t.Parallel()
-	d := start(t, nowhere.with(settings{"smtp-auth": "hardcoded://joe:geheim"}))
-	require.Contains(t, d.log.String(), "smtp-auth without smtp-certificate")
-	c := d.talk(t)
-	c.command("EHLO client.test", 250)
-	c.command("MAIL FROM:<a@client.test>", 250)
-	c.command("RCPT TO:<b@sink.test>", 530)
-	c.command("DATA", 503)
-	c.command("QUIT", 221)
-	require.Empty(t, occupied(t, d.stopped(t)))
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim"}))
+	require.Contains(t, d.Log.String(), "smtp-auth without smtp-certificate")
+	c := d.Talk(t)
+	c.Command("EHLO client.test", 250)
+	c.Command("MAIL FROM:<a@client.test>", 250)
+	c.Command("RCPT TO:<b@sink.test>", 530)
+	c.Command("DATA", 503)
+	c.Command("QUIT", 221)
+	require.Empty(t, mtatest.Occupied(t, d.Stopped(t)))
 }

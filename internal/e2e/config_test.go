@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -23,9 +24,9 @@ func TestCheckConfig(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "mtad.conf", "smtp-port: 2526\nsmarthost: relay.test\nsmarthost-username: joe\nsmarthost-password: hunter2\n"+
 		"smtp-auth: ldap://joe:hunter2@ldap.test/dc=test\nmax-delivrtime: 7\n")
-	p := run(t, []string{"MTAD_SMTP_HOSTNAME=env.test"}, "--config-file", file, "--check-config", "--max-attempts=3")
-	require.Zero(t, p.exit(t, patience), p.log.String())
-	text := p.out.String() + p.log.String()
+	p := mtatest.Run(t, []string{"MTAD_SMTP_HOSTNAME=env.test"}, "--config-file", file, "--check-config", "--max-attempts=3")
+	require.Zero(t, p.Exit(t, mtatest.Patience), p.Log.String())
+	text := p.Out.String() + p.Log.String()
 	for _, want := range []string{"2526", file, "relay.test", "env.test", "max-delivrtime", "max-delivertime"} {
 		require.Contains(t, text, want)
 	}
@@ -57,11 +58,11 @@ func TestWrongConfiguration(t *testing.T) {
 			t.Parallel()
 			queue := filepath.Join(t.TempDir(), "queue")
 			args := append([]string{"--config-file", writeFile(t, "mtad.conf", "queue-address: disk://"+queue+"\n"+c.text)}, c.args...)
-			args = append(args, "--smtp-ip=127.0.0.1", "--smtp-port="+freePort(t)) // for what gets as far as listening
-			p := run(t, nil, args...)
-			require.Equal(t, 78, p.exit(t, patience), p.log.String())
+			args = append(args, "--smtp-ip=127.0.0.1", "--smtp-port="+mtatest.FreePort(t)) // for what gets as far as listening
+			p := mtatest.Run(t, nil, args...)
+			require.Equal(t, 78, p.Exit(t, mtatest.Patience), p.Log.String())
 			for _, want := range c.want {
-				require.Contains(t, p.log.String(), want)
+				require.Contains(t, p.Log.String(), want)
 			}
 			require.NoDirExists(t, queue, "nothing has been opened yet")
 		})
@@ -74,9 +75,9 @@ func TestSwitches(t *testing.T) {
 	for args, want := range map[string]string{
 		"--version": "mtad", "--help": "smtp-port", "--list-ips --loopback": "127.0.0.1",
 	} {
-		p := run(t, nil, strings.Fields(args)...)
-		require.Zero(t, p.exit(t, patience), "%s: %s", args, p.log.String())
-		require.Contains(t, p.out.String(), want)
+		p := mtatest.Run(t, nil, strings.Fields(args)...)
+		require.Zero(t, p.Exit(t, mtatest.Patience), "%s: %s", args, p.Log.String())
+		require.Contains(t, p.Out.String(), want)
 	}
 }
 
@@ -89,58 +90,58 @@ func TestWithoutConfiguration(t *testing.T) {
 			t.Skip(file + " is here")
 		}
 	}
-	check := run(t, nil, "--check-config")
-	require.Zero(t, check.exit(t, patience))
-	require.Regexp(t, `smtp-port +2525 `, check.out.String())
-	require.Regexp(t, `smtp-ip +127\.0\.0\.1 `, check.out.String())
+	check := mtatest.Run(t, nil, "--check-config")
+	require.Zero(t, check.Exit(t, mtatest.Patience))
+	require.Regexp(t, `smtp-port +2525 `, check.Out.String())
+	require.Regexp(t, `smtp-ip +127\.0\.0\.1 `, check.Out.String())
 
 	state := t.TempDir()
-	port := freePort(t)
-	p := run(t, []string{"XDG_STATE_HOME=" + state}, "--smtp-port", port)
-	require.True(t, p.waitLog("msg=listening"), p.log.String())
-	require.Contains(t, p.log.String(), filepath.Join(state, "mtad", "queue"))
-	require.Contains(t, p.log.String(), "127.0.0.1:"+port)
-	d := &daemon{process: p, addr: "127.0.0.1:" + port}
-	d.submit(t, "a@client.test", "b@[127.0.0.1]", "Subject: to an address\r\n\r\nText")
-	p.terminate(t)
+	port := mtatest.FreePort(t)
+	p := mtatest.Run(t, []string{"XDG_STATE_HOME=" + state}, "--smtp-port", port)
+	require.True(t, p.WaitLog("msg=listening"), p.Log.String())
+	require.Contains(t, p.Log.String(), filepath.Join(state, "mtad", "queue"))
+	require.Contains(t, p.Log.String(), "127.0.0.1:"+port)
+	d := &mtatest.Daemon{Process: p, Addr: "127.0.0.1:" + port}
+	d.Submit(t, "a@client.test", "b@[127.0.0.1]", "Subject: to an address\r\n\r\nText")
+	p.Terminate(t)
 }
 
 // TestKeysWithoutEffect sets keys that this version only understands: each is told once, and mtad starts.
 func TestKeysWithoutEffect(t *testing.T) {
 	t.Parallel()
-	keys := settings{"smtp-check": "spf,dkim", "www-port": "8485", "webhook-url": "http://127.0.0.1/hook", "license": "abc"}
-	d := start(t, keys)
+	keys := mtatest.Settings{"smtp-check": "spf,dkim", "www-port": "8485", "webhook-url": "http://127.0.0.1/hook", "license": "abc"}
+	d := mtatest.Start(t, keys)
 	for key := range keys {
-		require.Equal(t, 1, strings.Count(d.log.String(), key+":")+strings.Count(d.log.String(), key+" ")+
-			strings.Count(d.log.String(), key+"="), "lines about %s:\n%s", key, d.log.String())
+		require.Equal(t, 1, strings.Count(d.Log.String(), key+":")+strings.Count(d.Log.String(), key+" ")+
+			strings.Count(d.Log.String(), key+"="), "lines about %s:\n%s", key, d.Log.String())
 	}
-	d.terminate(t)
+	d.Terminate(t)
 }
 
 // TestPidFile refuses a second start with the same pid file, and removes it at the end.
 func TestPidFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "mtad.pid")
-	d := start(t, settings{"lock": file})
+	d := mtatest.Start(t, mtatest.Settings{"lock": file})
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, strconv.Itoa(d.cmd.Process.Pid), strings.TrimSpace(string(text)))
-	second := launch(t, d.settings.with(settings{"smtp-port": freePort(t), "queue-address": "disk://" + t.TempDir()}))
-	require.NotZero(t, second.exit(t, patience))
-	require.Contains(t, second.log.String(), file)
-	require.Contains(t, second.log.String(), strconv.Itoa(d.cmd.Process.Pid))
-	d.terminate(t)
+	require.Equal(t, strconv.Itoa(d.Cmd.Process.Pid), strings.TrimSpace(string(text)))
+	second := mtatest.Launch(t, d.Settings.With(mtatest.Settings{"smtp-port": mtatest.FreePort(t), "queue-address": "disk://" + t.TempDir()}))
+	require.NotZero(t, second.Exit(t, mtatest.Patience))
+	require.Contains(t, second.Log.String(), file)
+	require.Contains(t, second.Log.String(), strconv.Itoa(d.Cmd.Process.Pid))
+	d.Terminate(t)
 	require.NoFileExists(t, file)
 }
 
 // TestPortTaken says which port is taken.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
-	l, err := listenTCP("127.0.0.1:0")
+	l, err := mtatest.ListenTCP("127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
 	_, port, _ := strings.Cut(l.Addr().String(), ":")
-	p := launch(t, settings{"smtp-ip": "127.0.0.1", "smtp-port": port, "queue-address": "disk://" + t.TempDir()})
-	require.NotZero(t, p.exit(t, patience))
-	require.Contains(t, p.log.String(), "127.0.0.1:"+port)
+	p := mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": port, "queue-address": "disk://" + t.TempDir()})
+	require.NotZero(t, p.Exit(t, mtatest.Patience))
+	require.Contains(t, p.Log.String(), "127.0.0.1:"+port)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
@@ -22,47 +23,47 @@ func TestDamagedQueue(t *testing.T) {
 	}{{"with its checkpoint", true}, {"without a checkpoint", false}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			down := settings{"smtp-sink-address": "127.0.0.1", "smtp-sink-port": freePort(t)}
-			log, logging := sendLog(t)
-			d := start(t, down.with(logging).with(settings{"rabbitmq-failure": "failure", "retry-interval": "1"}))
+			down := mtatest.Settings{"smtp-sink-address": "127.0.0.1", "smtp-sink-port": mtatest.FreePort(t)}
+			log, logging := mtatest.SendLog(t)
+			d := mtatest.Start(t, down.With(logging).With(mtatest.Settings{"rabbitmq-failure": "failure", "retry-interval": "1"}))
 			const small, large = 400, 10 // mails; the large ones go to two recipients
-			d.send(t, &smtptest.Source{Messages: small, Size: 8 << 10, Domains: smtptest.Domains(3, "sink.test")})
-			d.send(t, &smtptest.Source{Messages: large, Size: 700 << 10, First: small + 1, Recipients: 2})
-			d.terminate(t)
+			d.Send(t, &smtptest.Source{Messages: small, Size: 8 << 10, Domains: smtptest.Domains(3, "sink.test")})
+			d.Send(t, &smtptest.Source{Messages: large, Size: 700 << 10, First: small + 1, Recipients: 2})
+			d.Terminate(t)
 
-			flips := damage(t, d.queue, large)
+			flips := damage(t, d.Queue, large)
 			if !c.checkpoint {
-				require.NoError(t, os.Remove(filepath.Join(d.queue, "checkpoint")))
+				require.NoError(t, os.Remove(filepath.Join(d.Queue, "checkpoint")))
 			}
-			l := newLedger()
-			k := newSink(t, l.sink())
-			d = start(t, d.settings.with(k.settings()))
-			require.Contains(t, d.log.String(), "damaged")
+			l := mtatest.NewLedger()
+			k := mtatest.NewSink(t, l.Sink())
+			d = mtatest.Start(t, d.Settings.With(k.Settings()))
+			require.Contains(t, d.Log.String(), "damaged")
 
 			failed := map[int64]bool{}
 			before, since := 0, time.Now()
-			eventually(t, "every mail arrives or fails, but for a few", func() bool {
-				for _, a := range attempts(t, log) {
-					if a.last().pair() == "storage/lost" {
-						failed[numberOf(a.Recipient)] = true
+			mtatest.Eventually(t, "every mail arrives or fails, but for a few", func() bool {
+				for _, a := range mtatest.Attempts(t, log) {
+					if a.Last().Pair() == "storage/lost" {
+						failed[mtatest.NumberOf(a.Recipient)] = true
 					}
 				}
-				_, done, _ := l.counts()
+				_, done, _ := l.Counts()
 				if done += len(failed); done != before {
 					before, since = done, time.Now()
 				}
 				return done == small+2*large || done >= small+2*large-flips && time.Since(since) > 2*time.Second
 			})
-			d.terminate(t)
-			_, arrived, again := l.counts()
+			d.Terminate(t)
+			_, arrived, again := l.Counts()
 			t.Logf("%d arrived, %d failed, %d flips", arrived, len(failed), flips)
 			require.Zero(t, again)
 			require.Zero(t, k.Stats().Damaged, "damaged mails were delivered")
 			require.GreaterOrEqual(t, len(failed), 4, "two large mails are gone, each with two recipients")
-			q := openQueue(t, d.queue)
-			require.Zero(t, waiting(t, q)["outbox"])
-			for _, m := range stored(t, q, "failure", len(failed)) {
-				require.True(t, failed[numberOf(m.Recipient)])
+			q := mtatest.OpenQueue(t, d.Queue)
+			require.Zero(t, mtatest.Waiting(t, q)["outbox"])
+			for _, m := range mtatest.Stored(t, q, "failure", len(failed)) {
+				require.True(t, failed[mtatest.NumberOf(m.Recipient)])
 			}
 		})
 	}

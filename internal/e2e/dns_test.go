@@ -1,59 +1,30 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
-
-// network is a part of the loopback network that this test has for itself: port 25 of its hosts is free.
-type network string
-
-// newNetwork skips the test when port 25 may not be used.
-func newNetwork(t testing.TB) network {
-	t.Helper()
-	n := network(fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250)))
-	l, err := listenTCP(n.host(250) + ":25")
-	if errors.Is(err, syscall.EACCES) {
-		t.Skip("cannot listen on port 25, which takes root")
-	}
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return n
-}
-
-func (n network) host(i int) string { return fmt.Sprint(string(n), i) }
-
-// sink starts a sink on port 25 of a host.
-func (n network) sink(t testing.TB, i int, s *smtptest.Sink) *sink {
-	t.Helper()
-	k := &sink{Sink: s}
-	s.Received = k.keep
-	k.serve(t, n.host(i)+":25")
-	return k
-}
 
 // TestDeliveryByMX looks targets up at a real DNS server: MX by preference, implicit MX, CNAMEs, and every way in which a
 // domain can say that it takes no mail.
 func TestDeliveryByMX(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
+	n := mtatest.NewNetwork(t)
 	server := testserver.Dnsmasq(t, "mail.test",
-		"--host-record=mx1.mail.test,"+n.host(1), // nobody is there
-		"--host-record=mx4.mail.test,"+n.host(4), // nor there
-		"--host-record=mx2.mail.test,"+n.host(2),
-		"--host-record=mx3.mail.test,"+n.host(3),
-		"--host-record=plain.mail.test,"+n.host(2),
+		"--host-record=mx1.mail.test,"+n.Host(1), // nobody is there
+		"--host-record=mx4.mail.test,"+n.Host(4), // nor there
+		"--host-record=mx2.mail.test,"+n.Host(2),
+		"--host-record=mx3.mail.test,"+n.Host(3),
+		"--host-record=plain.mail.test,"+n.Host(2),
 		"--mx-host=second.mail.test,mx1.mail.test,10", "--mx-host=second.mail.test,mx2.mail.test,20",
 		"--mx-host=first.mail.test,mx3.mail.test,10", "--mx-host=first.mail.test,mx2.mail.test,20",
 		"--mx-host=refused.mail.test,mx4.mail.test,10",
@@ -62,40 +33,40 @@ func TestDeliveryByMX(t *testing.T) {
 		"--dns-rr=null.mail.test,15,000000", // MX 0 .
 		"--txt-record=empty.mail.test,nothing but text",
 	)
-	second, third := n.sink(t, 2, &smtptest.Sink{}), n.sink(t, 3, &smtptest.Sink{})
-	log, logging := sendLog(t)
-	d := start(t, logging.with(settings{"dns-servers": server, "allow-private-targets": "true", "rabbitmq-failure": "failure"}))
+	second, third := n.Sink(t, 2, &smtptest.Sink{}), n.Sink(t, 3, &smtptest.Sink{})
+	log, logging := mtatest.SendLog(t)
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true", "rabbitmq-failure": "failure"}))
 	fate := map[string]string{
 		"second": "message/accepted 250", "first": "message/accepted 250", "plain": "message/accepted 250", "alias": "message/accepted 250",
 		"null": "dns/error 556 5.1.10", "nowhere": "dns/error 550 5.1.2", "empty": "dns/error 550 5.1.2", "dangling": "dns/error 550",
 		"refused": "connect/",
 	}
 	for domain := range fate {
-		d.submit(t, "a@client.test", "x@"+domain+".mail.test", "Subject: try\r\n\r\nText")
+		d.Submit(t, "a@client.test", "x@"+domain+".mail.test", "Subject: try\r\n\r\nText")
 	}
 	for domain, want := range fate {
-		got := awaitAttempts(t, log, "x@"+domain+".mail.test", 1)[0].last()
-		text := fmt.Sprint(got.pair(), " ", got.Code, " ", got.Status)
+		got := mtatest.AwaitAttempts(t, log, "x@"+domain+".mail.test", 1)[0].Last()
+		text := fmt.Sprint(got.Pair(), " ", got.Code, " ", got.Status)
 		require.True(t, strings.HasPrefix(text, want), "%s: expected %s, got %s %s", domain, want, text, got.Description)
 	}
-	require.ElementsMatch(t, []string{"x@second.mail.test", "x@plain.mail.test", "x@alias.mail.test"}, second.recipients())
-	require.Equal(t, []string{"x@first.mail.test"}, third.recipients(), "the preferred MX")
-	d.terminate(t)
-	q := openQueue(t, d.queue)
-	require.Equal(t, 4, waiting(t, q)["failure"])
-	require.Equal(t, 1, waiting(t, q)["outbox"], "the mail whose host refused connections is tried again")
+	require.ElementsMatch(t, []string{"x@second.mail.test", "x@plain.mail.test", "x@alias.mail.test"}, second.Recipients())
+	require.Equal(t, []string{"x@first.mail.test"}, third.Recipients(), "the preferred MX")
+	d.Terminate(t)
+	q := mtatest.OpenQueue(t, d.Queue)
+	require.Equal(t, 4, mtatest.Waiting(t, q)["failure"])
+	require.Equal(t, 1, mtatest.Waiting(t, q)["outbox"], "the mail whose host refused connections is tried again")
 }
 
 // TestPrivateTargets has a public domain name an MX on loopback: without allow-private-targets nobody connects there.
 func TestPrivateTargets(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	k := n.sink(t, 1, &smtptest.Sink{})
-	server := testserver.DNS(t, testserver.Zone(t, "evil.test. MX 10 mx.evil.test.\nmx.evil.test. A "+n.host(1)))
-	log, logging := sendLog(t)
-	d := start(t, logging.with(settings{"dns-servers": server}))
-	d.submit(t, "a@client.test", "x@evil.test", "Subject: try\r\n\r\nText")
-	require.NotEqual(t, "message/accepted", awaitAttempts(t, log, "x@evil.test", 1)[0].last().pair())
+	n := mtatest.NewNetwork(t)
+	k := n.Sink(t, 1, &smtptest.Sink{})
+	server := testserver.DNS(t, testserver.Zone(t, "evil.test. MX 10 mx.evil.test.\nmx.evil.test. A "+n.Host(1)))
+	log, logging := mtatest.SendLog(t)
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server}))
+	d.Submit(t, "a@client.test", "x@evil.test", "Subject: try\r\n\r\nText")
+	require.NotEqual(t, "message/accepted", mtatest.AwaitAttempts(t, log, "x@evil.test", 1)[0].Last().Pair())
 	require.Zero(t, k.Stats().Connections)
 }
 
@@ -105,8 +76,8 @@ func TestBadDNS(t *testing.T) {
 		t.Skip("takes a quarter of a minute, as failed look-ups are remembered for a while")
 	}
 	t.Parallel()
-	n := newNetwork(t)
-	k := n.sink(t, 1, &smtptest.Sink{})
+	n := mtatest.NewNetwork(t)
+	k := n.Sink(t, 1, &smtptest.Sink{})
 	zone := testserver.Zone(t, fmt.Sprintf(`
 known.test. MX 10 mx.known.test.
 mx.known.test. A %[1]s
@@ -114,7 +85,7 @@ late.test. MX 10 mx.known.test.
 silent.test. MX 10 mx.known.test.
 round.test. CNAME about.test.
 about.test. CNAME round.test.
-`, n.host(1)))
+`, n.Host(1)))
 	var down atomic.Bool
 	server := testserver.DNS(t, func(w dns.ResponseWriter, q *dns.Msg) {
 		switch name := q.Question[0].Name; {
@@ -125,14 +96,14 @@ about.test. CNAME round.test.
 			zone(w, q)
 		}
 	})
-	log, logging := sendLog(t)
-	d := start(t, logging.with(settings{"dns-servers": server, "allow-private-targets": "true", "retry-interval": "1"}))
-	submit := func(domain string) { d.submit(t, "a@client.test", "x@"+domain, "Subject: try\r\n\r\nText") }
-	firstOf := func(domain string) (first outcome) {
-		eventually(t, "an attempt for "+domain, func() bool {
-			all := attemptsOf(t, log, "x@"+domain)
+	log, logging := mtatest.SendLog(t)
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true", "retry-interval": "1"}))
+	submit := func(domain string) { d.Submit(t, "a@client.test", "x@"+domain, "Subject: try\r\n\r\nText") }
+	firstOf := func(domain string) (first mtatest.Outcome) {
+		mtatest.Eventually(t, "an attempt for "+domain, func() bool {
+			all := mtatest.AttemptsOf(t, log, "x@"+domain)
 			if len(all) > 0 {
-				first = all[0].last()
+				first = all[0].Last()
 			}
 			return len(all) > 0
 		})
@@ -142,8 +113,8 @@ about.test. CNAME round.test.
 	submit("broken.test")
 	submit("round.test")
 	submit("known.test")
-	require.Equal(t, "message/accepted", firstOf("known.test").pair())
-	require.Empty(t, attemptsOf(t, log, "x@silent.test"), "the look-up still waits")
+	require.Equal(t, "message/accepted", firstOf("known.test").Pair())
+	require.Empty(t, mtatest.AttemptsOf(t, log, "x@silent.test"), "the look-up still waits")
 	for _, domain := range []string{"broken.test", "round.test", "silent.test"} {
 		first := firstOf(domain)
 		require.Equal(t, "dns", first.State, "%s: %s", domain, first.Description)
@@ -153,9 +124,9 @@ about.test. CNAME round.test.
 	down.Store(true)
 	submit("late.test")
 	submit("known.test") // its answer is still known
-	eventually(t, "mail to a known domain", func() bool { return len(attemptsOf(t, log, "x@known.test")) == 2 })
+	mtatest.Eventually(t, "mail to a known domain", func() bool { return len(mtatest.AttemptsOf(t, log, "x@known.test")) == 2 })
 	require.Equal(t, "dns", firstOf("late.test").State)
 	down.Store(false)
-	eventually(t, "mail arrives once the DNS is back", func() bool { return strings.Contains(fmt.Sprint(k.recipients()), "x@late.test") })
-	require.Equal(t, []string{"x@known.test", "x@known.test", "x@late.test"}, k.recipients())
+	mtatest.Eventually(t, "mail arrives once the DNS is back", func() bool { return strings.Contains(fmt.Sprint(k.Recipients()), "x@late.test") })
+	require.Equal(t, []string{"x@known.test", "x@known.test", "x@late.test"}, k.Recipients())
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
@@ -18,15 +19,15 @@ import (
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 100<<20)
-	l := newLedger()
+	l := mtatest.NewLedger()
 	gate := make(chan struct{})
-	receiver := l.sink()
+	receiver := l.Sink()
 	note := receiver.Received
 	receiver.Received = func(m *smtptest.Received) {
 		<-gate
 		note(m)
 	}
-	k := newSink(t, receiver)
+	k := mtatest.NewSink(t, receiver)
 	opened := false
 	open := func() {
 		if !opened {
@@ -35,16 +36,16 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	defer open() // or the sink would not end
-	d := start(t, k.settings().with(settings{"queue-address": "disk://" + filepath.Join(disk, "queue")}))
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"queue-address": "disk://" + filepath.Join(disk, "queue")}))
 
-	c := d.talk(t)
-	c.command("EHLO client.test", 250)
+	c := d.Talk(t)
+	c.Command("EHLO client.test", 250)
 	next := int64(0)
 	try := func(size int) (int, string) {
 		next++
-		code, text := c.transaction(fmt.Sprintf("s%d@sink.test", next), size)
+		code, text := transaction(c, fmt.Sprintf("s%d@sink.test", next), size)
 		if code == 250 {
-			l.accept([]int64{next})
+			l.Accept([]int64{next})
 		}
 		return code, text
 	}
@@ -59,7 +60,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	fill(100 << 10)
-	accepted, arrived, _ := l.counts()
+	accepted, arrived, _ := l.Counts()
 	require.Greater(t, accepted, 300, "mails that fit onto the disk")
 	require.Zero(t, arrived)
 	fill(2 << 20) // too large to be held in memory
@@ -67,8 +68,8 @@ func TestDiskFull(t *testing.T) {
 	require.Equal(t, 452, code)
 
 	open()
-	l.settled(t)
-	eventually(t, "mail is taken again", func() bool {
+	l.Settled(t)
+	mtatest.Eventually(t, "mail is taken again", func() bool {
 		code, _ := try(100 << 10)
 		return code == 250
 	})
@@ -76,30 +77,30 @@ func TestDiskFull(t *testing.T) {
 		code, text := try(300 << 10)
 		require.Equal(t, 250, code, text)
 	}
-	l.settled(t)
-	d.terminate(t)
-	_, _, again := l.counts()
+	l.Settled(t)
+	d.Terminate(t)
+	_, _, again := l.Counts()
 	require.Zero(t, again)
-	requireEmpty(t, d.queue)
+	mtatest.RequireEmpty(t, d.Queue)
 }
 
 // transaction sends a mail of about the given size over an open session and returns the last reply.
-func (c *client) transaction(to string, size int) (code int, text string) {
-	c.t.Helper()
-	c.say("MAIL FROM:<a@client.test>", "RCPT TO:<"+to+">", "DATA")
+func transaction(c *mtatest.Client, to string, size int) (code int, text string) {
+	c.T.Helper()
+	c.Say("MAIL FROM:<a@client.test>", "RCPT TO:<"+to+">", "DATA")
 	for _, want := range []int{250, 250, 354} {
-		if code, text = c.reply(); code != want {
-			c.say("RSET")
+		if code, text = c.Reply(); code != want {
+			c.Say("RSET")
 			for {
-				if code, _ := c.reply(); code == 250 {
+				if code, _ := c.Reply(); code == 250 {
 					return 0, text
 				}
 			}
 		}
 	}
 	line := strings.Repeat("All work and no play makes a dull mail. ", 2)[:76] + "\r\n"
-	c.raw("Subject: fill\r\n\r\n" + strings.Repeat(line, size/len(line)) + ".\r\n")
-	return c.reply()
+	c.Raw("Subject: fill\r\n\r\n" + strings.Repeat(line, size/len(line)) + ".\r\n")
+	return c.Reply()
 }
 
 // smallDisk mounts a file system of the given size until the test ends.

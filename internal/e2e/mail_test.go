@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
@@ -26,16 +27,16 @@ func TestMailArrivesUnchanged(t *testing.T) {
 		"No header at all\r\n",
 		"Subject: folded\r\n and\r\n\tfolded\r\nBcc: kept@client.test\r\nReceived: from elsewhere\r\n\r\nText\r\n",
 	}
-	k := newKeeper(t, &smtptest.Sink{})
-	d := start(t, k.settings())
+	k := mtatest.NewKeeper(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings())
 	for i, mail := range mails {
-		c := d.talk(t)
-		c.begin()
+		c := d.Talk(t)
+		begin(c)
 		stuffed := strings.ReplaceAll("\r\n"+mail, "\r\n.", "\r\n..")[2:]
-		c.raw(stuffed + ".\r\n")
-		c.expect(250)
-		c.conn.Close()
-		got := string(k.await(t, i+1)[i].Data)
+		c.Raw(stuffed + ".\r\n")
+		c.Expect(250)
+		c.Conn.Close()
+		got := string(k.Await(t, i+1)[i].Data)
 		trace, rest := cutField(got)
 		require.True(t, strings.HasPrefix(trace, "Received: from client.test"), "trace: %q", trace)
 		require.Contains(t, trace, "by mtad.test")
@@ -45,7 +46,7 @@ func TestMailArrivesUnchanged(t *testing.T) {
 		}
 		require.Equal(t, mail, rest)
 	}
-	d.terminate(t)
+	d.Terminate(t)
 }
 
 // cutField splits a mail behind its first header field.
@@ -63,44 +64,44 @@ func cutField(mail string) (field, rest string) {
 // TestRefusedAtTheDoor tries what mtad does not take, and what it says then.
 func TestRefusedAtTheDoor(t *testing.T) {
 	t.Parallel()
-	k := newSink(t, &smtptest.Sink{})
-	d := start(t, k.settings().with(settings{"smtp-maxsize": "100kB"}))
+	k := mtatest.NewSink(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-maxsize": "100kB"}))
 
-	c := d.talk(t)
-	c.command("EHLO client.test", 250)
-	require.Contains(t, c.command("MAIL FROM:<a@client.test> SIZE=1000000", 552), "5.3.4")
-	c.command("MAIL FROM:<a@client.test>", 250)
-	require.Contains(t, c.command("RCPT TO:<no address>", 501), "5.")
-	c.command("RCPT TO:<b@sink.test>", 250)
-	c.command("DATA", 354)
-	c.raw("Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 3000) + ".\r\n")
-	require.Contains(t, c.expect(552), "5.3.4")
-	c.command("MAIL FROM:<a@client.test>", 250) // the session goes on
-	c.command("RCPT TO:<b@sink.test>", 250)
-	c.command("DATA", 354)
-	c.raw(strings.Repeat("Received: from here to there\r\n", 101) + "Subject: round and round\r\n\r\nText\r\n.\r\n")
-	require.Contains(t, c.expect(554), "5.4.6")
-	c.command("QUIT", 221)
-	d.terminate(t)
-	requireEmpty(t, d.queue)
+	c := d.Talk(t)
+	c.Command("EHLO client.test", 250)
+	require.Contains(t, c.Command("MAIL FROM:<a@client.test> SIZE=1000000", 552), "5.3.4")
+	c.Command("MAIL FROM:<a@client.test>", 250)
+	require.Contains(t, c.Command("RCPT TO:<no address>", 501), "5.")
+	c.Command("RCPT TO:<b@sink.test>", 250)
+	c.Command("DATA", 354)
+	c.Raw("Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 3000) + ".\r\n")
+	require.Contains(t, c.Expect(552), "5.3.4")
+	c.Command("MAIL FROM:<a@client.test>", 250) // the session goes on
+	c.Command("RCPT TO:<b@sink.test>", 250)
+	c.Command("DATA", 354)
+	c.Raw(strings.Repeat("Received: from here to there\r\n", 101) + "Subject: round and round\r\n\r\nText\r\n.\r\n")
+	require.Contains(t, c.Expect(554), "5.4.6")
+	c.Command("QUIT", 221)
+	d.Terminate(t)
+	mtatest.RequireEmpty(t, d.Queue)
 	require.Zero(t, k.Stats().Messages)
 }
 
 // TestTooManyClients has one more client than may connect; with smtp-busy reject it is told to come later.
 func TestTooManyClients(t *testing.T) {
 	t.Parallel()
-	k := newSink(t, &smtptest.Sink{})
-	d := start(t, k.settings().with(settings{"smtp-busy": "reject", "smtp-connections-in": "5", "smtp-connections-client": "5"}))
-	first := d.talk(t)
+	k := mtatest.NewSink(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-busy": "reject", "smtp-connections-in": "5", "smtp-connections-client": "5"}))
+	first := d.Talk(t)
 	for range 4 {
-		d.talk(t)
+		d.Talk(t)
 	}
-	require.Contains(t, dial(t, d.addr).expect(421), "4.")
-	first.command("QUIT", 221)
-	eventually(t, "a place is free again", func() bool {
-		c := dial(t, d.addr)
-		code, _, err := c.read()
-		c.conn.Close()
+	require.Contains(t, mtatest.Dial(t, d.Addr).Expect(421), "4.")
+	first.Command("QUIT", 221)
+	mtatest.Eventually(t, "a place is free again", func() bool {
+		c := mtatest.Dial(t, d.Addr)
+		code, _, err := c.Read()
+		c.Conn.Close()
 		return err == nil && code == 220
 	})
 }
@@ -115,22 +116,22 @@ func TestConnectionLimits(t *testing.T) {
 			most.Store(open)
 		}
 	}
-	k := newSink(t, receiver)
-	d := start(t, k.settings().with(settings{"domain-maxconnections": "3", "connection-maxmessages": "10"}))
-	d.send(t, &smtptest.Source{Messages: 200, Size: 1 << 10})
-	eventually(t, "all mails arrive", func() bool { return k.Stats().Messages == 200 })
+	k := mtatest.NewSink(t, receiver)
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"domain-maxconnections": "3", "connection-maxmessages": "10"}))
+	d.Send(t, &smtptest.Source{Messages: 200, Size: 1 << 10})
+	mtatest.Eventually(t, "all mails arrive", func() bool { return k.Stats().Messages == 200 })
 	require.GreaterOrEqual(t, k.Stats().Connections, int64(20), "ten mails over each connection at most")
 	require.LessOrEqual(t, most.Load(), int64(3)+1, "open connections, give or take one that is just closing")
-	d.terminate(t)
+	d.Terminate(t)
 }
 
 // TestClearTextAfterBrokenTLS meets a target whose STARTTLS does not work: opportunistic mail goes in the clear.
 func TestClearTextAfterBrokenTLS(t *testing.T) {
 	t.Parallel()
 	broken := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}
-	k := newKeeper(t, &smtptest.Sink{TLS: broken})
-	d := start(t, k.settings())
-	d.submit(t, "a@client.test", "b@sink.test", "Subject: try\r\n\r\nText")
-	require.False(t, k.await(t, 1)[0].TLS)
-	d.terminate(t)
+	k := mtatest.NewKeeper(t, &smtptest.Sink{TLS: broken})
+	d := mtatest.Start(t, k.Settings())
+	d.Submit(t, "a@client.test", "b@sink.test", "Subject: try\r\n\r\nText")
+	require.False(t, k.Await(t, 1)[0].TLS)
+	d.Terminate(t)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
@@ -87,7 +88,7 @@ func (h *hub) serve(t testing.TB) string {
 	config, _, err := smtptest.SelfSigned()
 	require.NoError(t, err)
 	server.TLSConfig = config
-	l, err := listenTCP("127.0.0.1:0")
+	l, err := mtatest.ListenTCP("127.0.0.1:0")
 	require.NoError(t, err)
 	ended := make(chan struct{})
 	go func() {
@@ -106,19 +107,19 @@ func TestSmarthost(t *testing.T) {
 	t.Parallel()
 	h := new(hub)
 	port := h.serve(t)
-	log, logging := sendLog(t)
-	set := logging.with(settings{"smarthost": "127.0.0.1", "smarthost-port": port, "smarthost-username": "relay"})
-	d := start(t, set.with(settings{"smarthost-password": hubPassword}))
-	d.submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
-	d.submit(t, "a@client.test", "y@other.test", "Subject: two\r\n\r\nText")
-	eventually(t, "both mails arrive", func() bool { return len(h.received()) == 2 })
+	log, logging := mtatest.SendLog(t)
+	set := logging.With(mtatest.Settings{"smarthost": "127.0.0.1", "smarthost-port": port, "smarthost-username": "relay"})
+	d := mtatest.Start(t, set.With(mtatest.Settings{"smarthost-password": hubPassword}))
+	d.Submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
+	d.Submit(t, "a@client.test", "y@other.test", "Subject: two\r\n\r\nText")
+	mtatest.Eventually(t, "both mails arrive", func() bool { return len(h.received()) == 2 })
 	require.ElementsMatch(t, []string{"relay true a@client.test x@any.test", "relay true a@client.test y@other.test"}, h.received())
-	line := awaitAttempts(t, log, "x@any.test", 1)[0].line
+	line := mtatest.AwaitAttempts(t, log, "x@any.test", 1)[0].Line
 	require.NotContains(t, line, hubPassword)
 	require.NotContains(t, line, "Subject: one", "the mail itself")
-	d.terminate(t)
-	require.NotContains(t, d.log.String(), hubPassword)
-	requireEmpty(t, d.queue)
+	d.Terminate(t)
+	require.NotContains(t, d.Log.String(), hubPassword)
+	mtatest.RequireEmpty(t, d.Queue)
 }
 
 // TestSmarthostRefusesLogin gives a smarthost a wrong password, which it repeats in its answer: the mail waits, as the
@@ -126,47 +127,47 @@ func TestSmarthost(t *testing.T) {
 func TestSmarthostRefusesLogin(t *testing.T) {
 	t.Parallel()
 	h := new(hub)
-	log, logging := sendLog(t)
-	d := start(t, logging.with(settings{"smarthost": "127.0.0.1", "smarthost-port": h.serve(t), "smarthost-username": "relay",
+	log, logging := mtatest.SendLog(t)
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"smarthost": "127.0.0.1", "smarthost-port": h.serve(t), "smarthost-username": "relay",
 		"smarthost-password": "not-the-right-one", "rabbitmq-failure": "failure"}))
-	d.submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
-	first := awaitAttempts(t, log, "x@any.test", 1)[0]
-	require.Equal(t, "authplain/error", first.last().pair(), first.line)
-	require.Contains(t, first.last().Description, "wrong password")
-	require.NotContains(t, first.line, "not-the-right-one")
-	d.terminate(t)
-	require.NotContains(t, d.log.String(), "not-the-right-one")
-	require.Equal(t, map[string]int{"outbox": 1}, occupied(t, openQueue(t, d.queue)))
+	d.Submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
+	first := mtatest.AwaitAttempts(t, log, "x@any.test", 1)[0]
+	require.Equal(t, "authplain/error", first.Last().Pair(), first.Line)
+	require.Contains(t, first.Last().Description, "wrong password")
+	require.NotContains(t, first.Line, "not-the-right-one")
+	d.Terminate(t)
+	require.NotContains(t, d.Log.String(), "not-the-right-one")
+	require.Equal(t, map[string]int{"outbox": 1}, mtatest.Occupied(t, mtatest.OpenQueue(t, d.Queue)))
 }
 
 // TestReload changes who may connect and where mail goes while mtad runs.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	before, after := newKeeper(t, &smtptest.Sink{}), newKeeper(t, &smtptest.Sink{})
+	before, after := mtatest.NewKeeper(t, &smtptest.Sink{}), mtatest.NewKeeper(t, &smtptest.Sink{})
 	routes := routeFile{}
-	routes.add("moving.test", before.port)
+	routes.add("moving.test", before.Port)
 	file := routes.write(t, "")
-	d := start(t, settings{"smtp-range": "10.0.0.0/8", "smtp-routes": file})
-	require.Contains(t, dial(t, d.addr).expect(554), "5.7.1")
+	d := mtatest.Start(t, mtatest.Settings{"smtp-range": "10.0.0.0/8", "smtp-routes": file})
+	require.Contains(t, mtatest.Dial(t, d.Addr).Expect(554), "5.7.1")
 
-	d.rewrite(t, settings{"smtp-range": "10.0.0.0/8; 127.0.0.1", "max-attempts": "7"})
-	d.reload(t)
-	require.True(t, d.waitLog("take effect at the next start"), "what a running program does not take over is said")
-	require.Regexp(t, `next start" keys="?\[max-attempts\]`, d.log.String())
-	d.submit(t, "a@client.test", "x@moving.test", "Subject: one\r\n\r\nText")
-	before.await(t, 1)
+	d.Rewrite(t, mtatest.Settings{"smtp-range": "10.0.0.0/8; 127.0.0.1", "max-attempts": "7"})
+	d.Reload(t)
+	require.True(t, d.WaitLog("take effect at the next start"), "what a running program does not take over is said")
+	require.Regexp(t, `next start" keys="?\[max-attempts\]`, d.Log.String())
+	d.Submit(t, "a@client.test", "x@moving.test", "Subject: one\r\n\r\nText")
+	before.Await(t, 1)
 
-	routes.add("moving.test", after.port)
+	routes.add("moving.test", after.Port)
 	routes.write(t, file)
-	d.reload(t)
-	d.submit(t, "a@client.test", "y@moving.test", "Subject: two\r\n\r\nText")
-	after.await(t, 1)
-	require.Equal(t, []string{"x@moving.test"}, before.recipients())
+	d.Reload(t)
+	d.Submit(t, "a@client.test", "y@moving.test", "Subject: two\r\n\r\nText")
+	after.Await(t, 1)
+	require.Equal(t, []string{"x@moving.test"}, before.Recipients())
 
-	d.rewrite(t, settings{"smtp-range": "nonsense"})
-	d.reload(t) // the old one stays in force
-	require.Contains(t, d.log.String(), "nonsense")
-	d.submit(t, "a@client.test", "z@moving.test", "Subject: three\r\n\r\nText")
-	after.await(t, 2)
-	d.terminate(t)
+	d.Rewrite(t, mtatest.Settings{"smtp-range": "nonsense"})
+	d.Reload(t) // the old one stays in force
+	require.Contains(t, d.Log.String(), "nonsense")
+	d.Submit(t, "a@client.test", "z@moving.test", "Subject: three\r\n\r\nText")
+	after.Await(t, 2)
+	d.Terminate(t)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
@@ -15,16 +16,16 @@ import (
 // TestSecondOnTheSameQueue starts a second mtad on the queue of a running one.
 func TestSecondOnTheSameQueue(t *testing.T) {
 	t.Parallel()
-	k := newSink(t, &smtptest.Sink{})
-	d := start(t, k.settings())
-	second := launch(t, d.settings.with(settings{"smtp-port": strconv.Itoa(testserver.FreePort(t))}))
-	require.NotZero(t, second.exit(t, 10*time.Second))
-	require.Contains(t, second.log.String(), d.queue)
-	require.Contains(t, second.log.String(), fmt.Sprint("process ", d.cmd.Process.Pid))
+	k := mtatest.NewSink(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings())
+	second := mtatest.Launch(t, d.Settings.With(mtatest.Settings{"smtp-port": strconv.Itoa(testserver.FreePort(t))}))
+	require.NotZero(t, second.Exit(t, 10*time.Second))
+	require.Contains(t, second.Log.String(), d.Queue)
+	require.Contains(t, second.Log.String(), fmt.Sprint("process ", d.Cmd.Process.Pid))
 
-	d.send(t, &smtptest.Source{Messages: 20, Size: 1 << 10})
-	k.onceEach(t, 20)
-	d.terminate(t)
-	d = d.again(t) // the lock is gone with its holder
-	d.terminate(t)
+	d.Send(t, &smtptest.Source{Messages: 20, Size: 1 << 10})
+	k.OnceEach(t, 20)
+	d.Terminate(t)
+	d = d.Again(t) // the lock is gone with its holder
+	d.Terminate(t)
 }

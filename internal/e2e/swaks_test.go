@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
@@ -14,15 +15,15 @@ import (
 func TestSwaks(t *testing.T) {
 	testserver.Need(t, "swaks")
 	t.Parallel()
-	k := newKeeper(t, &smtptest.Sink{})
-	d := start(t, k.settings().with(certificate(t)))
+	k := mtatest.NewKeeper(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings().With(mtatest.Certificate(t)))
 	for i, options := range [][]string{nil, {"--tls"}, {"--pipeline"}} {
-		args := append([]string{"--server", d.addr, "--from", "a@client.test", "--to", "b@sink.test,c@sink.test",
+		args := append([]string{"--server", d.Addr, "--from", "a@client.test", "--to", "b@sink.test,c@sink.test",
 			"--header", "Subject: from swaks", "--body", "Hello\n.\n..dots"}, options...)
 		out, err := exec.CommandContext(t.Context(), testserver.Find("swaks"), args...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
-		eventually(t, "both recipients get it", func() bool { return len(k.recipients()) == 2*(i+1) })
-		m := k.received()[2*i]
+		mtatest.Eventually(t, "both recipients get it", func() bool { return len(k.Recipients()) == 2*(i+1) })
+		m := k.Received()[2*i]
 		require.Contains(t, string(m.Data), "Subject: from swaks\r\n")
 		require.Contains(t, string(m.Data), "Hello\r\n.\r\n..dots\r\n")
 	}

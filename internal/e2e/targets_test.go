@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
@@ -66,29 +67,29 @@ var misdeeds = []misdeed{
 func TestMisbehavingTargets(t *testing.T) {
 	t.Parallel()
 	routes := routeFile{}
-	good := newSink(t, &smtptest.Sink{})
-	routes.add("good.test", good.port)
+	good := mtatest.NewSink(t, &smtptest.Sink{})
+	routes.add("good.test", good.Port)
 	var domains []string
 	for i, m := range misdeeds {
 		action, err := smtptest.ParseAction(m.stage, m.action)
 		require.NoError(t, err)
-		k := newSink(t, &smtptest.Sink{
+		k := mtatest.NewSink(t, &smtptest.Sink{
 			Rules: []smtptest.Rule{{Stage: m.stage, Action: action}},
 			// In one flight, replies to what came before would be lost with the connection.
 			NoPipelining: action.Act == smtptest.Drop,
 		})
 		domains = append(domains, fmt.Sprintf("t%d.test", i))
-		routes.add(domains[i], k.port)
+		routes.add(domains[i], k.Port)
 	}
 	domains = append(domains, "closed.test")
-	routes["closed.test"] = "127.0.0.1:" + freePort(t)
-	log, logging := sendLog(t)
-	d := start(t, logging.with(settings{"smtp-routes": routes.write(t, ""), "rabbitmq-failure": "failure"}))
+	routes["closed.test"] = "127.0.0.1:" + mtatest.FreePort(t)
+	log, logging := mtatest.SendLog(t)
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"smtp-routes": routes.write(t, ""), "rabbitmq-failure": "failure"}))
 	for _, domain := range domains {
-		d.submit(t, "a@client.test", "x@"+domain, "Subject: try\r\n\r\nText")
+		d.Submit(t, "a@client.test", "x@"+domain, "Subject: try\r\n\r\nText")
 	}
-	d.send(t, &smtptest.Source{Messages: 50, Size: 1 << 10, Domains: []string{"good.test"}})
-	good.onceEach(t, 50)
+	d.Send(t, &smtptest.Source{Messages: 50, Size: 1 << 10, Domains: []string{"good.test"}})
+	good.OnceEach(t, 50)
 
 	failures := 0
 	for i, m := range misdeeds {
@@ -96,24 +97,24 @@ func TestMisbehavingTargets(t *testing.T) {
 			failures++
 		}
 		if m.want == "" {
-			require.Empty(t, attemptsOf(t, log, "x@"+domains[i]), "%s %s", m.stage, m.action)
+			require.Empty(t, mtatest.AttemptsOf(t, log, "x@"+domains[i]), "%s %s", m.stage, m.action)
 			continue
 		}
-		first := awaitAttempts(t, log, "x@"+domains[i], 1)[0].last()
-		assert.Equal(t, m.want, fmt.Sprint(first.pair(), " ", first.Code), "%s %s: %s", m.stage, m.action, first.Description)
+		first := mtatest.AwaitAttempts(t, log, "x@"+domains[i], 1)[0].Last()
+		assert.Equal(t, m.want, fmt.Sprint(first.Pair(), " ", first.Code), "%s %s: %s", m.stage, m.action, first.Description)
 		if m.final {
 			require.NotEmpty(t, first.Status)
 		}
 	}
-	refused := awaitAttempts(t, log, "x@closed.test", 1)[0].last()
+	refused := mtatest.AwaitAttempts(t, log, "x@closed.test", 1)[0].Last()
 	require.Equal(t, "connect", refused.State, refused.Description)
 
-	d.kill() // some targets would keep it waiting for long
-	q := openQueue(t, d.queue)
-	require.Equal(t, failures, waiting(t, q)["failure"], "failed for good")
+	d.Kill() // some targets would keep it waiting for long
+	q := mtatest.OpenQueue(t, d.Queue)
+	require.Equal(t, failures, mtatest.Waiting(t, q)["failure"], "failed for good")
 	again := 0
 	for _, domain := range domains {
-		again += waitingFor(t, q, domain)
+		again += mtatest.WaitingFor(t, q, domain)
 	}
 	require.Equal(t, len(domains)-failures, again, "to be tried again")
 }
@@ -142,19 +143,19 @@ func (r routeFile) write(t testing.TB, file string) string {
 func TestSlowDomain(t *testing.T) {
 	t.Parallel()
 	many := int64(25_000)
-	if testing.Short() || raceDetector {
+	if testing.Short() || mtatest.RaceDetector {
 		many = 3000
 	}
-	slow := newSink(t, &smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Rcpt, Action: smtptest.Action{Act: smtptest.Hang}}}})
-	quick := newSink(t, &smtptest.Sink{})
+	slow := mtatest.NewSink(t, &smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Rcpt, Action: smtptest.Action{Act: smtptest.Hang}}}})
+	quick := mtatest.NewSink(t, &smtptest.Sink{})
 	routes := routeFile{}
-	routes.add("slow.test", slow.port)
-	routes.add("quick.test", quick.port)
-	d := start(t, settings{"smtp-routes": routes.write(t, "")})
-	d.send(t, &smtptest.Source{Messages: many, Size: 1 << 10, Sessions: 20, Domains: []string{"slow.test"}})
-	d.send(t, &smtptest.Source{Messages: 500, Size: 1 << 10, Domains: []string{"quick.test"}})
-	quick.onceEach(t, 500)
+	routes.add("slow.test", slow.Port)
+	routes.add("quick.test", quick.Port)
+	d := mtatest.Start(t, mtatest.Settings{"smtp-routes": routes.write(t, "")})
+	d.Send(t, &smtptest.Source{Messages: many, Size: 1 << 10, Sessions: 20, Domains: []string{"slow.test"}})
+	d.Send(t, &smtptest.Source{Messages: 500, Size: 1 << 10, Domains: []string{"quick.test"}})
+	quick.OnceEach(t, 500)
 	require.Zero(t, slow.Stats().Arrived)
-	d.kill()
-	require.Equal(t, int(many), waitingFor(t, openQueue(t, d.queue), "slow.test"))
+	d.Kill()
+	require.Equal(t, int(many), mtatest.WaitingFor(t, mtatest.OpenQueue(t, d.Queue), "slow.test"))
 }

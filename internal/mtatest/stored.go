@@ -1,4 +1,4 @@
-package e2e
+package mtatest
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/sluicemail/sluice/queue/disk"
 )
 
-// openQueue opens the queue of an mtad that has ended.
-func openQueue(t testing.TB, dir string) *disk.Queue {
+// OpenQueue opens the queue of an mtad that has ended.
+func OpenQueue(t testing.TB, dir string) *disk.Queue {
 	t.Helper()
 	q, err := disk.Open(dir, disk.Options{})
 	require.NoError(t, err)
@@ -20,12 +20,12 @@ func openQueue(t testing.TB, dir string) *disk.Queue {
 	return q
 }
 
-// stored returns the messages in a queue of an mtad that has ended, which must be n. The queue directory stays in use until
+// Stored returns the messages in a queue of an mtad that has ended, which must be n. The queue directory stays in use until
 // the test ends.
-func stored(t testing.TB, q *disk.Queue, name string, n int) []*queue.Message {
+func Stored(t testing.TB, q *disk.Queue, name string, n int) []*queue.Message {
 	t.Helper()
-	require.Equal(t, n, waiting(t, q)[name], "messages in the queue %s", name)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	require.Equal(t, n, Waiting(t, q)[name], "messages in the queue %s", name)
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
 	var messages []*queue.Message
 	if n == 0 {
@@ -40,8 +40,8 @@ func stored(t testing.TB, q *disk.Queue, name string, n int) []*queue.Message {
 	return messages
 }
 
-// waiting returns how many messages are in each queue.
-func waiting(t testing.TB, q *disk.Queue) map[string]int {
+// Waiting returns how many messages are in each queue.
+func Waiting(t testing.TB, q *disk.Queue) map[string]int {
 	t.Helper()
 	all, err := q.Queues(t.Context())
 	require.NoError(t, err)
@@ -52,22 +52,22 @@ func waiting(t testing.TB, q *disk.Queue) map[string]int {
 	return counts
 }
 
-// occupied returns how many messages are in the queues that are not empty.
-func occupied(t testing.TB, q *disk.Queue) map[string]int {
+// Occupied returns how many messages are in the queues that are not empty.
+func Occupied(t testing.TB, q *disk.Queue) map[string]int {
 	t.Helper()
-	counts := waiting(t, q)
+	counts := Waiting(t, q)
 	maps.DeleteFunc(counts, func(_ string, n int) bool { return n == 0 })
 	return counts
 }
 
-// requireEmpty requires that an mtad that has ended has left nothing in its queues.
-func requireEmpty(t testing.TB, dir string) {
+// RequireEmpty requires that an mtad that has ended has left nothing in its queues.
+func RequireEmpty(t testing.TB, dir string) {
 	t.Helper()
-	require.Empty(t, occupied(t, openQueue(t, dir)), "messages in queues")
+	require.Empty(t, Occupied(t, OpenQueue(t, dir)), "messages in queues")
 }
 
-// waitingFor returns how many messages for a domain are in the outbox.
-func waitingFor(t testing.TB, q *disk.Queue, domain string) int {
+// WaitingFor returns how many messages for a domain are in the outbox.
+func WaitingFor(t testing.TB, q *disk.Queue, domain string) int {
 	t.Helper()
 	entries, next, err := q.List(t.Context(), queue.Filter{Queue: "outbox", Domain: domain}, "", 100_000)
 	require.NoError(t, err)

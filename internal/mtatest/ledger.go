@@ -1,4 +1,4 @@
-package e2e
+package mtatest
 
 import (
 	"context"
@@ -13,37 +13,37 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// ledger notes which mails mtad has taken, which have arrived, and when.
-type ledger struct {
+// Ledger notes which mails mtad has taken, which have arrived, and when.
+type Ledger struct {
 	mu       sync.Mutex
 	accepted map[int64]bool
-	arrived  map[int64]time.Time // the first time
-	again    map[int64]time.Time // the first time of those that came again, which is when the copy left too early
+	Arrived  map[int64]time.Time // the first time
+	Again    map[int64]time.Time // the first time of those that came again, which is when the copy left too early
 }
 
-func newLedger() *ledger {
-	return &ledger{accepted: map[int64]bool{}, arrived: map[int64]time.Time{}, again: map[int64]time.Time{}}
+func NewLedger() *Ledger {
+	return &Ledger{accepted: map[int64]bool{}, Arrived: map[int64]time.Time{}, Again: map[int64]time.Time{}}
 }
 
-// sink returns a sink that writes into the ledger.
-func (l *ledger) sink() *smtptest.Sink {
+// Sink returns a sink that writes into the ledger.
+func (l *Ledger) Sink() *smtptest.Sink {
 	return &smtptest.Sink{Verify: true, Received: func(m *smtptest.Received) {
 		now := time.Now()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, recipient := range m.Recipients {
-			n := numberOf(recipient)
-			if first, known := l.arrived[n]; known {
-				l.again[n] = first
+			n := NumberOf(recipient)
+			if first, known := l.Arrived[n]; known {
+				l.Again[n] = first
 			} else {
-				l.arrived[n] = now
+				l.Arrived[n] = now
 			}
 		}
 	}}
 }
 
-// numberOf returns the number that a source put into an address.
-func numberOf(address string) int64 {
+// NumberOf returns the number that a source put into an address.
+func NumberOf(address string) int64 {
 	local, _, _ := strings.Cut(strings.TrimPrefix(address, "s"), "@")
 	n, err := strconv.ParseInt(local, 10, 64)
 	if err != nil {
@@ -52,16 +52,16 @@ func numberOf(address string) int64 {
 	return n
 }
 
-// pour runs sources in the background until stop is called, which returns how many mails are in doubt: their connection
+// Pour runs sources in the background until stop is called, which returns how many mails are in doubt: their connection
 // broke before they were answered.
-func (l *ledger) pour(t testing.TB, d *daemon, sources ...*smtptest.Source) (stop func() (unknown int64)) {
+func (l *Ledger) Pour(t testing.TB, d *Daemon, sources ...*smtptest.Source) (stop func() (unknown int64)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	reports := make([]*smtptest.Report, len(sources))
 	for i, s := range sources {
-		s.Address = d.addr
-		s.Accepted = l.accept
+		s.Address = d.Addr
+		s.Accepted = l.Accept
 		running.Go(func() {
 			var err error
 			if reports[i], err = s.Run(ctx); err != nil {
@@ -80,7 +80,7 @@ func (l *ledger) pour(t testing.TB, d *daemon, sources ...*smtptest.Source) (sto
 	}
 }
 
-func (l *ledger) accept(numbers []int64) {
+func (l *Ledger) Accept(numbers []int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range numbers {
@@ -88,20 +88,20 @@ func (l *ledger) accept(numbers []int64) {
 	}
 }
 
-// counts returns how many mails were taken, how many have arrived, and how many of those came again.
-func (l *ledger) counts() (accepted, arrived, again int) {
+// Counts returns how many mails were taken, how many have arrived, and how many of those came again.
+func (l *Ledger) Counts() (accepted, arrived, again int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.accepted), len(l.arrived), len(l.again)
+	return len(l.accepted), len(l.Arrived), len(l.Again)
 }
 
 // lost returns the mails that were taken and have not arrived.
-func (l *ledger) lost() []int64 {
+func (l *Ledger) lost() []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var lost []int64
 	for n := range l.accepted {
-		if _, ok := l.arrived[n]; !ok {
+		if _, ok := l.Arrived[n]; !ok {
 			lost = append(lost, n)
 		}
 	}
@@ -111,15 +111,15 @@ func (l *ledger) lost() []int64 {
 // stall is how long no mail may arrive while some wait for a target that takes them.
 const stall = 10 * time.Second
 
-// settled waits until everything that was taken has arrived, which goes on without a stall.
-func (l *ledger) settled(t testing.TB) {
+// Settled waits until everything that was taken has arrived, which goes on without a stall.
+func (l *Ledger) Settled(t testing.TB) {
 	t.Helper()
 	before, since := -1, time.Now()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for len(l.lost()) > 0 {
 		<-tick.C
-		if _, arrived, _ := l.counts(); arrived != before {
+		if _, arrived, _ := l.Counts(); arrived != before {
 			before, since = arrived, time.Now()
 		}
 		if time.Since(since) > stall {
