@@ -27,6 +27,7 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 			complain(l.key, "a template such as [{$date}] {if $name}{$name}{/if}", err)
 		}
 	}
+	checkRabbit(cfg, complain)
 	if cfg.SMTPRoutes != "" {
 		if _, err := mx.ReadRoutes(cfg.SMTPRoutes); err != nil {
 			complain("smtp-routes", "a file of domain:relay:port lines", err)

@@ -164,7 +164,7 @@ func (a *app) openIntake(cfg *config.Config) error {
 	s.Greeting = cfg.SMTPGreeting
 	s.DefaultDomain = cfg.DefaultDomain
 	s.Strict = cfg.SMTPValidateAddress == "strict"
-	s.MaxSize = unlimitedBelowZero(cfg.SMTPMaxSize)
+	s.MaxSize = a.mailLimit(cfg)
 	s.MaxRecipients = cfg.SMTPMaxRecipients
 	s.Timeout = cfg.SMTPTimeout
 	s.TransactionTimeout = cfg.SMTPTransactionTimeout

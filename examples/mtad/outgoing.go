@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -23,10 +22,10 @@ func queueDir(cfg *config.Config) string {
 	return strings.TrimPrefix(cfg.QueueAddress, "disk://")
 }
 
-// openQueue opens the embedded queue.
+// openQueue opens the queues of rabbitmq-address, or the embedded one.
 func (a *app) openQueue(cfg *config.Config) error {
 	if len(cfg.RabbitMQAddress) > 0 {
-		return errors.New("rabbitmq-address: this version has the embedded queue only; leave it out to use queue-address")
+		return a.openRabbit(cfg)
 	}
 	dir, ok := strings.CutPrefix(cfg.QueueAddress, "disk://")
 	if !ok || dir == "" {
@@ -100,7 +99,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Suppressed:     a.suppressed,
-		Prefetch:       prefetch,
+		Prefetch:       outboxPrefetch(cfg),
 		PathQueue:      cfg.DomainMaxQueue,
 		Lookups:        cfg.DNSCapacity,
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -77,7 +76,7 @@ func (d *dialer) dialHost(ctx context.Context, e *endpoint, what string) (*amqp.
 	}
 	var err error
 	if config.TLSClientConfig, err = d.opts.tlsConfig(e); err != nil {
-		return nil, err
+		return nil, refusal{err}
 	}
 	c, err := amqp.DialConfig(e.url, config)
 	switch {
@@ -97,27 +96,31 @@ func (d *dialer) dialHost(ctx context.Context, e *endpoint, what string) (*amqp.
 func explain(err error) error {
 	var reply *amqp.Error
 	var network *net.OpError
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
+	var invalid *tls.CertificateVerificationError
 	var notTLS tls.RecordHeaderError
 	switch {
 	case errors.Is(err, amqp.ErrCredentials):
-		return errors.New("the broker refuses the user or the password")
+		return refusal{errors.New("the broker refuses the user or the password")}
 	case errors.Is(err, amqp.ErrVhost):
-		return errors.New("the broker refuses the virtual host")
+		return refusal{errors.New("the broker refuses the virtual host")}
 	case errors.As(err, &reply) && reply.Code == amqp.AccessRefused:
-		return fmt.Errorf("the broker refuses the user or the password: %s", reply.Reason)
+		return refusal{fmt.Errorf("the broker refuses the user or the password: %s", reply.Reason)}
 	case errors.As(err, &reply) && reply.Code == amqp.NotAllowed:
-		return fmt.Errorf("the broker refuses the virtual host: %s", reply.Reason)
-	case errors.As(err, &unknown), errors.As(err, &host):
-		return fmt.Errorf("the broker's certificate is not valid (rabbitmq-verify: false accepts any): %w", err)
+		return refusal{fmt.Errorf("the broker refuses the virtual host: %s", reply.Reason)}
+	case errors.As(err, &invalid):
+		return refusal{fmt.Errorf("the broker's certificate is not valid (rabbitmq-verify: false accepts any): %w", err)}
 	case errors.As(err, &notTLS):
-		return fmt.Errorf("the broker does not speak TLS on that port: %w", err)
+		return refusal{fmt.Errorf("the broker does not speak TLS on that port: %w", err)}
 	case errors.As(err, &network) && network.Op == "dial":
 		return fmt.Errorf("no broker answers: %w", err)
 	}
 	return err
 }
+
+// refusal is an ErrRefused that says so by its own words.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() []error { return []error{r.error, ErrRefused} }
 
 // connect tries until it has a connection or ctx ends. The first round happens at once. who stands for the connection.
 func (d *dialer) connect(ctx context.Context, who any, what string, failed func(error)) (*amqp.Connection, error) {

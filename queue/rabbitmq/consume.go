@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -60,8 +61,7 @@ func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOpti
 	if c.prefetch <= 0 {
 		c.prefetch = q.opts.QoS
 	}
-	c.prefetch = min(c.prefetch, 65535)
-	c.share = (c.prefetch + len(q.sources) - 1) / len(q.sources)
+	c.share = min((c.prefetch+len(q.sources)-1)/len(q.sources), math.MaxUint16)
 	running, stop := q.bounded(ctx)
 	for _, s := range q.sources {
 		c.stopped.Add(1)
@@ -161,7 +161,7 @@ func (c *consumer) subscribe(ctx context.Context, s *source) {
 		if l != nil {
 			c.abandon(l, err)
 		}
-		if first && errors.Is(err, errPermanent) {
+		if first && errors.Is(err, ErrRefused) {
 			c.failed <- err
 			break
 		}
@@ -226,9 +226,9 @@ func (b *book) refused(err error) error {
 	}
 	switch {
 	case reply.Code == amqp.NotFound && b.q.opts.NoDeclare:
-		return fmt.Errorf("rabbitmq: there is no queue %q (%s), and rabbitmq-declare is false: %w: %w", b.name, reply.Reason, queue.ErrUnavailable, errPermanent)
+		return fmt.Errorf("rabbitmq: there is no queue %q (%s), and rabbitmq-declare is false: %w: %w", b.name, reply.Reason, queue.ErrUnavailable, ErrRefused)
 	case reply.Code == amqp.AccessRefused:
-		return fmt.Errorf("rabbitmq: the broker does not let this user read queue %q (%s): %w: %w", b.name, reply.Reason, queue.ErrUnavailable, errPermanent)
+		return fmt.Errorf("rabbitmq: the broker does not let this user read queue %q (%s): %w: %w", b.name, reply.Reason, queue.ErrUnavailable, ErrRefused)
 	}
 	return fmt.Errorf("rabbitmq: reading queue %q: %w: %s", b.name, queue.ErrUnavailable, reply.Reason)
 }

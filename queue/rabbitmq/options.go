@@ -67,6 +67,9 @@ type Options struct {
 	ConfirmTimeout time.Duration
 	// Name is shown in the broker's list of connections. Zero: "sluice".
 	Name string
+	// Patient makes Open succeed although no broker answers: what is published fails with queue.ErrUnavailable, and
+	// consumers wait, until one does. A broker that answers and refuses is an error all the same. Zero: an error.
+	Patient bool
 	// Logger is told of outages, once each. Nil: slog.Default.
 	Logger *slog.Logger
 
@@ -87,6 +90,15 @@ const (
 	Classic QueueType = "classic" // on one node of the broker
 	Quorum  QueueType = "quorum"  // replicated; always durable, without priorities
 )
+
+// Check says what is wrong with the options, as Open would without connecting. It shows no passwords.
+func (o Options) Check() error {
+	o, err := o.withDefaults()
+	if err == nil {
+		_, err = endpoints(o.Addresses)
+	}
+	return err
+}
 
 // withDefaults returns the options with zeros replaced, or says what is wrong with them.
 func (o Options) withDefaults() (Options, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ var (
 )
 
 // Open connects to the broker. The error says which part of the options is wrong, or why no broker can be used: it wraps
-// queue.ErrUnavailable then. ctx is for connecting only.
+// queue.ErrUnavailable then, and ErrRefused when one answered. ctx is for connecting only.
 func Open(ctx context.Context, opts Options) (*Queue, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -64,23 +65,50 @@ func Open(ctx context.Context, opts Options) (*Queue, error) {
 		q.sources = append(q.sources, newSource(q.dialer))
 	}
 	q.topology = newTopology(&q.opts, q.sources[0])
-	conns := make([]*amqp.Connection, opts.Publishers)
-	for i := range conns {
-		if conns[i], err = q.dialer.dial(ctx, "publisher"); err != nil {
-			for _, c := range conns[:i] {
-				hangUp(c)
-			}
-			return nil, err
-		}
+	conns, err := q.connect(ctx)
+	if err != nil {
+		return nil, err
 	}
 	for _, conn := range conns {
 		p := newPublisher(q)
+		p.away = errStarting // until there is a connection
+		if conn != nil {
+			p.away = nil
+		}
 		q.publishers = append(q.publishers, p)
 		q.tasks.Add(1)
 		go p.run(conn)
 	}
 	q.tasks.Go(q.sweep)
 	return q, nil
+}
+
+// errStarting is why nothing can be published when no broker has answered yet.
+var errStarting = fmt.Errorf("rabbitmq: %w: no broker has answered yet", queue.ErrUnavailable)
+
+// connect makes the first connections for publishers. Where there is none, the publisher goes on trying.
+func (q *Queue) connect(ctx context.Context) ([]*amqp.Connection, error) {
+	conns := make([]*amqp.Connection, q.opts.Publishers)
+	for i := range conns {
+		var err error
+		if conns[i], err = q.dialer.dial(ctx, "publisher"); err == nil {
+			continue
+		}
+		if q.opts.Patient && ctx.Err() == nil && !errors.Is(err, ErrRefused) {
+			break
+		}
+		for _, c := range conns[:i] {
+			hangUp(c)
+		}
+		return nil, err
+	}
+	return conns, nil
+}
+
+// Err returns why nothing can be published at the moment; nil when all is well.
+func (q *Queue) Err() error {
+	_, err := q.publisher()
+	return err
 }
 
 // Close implements queue.Queue. What is out goes back to its queue.

@@ -272,8 +272,9 @@ func (t *topology) remove(ctx context.Context, name string) error {
 	})
 }
 
-// errPermanent marks what no repetition mends.
-var errPermanent = errors.New("not without a change of the configuration")
+// ErrRefused is wrapped by errors that no repetition mends: a wrong password or virtual host, a certificate that is not
+// valid, a queue that was declared differently or may not be read.
+var ErrRefused = errors.New("not without a change of the configuration")
 
 // declaring says why a queue could not be declared.
 func declaring(name string, err error) error {
@@ -285,10 +286,10 @@ func declaring(name string, err error) error {
 	case amqp.PreconditionFailed:
 		return fmt.Errorf("rabbitmq: queue %q exists and was declared differently (%s): "+
 			"declare it the same way, delete it, or set rabbitmq-declare to false to use it as it is: %w: %w",
-			name, reply.Reason, queue.ErrUnavailable, errPermanent)
+			name, reply.Reason, queue.ErrUnavailable, ErrRefused)
 	case amqp.AccessRefused, amqp.NotAllowed:
 		return fmt.Errorf("rabbitmq: the broker does not let this user declare queue %q (%s); "+
-			"if it exists, set rabbitmq-declare to false: %w: %w", name, reply.Reason, queue.ErrUnavailable, errPermanent)
+			"if it exists, set rabbitmq-declare to false: %w: %w", name, reply.Reason, queue.ErrUnavailable, ErrRefused)
 	}
 	return fmt.Errorf("rabbitmq: declaring queue %q: %w: %s", name, queue.ErrUnavailable, reply.Reason)
 }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/queue/rabbitmq"
+)
+
+// rabbitOptions are what the rabbitmq-* keys say.
+func rabbitOptions(cfg *config.Config) rabbitmq.Options {
+	o := rabbitmq.Options{
+		Addresses:     cfg.RabbitMQAddress,
+		NoVerify:      !cfg.RabbitMQVerify,
+		Exchange:      cfg.RabbitMQExchange,
+		NoDeclare:     !cfg.RabbitMQDeclare,
+		NotDurable:    !cfg.RabbitMQDurable,
+		NotPersistent: !cfg.RabbitMQPersistent,
+		Lazy:          cfg.RabbitMQLazy,
+		QueueType:     rabbitmq.QueueType(cfg.RabbitMQQueueType),
+		MaxPriority:   cfg.RabbitMQMaxPriority,
+		Consumers:     cfg.RabbitMQConsumers,
+		Publishers:    cfg.RabbitMQPublishers,
+		QoS:           cfg.RabbitMQQoS,
+		MinQoS:        cfg.RabbitMQMinQoS,
+		FlushQoS:      cfg.RabbitMQFlushQoS,
+		Throttle:      cfg.RabbitMQThrottle,
+		Name:          "mtad on " + heloName(cfg),
+		Patient:       true,
+	}
+	if cfg.RabbitMQEncoding == "gzip" {
+		o.Encoding = "gzip"
+	}
+	return o
+}
+
+// checkRabbit judges the rabbitmq-* keys together.
+func checkRabbit(cfg *config.Config, complain func(key, want string, cause error)) {
+	if len(cfg.RabbitMQAddress) == 0 {
+		return
+	}
+	o := rabbitOptions(cfg)
+	if err := o.Check(); err != nil {
+		key, want := "rabbitmq-address", "a broker that can be used as the other keys say"
+		if o.QueueType == rabbitmq.Quorum {
+			key, want = "rabbitmq-queue-type", "what goes with the other keys"
+		}
+		complain(key, want, err)
+	}
+}
+
+// brokerQueues are the queues that the configuration names.
+func brokerQueues(cfg *config.Config) []string {
+	return []string{cfg.RabbitMQOutbox, cfg.RabbitMQInbox, cfg.RabbitMQLocal, cfg.RabbitMQReports, cfg.RabbitMQRefused,
+		cfg.RabbitMQDSN, cfg.RabbitMQResults, cfg.RabbitMQSuccess, cfg.RabbitMQFailure, cfg.RabbitMQRetry}
+}
+
+// brokerTime is how long the broker may take at start before mtad goes on without it.
+const brokerTime = 30 * time.Second
+
+// openRabbit opens the queues of a broker, and declares them. A broker that is away keeps nobody from starting: mail is
+// refused for the time being until it is back.
+func (a *app) openRabbit(cfg *config.Config) error {
+	// Large mails on their way in, and copies of the settings, lie where the embedded queue would.
+	if err := os.MkdirAll(queueDir(cfg), 0o700); err != nil {
+		return fmt.Errorf("queue-address: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), brokerTime)
+	defer cancel()
+	o := rabbitOptions(cfg)
+	o.Logger = a.log
+	q, err := rabbitmq.Open(ctx, o)
+	if err != nil {
+		return misconfigured{fmt.Errorf("rabbitmq-address: %w", err)}
+	}
+	a.queue = q
+	a.onClose(q.Close)
+	if err := q.Err(); err != nil {
+		a.log.Warn("started without the broker: mail is refused for the time being", "error", err)
+		go func() {
+			if err := q.Declare(context.Background(), brokerQueues(cfg)...); errors.Is(err, rabbitmq.ErrRefused) {
+				a.log.Error("the broker is back, but a queue cannot be used", "error", err)
+			}
+		}()
+		return nil
+	}
+	if err := q.Declare(ctx, brokerQueues(cfg)...); errors.Is(err, rabbitmq.ErrRefused) {
+		return misconfigured{err}
+	} else if err != nil {
+		a.log.Warn("the queues could not be declared yet", "error", err)
+	}
+	a.log.Info("queues of the broker opened", "outbox", cfg.RabbitMQOutbox, "type", string(o.QueueType))
+	return nil
+}
+
+// mailLimit is the largest mail to announce: smtp-max-size, or less when the broker's messages cannot hold it.
+func (a *app) mailLimit(cfg *config.Config) int64 {
+	size := unlimitedBelowZero(cfg.SMTPMaxSize)
+	q, ok := a.queue.(*rabbitmq.Queue)
+	if ok && (size < 0 || size > q.MaxMail()) {
+		return q.MaxMail()
+	}
+	return size
+}
+
+// outboxPrefetch is how many messages may be in memory.
+func outboxPrefetch(cfg *config.Config) int {
+	if len(cfg.RabbitMQAddress) == 0 {
+		return prefetch
+	}
+	return cfg.RabbitMQQoS * cfg.RabbitMQConsumers
+}
