@@ -121,7 +121,7 @@ func (r *round) refused(failure *Failure, addr netip.Addr) {
 	if result.Result == queue.Invalid {
 		c.event(monitor.Strange, result.Description)
 	}
-	if result.State == queue.StateConnect {
+	if result.State == queue.StateConnect && failure.Temporary { // otherwise the way there is at fault
 		c.e.offline.add(c.target, shutOut(c.limits))
 	}
 }

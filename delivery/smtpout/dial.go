@@ -33,7 +33,7 @@ var errFamily = errors.New("the target's address is of the other IP version")
 func (s *Sender) connect(ctx context.Context, hop *delivery.Hop, limit time.Duration) (net.Conn, *failure) {
 	dial := s.Dial
 	if dial == nil {
-		dial = dialTCP
+		dial = DialTCP
 	}
 	dialCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -63,7 +63,9 @@ func (s *Sender) connect(ctx context.Context, hop *delivery.Hop, limit time.Dura
 	return nil, f
 }
 
-func dialTCP(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error) {
+// DialTCP connects from a source address, unless that is the zero Addr, as a [Sender] without Dial does. When the source
+// cannot be used the error is a *[BindError].
+func DialTCP(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{KeepAlive: -1} // every wait has a time-out of its own
 	if source.IsValid() {
 		if source.Unmap().Is4() != target.Addr().Unmap().Is4() {
