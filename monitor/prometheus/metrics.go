@@ -1,0 +1,151 @@
+package prometheus
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	client "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluicemail/sluice/monitor"
+)
+
+// Metrics counts events. The zero Metrics is ready; set its fields before use.
+type Metrics struct {
+	// Queues returns the number of messages by the name of a queue and their state in it ("ready", "delayed", "parked",
+	// "out"). It is called for each request, and ok is false when the queues cannot be asked. Nil: queues are not shown.
+	Queues func() (counts []QueueCount, ok bool)
+	// Version is shown as a label of sluice_build_info; "": not shown.
+	Version string
+
+	events   [kinds]padded
+	bytesIn  padded
+	bytesOut padded
+}
+
+// QueueCount is how many messages of a queue are in a state.
+type QueueCount struct {
+	Queue, State string
+	Messages     int
+}
+
+const kinds = monitor.ConnClosed + 1
+
+// padded is a counter on a cache line of its own.
+type padded struct {
+	n atomic.Uint64
+	_ [56]byte
+}
+
+// Observe implements monitor.Monitor.
+func (m *Metrics) Observe(e *monitor.Event) {
+	if e.Kind >= kinds {
+		return
+	}
+	m.events[e.Kind].n.Add(1)
+	switch e.Kind {
+	case monitor.MessageReceived:
+		m.bytesIn.n.Add(uint64(max(e.Bytes, 0)))
+	case monitor.Delivered:
+		m.bytesOut.n.Add(uint64(max(e.Bytes, 0)))
+	}
+}
+
+// Tap implements monitor.Monitor: sessions are of no interest here.
+func (m *Metrics) Tap(monitor.Session) monitor.Transcript { return monitor.NoTranscript() }
+
+// Describe implements Collector. It describes nothing, since the labels of queues are not known beforehand.
+func (m *Metrics) Describe(chan<- *client.Desc) {}
+
+// Collect implements Collector.
+func (m *Metrics) Collect(to chan<- client.Metric) {
+	for _, c := range counters {
+		to <- client.MustNewConstMetric(c.desc, client.CounterValue, float64(m.count(c.kind)))
+	}
+	to <- client.MustNewConstMetric(received, client.CounterValue, float64(m.bytesIn.n.Load()))
+	to <- client.MustNewConstMetric(sent, client.CounterValue, float64(m.bytesOut.n.Load()))
+	for _, g := range gauges {
+		var n float64
+		for _, kind := range g.up {
+			n += float64(m.count(kind))
+		}
+		for _, kind := range g.down {
+			n -= float64(m.count(kind))
+		}
+		to <- client.MustNewConstMetric(g.desc, client.GaugeValue, max(n, 0))
+	}
+	m.collectQueues(to)
+	if m.Version != "" {
+		to <- client.MustNewConstMetric(build, client.GaugeValue, 1, m.Version)
+	}
+}
+
+func (m *Metrics) collectQueues(to chan<- client.Metric) {
+	if m.Queues == nil {
+		return
+	}
+	counts, ok := m.Queues()
+	up := 0.0
+	if ok {
+		up = 1
+	}
+	to <- client.MustNewConstMetric(queueUp, client.GaugeValue, up)
+	for _, c := range counts {
+		to <- client.MustNewConstMetric(queued, client.GaugeValue, float64(c.Messages), c.Queue, c.State)
+	}
+}
+
+func (m *Metrics) count(k monitor.Kind) uint64 { return m.events[k].n.Load() }
+
+// Handler shows m, the Go runtime and the process in Prometheus' text form.
+func (m *Metrics) Handler() http.Handler {
+	registry := client.NewRegistry()
+	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+}
+
+func desc(name, help string, labels ...string) *client.Desc {
+	return client.NewDesc("sluice_"+name, help, labels, nil)
+}
+
+// What follows is never changed.
+var (
+	received = desc("received_bytes_total", "Bytes of mail received, counted for each recipient.")
+	sent     = desc("delivered_bytes_total", "Bytes of mail delivered.")
+	queued   = desc("queue_messages", "Messages in a queue.", "queue", "state")
+	queueUp  = desc("queue_up", "Whether the queues could be asked: 1, or 0.")
+	build    = desc("build_info", "The version that runs.", "version")
+)
+
+var counters = []struct {
+	kind monitor.Kind
+	desc *client.Desc
+}{
+	{monitor.ClientConnected, desc("clients_total", "Connections that came in.")},
+	{monitor.ClientRefused, desc("clients_refused_total", "Connections refused at the greeting.")},
+	{monitor.CommandRefused, desc("commands_refused_total", "Commands of clients that were refused.")},
+	{monitor.MessageReceived, desc("received_total", "Messages received, one for each recipient.")},
+	{monitor.Picked, desc("processed_total", "Messages read from the outbox.")},
+	{monitor.Parked, desc("parked_total", "Messages set aside again.")},
+	{monitor.Reassigned, desc("reassigned_total", "Messages that took another source address than planned.")},
+	{monitor.NotTried, desc("not_tried_total", "Messages finished without an attempt.")},
+	{monitor.Attempted, desc("attempts_total", "Attempts over the wire.")},
+	{monitor.Delivered, desc("delivered_total", "Messages delivered.")},
+	{monitor.Retried, desc("retried_total", "Attempts that failed for now.")},
+	{monitor.Failed, desc("errors_total", "Messages that failed for good.")},
+	{monitor.Strange, desc("strange_total", "Replies that make no sense.")},
+	{monitor.ConnStarting, desc("connects_total", "Outgoing connections begun.")},
+	{monitor.ConnFailed, desc("connects_failed_total", "Outgoing connections that could not be made.")},
+}
+
+var gauges = []struct {
+	desc     *client.Desc
+	up, down []monitor.Kind
+}{
+	{desc("clients", "Clients connected."), []monitor.Kind{monitor.ClientConnected}, []monitor.Kind{monitor.ClientDisconnected}},
+	{desc("messages_in_memory", "Messages taken from the outbox."), []monitor.Kind{monitor.Picked}, []monitor.Kind{monitor.Parked, monitor.Left}},
+	{desc("connections_starting", "Outgoing connections not yet established."), []monitor.Kind{monitor.ConnStarting}, []monitor.Kind{monitor.ConnReady, monitor.ConnFailed}},
+	{desc("connections_active", "Outgoing connections at work."), []monitor.Kind{monitor.ConnReady, monitor.ConnBusy}, []monitor.Kind{monitor.ConnIdle, monitor.ConnClosed}},
+	{desc("connections_idle", "Outgoing connections without work."), []monitor.Kind{monitor.ConnIdle}, []monitor.Kind{monitor.ConnBusy}},
+}

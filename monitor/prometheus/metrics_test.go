@@ -1,0 +1,63 @@
+package prometheus
+
+import (
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/monitor"
+)
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	require.Equal(t, 200, w.Code)
+	body, err := io.ReadAll(w.Body)
+	require.NoError(t, err)
+	return string(body)
+}
+
+func TestMetrics(t *testing.T) {
+	m := &Metrics{Version: "1.2", Queues: func() ([]QueueCount, bool) {
+		return []QueueCount{{"outbox", "ready", 7}, {"outbox", "parked", 3}}, true
+	}}
+	for _, e := range []monitor.Event{
+		{Kind: monitor.Picked}, {Kind: monitor.Picked}, {Kind: monitor.Left},
+		{Kind: monitor.ConnStarting}, {Kind: monitor.ConnReady}, {Kind: monitor.ConnIdle},
+		{Kind: monitor.Delivered, Bytes: 500}, {Kind: monitor.MessageReceived, Bytes: 20}, {Kind: 200},
+	} {
+		m.Observe(&e)
+	}
+	text := scrape(t, m)
+	for _, line := range []string{
+		"sluice_processed_total 2", "sluice_messages_in_memory 1", "sluice_connections_starting 0",
+		"sluice_connections_active 0", "sluice_connections_idle 1", "sluice_delivered_bytes_total 500",
+		"sluice_received_bytes_total 20", `sluice_queue_messages{queue="outbox",state="ready"} 7`, "sluice_queue_up 1",
+		`sluice_build_info{version="1.2"} 1`, "go_goroutines ",
+	} {
+		require.Contains(t, text, "\n"+line)
+	}
+}
+
+func TestQueuesThatCannotBeAsked(t *testing.T) {
+	m := &Metrics{Queues: func() ([]QueueCount, bool) { return nil, false }}
+	require.Contains(t, scrape(t, m), "sluice_queue_up 0")
+}
+
+func ExampleMetrics() {
+	m := &Metrics{}
+	m.Observe(&monitor.Event{Kind: monitor.Delivered, Bytes: 1000})
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for line := range strings.Lines(w.Body.String()) {
+		if strings.HasPrefix(line, "sluice_delivered_total") {
+			fmt.Print(line)
+		}
+	}
+	// Output: sluice_delivered_total 1
+}
