@@ -25,12 +25,20 @@ type Keeper struct {
 	IPs []settings.IP
 	// Logger is told when the database goes down and comes back, and of broken rows. Nil: slog.Default.
 	Logger *slog.Logger
+	// Announce is called after each Change that was made here and is in force, for the other instances. Nil: nobody is told.
+	Announce func()
 
 	current atomic.Pointer[Snapshot]
 	state   atomic.Pointer[State]
 
+	writing sync.Mutex    // one change at a time; comes before mu
+	stored  atomic.Uint64 // changes that were written
+
 	mu      sync.Mutex // one load at a time
+	covered uint64     // of stored: those that are in force
 	db      *settings.DB
+	failed  error     // why db could not be opened
+	asked   time.Time // when that was
 	saved   bool
 	told    map[settings.Broken]bool
 	changed []func(*Snapshot)
@@ -64,7 +72,8 @@ func (k *Keeper) State() State {
 	return State{}
 }
 
-// OnChange has f called with every new snapshot, and at once with the one in force. Call it before Start.
+// OnChange has f called with every new snapshot, and at once with the one in force. Call it before Start. f must not block:
+// the next reload waits for it.
 func (k *Keeper) OnChange(f func(*Snapshot)) {
 	k.changed = append(k.changed, f)
 	f(k.Current())
@@ -122,6 +131,12 @@ func (k *Keeper) Run(ctx context.Context) {
 func (k *Keeper) Reload(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.reload(ctx)
+}
+
+// reload is Reload with k.mu held.
+func (k *Keeper) reload(ctx context.Context) error {
+	covered := k.stored.Load()
 	rows, err := k.load(ctx)
 	if ctx.Err() != nil && err != nil {
 		return err // says nothing about the database
@@ -135,6 +150,7 @@ func (k *Keeper) Reload(ctx context.Context) error {
 	s.Loaded = time.Now()
 	k.report(s)
 	k.use(s)
+	k.covered = covered
 	if k.Cache != "" {
 		if err := settings.SaveCache(k.Cache, rows); err != nil {
 			k.logger().Warn("the settings cannot be kept for a start without the database", "error", err)
@@ -145,20 +161,30 @@ func (k *Keeper) Reload(ctx context.Context) error {
 
 // load reads all rows, opening the database if need be. k.mu is held.
 func (k *Keeper) load(ctx context.Context) (*settings.Rows, error) {
-	if k.db == nil {
-		db, err := k.Open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		k.db = db
-		if !k.saved && len(k.IPs) > 0 {
-			if err := db.ReplaceIPs(ctx, k.IPs); err != nil {
-				k.logger().Warn("the addresses of this host cannot be written to the settings database", "error", err)
-			}
-		}
-		k.saved = true
+	if err := k.open(ctx); err != nil {
+		return nil, err
 	}
 	return k.db.Load(ctx)
+}
+
+// open opens the database if need be. k.mu is held.
+func (k *Keeper) open(ctx context.Context) error {
+	if k.db != nil {
+		return nil
+	}
+	db, err := k.Open(ctx)
+	if err != nil {
+		k.failed, k.asked = err, time.Now()
+		return err
+	}
+	k.db, k.failed = db, nil
+	if !k.saved && len(k.IPs) > 0 {
+		if err := db.ReplaceIPs(ctx, k.IPs); err != nil {
+			k.logger().Warn("the addresses of this host cannot be written to the settings database", "error", err)
+		}
+	}
+	k.saved = true
+	return nil
 }
 
 // drop closes a database that does not answer. k.mu is held.

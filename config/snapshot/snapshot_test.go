@@ -90,6 +90,8 @@ func (w *world) open(ctx context.Context) (*settings.DB, error) {
 	return settings.Open(ctx, "sqlite://"+w.path, settings.Options{})
 }
 
+func (w *world) openings() int { w.mu.Lock(); defer w.mu.Unlock(); return w.n }
+
 func (w *world) set(err error) { w.mu.Lock(); w.down = err; w.mu.Unlock() }
 
 func insert(t *testing.T, path string, address string) {
