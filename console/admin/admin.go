@@ -1,0 +1,136 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Admin gives access to a running server. Fields may be left out where the comment says what is missing then. Set them
+// before use; the methods are safe for concurrent use. Close ends what works in the background.
+type Admin struct {
+	// Settings is where the settings are kept. Nil: every call about settings fails with [ErrUnavailable].
+	Settings Settings
+	// Instance is the server-id: rules that are not for the whole cluster are stored for it.
+	Instance int64
+	// Queue is where mail waits, Inbox the queue in it that [Admin.Inject] fills. Nil or "": [ErrUnavailable].
+	Queue queue.Queue
+	Inbox string
+	// Hostname is written into injected messages; "": the name of the host.
+	Hostname string
+	// NewID makes the message-id of an injected message. Nil: the instance, a dash, and 130 random bits.
+	NewID func() string
+	// Live has the figures of the last minute. Nil: they are all zero.
+	Live *monitor.Live
+
+	// Paths tells what governs the paths to a domain, all paths when it is "", and only those from a source address when that
+	// is valid. Nil: nothing is known of paths.
+	Paths func(ctx context.Context, domain string, source netip.Addr) ([]Path, error)
+	// WhyWaiting tells why a message has not left; ok is false when the delivery engine knows nothing of it. Nil: never.
+	WhyWaiting func(ctx context.Context, id string) (why Why, ok bool)
+	// Floods lists what is active; ResumeFlood ends what is active on a path, with the name when that is not "", and returns
+	// how many floods that were. Nil: there are none.
+	Floods      func() []Flood
+	ResumeFlood func(source netip.Addr, site, name string) int
+	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is told.
+	Services func(ctx context.Context) []Service
+	// Control stops or resumes a service by name; it returns an error for one that cannot be. Nil: none can.
+	Control func(ctx context.Context, name string, run bool) error
+
+	// Log hears who changed what. Nil: slog.Default.
+	Log *slog.Logger
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+
+	used tokenUse
+	work sync.WaitGroup
+}
+
+// Settings is what Admin needs of the settings: a *snapshot.Keeper.
+type Settings interface {
+	// Current returns the settings in force.
+	Current() *snapshot.Snapshot
+	// State tells whether the database can be reached.
+	State() snapshot.State
+	// Read lets do read the database.
+	Read(ctx context.Context, do func(settings.Store) error) error
+	// Change keeps what do writes, unless it returns an error, and puts it in force before it returns.
+	Change(ctx context.Context, do func(settings.Store) error) error
+}
+
+// Close waits for what is still being written in the background.
+func (a *Admin) Close() error {
+	a.flushTokens()
+	a.work.Wait()
+	return nil
+}
+
+func (a *Admin) log() *slog.Logger {
+	if a.Log == nil {
+		return slog.Default()
+	}
+	return a.Log
+}
+
+func (a *Admin) now() time.Time {
+	if a.Now == nil {
+		return time.Now()
+	}
+	return a.Now()
+}
+
+// Actor is who does something.
+type Actor struct {
+	Name   string         // of the token or the user
+	Via    string         // "rest", "console"
+	Remote netip.AddrPort // zero: not over the network
+}
+
+type actorKey struct{}
+
+// As returns a context in which what is done is logged as done by an actor.
+func As(ctx context.Context, who Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, who)
+}
+
+// ActorOf returns the actor of a context, the zero Actor when it has none.
+func ActorOf(ctx context.Context) Actor {
+	who, _ := ctx.Value(actorKey{}).(Actor)
+	return who
+}
+
+// did logs a change with who made it.
+func (a *Admin) did(ctx context.Context, what string, args ...any) {
+	who := ActorOf(ctx)
+	line := []any{"who", who.Name}
+	if who.Via != "" {
+		line = append(line, "via", who.Via)
+	}
+	if who.Remote.IsValid() {
+		line = append(line, "from", who.Remote.String())
+	}
+	a.log().InfoContext(ctx, what, append(line, args...)...)
+}
+
+// view reads the database.
+func (a *Admin) view(ctx context.Context, do func(settings.Store) error) error {
+	if a.Settings == nil {
+		return unavailable("the settings database is not configured", nil)
+	}
+	return databaseError(a.Settings.Read(ctx, do))
+}
+
+// change writes the database, and puts it in force.
+func (a *Admin) change(ctx context.Context, do func(settings.Store) error) error {
+	if a.Settings == nil {
+		return unavailable("the settings database is not configured", nil)
+	}
+	return databaseError(a.Settings.Change(ctx, do))
+}
