@@ -13,13 +13,16 @@ var rooms = []struct {
 	may  []string
 }{
 	{"examples", []string{"auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin", "throttle"}},
-	{"console", []string{"auth", "config/settings", "config/snapshot", "monitor", "queue"}},
+	{"console/admin", []string{"config/settings", "config/snapshot", "monitor", "queue"}},
+	{"console/api", []string{"console/admin", "monitor", "queue"}},
+	{"console/ctl", []string{"console/admin", "config/settings"}},
+	{"console", []string{"console/admin", "console/api", "auth", "config/settings", "config/snapshot", "monitor", "queue"}},
 	{"config/snapshot", []string{"config/settings", "delivery/rules", "throttle", "smtpin/enqueue"}},
 	{"config/settings", nil},
 	{"config", nil},
 	{"delivery/mx", []string{"delivery", "delivery/resolver"}},
 	{"delivery", []string{"queue", "throttle", "monitor"}},
-	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks/report"}},
+	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
 	{"smtpin", []string{"smtpin/wire", "auth", "checks", "monitor"}},
 	{"auth", []string{"auth/crypt"}}, // its drivers share the hashes
 	{"checks", nil},
@@ -32,6 +35,7 @@ var rooms = []struct {
 var internals = map[string]bool{
 	"internal/bench":      true,
 	"internal/testserver": true,
+	"internal/rabbittest": true,
 	"internal/mtatest":    true,
 }
 

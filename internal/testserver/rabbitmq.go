@@ -29,6 +29,7 @@ type RabbitMQServer struct {
 	mapper  *Process // epmd, with which nodes find each other
 	process *Process
 	calls   sync.Mutex
+	joins   sync.Mutex
 }
 
 // StartRabbitMQ starts a node in dir, for all the tests of a package: it takes five to ten seconds. config is added to
@@ -56,7 +57,8 @@ func StartRabbitMQ(dir, config string) (*RabbitMQServer, error) {
 	return nil, last
 }
 
-// JoinRabbitMQ starts another node, and makes it one of the cluster of s.
+// JoinRabbitMQ starts another node, and makes it one of the cluster of s. Several may be started at a time; they join one
+// after the other.
 func (s *RabbitMQServer) JoinRabbitMQ(dir, config string) (*RabbitMQServer, error) {
 	ports, err := freePorts(3)
 	if err != nil {
@@ -69,6 +71,8 @@ func (s *RabbitMQServer) JoinRabbitMQ(dir, config string) (*RabbitMQServer, erro
 	if err := other.Start(); err != nil {
 		return nil, err
 	}
+	s.joins.Lock()
+	defer s.joins.Unlock()
 	join := fmt.Sprintf("rabbit:stop(), ok = rabbit_mnesia:join_cluster('%s', disc), rabbit:start().", s.Node)
 	if out, err := other.Eval(join); err != nil || !strings.Contains(out, "ok") {
 		other.Kill()

@@ -9,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/rabbittest"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -17,7 +18,7 @@ import (
 const inflight = 64
 
 func BenchmarkPublishSettle(b *testing.B) {
-	q := open(b, Options{Addresses: []string{vhost(b)}})
+	q := open(b, Options{Addresses: []string{node.VHost(b)}})
 	require.NoError(b, q.Declare(b.Context(), "outbox", "results"))
 	body := queue.Bytes(strings.Repeat("0123456789abcd\r\n", 640))
 	settled := make(chan struct{}, b.N+inflight)
@@ -42,7 +43,7 @@ func BenchmarkPublishSettle(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	each(b.N, func() {
-		m := mail("m")
+		m := rabbittest.Mail("m")
 		m.Body = body
 		if err := q.Publish(ctx, queue.Item{Queue: "outbox", Message: m}); err != nil {
 			b.Error(err)
@@ -58,15 +59,15 @@ func BenchmarkPublishSettle(b *testing.B) {
 
 // BenchmarkBare does the same with nothing but the client library, on bytes that were made before.
 func BenchmarkBare(b *testing.B) {
-	address := vhost(b)
+	address := node.VHost(b)
 	q := open(b, Options{Addresses: []string{address}})
 	require.NoError(b, q.Declare(b.Context(), "outbox", "results"))
-	m := mail("m")
+	m := rabbittest.Mail("m")
 	large, err := queue.AppendJSON(nil, &queue.Message{ID: "m", Recipient: m.Recipient, Body: queue.Bytes(strings.Repeat("0123456789abcd\r\n", 640))})
 	require.NoError(b, err)
 	small, err := queue.AppendJSON(nil, &queue.Message{ID: "m", Recipient: m.Recipient})
 	require.NoError(b, err)
-	out, reading := stranger(b, address), stranger(b, address)
+	out, reading := rabbittest.Stranger(b, address), rabbittest.Stranger(b, address)
 	require.NoError(b, out.Confirm(false))
 	require.NoError(b, reading.Qos(queue.DefaultPrefetch, 0, false))
 	deliveries, err := reading.Consume("outbox", "", false, false, false, false, nil)

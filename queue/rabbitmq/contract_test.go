@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/rabbittest"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/queuetest"
 )
@@ -17,18 +18,20 @@ type powers struct {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	examine(t, Options{MaxPriority: 10, Publishers: 2}, queuetest.Options{})
 }
 
 func TestContractWithQuorumQueues(t *testing.T) {
+	t.Parallel()
 	examine(t, Options{QueueType: Quorum, Consumers: 2, Encoding: "gzip"}, queuetest.Options{NoPriorities: true, Unordered: true})
 }
 
 func examine(t *testing.T, o Options, exam queuetest.Options) {
-	broker(t)
+	node.Server(t)
 	opened := func(t *testing.T, address string) queue.Queue {
 		o := o
-		o.Addresses, o.Logger = []string{address}, quiet(t)
+		o.Addresses, o.Logger = []string{address}, rabbittest.Quiet(t)
 		q, err := Open(t.Context(), o)
 		require.NoError(t, err)
 		return powers{q, q}
@@ -38,5 +41,5 @@ func examine(t *testing.T, o Options, exam queuetest.Options) {
 		require.NoError(t, q.Close())
 		return opened(t, q.(powers).Queue.(*Queue).opts.Addresses[0])
 	}
-	queuetest.Run(t, func(t *testing.T) queue.Queue { return opened(t, vhost(t)) }, exam)
+	queuetest.Run(t, func(t *testing.T) queue.Queue { return opened(t, node.VHost(t)) }, exam)
 }

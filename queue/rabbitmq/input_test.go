@@ -18,6 +18,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/rabbittest"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -32,11 +33,12 @@ func gzipped(data []byte) []byte {
 // TestStrangeInput publishes what strangers may publish, and demands that each comes once, is said to be wrong if it is,
 // keeps its bytes, and can be settled for good.
 func TestStrangeInput(t *testing.T) {
-	address := vhost(t)
+	t.Parallel()
+	address := node.VHost(t)
 	q := open(t, Options{Addresses: []string{address}, MaxMessageSize: 8 << 20})
 	require.NoError(t, q.Declare(t.Context(), "outbox"))
-	ch := stranger(t, address)
-	r := consume(t, q, "outbox", 0)
+	ch := rabbittest.Stranger(t, address)
+	r := rabbittest.Consume(t, q, "outbox", 0)
 	good := []byte(`{"recipient":"a@b.example","mime":"Subject: hi\n\n"}`)
 	damaged := gzipped(bytes.Repeat(good, 100))
 	damaged[len(damaged)/2] ^= 0xff
@@ -68,7 +70,7 @@ func TestStrangeInput(t *testing.T) {
 		{"an unknown encoding", "br", good, `"br"`, ""},
 	} {
 		require.NoError(t, ch.Publish("", "outbox", false, false, amqp.Publishing{ContentEncoding: tc.encoding, Body: tc.body}), tc.name)
-		d := r.next()
+		d := r.Next()
 		var syntax *queue.SyntaxError
 		var property *queue.PropertyError
 		switch {
@@ -89,27 +91,28 @@ func TestStrangeInput(t *testing.T) {
 			require.NoError(t, d.Err, tc.name)
 			require.Equal(t, "a@b.example", d.Message.Recipient, tc.name)
 		}
-		kept := mail("kept")
+		kept := rabbittest.Mail("kept")
 		kept.Extra = map[string]json.RawMessage{"raw": json.RawMessage(`"x"`)}
 		require.NoError(t, d.Settle(t.Context(), queue.Item{Queue: "failure", Message: kept}), tc.name)
 	}
-	r.none()
-	require.Equal(t, 0, waiting(t, ch, "outbox"))
+	r.None()
+	require.Equal(t, 0, rabbittest.Waiting(t, ch, "outbox"))
 }
 
 // TestBombsDoNotAddUp publishes many bombs that are each as large as a message may be.
 func TestBombsDoNotAddUp(t *testing.T) {
-	address := vhost(t)
+	t.Parallel()
+	address := node.VHost(t)
 	q := open(t, Options{Addresses: []string{address}, MaxMessageSize: 4 << 20, Budget: 32 << 20})
 	require.NoError(t, q.Declare(t.Context(), "outbox"))
-	ch := stranger(t, address)
+	ch := rabbittest.Stranger(t, address)
 	body := gzipped([]byte(`{"recipient":"a@b.example","mime":"` + strings.Repeat("x", 4<<20-100) + `"}`))
 	for range 50 {
 		require.NoError(t, ch.Publish("", "outbox", false, false, amqp.Publishing{ContentEncoding: "gzip", Body: body}))
 	}
-	r := consume(t, q, "outbox", 0)
+	r := rabbittest.Consume(t, q, "outbox", 0)
 	for range 50 {
-		d := r.next()
+		d := r.Next()
 		require.NoError(t, d.Err)
 		require.LessOrEqual(t, q.held.part(), int64(16<<20), "bytes of what was read")
 		require.NoError(t, d.Settle(t.Context()))
@@ -118,19 +121,20 @@ func TestBombsDoNotAddUp(t *testing.T) {
 }
 
 func TestPublishedInGzip(t *testing.T) {
-	address := vhost(t)
+	t.Parallel()
+	address := node.VHost(t)
 	q := open(t, Options{Addresses: []string{address}, Encoding: "gzip"})
-	m := mail("m")
+	m := rabbittest.Mail("m")
 	m.Body = queue.Bytes(strings.Repeat("the same again\r\n", 10_000) + "\xff\xfe")
-	publish(t, q, "outbox", m, mail("next"))
-	ch := stranger(t, address)
+	rabbittest.Publish(t, q, "outbox", m, rabbittest.Mail("next"))
+	ch := rabbittest.Stranger(t, address)
 	got, ok, err := ch.Get("outbox", false)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Equal(t, "gzip", got.ContentEncoding)
 	require.Less(t, len(got.Body), 10_000)
 	require.NoError(t, got.Nack(false, true))
-	d := consume(t, q, "outbox", 0).next()
+	d := rabbittest.Consume(t, q, "outbox", 0).Next()
 	require.Equal(t, m.Body, d.Message.Body)
 	require.NoError(t, q.Park(t.Context(), d, "k"), "it is parked as it came")
 	_, err = q.Unpark(t.Context(), "outbox", "k", 1)
@@ -138,8 +142,9 @@ func TestPublishedInGzip(t *testing.T) {
 }
 
 func TestConnectionRefused(t *testing.T) {
-	address := vhost(t)
-	s := broker(t)
+	t.Parallel()
+	address := node.VHost(t)
+	s := node.Server(t)
 	pem, err := os.ReadFile(s.CAFile)
 	require.NoError(t, err)
 	roots := x509.NewCertPool()
@@ -169,11 +174,11 @@ func TestConnectionRefused(t *testing.T) {
 		if tc.options.Addresses == nil {
 			tc.options.Addresses = []string{address}
 		}
-		tc.options.Logger = new(notes).logger()
+		tc.options.Logger = new(rabbittest.Notes).Logger()
 		q, err := Open(t.Context(), tc.options)
 		if tc.want == "" {
 			require.NoError(t, err, tc.name)
-			publish(t, q, "outbox", mail(tc.name))
+			rabbittest.Publish(t, q, "outbox", rabbittest.Mail(tc.name))
 			require.NoError(t, q.Close(), tc.name)
 			continue
 		}
@@ -186,6 +191,7 @@ func TestConnectionRefused(t *testing.T) {
 }
 
 func TestOptionsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	for want, o := range map[string]Options{
 		"quorum queues have no priorities": {QueueType: Quorum, MaxPriority: 5},
 		"quorum queues cannot be lazy":     {QueueType: Quorum, Lazy: true},
@@ -203,37 +209,40 @@ func TestOptionsThatCannotBe(t *testing.T) {
 }
 
 func TestOpenHeedsItsContext(t *testing.T) {
-	p := newProxy(t, broker(t).Address)
-	p.setDeaf(true)
+	t.Parallel()
+	p := rabbittest.NewProxy(t, node.Server(t).Address)
+	p.SetDeaf(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err := Open(ctx, Options{Addresses: []string{p.through("amqp://guest:guest@" + broker(t).Address + "/")}})
+	_, err := Open(ctx, Options{Addresses: []string{p.Through("amqp://guest:guest@" + node.Server(t).Address + "/")}})
 	require.True(t, errors.Is(err, context.DeadlineExceeded), "%v", err)
 	require.Less(t, time.Since(began), 5*time.Second)
 }
 
 func TestExchange(t *testing.T) {
-	address := vhost(t)
-	ch := stranger(t, address)
+	t.Parallel()
+	address := node.VHost(t)
+	ch := rabbittest.Stranger(t, address)
 	require.NoError(t, ch.ExchangeDeclare("topics", "topic", true, false, false, false, nil))
 	_, err := ch.QueueDeclare("copies", true, false, false, false, nil)
 	require.NoError(t, err)
 	require.NoError(t, ch.QueueBind("copies", "#", "topics", false, nil))
 	for _, name := range []string{"topics", "made-here"} {
 		q := open(t, Options{Addresses: []string{address}, Exchange: name})
-		publish(t, q, "outbox-"+name, ids("m", 3)...)
-		for _, d := range consume(t, q, "outbox-"+name, 0).take(3) {
+		rabbittest.Publish(t, q, "outbox-"+name, rabbittest.Mails("m", 3)...)
+		for _, d := range rabbittest.Consume(t, q, "outbox-"+name, 0).Take(3) {
 			require.NoError(t, d.Settle(t.Context()))
 		}
 	}
-	require.Equal(t, 3, waiting(t, ch, "copies"), "the exchange is really used")
-	lost := open(t, Options{Addresses: []string{address}, Exchange: "nowhere", NoDeclare: true, Logger: new(notes).logger()})
-	err = lost.Publish(t.Context(), items("outbox", ids("m", 1))...)
+	require.Equal(t, 3, rabbittest.Waiting(t, ch, "copies"), "the exchange is really used")
+	lost := open(t, Options{Addresses: []string{address}, Exchange: "nowhere", NoDeclare: true, Logger: new(rabbittest.Notes).Logger()})
+	err = lost.Publish(t.Context(), rabbittest.Items("outbox", rabbittest.Mails("m", 1))...)
 	require.ErrorContains(t, err, "nowhere")
 }
 
 func TestRungs(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		remaining time.Duration
 		want      string
@@ -251,12 +260,13 @@ func TestRungs(t *testing.T) {
 
 // TestDelayedMailWaitsSafely looks at the queue in which delayed mail waits with the broker's own eyes.
 func TestDelayedMailWaitsSafely(t *testing.T) {
-	address := vhost(t)
+	t.Parallel()
+	address := node.VHost(t)
 	q := open(t, Options{Addresses: []string{address}, NotDurable: true, NotPersistent: true, MaxPriority: 3})
-	late := mail("late")
+	late := rabbittest.Mail("late")
 	late.NextAttempt = time.Now().Add(45 * time.Minute)
-	publish(t, q, "outbox", late)
-	ch := stranger(t, address)
+	rabbittest.Publish(t, q, "outbox", late)
+	ch := rabbittest.Stranger(t, address)
 	declared, err := ch.QueueDeclare("outbox.delay.30m", true, false, false, false, amqp.Table{
 		"x-queue-type": "quorum", "x-message-ttl": int64(1_800_000), "x-overflow": "reject-publish",
 		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "outbox", "x-dead-letter-strategy": "at-least-once"})
@@ -265,23 +275,24 @@ func TestDelayedMailWaitsSafely(t *testing.T) {
 }
 
 func TestParkedMailComesBackByItself(t *testing.T) {
+	t.Parallel()
 	for _, plain := range []bool{false, true} {
 		t.Run(fmt.Sprint("plain=", plain), func(t *testing.T) {
-			address := vhost(t)
+			address := node.VHost(t)
 			options := Options{Addresses: []string{address}, parkedFor: time.Second, plainLadder: plain}
 			q := open(t, options)
-			publish(t, q, "outbox", ids("m", 3)...)
-			r := consume(t, q, "outbox", 0)
-			out := r.take(3)
+			rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 3)...)
+			r := rabbittest.Consume(t, q, "outbox", 0)
+			out := r.Take(3)
 			require.NoError(t, q.Park(t.Context(), out[0], "example.com"))
-			again := r.next()
+			again := r.Next()
 			require.Equal(t, out[0].Message.ID, again.Message.ID)
 			require.NoError(t, again.Settle(t.Context()))
 			// What a process leaves behind comes to another one.
 			require.NoError(t, q.Park(t.Context(), out[1], strings.Repeat("very-long-", 40)))
 			require.NoError(t, out[2].Settle(t.Context()))
 			require.NoError(t, q.Close())
-			d := consume(t, open(t, options), "outbox", 0).next()
+			d := rabbittest.Consume(t, open(t, options), "outbox", 0).Next()
 			require.Equal(t, out[1].Message.ID, d.Message.ID)
 			require.NoError(t, d.Settle(t.Context()))
 		})
@@ -289,33 +300,35 @@ func TestParkedMailComesBackByItself(t *testing.T) {
 }
 
 func TestPlainLadder(t *testing.T) {
-	address := vhost(t)
+	t.Parallel()
+	address := node.VHost(t)
 	q := open(t, Options{Addresses: []string{address}, plainLadder: true})
-	r := consume(t, q, "outbox", 0)
-	late, never := mail("late"), mail("never")
+	r := rabbittest.Consume(t, q, "outbox", 0)
+	late, never := rabbittest.Mail("late"), rabbittest.Mail("never")
 	late.NextAttempt, never.NextAttempt = time.Now().Add(2500*time.Millisecond), time.Now().Add(time.Hour)
-	publish(t, q, "outbox", never, late, mail("now"))
-	require.Equal(t, "now", r.next().Message.ID)
-	d := r.next()
+	rabbittest.Publish(t, q, "outbox", never, late, rabbittest.Mail("now"))
+	require.Equal(t, "now", r.Next().Message.ID)
+	d := r.Next()
 	require.Equal(t, "late", d.Message.ID)
 	require.False(t, time.Now().Before(late.NextAttempt), "not before its time")
 	require.NoError(t, d.Settle(t.Context()))
-	r.none()
+	r.None()
 }
 
 func TestLargeMailsStayWithinTheBudget(t *testing.T) {
-	q := open(t, Options{Addresses: []string{vhost(t)}, Budget: 20 << 20, MinQoS: 4})
+	t.Parallel()
+	q := open(t, Options{Addresses: []string{node.VHost(t)}, Budget: 20 << 20, MinQoS: 4})
 	var list []*queue.Message
 	for i := range 60 {
-		m := mail(fmt.Sprint("m", i))
+		m := rabbittest.Mail(fmt.Sprint("m", i))
 		m.Body = queue.Bytes(strings.Repeat("0123456789abcd\r\n", 1<<16)) // 1 MiB
 		list = append(list, m)
 	}
-	require.NoError(t, q.Publish(t.Context(), items("outbox", list)...))
+	require.NoError(t, q.Publish(t.Context(), rabbittest.Items("outbox", list)...))
 	require.Zero(t, q.encoding.part())
-	r := consume(t, q, "outbox", 50)
+	r := rabbittest.Consume(t, q, "outbox", 50)
 	for i := range 60 {
-		d := r.next()
+		d := r.Next()
 		require.Equal(t, fmt.Sprint("m", i), d.Message.ID, "in order")
 		require.LessOrEqual(t, q.held.part(), int64(10<<20), "bytes of what was read")
 		require.NoError(t, d.Settle(t.Context()))

@@ -6,21 +6,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/rabbittest"
 	"github.com/sluicemail/sluice/queue"
 )
 
 func TestInspection(t *testing.T) {
-	address := vhost(t)
+	t.Parallel()
+	address := node.VHost(t)
 	q := open(t, Options{Addresses: []string{address}})
-	late := mail("late")
+	late := rabbittest.Mail("late")
 	late.NextAttempt = time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	publish(t, q, "outbox", ids("m", 4)...)
-	publish(t, q, "outbox", late)
-	publish(t, q, "results", mail("result"))
-	r := consume(t, q, "outbox", 2)
-	out := r.take(2)
+	rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 4)...)
+	rabbittest.Publish(t, q, "outbox", late)
+	rabbittest.Publish(t, q, "results", rabbittest.Mail("result"))
+	r := rabbittest.Consume(t, q, "outbox", 2)
+	out := r.Take(2)
 	require.NoError(t, q.Park(t.Context(), out[0], "example.com"))
-	more := r.next()
+	more := r.Next()
 	stats, err := q.Queues(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []queue.Stats{{Queue: "outbox", Ready: 1, Delayed: 1, Parked: 1, Out: 2}, {Queue: "results", Ready: 1}}, stats)
@@ -58,7 +60,7 @@ func TestInspection(t *testing.T) {
 	n, err := q.Move(t.Context(), queue.Filter{Queue: "results"}, "aside")
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	require.Equal(t, "result", consume(t, q, "aside", 0).next().Message.ID)
+	require.Equal(t, "result", rabbittest.Consume(t, q, "aside", 0).Next().Message.ID)
 	n, err = q.Purge(t.Context(), queue.Filter{ID: "m-0003"})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
@@ -68,12 +70,12 @@ func TestInspection(t *testing.T) {
 	require.NoError(t, out[1].Settle(t.Context()))
 	require.NoError(t, more.Settle(t.Context()))
 	got := map[string]bool{}
-	for _, d := range r.take(2) {
+	for _, d := range r.Take(2) {
 		got[d.Message.ID] = true
 		require.NoError(t, d.Settle(t.Context()))
 	}
 	require.Equal(t, map[string]bool{"late": true, "m-0000": true}, got)
-	r.none()
+	r.None()
 	parked, err := q.Parked(t.Context(), "outbox")
 	require.NoError(t, err)
 	require.Empty(t, parked)
