@@ -39,6 +39,8 @@ type Mail struct {
 	Body Body
 	// Header is the header of it, with the empty line at its end.
 	Header []byte
+	// Trace is the Received field that we put in front of it: scanners look there for who the client was.
+	Trace []byte
 
 	// Earlier holds the results of the checks that this one builds upon: a Runner fills it in for those that implement Later.
 	Earlier []Result

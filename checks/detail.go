@@ -8,3 +8,15 @@ type DMARC struct {
 	Disposition string // what to do with this mail, in the same words; "none" unless the mail failed
 	Testing     bool   // the owner only tries it out (t=y), so that Disposition is milder than Policy
 }
+
+// Spam is the Detail of a result of the check "spam".
+type Spam struct {
+	Spam             bool
+	Score, Threshold float64
+	Symbols          []string // of the rules that matched
+}
+
+// Virus is the Detail of a result of the check "virus" for a mail that carries one.
+type Virus struct {
+	Signature string // what the scanner calls it
+}

@@ -9,6 +9,7 @@ import (
 // session only, and tell what is so at that moment: a client may say EHLO again, begin TLS and log in.
 type Conn struct {
 	info ConnInfo
+	kept any
 }
 
 // ConnInfo holds the facts of a Conn, for those that make one themselves: tests of a backend, and other ways in that hand
@@ -31,6 +32,13 @@ func NewConn(info ConnInfo) *Conn {
 	}
 	return &Conn{info: info}
 }
+
+// Keep has the connection remember something of the backend's, in place of what it kept before: STARTTLS ends a session and begins
+// another, but not the connection.
+func (c *Conn) Keep(v any) { c.kept = v }
+
+// Kept returns what was last given to Keep; nil: nothing was.
+func (c *Conn) Kept() any { return c.kept }
 
 // Hostname returns the name that the client gave with EHLO, HELO or LHLO.
 func (c *Conn) Hostname() string { return c.info.Hostname }

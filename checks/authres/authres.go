@@ -148,7 +148,10 @@ func Remove(mail []byte, id string) []byte {
 	})
 }
 
-// claims reports whether a field bears an id, or none that can be read.
+// Claims reports whether the value of an Authentication-Results field bears an authserv-id, or none that can be read: the rule of
+// [Remove].
+func Claims(value []byte, id string) bool { return claims(value, normal(id)) }
+
 func claims(value []byte, id string) bool {
 	if len(value) > maxLength {
 		value = value[:maxLength]

@@ -23,9 +23,7 @@ type Checker struct {
 }
 
 // Found is the Detail of a result for a mail with a virus.
-type Found struct {
-	Signature string // what clamd calls it
-}
+type Found = checks.Virus
 
 // Name returns "virus".
 func (c *Checker) Name() string { return Name }

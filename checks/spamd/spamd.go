@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/internal/mailbody"
 )
 
 // Name is what the check is called in results.
@@ -27,11 +28,7 @@ type Checker struct {
 }
 
 // Score is the Detail of a result.
-type Score struct {
-	Spam             bool
-	Score, Threshold float64
-	Symbols          []string // of the rules that matched
-}
+type Score = checks.Spam
 
 // Name returns "spam".
 func (c *Checker) Name() string { return Name }
@@ -53,7 +50,7 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 	if c.User != nil {
 		user = c.User(mail)
 	}
-	r, err := c.ask(ctx, request{command: "SYMBOLS", user: user}, mail.Body)
+	r, err := c.ask(ctx, request{command: "SYMBOLS", user: user}, traced(mail))
 	if err != nil {
 		return plain(checks.TempError, problem(err)), err
 	}
@@ -62,6 +59,14 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 		return plain(checks.TempError, "spamd gave no verdict"), err
 	}
 	return []checks.Result{result(score)}, nil
+}
+
+// traced returns the mail behind our Received field: without it SpamAssassin would take the server before us for the client.
+func traced(mail *checks.Mail) checks.Body {
+	if len(mail.Trace) == 0 {
+		return mail.Body
+	}
+	return mailbody.Join(mail.Trace, mail.Body, 0)
 }
 
 // plain is a result without a score.

@@ -30,6 +30,8 @@ type app struct {
 	routes atomic.Pointer[mx.Routes]
 	access atomic.Pointer[access]
 
+	screening atomic.Pointer[screening]
+
 	queue    queue.Queue
 	closers  []func() error // in the order of opening; closed backwards
 	sockets  []net.Listener
@@ -56,7 +58,7 @@ func open(cfg *config.Config, report *config.Report, log *slog.Logger) (a *app, 
 		}
 	}()
 	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.dropPrivileges, a.openLogs, a.openQueue,
-		a.openSettings, a.openDelivery, a.openIntake}
+		a.openSettings, a.openDelivery, a.openChecks, a.openIntake}
 	if len(report.Files) == 0 {
 		log.Info("no configuration file: listening on loopback only, for trying out")
 	}
@@ -142,6 +144,7 @@ func (a *app) reload(args, environ []string) {
 	a.config.Store(cfg)
 	a.routes.Store(routes)
 	a.access.Store(newAccess(cfg))
+	a.screen(cfg)
 	a.throttle.Set(baseLimits(cfg))
 	a.finder.Forget()
 	a.reloadSettings()

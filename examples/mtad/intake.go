@@ -148,6 +148,7 @@ func (a *app) openIntake(cfg *config.Config) error {
 		Authenticator: a.login,
 		BlockedSender: a.blockedSender,
 		Mapping:       func() *enqueue.Mapping { return &a.access.Load().mapping },
+		Checks:        a.policy,
 		NoExtract:     !cfg.SMTPExtract,
 		SpoolDir:      filepath.Join(queueDir(cfg), "spool"),
 		Monitor:       a.monitor,

@@ -8,7 +8,6 @@ import (
 
 // pending lists what this version understands but does nothing with yet: keys, or groups of keys that end in a star.
 var pending = []string{
-	"smtp-check", "smtp-auth-results", "spamassassin-*", "clamav-*", "dnsbl-*", "spam-*", "virus-*", "dmarc-*",
 	"dsn-notify", "dsn-ret", "bounce-*", "double-bounce-to", "rabbitmq-dsn",
 	"proxy-server", "download-*", "redis-address", "storage-*", "cluster-*",
 	"www-*", "render-useragent", "webhook-*", "metrics-address", "spool-*",

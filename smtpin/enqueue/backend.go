@@ -40,6 +40,10 @@ type Backend struct {
 	// means a zero Mapping.
 	Mapping func() *Mapping
 
+	// Checks says what is to be found out about mail and what is to follow from it; it is asked anew for each mail, and the value
+	// may be nil. Nil: nothing is.
+	Checks func() *Checks
+
 	// NoExtract leaves x-mq-* header fields in the mail, untouched and without effect. Otherwise they are taken out, and
 	// obeyed when the client may relay.
 	NoExtract bool
@@ -119,7 +123,9 @@ func or(s, otherwise string) string {
 // NewSession implements smtpin.Backend. ctx is what methods without a context of their own use.
 func (b *Backend) NewSession(ctx context.Context, c *smtpin.Conn) (smtp.Session, error) {
 	b.start.Do(func() { b.ids = newIDMaker(max(b.ServerID, 1), b.now()) })
-	return &session{backend: b, ctx: ctx, conn: c}, nil
+	s := &session{backend: b, ctx: ctx, conn: c}
+	s.acquaint()
+	return s, nil
 }
 
 // mechanisms returns what clients may log in with.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/checks/report"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -26,8 +27,11 @@ type delivery struct {
 	*session
 	ids      []string // of all recipients
 	received time.Time
-	messages []queue.Message // of those recipients whose mail is kept, accepted ones first
-	accepted int             // how many of them are accepted
+	policy   *Checks // nil: none
+	found    []checks.Result
+	checks   []json.RawMessage // what was found, as messages have it
+	messages []queue.Message   // of those recipients whose mail is kept, accepted ones first
+	accepted int               // how many of them are accepted
 	items    []queue.Item
 }
 
@@ -37,18 +41,18 @@ func (d *delivery) run(ctx context.Context, r io.Reader) error {
 		_, _ = io.Copy(io.Discard, r)
 		return noRecipients()
 	}
-	d.received = d.backend.now()
+	d.received, d.policy = d.backend.now(), d.backend.checks()
 	d.makeIDs()
 	defer d.receive.discard()
 	body, err := d.read(r)
 	if err != nil {
 		return err
 	}
-	report, err := d.isReport(body)
+	bodies, report, err := d.judge(ctx, body)
 	if err != nil {
 		return d.explain(err)
 	}
-	d.address(body, report)
+	d.address(bodies, report)
 	if err := d.publish(ctx); err != nil {
 		return d.explain(err)
 	}
@@ -88,6 +92,9 @@ func (d *delivery) read(r io.Reader) (queue.Body, error) {
 	if len(d.rcpts) == 1 {
 		only = d.rcpts[0].address
 	}
+	if d.policy.editsHeader() {
+		d.receive.room = headroom
+	}
 	var trace [1024]byte
 	d.receive.begin(appendReceived(trace[:0], d.conn, d.ids[0], only, d.received), d.opts.Size)
 	if _, err := io.Copy(&d.receive, r); err != nil {
@@ -100,17 +107,44 @@ func (d *delivery) read(r io.Reader) (queue.Body, error) {
 	return body, nil
 }
 
-// isReport asks whether the mail is a report, if that makes a difference.
-func (d *delivery) isReport(body queue.Body) (bool, error) {
+// judge finds out what is known about the mail as a whole, and edits its header accordingly.
+func (d *delivery) judge(ctx context.Context, body queue.Body) (bodies mails, report bool, err error) {
+	bodies = mails{body, body}
+	header, err := d.header(body)
+	if err != nil || header == nil {
+		return bodies, false, err
+	}
+	if d.policy != nil {
+		if err := d.check(ctx, header); err != nil {
+			return bodies, false, err
+		}
+	}
+	report = d.isReport(header, body)
+	if d.policy != nil {
+		bodies = d.edit(body, header)
+	}
+	return bodies, report, nil
+}
+
+// header returns a copy of the mail's header, our own fields included; nil when nobody is going to look at it.
+func (d *delivery) header(body queue.Body) ([]byte, error) {
 	b := d.backend
-	if b.Queues.Reports == "" || !d.anyLocal() {
-		return false, nil
+	if d.policy == nil && (b.Queues.Reports == "" || !d.anyLocal()) {
+		return nil, nil
 	}
 	header := make([]byte, d.receive.headerLen)
 	if n, err := body.ReadAt(header, 0); n < len(header) {
-		return false, spoolError(b.spoolDir(), err)
+		return nil, spoolError(b.spoolDir(), err)
 	}
-	return report.Recognise(header, body, body.Size()) != report.None, nil
+	return header, nil
+}
+
+// isReport asks whether the mail is a report, if that makes a difference.
+func (d *delivery) isReport(header []byte, body queue.Body) bool {
+	if d.backend.Queues.Reports == "" || !d.anyLocal() {
+		return false
+	}
+	return report.Recognise(header, body, body.Size()) != report.None
 }
 
 func (d *delivery) anyLocal() bool {
@@ -123,9 +157,9 @@ func (d *delivery) anyLocal() bool {
 }
 
 // template returns what the messages of all recipients have in common.
-func (d *delivery) template(body queue.Body) queue.Message {
+func (d *delivery) template() queue.Message {
 	m := queue.Message{
-		Envelope: d.from, Body: body, IPs: d.sourceIPs(),
+		Envelope: d.from, IPs: d.sourceIPs(), Checks: d.checks,
 		Received: d.received, Hostname: d.conn.ServerName(), Connection: d.describe(),
 	}
 	if d.opts.RequireTLS {
@@ -148,13 +182,13 @@ func setTrue(m *queue.Message, property string) {
 
 // address makes the message of each recipient and finds its queue: first of those that are accepted, then of those that
 // are only kept.
-func (d *delivery) address(body queue.Body, report bool) {
-	template := d.template(body)
+func (d *delivery) address(bodies mails, report bool) {
+	template := d.template()
 	d.messages = make([]queue.Message, 0, len(d.rcpts))
 	d.items = make([]queue.Item, 0, len(d.rcpts))
 	for i := range d.rcpts {
 		if d.rcpts[i].refusal == nil {
-			d.add(i, &template, report)
+			d.add(i, &template, bodies, report)
 		}
 	}
 	d.accepted = len(d.messages)
@@ -163,13 +197,13 @@ func (d *delivery) address(body queue.Body, report bool) {
 	}
 	for i := range d.rcpts {
 		if d.rcpts[i].refusal != nil {
-			d.add(i, &template, report)
+			d.add(i, &template, bodies, report)
 		}
 	}
 }
 
 // add adds the message of one recipient.
-func (d *delivery) add(i int, template *queue.Message, report bool) {
+func (d *delivery) add(i int, template *queue.Message, bodies mails, report bool) {
 	r := &d.rcpts[i]
 	name := d.queueFor(r, report)
 	if name == "" {
@@ -177,7 +211,7 @@ func (d *delivery) add(i int, template *queue.Message, report bool) {
 	}
 	d.messages = append(d.messages, *template)
 	m := &d.messages[len(d.messages)-1]
-	m.ID, m.Recipient = d.ids[i], r.address
+	m.ID, m.Recipient, m.Body = d.ids[i], r.address, bodies.of(r)
 	m.DSN = d.dsn(r)
 	d.items = append(d.items, queue.Item{Queue: name, Message: m})
 }

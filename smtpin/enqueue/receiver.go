@@ -2,8 +2,11 @@ package enqueue
 
 import (
 	"bytes"
+	"io"
 	"sync"
 
+	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/internal/mailbody"
 	"github.com/sluicemail/sluice/internal/mailheader"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -41,24 +44,26 @@ type receiver struct {
 
 	buf       []byte
 	scratch   *[]byte // where buf came from and goes back to; nil when the mail keeps it
-	trace     int     // length of our own fields at the start of buf
+	room      int     // what is left free at the start of buf, so that the header can grow
+	trace     int     // room and the length of our own fields behind it
 	searched  int     // how far buf was searched for the end of the header, without trace
 	file      *spoolFile
 	props     *properties
-	headerLen int
+	headerLen int    // of the mail, with our own fields
+	whole     []byte // a finished mail in memory, with the room in front of it
 	err       error
 }
 
 // begin takes the trace field and the size that the client announced, or zero.
 func (r *receiver) begin(trace []byte, size int64) {
 	if size > 0 && size <= int64(r.limit) {
-		r.buf = make([]byte, 0, len(trace)+int(size)+sizeSlack)
+		r.buf = make([]byte, r.room, r.room+len(trace)+int(size)+sizeSlack)
 	} else {
 		r.scratch = r.backend.scratch.get()
-		r.buf = (*r.scratch)[:0]
+		r.buf = append((*r.scratch)[:0], make([]byte, r.room)...)
 	}
 	r.buf = append(r.buf, trace...)
-	r.trace = len(trace)
+	r.trace = len(r.buf)
 }
 
 // Write implements io.Writer. It takes everything and never fails; finish does.
@@ -99,6 +104,8 @@ func (r *receiver) overflow(piece []byte) error {
 		return err
 	}
 	r.file = file
+	r.buf = append(r.buf[:0], r.buf[r.room:]...) // a file needs no room
+	r.headerLen, r.trace, r.room = r.headerLen-r.room, r.trace-r.room, 0
 	if err := r.flush(); err != nil {
 		return err
 	}
@@ -165,9 +172,44 @@ func (r *receiver) finish() (queue.Body, error) {
 		return nil, err
 	}
 	if r.scratch != nil || cap(r.buf)-len(r.buf) > len(r.buf)/4+1024 {
-		return append(queue.Bytes(nil), r.buf...), nil
+		r.whole = append([]byte(nil), r.buf...)
+	} else {
+		r.whole = r.buf
 	}
-	return queue.Bytes(r.buf), nil
+	r.headerLen -= r.room
+	return queue.Bytes(r.whole[r.room:]), nil
+}
+
+// traceLen returns the length of our own fields at the start of the mail.
+func (r *receiver) traceLen() int { return r.trace - r.room }
+
+// asItCame returns the finished mail behind our own fields.
+func (r *receiver) asItCame() checks.Body {
+	if r.file != nil {
+		return io.NewSectionReader(r.file, int64(r.traceLen()), r.file.Size()-int64(r.traceLen()))
+	}
+	return bytes.NewReader(r.whole[r.trace:])
+}
+
+// beginWith gives the finished mail another header, or leaves it as it is when that is nil. A mail in memory stays where it is if
+// there is room for the header; nobody may have the body that finish returned then.
+func (r *receiver) beginWith(header []byte, body queue.Body) queue.Body {
+	if start := r.room + r.headerLen - len(header); header != nil && r.file == nil && start >= 0 {
+		copy(r.whole[start:], header)
+		return queue.Bytes(r.whole[start:])
+	}
+	return r.begunWith(header, body)
+}
+
+// begunWith is beginWith for a mail that is also wanted as it is.
+func (r *receiver) begunWith(header []byte, body queue.Body) queue.Body {
+	switch {
+	case header == nil:
+		return body
+	case r.file != nil:
+		return mailbody.Join(header, body, int64(r.headerLen))
+	}
+	return append(queue.Bytes(header), r.whole[r.room+r.headerLen:]...)
 }
 
 // discard gives back what the receiver holds, once the queue has the mail or nobody wants it.

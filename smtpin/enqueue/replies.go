@@ -2,9 +2,12 @@ package enqueue
 
 import (
 	"errors"
+	"net/netip"
+	"strconv"
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/smtpin"
 )
@@ -62,6 +65,41 @@ func tooManyFields() error {
 
 func noRecipients() error {
 	return refuse(503, smtp.EnhancedCode{5, 5, 1}, "No recipients")
+}
+
+func clientListed(client netip.Addr, reason string) error {
+	text := "Your address " + client.Unmap().String() + " is on a block list"
+	if reason != "" {
+		text += ": " + reason
+	}
+	return refuse(554, smtp.EnhancedCode{5, 7, 1}, text)
+}
+
+func virusFound(signature string) error {
+	return refuse(554, smtp.EnhancedCode{5, 7, 1}, "This mail carries a virus: "+signature)
+}
+
+func tooMuchSpam(score float64) error {
+	return refuse(554, smtp.EnhancedCode{5, 7, 1}, "This mail looks like spam: score "+strconv.FormatFloat(score, 'f', -1, 64))
+}
+
+func dmarcRejects(domain string) error {
+	return refuse(550, smtp.EnhancedCode{5, 7, 1}, "The DMARC policy of "+domain+" has this mail rejected")
+}
+
+// unscanned refuses mail without a verdict of the virus scanner; nil when there is one.
+func unscanned(v checks.Verdict) error {
+	switch v {
+	case checks.Pass, checks.Fail:
+		return nil
+	case checks.PermError:
+		return refuse(552, smtp.EnhancedCode{5, 3, 4}, "This mail cannot be scanned for viruses")
+	}
+	return refuse(451, smtp.EnhancedCode{4, 7, 1}, "The virus scanner cannot be asked, try again later")
+}
+
+func shuttingDown() error {
+	return refuse(421, smtp.EnhancedCode{4, 3, 2}, "Server is shutting down")
 }
 
 // queueReply makes a reply of an error of the queue or of the spool.

@@ -91,7 +91,10 @@ func (s *session) MailContext(_ context.Context, from string, opts *smtp.MailOpt
 }
 
 // RcptContext implements smtpin.MailSession.
-func (s *session) RcptContext(_ context.Context, to string, opts *smtp.RcptOptions) error {
+func (s *session) RcptContext(ctx context.Context, to string, opts *smtp.RcptOptions) error {
+	if err := s.listed(ctx); err != nil {
+		return err
+	}
 	r := recipient{address: to, local: s.backend.Local != nil && s.backend.Local(to)}
 	if opts != nil {
 		r.notify, r.orcpt = dsnOptions(opts)
