@@ -44,6 +44,8 @@ type Query struct {
 	// Search selects the rows in which a text column that is not secret contains it, whatever
 	// the case of ASCII letters. Empty: all.
 	Search string
+	// After selects the rows with a higher id: with Limit, a walk through a large table without a priority. 0: all.
+	After int64
 	// Limit is how many rows are wanted at most, 0 for all; Offset how many to leave out before.
 	Limit, Offset int
 }

@@ -32,6 +32,10 @@ func (q Query) clauses(s Store, t Table) (where, order string, values []any, err
 		}
 		all = append(all, "("+strings.Join(append(any, "1 = 0"), " OR ")+")")
 	}
+	if q.After > 0 {
+		values = append(values, q.After)
+		all = append(all, db.engine.quote("id")+" > "+db.engine.placeholder(len(values)))
+	}
 	if len(all) > 0 {
 		where = " WHERE " + strings.Join(all, " AND ")
 	}
