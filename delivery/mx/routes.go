@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -118,6 +119,48 @@ func parseRelay(text string) (Relay, error) {
 func validHost(host string) bool {
 	name, ok := normalDomain(host)
 	return ok && !strings.ContainsAny(name, "[]*?:/,;#\"'()<>") && !strings.Contains(name, "..") && name[0] != '.'
+}
+
+// NewRelay returns the relay with a host name or address, in brackets or not, and a port; zero is 25. Without a host it is
+// the zero Relay.
+func NewRelay(host string, port int64) (Relay, error) {
+	host = strings.TrimSpace(host)
+	if port < 0 || port > 65535 {
+		return Relay{}, fmt.Errorf("port %d: expected a number from 1 to 65535", port)
+	}
+	if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")); err == nil && ip.Zone() == "" {
+		return Relay{Host: ip.Unmap().String(), Port: int(port)}, nil
+	}
+	switch {
+	case host == "" && port != 0:
+		return Relay{}, fmt.Errorf("port %d: a port without a host", port)
+	case host != "" && !validHost(host):
+		return Relay{}, fmt.Errorf("relay %q: expected a host name or address", host)
+	}
+	return Relay{Host: host, Port: int(port)}, nil
+}
+
+// Over returns routes in which those of r come before those of others: of two with the same pattern r's counts, and r's
+// wildcards are looked at first. A nil *Routes has none.
+func (r *Routes) Over(others *Routes) *Routes {
+	if r == nil {
+		return others
+	}
+	if others == nil {
+		return r
+	}
+	both := &Routes{exact: maps.Clone(others.exact), parents: maps.Clone(others.parents), all: others.all}
+	for name, relay := range r.exact {
+		put(&both.exact, name, relay)
+	}
+	for name, relay := range r.parents {
+		put(&both.parents, name, relay)
+	}
+	both.wildcards = slices.Concat(r.wildcards, others.wildcards)
+	if r.all != nil {
+		both.all = r.all
+	}
+	return both
 }
 
 // Add adds a route; pattern is as in the file, and a zero relay means: by MX.

@@ -25,9 +25,24 @@ type Spec struct {
 
 // Pattern is a pattern of From domains.
 type Pattern struct {
+	ID   int64  // where it stands, for [Problem]
 	Type string // exact, regex, fnmatch (or wildcard), substr (or substring), or global: all mail
 	Text string // empty for global
 }
+
+// Problem is a key or a pattern that makes no sense and was left out.
+type Problem struct {
+	Key     int      // index of the Spec
+	Pattern *Pattern // nil: the key itself
+	Err     error    // never shows the key
+	name    string
+}
+
+// Error names the key and what is wrong.
+func (p *Problem) Error() string { return p.name + ": " + p.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (p *Problem) Unwrap() error { return p.Err }
 
 // Keys are the keys of one snapshot of the settings, compiled. They do not change, and may be used concurrently. A nil *Keys
 // has no keys.
@@ -44,14 +59,17 @@ type patternKey struct {
 	key     *key
 }
 
-// Compile makes Keys of what the settings say. A key or a pattern that makes no sense is left out and reported by an error of
-// its own, which names it and never shows the key; the rest is usable. A key whose patterns are all broken signs nothing.
+// Compile makes Keys of what the settings say. A key or a pattern that makes no sense is left out and reported by a *[Problem]
+// of its own; the rest is usable. A key whose patterns are all broken signs nothing.
 // Keys for arc alone are left out silently. The cache, which may be nil, spares parsing keys again that were there before.
 func Compile(specs []Spec, cache *KeyCache) (*Keys, []error) {
 	out := &Keys{exact: make(map[string][]*key), suffix: make(map[string][]*key)}
 	var broken []error
 	for i := range specs {
-		broken = append(broken, out.add(&specs[i], cache)...)
+		for _, p := range out.add(&specs[i], cache) {
+			p.Key, p.name = i, specs[i].name()
+			broken = append(broken, p)
+		}
 	}
 	return out, broken
 }
@@ -64,23 +82,23 @@ func (s *Spec) name() string {
 }
 
 // add compiles one key and returns what is broken about it.
-func (ks *Keys) add(s *Spec, cache *KeyCache) (broken []error) {
+func (ks *Keys) add(s *Spec, cache *KeyCache) (broken []*Problem) {
 	spec := s.Key
 	spec.Headers, spec.Protocols = items(spec.Headers), items(spec.Protocols)
 	if onlyARC(spec.Protocols) {
 		return nil
 	}
 	if err := readExpire(&spec, s.Expires); err != nil {
-		return []error{fmt.Errorf("%s: %w", s.name(), err)}
+		return []*Problem{{Err: err}}
 	}
 	for _, p := range spec.Protocols {
 		if p != "dkim" && p != "arc" {
-			return []error{fmt.Errorf("%s: protocols: expected dkim and arc, got %.80q", s.name(), p)}
+			return []*Problem{{Err: fmt.Errorf("protocols: expected dkim and arc, got %.80q", p)}}
 		}
 	}
 	k, bad := newKey(&spec, cache)
 	if bad != nil {
-		return []error{fmt.Errorf("%s: %w", s.name(), bad)}
+		return []*Problem{{Err: bad}}
 	}
 	if s.CheckDNS {
 		k.checkDNS, k.public = true, fingerprint(k.signer)
@@ -89,9 +107,9 @@ func (ks *Keys) add(s *Spec, cache *KeyCache) (broken []error) {
 	if len(s.Patterns) == 0 {
 		ks.exact[k.domain] = append(ks.exact[k.domain], k)
 	}
-	for _, p := range s.Patterns {
+	for i, p := range s.Patterns {
 		if err := ks.addPattern(p, k); err != nil {
-			broken = append(broken, fmt.Errorf("%s: %w", s.name(), err))
+			broken = append(broken, &Problem{Pattern: &s.Patterns[i], Err: err})
 		}
 	}
 	return broken
