@@ -9,7 +9,8 @@ import (
 
 // Steering is what an operator decides about messages while mail flows: package rules makes one of the settings. An engine
 // asks the one in force (Engine.Steering) for every message, in this order: Suppressed, Rewrite, then, for each address that
-// the message may leave from, Redirect and Hold; after an attempt, Respond.
+// the message may leave from, Redirect, Refused and Paused; before it is sent, Refused and Paused again, with the address of
+// the remote; after an attempt, Respond.
 //
 // A Steering never changes: other decisions come as another value, of which the engine is told by [Engine.Steered]. Methods
 // are safe for concurrent use, never block and never wait for a network.
