@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/delivery/rules"
 )
 
 // Keeper holds the snapshot in force. Open must be set, and nothing be changed once Start was called. The methods are safe
@@ -25,23 +27,30 @@ type Keeper struct {
 	IPs []settings.IP
 	// Logger is told when the database goes down and comes back, and of broken rows. Nil: slog.Default.
 	Logger *slog.Logger
+	// Compiler makes the snapshots.
+	Compiler Compiler
+	// Started are pauses that are in no table, from the start on; see SetStarted.
+	Started []rules.Pause
 	// Announce is called after each Change that was made here and is in force, for the other instances. Nil: nobody is told.
 	Announce func()
 
 	current atomic.Pointer[Snapshot]
+	before  sync.Once
+	nothing *Snapshot // before the first load
 	state   atomic.Pointer[State]
 
 	writing sync.Mutex    // one change at a time; comes before mu
 	stored  atomic.Uint64 // changes that were written
 
-	mu      sync.Mutex // one load at a time
-	covered uint64     // of stored: those that are in force
-	db      *settings.DB
-	failed  error     // why db could not be opened
-	asked   time.Time // when that was
-	saved   bool
-	told    map[settings.Broken]bool
-	changed []func(*Snapshot)
+	mu         sync.Mutex     // one load at a time
+	startedNow *[]rules.Pause // what SetStarted said last
+	covered    uint64         // of stored: those that are in force
+	db         *settings.DB
+	failed     error     // why db could not be opened
+	asked      time.Time // when that was
+	saved      bool
+	told       map[settings.Broken]bool
+	changed    []func(*Snapshot)
 }
 
 // State tells how the database is.
@@ -53,15 +62,13 @@ type State struct {
 // retryAfter is how soon a database that is down is asked again.
 const retryAfter = 10 * time.Second
 
-// empty is the snapshot before there is any.
-var empty = Compile(&settings.Rows{})
-
 // Current returns the snapshot in force, never nil.
 func (k *Keeper) Current() *Snapshot {
 	if s := k.current.Load(); s != nil {
 		return s
 	}
-	return empty
+	k.before.Do(func() { k.nothing = k.Compiler.Compile(&settings.Rows{}, k.Started, nil) })
+	return k.nothing
 }
 
 // State returns how the database was at the last load.
@@ -97,9 +104,11 @@ func (k *Keeper) Start(ctx context.Context) error {
 	case err != nil:
 		k.logger().Warn("the settings of the last run cannot be used", "error", err)
 	default:
-		s := Compile(rows)
+		k.mu.Lock()
+		s := k.compile(rows)
 		s.FromCache = true
 		k.use(s)
+		k.mu.Unlock()
 		k.logger().Warn("the settings of the last run are in force until the database is back")
 	}
 	return nil
@@ -146,7 +155,7 @@ func (k *Keeper) reload(ctx context.Context) error {
 		k.drop()
 		return err
 	}
-	s := Compile(rows)
+	s := k.compile(rows)
 	s.Loaded = time.Now()
 	k.report(s)
 	k.use(s)
@@ -157,6 +166,28 @@ func (k *Keeper) reload(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// compile makes a snapshot of rows that takes over what is the same in the one in force. k.mu is held.
+func (k *Keeper) compile(rows *settings.Rows) *Snapshot {
+	started := k.Started
+	if k.startedNow != nil {
+		started = *k.startedNow
+	}
+	return k.Compiler.Compile(rows, started, k.current.Load())
+}
+
+// SetStarted replaces the pauses that are in no table: nil ends them. They are in force, or over, when it returns.
+func (k *Keeper) SetStarted(pauses []rules.Pause) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	pauses = slices.Clone(pauses)
+	k.startedNow = &pauses
+	now := k.Current()
+	rows := *now.Rows
+	s := k.compile(&rows)
+	s.Loaded, s.FromCache = now.Loaded, now.FromCache
+	k.use(s)
 }
 
 // load reads all rows, opening the database if need be. k.mu is held.

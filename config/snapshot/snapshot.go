@@ -1,17 +1,23 @@
 package snapshot
 
 import (
-	"fmt"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/delivery/external"
+	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/rules"
+	"github.com/sluicemail/sluice/delivery/sign"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
+	limits "github.com/sluicemail/sluice/throttle/rules"
 )
 
-// Snapshot is the settings as they were at one moment. It is shared: nobody changes it.
+// Snapshot is the settings as they were at one moment. It is shared: nobody changes it. What two snapshots have alike is
+// often the same in memory: a pointer that is the same in both says that nothing has changed behind it.
 type Snapshot struct {
 	// Locals are the addresses whose mail is accepted from anybody.
 	Locals *enqueue.Locals
@@ -19,8 +25,23 @@ type Snapshot struct {
 	Blocklist *enqueue.Blocklist
 	// Suppressions are the recipients that get no mail.
 	Suppressions *rules.Suppressions
-	// Names are what local addresses are called in greetings and EHLO.
-	Names map[netip.Addr]string
+	// Names are what local addresses are called in greetings and EHLO, and Labels what the console calls them.
+	Names, Labels map[netip.Addr]string
+	// Throttles are the limits, floods and warm-ups.
+	Throttles *limits.Set
+	// Steering is what else is decided about mail while it flows: suppressions, rewrite rules, forced errors, pauses, redirects,
+	// pools and response patterns.
+	Steering *rules.Set
+	// Keys sign mail; they were parsed once.
+	Keys *sign.Keys
+	// External are the public addresses that mail can leave from beside those of this machine.
+	External *external.Table
+	// Routes are the domains whose mail goes to a relay; nil: there are none.
+	Routes *mx.Routes
+	// DNS has addresses of hosts that override those of the DNS; nil: there are none.
+	DNS *Hosts
+	// Tokens are who may use the REST API.
+	Tokens *Tokens
 
 	// Rows are the plain rows that all of this was made of.
 	Rows *settings.Rows
@@ -30,62 +51,62 @@ type Snapshot struct {
 	Loaded time.Time
 	// FromCache says that the database was down and the rows are those of an earlier run.
 	FromCache bool
+
+	broken  [parts][]settings.Broken // by what could not be compiled
+	started []rules.Pause            // that Steering was made with
 }
 
 // Name returns the name of a local address, or "".
 func (s *Snapshot) Name(local netip.Addr) string { return s.Names[local.Unmap().WithZone("")] }
 
-// Compile makes a snapshot of rows. What cannot be used of them is in Broken.
-func Compile(rows *settings.Rows) *Snapshot {
-	s := &Snapshot{
-		Locals:       &enqueue.Locals{},
-		Blocklist:    &enqueue.Blocklist{},
-		Suppressions: &rules.Suppressions{},
-		Names:        make(map[netip.Addr]string, len(rows.MTANames)),
-		Rows:         rows,
-		Broken:       append([]settings.Broken(nil), rows.Broken...),
+// Label returns what the console calls a local address, or "".
+func (s *Snapshot) Label(local netip.Addr) string { return s.Labels[local.Unmap().WithZone("")] }
+
+// Hosts are addresses of hosts. A nil *Hosts has none.
+type Hosts struct{ addresses map[string][]netip.Addr }
+
+// Addresses returns the addresses of a host (lower case), nil for one that is not among them. The slice is shared. It fits
+// mx.Finder.Overrides.
+func (h *Hosts) Addresses(host string) []netip.Addr {
+	if h == nil {
+		return nil
 	}
-	for _, r := range rows.Locals {
-		if r.Enabled {
-			s.check("locals", r.ID, s.Locals.Add(r.Type, r.Address))
-		}
-	}
-	for _, r := range rows.Blocklist {
-		if r.Enabled {
-			s.check("blocklist", r.ID, s.Blocklist.Add(r.Value, int(r.Code), r.Description))
-		}
-	}
-	s.Suppressions.Reserve(len(rows.Suppressions))
-	for _, r := range rows.Suppressions {
-		if r.Enabled {
-			why := rules.Suppression{Code: int(r.Code), Status: r.Extended, Description: r.Description}
-			s.check("suppressions", r.ID, s.Suppressions.Add(r.Value, r.Type, why))
-		}
-	}
-	for _, r := range rows.MTANames {
-		s.check("mtanames", r.ID, s.addName(r))
-	}
-	return s
+	return h.addresses[host]
 }
 
-func (s *Snapshot) addName(r settings.MTAName) error {
-	ip, err := netip.ParseAddr(strings.TrimSpace(r.LocalIP))
-	if err != nil {
-		return fmt.Errorf("localip %q: expected an IP address", r.LocalIP)
-	}
-	name := strings.TrimSpace(r.Name)
-	if name == "" || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
-		return fmt.Errorf("name %q: expected a host name", r.Name)
-	}
-	s.Names[ip.Unmap()] = name
-	return nil
+// Tokens are who may use the REST API. A nil *Tokens has nobody.
+type Tokens struct {
+	byHash map[[sha256.Size]byte]settings.Token
 }
 
-// maxBroken bounds the rows told about.
-const maxBroken = 10000
+// Find returns the row of a token as a client presents it. Rows that are switched off are not found.
+func (t *Tokens) Find(token string) (row settings.Token, ok bool) {
+	if t == nil || token == "" {
+		return settings.Token{}, false
+	}
+	// Who does not know a token cannot choose its hash, so that the time that the look-up takes tells nothing.
+	row, ok = t.byHash[sha256.Sum256([]byte(token))]
+	return row, ok
+}
 
-func (s *Snapshot) check(table string, id int64, err error) {
-	if err != nil && len(s.Broken) < maxBroken {
-		s.Broken = append(s.Broken, settings.Broken{Table: table, ID: id, Reason: err.Error()})
+// Len returns the number of tokens.
+func (t *Tokens) Len() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.byHash)
+}
+
+func (t *Tokens) add(row settings.Token) {
+	digits, _ := strings.CutPrefix(string(row.Hash), "sha256:")
+	sum, err := hex.DecodeString(digits)
+	if err != nil || len(sum) != sha256.Size {
+		return // was told when the row was read
+	}
+	if t.byHash == nil {
+		t.byHash = make(map[[sha256.Size]byte]settings.Token)
+	}
+	if _, known := t.byHash[[sha256.Size]byte(sum)]; !known {
+		t.byHash[[sha256.Size]byte(sum)] = row
 	}
 }
