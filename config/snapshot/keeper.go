@@ -79,9 +79,11 @@ func (k *Keeper) State() State {
 	return State{}
 }
 
-// OnChange has f called with every new snapshot, and at once with the one in force. Call it before Start. f must not block:
-// the next reload waits for it.
+// OnChange has f called with every new snapshot, and at once with the one in force. f must not block, for the next reload
+// waits for it, nor call Reload, Change or OnChange.
 func (k *Keeper) OnChange(f func(*Snapshot)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.changed = append(k.changed, f)
 	f(k.Current())
 }

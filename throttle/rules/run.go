@@ -61,19 +61,24 @@ func (l *Live) load(ctx context.Context) bool {
 	return ok
 }
 
-// repeat does something until it succeeds, and reports whether it did before ctx ended.
+// repeat does something until it succeeds, and reports whether it did before ctx ended. That it failed is told once.
 func (l *Live) repeat(ctx context.Context, what string, do func() error) bool {
+	failed := false
 	for wait := saveDelay; ; wait = min(2*wait, maxRetry) {
 		err := do()
 		if err == nil {
+			if failed && l.Logger != nil {
+				l.Logger.Info(what + " works again")
+			}
 			return true
 		}
 		if ctx.Err() != nil {
 			return false
 		}
-		if l.Logger != nil {
-			l.Logger.Warn(what+" failed", "reason", err, "again in", wait)
+		if !failed && l.Logger != nil {
+			l.Logger.Warn(what+" failed; it is tried again and again", "error", err)
 		}
+		failed = true
 		pause(ctx, wait)
 	}
 }
