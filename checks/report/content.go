@@ -53,16 +53,7 @@ func (t *base64Text) Read(p []byte) (n int, err error) {
 
 // sniff tells what a decoded attachment is, by its first elements. It may be compressed.
 func sniff(r io.Reader) Kind {
-	in := bufio.NewReader(r)
-	start, _ := in.Peek(4)
-	var err error
-	r = in
-	switch {
-	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
-		r, err = gzip.NewReader(in)
-	case bytes.HasPrefix(start, zipEntry):
-		r, err = unzip(in)
-	}
+	r, err := unpack(r)
 	if err != nil {
 		return None
 	}
@@ -77,6 +68,19 @@ func sniff(r io.Reader) Kind {
 		return TLSRPT
 	}
 	return None
+}
+
+// unpack returns what is in a compressed document; a document that is not compressed as it is.
+func unpack(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReader(r)
+	start, _ := in.Peek(len(zipEntry))
+	switch {
+	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
+		return gzip.NewReader(in)
+	case bytes.HasPrefix(start, zipEntry):
+		return unzip(in)
+	}
+	return in, nil
 }
 
 // skipSpace reads up to the first character of a document, past a byte order mark, and returns it.

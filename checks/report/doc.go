@@ -1,5 +1,6 @@
-// Package report recognises mails that machines send about mail: notifications of delivery and of disposition, complaints, and
-// reports on DMARC and TLS. It tells what a mail is; it does not read what the report says.
+// Package report recognises and reads mails that machines send about mail: notifications of delivery and of disposition,
+// complaints, and reports on DMARC and TLS. [Recognise] tells what a mail is, at next to no cost for mail that is none of these. [Parse]
+// reads what the report says: whose mail it is about, what became of it and why, the id of the mail that was sent, and counts.
 //
 // [Recognise] goes like this:
 //
@@ -13,6 +14,8 @@
 //  4. Reports on DMARC (RFC 7489, RFC 9990) have no type of their own: attachments that may be one, by name or by type, are decoded,
 //     unpacked from gzip or zip, and their first elements looked at; TLS reports are found so, too. When the content is
 //     unreadable, the subject and the file name together decide.
+//  5. A mail that consists of text is a bounce of the kind that was usual before there were standards when a program sent it
+//     that says, in one of the usual phrases, which addresses could not be reached.
 //
 // A mail can say anything, so everything has a limit: how much of it is looked at, how many parts, how deep, how many
 // attachments are opened, and how much comes out of a compressed one. Whoever exceeds them is not recognised, at no cost to

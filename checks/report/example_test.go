@@ -1,7 +1,9 @@
 package report_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/sluicemail/sluice/checks/report"
@@ -13,4 +15,21 @@ func ExampleRecognise() {
 		"Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; gone@mx.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
 	fmt.Println(report.Recognise([]byte(header), strings.NewReader(mail), int64(len(mail))))
 	// Output: dsn
+}
+
+func ExampleParse() {
+	mail, err := os.ReadFile("testdata/dsn-old-sendmail.eml")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := report.Parse(bytes.NewReader(mail), int64(len(mail)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, to := range r.Delivery.Recipients {
+		fmt.Println(r.Kind, to.Address(), to.Action, to.Status, to.Code)
+	}
+	// Output: dsn gone@receiver.example failed 5.1.1 550
 }

@@ -35,6 +35,9 @@ func (k Kind) String() string {
 	return ""
 }
 
+// MarshalText implements encoding.TextMarshaler: JSON shows the name.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // Limits of what is looked at.
 const (
 	maxScan   = 4 << 20   // bytes of a mail in which parts may begin
@@ -54,7 +57,11 @@ func Recognise(header []byte, mail io.ReaderAt, size int64) Kind {
 	top := parsePart(header)
 	w.named = looksLikeSubject(subject(header))
 	if !top.multipart() {
-		return w.look(top, int64(len(header)))
+		kind := w.look(top, int64(len(header)))
+		if kind == None && top.mediaType == "text/plain" && isBounce(header, w.content(top, int64(len(header)))) {
+			return DSN
+		}
+		return kind
 	}
 	return w.walk(top, int64(len(header)))
 }

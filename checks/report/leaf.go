@@ -1,0 +1,166 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/sluicemail/sluice/internal/mailheader"
+)
+
+// leaf is a part that has no parts of its own, with its content.
+type leaf struct {
+	part
+	inReport bool // directly in a multipart/report
+	mail     io.ReaderAt
+	from, to int64
+}
+
+// leaves returns the parts below top, whose body starts at an offset; top itself when it has none.
+func (w *walker) leaves(top part, start int64) []leaf {
+	if !top.multipart() {
+		return []leaf{{part: top, mail: w.mail, from: start, to: w.size}}
+	}
+	w.pos = start
+	w.lines = bufio.NewReaderSize(io.NewSectionReader(w.mail, start, max(0, min(w.size-start, maxSpan))), 8<<10)
+	w.open(top)
+	var all []leaf
+	open := false // the last leaf goes on
+	for len(w.levels) > 0 && len(all) < maxParts {
+		depth, at := len(w.levels), w.pos
+		line, err := w.line()
+		begins := w.delimiter(line)
+		if open && (begins || len(w.levels) < depth) {
+			all[len(all)-1].to, open = at, false
+		}
+		for begins {
+			var header []byte
+			header, begins = w.header()
+			if header == nil {
+				continue
+			}
+			if p := parsePart(header); p.multipart() {
+				w.open(p)
+			} else {
+				all, open = append(all, leaf{part: p, inReport: w.inReport(), mail: w.mail, from: w.pos, to: w.size}), true
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	return all
+}
+
+// content returns a reader of the content, decoded.
+func (l *leaf) content() io.Reader {
+	return decode(io.NewSectionReader(l.mail, l.from, max(0, l.to-l.from)), l.encoding)
+}
+
+// read returns the decoded content, which may be of so many bytes. An encoding that breaks off ends it.
+func (l *leaf) read(limit int) ([]byte, error) {
+	data, _ := io.ReadAll(io.LimitReader(l.content(), int64(limit)+1))
+	if len(data) > limit {
+		return nil, fmt.Errorf("%s of more than %d bytes: %w", l.mediaType, limit, ErrLarge)
+	}
+	return data, nil
+}
+
+// unpacked returns a reader of the content, decoded and unpacked, that fails beyond the limit.
+func (l *leaf) unpacked() (io.Reader, error) {
+	in, err := unpack(l.content())
+	if err != nil {
+		return nil, err
+	}
+	text := bufio.NewReader(&limited{in, maxUnpacked})
+	if _, err := skipSpace(text); err != nil { // and a byte order mark, which JSON does not know
+		return nil, err
+	}
+	return text, nil
+}
+
+// limited fails once more than n bytes were read.
+type limited struct {
+	in io.Reader
+	n  int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.n < 0 {
+		return 0, fmt.Errorf("more than %d bytes when unpacked: %w", maxUnpacked, ErrLarge)
+	}
+	n, err := l.in.Read(p[:min(int64(len(p)), l.n+1)])
+	if l.n -= int64(n); l.n < 0 {
+		n-- // the one too many
+	}
+	return n, err
+}
+
+// text returns the beginning of the content.
+func (l *leaf) text(limit int64) []byte {
+	data, _ := io.ReadAll(io.LimitReader(l.content(), limit))
+	return bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+}
+
+// find returns the first leaf of one of these types.
+func find(leaves []leaf, types ...string) *leaf {
+	for i := range leaves {
+		for _, t := range types {
+			if leaves[i].mediaType == t {
+				return &leaves[i]
+			}
+		}
+	}
+	return nil
+}
+
+// Original is what a report returns of the mail that it is about. Fields that it did not return are empty.
+type Original struct {
+	MessageID string // without the angle brackets
+	Envelope  string // of its Return-Path
+	From, To  string // as they stand, on one line
+	Subject   string // decoded
+	Header    []byte // all of the header that was returned, up to 32 KiB
+}
+
+// original reads the mail that a report returns; nil when it returns none.
+func original(leaves []leaf) *Original {
+	l := find(leaves, "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers")
+	if l == nil {
+		return nil
+	}
+	return parseOriginal(l.text(maxHeader))
+}
+
+// parseOriginal reads the beginning of a mail; nil when it has no header.
+func parseOriginal(mail []byte) *Original {
+	n, _ := mailheader.Length(mail, 0)
+	header := mail[:n]
+	o := &Original{Header: header}
+	found := false
+	s := mailheader.NewScanner(header)
+	for f, ok := s.Next(); ok; f, ok = s.Next() {
+		var to *string
+		switch {
+		case f.Is("message-id"):
+			to = &o.MessageID
+		case f.Is("return-path"):
+			to = &o.Envelope
+		case f.Is("from"):
+			to = &o.From
+		case f.Is("to"):
+			to = &o.To
+		case f.Is("subject"):
+			to = &o.Subject
+		}
+		if to != nil && *to == "" {
+			*to, found = fieldText(f), true
+		}
+	}
+	if !found {
+		return nil
+	}
+	o.MessageID, o.Envelope, o.Subject = bare(o.MessageID), bare(o.Envelope), decodeWords(o.Subject)
+	return o
+}
