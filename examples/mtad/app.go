@@ -21,13 +21,14 @@ import (
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/throttle"
 	"github.com/sluicemail/sluice/throttle/local"
+	"github.com/sluicemail/sluice/throttle/rules"
 )
 
 // app is the running program. What a reload may change lies behind atomic pointers.
 type app struct {
 	log    *slog.Logger
 	config atomic.Pointer[config.Config]
-	routes atomic.Pointer[mx.Routes]
+	ways   ways
 	access atomic.Pointer[access]
 
 	screening atomic.Pointer[screening]
@@ -40,6 +41,8 @@ type app struct {
 	resolver *resolver.Resolver
 	finder   *mx.Finder
 	throttle *local.Throttler
+	limits   *rules.Live
+	finish   func(context.Context, *queue.Message) (queue.Body, error) // of every mail, just before it is sent
 	live     *monitor.Live
 	logs     *logfile.Log
 	monitor  monitor.Monitor
@@ -142,10 +145,10 @@ func (a *app) reload(args, environ []string) {
 		return
 	}
 	a.config.Store(cfg)
-	a.routes.Store(routes)
+	a.ways.file(routes)
 	a.access.Store(newAccess(cfg))
 	a.screen(cfg)
-	a.throttle.Set(baseLimits(cfg))
+	a.throttle.Set(a.limitTable(cfg))
 	a.finder.Forget()
 	a.reloadSettings()
 	changed, later := config.Changed(old, cfg)

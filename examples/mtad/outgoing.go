@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -12,9 +13,7 @@ import (
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/resolver"
-	"github.com/sluicemail/sluice/delivery/smtpout"
 	"github.com/sluicemail/sluice/queue/disk"
-	"github.com/sluicemail/sluice/throttle/local"
 )
 
 // queueDir is the directory of the embedded queue.
@@ -52,12 +51,13 @@ func (a *app) openDelivery(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	a.routes.Store(routes)
+	a.ways.file(routes)
 	a.finder = &mx.Finder{
 		Resolver:     a.resolver,
 		AllowPrivate: cfg.AllowPrivateTargets,
 		OwnNames:     ownNames(cfg),
-		Routes:       a.routes.Load,
+		Routes:       a.ways.both.Load,
+		Overrides:    a.hostAddresses,
 		Sink:         relay(cfg.SMTPSinkAddress, cfg.SMTPSinkPort, cfg.SMTPSinkUsername, cfg.SMTPSinkPassword),
 		Smarthost:    relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword),
 	}
@@ -67,9 +67,12 @@ func (a *app) openDelivery(cfg *config.Config) error {
 	if err := a.finder.Start(ctx); err != nil {
 		return fmt.Errorf("smtp-sink-address: %w", err)
 	}
-	a.throttle = local.New(baseLimits(cfg))
+	if err := errors.Join(a.openThrottle(cfg), a.openSigning(cfg)); err != nil {
+		return err
+	}
 	a.slots = connectionSlots(cfg)
 	a.engine = a.newEngine(cfg)
+	a.steer()
 	return nil
 }
 
@@ -77,7 +80,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 	return &delivery.Engine{
 		Queue:    a.queue,
 		Router:   a.finder,
-		Sender:   &smtpout.Sender{ClearFallback: true},
+		Sender:   a.newSender(),
 		Throttle: a.throttle,
 		Slots:    a.slots.Outgoing(),
 		Monitor:  a.monitor,
@@ -94,10 +97,11 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 			Lifetime:    cfg.MaxDeliverTime,
 			MaxAttempts: cfg.MaxAttempts,
 		},
-		Sources:        delivery.Sources{Local: localAddresses, Default: cfg.SMTPDefaultIPs, Name: a.mtaName},
+		Sources:        delivery.Sources{Local: a.sources, Default: cfg.SMTPDefaultIPs, Name: a.mtaName},
 		Hostname:       heloName(cfg),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
+		Finish:         a.finish,
 		Suppressed:     a.suppressed,
 		Prefetch:       outboxPrefetch(cfg),
 		PathQueue:      cfg.DomainMaxQueue,

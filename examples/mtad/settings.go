@@ -27,11 +27,12 @@ func (a *app) openSettings(cfg *config.Config) error {
 		ips = append(ips, settings.IP{IP: ip.String(), Hostname: host})
 	}
 	a.settings = &snapshot.Keeper{
-		Open:   databaseOpener(cfg, settings.Options{SkipValidation: !cfg.DatabaseValidate}),
-		TTL:    cfg.DatabaseTTL,
-		Cache:  settingsCache(cfg),
-		IPs:    ips,
-		Logger: a.log,
+		Open:     databaseOpener(cfg, settings.Options{SkipValidation: !cfg.DatabaseValidate}),
+		TTL:      cfg.DatabaseTTL,
+		Cache:    settingsCache(cfg),
+		IPs:      ips,
+		Logger:   a.log,
+		Compiler: settingsCompiler(cfg),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
@@ -50,12 +51,6 @@ func (a *app) openSettings(cfg *config.Config) error {
 func settingsCache(cfg *config.Config) string {
 	sum := sha256.Sum256([]byte(cfg.DatabaseAddress))
 	return filepath.Join(queueDir(cfg), "settings-"+hex.EncodeToString(sum[:8])+".cache")
-}
-
-// suppressed looks a recipient up in the suppression list.
-func (a *app) suppressed(recipient string) (code int, status, description string, suppressed bool) {
-	why, suppressed := a.settings.Current().Suppressions.Find(recipient)
-	return why.Code, why.Status, why.Description, suppressed
 }
 
 func databaseOpener(cfg *config.Config, opts settings.Options) func(context.Context) (*settings.DB, error) {

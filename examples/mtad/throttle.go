@@ -1,13 +1,50 @@
 package main
 
 import (
+	"context"
+	"time"
+
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
 	"github.com/sluicemail/sluice/throttle/local"
+	"github.com/sluicemail/sluice/throttle/rules"
 )
 
+// openThrottle makes the throttle: the limits of the configuration, and above them those of the settings database.
+func (a *app) openThrottle(cfg *config.Config) error {
+	a.limits = &rules.Live{Days: &snapshot.Days{Keeper: a.settings}, Location: time.Local, Logger: a.log}
+	a.throttle = local.New(a.limitTable(cfg))
+	a.limits.Attach(a.throttle.Invalidate)
+	var current *rules.Set
+	a.settings.OnChange(func(s *snapshot.Snapshot) {
+		if s.Throttles != current {
+			current = s.Throttles
+			a.limits.Set(current)
+		}
+	})
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.limits.Run(running) }()
+	a.onClose(func() error {
+		defer a.limits.Close()
+		stop()
+		if err := <-ended; err != nil {
+			a.log.Warn("how far warm-ups are is not stored", "error", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+// limitTable is the limits of the configuration with the rules of the settings above them.
+func (a *app) limitTable(cfg *config.Config) *local.Table {
+	return &local.Table{Base: baseLimits(cfg), Rules: a.limits}
+}
+
 // baseLimits are the throttles of the configuration.
-func baseLimits(cfg *config.Config) *local.Table {
+func baseLimits(cfg *config.Config) throttle.Limits {
 	security := queue.Opportunistic
 	if !cfg.ConnectionSecure {
 		security = queue.Optional
@@ -16,7 +53,7 @@ func baseLimits(cfg *config.Config) *local.Table {
 	if idle == 0 {
 		idle = -1 // closed as soon as there is no work
 	}
-	return &local.Table{Base: local.Configuration{
+	return local.Configuration{
 		DomainMaxMessages:    int64(cfg.DomainMaxMessages),
 		DomainMaxConnects:    int64(cfg.DomainMaxConnects),
 		DomainMaxConnections: cfg.DomainMaxConnections,
@@ -27,5 +64,5 @@ func baseLimits(cfg *config.Config) *local.Table {
 		ConnMaxMessages:      cfg.ConnectionMaxMessages,
 		ConnMaxIdle:          idle,
 		Security:             string(security),
-	}.Limits()}
+	}.Limits()
 }
