@@ -14,14 +14,22 @@ import (
 // program is the path of the mtad that Main has built.
 var program string
 
-// Main runs the tests of a package with an mtad that it builds first. Call it in TestMain.
-func Main(m *testing.M) {
+// Program returns the path of the mtad that [Main] has built, for tests that start it themselves.
+func Program() string { return program }
+
+// Main runs the tests of a package with an mtad that it builds first, and calls after when they have ended. Call it in
+// TestMain.
+func Main(m *testing.M, after ...func()) {
 	flag.Parse()
 	// Most of the tests wait most of the time.
 	if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
 		panic(err)
 	}
-	os.Exit(buildAndRun(m))
+	code := buildAndRun(m)
+	for _, f := range after {
+		f()
+	}
+	os.Exit(code)
 }
 
 func buildAndRun(m *testing.M) int {
