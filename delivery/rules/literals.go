@@ -2,7 +2,6 @@ package rules
 
 import (
 	"regexp/syntax"
-	"strings"
 
 	"github.com/sluicemail/sluice/internal/pattern"
 )
@@ -119,6 +118,3 @@ func shortest(texts []string) int {
 	}
 	return n
 }
-
-// lower is how exact texts are compared where case makes no difference.
-func lower(s string) string { return strings.ToLower(s) }

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -47,16 +46,16 @@ func compileRedirect(r *Redirect) (compiled redirect, err error) {
 		return compiled, err
 	}
 	if !compiled.source.IsValid() {
-		return compiled, errors.New("localip: expected the IP address that mail is planned for")
+		return compiled, wrong("localip", ": expected the IP address that mail is planned for")
 	}
 	compiled.to, err = parseIP("newip", r.NewIP)
 	switch {
 	case err == nil && !compiled.to.IsValid():
-		return compiled, errors.New("newip: expected the IP address that mail leaves from")
+		return compiled, wrong("newip", ": expected the IP address that mail leaves from")
 	case err != nil:
 		return compiled, err
 	case compiled.to == compiled.source:
-		return compiled, fmt.Errorf("newip %s is localip itself: nothing would change", compiled.to)
+		return compiled, wrong("newip", " %s is localip itself: expected another address", compiled.to)
 	}
 	compiled.id, compiled.expire = r.ID, r.Expire
 	return compiled, nil

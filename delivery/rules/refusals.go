@@ -75,7 +75,7 @@ func codeAndStatus(code int64, extended string, lowest int64) (int, string, erro
 		code = 550
 	}
 	if code < lowest || code > 599 {
-		return 0, "", fmt.Errorf("code %d: expected one from %d to 599", code, lowest)
+		return 0, "", wrong("code", " %d: expected one from %d to 599", code, lowest)
 	}
 	extended = strings.TrimSpace(extended)
 	if extended == "" {
@@ -89,10 +89,10 @@ func codeAndStatus(code int64, extended string, lowest int64) (int, string, erro
 		return int(code), fmt.Sprintf("%d.7.1", class), nil
 	}
 	if !validStatus(extended) {
-		return 0, "", fmt.Errorf("extended %q: expected an enhanced status code such as 5.7.1, or nothing", extended)
+		return 0, "", wrong("extended", " %q: expected an enhanced status code such as 5.7.1, or nothing", extended)
 	}
 	if int64(extended[0]-'0') != code/100 {
-		return 0, "", fmt.Errorf("extended %q contradicts code %d: expected one that begins with %d", extended, code, code/100)
+		return 0, "", wrong("extended", " %q contradicts code %d: expected one that begins with %d", extended, code, code/100)
 	}
 	return int(code), extended, nil
 }
@@ -205,14 +205,6 @@ func compilePause(r *Pause, rule string, pools *pools) (compiled pause, err erro
 	compiled.told = delivery.Pause{ID: r.ID, Rule: rule, Tag: s.tag, Source: s.source.IsValid() || s.pool != "",
 		Target: s.target.IsValid(), Until: r.Expire}
 	return compiled, nil
-}
-
-// renamed puts another name of the column before an error.
-func renamed(err error, from, to string) error {
-	if rest, ok := strings.CutPrefix(err.Error(), from); ok {
-		return fmt.Errorf("%s%s", to, rest)
-	}
-	return err
 }
 
 // Paused implements delivery.Steering.

@@ -1,15 +1,234 @@
 package rules
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/queue"
 )
 
-type rewrites struct{}
+// rewrites are the rewrite rules, in their order.
+type rewrites struct {
+	rules    []rewrite
+	index    *index // nil: there are none
+	bySource bool   // some rule selects by address or pool
+	byWhom   bool   // some rule is found by envelope or recipient
+}
 
-func (c *compiler) rewrites() {}
+type rewrite struct {
+	selector
+	id           int64
+	name         string // as it is told
+	final        bool
+	starts, ends time.Time
+	conditions   []condition
+	actions      []action
+}
 
-// Rewrite implements delivery.Steering.
-func (s *Set) Rewrite(m *queue.Message, now time.Time) delivery.Decision { return delivery.Decision{} }
+func (r *rewrite) active(now time.Time) bool {
+	return (r.starts.IsZero() || !now.Before(r.starts)) && (r.ends.IsZero() || now.Before(r.ends))
+}
+
+func ruleName(kind string, id int64, name string) string {
+	if name = strings.TrimSpace(name); name == "" {
+		return fmt.Sprintf("%s %d", kind, id)
+	}
+	return fmt.Sprintf("%s %d (%s)", kind, id, name)
+}
+
+func (c *compiler) rewrites() {
+	x := &c.set.rewrites
+	rows := slices.Clone(c.config.RewriteRules)
+	slices.SortStableFunc(rows, func(a, b RewriteRule) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.ID, b.ID))
+	})
+	for i := range rows {
+		r, ok := c.rewrite(&rows[i])
+		if !ok || c.over(r.ends) {
+			continue
+		}
+		x.rules = append(x.rules, r)
+		x.bySource = x.bySource || r.source.IsValid() || r.pool != ""
+	}
+	filings := make([]filing, len(x.rules))
+	for i := range x.rules {
+		filings[i] = x.rules[i].filing()
+		x.byWhom = x.byWhom || filings[i].envelope != "" || filings[i].recipient != ""
+	}
+	if len(filings) > 0 {
+		x.index = newIndex(filings)
+	}
+}
+
+// filing is what a rule asks for.
+func (r *rewrite) filing() filing {
+	f := filing{selector: &r.selector}
+	for i := range r.conditions {
+		switch c := &r.conditions[i]; {
+		case c.negate:
+		case c.what == ofEnvelope:
+			f.envelope = cmp.Or(f.envelope, c.exact)
+		case c.what == ofRecipient:
+			f.recipient = cmp.Or(f.recipient, c.exact)
+		}
+	}
+	return f
+}
+
+// compileTrigger reads a rule without its conditions and actions.
+func compileTrigger(r *RewriteRule, pools *pools) (compiled rewrite, err error) {
+	compiled.selector, err = compileSelector(columns{localIP: r.LocalIP, pool: r.Pool, domain: r.Domain, tag: r.Tag}, pools)
+	if err == nil && !r.Ends.IsZero() && !r.Starts.Before(r.Ends) {
+		err = wrong("ends", " %s: expected a time after starts", r.Ends.UTC().Format(time.DateTime))
+	}
+	compiled.id, compiled.name, compiled.final = r.ID, ruleName("rewrite rule", r.ID, r.Name), r.Final
+	compiled.starts, compiled.ends = r.Starts, r.Ends
+	return compiled, err
+}
+
+// rewrite compiles a rule; one that is not whole is left out, and so are its parts.
+func (c *compiler) rewrite(r *RewriteRule) (compiled rewrite, ok bool) {
+	compiled, err := compileTrigger(r, &c.set.pools)
+	ok = !c.problem(tableTriggers, r.ID, err)
+	for i := range r.Conditions {
+		cond, err := compileCondition(&r.Conditions[i])
+		if c.problem(tableConditions, r.Conditions[i].ID, err) {
+			c.problem(tableTriggers, r.ID, fmt.Errorf("its condition %d makes no sense", r.Conditions[i].ID))
+			ok = false
+			continue
+		}
+		compiled.conditions = append(compiled.conditions, *cond)
+	}
+	actions, bad := c.compileActions(r.Actions, false, tableRewrites)
+	for _, id := range bad {
+		c.problem(tableTriggers, r.ID, fmt.Errorf("its action %d makes no sense", id))
+	}
+	compiled.actions = actions
+	return compiled, ok && len(bad) == 0
+}
+
+// selected is what rules select a message by, in memory of the caller's.
+type selected struct {
+	query
+	addresses           [8]netip.Addr
+	names               [8]string
+	envelope, recipient string
+}
+
+// of reads a message.
+func (q *selected) of(s *Set, m *queue.Message) {
+	q.domain, q.tags = addr.Domain(m.Recipient), m.Tags
+	if s.rewrites.byWhom {
+		q.envelope, q.recipient = addr.FoldAddress(m.Envelope), addr.FoldAddress(m.Recipient)
+	}
+	if !s.rewrites.bySource {
+		return
+	}
+	q.sources, q.pools = q.addresses[:0], q.names[:0]
+	switch {
+	case m.IPs != nil:
+		for _, text := range m.IPs {
+			if ip := addrOf(text); ip.IsValid() {
+				q.source(s, ip)
+			}
+		}
+	case m.Pool != "":
+		pool := strings.ToLower(m.Pool)
+		q.pools, q.sources = append(q.pools, pool), s.pools.addresses[pool]
+	default:
+		for _, ip := range s.defaults {
+			q.source(s, ip)
+		}
+	}
+}
+
+func (q *selected) source(s *Set, ip netip.Addr) {
+	q.sources = append(q.sources, ip)
+	if pool := s.pools.of(ip); pool != "" && !slices.Contains(q.pools, pool) {
+		q.pools = append(q.pools, pool)
+	}
+}
+
+// Rewrite implements delivery.Steering. Rules are looked at once each, in their order, by what those before them made of the
+// message. The rule that lets a message fail or wait is the last one.
+func (s *Set) Rewrite(m *queue.Message, now time.Time) delivery.Decision {
+	var d delivery.Decision
+	x := &s.rewrites
+	if x.index == nil {
+		return d
+	}
+	var q selected
+	v := view{m: m}
+	var room [64]int32
+	last, again := int32(-1), true
+	for again {
+		again = false
+		q.of(s, m)
+		for _, i := range x.index.candidates(room[:0], &q.query, q.envelope, q.recipient) {
+			r := &x.rules[i]
+			if i <= last || !r.active(now) || !r.selects(&q.query) || !r.holds(&v) {
+				continue
+			}
+			last = i
+			selects, end := s.act(r, m, &d)
+			if end || r.final {
+				return d
+			}
+			if selects {
+				again = true
+				break
+			}
+		}
+	}
+	return d
+}
+
+func (r *rewrite) holds(v *view) bool {
+	for i := range r.conditions {
+		if !r.conditions[i].holds(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// act carries out the actions of a rule. selects says that rules may select the message otherwise by that, end that it fails
+// or waits.
+func (s *Set) act(r *rewrite, m *queue.Message, d *delivery.Decision) (selects, end bool) {
+	d.Rule = r.name
+	for i := range r.actions {
+		switch a := &r.actions[i]; a.do {
+		case actFail:
+			d.Fail, end = a.failure(r.name, nil), true
+		case actDelay:
+			if r.delays(m) {
+				d.Delay, end = d.Delay+a.wait, true
+			}
+		default:
+			selects = s.change(a, m) || selects
+		}
+	}
+	return selects, end
+}
+
+// delays reports whether a rule has not delayed a message yet, and marks it as delayed. The mark is a property of the message,
+// so that it goes wherever the message goes.
+func (r *rewrite) delays(m *queue.Message) bool {
+	var ids []int64
+	if json.Unmarshal(m.Extra[markDelays], &ids) != nil {
+		ids = nil
+	}
+	if slices.Contains(ids, r.id) {
+		return false
+	}
+	raw, _ := json.Marshal(append(ids, r.id)) // numbers have no errors
+	putExtra(&m.Extra, markDelays, raw)
+	return true
+}

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -87,10 +85,10 @@ func (s *selector) checkPool(pools *pools) error {
 		return nil
 	}
 	if !pools.has(s.pool) {
-		return fmt.Errorf("pool %q: expected the name of a pool", s.pool)
+		return wrong("pool", " %q: expected the name of a pool", s.pool)
 	}
 	if s.source.IsValid() && pools.of(s.source) != s.pool {
-		return fmt.Errorf("localip %s is not in pool %q: nothing can match both", s.source, s.pool)
+		return wrong("localip", " %s is not in pool %q: expected one that is, since both have to match", s.source, s.pool)
 	}
 	return nil
 }
@@ -103,7 +101,7 @@ func parseIP(column, text string) (netip.Addr, error) {
 	}
 	ip, err := netip.ParseAddr(text)
 	if err != nil || ip.Zone() != "" {
-		return netip.Addr{}, fmt.Errorf("%s %q: expected an IP address, or nothing for all", column, text)
+		return netip.Addr{}, wrong(column, " %q: expected an IP address, or nothing for all", text)
 	}
 	return clean(ip), nil
 }
@@ -116,17 +114,17 @@ func (s *selector) setDomain(column, text string) (err error) {
 	}
 	if !strings.ContainsAny(text, `*?[\`) || strings.HasPrefix(text, "[") && addr.ValidDomain(text, addr.Loose) {
 		if !addr.ValidDomain(text, addr.Loose|addr.UTF8) {
-			return fmt.Errorf("%s %q: expected a domain, wildcards allowed, or nothing for all", column, text)
+			return wrong(column, " %q: expected a domain, wildcards allowed, or nothing for all", text)
 		}
 		s.domain = addr.Fold(text)
 		return nil
 	}
 	if strings.ContainsAny(text, "@ \t") {
-		return fmt.Errorf("%s %q: expected a domain, wildcards allowed, or nothing for all", column, text)
+		return wrong(column, " %q: expected a domain, wildcards allowed, or nothing for all", text)
 	}
 	s.globOf = foldWild(text)
 	if s.glob, err = pattern.Compile(pattern.Wildcard, s.globOf, true); err != nil {
-		return fmt.Errorf("%s: %w", column, err)
+		return at(column, err)
 	}
 	if strings.Trim(s.globOf, "*") == "" {
 		s.glob, s.globOf = nil, ""
@@ -166,9 +164,9 @@ func (p *pools) addPool(r Pool) error {
 	name := strings.ToLower(strings.TrimSpace(r.Name))
 	switch {
 	case name == "" || name == "*":
-		return fmt.Errorf("name %q: expected the name of a pool", r.Name)
+		return wrong("name", " %q: expected the name of a pool", r.Name)
 	case p.has(name):
-		return fmt.Errorf("name %q: there is a pool of this name already", r.Name)
+		return wrong("name", " %q: there is a pool of this name already", r.Name)
 	}
 	p.addresses[name] = nil
 	return nil
@@ -177,20 +175,20 @@ func (p *pools) addPool(r Pool) error {
 func (p *pools) addIP(r PoolIP) error {
 	ip, err := parseIP("ip", r.IP)
 	if err == nil && !ip.IsValid() {
-		err = errors.New("ip: expected an IP address")
+		err = wrong("ip", ": expected an IP address")
 	}
 	if err != nil {
 		return err
 	}
 	name := strings.ToLower(strings.TrimSpace(r.Pool))
 	if !p.has(name) {
-		return fmt.Errorf("pool %q: expected the name of a pool", r.Pool)
+		return wrong("pool", " %q: expected the name of a pool", r.Pool)
 	}
 	switch other, taken := p.pool[ip]; {
 	case taken && other == name:
-		return fmt.Errorf("ip %s: it is in pool %q already, by row %d", ip, other, p.row[ip])
+		return wrong("ip", " %s: it is in pool %q already, by row %d", ip, other, p.row[ip])
 	case taken:
-		return fmt.Errorf("ip %s: it is in pool %q, by row %d; expected an address that is in no other pool", ip, other, p.row[ip])
+		return wrong("ip", " %s: it is in pool %q, by row %d; expected an address that is in no other pool", ip, other, p.row[ip])
 	}
 	p.addresses[name] = append(p.addresses[name], ip)
 	p.pool[ip], p.row[ip] = name, r.ID

@@ -34,7 +34,7 @@ func Compile(config Config) (*Set, []Problem) {
 	if s.counters == nil {
 		s.counters = new(Counters)
 	}
-	c := &compiler{config: &config, set: s}
+	c := &compiler{config: &config, set: s, told: make(map[Problem]bool)}
 	c.pools()
 	for _, text := range config.DefaultIPs {
 		if ip, err := parseIP("ip", text); err == nil && ip.IsValid() {
@@ -54,6 +54,7 @@ type compiler struct {
 	config   *Config
 	set      *Set
 	problems []Problem
+	told     map[Problem]bool // without their errors
 }
 
 // problem tells about a row that is left out; nothing when err is nil.
@@ -62,6 +63,15 @@ func (c *compiler) problem(table string, id int64, err error) bool {
 		c.problems = append(c.problems, Problem{table, id, err})
 	}
 	return err != nil
+}
+
+// problemOnce is problem for a row that several others refer to.
+func (c *compiler) problemOnce(table string, id int64, err error) {
+	p := Problem{Table: table, ID: id}
+	if !c.told[p] {
+		c.told[p] = true
+		c.problem(table, id, err)
+	}
 }
 
 // here reports whether a row counts on this instance.
