@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"iter"
 	"maps"
 	"math"
 	"net/netip"
@@ -17,13 +16,13 @@ import (
 	"github.com/sluicemail/sluice/internal/addr"
 )
 
-func mapsKeys(v Values) iter.Seq[string] { return maps.Keys(v) }
+func sortedNames(v Values) []string { return slices.Sorted(maps.Keys(v)) }
 
 // normal gives each value the type of its field, and finds all that cannot be. It adds nothing.
 func normal(t *Table, values Values) (Values, error) {
 	out := make(Values, len(values))
 	var wrong []Problem
-	for _, name := range slices.Sorted(mapsKeys(values)) {
+	for _, name := range sortedNames(values) {
 		f := t.Field(name)
 		if f == nil || f.ReadOnly {
 			wrong = append(wrong, Problem{Field: name, Expected: "one of the fields " + t.names()})
@@ -84,6 +83,10 @@ func (f *Field) Value(given any) (any, *Problem) {
 		return f.integer(given)
 	case Boolean:
 		return f.boolean(given)
+	case IDs:
+		return f.ids(given)
+	case Age:
+		return f.age(given)
 	}
 	return f.text(given)
 }
@@ -97,6 +100,12 @@ func (f *Field) problem(given any, expected string) *Problem {
 }
 
 func (f *Field) integer(given any) (any, *Problem) {
+	if text, isText := given.(string); given == nil || isText && strings.TrimSpace(text) == "" {
+		if n, ok := f.Default.(int64); ok {
+			return n, nil
+		}
+		return int64(0), nil
+	}
 	n, ok := asInteger(given)
 	if !ok || f.Type == Reference && n < 0 || f.Type != Reference && (n < f.Min || n > f.Max) {
 		return nil, f.problem(given, f.Expected())
@@ -104,11 +113,9 @@ func (f *Field) integer(given any) (any, *Problem) {
 	return n, nil
 }
 
-// asInteger reads an integer of any type; an empty text is 0.
+// asInteger reads an integer of any type.
 func asInteger(given any) (int64, bool) {
 	switch v := given.(type) {
-	case nil:
-		return 0, true
 	case int64:
 		return v, true
 	case int:
@@ -116,11 +123,7 @@ func asInteger(given any) (int64, bool) {
 	case float64:
 		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
 	case string:
-		v = strings.TrimSpace(v)
-		if v == "" {
-			return 0, true
-		}
-		n, err := strconv.ParseInt(v, 10, 64)
+		n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
 		return n, err == nil
 	case fmt.Stringer: // a json.Number
 		n, err := strconv.ParseInt(v.String(), 10, 64)
@@ -158,6 +161,8 @@ func (f *Field) text(given any) (any, *Problem) {
 		s = v
 	case bool:
 		return nil, f.problem(given, f.Expected())
+	case fmt.Stringer: // a json.Number
+		s = v.String()
 	default:
 		n, ok := asInteger(given)
 		if !ok {
@@ -245,6 +250,10 @@ func (f *Field) Expected() string {
 		return "the name of a pool"
 	case Long:
 		return "a text"
+	case IDs:
+		return "ids of rows"
+	case Age:
+		return "a time span such as 90s, 15m, 2h or 3d"
 	}
 	return "a text of one line"
 }
@@ -268,6 +277,7 @@ func (a *Admin) write(ctx context.Context, s settings.Store, t entity, id int64,
 	if err != nil {
 		return Row{}, err
 	}
+	fold(d.Name, given)
 	all := make(Values, len(d.Fields))
 	if id != 0 {
 		old, err := t.get(ctx, s, id)
@@ -294,13 +304,27 @@ func (a *Admin) write(ctx context.Context, s settings.Store, t entity, id int64,
 	return row, rowError(d.Name, id, err)
 }
 
+// fold gives a suppression the form in which it is looked up, so that it is found again however it is written.
+func fold(table string, values Values) {
+	value, ok := values["value"].(string)
+	if !ok || table != "suppressions" {
+		return
+	}
+	value = strings.TrimSpace(value)
+	if strings.LastIndexByte(value, '@') > 0 {
+		values["value"] = addr.FoldAddress(value)
+	} else {
+		values["value"] = addr.Fold(strings.TrimPrefix(value, "@"))
+	}
+}
+
 // checkRow looks at a whole row: given are the values that came in, all those that the row will have.
 func (a *Admin) checkRow(ctx context.Context, s settings.Store, t entity, d *Table, id int64, given, all Values) error {
 	var wrong []Problem
 	for i := range d.Fields {
 		f := &d.Fields[i]
 		v, known := all[f.Name]
-		empty := v == "" || f.Type == Reference && v == int64(0)
+		empty := v == "" || v == int64(0) && (f.Type == Reference || f.Type == Integer && f.Min > 0)
 		switch {
 		case f.Required && known && empty:
 			wrong = append(wrong, Problem{Field: f.Name, Expected: f.Expected()})

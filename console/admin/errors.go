@@ -79,6 +79,10 @@ func show(v any) string {
 		return fmt.Sprintf("%q", printable.Text(v, most))
 	case int64, int, float64, bool:
 		return fmt.Sprint(v)
+	case fmt.Stringer: // a json.Number
+		return printable.Text(v.String(), most)
+	case []any:
+		return "an array"
 	}
 	return fmt.Sprintf("%T", v)
 }

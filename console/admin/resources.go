@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -9,7 +11,7 @@ import (
 )
 
 // Resource is a table as MailerQ's REST API knows it: under its own name, with its own fields, and with rows found by what
-// they select instead of by an id. Resources describe the six of them; the calls are [Admin.ListResource],
+// they select instead of by an id. Resources describe the six of them; the calls are [Admin.WalkResource],
 // [Admin.PutResource] and [Admin.DeleteResource].
 type Resource struct {
 	Name    string // "pauses"
@@ -155,64 +157,52 @@ func (r *Resource) column(field string) string {
 
 // check gives each value its type and finds all that cannot be. whole says that what is required must be there.
 func (r *Resource) check(values Values, whole bool) (Values, error) {
-	t := &Table{Name: r.Name, Fields: r.Fields}
-	out, err := normal(t, values)
-	var wrong []Problem
+	fields := slices.Clone(r.Fields)
+	for i := range fields {
+		fields[i].Required = fields[i].Required && whole
+	}
+	out := maps.Clone(values)
+	if out == nil {
+		out = Values{}
+	}
+	err := CheckFields(fields, out)
 	if bad, ok := err.(*Invalid); ok {
-		wrong = bad.Problems
+		bad.Table = r.Name
 	}
-	for i := range r.Fields {
-		f := &r.Fields[i]
-		given := isSet(values[f.Name])
-		if whole && f.Required && !given {
-			wrong = append(wrong, Problem{Field: f.Name, Expected: f.Expected()})
-		}
-		if given && f.Excludes > f.Name && isSet(values[f.Excludes]) {
-			wrong = append(wrong, Problem{Field: f.Name, Given: show(values[f.Name]), Expected: f.Name + " or " + f.Excludes + ", not both"})
-		}
-	}
-	if wrong != nil {
-		return nil, &Invalid{Table: r.Name, Problems: wrong}
-	}
-	return out, nil
+	return out, err
 }
-
-func isSet(v any) bool { return v != nil && v != "" }
 
 // here reports whether a row concerns this instance.
 func (a *Admin) here(r *Resource, row *Row) bool {
 	return !r.Local || row.Values["cluster"] == true || row.Values["instance"] == a.Instance
 }
 
-// ListResource returns all entries of a resource that concern this instance and have the given values, each with the
-// resource's fields; unset ones are left out.
-func (a *Admin) ListResource(ctx context.Context, name string, values Values) ([]Values, error) {
-	r, ok := ResourceNamed(name)
-	if !ok {
-		return nil, notFound("there is no resource " + show(name))
-	}
-	where, err := r.check(values, false)
-	if err != nil {
-		return nil, err
-	}
-	t, err := tableNamed(r.Table)
-	if err != nil {
-		return nil, err
-	}
-	list := []Values{}
-	err = a.view(ctx, func(s settings.Store) error {
-		rows, err := findRows(ctx, s, t, r.columns(where))
-		for i := range rows {
-			if a.here(&r, &rows[i]) {
-				list = append(list, r.fields(&rows[i]))
-			}
+// WalkResource returns all entries of a resource that concern this instance and have the given values, each with the
+// resource's fields; unset ones are left out. It is as [Admin.Walk].
+func (a *Admin) WalkResource(ctx context.Context, name string, values Values) iter.Seq2[Values, error] {
+	return func(yield func(Values, error) bool) {
+		r, ok := ResourceNamed(name)
+		if !ok {
+			yield(nil, notFound("there is no resource "+show(name)))
+			return
 		}
-		return err
-	})
-	if err != nil {
-		return nil, err
+		where, err := r.check(values, false)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		t, err := tableNamed(r.Table)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		a.walk(ctx, t, r.columns(where), "", func(row Row, err error) bool {
+			if err != nil {
+				return yield(nil, err)
+			}
+			return !a.here(&r, &row) || yield(r.fields(&row), nil)
+		})
 	}
-	return list, nil
 }
 
 // PutResource adds an entry, or changes the one that selects the same; it tells which, and returns the entry.
@@ -253,7 +243,9 @@ func (a *Admin) putResource(ctx context.Context, s settings.Store, r *Resource, 
 		}
 		where[name] = v
 	}
-	rows, err := findRows(ctx, s, t, r.columns(where))
+	columns := r.columns(where)
+	fold(r.Table, columns)
+	rows, err := findRows(ctx, s, t, columns)
 	if err != nil {
 		return Row{}, false, err
 	}
@@ -262,9 +254,7 @@ func (a *Admin) putResource(ctx context.Context, s settings.Store, r *Resource, 
 	for i := range r.Fields {
 		all[r.Fields[i].Name] = r.Fields[i].Default
 	}
-	for name, v := range given {
-		all[name] = v
-	}
+	maps.Copy(all, given)
 	var id int64
 	if len(rows) > 0 {
 		id = rows[0].ID
@@ -324,13 +314,25 @@ func (a *Admin) DeleteResource(ctx context.Context, name string, values Values) 
 	if err != nil {
 		return 0, err
 	}
-	return a.deleteRows(ctx, t, t.describe(), r.columns(given), func(s settings.Store, row *Row) (bool, error) {
+	where := r.columns(given)
+	folded := maps.Clone(where)
+	fold(r.Table, folded)
+	n, err := a.deleteEntries(ctx, &r, t, folded)
+	if err == nil && n == 0 && !maps.Equal(folded, where) { // a row that somebody else wrote
+		n, err = a.deleteEntries(ctx, &r, t, where)
+	}
+	return n, err
+}
+
+// deleteEntries deletes the rows that concern this instance, and with a pool its addresses.
+func (a *Admin) deleteEntries(ctx context.Context, r *Resource, t entity, where Values) (int, error) {
+	return a.deleteRows(ctx, t, t.describe(), where, func(s settings.Store, row *Row) (bool, error) {
 		if r.Name == "pools" {
 			name, _ := row.Values["name"].(string)
 			if _, err := settings.DeleteWhere[settings.PoolIP](ctx, s, settings.Query{Column: "pool", Value: name}); err != nil {
 				return false, err
 			}
 		}
-		return a.here(&r, row), nil
+		return a.here(r, row), nil
 	})
 }

@@ -58,7 +58,7 @@ func (a *Admin) List(ctx context.Context, table string, q Query) (List, error) {
 
 // listWhere lists with the first condition left to the database; further ones are looked at here.
 func listWhere(ctx context.Context, s settings.Store, t entity, where Values, q settings.Query) (List, error) {
-	names := slices.Sorted(mapsKeys(where))
+	names := sortedNames(where)
 	if len(names) > 0 {
 		q.Column, q.Value = names[0], where[names[0]]
 	}
@@ -243,15 +243,10 @@ func findKey(ctx context.Context, s settings.Store, t entity, d *Table, values V
 	return findRows(ctx, s, t, where)
 }
 
-// findRows returns all rows with these values. The database looks for the one that promises the fewest.
+// findRows returns all rows with these values.
 func findRows(ctx context.Context, s settings.Store, t entity, where Values) ([]Row, error) {
 	var q settings.Query
-	for _, name := range slices.Sorted(mapsKeys(where)) {
-		v := where[name]
-		if text, ok := v.(string); q.Column == "" || ok && text != "" {
-			q.Column, q.Value = name, v
-		}
-	}
+	q.Column, q.Value = narrowest(where)
 	rows, _, err := t.list(ctx, s, q)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,91 @@
+package admin
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Types that only parameters have, not columns.
+const (
+	IDs Type = "ids" // []int64; as text with commas between
+	Age Type = "age" // a time.Duration; as text 90s, 15m, 2h, 3d, or seconds
+)
+
+// Wrong makes an [Invalid] error about one field.
+func Wrong(field string, given any, expected string) error { return invalid(field, given, expected) }
+
+// CheckFields gives each value the type of its field, in place. An [Invalid] error names every field that is not known, has a
+// value that cannot be, is missing, or is given beside one that excludes it.
+func CheckFields(fields []Field, values Values) error {
+	t := &Table{Fields: fields}
+	out, err := normal(t, values)
+	var wrong []Problem
+	if bad, ok := err.(*Invalid); ok {
+		wrong = bad.Problems
+	}
+	for i := range fields {
+		f := &fields[i]
+		given := isSet(values[f.Name])
+		if f.Required && !given {
+			wrong = append(wrong, Problem{Field: f.Name, Expected: f.Expected()})
+		}
+		if given && f.Excludes > f.Name && isSet(values[f.Excludes]) {
+			wrong = append(wrong, Problem{Field: f.Name, Given: show(values[f.Name]), Expected: f.Name + " or " + f.Excludes + ", not both"})
+		}
+	}
+	if wrong != nil {
+		return &Invalid{Problems: wrong}
+	}
+	for name, v := range out {
+		values[name] = v
+	}
+	return nil
+}
+
+func isSet(v any) bool { return v != nil && v != "" }
+
+func (f *Field) ids(given any) (any, *Problem) {
+	var list []any
+	switch v := given.(type) {
+	case []int64:
+		return v, nil
+	case []any:
+		list = v
+	case string:
+		for one := range strings.SplitSeq(v, ",") {
+			list = append(list, one)
+		}
+	default:
+		list = []any{v}
+	}
+	out := make([]int64, 0, len(list))
+	for _, one := range list {
+		n, ok := asInteger(one)
+		if !ok || n < 1 {
+			return nil, f.problem(one, f.Expected())
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+func (f *Field) age(given any) (any, *Problem) {
+	if d, ok := given.(time.Duration); ok {
+		return d, nil
+	}
+	if n, ok := asInteger(given); ok && n >= 0 && n < 1<<33 {
+		return time.Duration(n) * time.Second, nil
+	}
+	s, _ := given.(string)
+	s = strings.TrimSpace(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return d, nil
+	}
+	return nil, f.problem(given, f.Expected())
+}

@@ -1,0 +1,134 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/api"
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a server with a settings database, a queue, and one token.
+type world struct {
+	t      *testing.T
+	path   string
+	keeper *snapshot.Keeper
+	queue  queue.Queue
+	admin  *admin.Admin
+	api    *api.Handler
+	server *httptest.Server
+	client *http.Client
+	token  string
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "settings.db"), queue: memory.New()}
+	quiet := slog.New(slog.DiscardHandler)
+	w.keeper = &snapshot.Keeper{
+		Open: func(ctx context.Context) (*settings.DB, error) {
+			return settings.Open(ctx, "sqlite://"+w.path, settings.Options{})
+		},
+		Logger: quiet,
+	}
+	require.NoError(t, w.keeper.Start(t.Context()))
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.keeper.Run(running) }()
+	w.admin = &admin.Admin{Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live), Log: quiet}
+	w.api = &api.Handler{Admin: w.admin}
+	w.server = httptest.NewServer(w.api)
+	w.client = w.server.Client()
+	t.Cleanup(func() {
+		w.server.Close()
+		require.NoError(t, w.admin.Close())
+		stop()
+		<-ended
+		require.NoError(t, w.queue.Close())
+	})
+	var err error
+	_, w.token, err = w.admin.AddToken(t.Context(), "tests")
+	require.NoError(t, err)
+	return w
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// json decodes the body.
+func (a answer) json(t *testing.T) any {
+	t.Helper()
+	var v any
+	require.NoError(t, json.Unmarshal([]byte(a.body), &v), a.body)
+	return v
+}
+
+// send sends a request with the token. A body that begins with { or [ is JSON, any other a form.
+func (w *world) send(method, path, body string) answer {
+	w.t.Helper()
+	kind := "application/x-www-form-urlencoded"
+	if strings.HasPrefix(body, "{") || strings.HasPrefix(body, "[") {
+		kind = "application/json"
+	}
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.server.URL+path, strings.NewReader(body))
+	require.NoError(w.t, err)
+	r.Header.Set("Authorization", "Bearer "+w.token)
+	r.Header.Set("Content-Type", kind)
+	return w.do(r)
+}
+
+func (w *world) do(r *http.Request) answer {
+	w.t.Helper()
+	response, err := w.client.Do(r)
+	require.NoError(w.t, err)
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	require.NoError(w.t, err)
+	return answer{response.StatusCode, response.Header, string(data)}
+}
+
+// must is send that has to succeed.
+func (w *world) must(method, path, body string) any {
+	w.t.Helper()
+	a := w.send(method, path, body)
+	require.Less(w.t, a.status, 300, "%s %s %s: %s", method, path, body, a.body)
+	return a.json(w.t)
+}
+
+// TestConversations runs the files in testdata: each is a conversation with a fresh server.
+func TestConversations(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for _, step := range readConversation(t, file) {
+				got := w.send(step.method, step.path, step.body)
+				require.Equal(t, step.status, got.status, "%s:%d: %s %s %s\n%s", file, step.line, step.method, step.path, step.body, got.body)
+				step.compare(t, file, got)
+			}
+		})
+	}
+}
