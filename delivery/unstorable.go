@@ -1,0 +1,90 @@
+package delivery
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// patient is how many tries pass before a queue that a message names itself is believed to be of no use: about a minute.
+const patient = 12
+
+// lessen changes the successors of a message that the queue will never take as they are, and reports whether there was
+// something to change: trying the same again and again would hold the message, and its room in memory, for ever.
+//
+//   - What is too large is published without its mail. A retry cannot be, so that the message fails.
+//   - What goes to a queue that the message itself names, and that cannot be used, goes to the configured one.
+func (e *Engine) lessen(j *job, err error) bool {
+	switch {
+	case errors.Is(err, queue.ErrTooLarge):
+		return e.lighten(j)
+	case errors.Is(err, queue.ErrRefused) && j.tries >= patient:
+		return e.reroute(j)
+	}
+	return false
+}
+
+// lighten makes successors without the mail.
+func (e *Engine) lighten(j *job) bool {
+	var items []queue.Item
+	changed := false
+	for _, item := range j.successors {
+		m := *item.Message
+		if m.Body == nil && m.Compose == nil {
+			items = append(items, item)
+			continue
+		}
+		changed = true
+		if item.Queue == e.Names.Outbox {
+			m.Results = append(m.Results[:len(m.Results):len(m.Results)], queue.Result{State: queue.StateStorage, Result: queue.Error, Time: time.Now(),
+				Description: "the message, with its results, is larger than the queue takes"})
+			failed := *j
+			failed.m = &m
+			items = append(items, e.finished(&failed, e.Names.Failure, failureQueue)...)
+			for i := range items {
+				items[i].Message = withoutMail(items[i].Message)
+			}
+			continue
+		}
+		items = append(items, queue.Item{Queue: item.Queue, Message: withoutMail(&m)})
+	}
+	j.successors = items
+	return changed
+}
+
+func withoutMail(m *queue.Message) *queue.Message {
+	bare := *m
+	bare.Body, bare.Compose = nil, nil
+	return &bare
+}
+
+// reroute replaces the queues that the message names by those of the configuration.
+func (e *Engine) reroute(j *job) bool {
+	own := j.m.Queues
+	if own == nil {
+		return false
+	}
+	changed := false
+	var items []queue.Item
+	for _, item := range j.successors {
+		for _, role := range []struct {
+			own        *string
+			configured string
+		}{
+			{own.Results, e.Names.Results}, {own.Success, e.Names.Success}, {own.Failure, e.Names.Failure}, {own.Retry, e.Names.Retry},
+		} {
+			if role.own != nil && *role.own == item.Queue && role.configured != item.Queue {
+				e.Logger.Warn("a queue that a message names cannot be used; the configured one takes its place", "id", j.m.ID,
+					"queue", item.Queue, "instead", role.configured)
+				item.Queue, changed = role.configured, true
+				break
+			}
+		}
+		if item.Queue != "" {
+			items = append(items, item)
+		}
+	}
+	j.successors = items
+	return changed
+}
