@@ -85,6 +85,11 @@ func (p *path) connectFailed(result queue.Result) {
 	}
 	delay := p.backOff(result)
 	j := p.first()
+	var others []*job
+	route := p.route
+	if p.unbindable(result) {
+		others = p.takeAll()
+	}
 	if j == nil && (len(p.parked.domains) > 0 || p.expected > 0) {
 		p.owed = &result
 	}
@@ -92,6 +97,31 @@ func (p *path) connectFailed(result queue.Result) {
 	p.e.Logger.Info("connecting failed", "path", p.key.Path.String(), "reason", reason(result), "again in", delay)
 	if j != nil {
 		p.e.unreached(j, result)
+	}
+	for _, other := range others {
+		other.planned = false
+		p.e.place(other, route)
+	}
+}
+
+// unbindable has a source address left alone that could not be bound, where the throttle says so; it reports whether what
+// waits may take another one.
+func (p *path) unbindable(result queue.Result) bool {
+	retry := p.e.Throttle.Limits(p.key.Path).Faults.BindRetry
+	if result.State != queue.StateBind || retry <= 0 || !p.key.Source.IsValid() {
+		return false
+	}
+	p.e.unbound.add(p.key.Source, retry)
+	return true
+}
+
+// leaveAlone has all paths leave a target alone that broke a connection or made no sense, where the throttle says so.
+func (e *Engine) leaveAlone(target netip.AddrPort, said *queue.Result, limits *throttle.Limits) {
+	switch {
+	case said.Result == queue.Lost && limits.Faults.LostOffline > 0:
+		e.offline.add(target, limits.Faults.LostOffline)
+	case said.Result == queue.Invalid && limits.Faults.InvalidOffline > 0:
+		e.offline.add(target, limits.Faults.InvalidOffline)
 	}
 }
 
@@ -106,6 +136,7 @@ func (p *path) unfit() {
 	p.mu.Unlock()
 	for _, j := range jobs {
 		j.unfit |= familyOf(p.key.Source)
+		j.planned = false
 		p.e.place(j, route)
 	}
 }

@@ -25,6 +25,8 @@ type connection struct {
 	accepted int    // of these accepted
 	bytes    int64  // of mails attempted
 	looks    uint64 // of the path, when a job was last taken
+	refused  bool   // a mail may not go to the target now: end
+	domain   string // of the last mail; read by others only while it is idle
 
 	next      *job                               // begun, or about to be, in the flights of the one before
 	idleSince time.Time                          // guarded by path.mu
@@ -83,11 +85,14 @@ func (c *connection) end() {
 // take returns the next job, waiting for one as long as the connection may be idle; nil ends the connection.
 func (c *connection) take() *job {
 	if j := c.next; j != nil {
+		if j.epoch != c.e.epoch.Load() && !c.stillGoes(j) {
+			return nil // and give up what was begun by closing
+		}
 		c.next = nil
 		return j
 	}
 	for {
-		if c.used(0, 0) || c.e.starved.yields(c, false) {
+		if c.used(0, 0) || c.refused || c.shunned() || c.e.starved.yields(c, false) {
 			return nil
 		}
 		j, goOn := c.p.take(c)
@@ -96,6 +101,9 @@ func (c *connection) take() *job {
 		}
 		var pause time.Duration
 		if j != nil {
+			if c.domain = j.domain; !c.mayTake(j) {
+				continue
+			}
 			wait := c.account.Send(j.size)
 			if wait.Zero() {
 				return j
@@ -116,7 +124,7 @@ func (c *connection) ahead(j *job) *job {
 		return nil
 	}
 	next := c.p.takeReady(c)
-	if next == nil {
+	if next == nil || !c.mayTake(next) {
 		return nil
 	}
 	if wait := c.account.Send(next.size); !wait.Zero() {

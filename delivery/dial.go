@@ -25,6 +25,9 @@ type round struct {
 	tried    int
 	failure  *queue.Result // of what was tried; a temporary one rather than a permanent one
 	wait     throttle.Wait // the shortest of the addresses that could not be tried now
+	paused   []netip.Addr  // addresses that are paused for the first in line
+	avoided  bool          // an address was left out where what waits was tried before
+	nobody   bool          // nothing waits any more
 	mismatch bool          // an address was of the wrong family
 }
 
@@ -45,6 +48,12 @@ func (c *connection) connect() bool {
 		c.p.connectFailed(*r.failure)
 	case !r.wait.Zero():
 		c.p.notConnected(r.wait, looks)
+	case len(r.paused) > 0:
+		c.p.parkPaused(r.paused)
+	case r.nobody:
+		c.p.notConnected(throttle.Wait{}, looks)
+	case r.avoided:
+		c.p.fallen()
 	case r.mismatch:
 		c.p.unfit()
 	default:
@@ -83,6 +92,19 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		return false, true
 	}
 	target := netip.AddrPortFrom(addr, uint16(orDefault(host.Port, 25)))
+	if avoids(c.p.key.avoid, addr) {
+		r.avoided = true
+		return false, true
+	}
+	if s := c.e.steering(); s != nil {
+		if paused, wanted := c.p.steered(s, addr); !wanted {
+			r.nobody = true
+			return false, false
+		} else if paused {
+			r.paused = append(r.paused, addr)
+			return false, true
+		}
+	}
 	if left := c.e.offline.left(target); left > 0 {
 		r.later(throttle.Wait{For: left, Limit: "connection_offline", Rule: "back-off"})
 		return false, true
@@ -121,6 +143,7 @@ func (r *round) refused(failure *Failure, addr netip.Addr) {
 	if result.Result == queue.Invalid {
 		c.event(monitor.Strange, result.Description)
 	}
+	c.e.leaveAlone(c.target, &result, c.limits)
 	if result.State == queue.StateConnect && failure.Temporary { // otherwise the way there is at fault
 		c.e.offline.add(c.target, shutOut(c.limits))
 	}
@@ -215,11 +238,8 @@ func (e *Engine) unreached(j *job, result queue.Result) {
 		ev.MTA = j.path.key.Source
 	}
 	e.observe(ev)
-	if temporary(&result) {
-		e.retry(j, result)
-	} else {
-		e.fail(j, result)
-	}
+	d := e.respond(j, &result, result.Description, netip.Addr{})
+	e.judge(j, result, d)
 }
 
 // ourFault tells the states in which a permanent refusal says more about our set-up than about the message: it is tried

@@ -45,9 +45,9 @@ type Engine struct {
 	// Finish makes of a message's mail what goes over the wire (signatures, edited header). It is called by the
 	// connection just before the mail is sent. Nil: the mail goes as it is.
 	Finish func(context.Context, *queue.Message) (queue.Body, error)
-	// Suppressed tells whether a recipient gets no mail, and with which code, status and description its message fails. It is
-	// asked for every message and must not block. Nil: everybody gets mail.
-	Suppressed func(recipient string) (code int, status, description string, suppressed bool)
+	// Steering returns what an operator decided about messages; it is asked for every message and must not block. Whoever
+	// has it return something else calls Steered. Nil, or when it returns nil: nobody steers.
+	Steering func() Steering
 
 	once     sync.Once
 	ctx      context.Context // ends when everything must break off
@@ -66,6 +66,9 @@ type Engine struct {
 	routing   routing
 	starved   starved
 	offline   offline
+	unbound   unbound
+	epoch     atomic.Uint64 // of Steering: how often it changed
+	pausing   pausing
 	quiet     bool      // nobody listens to events
 	events    sync.Pool // of *monitor.Event
 
@@ -117,6 +120,8 @@ func (e *Engine) init() {
 		e.routing.init(e)
 		e.starved.e = e
 		e.offline.init()
+		e.unbound.init()
+		e.pausing.init(e)
 		e.quiet = e.Monitor == monitor.Discard
 		e.events.New = func() any { return new(monitor.Event) }
 	})
@@ -144,6 +149,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.Throttle.Changed(e.changed)
 	var upkeep sync.WaitGroup
 	upkeep.Go(e.sweep)
+	upkeep.Go(e.pausing.run)
 
 	err := e.consumeOutbox()
 

@@ -25,6 +25,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 		j.size = j.m.Body.Size()
 	}
 	j.domain = addr.Domain(j.m.Recipient)
+	j.read = reading{j.domain, j.m.Tags}
 	e.held.Add(1)
 	if e.short() {
 		e.relieve()
@@ -38,7 +39,35 @@ func (e *Engine) handle(d *queue.Delivery) {
 		e.notTried(j, result)
 		return
 	}
+	if s := e.steering(); s != nil {
+		if !e.steer(s, j, now) {
+			return
+		}
+	} else if result, ok := missing(j.m); !ok {
+		e.notTried(j, result)
+		return
+	}
 	e.route(j)
+}
+
+// steer has a message pass those who steer; false means that it ended here.
+func (e *Engine) steer(s Steering, j *job, now time.Time) bool {
+	if why, ok := s.Suppressed(j.m.Recipient); ok {
+		e.notTried(j, refused(queue.StateSuppression, &why))
+		return false
+	}
+	if !e.rewrite(s, j, now) {
+		return false
+	}
+	if result, ok := missing(j.m); !ok {
+		e.notTried(j, result)
+		return false
+	}
+	if v := e.plan(j); !v.goes() {
+		e.dispose(j, v)
+		return false
+	}
+	return true
 }
 
 // rawMessage wraps what is no message at all, so that it can be published, byte for byte, as a failure.
@@ -66,12 +95,7 @@ func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
 	if text := e.invalid(m); text != "" {
 		return queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text}, false
 	}
-	if e.Suppressed != nil {
-		if code, status, text, suppressed := e.Suppressed(m.Recipient); suppressed {
-			return queue.Result{State: queue.StateSuppression, Result: queue.Error, Code: code, Status: status, Description: text}, false
-		}
-	}
-	return missing(m)
+	return queue.Result{}, true
 }
 
 // deadline is when the message is given up: its own, or the configured time after it was first picked up, which the
@@ -171,17 +195,21 @@ func exhausted(attempts int) queue.Result {
 // place puts a routed job into the ready list of its path, and returns that path; nil when the job ended here.
 func (e *Engine) place(j *job, route *Route) *path {
 	for {
-		key, result, ok := e.pathFor(j, route)
-		if !ok {
-			e.notTried(j, result)
+		key, v := e.pathFor(j, route)
+		if !v.goes() {
+			e.dispose(j, v)
 			return nil
 		}
+		e.tellRedirect(j)
 		p := e.path(key, route)
 		switch p.add(j, route) {
 		case received:
 			return p
+		case outdated:
+			j.planned = false
 		case unsuitable:
 			j.unfit |= familyOf(key.Source)
+			j.planned = false
 		}
 	}
 }

@@ -22,6 +22,18 @@ type job struct {
 	target   netip.AddrPort // of the attempt
 	path     *path
 
+	// What was decided about it; see plan.
+	epoch      uint64        // of the steering that was asked
+	planned    bool          // source is chosen
+	told       bool          // that it was redirected
+	source     netip.Addr    // where it leaves from
+	redirected netip.Addr    // where it would have left from
+	avoid      string        // addresses that it is not to go to, each with a space behind it
+	fallen     *queue.Result // of the attempt there
+	sel        Selection
+	hold       *hold // why it is paused
+	read       reading
+
 	// How it ends; see settler.
 	do         action
 	successors []queue.Item
@@ -30,6 +42,12 @@ type job struct {
 	due        time.Time
 
 	prev, next *job // in a jobList
+}
+
+// reading is what the monitor was told of a message when it was read.
+type reading struct {
+	domain string
+	tags   []string
 }
 
 // jobList is a doubly linked list of jobs. A job is in one list at a time.

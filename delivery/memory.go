@@ -98,13 +98,23 @@ func (p *path) flows() bool {
 	return p.open > 0 && (p.ready.first == nil || time.Since(p.ready.first.since) < flowing)
 }
 
+// fresh is how much of a capacity messages may take that were not tried yet: the throttle can keep some of it for retries.
+// p.mu is held.
+func (p *path) fresh(capacity int) int {
+	share := min(max(p.e.Throttle.Limits(p.key.Path).Queue.RetryShare, 0), 100)
+	return max(1, capacity-capacity*share/100)
+}
+
 // room reports whether the ready list takes another job. While older messages of the path are parked, new ones fill
 // only half of it, unless those are what comes now: the rest is for them. p.mu is held.
-func (p *path) room(unparked bool) bool {
+func (p *path) room(j *job, unparked bool) bool {
 	if p.e.short() && p.stuck() {
 		return false
 	}
 	limit := p.capacity()
+	if len(j.m.Results) == 0 {
+		limit = p.fresh(limit)
+	}
 	if len(p.parked.domains) > 0 && !unparked {
 		limit = max(1, limit/2)
 	}
@@ -123,7 +133,11 @@ func (p *path) stuck() bool {
 const maxParkedDomains = 10000
 
 // notePark remembers that messages of a domain are parked, or about to be. p.mu is held.
-func (p *path) notePark(domain string) { p.parked.note(domain) }
+func (p *path) notePark(domain string) {
+	if !p.e.pausing.holds(domain) {
+		p.parked.note(domain)
+	}
+}
 
 // parkings remembers the domains of which messages are parked, and when that was last noted: an Unpark that found no more
 // may have missed a message that was parked meanwhile.
@@ -180,7 +194,7 @@ func (p *path) refill() {
 	if len(p.parked.domains) == 0 || p.asking {
 		return
 	}
-	limit := p.capacity()
+	limit := p.fresh(p.capacity())
 	n := max(1, limit*3/4) - p.ready.n
 	if p.failures > 0 && p.open == 0 {
 		n = min(n, fewAgain-p.ready.n)
@@ -192,12 +206,23 @@ func (p *path) refill() {
 		p.wakeAt(until)
 		return
 	}
+	domains, count := p.parked.some(n, p.wanted()), p.parked.count
+	if len(domains) == 0 {
+		return
+	}
 	p.asking = true
-	domains, count := p.parked.some(n, nil), p.parked.count
 	p.e.settler.call(func() {
 		total, empty, err := p.e.unpark(domains, n)
 		p.unparked(total, empty, count, err)
 	})
+}
+
+// wanted tells which parked domains are of use; nil: all. p.mu is held.
+func (p *path) wanted() func(string) bool {
+	if p.e.pausing.active.Load() == 0 {
+		return nil
+	}
+	return func(domain string) bool { return !p.e.pausing.holds(domain) }
 }
 
 // fewAgain is how many parked messages are fetched for a path on which the last connection failed.

@@ -50,29 +50,48 @@ func (e *Engine) attempted(c *connection, j *job) {
 	e.Throttle.Observe(c.p.key.Path, c.target.Addr(), throttle.Outcome{
 		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost && result.State != queue.StateStorage,
 	})
-	if result.Success() {
+	success, said := result.Success(), result
+	d := e.respond(j, &result, j.tx.Text, c.target.Addr())
+	if success {
 		if c.accepted++; c.accepted == 1 {
 			c.p.recovered()
 		}
-		e.delivered(j, result)
+		if d.Fail != nil {
+			e.failAs(j, result, d.Fail)
+		} else {
+			e.delivered(j, result)
+		}
 		return
 	}
-	if result.Result == queue.Invalid {
-		c.event(monitor.Strange, result.Description)
+	if is(d.Strange, said.Result == queue.Invalid) {
+		c.event(monitor.Strange, said.Description)
 	}
-	broken := result.Code == 421 || result.Result == queue.Lost || result.Result == queue.Timeout
-	broken = broken && result.State != queue.StateStorage // that is our own disk's fault
-	switch {
-	case result.Code == 421 && c.accepted > 0:
+	e.blame(c, &said, d.Individual)
+	if said.Code == 421 && c.accepted > 0 && !d.rules() {
 		c.unsent(j) // the host has had enough of this connection, not of this mail
 		return
-	case broken && c.accepted == 0:
-		c.p.strike(result)
 	}
-	if temporary(&result) {
-		e.retry(j, result)
+	if d.Fail == nil && is(d.Fallback, false) && c.fallBack(j, &result) {
+		return
+	}
+	e.judge(j, result, d)
+}
+
+// blame has the path, and the target, suffer for an attempt that did not succeed, where that is not the message's fault
+// alone.
+func (e *Engine) blame(c *connection, said *queue.Result, individual *bool) {
+	if said.State != queue.StateStorage { // that is our own disk's fault
+		e.leaveAlone(c.target, said, c.limits)
+	}
+	broken := said.Code == 421 || said.Result == queue.Lost || said.Result == queue.Timeout
+	broken = broken && said.State != queue.StateStorage && c.accepted == 0
+	if is(individual, !broken) {
+		return
+	}
+	if individual != nil {
+		c.p.delay(*said)
 	} else {
-		e.fail(j, result)
+		c.p.strike(*said)
 	}
 }
 
@@ -110,7 +129,10 @@ func (e *Engine) expire(j *job) { e.notTried(j, expired(j)) }
 
 // retry puts a message back into the outbox for later, or finishes it when its attempts or its time are used up. There is
 // no attempt after its deadline: it is picked up once more then, to be finished.
-func (e *Engine) retry(j *job, result queue.Result) {
+func (e *Engine) retry(j *job, result queue.Result) { e.retryAfter(j, result, 0) }
+
+// retryAfter is retry after a delay; zero: the next of the intervals.
+func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 	e.record(j, result)
 	e.report(monitor.Retried, j)
 	now := time.Now()
@@ -122,7 +144,10 @@ func (e *Engine) retry(j *job, result queue.Result) {
 		e.expire(j)
 		return
 	}
-	next := now.Add(e.Retry.after(len(j.m.Results), j.m.Retries))
+	if delay <= 0 {
+		delay = e.Retry.after(len(j.m.Results), j.m.Retries)
+	}
+	next := now.Add(delay)
 	if next.After(j.deadline) {
 		next = j.deadline
 	}

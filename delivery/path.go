@@ -15,6 +15,7 @@ type pathKey struct {
 	security queue.Security
 	domain   string // only with security verified: the certificate is checked for it
 	login    Credentials
+	avoid    string // addresses that are not tried; see job.avoid
 }
 
 // path is the way from a source address to a site: what waits for it, and the connections that take it there.
@@ -25,6 +26,7 @@ type path struct {
 	mu       sync.Mutex
 	route    *Route
 	ready    jobList
+	cursor   *job          // in ready: the next one that reexamine looks at
 	parked   parkings      // of its messages
 	expected int           // unparked messages still on their way here
 	asking   bool          // an Unpark is under way
@@ -78,6 +80,9 @@ func (p *path) waits() {
 }
 
 func (p *path) drop(j *job) {
+	if p.cursor == j {
+		p.cursor = j.next
+	}
 	p.ready.remove(j)
 	if p.ready.n == 0 {
 		p.e.waiting.Add(-1)
@@ -97,6 +102,7 @@ func (p *path) takeAll() []*job {
 	if p.ready.n > 0 {
 		p.e.waiting.Add(-1)
 	}
+	p.cursor = nil
 	return p.ready.takeAll()
 }
 
@@ -107,6 +113,7 @@ const (
 	received   reception = iota
 	retired              // the path is gone; there is a new one
 	unsuitable           // the source cannot reach the site
+	outdated             // other things were decided since the job's source was chosen
 )
 
 // add puts a job at the end of the ready list, or has it parked when the list is full.
@@ -119,9 +126,19 @@ func (p *path) add(j *job, route *Route) reception {
 	case !p.unfitTo.IsZero() && time.Now().Before(p.unfitTo):
 		p.mu.Unlock()
 		return unsuitable
+	case p.e.stopping.Load():
+		p.mu.Unlock()
+		p.e.release(j)
+		return received
+	case j.epoch != p.e.epoch.Load():
+		p.mu.Unlock()
+		return outdated
 	}
 	p.route = route
 	j.path = p
+	if p.e.pausing.adopts(j.domain) {
+		p.notePark(j.domain)
+	}
 	unparked := p.asking || p.expected > 0
 	if unparked {
 		p.expected-- // those that are let go may be here before their number is
@@ -132,7 +149,7 @@ func (p *path) add(j *job, route *Route) reception {
 		p.owed = nil
 		p.mu.Unlock()
 		p.e.unreached(j, *owed)
-	case !p.room(unparked):
+	case !p.room(j, unparked):
 		p.notePark(j.domain)
 		if unparked {
 			p.barred = time.Now().Add(onTheWay) // or it would come and go without end

@@ -63,6 +63,14 @@ func smarthostRoute(s *queue.Smarthost) *Route {
 
 func (r *routing) add(j *job) {
 	r.mu.Lock()
+	if r.e.stopping.Load() {
+		r.mu.Unlock()
+		r.e.release(j)
+		return
+	}
+	if r.e.pausing.adopts(j.domain) {
+		r.parked.note(j.domain)
+	}
 	list := r.waiting[j.domain]
 	if r.n >= r.e.Prefetch/2 || (list != nil && list.n >= r.e.PathQueue) {
 		r.mu.Unlock()
@@ -97,8 +105,14 @@ func (r *routing) work() {
 		}
 		domain := r.todo[0]
 		r.todo = r.todo[1:]
+		wanted := r.waiting[domain].n > 0 || r.e.stopping.Load()
+		if !wanted { // all that waited is paused
+			delete(r.waiting, domain)
+		}
 		r.mu.Unlock()
-		r.lookUp(domain)
+		if wanted {
+			r.lookUp(domain)
+		}
 	}
 }
 
@@ -164,7 +178,9 @@ func (r *routing) refill() {
 		return
 	}
 	// Those whose look-up goes on would only be parked again.
-	domains := r.parked.some(n, func(domain string) bool { return r.waiting[domain] == nil })
+	domains := r.parked.some(n, func(domain string) bool {
+		return r.waiting[domain] == nil && !r.e.pausing.holds(domain)
+	})
 	if len(domains) == 0 {
 		return
 	}
@@ -192,4 +208,9 @@ func (r *routing) waits(domain string) int {
 	return 0
 }
 
-func (r *routing) wait() { r.done.Wait() }
+// wait waits for the end of all look-ups. Who adds something from now on finds that the engine stops.
+func (r *routing) wait() {
+	r.mu.Lock() // whoever is in the middle of adding comes first
+	defer r.done.Wait()
+	r.mu.Unlock()
+}

@@ -127,11 +127,15 @@ func (s *settler) attempt(j *job) error {
 		return j.d.Release(s.ctx)
 	case doPark:
 		if parker, ok := s.e.Queue.(queue.Parker); ok {
-			return parker.Park(s.ctx, j.d, j.domain)
+			return parker.Park(s.ctx, j.d, j.parkedUnder())
 		}
 		return s.postpone(j)
 	default:
-		return j.d.Settle(s.ctx, j.successors...)
+		err := j.d.Settle(s.ctx, j.successors...)
+		if err != nil && s.e.lessen(j, err) {
+			return j.d.Settle(s.ctx, j.successors...)
+		}
+		return err
 	}
 }
 
@@ -214,9 +218,9 @@ func (s *settler) ended(j *job) {
 	s.e.held.Add(-1)
 	if j.do == doPark {
 		s.e.parked(j)
-		s.e.observe(monitor.Event{Kind: monitor.Parked, Domain: j.domain, Tags: j.m.Tags, Text: j.why})
+		s.e.observe(monitor.Event{Kind: monitor.Parked, Domain: j.read.domain, Tags: j.read.tags, Text: j.why})
 	} else {
-		s.e.observe(monitor.Event{Kind: monitor.Left, Domain: j.domain, Tags: j.m.Tags})
+		s.e.observe(monitor.Event{Kind: monitor.Left, Domain: j.read.domain, Tags: j.read.tags})
 	}
 }
 
@@ -261,7 +265,15 @@ func (e *Engine) release(j *job) {
 	e.settler.add(j)
 }
 
-// park sets a message aside under its recipient domain.
+// parkedUnder is the key under which a job is parked: its recipient domain, unless a pause has one of its own.
+func (j *job) parkedUnder() string {
+	if j.hold != nil {
+		return j.hold.key
+	}
+	return j.domain
+}
+
+// park sets a message aside.
 func (e *Engine) park(j *job, why string) {
 	j.do, j.why = doPark, why
 	e.settler.add(j)
@@ -269,7 +281,9 @@ func (e *Engine) park(j *job, why string) {
 
 // parked has those who ordered it know that a message is parked by now: an Unpark in the meantime has missed it.
 func (e *Engine) parked(j *job) {
-	if j.path != nil {
+	if j.hold != nil {
+		e.pausing.note(j)
+	} else if j.path != nil {
 		j.path.adopt(j.domain)
 	} else {
 		e.routing.adopt(j.domain)

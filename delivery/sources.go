@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
@@ -9,7 +10,7 @@ import (
 
 // Sources tells from which local addresses mail may leave.
 type Sources struct {
-	// Local returns the addresses that this machine can bind to. Nil: any address that a message names is tried.
+	// Local returns the addresses that this machine can send from. Nil: any address that a message names is tried.
 	Local func() []netip.Addr
 	// Default are used for messages that name none; empty: the system chooses.
 	Default []netip.Addr
@@ -17,80 +18,84 @@ type Sources struct {
 	Name func(netip.Addr) string
 }
 
-// pathFor chooses the path of a message; otherwise it returns the result that finishes it.
-func (e *Engine) pathFor(j *job, route *Route) (pathKey, queue.Result, bool) {
-	source, text := e.source(j)
-	if text != "" {
-		result := queue.Result{State: queue.StateBind, Result: queue.Error, Code: 550, Status: "5.3.5", Description: text}
-		if j.unfit != 0 {
-			result.State, result.Status = queue.StateProcess, "5.4.4"
+// pathFor chooses the path of a message, unless something is decided against it.
+func (e *Engine) pathFor(j *job, route *Route) (pathKey, verdict) {
+	if !j.planned {
+		if v := e.plan(j); !v.goes() {
+			return pathKey{}, v
 		}
-		return pathKey{}, result, false
 	}
-	key := pathKey{Path: throttle.Path{Source: source, Site: route.Site}, security: j.m.Security}
+	key := pathKey{Path: throttle.Path{Source: j.source, Site: route.Site}, security: j.m.Security, avoid: j.avoid}
 	if key.security == queue.Verified && !route.Relay {
 		key.domain = j.domain
 	}
 	if route.Credentials != nil {
 		key.login = *route.Credentials
 	}
-	return key, queue.Result{}, true
+	return key, verdict{}
 }
 
-// source chooses the local address: one of the message's own, else of the default ones, else any; otherwise it says why
-// there is none.
-func (e *Engine) source(j *job) (source netip.Addr, problem string) {
-	if j.m.IPs == nil && j.m.Pool == "" && len(e.Sources.Default) == 0 {
-		return netip.Addr{}, ""
-	}
-	var room [8]netip.Addr
-	usable := e.usable(room[:0], j)
+// sourceless is the result of a message that can leave from nowhere.
+func (e *Engine) sourceless(j *job) queue.Result {
+	result := queue.Result{State: queue.StateBind, Result: queue.Error, Code: 550, Status: "5.3.5"}
 	switch {
-	case len(usable) > 0:
-		return e.choose(usable, j.m), ""
 	case j.unfit != 0:
-		return netip.Addr{}, "the target has no address of a family that the message may leave from"
+		result.State, result.Status = queue.StateProcess, "5.4.4"
+		result.Description = "the target has no address of a family that the message may leave from"
 	case len(j.m.IPs) > 0:
-		return netip.Addr{}, "none of the addresses that the message may leave from is here"
+		result.Description = "none of the addresses that the message may leave from is here"
 	case j.m.IPs != nil:
-		return netip.Addr{}, "ips: the message may leave from no address at all"
+		result.Description = "ips: the message may leave from no address at all"
+	case j.m.Pool != "":
+		result.Description = "pool: there are no addresses in it"
+	default:
+		result.Description = "none of the addresses that mail leaves from is here"
 	}
-	return netip.Addr{}, "pool: there are no addresses in it"
+	return result
 }
 
-// usable appends the addresses that the message may leave from and that fit its target, as far as that is known.
-func (e *Engine) usable(dst []netip.Addr, j *job) []netip.Addr {
-	if j.m.IPs == nil && j.m.Pool == "" {
+// usable appends the addresses that the message may leave from and that fit its target, as far as that is known. named is
+// false when it may leave from any.
+func (e *Engine) usable(dst []netip.Addr, j *job, s Steering) (usable []netip.Addr, named bool) {
+	switch {
+	case j.m.IPs != nil:
+		for _, text := range j.m.IPs {
+			ip, err := netip.ParseAddr(text)
+			if ip = ip.Unmap(); err == nil && familyOf(ip)&j.unfit == 0 && e.isLocal(ip) {
+				dst = append(dst, ip)
+			}
+		}
+	case j.m.Pool != "":
+		if s != nil {
+			for _, ip := range s.Pool(j.m.Pool) {
+				if ip = ip.Unmap(); familyOf(ip)&j.unfit == 0 && e.isLocal(ip) {
+					dst = append(dst, ip)
+				}
+			}
+		}
+	case len(e.Sources.Default) == 0:
+		return dst, false
+	default:
 		for _, ip := range e.Sources.Default {
 			if familyOf(ip)&j.unfit == 0 {
 				dst = append(dst, ip)
 			}
 		}
-		return dst
 	}
-	for _, text := range j.m.IPs {
-		ip, err := netip.ParseAddr(text)
-		if ip = ip.Unmap(); err == nil && familyOf(ip)&j.unfit == 0 && e.isLocal(ip) {
-			dst = append(dst, ip)
-		}
-	}
-	return dst
+	return e.unbound.without(dst), true
 }
 
-// choose takes the addresses in turn. A retry leaves from the address of the attempt before when it can, as greylisting
-// remembers addresses.
-func (e *Engine) choose(from []netip.Addr, m *queue.Message) netip.Addr {
+// choose takes the addresses in turn. What waits on a path stays there when it can, and a retry leaves from the address of
+// the attempt before, as greylisting remembers addresses.
+func (e *Engine) choose(from []netip.Addr, j *job) netip.Addr {
 	if len(from) == 1 {
 		return from[0]
 	}
-	if n := len(m.Results); n > 0 {
-		if before, err := netip.ParseAddr(m.Results[n-1].From); err == nil {
-			for _, ip := range from {
-				if ip == before {
-					return ip
-				}
-			}
-		}
+	if j.path != nil && slices.Contains(from, j.source) {
+		return j.source
+	}
+	if last, ok := before(j.m); ok && slices.Contains(from, last) {
+		return last
 	}
 	return from[e.turn.Add(1)%uint64(len(from))]
 }

@@ -38,7 +38,7 @@ func (p *path) joinIdle(c *connection, pause time.Duration) bool {
 	if p.e.starved.yields(c, true) {
 		return false
 	}
-	if most := c.limits.Domain.Idle; most > 0 && len(p.idle) >= most {
+	if most := c.limits.Domain.Idle; most > 0 && len(p.idle) >= most || p.idlesAt(c) {
 		return false
 	}
 	c.idleSince, c.pausedTo = time.Now(), time.Time{}
@@ -47,6 +47,20 @@ func (p *path) joinIdle(c *connection, pause time.Duration) bool {
 	}
 	p.idle = append(p.idle, c)
 	return true
+}
+
+// idlesAt reports whether enough connections are idle at the target of this one. p.mu is held.
+func (p *path) idlesAt(c *connection) bool {
+	most, n := c.limits.Target.Idle, 0
+	if most <= 0 {
+		return false
+	}
+	for _, other := range p.idle {
+		if other.target.Addr() == c.target.Addr() {
+			n++
+		}
+	}
+	return n >= most
 }
 
 // pop takes the first job that may go now. Those whose time is over are finished on the way. p.mu is held.
@@ -61,6 +75,9 @@ func (p *path) pop(c *connection) *job {
 	for j := p.first(); j != nil; j = p.first() {
 		if !now.Before(j.deadline) {
 			p.e.expire(j)
+			continue
+		}
+		if j.epoch != p.e.epoch.Load() && !p.replan(j) {
 			continue
 		}
 		c.looks = p.looks

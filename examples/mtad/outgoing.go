@@ -102,7 +102,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Finish:         a.finish,
-		Suppressed:     a.suppressed,
+		Steering:       a.steering,
 		Prefetch:       outboxPrefetch(cfg),
 		PathQueue:      cfg.DomainMaxQueue,
 		Lookups:        cfg.DNSCapacity,

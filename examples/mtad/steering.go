@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/external"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/rules"
@@ -32,15 +33,13 @@ func startedPaused(s config.Switches) []rules.Pause {
 	return []rules.Pause{{Cluster: true}}
 }
 
-// suppressed looks a recipient up in the suppression list.
-func (a *app) suppressed(recipient string) (code int, status, description string, suppressed bool) {
-	why, suppressed := a.settings.Current().Suppressions.Find(recipient)
-	return why.Code, why.Status, why.Description, suppressed
-}
+// steering is what an operator decides about mail while it flows.
+func (a *app) steering() delivery.Steering { return a.settings.Current().Steering }
 
 // steer has the engine, and whoever finds ways for it, follow the settings. Nothing else may change the engine's fields
 // after it.
 func (a *app) steer() {
+	var current *rules.Set
 	var hosts *snapshot.Hosts
 	var routes *mx.Routes
 	a.settings.OnChange(func(s *snapshot.Snapshot) {
@@ -48,6 +47,10 @@ func (a *app) steer() {
 			hosts, routes = s.DNS, s.Routes
 			a.ways.table(s.Routes)
 			a.finder.Forget()
+		}
+		if s.Steering != current {
+			current = s.Steering
+			a.engine.Steered()
 		}
 	})
 }

@@ -1,0 +1,273 @@
+package delivery
+
+import (
+	"net/netip"
+	"time"
+)
+
+// piece is how many messages are gone through while a lock is held.
+const piece = 100
+
+// reexamine goes through all that waits, as steering changed: what is paused now is parked, what is refused now fails, and
+// what is to leave from another address changes its path. Idle connections to paused targets end.
+func (e *Engine) reexamine() {
+	e.routing.reexamine()
+	for _, p := range e.allPaths() {
+		if e.stopping.Load() {
+			return
+		}
+		p.reexamine()
+		p.leaveParked()
+		p.wakeShunned()
+	}
+}
+
+// reexamine goes through what waits for a route.
+func (r *routing) reexamine() {
+	r.mu.Lock()
+	domains := make([]string, 0, len(r.waiting))
+	for domain := range r.waiting {
+		domains = append(domains, domain)
+	}
+	r.mu.Unlock()
+	for _, domain := range domains {
+		for more := true; more && !r.e.stopping.Load(); {
+			more = r.reexamineSome(domain)
+		}
+	}
+}
+
+// reexamineSome goes through some of what waits for the route of a domain, and reports whether there may be more.
+func (r *routing) reexamineSome(domain string) bool {
+	epoch := r.e.epoch.Load()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.waiting[domain]
+	if list == nil {
+		return false
+	}
+	n := 0
+	for j := list.first; j != nil && n < piece; {
+		next := j.next
+		if j.epoch != epoch {
+			n++
+			if v := r.e.plan(j); !v.goes() {
+				list.remove(j)
+				r.n--
+				r.e.dispose(j, v)
+			}
+		}
+		j = next
+	}
+	return n == piece
+}
+
+// replan asks anew about a job that was taken from the ready list; false when it does not go over this path any more.
+// p.mu is held.
+func (p *path) replan(j *job) bool {
+	v := p.e.plan(j)
+	switch {
+	case !v.goes():
+		p.e.dispose(j, v)
+		return false
+	case j.source != p.key.Source:
+		p.move(j)
+		return false
+	}
+	return true
+}
+
+// move has a job placed on another path, whose lock must not be taken here. p.mu is held.
+func (p *path) move(j *job) {
+	route := p.route
+	p.e.settler.call(func() {
+		if p.e.stopping.Load() {
+			p.e.release(j)
+			return
+		}
+		p.e.place(j, route)
+	})
+}
+
+// reexamine goes through the ready list, in pieces: who wants to take something meanwhile looks at it himself.
+func (p *path) reexamine() {
+	p.mu.Lock()
+	p.cursor = p.ready.first
+	for p.cursor != nil && !p.e.stopping.Load() {
+		p.reexamineSome()
+		p.mu.Unlock()
+		p.mu.Lock()
+	}
+	p.advance()
+	p.mu.Unlock()
+}
+
+func (p *path) reexamineSome() {
+	epoch := p.e.epoch.Load()
+	for n := 0; n < piece && p.cursor != nil; n++ {
+		j := p.cursor
+		p.cursor = j.next
+		if j.epoch == epoch {
+			continue
+		}
+		v := p.e.plan(j)
+		if v.goes() && j.source == p.key.Source {
+			continue
+		}
+		p.drop(j)
+		if v.goes() {
+			p.move(j)
+		} else {
+			p.e.dispose(j, v)
+		}
+	}
+}
+
+// leaveParked leaves parked messages of domains that are paused now to those who look after pauses.
+func (p *path) leaveParked() {
+	s := p.e.steering()
+	if s == nil {
+		return
+	}
+	p.mu.Lock()
+	domains := p.parked.some(maxParkedDomains, nil)
+	p.mu.Unlock()
+	sel, now := Selection{Source: p.key.Source}, time.Now()
+	for _, domain := range domains {
+		sel.Domain = domain
+		pause, ok := s.Paused(&sel, now)
+		if !ok {
+			continue
+		}
+		p.e.pausing.owe(p, domain, &pause)
+		p.mu.Lock()
+		delete(p.parked.domains, domain)
+		p.mu.Unlock()
+	}
+}
+
+// wakeShunned has idle connections find that their targets are paused.
+func (p *path) wakeShunned() {
+	var shunned []*connection
+	p.mu.Lock()
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if c := p.idle[i]; c.shunned() {
+			p.removeIdle(c)
+			shunned = append(shunned, c)
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range shunned {
+		c.rouse()
+	}
+}
+
+// shunned reports whether the target of a connection is paused, as far as can be told without a message.
+func (c *connection) shunned() bool {
+	s := c.e.steering()
+	if s == nil {
+		return false
+	}
+	sel := Selection{Source: c.p.key.Source, Domain: c.domain, Target: c.target.Addr()}
+	if sel.Domain == "" {
+		sel.Domain = c.p.key.Site
+	}
+	pause, ok := s.Paused(&sel, time.Now())
+	return ok && pause.Target
+}
+
+// stillGoes reports whether what was begun may go on, though steering changed meanwhile.
+func (c *connection) stillGoes(j *job) bool {
+	v := c.e.plan(j)
+	if !v.goes() || j.source != c.p.key.Source {
+		j.epoch-- // whoever takes it next finds out as well
+		return false
+	}
+	s := c.e.steering()
+	return s == nil || ruling(s, j.selection(j.source, c.target.Addr()), time.Now()).goes()
+}
+
+// mayTake reports whether a job may go to the target of this connection. If not, it ended here, or is back in the ready
+// list, for a connection to another target: then this one ends when it looks for another job.
+func (c *connection) mayTake(j *job) bool {
+	s := c.e.steering()
+	if s == nil {
+		return true
+	}
+	v := ruling(s, j.selection(j.source, c.target.Addr()), time.Now())
+	switch {
+	case v.goes():
+		return true
+	case v.pause != nil && v.pause.Target:
+		c.refused = true
+		c.p.putBack(j)
+	default:
+		c.e.dispose(j, v)
+	}
+	return false
+}
+
+// steered asks about a target address on behalf of the first in line. Those that are refused there fail. wanted is false
+// when nobody is in line any more.
+func (p *path) steered(s Steering, target netip.Addr) (paused, wanted bool) {
+	for {
+		p.mu.Lock()
+		j := p.ready.first
+		if j == nil {
+			p.mu.Unlock()
+			return false, false
+		}
+		v := ruling(s, j.selection(p.key.Source, target), time.Now())
+		if v.result == nil {
+			p.mu.Unlock()
+			return v.pause != nil && v.pause.Target, true
+		}
+		p.drop(j)
+		p.mu.Unlock()
+		p.e.notTried(j, *v.result)
+	}
+}
+
+// parkPaused ends an attempt to make a connection for which all addresses are paused, and parks what waits for them.
+func (p *path) parkPaused(targets []netip.Addr) {
+	s := p.e.steering()
+	parked := 0
+	p.mu.Lock()
+	p.starting--
+	p.cursor = p.ready.first
+	for p.cursor != nil && s != nil {
+		for n := 0; n < piece && p.cursor != nil; n++ {
+			j := p.cursor
+			p.cursor = j.next
+			if pause, sels := p.pausedAt(s, j, targets); sels != nil {
+				p.drop(j)
+				p.e.hold(j, &pause, sels)
+				parked++
+			}
+		}
+		p.mu.Unlock()
+		p.mu.Lock()
+	}
+	if parked == 0 && p.ready.n > 0 {
+		p.connectTo = time.Now().Add(time.Second)
+	}
+	p.mu.Unlock()
+}
+
+// pausedAt returns the pause of a job for which all targets are paused, and what they are; nil when one is not. p.mu is
+// held.
+func (p *path) pausedAt(s Steering, j *job, targets []netip.Addr) (first Pause, sels []Selection) {
+	now := time.Now()
+	for _, target := range targets {
+		sel := *j.selection(p.key.Source, target)
+		pause, ok := s.Paused(&sel, now)
+		if !ok {
+			return Pause{}, nil
+		}
+		if len(sels) == 0 || sooner(pause.Until, first.Until) {
+			first = pause
+		}
+		sels = append(sels, sel)
+	}
+	return first, sels
+}

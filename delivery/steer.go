@@ -1,0 +1,231 @@
+package delivery
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// steering returns who steers now; nil: nobody.
+func (e *Engine) steering() Steering {
+	if e.Steering == nil {
+		return nil
+	}
+	return e.Steering()
+}
+
+// Steered tells the engine that Steering returns something else than before. Nothing that is paused now begins any more
+// once it returned; what waits in memory is gone through by and by, and what is no longer paused is fetched again. It does
+// not block.
+func (e *Engine) Steered() {
+	e.init()
+	e.epoch.Add(1)
+	e.pausing.steered()
+}
+
+// verdict is what was decided about a message before it has a path. The zero verdict lets it go.
+type verdict struct {
+	result *queue.Result // finishes it
+	pause  *Pause        // holds it
+}
+
+func (v verdict) goes() bool { return v.result == nil && v.pause == nil }
+
+// dispose ends a job as decided.
+func (e *Engine) dispose(j *job, v verdict) {
+	if v.pause != nil {
+		e.hold(j, v.pause, nil)
+	} else {
+		e.notTried(j, *v.result)
+	}
+}
+
+// rewrite has the rules change a message that is about to be sent; false means that it ended here.
+func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
+	recipient, envelope := j.m.Recipient, j.m.Envelope
+	d := s.Rewrite(j.m, now)
+	if j.m.Recipient != recipient || j.m.Envelope != envelope {
+		j.domain = addr.Domain(j.m.Recipient)
+		if text := e.invalid(j.m); text != "" {
+			e.notTried(j, queue.Result{State: queue.StateRewrite, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text})
+			return false
+		}
+	}
+	if j.m.Body != nil {
+		j.size = j.m.Body.Size()
+	}
+	j.deadline = e.deadline(j.d, now)
+	switch {
+	case d.Fail != nil:
+		e.notTried(j, refused(queue.StateRewrite, d.Fail))
+		return false
+	case d.Delay > 0 && e.delayOnce(j, d.Rule):
+		e.delay(j, now.Add(d.Delay))
+		return false
+	}
+	return true
+}
+
+// refused is the result of a message that somebody decided against.
+func refused(state queue.ResultState, why *Refusal) queue.Result {
+	return queue.Result{State: state, Result: queue.Error, Code: why.Code, Status: why.Status, Description: why.Description}
+}
+
+// delayed is the property that names the rule that delayed a message last: when the message is back, that rule would
+// otherwise delay it again, until it expires.
+const delayed = "delayed-by"
+
+// delayOnce notes which rule delays a message; false when the same one did that already.
+func (e *Engine) delayOnce(j *job, rule string) bool {
+	text, err := json.Marshal(rule)
+	if err != nil || string(j.m.Extra[delayed]) == string(text) {
+		return false
+	}
+	extra := make(map[string]json.RawMessage, len(j.m.Extra)+1)
+	for name, value := range j.m.Extra {
+		extra[name] = value
+	}
+	extra[delayed] = text
+	j.m.Extra = extra
+	return true
+}
+
+// delay puts a message back into the outbox, with no attempt counted.
+func (e *Engine) delay(j *job, until time.Time) {
+	if until.After(j.deadline) {
+		until = j.deadline
+	}
+	j.m.NextAttempt = wholeSecond(until)
+	e.settle(j, []queue.Item{{Queue: e.Names.Outbox, Message: j.m}})
+}
+
+// selection describes a job on its way from source to target.
+func (j *job) selection(source, target netip.Addr) *Selection {
+	j.sel = Selection{Source: source, Domain: j.domain, Tags: j.m.Tags, Target: target}
+	if j.m.IPs == nil {
+		j.sel.Pool = j.m.Pool
+	}
+	return &j.sel
+}
+
+// ruling asks whether what sel describes may go.
+func ruling(s Steering, sel *Selection, now time.Time) verdict {
+	if p, ok := s.Paused(sel, now); ok {
+		return verdict{pause: &p}
+	}
+	if why, ok := s.Refused(sel, now); ok {
+		result := refused(queue.StateProcess, &why)
+		return verdict{result: &result}
+	}
+	return verdict{}
+}
+
+// plan chooses the address that a job leaves from, among those that nothing is decided against. When there is none, the
+// message waits while any of them is paused, and fails otherwise.
+func (e *Engine) plan(j *job) verdict {
+	j.epoch = e.epoch.Load() // before asking, or what changes meanwhile would go unnoticed
+	s := e.steering()
+	var room, planned [8]netip.Addr
+	sources, named := e.usable(room[:0], j, s)
+	if s == nil && named && len(sources) > 0 {
+		return j.leaves(e.choose(sources, j), netip.Addr{})
+	}
+	if s == nil && !named {
+		return j.leaves(netip.Addr{}, netip.Addr{})
+	}
+	if !named {
+		sources = append(sources, netip.Addr{})
+	}
+	c := choice{e: e, j: j, s: s, open: sources[:0], planned: planned[:0]}
+	for _, source := range sources {
+		c.consider(source)
+	}
+	return c.made()
+}
+
+// leaves notes from where a job leaves.
+func (j *job) leaves(source, planned netip.Addr) verdict {
+	j.source, j.redirected, j.planned = source, netip.Addr{}, true
+	if planned != source {
+		j.redirected = planned
+	}
+	return verdict{}
+}
+
+// choice is the choice of a source address for a job.
+type choice struct {
+	e       *Engine
+	j       *job
+	s       Steering
+	open    []netip.Addr // that nothing is decided against
+	planned []netip.Addr // in place of which each of them came
+	now     time.Time
+	against verdict // what was decided against others: a pause rather than a refusal
+	strict  bool    // the only address that the message may leave from is paused
+	absent  bool    // a redirect leads to an address that is not here
+}
+
+// consider asks about one candidate.
+func (c *choice) consider(source netip.Addr) {
+	if c.now.IsZero() {
+		c.now = time.Now()
+	}
+	to := source
+	if source.IsValid() {
+		if other, ok := c.s.Redirect(source, c.j.domain, c.now); ok {
+			to = other.Unmap()
+			if familyOf(to)&c.j.unfit != 0 || !c.e.isLocal(to) {
+				c.absent = true
+				return
+			}
+		}
+	}
+	v := ruling(c.s, c.j.selection(to, netip.Addr{}), c.now)
+	switch {
+	case v.goes():
+		c.open = append(c.open, to)
+		c.planned = append(c.planned, source)
+	case v.pause != nil:
+		c.strict = c.strict || c.e.bound(c.j, to)
+		if c.against.pause == nil || sooner(v.pause.Until, c.against.pause.Until) {
+			c.against = v
+		}
+	case c.against.goes():
+		c.against = v
+	}
+}
+
+// sooner reports whether the time a comes before b, where zero means never.
+func sooner(a, b time.Time) bool { return !a.IsZero() && (b.IsZero() || a.Before(b)) }
+
+// made returns what came of it.
+func (c *choice) made() verdict {
+	switch {
+	case len(c.open) > 0 && !c.strict:
+		source := c.e.choose(c.open, c.j)
+		for i, to := range c.open {
+			if to == source {
+				return c.j.leaves(source, c.planned[i])
+			}
+		}
+	case !c.against.goes():
+		return c.against
+	}
+	result := c.e.sourceless(c.j)
+	if c.absent && c.j.unfit == 0 {
+		result.Description = "the address that mail is redirected to is not here"
+	}
+	return verdict{result: &result}
+}
+
+// tellRedirect tells the monitor, once for each message, that it does not leave from where it was to.
+func (e *Engine) tellRedirect(j *job) {
+	if j.redirected.IsValid() && !j.told {
+		j.told = true
+		e.observe(monitor.Event{Kind: monitor.Reassigned, MTA: j.redirected, Domain: j.domain, Tags: j.m.Tags})
+	}
+}
