@@ -7,8 +7,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// patient is how many tries pass before a queue that a message names itself is believed to be of no use: about a minute.
-const patient = 12
+// hopeless is how many tries fail before a queue that a message names itself is believed to be of no use: about a minute.
+const hopeless = 12
 
 // lessen changes the successors of a message that the queue will never take as they are, and reports whether there was
 // something to change: trying the same again and again would hold the message, and its room in memory, for ever.
@@ -19,7 +19,7 @@ func (e *Engine) lessen(j *job, err error) bool {
 	switch {
 	case errors.Is(err, queue.ErrTooLarge):
 		return e.lighten(j)
-	case errors.Is(err, queue.ErrRefused) && j.tries >= patient:
+	case errors.Is(err, queue.ErrRefused) && j.tries >= hopeless:
 		return e.reroute(j)
 	}
 	return false
