@@ -1,5 +1,7 @@
 package checks
 
+import "net/netip"
+
 // DMARC is the Detail of a result of the check "dmarc": what the owner of the domain asks for, and what is to be done.
 type DMARC struct {
 	From        string // the domain of From that decided; "" when there is none
@@ -19,4 +21,10 @@ type Spam struct {
 // Virus is the Detail of a result of the check "virus" for a mail that carries one.
 type Virus struct {
 	Signature string // what the scanner calls it
+}
+
+// Listing is the Detail of a result of the check "dnsbl" for a client that a list names.
+type Listing struct {
+	Zone  string
+	Codes []netip.Addr // in order
 }

@@ -36,10 +36,7 @@ type Checker struct {
 }
 
 // Listing is the Detail of a result for a listed client.
-type Listing struct {
-	Zone  string
-	Codes []netip.Addr // in order
-}
+type Listing = checks.Listing
 
 // ParseZone reads "zone" or "zone=127.0.0.2,127.0.0.4/30": a list, and which of its answers count.
 func ParseZone(text string) (Zone, error) {

@@ -119,8 +119,8 @@ func (s *session) listed(ctx context.Context) error {
 		return nil
 	}
 	for _, r := range s.known(ctx) {
-		if r.Verdict == checks.Fail {
-			return clientListed(s.conn.Remote().Addr(), r.Reason)
+		if l, ok := r.Detail.(checks.Listing); ok && r.Verdict == checks.Fail {
+			return clientListed(s.conn.Remote().Addr(), l.Zone, r.Reason)
 		}
 	}
 	return nil

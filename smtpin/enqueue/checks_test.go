@@ -187,14 +187,14 @@ func TestMailOfAnEndedConnectionIsNotStored(t *testing.T) {
 }
 
 func TestListedClients(t *testing.T) {
-	listed := []checks.Result{{Check: "dnsbl", Verdict: checks.Fail, Reason: "listed by bl.example"}}
+	listed := []checks.Result{{Check: "dnsbl", Verdict: checks.Fail, Reason: "open relay", Detail: checks.Listing{Zone: "bl.example"}}}
 	for _, tt := range []struct {
 		name  string
 		user  string
 		found []checks.Result
 		want  string
 	}{
-		{"listed", "", listed, "554 5.7.1 Your address 198.51.100.7 is on a block list: listed by bl.example"},
+		{"listed", "", listed, "554 5.7.1 Your address 198.51.100.7 is listed by bl.example: open relay"},
 		{"logged in", "joe", listed, ""},
 		{"not listed", "", []checks.Result{result("dnsbl", checks.None, nil)}, ""},
 		{"nobody knows", "", []checks.Result{result("dnsbl", checks.TempError, nil)}, ""},

@@ -67,9 +67,9 @@ func noRecipients() error {
 	return refuse(503, smtp.EnhancedCode{5, 5, 1}, "No recipients")
 }
 
-func clientListed(client netip.Addr, reason string) error {
-	text := "Your address " + client.Unmap().String() + " is on a block list"
-	if reason != "" {
+func clientListed(client netip.Addr, zone, reason string) error {
+	text := "Your address " + client.Unmap().String() + " is listed by " + zone
+	if reason != "" && reason != "listed by "+zone {
 		text += ": " + reason
 	}
 	return refuse(554, smtp.EnhancedCode{5, 7, 1}, text)

@@ -19,7 +19,7 @@ func TestActions(t *testing.T) {
 	k := key(t)
 	database, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@local.test", Type: "fnmatch", Enabled: true})
-	d := mtatest.Start(t, mtatest.Nowhere.With(clients).With(names(t, k)).With(scanners(t)).With(database).
+	d := mtatest.Start(t, mtatest.Kept.With(clients).With(names(t, k)).With(scanners(t)).With(database).
 		With(mtatest.LoginSettings(t, "hardcoded://joe:secret")).With(mtatest.Settings{
 		"smtp-check": allChecks, "dnsbl-zones": "bl.test", "rabbitmq-local": "local",
 		"spam-reject-score": "900", "virus-action": "reject", "virus-fail": "closed", "dmarc-enforce": "true", "dnsbl-reject": "true",
@@ -46,7 +46,7 @@ func TestActions(t *testing.T) {
 		c := d.Proxied(t, listed)
 		c.Greeted()
 		c.Command("MAIL FROM:<bob@lax.test>", 250)
-		require.Contains(t, c.Command("RCPT TO:<listed@local.test>", 554), "5.7.1 Your address 203.0.113.9 is on a block list: listed by bl.test")
+		require.Contains(t, c.Command("RCPT TO:<listed@local.test>", 554), "5.7.1 Your address 203.0.113.9 is listed by bl.test: see https://bl.test/9")
 		c.StartTLS()
 		c.Command("MAIL FROM:<bob@lax.test>", 250)
 		c.Command("RCPT TO:<listed@local.test>", 554)
@@ -64,7 +64,7 @@ func TestActions(t *testing.T) {
 
 	q := d.Stopped(t)
 	byRecipient := map[string]found{}
-	for _, m := range append(mtatest.Stored(t, q, "local", 3), mtatest.Stored(t, q, "outbox", 1)...) {
+	for _, m := range append(mtatest.Stored(t, q, "local", 3), mtatest.Stored(t, q, "inbox", 1)...) {
 		byRecipient[m.Recipient] = parse(t, m.Checks)
 	}
 	byRecipient["quarantine@local.test"].requireAll(t, `{"dmarc":"fail","disposition":"quarantine"}`)

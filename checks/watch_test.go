@@ -1,0 +1,75 @@
+package checks_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/checks"
+)
+
+// mortal is a scanner that can be down.
+type mortal struct {
+	checks.Service
+	down bool
+}
+
+func (m *mortal) Name() string { return "virus" }
+
+func (m *mortal) Probe(ctx context.Context) (checks.State, error) {
+	err := m.Exchange(ctx, func(net.Conn) error {
+		if m.down {
+			return errors.New("it says nothing")
+		}
+		return nil
+	})
+	if err == nil {
+		m.SetVersion("Scanner 1", "27000", time.Time{})
+	}
+	return m.State(), err
+}
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mortal{Service: checks.Service{Address: "host:1", Dial: func(context.Context, string, string) (net.Conn, error) {
+			c, _ := net.Pipe()
+			return c, nil
+		}}}
+		var said bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			checks.Watch(ctx, 0, slog.New(slog.NewTextHandler(&said, nil)), m)
+		}()
+		synctest.Wait()
+		up := time.Now()
+		require.Equal(t, checks.State{Address: "host:1", Up: true, Since: up, Version: "Scanner 1", Data: "27000"}, m.State())
+		time.Sleep(5 * time.Minute)
+		m.down = true
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, up.Add(6*time.Minute), m.State().Since)
+		require.Equal(t, "host:1: it says nothing", m.State().Problem)
+		time.Sleep(2 * time.Minute)
+		m.down = false
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.True(t, m.State().Up)
+		cancel()
+		<-done
+		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+		require.Len(t, lines, 3, said.String())
+		require.Contains(t, lines[0], `msg="scanner works" check=virus address=host:1 version="Scanner 1" data=27000`)
+		require.Contains(t, lines[1], `msg="scanner is down" check=virus address=host:1 problem="host:1: it says nothing"`)
+		require.Contains(t, lines[2], `msg="scanner works"`)
+	})
+}
