@@ -13,17 +13,17 @@ import (
 	"github.com/sluicemail/sluice/checks"
 )
 
-// slow is a scanner that takes a minute, unless its context ends, and counts.
-type slow struct {
+// plodder is a scanner that takes a minute, unless its context ends, and counts.
+type plodder struct {
 	mu           sync.Mutex
 	now, most, n int
 }
 
-func (s *slow) Name() string { return "virus" }
+func (s *plodder) Name() string { return "virus" }
 
-func (s *slow) After() []string { return []string{"dkim"} }
+func (s *plodder) After() []string { return []string{"dkim"} }
 
-func (s *slow) Check(ctx context.Context, _ *checks.Mail) ([]checks.Result, error) {
+func (s *plodder) Check(ctx context.Context, _ *checks.Mail) ([]checks.Result, error) {
 	s.mu.Lock()
 	s.now++
 	s.n++
@@ -41,7 +41,7 @@ func (s *slow) Check(ctx context.Context, _ *checks.Mail) ([]checks.Result, erro
 
 func TestPerClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{}
+		s := &plodder{}
 		p := &checks.PerClient{Checker: s, Limit: 2}
 		began := time.Now()
 		var all sync.WaitGroup
@@ -72,7 +72,7 @@ func TestPerClient(t *testing.T) {
 }
 
 func TestPerClientWaitsForWhatItsCheckWaitsFor(t *testing.T) {
-	require.Equal(t, []string{"dkim"}, (&checks.PerClient{Checker: &slow{}}).After())
+	require.Equal(t, []string{"dkim"}, (&checks.PerClient{Checker: &plodder{}}).After())
 	require.Empty(t, (&checks.PerClient{Checker: namedOnly("spam")}).After())
 	require.Equal(t, "spam", (&checks.PerClient{Checker: namedOnly("spam")}).Name())
 }

@@ -47,8 +47,10 @@ func dead(t testing.TB) string { return mtatest.FreePort(t) }
 func TestFailingScanners(t *testing.T) {
 	t.Parallel()
 	for name, port := range map[string]func(testing.TB) string{
-		"dead":    dead,
-		"cut off": func(t testing.TB) string { return scanner(t, func(c net.Conn) { firstLine(c); _, _ = c.Write([]byte("SPAM")) }) },
+		"dead": dead,
+		"cut off": func(t testing.TB) string {
+			return scanner(t, func(c net.Conn) { firstLine(c); _, _ = c.Write([]byte("SPAM")) })
+		},
 		"nonsense": func(t testing.TB) string {
 			return scanner(t, func(c net.Conn) {
 				_, _ = c.Write([]byte("220 mail.example ESMTP\r\n\x00\r\n\r\n"))
