@@ -53,7 +53,7 @@ func TestWatch(t *testing.T) {
 		synctest.Wait()
 		up := time.Now()
 		require.Equal(t, checks.State{Address: "host:1", Up: true, Since: up, Version: "Scanner 1", Data: "27000"}, m.State())
-		time.Sleep(5 * time.Minute)
+		time.Sleep(5*time.Minute + 30*time.Second)
 		m.down = true
 		time.Sleep(time.Minute)
 		synctest.Wait()
