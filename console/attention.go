@@ -1,0 +1,226 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/console/admin"
+)
+
+// trouble is why mail to a domain waits, in a sentence.
+type trouble struct {
+	Domain  string    `json:"domain"`
+	Kind    string    `json:"kind"` // "flood", "throttle", "offline", "paused", "dns", "slots"
+	Why     string    `json:"why"`
+	Waiting int       `json:"waiting"` // messages in memory
+	Parked  bool      `json:"parked"`  // more of them are set aside
+	Next    time.Time `json:"next,omitzero"`
+	from    []string
+}
+
+// serious orders kinds: of several reasons the first is shown.
+var serious = []string{"paused", "flood", "offline", "throttle", "dns", "slots"}
+
+// troubles turns what the delivery engine tells of paths into a line for each domain in which mail waits, most waiting first.
+func attention(paths []admin.Path, now time.Time) []trouble {
+	by := map[string]*trouble{}
+	for i := range paths {
+		found := judge(&paths[i], now)
+		if found == nil {
+			continue
+		}
+		known := by[found.Domain]
+		if known == nil {
+			by[found.Domain] = found
+			continue
+		}
+		known.join(found)
+	}
+	all := make([]trouble, 0, len(by))
+	for _, t := range by {
+		if len(t.from) > 1 {
+			t.Why += fmt.Sprintf(" (%d addresses)", len(t.from))
+		}
+		all = append(all, *t)
+	}
+	sort.Slice(all, func(i, j int) bool {
+		if all[i].Waiting != all[j].Waiting {
+			return all[i].Waiting > all[j].Waiting
+		}
+		return all[i].Domain < all[j].Domain
+	})
+	return all
+}
+
+func (t *trouble) join(o *trouble) {
+	t.Waiting += o.Waiting
+	t.Parked = t.Parked || o.Parked
+	t.from = append(t.from, o.from...)
+	if slices.Index(serious, o.Kind) < slices.Index(serious, t.Kind) {
+		t.Kind, t.Why = o.Kind, o.Why
+	}
+	if t.Next.IsZero() || !o.Next.IsZero() && o.Next.Before(t.Next) {
+		t.Next = o.Next
+	}
+}
+
+// judge says what holds the mail of a path back; nil: nothing does.
+func judge(p *admin.Path, now time.Time) *trouble {
+	t := &trouble{Domain: p.Site, Waiting: p.Ready + p.Resolving, Parked: p.Parked > 0, from: []string{p.Source}}
+	switch {
+	case len(p.Binding) > 0 && p.Binding[0].Limit == "pause":
+		b := p.Binding[0]
+		t.Kind, t.Next = "paused", b.Until
+		t.Why = "Delivery is paused by " + ruleName(b.Rule) + endOf(b.Until, now) + "."
+		if f := floodOf(p); f != nil {
+			t.Kind, t.Why = "flood", floodSentence(f, now)
+		}
+	case floodOf(p) != nil && t.Waiting > 0:
+		f := floodOf(p)
+		t.Kind, t.Why, t.Next = "flood", floodSentence(f, now), f.Until
+	case p.Offline.After(now):
+		t.Kind, t.Next = "offline", p.Offline
+		t.Why = "No host could be reached: " + orElse(p.LastError, "the reason is not known") + "."
+	case len(p.Binding) > 0 && t.Waiting > 0:
+		b := p.Binding[0]
+		t.Kind, t.Next = "throttle", b.Until
+		t.Why = limitSentence(p, &b)
+	case p.Resolving > 0:
+		t.Kind, t.Why = "dns", "The mail servers of the domain are being looked up."
+	case p.NoSlot && t.Waiting > 0:
+		t.Kind, t.Why = "slots", "All connections of this server are in use."
+	default:
+		return nil
+	}
+	t.Why = strings.ReplaceAll(t.Why, "..", ".")
+	return t
+}
+
+func floodOf(p *admin.Path) *admin.Flood {
+	if len(p.Floods) == 0 {
+		return nil
+	}
+	return &p.Floods[0]
+}
+
+func floodSentence(f *admin.Flood, now time.Time) string {
+	said := ""
+	if f.Text != "" {
+		said = " after “" + middle(f.Text, 80) + "”"
+	}
+	what := "slowed down"
+	if f.Phase == "paused" {
+		what = "paused"
+	}
+	return fmt.Sprintf("Flood “%s”: %s%s%s.", f.Name, what, said, endOf(f.Until, now))
+}
+
+// limitSentence says which limit holds, how much it allows, and where it comes from.
+func limitSentence(p *admin.Path, b *admin.Binding) string {
+	for _, v := range p.Limits {
+		if v.Limit == b.Limit {
+			return fmt.Sprintf("%s allows %s.", capital(ruleName(orElse(b.Rule, v.Rule))), allowance(v.Limit, v.Value))
+		}
+	}
+	return fmt.Sprintf("The limit %s of %s holds.", b.Limit, ruleName(b.Rule))
+}
+
+// allowance is a limit in words.
+func allowance(limit string, n int64) string {
+	scope := ""
+	name, perTarget := strings.CutPrefix(limit, "ip_")
+	if perTarget {
+		scope = " for each target address"
+	}
+	count := thousands(n)
+	switch name {
+	case "maxmessages":
+		return count + " msg/min" + scope
+	case "maxbytes":
+		return size(n) + "/min" + scope
+	case "maxconnects":
+		return count + " new connections/min" + scope
+	case "maxconnections":
+		return pluralOf(n, "connection") + " at a time" + scope
+	case "maxstarting":
+		return pluralOf(n, "connection") + " being made at a time" + scope
+	}
+	return limit + " " + count + scope
+}
+
+func pluralOf(n int64, what string) string { return plural(int(n), what) }
+
+func ruleName(rule string) string {
+	switch {
+	case rule == "" || rule == "configuration":
+		return "the configuration"
+	case strings.HasPrefix(rule, "flood "), strings.HasPrefix(rule, "schedule "), strings.HasPrefix(rule, "pause "), strings.HasPrefix(rule, "started"):
+		return rule
+	}
+	return "“" + rule + "”"
+}
+
+func endOf(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return ", for " + duration(t.Sub(now)) + " more"
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// attentionCache keeps the list for a little while: the side bar of every page counts it.
+type attentionCache struct {
+	mu   sync.Mutex
+	at   time.Time
+	list []trouble
+	err  error
+}
+
+const attentionEvery = 2 * time.Second
+
+// attention returns what holds mail back. The slice is shared.
+func (c *Console) attention() ([]trouble, error) {
+	if c.Admin == nil {
+		return nil, nil
+	}
+	cache := &c.troubled
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if now := c.now(); now.Sub(cache.at).Abs() >= attentionEvery {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		paths, err := c.Admin.Explain(ctx, "", netip.Addr{})
+		cache.list, cache.err, cache.at = attention(paths, now), err, now
+	}
+	return cache.list, cache.err
+}
+
+func (c *Console) inTrouble() int {
+	list, _ := c.attention()
+	return len(list)
+}
+
+// waiting counts what the queues hold. It is asked at most once in two seconds, and never holds up who asks.
+func (c *Console) waiting() (ready, delayed, parked int64) {
+	if c.Admin == nil || c.Admin.Queue == nil {
+		return 0, 0, 0
+	}
+	for _, s := range c.queues() {
+		ready, delayed, parked = ready+int64(s.Ready), delayed+int64(s.Delayed), parked+int64(s.Parked)
+	}
+	return ready, delayed, parked
+}

@@ -1,0 +1,198 @@
+package console
+
+import (
+	"context"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/auth"
+	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close ends
+// what it started.
+type Console struct {
+	// Auth says who may log in. Nil: nobody. Unless it is an *auth.Limit, the console puts one in front of it.
+	Auth auth.Authenticator
+	// Live has the figures of the last minute. Nil: they are all zero.
+	Live *monitor.Live
+	// Settings are the settings in force. Nil: there are none.
+	Settings *snapshot.Keeper
+	// Queue is where mail waits. Nil: its pages say that it cannot be looked at.
+	Queue queue.Queue
+	// Admin does what the pages ask for: settings, queues, explanations. Nil: pages only show.
+	Admin *admin.Admin
+	// API is mounted at /v1/ and knows its users by itself. Nil: there is none.
+	API http.Handler
+	// Metrics is shown at /metrics to those who are logged in. Nil: there is none.
+	Metrics http.Handler
+	// Slots tells how many connections are in use and allowed. Nil: limits are not shown.
+	Slots func() Slots
+	// Ready returns why the server cannot do its work: a queue or a port that is not open. Nil: it is ready.
+	Ready func() error
+
+	// Hostname is the name shown; Version that of the program. "": left out.
+	Hostname, Version string
+	// Dir holds files that replace those built in: templates/NAME.html and static/NAME. "": none. One in which nothing has
+	// such a name is left alone, with a warning.
+	Dir string
+	// CacheControl is the header of that name for static files. "": a year for those built in, as their address changes with
+	// their content, and "no-cache" for those of Dir.
+	CacheControl string
+	// URL is where browsers reach the console, when a proxy stands before it: if it begins with https://, cookies are marked
+	// as secure for that host even though the proxy's requests arrive without TLS. "": they come directly.
+	URL string
+
+	// Idle and Lifetime end sessions: without use, and in any case. Zero: 30 minutes and 12 hours.
+	Idle, Lifetime time.Duration
+	// MaxSockets is how many browsers may watch at a time. Zero: 1,000.
+	MaxSockets int
+
+	// Access is told of every request that was answered, as in "GET /domains 200 5123 admin". Nil: nobody is.
+	Access func(at time.Time, client netip.Addr, request string)
+	// Logger hears of logins and of what goes wrong. Nil: slog.Default.
+	Logger *slog.Logger
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+
+	once       sync.Once
+	guard      *auth.Limit
+	sessions   sessions
+	files      *files
+	templates  map[string]*template.Template
+	pages      []page
+	mux        *http.ServeMux
+	hub        hub
+	started    time.Time
+	cache      rowCache
+	troubled   attentionCache
+	queued     queueCache
+	background sync.WaitGroup
+	broken     error
+}
+
+// Slots are connections in use and allowed. A limit of zero: there is none.
+type Slots struct {
+	Outgoing, OutgoingLimit int
+	Incoming, IncomingLimit int
+	Total                   int
+}
+
+// Check makes everything ready that is otherwise made at the first request, and returns what is wrong with it: a template in
+// Dir that cannot be read.
+func (c *Console) Check() error {
+	c.once.Do(c.prepare)
+	return c.broken
+}
+
+func (c *Console) prepare() {
+	c.started = c.now()
+	c.guard, _ = c.Auth.(*auth.Limit)
+	if c.guard == nil {
+		backend := c.Auth
+		if backend == nil {
+			backend = auth.Any()
+		}
+		c.guard = &auth.Limit{Backend: backend}
+	}
+	c.sessions.idle = orDefault(c.Idle, 30*time.Minute)
+	c.sessions.lifetime = orDefault(c.Lifetime, 12*time.Hour)
+	c.sessions.now = c.now
+	c.hub.start(c)
+	c.pages = pages()
+	if c.files, c.broken = openFiles(c.Dir, c.log()); c.broken != nil {
+		return
+	}
+	if c.templates, c.broken = c.files.parse(); c.broken != nil {
+		return
+	}
+	c.mux = c.routes()
+}
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := c.Check(); err != nil {
+		http.Error(w, "The console cannot start; the log says why.", http.StatusInternalServerError)
+		return
+	}
+	rec := &recorder{ResponseWriter: w}
+	defer c.finish(rec, r)
+	setHeaders(w.Header(), r.TLS != nil)
+	c.mux.ServeHTTP(rec, r)
+}
+
+// Close tells the browsers that watch to come back later, and waits until nobody is served live data any more.
+func (c *Console) Close() error {
+	c.once.Do(c.prepare)
+	c.hub.close()
+	c.background.Wait()
+	return nil
+}
+
+// routes maps everything that is served.
+func (c *Console) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /static/{version}/{name}", c.static)
+	mux.HandleFunc("GET /favicon.ico", c.favicon)
+	mux.HandleFunc("GET /healthz", c.healthz)
+	mux.HandleFunc("GET /readyz", c.readyz)
+	mux.HandleFunc("GET /login", c.loginPage)
+	mux.Handle("POST /login", sameOrigin(http.HandlerFunc(c.login)))
+	mux.Handle("POST /theme", sameOrigin(http.HandlerFunc(c.theme)))
+	mux.HandleFunc("GET /live", c.socket)
+	mux.HandleFunc("GET /session", c.hasSession)
+	mux.HandleFunc("/", c.notFound)
+	if c.API != nil {
+		mux.Handle("/v1/", c.API)
+	}
+	if c.Metrics != nil {
+		mux.HandleFunc("GET /metrics", c.metrics)
+	}
+	for i := range c.pages {
+		for pattern, view := range c.pages[i].routes {
+			mux.Handle(pattern, sameOrigin(c.serve(&c.pages[i], view)))
+		}
+	}
+	return mux
+}
+
+func (c *Console) log() *slog.Logger {
+	if c.Logger == nil {
+		return slog.Default()
+	}
+	return c.Logger
+}
+
+func (c *Console) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+func orDefault[T int | time.Duration](n, otherwise T) T {
+	if n <= 0 {
+		return otherwise
+	}
+	return n
+}
+
+// settings returns the settings in force, never nil.
+func (c *Console) settings() *snapshot.Snapshot {
+	if c.Settings == nil {
+		return new(snapshot.Keeper).Current()
+	}
+	return c.Settings.Current()
+}
+
+// actor returns a context that tells Admin who asks.
+func actor(ctx context.Context, s *session, client netip.AddrPort) context.Context {
+	return admin.As(ctx, admin.Actor{Name: s.user, Via: "console", Remote: client})
+}

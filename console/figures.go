@@ -1,0 +1,212 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/monitor"
+)
+
+// counter is one of the lines of the graph.
+type counter struct {
+	Key, Title string
+	Meaning    string
+	of         func(*monitor.Counts) int64
+}
+
+// counters are the lines, in their order. Each has a colour of its own in the style sheet, by its key.
+func counters() []counter {
+	return []counter{
+		{"processed", "Processed", "messages read from the outbox", func(n *monitor.Counts) int64 { return n.Processed }},
+		{"connects", "Connects", "outgoing connections begun", func(n *monitor.Counts) int64 { return n.Connects }},
+		{"attempts", "Attempts", "attempts over the wire", func(n *monitor.Counts) int64 { return n.Attempts }},
+		{"delivered", "Delivered", "messages accepted by the remote", func(n *monitor.Counts) int64 { return n.Delivered }},
+		{"retried", "Retried", "attempts that failed for now", func(n *monitor.Counts) int64 { return n.Retried }},
+		{"errors", "Errors", "messages that failed for good", func(n *monitor.Counts) int64 { return n.Errors }},
+		{"strange", "Strange", "replies that make no sense", func(n *monitor.Counts) int64 { return n.Strange }},
+		{"not-tried", "Not tried", "messages finished without an attempt: expired, suppressed, forced errors", func(n *monitor.Counts) int64 { return n.NotTried }},
+		{"reassigned", "Reassigned", "messages that took another source address than planned", func(n *monitor.Counts) int64 { return n.Reassigned }},
+	}
+}
+
+// hiddenAtFirst are the counters whose lines are not shown until somebody asks.
+const hiddenAtFirst = "connects,strange,reassigned"
+
+// figures are the live data of a graph, with its counters and gauges.
+type figures struct {
+	Time   time.Time          `json:"time"`
+	Since  time.Time          `json:"since,omitzero"`
+	Sum    map[string]int64   `json:"sum"`
+	Series map[string][]int64 `json:"series"` // by counter, 60 seconds, the oldest first
+	Gauges []gauge            `json:"gauges"`
+}
+
+// gauge is a number that there is now, with the most there may be.
+type gauge struct {
+	Name  string `json:"name"`
+	Value int64  `json:"value"`
+	Limit int64  `json:"limit,omitempty"` // 0: there is none
+	Of    string `json:"-"`               // heading under which it stands
+}
+
+// Width is how much of a bar of 100 is filled. Without a limit the bar grows with the logarithm.
+func (g gauge) Width() int {
+	switch {
+	case g.Value <= 0:
+		return 0
+	case g.Limit > 0:
+		return int(min(100, 1+g.Value*99/g.Limit))
+	}
+	return int(min(100, 8+math.Log10(float64(g.Value))*16))
+}
+
+// snapshot returns the last minute of what f selects.
+func (c *Console) snapshot(f filter) *monitor.Snapshot {
+	if c.Live == nil {
+		return &monitor.Snapshot{Time: c.now().Truncate(time.Second)}
+	}
+	return c.Live.Snapshot(f.monitor())
+}
+
+func (c *Console) figures(f filter) *figures {
+	s := c.snapshot(f)
+	n := &figures{Time: s.Time, Since: s.Since, Sum: map[string]int64{}, Series: map[string][]int64{}}
+	for _, one := range counters() {
+		line := make([]int64, len(s.Series))
+		for i := range s.Series {
+			line[i] = one.of(&s.Series[i])
+		}
+		n.Series[one.Key], n.Sum[one.Key] = line, one.of(&s.Sum)
+	}
+	n.Gauges = c.gauges(f, s)
+	return n
+}
+
+func (c *Console) gauges(f filter, s *monitor.Snapshot) []gauge {
+	var slots Slots
+	if c.Slots != nil && !f.any() {
+		slots = c.Slots()
+	}
+	all := []gauge{
+		{"active", s.Now.Active, int64(slots.OutgoingLimit), "Connections"},
+		{"starting", s.Now.Starting, 0, "Connections"},
+		{"idle", s.Now.Idle, 0, "Connections"},
+		{"incoming", s.Now.Clients, int64(slots.IncomingLimit), "Connections"},
+		{"in memory", s.Now.InMemory, 0, "Messages"},
+		{"parked in the last minute", s.Sum.Parked, 0, "Messages"},
+		{"received in the last minute", s.Sum.Received, 0, "Messages"},
+	}
+	if f.any() {
+		return all
+	}
+	ready, delayed, parked := c.waiting()
+	return append(all, gauge{"waiting", ready, 0, "Queues"}, gauge{"deferred", delayed, 0, "Queues"}, gauge{"parked", parked, 0, "Queues"})
+}
+
+// chart is the graph as the server draws it, for the first paint and for browsers without scripts.
+type chart struct {
+	*figures
+	Top   int64   // of the scale
+	Marks []int64 // from the top down
+	Lines []line
+}
+
+type line struct {
+	counter
+	Sum    int64
+	Hidden bool
+	Toggle string // what "hide" becomes when it is clicked
+	Points template.HTMLAttr
+}
+
+// newChart draws figures. hide names the counters that are not shown, with commas.
+func newChart(n *figures, hide string) *chart {
+	c := &chart{figures: n}
+	hidden := map[string]bool{}
+	for key := range strings.SplitSeq(hide, ",") {
+		hidden[key] = true
+	}
+	var highest int64
+	for _, one := range counters() {
+		if !hidden[one.Key] {
+			for _, v := range n.Series[one.Key] {
+				highest = max(highest, v)
+			}
+		}
+	}
+	c.Top = scale(highest)
+	for i := range int64(5) {
+		c.Marks = append(c.Marks, c.Top*(4-i)/4)
+	}
+	for _, one := range counters() {
+		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key), points(n.Series[one.Key], c.Top)})
+	}
+	return c
+}
+
+func toggled(hidden map[string]bool, key string) string {
+	var keys []string
+	for _, one := range counters() {
+		if hidden[one.Key] != (one.Key == key) {
+			keys = append(keys, one.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return "none"
+	}
+	return strings.Join(keys, ",")
+}
+
+// scale is the next number that divides into four well.
+func scale(highest int64) int64 {
+	for unit := int64(1); ; unit *= 10 {
+		for _, n := range []int64{4, 8, 12, 20, 40} {
+			if n*unit >= highest {
+				return n * unit
+			}
+		}
+	}
+}
+
+func points(series []int64, top int64) template.HTMLAttr {
+	var b strings.Builder
+	b.WriteString(`points="`)
+	for i, v := range series {
+		fmt.Fprintf(&b, "%d,%.1f ", i, 100-100*float64(v)/float64(top))
+	}
+	return template.HTMLAttr(strings.TrimSpace(b.String()) + `"`)
+}
+
+// rowCache keeps listings for a second, so that many browsers with many orders share the work.
+type rowCache struct {
+	mu   sync.Mutex
+	at   [3]time.Time
+	rows [3][]monitor.Row
+}
+
+type rowKind int
+
+const (
+	domainRows rowKind = iota
+	mtaRows
+	tagRows
+)
+
+// rows returns what happened in the last minute for each name of a kind, sorted by name. It is shared: do not change it.
+func (c *Console) rows(kind rowKind) []monitor.Row {
+	if c.Live == nil {
+		return nil
+	}
+	cache := &c.cache
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if now := c.now(); now.Sub(cache.at[kind]).Abs() >= time.Second || cache.rows[kind] == nil {
+		cache.rows[kind] = [...]func() []monitor.Row{c.Live.Domains, c.Live.MTAs, c.Live.Tags}[kind]()
+		cache.at[kind] = now
+	}
+	return cache.rows[kind]
+}

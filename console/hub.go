@@ -1,0 +1,236 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// topic is a kind of live data: value returns what it says now, for all who watch it with these parameters. What it returns
+// is encoded as JSON and must not be changed any more. It is called by one goroutine.
+type topic struct {
+	every time.Duration // at most that often; zero: four times a second
+	value func(c *Console, params url.Values) any
+}
+
+const (
+	beat       = 250 * time.Millisecond // updates are never sent faster
+	stillAlive = 5 * time.Second        // without news, a browser hears that there are none
+	maxTopics  = 16                     // of a browser
+	maxWatched = 2000                   // different ones, of all browsers together
+	maxTopic   = 2048                   // bytes of its name and parameters
+)
+
+// hub knows the browsers that watch, and computes what they watch once for all.
+type hub struct {
+	c       *Console
+	topics  map[string]topic
+	streams map[string]stream
+
+	mu      sync.Mutex
+	sockets map[*socket]bool
+	watched map[string]*watched
+	closed  bool
+	wake    chan struct{} // there is somebody to serve
+	done    chan struct{}
+	ended   sync.WaitGroup
+}
+
+// watched is a topic with parameters that somebody watches.
+type watched struct {
+	topic  topic
+	name   string // as browsers wrote it
+	params url.Values
+	by     map[*socket]bool
+	last   time.Time
+	text   []byte // the newest message; nil: none was computed yet
+}
+
+func (h *hub) start(c *Console) {
+	h.c = c
+	h.topics, h.streams = map[string]topic{}, map[string]stream{}
+	for _, p := range pages() {
+		maps.Copy(h.topics, p.topics)
+		maps.Copy(h.streams, p.streams)
+	}
+	maps.Copy(h.topics, shellTopics())
+	h.sockets, h.watched = map[*socket]bool{}, map[string]*watched{}
+	h.wake, h.done = make(chan struct{}, 1), make(chan struct{})
+	h.ended.Go(h.run)
+}
+
+// join takes a browser in, unless there are too many.
+func (h *hub) join(s *socket) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || len(h.sockets) >= orDefault(h.c.MaxSockets, 1000) {
+		return false
+	}
+	h.sockets[s] = true
+	h.ended.Add(1)
+	h.rouse()
+	return true
+}
+
+func (h *hub) leave(s *socket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.sockets, s)
+	h.forget(s, nil)
+	h.ended.Done()
+}
+
+// forget ends what a browser watches, but for those in keep; the caller holds the lock.
+func (h *hub) forget(s *socket, keep []string) {
+	for name, w := range h.watched {
+		if w.by[s] && !slices.Contains(keep, name) {
+			delete(w.by, s)
+			if len(w.by) == 0 {
+				delete(h.watched, name)
+			}
+		}
+	}
+}
+
+// watch has a browser watch these topics, and no others. Unknown ones are left out. What is known already it gets at once.
+func (h *hub) watch(s *socket, names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.sockets[s] {
+		return
+	}
+	names = names[:min(len(names), maxTopics)]
+	h.forget(s, names)
+	for _, name := range names {
+		w := h.watched[name]
+		if w == nil {
+			if w = h.newWatched(name); w == nil || len(h.watched) >= maxWatched {
+				continue
+			}
+			h.watched[name] = w
+		}
+		if !w.by[s] {
+			w.by[s] = true
+			if w.text != nil {
+				s.put(name, w.text)
+			}
+		}
+	}
+	h.rouse()
+}
+
+func (h *hub) newWatched(name string) *watched {
+	if len(name) > maxTopic {
+		return nil
+	}
+	kind, query, _ := strings.Cut(name, "?")
+	t, known := h.topics[kind]
+	params, err := url.ParseQuery(query)
+	if !known || err != nil {
+		return nil
+	}
+	return &watched{topic: t, name: name, params: params, by: map[*socket]bool{}}
+}
+
+func (h *hub) rouse() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run computes what is watched, and sleeps while nobody watches.
+func (h *hub) run() {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	for {
+		if !h.anybody() {
+			ticker.Stop()
+			select {
+			case <-h.wake:
+			case <-h.done:
+				return
+			}
+			ticker.Reset(beat)
+		}
+		h.tick(time.Now())
+		select {
+		case <-ticker.C:
+		case <-h.done:
+			return
+		}
+	}
+}
+
+func (h *hub) anybody() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.sockets) > 0
+}
+
+// tick computes what is due. The lock is not held meanwhile, so that browsers come and go.
+func (h *hub) tick(now time.Time) {
+	h.mu.Lock()
+	var due []*watched
+	for _, w := range h.watched {
+		if now.Sub(w.last) >= max(w.topic.every, beat)-beat/4 {
+			due = append(due, w)
+		}
+	}
+	h.mu.Unlock()
+	for _, w := range due {
+		text := h.message(w)
+		h.mu.Lock()
+		w.last = now
+		if text != nil && !bytes.Equal(text, w.text) {
+			w.text = text
+			for s := range w.by {
+				s.put(w.name, text)
+			}
+		}
+		h.mu.Unlock()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sockets {
+		s.look(now)
+	}
+}
+
+// message makes the message of a topic. One that panics is logged, and says nothing.
+func (h *hub) message(w *watched) (text []byte) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.c.log().Error("console: live data failed", "topic", w.name, "panic", cause)
+			text = nil
+		}
+	}()
+	text, err := json.Marshal(struct {
+		Topic string `json:"topic"`
+		Data  any    `json:"data"`
+	}{w.name, w.topic.value(h.c, w.params)})
+	if err != nil {
+		h.c.log().Error("console: live data cannot be encoded", "topic", w.name, "error", err)
+		return nil
+	}
+	return text
+}
+
+// close ends all sockets and waits for them.
+func (h *hub) close() {
+	h.mu.Lock()
+	if !h.closed {
+		h.closed = true
+		close(h.done)
+		for s := range h.sockets {
+			s.end(goingAway, "the server stops")
+		}
+	}
+	h.mu.Unlock()
+	h.ended.Wait()
+}

@@ -1,0 +1,147 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/console/admin"
+)
+
+// pill tells whether delivery of what is filtered is running.
+type pill struct {
+	State string `json:"state"` // "running", "paused", "partly"
+	Word  string `json:"word"`
+	Why   string `json:"why"`
+	Own   bool   `json:"own"` // paused by exactly this filter: it can be resumed here
+}
+
+// pausePage has no page of its own: it is the switch on top of those that can be filtered.
+func pausePage() page {
+	return page{routes: map[string]view{"POST /pause": setPause, "POST /resume": endPause}}
+}
+
+// covers reports whether a pause holds all that is filtered, and meets whether it holds any of it.
+func covers(p *settings.Pause, f filter) bool {
+	return p.Pool == "" && (p.LocalIP == "" || p.LocalIP == f.MTA) && (p.Target == "" || strings.EqualFold(p.Target, f.Domain)) &&
+		(p.Tag == "" || p.Tag == f.Tag)
+}
+
+func meets(p *settings.Pause, f filter) bool {
+	return (p.LocalIP == "" || f.MTA == "" || p.LocalIP == f.MTA) && (p.Target == "" || f.Domain == "" || strings.EqualFold(p.Target, f.Domain)) &&
+		(p.Tag == "" || f.Tag == "" || p.Tag == f.Tag)
+}
+
+func same(p *settings.Pause, f filter) bool {
+	return p.Pool == "" && p.LocalIP == f.MTA && strings.EqualFold(p.Target, f.Domain) && p.Tag == f.Tag
+}
+
+func (c *Console) pill(f filter) pill {
+	touching := 0
+	state := pill{State: "running", Word: "Running", Why: "Delivery of " + f.String() + " is not paused."}
+	rows := c.settings().Rows.Pauses
+	for i := range rows {
+		p := &rows[i]
+		switch {
+		case !c.active(p.Enabled, p.Expire, p.Cluster, p.Instance):
+		case same(p, f):
+			return pill{State: "paused", Word: "Paused", Own: true, Why: "Delivery of " + f.String() + " is paused" + until(p.Expire) + "."}
+		case covers(p, f):
+			state = pill{State: "paused", Word: "Paused", Why: "Delivery of " + f.String() + " is held by a pause of " + describePause(p) + until(p.Expire) + "."}
+		case meets(p, f):
+			touching++
+		}
+	}
+	if state.State == "running" && touching > 0 {
+		state.State, state.Word = "partly", "Partly paused"
+		state.Why = fmt.Sprintf("%s %s a part of %s.", plural(touching, "pause"), pick(touching, "holds", "hold"), f.String())
+	}
+	return state
+}
+
+func describePause(p *settings.Pause) string {
+	text := filter{MTA: p.LocalIP, Domain: p.Target, Tag: p.Tag}.String()
+	if p.Pool != "" {
+		text += " from pool “" + p.Pool + "”"
+	}
+	return text
+}
+
+func until(expire string) string {
+	if end, err := settings.ParseTime(expire); err == nil && !end.IsZero() {
+		return " until " + clock(end)
+	}
+	return ""
+}
+
+// pauses counts those in force; forced errors are counted too.
+func (c *Console) activePauses() int {
+	n := 0
+	for _, p := range c.settings().Rows.Pauses {
+		if c.active(p.Enabled, p.Expire, p.Cluster, p.Instance) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *Console) forcedErrors() int {
+	n := 0
+	for _, e := range c.settings().Rows.Errors {
+		if c.active(e.Enabled, "", e.Cluster, e.Instance) {
+			n++
+		}
+	}
+	return n
+}
+
+func (f filter) pauseValues() admin.Values {
+	return admin.Values{"localip": f.MTA, "target": f.Domain, "tag": f.Tag}
+}
+
+// setPause pauses what is filtered.
+func setPause(v *visit) error {
+	f := filterOf(v.r.PostForm)
+	if v.c.Admin == nil {
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+	}
+	values := f.pauseValues()
+	values["enabled"] = true
+	values["expire"] = ""
+	if minutes := v.r.PostForm.Get("minutes"); minutes != "" && minutes != "0" {
+		end, err := inMinutes(v.c.now(), minutes)
+		if err != nil {
+			return &fault{status: http.StatusBadRequest, what: "“" + cut(minutes, 20) + "” is no number of minutes.", next: "Give a whole number from 1 to 525600, or leave it empty to pause until you resume."}
+		}
+		values["expire"] = end
+	}
+	if _, _, err := v.c.Admin.Put(v.r.Context(), "paused", values); err != nil {
+		return err
+	}
+	return v.redirect(back(v, f), "Delivery of "+f.String()+" is paused. What is to be sent waits in the queue.")
+}
+
+// endPause ends the pause of exactly what is filtered.
+func endPause(v *visit) error {
+	f := filterOf(v.r.PostForm)
+	if v.c.Admin == nil {
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+	}
+	n, err := v.c.Admin.DeleteWhere(v.r.Context(), "paused", f.pauseValues())
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return v.redirect(back(v, f), "There was no such pause any more.")
+	}
+	return v.redirect(back(v, f), "Delivery of "+f.String()+" goes on.")
+}
+
+// back is where a form of the shell came from.
+func back(v *visit, f filter) string {
+	if next := v.r.PostForm.Get("next"); next != "" {
+		return localPath(next)
+	}
+	return "/" + f.Query()
+}

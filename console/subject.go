@@ -1,0 +1,241 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/monitor"
+)
+
+// subjectData is what subject.html gets: the page of one domain, address or tag.
+type subjectData struct {
+	Kind   string // "domains", "mtas", "tags"
+	One    string
+	Name   string
+	Filter filter
+	Pill   pill
+	Chart  *chart
+	Hide   string
+	Label  string // of an address
+	Why    *why   // of a domain
+}
+
+// why is all that is known about the way of mail to a domain.
+type why struct {
+	Sentence string           `json:"sentence"`
+	Kind     string           `json:"kind"` // as in trouble, "ok", or "unknown"
+	Paths    []admin.Path     `json:"paths"`
+	Limits   []limitLine      `json:"limits"`
+	Floods   []admin.Flood    `json:"floods"`
+	Answers  []monitor.Answer `json:"answers"`
+	Problem  string           `json:"problem,omitempty"`
+}
+
+// limitLine is one value of the table of limits, on all paths that have it.
+type limitLine struct {
+	Limit   string   `json:"limit"`
+	Words   string   `json:"words"`
+	Rule    string   `json:"rule"`
+	Binding bool     `json:"binding"`
+	Sources []string `json:"sources"` // addresses; empty: all
+}
+
+func subject(kind string) view {
+	return func(v *visit) error {
+		name := v.r.PathValue("name")
+		k, _ := kindOf(kind)
+		if len(name) > 255 {
+			return missing("There is no such " + k.One + ".")
+		}
+		d := subjectData{Kind: kind, One: k.One, Name: name, Hide: hideOf(v.r.URL.Query())}
+		switch kind {
+		case "domains":
+			d.Name = strings.ToLower(name)
+			d.Filter.Domain = d.Name
+			d.Why = v.c.why(v.r.Context(), d.Name)
+		case "tags":
+			d.Filter.Tag = name
+		case "mtas":
+			ip, err := netip.ParseAddr(name)
+			if err != nil {
+				return missing("“" + cut(name, 60) + "” is no IP address.")
+			}
+			d.Name, d.Filter.MTA, d.Label = ip.Unmap().String(), ip.Unmap().String(), v.c.label(name)
+		}
+		d.Chart = newChart(v.c.figures(d.Filter), d.Hide)
+		d.Pill = v.c.pill(d.Filter)
+		v.title = middle(d.Name, 60)
+		return v.render("subject", d)
+	}
+}
+
+// whyPart renders what is known about a domain, for scripts that put it into the page.
+func whyPart(v *visit) error {
+	name := strings.ToLower(v.r.PathValue("name"))
+	if len(name) > 255 {
+		return missing("There is no such domain.")
+	}
+	d := subjectData{Kind: "domains", Name: name, Why: v.c.why(v.r.Context(), name)}
+	return v.partial("subject", "why", &shell{CSRF: v.session.csrf, Body: d})
+}
+
+// whyOf is the topic of a domain's page.
+func whyOf(c *Console, q url.Values) any {
+	domain := filterOf(q).Domain
+	if domain == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return c.why(ctx, domain)
+}
+
+func (c *Console) why(ctx context.Context, domain string) *why {
+	w := &why{Kind: "unknown", Paths: []admin.Path{}, Limits: []limitLine{}, Floods: []admin.Flood{}, Answers: []monitor.Answer{}}
+	if c.Live != nil {
+		w.Answers = append(w.Answers, c.Live.Answers(domain)...)
+	}
+	if c.Admin != nil {
+		paths, err := c.Admin.Explain(ctx, domain, netip.Addr{})
+		if err != nil {
+			w.Problem = "How mail gets there is not known now: " + err.Error()
+		}
+		w.Paths = append(w.Paths, paths...)
+	}
+	w.Limits = limitLines(w.Paths)
+	for i := range w.Paths {
+		w.Floods = append(w.Floods, w.Paths[i].Floods...)
+	}
+	w.Kind, w.Sentence = c.judge(domain, w.Paths)
+	return w
+}
+
+// judge is the sentence on top of a domain's page.
+func (c *Console) judge(domain string, paths []admin.Path) (kind, sentence string) {
+	if state := c.pill(filter{Domain: domain}); state.State == "paused" {
+		return "paused", state.Why
+	}
+	list := attention(paths, c.now())
+	s := c.snapshot(filter{Domain: domain})
+	switch {
+	case len(list) > 0:
+		t := list[0]
+		if t.Waiting > 0 {
+			return t.Kind, plural(t.Waiting, "message") + " " + pick(t.Waiting, "waits", "wait") + ": " + t.Why
+		}
+		return t.Kind, t.Why
+	case s.Sum.Delivered > 0:
+		return "ok", "Mail flows: " + plural(int(s.Sum.Delivered), "message") + " delivered in the last 60 s, and nothing holds the others back."
+	case s.Sum.Attempts > 0:
+		return "throttle", "Mail is tried, but none was accepted in the last 60 s: the answers below say why."
+	case len(paths) > 0:
+		return "ok", "Nothing waits, and nothing holds mail back."
+	}
+	return "unknown", "No mail to " + domain + " is on its way now. What waits for a later attempt is in the queues."
+}
+
+// limitLines puts the values of all paths into one table, what binds first.
+func limitLines(paths []admin.Path) []limitLine {
+	lines := []limitLine{}
+	for i := range paths {
+		for _, l := range paths[i].Limits {
+			line := limitLine{Limit: l.Limit, Words: inWords(l), Rule: ruleName(l.Rule)}
+			line.Binding = slices.ContainsFunc(paths[i].Binding, func(b admin.Binding) bool { return b.Limit == l.Limit })
+			at := slices.IndexFunc(lines, func(o limitLine) bool { return o.Limit == line.Limit && o.Words == line.Words && o.Rule == line.Rule })
+			if at < 0 {
+				lines = append(lines, line)
+				at = len(lines) - 1
+			}
+			lines[at].Binding = lines[at].Binding || line.Binding
+			lines[at].Sources = append(lines[at].Sources, orElse(paths[i].Source, "any address"))
+		}
+	}
+	for i := range lines {
+		if len(lines[i].Sources) == len(paths) {
+			lines[i].Sources = nil
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b limitLine) int { return cmp.Compare(rank(a.Binding), rank(b.Binding)) })
+	return lines
+}
+
+func rank(first bool) int {
+	if first {
+		return 0
+	}
+	return 1
+}
+
+func inWords(l admin.LimitValue) string {
+	if strings.Contains(l.Limit, "max") && l.Value == 0 {
+		return "unlimited"
+	}
+	switch l.Unit {
+	case "bytes":
+		return size(l.Value)
+	case "seconds":
+		return duration(time.Duration(l.Value) * time.Second)
+	case "", "count":
+		return thousands(l.Value)
+	case "per minute":
+		l.Unit = "a minute"
+	case "percent":
+		return thousands(l.Value) + " %"
+	case "switch":
+		return pick(int(l.Value), "on", "off")
+	case "level":
+		return [...]string{"no TLS", "TLS when offered", "TLS", "TLS with a valid certificate"}[min(max(l.Value, 0), 3)]
+	}
+	if strings.HasSuffix(l.Limit, "maxbytes") {
+		return size(l.Value) + " " + l.Unit
+	}
+	return thousands(l.Value) + " " + l.Unit
+}
+
+// resumeFloods ends a flood on the ways to a domain.
+func resumeFloods(v *visit) error {
+	if v.c.Admin == nil {
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+	}
+	form := v.r.PostForm
+	source, _ := netip.ParseAddr(form.Get("source"))
+	n, err := v.c.Admin.Resume(v.r.Context(), source, form.Get("site"), form.Get("name"))
+	if err != nil {
+		return err
+	}
+	notice := "The flood had ended already."
+	if n > 0 {
+		notice = "The flood is over; mail goes on as before it."
+	}
+	return v.redirect("/domains/"+url.PathEscape(v.r.PathValue("name")), notice)
+}
+
+// rename gives a local address the name that it greets with.
+func rename(v *visit) error {
+	ip, err := netip.ParseAddr(v.r.PathValue("name"))
+	if err != nil {
+		return missing("There is no such address.")
+	}
+	if v.c.Admin == nil {
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+	}
+	to := "/mtas/" + ip.Unmap().String()
+	name := strings.TrimSpace(v.r.PostForm.Get("label"))
+	if name == "" {
+		if _, err := v.c.Admin.DeleteWhere(v.r.Context(), "mtanames", admin.Values{"localip": ip.Unmap().String()}); err != nil {
+			return err
+		}
+		return v.redirect(to, ip.Unmap().String()+" greets with the server's own name again.")
+	}
+	if _, _, err := v.c.Admin.Put(v.r.Context(), "mtanames", admin.Values{"localip": ip.Unmap().String(), "name": name}); err != nil {
+		return err
+	}
+	return v.redirect(to, ip.Unmap().String()+" is now "+name+".")
+}
