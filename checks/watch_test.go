@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,14 +20,14 @@ import (
 // mortal is a scanner that can be down.
 type mortal struct {
 	checks.Service
-	down bool
+	down atomic.Bool
 }
 
 func (m *mortal) Name() string { return "virus" }
 
 func (m *mortal) Probe(ctx context.Context) (checks.State, error) {
 	err := m.Exchange(ctx, func(net.Conn) error {
-		if m.down {
+		if m.down.Load() {
 			return errors.New("it says nothing")
 		}
 		return nil
@@ -54,13 +55,13 @@ func TestWatch(t *testing.T) {
 		up := time.Now()
 		require.Equal(t, checks.State{Address: "host:1", Up: true, Since: up, Version: "Scanner 1", Data: "27000"}, m.State())
 		time.Sleep(5*time.Minute + 30*time.Second)
-		m.down = true
+		m.down.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Equal(t, up.Add(6*time.Minute), m.State().Since)
 		require.Equal(t, "host:1: it says nothing", m.State().Problem)
 		time.Sleep(2 * time.Minute)
-		m.down = false
+		m.down.Store(false)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.True(t, m.State().Up)
