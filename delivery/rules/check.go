@@ -25,10 +25,7 @@ func CheckPoolIP(r PoolIP) error {
 	if every(strings.TrimSpace(r.Pool)) {
 		return wrong("pool", " %q: expected the name of a pool", r.Pool)
 	}
-	ip, err := parseIP("ip", r.IP)
-	if err == nil && !ip.IsValid() {
-		return wrong("ip", ": expected an IP address")
-	}
+	_, err := needIP("ip", r.IP)
 	return err
 }
 

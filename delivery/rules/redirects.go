@@ -41,20 +41,16 @@ type redirect struct {
 func (r *redirect) lasts(now time.Time) bool { return r.expire.IsZero() || now.Before(r.expire) }
 
 func compileRedirect(r *Redirect) (compiled redirect, err error) {
-	compiled.selector, err = compileSelector(columns{localIP: r.LocalIP, domain: r.Domain}, nil)
-	if err != nil {
+	if compiled.source, err = needIP("localip", r.LocalIP); err != nil {
 		return compiled, err
 	}
-	if !compiled.source.IsValid() {
-		return compiled, wrong("localip", ": expected the IP address that mail is planned for")
-	}
-	compiled.to, err = parseIP("newip", r.NewIP)
-	switch {
-	case err == nil && !compiled.to.IsValid():
-		return compiled, wrong("newip", ": expected the IP address that mail leaves from")
-	case err != nil:
+	if err := compiled.setDomain("domain", r.Domain); err != nil {
 		return compiled, err
-	case compiled.to == compiled.source:
+	}
+	if compiled.to, err = needIP("newip", r.NewIP); err != nil {
+		return compiled, err
+	}
+	if compiled.to == compiled.source {
 		return compiled, wrong("newip", " %s is localip itself: expected another address", compiled.to)
 	}
 	compiled.id, compiled.expire = r.ID, r.Expire

@@ -106,6 +106,15 @@ func parseIP(column, text string) (netip.Addr, error) {
 	return clean(ip), nil
 }
 
+// needIP reads an address of a column that has to have one.
+func needIP(column, text string) (netip.Addr, error) {
+	ip, err := parseIP(column, text)
+	if err != nil || !ip.IsValid() {
+		return ip, wrong(column, " %q: expected an IP address", text)
+	}
+	return ip, nil
+}
+
 // setDomain reads a domain, exact or with wildcards.
 func (s *selector) setDomain(column, text string) (err error) {
 	text = strings.TrimSuffix(strings.TrimSpace(text), ".")
@@ -173,10 +182,7 @@ func (p *pools) addPool(r Pool) error {
 }
 
 func (p *pools) addIP(r PoolIP) error {
-	ip, err := parseIP("ip", r.IP)
-	if err == nil && !ip.IsValid() {
-		err = wrong("ip", ": expected an IP address")
-	}
+	ip, err := needIP("ip", r.IP)
 	if err != nil {
 		return err
 	}
