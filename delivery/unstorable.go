@@ -27,30 +27,37 @@ func (e *Engine) lessen(j *job, err error) bool {
 
 // lighten makes successors without the mail.
 func (e *Engine) lighten(j *job) bool {
-	var items []queue.Item
 	changed := false
-	for _, item := range j.successors {
-		m := *item.Message
+	items := make([]queue.Item, len(j.successors))
+	for i, item := range j.successors {
+		m := item.Message
 		if m.Body == nil && m.Compose == nil {
-			items = append(items, item)
+			items[i] = item
 			continue
 		}
-		changed = true
-		if item.Queue == e.Names.Outbox {
-			m.Results = append(m.Results[:len(m.Results):len(m.Results)], queue.Result{State: queue.StateStorage, Result: queue.Error, Time: time.Now(),
-				Description: "the message, with its results, is larger than the queue takes"})
-			failed := *j
-			failed.m = &m
-			items = append(items, e.finished(&failed, e.Names.Failure, failureQueue)...)
-			for i := range items {
-				items[i].Message = withoutMail(items[i].Message)
-			}
-			continue
+		if changed = true; item.Queue == e.Names.Outbox {
+			items = e.unrepeatable(j, m)
+			break
 		}
-		items = append(items, queue.Item{Queue: item.Queue, Message: withoutMail(&m)})
+		items[i] = queue.Item{Queue: item.Queue, Message: withoutMail(m)}
 	}
 	j.successors = items
 	return changed
+}
+
+// unrepeatable returns the successors of a message that would be tried again if that could be stored.
+func (e *Engine) unrepeatable(j *job, retry *queue.Message) []queue.Item {
+	m := *retry
+	m.NextAttempt = time.Time{}
+	m.Results = append(m.Results[:len(m.Results):len(m.Results)], queue.Result{State: queue.StateStorage, Result: queue.Error, Time: time.Now(),
+		Description: "the message, with its results, is larger than the queue takes"})
+	failed := *j
+	failed.m = &m
+	items := e.finished(&failed, e.Names.Failure, failureQueue)
+	for i := range items {
+		items[i].Message = withoutMail(items[i].Message)
+	}
+	return items
 }
 
 func withoutMail(m *queue.Message) *queue.Message {
@@ -67,17 +74,19 @@ func (e *Engine) reroute(j *job) bool {
 	}
 	changed := false
 	var items []queue.Item
+	roles := []struct {
+		own        *string
+		configured string
+	}{
+		{own.Results, e.Names.Results}, {own.Success, e.Names.Success}, {own.Failure, e.Names.Failure}, {own.Retry, e.Names.Retry},
+	}
 	for _, item := range j.successors {
-		for _, role := range []struct {
-			own        *string
-			configured string
-		}{
-			{own.Results, e.Names.Results}, {own.Success, e.Names.Success}, {own.Failure, e.Names.Failure}, {own.Retry, e.Names.Retry},
-		} {
+		for i, role := range roles {
 			if role.own != nil && *role.own == item.Queue && role.configured != item.Queue {
 				e.Logger.Warn("a queue that a message names cannot be used; the configured one takes its place", "id", j.m.ID,
 					"queue", item.Queue, "instead", role.configured)
 				item.Queue, changed = role.configured, true
+				roles[i].own = nil // another role may have the same name
 				break
 			}
 		}
