@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/checks/arc"
@@ -173,21 +174,36 @@ func (s *screening) probers() []checks.Prober {
 	return all
 }
 
-// service is a scanner with its state, for a page that shows them.
-type service struct {
+// scannerState is how a scanner is doing, for a page that shows it.
+type scannerState struct {
 	Name string // "SpamAssassin" or "ClamAV"
 	checks.State
 }
 
-// services returns the state of the scanners that smtp-check has asked.
-func (a *app) services() []service {
-	var all []service
+// detail is what there is to say about it: what is wrong, or its version and that of its signatures with their date.
+func (s scannerState) detail() string {
+	if !s.Up {
+		return s.Problem
+	}
+	text := s.Version
+	if s.Data != "" {
+		text += ", signatures " + s.Data
+	}
+	if !s.Dated.IsZero() {
+		text += " of " + s.Dated.Format(time.DateTime)
+	}
+	return text
+}
+
+// scannerStates returns the state of the scanners that smtp-check has asked.
+func (a *app) scannerStates() []scannerState {
+	var all []scannerState
 	s := a.screening.Load()
 	if s.spam != nil {
-		all = append(all, service{"SpamAssassin", s.spam.State()})
+		all = append(all, scannerState{"SpamAssassin", s.spam.State()})
 	}
 	if s.virus != nil {
-		all = append(all, service{"ClamAV", s.virus.State()})
+		all = append(all, scannerState{"ClamAV", s.virus.State()})
 	}
 	return all
 }
