@@ -23,6 +23,8 @@ type Admin struct {
 	// Queue is where mail waits, Inbox the queue in it that [Admin.Inject] fills. Nil or "": [ErrUnavailable].
 	Queue queue.Queue
 	Inbox string
+	// MaxMessage is the size of the largest mail that can be injected, in bytes. Zero: any.
+	MaxMessage int64
 	// Hostname is written into injected messages; "": the name of the host.
 	Hostname string
 	// NewID makes the message-id of an injected message. Nil: the instance, a dash, and 130 random bits.
@@ -35,8 +37,8 @@ type Admin struct {
 	Paths func(ctx context.Context, domain string, source netip.Addr) ([]Path, error)
 	// WhyWaiting tells why a message has not left; ok is false when the delivery engine knows nothing of it. Nil: never.
 	WhyWaiting func(ctx context.Context, id string) (why Why, ok bool)
-	// Floods lists what is active; ResumeFlood ends what is active on a path, with the name when that is not "", and returns
-	// how many floods that were. Nil: there are none.
+	// Floods lists what is active; ResumeFlood lets mail go on that floods hold on the paths from source (not valid: any) to
+	// site, only those with the name when that is not "", and returns how many those were. Nil: there are none.
 	Floods      func() []Flood
 	ResumeFlood func(source netip.Addr, site, name string) int
 	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is told.
@@ -59,6 +61,8 @@ type Settings interface {
 	Current() *snapshot.Snapshot
 	// State tells whether the database can be reached.
 	State() snapshot.State
+	// Reload puts in force what the database says now.
+	Reload(ctx context.Context) error
 	// Read lets do read the database.
 	Read(ctx context.Context, do func(settings.Store) error) error
 	// Change keeps what do writes, unless it returns an error, and puts it in force before it returns.

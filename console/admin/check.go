@@ -391,6 +391,10 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 	if id == 0 {
 		id = newRow
 	}
+	if _, ok := all["cluster"]; ok { // what another instance does makes as much sense here
+		all = maps.Clone(all)
+		all["cluster"] = true
+	}
 	if err := t.place(&rows, id, all); err != nil {
 		return []Problem{{Expected: err.Error()}}
 	}

@@ -98,8 +98,8 @@ func (a *Admin) ActiveFloods() []Flood {
 	return []Flood{}
 }
 
-// Resume ends the floods on the path from a source address (zero: the system chooses) to a site; only the one with a name
-// when that is not "". It returns how many those were.
+// Resume lets mail go on that floods hold on the paths from a source address (not valid: any) to a site or domain; only the
+// floods with a name when that is not "". It returns how many those were. Their reduced limits hold from then on.
 func (a *Admin) Resume(ctx context.Context, source netip.Addr, site, name string) (int, error) {
 	if site == "" {
 		return 0, invalid("site", nil, "the site or domain of the path")

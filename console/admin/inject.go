@@ -27,6 +27,10 @@ func (a *Admin) Inject(ctx context.Context, messages ...[]byte) ([]string, error
 	var wrong []Problem
 	for i, data := range messages {
 		m, err := queue.Unmarshal(data)
+		if err == nil && a.MaxMessage > 0 && m.Body != nil && m.Body.Size() > a.MaxMessage {
+			err = &queue.PropertyError{Property: "mime", Want: fmt.Sprintf("a mail of %d bytes at most", a.MaxMessage),
+				Got: fmt.Sprintf("one of %d bytes", m.Body.Size())}
+		}
 		if err != nil {
 			const most = 20
 			if p := injectProblem(i, len(messages), err); len(wrong) < most {

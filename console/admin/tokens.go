@@ -110,24 +110,40 @@ func (a *Admin) DeleteToken(ctx context.Context, name string) error {
 	return nil
 }
 
-// CheckToken returns the name of a token when it is one that is in force. The time it takes tells nothing about the tokens
-// there are but their number.
-func (a *Admin) CheckToken(secret string) (name string, ok bool) {
+// CheckToken returns the name of a token when it is one that is in force. One that was added to the database by somebody
+// else counts at once: the settings are loaded when it is first used. The time that the look-up takes tells nothing about
+// other tokens, as it goes by the hash.
+func (a *Admin) CheckToken(ctx context.Context, secret string) (name string, ok bool) {
 	if a.Settings == nil || secret == "" {
 		return "", false
 	}
-	var found *settings.Token
-	tokens := a.Settings.Current().Rows.Tokens
-	for i := range tokens {
-		if tokens[i].Matches(secret) && tokens[i].Enabled {
-			found = &tokens[i]
-		}
+	row, ok := a.Settings.Current().Tokens.Find(secret)
+	if !ok {
+		row, ok = a.newToken(ctx, secret)
 	}
-	if found == nil {
+	if !ok {
 		return "", false
 	}
-	a.tokenUsed(found.ID)
-	return found.Name, true
+	a.tokenUsed(row.ID)
+	return row.Name, true
+}
+
+// newToken looks for a token in the database itself.
+func (a *Admin) newToken(ctx context.Context, secret string) (settings.Token, bool) {
+	var found []settings.Token
+	err := a.Settings.Read(ctx, func(s settings.Store) (err error) {
+		found, _, err = settings.Select[settings.Token](ctx, s, settings.Query{Column: "hash", Value: string(settings.HashToken(secret))})
+		return err
+	})
+	if err != nil || len(found) == 0 || !found[0].Enabled || !found[0].Matches(secret) {
+		return settings.Token{}, false
+	}
+	a.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		_ = a.Settings.Reload(ctx) // what fails is logged there, and tried again
+	})
+	return found[0], true
 }
 
 // tokenUse remembers when tokens were used, and writes it now and then.

@@ -33,11 +33,11 @@ func figureRoutes() []*route {
 			}},
 		{method: http.MethodGet, path: "/v1/floods", summary: "flood patterns that are active", answer: arrayOf(schemaOf(admin.Flood{})),
 			do: func(c *call) (any, error) { return c.admin.ActiveFloods(), nil }},
-		{method: http.MethodDelete, path: "/v1/floods", summary: "end what is active on a path",
-			fields: []admin.Field{{Name: "site", Type: admin.Domain, Required: true, Meaning: "site of the path"},
-				{Name: "mta", Type: admin.IP, Meaning: "source address; not given: the system chooses"},
+		{method: http.MethodDelete, path: "/v1/floods", summary: "let mail go on that floods hold; their reduced limits hold from then on",
+			fields: []admin.Field{{Name: "site", Type: admin.Domain, Required: true, Meaning: "site or domain"},
+				{Name: "mta", Type: admin.IP, Meaning: "source address; not given: any"},
 				{Name: "name", Type: admin.Text, Meaning: "of the flood pattern; not given: all"}},
-			answer: object(map[string]any{"deleted": numberSchema("floods ended")}),
+			answer: object(map[string]any{"deleted": numberSchema("pauses ended")}),
 			do: func(c *call) (any, error) {
 				site, _ := c.values["site"].(string)
 				name, _ := c.values["name"].(string)

@@ -135,7 +135,7 @@ func (h *Handler) authenticate(r *http.Request, remote netip.AddrPort) (string, 
 		return "", &problem{status: http.StatusTooManyRequests, retry: wait,
 			reason: "too many wrong tokens came from this address; wait a little"}
 	}
-	name, ok := h.Admin.CheckToken(token)
+	name, ok := h.Admin.CheckToken(r.Context(), token)
 	h.guard.note(remote.Addr(), token, ok, now)
 	if !ok {
 		return "", &problem{status: http.StatusUnauthorized, reason: "this token is not valid"}

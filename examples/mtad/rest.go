@@ -1,0 +1,159 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/api"
+	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/throttle"
+)
+
+// openREST makes what the REST API and the pages of the console stand on, and the API itself. The settings and the delivery
+// are open.
+func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
+	started := time.Now()
+	all := &admin.Admin{
+		Settings:    a.settings,
+		Instance:    int64(cfg.ServerID),
+		Queue:       a.queue,
+		Inbox:       cfg.RabbitMQInbox,
+		MaxMessage:  cfg.SMTPMaxSize,
+		Hostname:    cfg.SMTPHostname,
+		Live:        a.live,
+		Paths:       a.explainPaths,
+		Floods:      a.activeFloods,
+		ResumeFlood: a.resumeFlood,
+		Services:    func(context.Context) []admin.Service { return a.serviceStates(started) },
+		Log:         a.log,
+	}
+	a.onClose(all.Close)
+	return all, &api.Handler{Admin: all, MaxInject: largestInjection(cfg.SMTPMaxSize)}
+}
+
+// largestInjection leaves room for a mail of the largest size once it is written as JSON.
+func largestInjection(maxSize int64) int64 {
+	const least = 64 << 20
+	return max(least, maxSize+maxSize/2+1<<20)
+}
+
+// mostSources is how many paths to a domain are explained that nothing is known of but their limits.
+const mostSources = 64
+
+// explainPaths tells what governs the mail to a domain, or all mail.
+func (a *app) explainPaths(_ context.Context, domain string, source netip.Addr) ([]admin.Path, error) {
+	states := a.engine.Paths()
+	if domain != "" {
+		states = a.engine.Explain(domain)
+	}
+	if source.IsValid() {
+		states = slices.DeleteFunc(states, func(s delivery.PathState) bool { return s.Source != source })
+	}
+	if domain != "" && len(states) == 0 { // no mail is on its way there: what would hold if it were
+		site := a.siteOf(domain)
+		sources := []netip.Addr{source}
+		if !source.IsValid() {
+			sources = slices.DeleteFunc(a.sources(), netip.Addr.IsLoopback)
+			sources = append([]netip.Addr{{}}, sources[:min(len(sources), mostSources)]...)
+		}
+		for _, s := range sources {
+			states = append(states, delivery.PathState{Source: s, Site: site})
+		}
+	}
+	paths := make([]admin.Path, len(states))
+	for i := range states {
+		paths[i] = a.explainPath(&states[i])
+	}
+	return paths, nil
+}
+
+// siteOf returns the site that a domain belongs to, as far as that is known.
+func (a *app) siteOf(domain string) string {
+	if route, err, ok := a.finder.Cached(domain); ok && err == nil {
+		return route.Site
+	}
+	return domain
+}
+
+func (a *app) explainPath(s *delivery.PathState) admin.Path {
+	e := a.throttle.Explain(throttle.Path{Source: s.Source, Site: s.Site})
+	p := admin.Path{
+		Source: addressText(s.Source), Site: s.Site, Security: string(s.Security),
+		Ready: s.Ready, Parked: s.Parked, Open: s.Open, Starting: s.Starting, Idle: s.Idle,
+		Offline: s.Offline, LastError: s.LastError, NoSlot: s.NoSlot, Resolving: s.Resolving, Oldest: s.Oldest,
+		Limits: make([]admin.LimitValue, len(e.Values)),
+	}
+	for i, v := range e.Values {
+		p.Limits[i] = admin.LimitValue{Limit: v.Limit, Value: v.Value, Unit: string(v.Unit), Rule: v.Rule}
+	}
+	for _, b := range e.Binding {
+		p.Binding = append(p.Binding, admin.Binding{Limit: b.Limit, Rule: b.Rule, Until: b.Until})
+	}
+	if len(p.Binding) == 0 && !s.Wait.Zero() {
+		p.Binding = []admin.Binding{{Limit: s.Wait.Limit, Rule: s.Wait.Rule, Until: s.WaitUntil}}
+	}
+	for _, f := range e.Floods {
+		p.Floods = append(p.Floods, plainFlood(&f))
+	}
+	if w := e.Schedule; w != nil {
+		p.Schedule = &admin.Warmup{Schedule: w.Schedule, Day: w.Day, LastDay: w.LastDay, LastSent: w.LastSent}
+	}
+	return p
+}
+
+// addressText writes a source address; the one that the system chooses is "".
+func addressText(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.String()
+}
+
+func plainFlood(f *throttle.ActiveFlood) admin.Flood {
+	return admin.Flood{Name: f.Name, Source: addressText(f.Path.Source), Site: f.Path.Site, Phase: string(f.Phase),
+		Since: f.Since, Until: f.Until, End: f.End, Text: f.Text}
+}
+
+func (a *app) activeFloods() []admin.Flood {
+	active := a.limits.Floods()
+	all := make([]admin.Flood, len(active))
+	for i := range active {
+		all[i] = plainFlood(&active[i])
+	}
+	return all
+}
+
+// resumeFlood lets mail go on that floods hold: from one source address, or from all when it is not valid.
+func (a *app) resumeFlood(source netip.Addr, site, name string) int {
+	n := 0
+	for _, f := range a.limits.Floods() {
+		here := f.Path.Site == site || f.Path.Site == a.siteOf(addr.Fold(site))
+		if here && (!source.IsValid() || f.Path.Source == source) && cmp.Or(name, f.Name) == f.Name {
+			n += a.limits.Resume(f.Path, f.Name)
+		}
+	}
+	return n
+}
+
+// serviceStates tells how the parts of this program and the scanners are doing.
+func (a *app) serviceStates(started time.Time) []admin.Service {
+	all := []admin.Service{{Name: "delivery", Up: true, Since: started}}
+	for i, socket := range a.sockets {
+		all = append(all, admin.Service{Name: a.server.Listeners[i].Name + " " + socket.Addr().String(), Up: true, Since: started})
+	}
+	for _, s := range a.services() {
+		detail := strings.TrimSpace(s.Version + " " + s.Data)
+		if s.Problem != "" {
+			detail = s.Problem
+		}
+		all = append(all, admin.Service{Name: s.Name, Up: s.Up, Since: s.Since, Detail: detail})
+	}
+	return all
+}
