@@ -30,6 +30,6 @@
 // numbers in quotes, and exact about what is wrong. [AppendBinary] and [DecodeBinary] are for engines: short, quick, and
 // without the mail. [Message.AppendRecord] and [Message.Property] are for logs: they leave out mail and secrets.
 //
-// An error that matters to the caller wraps one of [ErrFull], [ErrTooLarge], [ErrUnavailable], [ErrUnknown], [ErrClosed],
+// An error that matters to the caller wraps one of [ErrFull], [ErrTooLarge], [ErrUnavailable], [ErrRefused], [ErrUnknown], [ErrClosed],
 // [ErrLocked], [ErrSettled] or [ErrNotFound].
 package queue

@@ -74,14 +74,15 @@ const DefaultPrefetch = 1000
 // The errors of a queue. Engines wrap them with the cause; test with errors.Is. The comments give the reply that
 // smtpin/enqueue makes of each.
 var (
-	ErrFull        = errors.New("queue: no space left")                  // 452 4.3.1
-	ErrTooLarge    = errors.New("queue: message too large")              // 552 5.3.4
-	ErrUnavailable = errors.New("queue: unavailable")                    // 451 4.3.0
-	ErrUnknown     = errors.New("queue: outcome unknown, may be stored") // 451 4.3.0
-	ErrClosed      = errors.New("queue: closed")                         // 451 4.3.0
-	ErrLocked      = errors.New("queue: locked by another process")      // at opening
-	ErrSettled     = errors.New("queue: delivery already settled")       // a bug of the caller
-	ErrNotFound    = errors.New("queue: no such message")                // Inspector only
+	ErrFull        = errors.New("queue: no space left")                      // 452 4.3.1
+	ErrTooLarge    = errors.New("queue: message too large")                  // 552 5.3.4
+	ErrUnavailable = errors.New("queue: unavailable")                        // 451 4.3.0
+	ErrRefused     = errors.New("not without a change of the configuration") // beside ErrUnavailable: no repetition mends it
+	ErrUnknown     = errors.New("queue: outcome unknown, may be stored")     // 451 4.3.0
+	ErrClosed      = errors.New("queue: closed")                             // 451 4.3.0
+	ErrLocked      = errors.New("queue: locked by another process")          // at opening
+	ErrSettled     = errors.New("queue: delivery already settled")           // a bug of the caller
+	ErrNotFound    = errors.New("queue: no such message")                    // Inspector only
 )
 
 // Parker is the add-on of engines that can set a delivery aside for a while without blocking what comes behind it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/rabbitmq"
 )
 
@@ -82,13 +83,13 @@ func (a *app) openRabbit(cfg *config.Config) error {
 	if err := q.Err(); err != nil {
 		a.log.Warn("started without the broker: mail is refused for the time being", "error", err)
 		go func() {
-			if err := q.Declare(context.Background(), brokerQueues(cfg)...); errors.Is(err, rabbitmq.ErrRefused) {
+			if err := q.Declare(context.Background(), brokerQueues(cfg)...); errors.Is(err, queue.ErrRefused) {
 				a.log.Error("the broker is back, but a queue cannot be used", "error", err)
 			}
 		}()
 		return nil
 	}
-	if err := q.Declare(ctx, brokerQueues(cfg)...); errors.Is(err, rabbitmq.ErrRefused) {
+	if err := q.Declare(ctx, brokerQueues(cfg)...); errors.Is(err, queue.ErrRefused) {
 		return misconfigured{err}
 	} else if err != nil {
 		a.log.Warn("the queues could not be declared yet", "error", err)

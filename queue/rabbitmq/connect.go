@@ -117,10 +117,10 @@ func explain(err error) error {
 	return err
 }
 
-// refusal is an ErrRefused that says so by its own words.
+// refusal is a queue.ErrRefused that says so by its own words.
 type refusal struct{ error }
 
-func (r refusal) Unwrap() []error { return []error{r.error, ErrRefused} }
+func (r refusal) Unwrap() []error { return []error{r.error, queue.ErrRefused} }
 
 // connect tries until it has a connection or ctx ends. The first round happens at once. who stands for the connection.
 func (d *dialer) connect(ctx context.Context, who any, what string, failed func(error)) (*amqp.Connection, error) {

@@ -18,7 +18,6 @@ import (
 type consumer struct {
 	b        *book
 	prefetch int
-	share    int // of prefetch, for each link
 	signal   chan struct{}
 	failed   chan error
 	stopped  sync.WaitGroup // links that still subscribe
@@ -61,11 +60,16 @@ func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOpti
 	if c.prefetch <= 0 {
 		c.prefetch = q.opts.QoS
 	}
-	c.share = min((c.prefetch+len(q.sources)-1)/len(q.sources), math.MaxUint16)
+	// The links share the prefetch exactly: what one read beyond it would be kept from other consumers.
+	links := min(len(q.sources), c.prefetch)
 	running, stop := q.bounded(ctx)
-	for _, s := range q.sources {
+	for i, s := range q.sources[:links] {
+		share := c.prefetch / links
+		if i < c.prefetch%links {
+			share++
+		}
 		c.stopped.Add(1)
-		if !q.start(func() { c.subscribe(running, s) }) {
+		if !q.start(func() { c.subscribe(running, s, min(share, math.MaxUint16)) }) {
 			c.stopped.Done()
 		}
 	}
@@ -140,13 +144,13 @@ func (c *consumer) pick() *delivery {
 	return d
 }
 
-// subscribe keeps a link to the queue over one connection until ctx ends.
-func (c *consumer) subscribe(ctx context.Context, s *source) {
+// subscribe keeps a link to the queue over one connection until ctx ends. The link has a share of the prefetch.
+func (c *consumer) subscribe(ctx context.Context, s *source, share int) {
 	q := c.b.q
 	first, troubled := true, false
 	delay := firstRetry
 	for ctx.Err() == nil {
-		l, err := c.open(ctx, s)
+		l, err := c.open(ctx, s, share)
 		if err == nil {
 			if troubled {
 				q.opts.Logger.Info("the queue can be read again", "queue", c.b.name)
@@ -161,7 +165,7 @@ func (c *consumer) subscribe(ctx context.Context, s *source) {
 		if l != nil {
 			c.abandon(l, err)
 		}
-		if first && errors.Is(err, ErrRefused) {
+		if first && errors.Is(err, queue.ErrRefused) {
 			c.failed <- err
 			break
 		}
@@ -197,7 +201,7 @@ func (c *consumer) abandon(l *link, err error) {
 }
 
 // open subscribes.
-func (c *consumer) open(ctx context.Context, s *source) (*link, error) {
+func (c *consumer) open(ctx context.Context, s *source, share int) (*link, error) {
 	conn, err := s.get(ctx)
 	if err != nil {
 		return nil, err
@@ -209,6 +213,7 @@ func (c *consumer) open(ctx context.Context, s *source) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.share = share
 	if err := l.subscribe(); err != nil {
 		_ = l.ch.Close()
 		c.b.sever(l)
@@ -226,9 +231,9 @@ func (b *book) refused(err error) error {
 	}
 	switch {
 	case reply.Code == amqp.NotFound && b.q.opts.NoDeclare:
-		return fmt.Errorf("rabbitmq: there is no queue %q (%s), and rabbitmq-declare is false: %w: %w", b.name, reply.Reason, queue.ErrUnavailable, ErrRefused)
+		return fmt.Errorf("rabbitmq: there is no queue %q (%s), and rabbitmq-declare is false: %w: %w", b.name, reply.Reason, queue.ErrUnavailable, queue.ErrRefused)
 	case reply.Code == amqp.AccessRefused:
-		return fmt.Errorf("rabbitmq: the broker does not let this user read queue %q (%s): %w: %w", b.name, reply.Reason, queue.ErrUnavailable, ErrRefused)
+		return fmt.Errorf("rabbitmq: the broker does not let this user read queue %q (%s): %w: %w", b.name, reply.Reason, queue.ErrUnavailable, queue.ErrRefused)
 	}
 	return fmt.Errorf("rabbitmq: reading queue %q: %w: %s", b.name, queue.ErrUnavailable, reply.Reason)
 }

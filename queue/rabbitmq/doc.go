@@ -80,7 +80,9 @@
 // disk until somebody tells the broker to elect one.
 //
 // When a node of a cluster ends, what waits on the ladder may come up to three minutes late: that is after how long the
-// broker tries again to pass on what it could not while its target had no leader.
+// broker tries again to pass on what it could not while its target had no leader. RabbitMQ 3.10 has been seen to ask
+// only the leader that is gone, when the target is a quorum queue: then this part of the ladder stands still, and loses
+// nothing, until the node is back or the leader of the ladder's own queue is moved.
 //
 // Nothing survives that is published with Options.NotPersistent, or into queues declared with Options.NotDurable. The
 // ladder and the parking queues are always durable, and use no exchange.

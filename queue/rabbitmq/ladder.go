@@ -41,13 +41,13 @@ func (q *Queue) route(ctx context.Context, name string, due time.Time) (exchange
 	if !due.IsZero() {
 		i = rung(time.Until(due))
 	}
-	if i < 0 && (q.opts.NoDeclare || q.topology.knows(name)) {
+	if i < 0 && (q.opts.NoDeclare || q.topology.reaches(name)) {
 		return q.opts.Exchange, name, nil // nearly always
 	}
 	ctx, cancel := q.bounded(ctx)
 	defer cancel()
 	if i >= 0 {
-		if err := q.topology.queue(ctx, name); err != nil {
+		if err := q.topology.target(ctx, name); err != nil {
 			return "", "", err
 		}
 		key := rungName(name, i)
@@ -56,7 +56,7 @@ func (q *Queue) route(ctx context.Context, name string, due time.Time) (exchange
 		}
 		return "", key, nil
 	}
-	return q.opts.Exchange, name, q.topology.queue(ctx, name)
+	return q.opts.Exchange, name, q.topology.target(ctx, name)
 }
 
 // mover moves delayed mail to the queue that it belongs to, step by step, in place of a broker that cannot do so safely.

@@ -28,6 +28,7 @@ type link struct {
 	base, boost <-chan amqp.Delivery
 	boosts      int
 	noBoost     time.Time // until then
+	share       int       // of the consumer's prefetch
 	prefetch    int       // of base
 	next        uint64    // tag
 	early       map[uint64]amqp.Delivery
@@ -62,7 +63,7 @@ func newLink(b *book, c *consumer, conn *amqp.Connection) (*link, error) {
 
 // subscribe begins with a small prefetch: what is large shows before much of it is in memory.
 func (l *link) subscribe() (err error) {
-	l.prefetch = min(l.c.share, l.b.q.opts.MinQoS)
+	l.prefetch = min(l.share, l.b.q.opts.MinQoS)
 	if err = l.ch.Qos(l.prefetch, 0, false); err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (l *link) inOrder(ctx context.Context, m amqp.Delivery) {
 // adjust adds a second subscription with the rest of the prefetch when the mails are small enough for that, and ends it
 // when they are not.
 func (l *link) adjust() {
-	rest := l.c.share - l.prefetch
+	rest := l.share - l.prefetch
 	if rest <= 0 || l.cutOff() {
 		return
 	}

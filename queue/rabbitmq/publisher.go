@@ -417,8 +417,8 @@ func (u *unroutable) Error() string {
 	return fmt.Sprintf("rabbitmq: exchange %q has no queue for the routing key %q (%s)", u.exchange, u.key, u.reason)
 }
 
-// Unwrap makes it an ErrUnavailable.
-func (u *unroutable) Unwrap() error { return queue.ErrUnavailable }
+// Unwrap makes it an ErrUnavailable that no repetition mends: the queue was declared before, unless that is not wanted.
+func (u *unroutable) Unwrap() []error { return []error{queue.ErrUnavailable, queue.ErrRefused} }
 
 // pause waits for a while, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {

@@ -46,7 +46,7 @@ var (
 )
 
 // Open connects to the broker. The error says which part of the options is wrong, or why no broker can be used: it wraps
-// queue.ErrUnavailable then, and ErrRefused when one answered. ctx is for connecting only.
+// queue.ErrUnavailable then, and queue.ErrRefused when one answered. ctx is for connecting only.
 func Open(ctx context.Context, opts Options) (*Queue, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -94,7 +94,7 @@ func (q *Queue) connect(ctx context.Context) ([]*amqp.Connection, error) {
 		if conns[i], err = q.dialer.dial(ctx, "publisher"); err == nil {
 			continue
 		}
-		if q.opts.Patient && ctx.Err() == nil && !errors.Is(err, ErrRefused) {
+		if q.opts.Patient && ctx.Err() == nil && !errors.Is(err, queue.ErrRefused) {
 			break
 		}
 		for _, c := range conns[:i] {

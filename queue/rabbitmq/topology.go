@@ -29,14 +29,15 @@ type topology struct {
 
 	plain atomic.Bool // the broker cannot dead-letter safely
 
-	mu    sync.Mutex
-	known map[string]bool // queues that are there
-	owned map[string]bool // exclusive queues of this connection
-	gone  map[string]time.Time
+	mu     sync.Mutex
+	known  map[string]bool // queues that are there
+	others map[string]bool // queues that are there and were declared differently
+	owned  map[string]bool // exclusive queues of this connection
+	gone   map[string]time.Time
 }
 
 func newTopology(o *Options, s *source) *topology {
-	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool), owned: make(map[string]bool),
+	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool), others: make(map[string]bool), owned: make(map[string]bool),
 		gone: make(map[string]time.Time)}
 }
 
@@ -94,6 +95,13 @@ func (t *topology) knows(name string) bool {
 	return t.known[name]
 }
 
+// reaches reports whether messages can be published for a queue, as far as is known.
+func (t *topology) reaches(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.known[name] || t.others[name]
+}
+
 // own declares the exclusive queue by which others see that this process is alive.
 func (t *topology) own(ctx context.Context, name string) error {
 	t.mu.Lock()
@@ -131,6 +139,7 @@ func (t *topology) forget(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.known, name)
+	delete(t.others, name)
 }
 
 func (t *topology) learn(name string) {
@@ -145,12 +154,44 @@ func (t *topology) queue(ctx context.Context, name string) error {
 	if t.opts.NoDeclare || t.knows(name) {
 		return nil
 	}
-	err := t.do(ctx, func(ch *amqp.Channel) error {
-		if _, err := ch.QueueDeclare(name, !t.opts.NotDurable, false, false, false, t.args()); err != nil {
+	if err := t.declare(ctx, name); err != nil {
+		return declaring(name, err)
+	}
+	t.learn(name)
+	return nil
+}
+
+func (t *topology) declare(ctx context.Context, name string) error {
+	return t.do(ctx, func(ch *amqp.Channel) error {
+		if _, err := ch.QueueDeclare(name, !t.opts.NotDurable, false, false, false, t.args(t.conn)); err != nil {
 			return err
 		}
 		return t.bind(ch, name)
 	})
+}
+
+// maxName is the longest name of a queue, in bytes.
+const maxName = 255
+
+// target sees to it that messages can be published for a queue. One that exists and was declared differently will do:
+// whoever names a queue for the results of one message knows best how it should be.
+func (t *topology) target(ctx context.Context, name string) error {
+	if t.opts.NoDeclare || t.reaches(name) {
+		return nil
+	}
+	if len(name) > maxName {
+		return fmt.Errorf("rabbitmq: %w: a name of %d bytes for a queue, expected %d at most: %w", queue.ErrUnavailable, len(name), maxName, queue.ErrRefused)
+	}
+	err := t.declare(ctx, name)
+	if c := code(err); c == amqp.PreconditionFailed || c == amqp.ResourceLocked {
+		t.opts.Logger.Warn("a queue was declared differently; publishing to it as it is", "queue", name, "reason", err)
+		if err = t.do(ctx, func(ch *amqp.Channel) error { return t.bind(ch, name) }); err == nil {
+			t.mu.Lock()
+			t.others[name] = true
+			t.mu.Unlock()
+			return nil
+		}
+	}
 	if err != nil {
 		return declaring(name, err)
 	}
@@ -159,10 +200,13 @@ func (t *topology) queue(ctx context.Context, name string) error {
 }
 
 // args are the arguments of a queue of mail.
-func (t *topology) args() amqp.Table {
+func (t *topology) args(conn *amqp.Connection) amqp.Table {
 	args := amqp.Table{}
 	if t.opts.QueueType == Quorum {
 		args["x-queue-type"] = "quorum"
+		if atLeast(conn, 4, 0) {
+			args["x-delivery-limit"] = int32(-1) // else what was released twenty times is lost
+		}
 	}
 	if t.opts.Lazy {
 		args["x-queue-mode"] = "lazy"
@@ -272,10 +316,6 @@ func (t *topology) remove(ctx context.Context, name string) error {
 	})
 }
 
-// ErrRefused is wrapped by errors that no repetition mends: a wrong password or virtual host, a certificate that is not
-// valid, a queue that was declared differently or may not be read.
-var ErrRefused = errors.New("not without a change of the configuration")
-
 // declaring says why a queue could not be declared.
 func declaring(name string, err error) error {
 	var reply *amqp.Error
@@ -286,10 +326,10 @@ func declaring(name string, err error) error {
 	case amqp.PreconditionFailed:
 		return fmt.Errorf("rabbitmq: queue %q exists and was declared differently (%s): "+
 			"declare it the same way, delete it, or set rabbitmq-declare to false to use it as it is: %w: %w",
-			name, reply.Reason, queue.ErrUnavailable, ErrRefused)
+			name, reply.Reason, queue.ErrUnavailable, queue.ErrRefused)
 	case amqp.AccessRefused, amqp.NotAllowed:
 		return fmt.Errorf("rabbitmq: the broker does not let this user declare queue %q (%s); "+
-			"if it exists, set rabbitmq-declare to false: %w: %w", name, reply.Reason, queue.ErrUnavailable, ErrRefused)
+			"if it exists, set rabbitmq-declare to false: %w: %w", name, reply.Reason, queue.ErrUnavailable, queue.ErrRefused)
 	}
 	return fmt.Errorf("rabbitmq: declaring queue %q: %w: %s", name, queue.ErrUnavailable, reply.Reason)
 }
