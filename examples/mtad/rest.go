@@ -148,7 +148,7 @@ func (a *app) serviceStates(started time.Time) []admin.Service {
 	for i, socket := range a.sockets {
 		all = append(all, admin.Service{Name: a.server.Listeners[i].Name + " " + socket.Addr().String(), Up: true, Since: started})
 	}
-	for _, s := range a.services() {
+	for _, s := range a.scannerStates() {
 		detail := strings.TrimSpace(s.Version + " " + s.Data)
 		if s.Problem != "" {
 			detail = s.Problem
