@@ -179,6 +179,7 @@ func (c *connection) hop(host Host, route *Route) *Hop {
 		Credentials: route.Credentials,
 		Timeouts:    c.limits.Timeouts,
 		Monitor:     c.e.Monitor,
+		Counted:     c.limits.Domain.Connections > 0 || c.limits.Target.Connections > 0,
 	}
 	if hop.Security == "" {
 		hop.Security = queue.Security(c.limits.Connection.Security)

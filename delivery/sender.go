@@ -43,6 +43,9 @@ type Hop struct {
 	Credentials *Credentials   // nil: no AUTH
 	Timeouts    throttle.Timeouts
 	Monitor     monitor.Monitor // nil: none; its taps get the transcript
+	// Counted says that connections to the target are limited: Close has to wait, for a moment, until the remote has closed
+	// as well, since the next connection may follow at once and the remote may count them.
+	Counted bool
 }
 
 // Credentials log in at a smarthost. String masks the password.

@@ -2,6 +2,7 @@ package smtpout
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -95,7 +96,7 @@ func addrPort(addr net.Addr) netip.AddrPort {
 func (c *connection) Usable() bool { return !c.broken && !c.closed }
 
 // Close says QUIT and closes without waiting for the answer, unless a mail is begun or the connection is broken: then it
-// only closes.
+// only closes. Where connections are counted it waits up to a second for the remote to close.
 func (c *connection) Close() error {
 	if c.closed {
 		return nil
@@ -110,6 +111,9 @@ func (c *connection) Close() error {
 	}
 	c.closed = true
 	c.watch.end()
+	if c.hop.Counted && !c.watch.interrupted() {
+		awaitEnd(c.watch.raw, c.broken)
+	}
 	c.tap.Close()
 	c.current.release()
 	if !c.broken && c.cipher != nil {
@@ -117,6 +121,20 @@ func (c *connection) Close() error {
 		return nil
 	}
 	return c.watch.raw.Close()
+}
+
+// awaitEnd waits until the remote has closed the connection, who has been told with QUIT, or learns it from the end of what
+// is sent.
+func awaitEnd(raw net.Conn, untold bool) {
+	if untold {
+		half, ok := raw.(interface{ CloseWrite() error })
+		if !ok || half.CloseWrite() != nil {
+			return
+		}
+	}
+	if raw.SetReadDeadline(time.Now().Add(time.Second)) == nil {
+		io.CopyN(io.Discard, raw, 1<<16) // it does not matter how it ends
+	}
 }
 
 // abandon gives up a mail that was begun. The connection is then of no more use: the remote may wait for that mail.
