@@ -38,7 +38,7 @@ type navItem struct {
 
 // filterBar is what figures are about, and whether delivery of that is paused.
 type filterBar struct {
-	filter
+	Of      filter
 	MTAs    []string // addresses to choose from
 	Domains []string // some to choose from
 	Tags    []string
@@ -161,14 +161,14 @@ func (v *visit) nav() []navGroup {
 const maxChoices = 50
 
 func (v *visit) filterBar() *filterBar {
-	b := &filterBar{filter: v.filter()}
+	b := &filterBar{Of: v.filter()}
 	b.MTAs = v.c.localAddresses()
-	if b.MTA != "" && !slices.Contains(b.MTAs, b.MTA) {
-		b.MTAs = append(b.MTAs, b.MTA)
+	if b.Of.MTA != "" && !slices.Contains(b.MTAs, b.Of.MTA) {
+		b.MTAs = append(b.MTAs, b.Of.MTA)
 	}
 	b.Domains = busiest(v.c.rows(domainRows))
 	b.Tags = busiest(v.c.rows(tagRows))
-	b.Pill = v.c.pill(b.filter)
+	b.Pill = v.c.pill(b.Of)
 	return b
 }
 

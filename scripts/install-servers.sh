@@ -29,6 +29,7 @@ packages=(
     clamav-daemon # scans mail for checks/clamd, with a signature file of the tests' own
     python3-spf  # a second opinion on SPF
     python3-dkim # the other side for DKIM and ARC: dkimsign, arcsign
+    chromium     # drives the console in a real browser
 )
 
 missing=()

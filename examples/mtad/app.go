@@ -17,6 +17,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logfile"
+	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/throttle"
@@ -49,6 +50,8 @@ type app struct {
 	login    auth.Authenticator // nil: nobody can log in
 	settings *snapshot.Keeper
 	slots    *throttle.Slots
+	metrics  *prometheus.Metrics
+	face     face
 }
 
 // open opens everything, ports first, so that privileges can be dropped before any file is made.
@@ -60,8 +63,8 @@ func open(cfg *config.Config, report *config.Report, log *slog.Logger) (a *app, 
 			a.close()
 		}
 	}()
-	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.dropPrivileges, a.openLogs, a.openQueue,
-		a.openSettings, a.openDelivery, a.openChecks, a.openIntake}
+	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.listenConsole, a.dropPrivileges, a.openLogs, a.openQueue,
+		a.openSettings, a.openDelivery, a.openChecks, a.openIntake, a.openConsole}
 	if len(report.Files) == 0 {
 		log.Info("no configuration file: listening on loopback only, for trying out")
 	}
@@ -89,6 +92,7 @@ func (a *app) serve(control func(context.CancelCauseFunc)) error {
 		}()
 		a.log.Info("listening", "address", socket.Addr().String(), "policy", a.server.Listeners[i].Name)
 	}
+	a.face.ready.Store(true)
 	var failed error
 	select {
 	case <-ctx.Done():
@@ -103,6 +107,7 @@ func (a *app) serve(control func(context.CancelCauseFunc)) error {
 
 // stop drains and closes everything within drainTime.
 func (a *app) stop(delivering <-chan error) error {
+	a.face.ready.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	// Sessions may take half of the time, so that delivery has the other half.

@@ -108,6 +108,7 @@ func (a *app) openLogs(cfg *config.Config) error {
 	logs, err := logfile.Open(logfile.Options{
 		Send:     logfile.Target{File: cfg.SendLogFile, Format: cfg.SendLogFormat, BinFile: cfg.SendBinLogFile},
 		Received: logfile.Target{File: cfg.ReceivedLogFile, Format: cfg.ReceivedLogFormat, BinFile: cfg.ReceivedBinLogFile},
+		WWW:      logfile.Target{File: cfg.WWWLogFile, Format: cfg.WWWLogFormat, BinFile: cfg.WWWBinLogFile},
 		Logger:   a.log,
 	})
 	if err != nil {
@@ -116,6 +117,6 @@ func (a *app) openLogs(cfg *config.Config) error {
 	a.logs = logs
 	a.onClose(logs.Close)
 	a.live = &monitor.Live{}
-	a.monitor = monitor.Several(a.live, logs)
+	a.monitor = monitor.Several(a.live, a.metrics, logs)
 	return nil
 }

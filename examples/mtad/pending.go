@@ -10,7 +10,7 @@ import (
 var pending = []string{
 	"dsn-notify", "dsn-ret", "bounce-*", "double-bounce-to", "rabbitmq-dsn",
 	"proxy-server", "download-*", "redis-address", "storage-*", "cluster-*",
-	"www-*", "render-useragent", "webhook-*", "metrics-address", "spool-*",
+	"render-useragent", "webhook-*", "spool-*",
 	"smtp-threads",
 }
 

@@ -97,7 +97,7 @@ func TestWithoutConfiguration(t *testing.T) {
 
 	state := t.TempDir()
 	port := mtatest.FreePort(t)
-	p := mtatest.Run(t, []string{"XDG_STATE_HOME=" + state}, "--smtp-port", port)
+	p := mtatest.Run(t, []string{"XDG_STATE_HOME=" + state}, "--smtp-port", port, "--www-port", "0")
 	require.True(t, p.WaitLog("msg=listening"), p.Log.String())
 	require.Contains(t, p.Log.String(), filepath.Join(state, "mtad", "queue"))
 	require.Contains(t, p.Log.String(), "127.0.0.1:"+port)
@@ -109,7 +109,7 @@ func TestWithoutConfiguration(t *testing.T) {
 // TestKeysWithoutEffect sets keys that this version only understands: each is told once, and mtad starts.
 func TestKeysWithoutEffect(t *testing.T) {
 	t.Parallel()
-	keys := mtatest.Settings{"smtp-check": "spf,dkim", "www-port": "8485", "webhook-url": "http://127.0.0.1/hook", "license": "abc"}
+	keys := mtatest.Settings{"smtp-check": "spf,dkim", "spool-delay": "3", "webhook-url": "http://127.0.0.1/hook", "license": "abc"}
 	d := mtatest.Start(t, keys)
 	for key := range keys {
 		require.Equal(t, 1, strings.Count(d.Log.String(), key+":")+strings.Count(d.Log.String(), key+" ")+

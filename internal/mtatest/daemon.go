@@ -53,7 +53,7 @@ type Daemon struct {
 }
 
 // Start starts mtad with a fresh queue, unless queue-address says otherwise, and waits until it takes mail. Where nothing
-// else is set it listens on a free port of loopback and lets loopback relay.
+// else is set it listens on a free port of loopback, lets loopback relay, and has no console.
 func Start(t testing.TB, set Settings) *Daemon {
 	t.Helper()
 	dir := t.TempDir()
@@ -61,6 +61,7 @@ func Start(t testing.TB, set Settings) *Daemon {
 		"smtp-ip": "127.0.0.1", "smtp-range": "127.0.0.0/8", "smtp-hostname": "mtad.test", "queue-address": "disk://" + filepath.Join(dir, "queue"),
 		"database-address": "sqlite://" + filepath.Join(dir, "settings.db"),
 		"dns-servers":      "127.0.0.1:1", "dns-timeout": "2", "dns-interval": "1", "dns-attempts": "1",
+		"www-port": "0",
 	}.With(set)
 	var problems []string
 	for range 5 {
