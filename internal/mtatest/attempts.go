@@ -26,7 +26,7 @@ type Outcome struct {
 	State, Result       string
 	Code                int
 	Status, Description string
-	To, MTA             string
+	From, To, MTA       string
 }
 
 // Pair returns state and result as spec and people write them.
