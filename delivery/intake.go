@@ -39,6 +39,9 @@ func (e *Engine) handle(d *queue.Delivery) {
 		e.notTried(j, result)
 		return
 	}
+	if e.handOver(j) {
+		return
+	}
 	if s := e.steering(); s != nil {
 		if !e.steer(s, j, now) {
 			return
