@@ -10,6 +10,9 @@ packages=(
     unbound      # a validating resolver
     postfix      # the peer in benchmarks; smtp-sink as a target
     swaks        # an SMTP client
+    redis-server # limits shared between instances
+    dante-server # SOCKS and HTTP proxies that mail leaves through
+    tinyproxy
     haproxy      # PROXY headers in front of the SMTP server
     postgresql   # settings databases beside SQLite
     mariadb-server
@@ -28,6 +31,8 @@ packages=(
     spamc
     clamav-daemon # scans mail for checks/clamd, with a signature file of the tests' own
     python3-spf  # a second opinion on SPF
+    opendmarc    # a second opinion on DMARC
+    publicsuffix # which it needs
     python3-dkim # the other side for DKIM and ARC: dkimsign, arcsign
     chromium     # drives the console in a real browser
 )
