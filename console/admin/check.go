@@ -413,6 +413,9 @@ func thin(rows *settings.Rows) {
 // explainReason turns `code 99: expected one from 400 to 599` into a Problem about the field.
 func explainReason(d *Table, reason string) Problem {
 	name, rest, ok := strings.Cut(reason, " ")
+	if d.Name == "dkim_keys" && name == "key:" { // as a message has it
+		name = "privatekey:"
+	}
 	f := d.Field(strings.TrimSuffix(name, ":"))
 	if !ok || f == nil {
 		return Problem{Expected: "a row that makes sense: " + reason}

@@ -21,7 +21,7 @@ var (
 
 // Problem is what is wrong with one field.
 type Problem struct {
-	Field    string `json:"field"`              // column or parameter; "": the whole
+	Field    string `json:"field,omitempty"`    // column or parameter; "": the whole
 	Given    string `json:"given,omitempty"`    // as it was given, shortened; empty for secrets
 	Expected string `json:"expected,omitempty"` // what would have been right
 }

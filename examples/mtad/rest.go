@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/config"
@@ -149,11 +148,7 @@ func (a *app) serviceStates(started time.Time) []admin.Service {
 		all = append(all, admin.Service{Name: a.server.Listeners[i].Name + " " + socket.Addr().String(), Up: true, Since: started})
 	}
 	for _, s := range a.scannerStates() {
-		detail := strings.TrimSpace(s.Version + " " + s.Data)
-		if s.Problem != "" {
-			detail = s.Problem
-		}
-		all = append(all, admin.Service{Name: s.Name, Up: s.Up, Since: s.Since, Detail: detail})
+		all = append(all, admin.Service{Name: s.Name, Up: s.Up, Since: s.Since, Detail: s.detail()})
 	}
 	return all
 }
