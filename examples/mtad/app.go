@@ -19,6 +19,7 @@ import (
 	"github.com/sluicemail/sluice/monitor/logfile"
 	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/throttle"
 	"github.com/sluicemail/sluice/throttle/local"
@@ -51,6 +52,7 @@ type app struct {
 	settings *snapshot.Keeper
 	slots    *throttle.Slots
 	metrics  *prometheus.Metrics
+	cluster  *cluster.Member // nil: there is none
 	face     face
 }
 
@@ -64,7 +66,7 @@ func open(cfg *config.Config, report *config.Report, log *slog.Logger) (a *app, 
 		}
 	}()
 	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.listenConsole, a.dropPrivileges, a.openLogs, a.openQueue,
-		a.openSettings, a.openDelivery, a.openChecks, a.openIntake, a.openConsole}
+		a.openSettings, a.openCluster, a.openDelivery, a.openChecks, a.openIntake, a.openConsole}
 	if len(report.Files) == 0 {
 		log.Info("no configuration file: listening on loopback only, for trying out")
 	}

@@ -46,6 +46,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	}
 	if s := report.Switches; s.RepairDatabase || s.PurgeDatabase {
 		return maintainDatabase(cfg, s, os.Stdin, stdout, stderr)
+	} else if s.ListCluster || s.NotifyCluster {
+		return askCluster(cfg, s, stdout, stderr)
 	}
 	log, closeLog, err := applicationLog(cfg.ApplicationLog, stdout, stderr)
 	if err != nil {

@@ -97,7 +97,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 			Lifetime:    cfg.MaxDeliverTime,
 			MaxAttempts: cfg.MaxAttempts,
 		},
-		Sources:        delivery.Sources{Local: a.sources, Default: cfg.SMTPDefaultIPs, Name: a.mtaName},
+		Sources:        delivery.Sources{Local: a.sources, Elsewhere: a.elsewhere, Default: cfg.SMTPDefaultIPs, Name: a.mtaName},
 		Hostname:       heloName(cfg),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",

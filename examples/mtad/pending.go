@@ -9,7 +9,7 @@ import (
 // pending lists what this version understands but does nothing with yet: keys, or groups of keys that end in a star.
 var pending = []string{
 	"dsn-notify", "dsn-ret", "bounce-*", "double-bounce-to", "rabbitmq-dsn",
-	"proxy-server", "download-*", "redis-address", "storage-*", "cluster-*",
+	"proxy-server", "download-*", "redis-address", "storage-*",
 	"render-useragent", "webhook-*", "spool-*",
 	"smtp-threads",
 }
@@ -30,7 +30,7 @@ func unavailable(s config.Switches) string {
 		name string
 		set  bool
 	}{
-		{"--list-cluster", s.ListCluster}, {"--notify-cluster", s.NotifyCluster}, {"--paused", s.Paused},
+		{"--paused", s.Paused},
 		{"mail on standard input", s.Sendmail()},
 	} {
 		if c.set {

@@ -234,3 +234,17 @@ func (s *source) broken() bool {
 		return true
 	}
 }
+
+// Dial makes one connection to a broker, for other purposes than queues of mail: of the options only those about
+// addresses and TLS count, and Name. purpose is shown in the broker's list of connections.
+func Dial(ctx context.Context, opts Options, purpose string) (*amqp.Connection, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := endpoints(opts.Addresses)
+	if err != nil {
+		return nil, err
+	}
+	return (&dialer{opts: &opts, hosts: hosts}).dial(ctx, purpose)
+}
