@@ -13,13 +13,25 @@
 //  3. The header is looked at once, while it is in memory: too large a header, more than 100 Received fields, and x-mq-*
 //     fields, which are taken out and become properties of the messages when the client may relay. A value that cannot be
 //     understood refuses the mail: sending it in another way than was asked for could be worse.
-//  4. What is known about the mail as a whole is found out: whether it is a report, which package report tells. Anything that
-//     judges the mail by its content belongs here, behind the edited header and before the queues are chosen.
+//  4. What is known about the mail as a whole is found out. [Checks] has the checks look at it, all at once, while the client
+//     waits for its reply; what they know about the client itself they were asked for when it said EHLO. Their results go into
+//     each message, they may have the mail refused, and the header gets an Authentication-Results field, above our Received
+//     field, or another subject. Package report tells whether the mail is a report.
 //  5. Each recipient gets a message, and a queue: see [Queues].
 //  6. All of them go to the queue in one Publish, which the end of the connection does not cancel. Its errors become replies:
 //     452 4.3.1 for queue.ErrFull, 552 5.3.4 for queue.ErrTooLarge, 451 4.3.0 for any other.
 //  7. The monitor is told of each message, and the client gets a 250 of several lines, whose first is free text and each
 //     further one reads "ID for RCPT". Over LMTP each recipient gets a reply of its own.
+//
+// # Checks
+//
+// The mail is read where it lies, by the checks as by the queue, and a header that was edited is put in front of it without
+// touching the rest: in memory there is room for it, and a mail in a spool file is joined to it as the queue stores it, which
+// costs a large mail the adoption of its file. Only where recipients that are local and others get different headers is the mail
+// stored twice. Without Checks nothing of this costs anything.
+//
+// All clients' mail is checked. Those that have logged in are exempt from two consequences: refusal by DMARC, since it is for us
+// to sign their mail, and by a block list, where home users are.
 //
 // # Mixed transactions
 //
