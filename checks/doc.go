@@ -17,6 +17,6 @@
 //
 // The DNS look-ups of one mail share a budget, which a [Bounded] resolver keeps to: a mail with a thousand signatures, or with
 // a sender whose records refer to each other without end, costs a limited number of questions. A [Service] is a scanner on
-// the other end of a connection: so many at a time, each with a time limit, and with a [State] that a console can show.
-// [Object] writes the JSON of a result.
+// the other end of a connection: so many at a time, each with a time limit, and with a [State] that a console can show. [Watch]
+// keeps that true, and with [PerClient] clients take turns. [Object] writes the JSON of a result.
 package checks
