@@ -103,12 +103,17 @@ func (e *Engine) paused(sm *sample) (Pause, bool) {
 	}
 	now := time.Now()
 	if len(sm.targets) > 0 {
+		var first Pause
 		for i := range sm.targets {
-			if _, ok := s.Paused(&sm.targets[i], now); !ok {
+			pause, ok := s.Paused(&sm.targets[i], now)
+			if !ok {
 				return Pause{}, false
 			}
+			if i == 0 || sooner(pause.Until, first.Until) {
+				first = pause
+			}
 		}
-		return sm.pause, true
+		return first, true
 	}
 	if !sm.pause.Source && !sm.pause.Target {
 		return s.Paused(sm.selection(sm.source, sm.target.Addr()), now)
@@ -356,6 +361,9 @@ func (p *pausing) stopHeld() {
 		}
 	}
 	p.end = p.expiry()
+	if now := time.Now(); !p.end.IsZero() && !p.end.After(now) {
+		p.end = now.Add(time.Second) // whoever steers has another clock
+	}
 }
 
 func (p *pausing) overflowed() bool {
