@@ -73,6 +73,9 @@ func (m *meeting) join() error {
 	if m.ch, err = m.conn.Channel(); err != nil {
 		return err
 	}
+	if err := m.ch.Confirm(false); err != nil {
+		return err
+	}
 	m.closed = m.ch.NotifyClose(make(chan *amqp.Error, 1))
 	q, err := m.ch.QueueDeclare("", false, true, true, false, amqp.Table{"x-expires": int32(time.Minute.Milliseconds())})
 	if err != nil {
@@ -101,8 +104,22 @@ func (m *meeting) declare() error {
 	return err
 }
 
-func (m *meeting) say(ctx context.Context, what message) error {
-	return m.ch.PublishWithContext(ctx, m.exchange, "", false, false, amqp.Publishing{ContentType: "application/json", Body: what.text()})
+// patience is how long the broker may take to confirm.
+const patience = 10 * time.Second
+
+// say returns when the broker has what is said.
+func (m *meeting) say(what message) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	told, err := m.ch.PublishWithDeferredConfirm(m.exchange, "", false, false, amqp.Publishing{ContentType: "application/json", Body: what.text()})
+	if err != nil {
+		return err
+	}
+	taken, err := told.WaitContext(ctx)
+	if err == nil && !taken {
+		err = errors.New("the broker has not taken what was said")
+	}
+	return err
 }
 
 func (m *meeting) end() { _ = m.conn.CloseDeadline(time.Now().Add(2 * time.Second)) }
@@ -114,7 +131,7 @@ func List(ctx context.Context, o Options, within time.Duration) ([]Instance, err
 		return nil, err
 	}
 	defer m.end()
-	if err := m.say(ctx, message{Hello: true}); err != nil {
+	if err := m.say(message{Hello: true}); err != nil {
 		return nil, err
 	}
 	found := make(map[string]Instance)
@@ -142,16 +159,7 @@ func Notify(ctx context.Context, o Options) error {
 		return err
 	}
 	defer m.end()
-	if err := m.ch.Confirm(false); err != nil {
-		return err
-	}
-	told, err := m.ch.PublishWithDeferredConfirmWithContext(ctx, m.exchange, "", false, false,
-		amqp.Publishing{ContentType: "application/json", Body: message{Reload: true}.text()})
-	if err != nil {
-		return err
-	}
-	_, err = told.WaitContext(ctx)
-	return err
+	return m.say(message{Reload: true})
 }
 
 func sorted(found map[string]Instance) []Instance {

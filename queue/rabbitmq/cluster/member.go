@@ -111,9 +111,7 @@ func (m *Member) run(ctx context.Context) {
 
 // attend talks until the connection breaks or ctx ends.
 func (m *Member) attend(ctx context.Context, met *meeting) error {
-	// Nothing that is said here may be cut short by ctx: it is how the others learn of our end.
-	lasting := context.WithoutCancel(ctx)
-	if err := met.say(lasting, message{From: m.id, Hello: true, Announce: m.announcement()}); err != nil {
+	if err := met.say(message{From: m.id, Hello: true, Announce: m.announcement()}); err != nil {
 		return err
 	}
 	tick := time.NewTicker(m.opts.Interval)
@@ -129,17 +127,17 @@ func (m *Member) attend(ctx context.Context, met *meeting) error {
 				return context.Cause(ctx)
 			}
 			if m.hear(d.Body) {
-				err = met.say(lasting, message{From: m.id, Announce: m.announcement()})
+				err = met.say(message{From: m.id, Announce: m.announcement()})
 			}
 		case <-m.tell:
-			if err = met.say(lasting, message{From: m.id, Reload: true}); err != nil {
+			if err = met.say(message{From: m.id, Reload: true}); err != nil {
 				m.Changed() // tell them later
 			}
 		case <-tick.C:
 			m.forget(time.Now().Add(-3 * m.opts.Interval))
-			err = met.say(lasting, message{From: m.id, Announce: m.announcement()})
+			err = met.say(message{From: m.id, Announce: m.announcement()})
 		case <-ctx.Done():
-			_ = met.say(lasting, message{From: m.id, Leave: m.id})
+			_ = met.say(message{From: m.id, Leave: m.id})
 			return nil
 		}
 		if err != nil {
