@@ -46,9 +46,8 @@ func eachCase(t *testing.T, folder string, run func(t *testing.T, c *testCase, s
 			require.NoError(t, err)
 			shared := *m
 			run(t, &c, set, m)
-			sameJSON(t, c.Message, asJSON(t, &shared), "another message of the same mail has changed")
-			require.NotNil(t, m)
-			sameJSON(t, c.Expect.Message, asJSON(t, m), c.Says)
+			require.JSONEq(t, string(c.Message), string(asJSON(t, &shared)), "another message of the same mail has changed")
+			require.JSONEq(t, string(c.Expect.Message), string(asJSON(t, m)), c.Says)
 		})
 	}
 }
@@ -62,12 +61,6 @@ func asJSON(t *testing.T, m *queue.Message) []byte {
 	raw, err := queue.AppendJSON(nil, m)
 	require.NoError(t, err)
 	return raw
-}
-
-// sameJSON compares messages: without properties that are null.
-func sameJSON(t *testing.T, want, got []byte, says string) {
-	t.Helper()
-	require.JSONEq(t, string(want), string(got), says)
 }
 
 func TestRewriteCases(t *testing.T) {
@@ -107,7 +100,7 @@ func TestRewritingTwiceChangesNothing(t *testing.T) {
 		if d := set.Rewrite(m, now); name == "delay" {
 			require.Zero(t, d.Delay, "a rule delays once")
 			continue
-		} else if name != "set-nested" && name != "pools" { // "-" appends whenever it runs
+		} else if name != "set-nested" { // "-" appends whenever it runs
 			require.JSONEq(t, string(first), string(asJSON(t, m)), name)
 		}
 	}

@@ -117,7 +117,7 @@ func TryDomain(column, domain string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return s.selects(&query{domain: addr.Fold(domain)}), nil
+	return s.selects(&query{}, addr.Fold(domain)), nil
 }
 
 // TryCondition reports whether a condition holds for a message.

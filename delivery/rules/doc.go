@@ -75,7 +75,8 @@
 //
 // A rule that delays does so once for each message: the message has the ids of the rules that did in its property
 // "rewrite-delays", which goes with it into the queue, to results, and to other instances. The rule's other actions are
-// carried out whenever the message is looked at, before each attempt; they are such that doing them twice changes nothing.
+// carried out whenever the message is looked at, before each attempt; doing them twice changes nothing more, unless "set" appends
+// to an array by a pointer that ends in "-".
 //
 // Messages of one mail share memory. What a rule changes of a message is in memory of that message's own.
 //

@@ -74,16 +74,14 @@ func (x *grams) find(dst []int32, text []byte) []int32 {
 	return dst
 }
 
-// gramsOf returns the grams of several texts: all of the greatest length that fits.
-func gramsOf(texts []string) []gram {
-	var all []gram
-	for _, t := range texts {
+// gramsOf calls f with the grams of a branch: those of each text that have the greatest length that fits.
+func gramsOf(b branch, f func(gram)) {
+	for _, t := range b {
 		n := min(len(t), maxGram)
-		for i := 0; i+n <= len(t); i++ {
-			all = append(all, gramAt(t, i, n))
+		for i := 0; n > 0 && i+n <= len(t); i++ {
+			f(gramAt(t, i, n))
 		}
 	}
-	return all
 }
 
 func gramAt(text string, at, n int) gram {
@@ -94,19 +92,18 @@ func gramAt(text string, at, n int) gram {
 	return g
 }
 
-// rarest returns a gram of each text, the one that counts knows the fewest of, and how many those are together; nil: there
-// is no text, or an empty one.
-func rarest(texts []string, counts map[gram]int) (keys []gram, total int) {
-	for _, t := range texts {
-		all := gramsOf([]string{t})
-		if t == "" || len(all) == 0 {
-			return nil, 0
-		}
-		best := all[0]
-		for _, g := range all[1:] {
-			if counts[g] < counts[best] {
+// rarest returns a gram of each branch, the one that counts knows the fewest of, and how many those are together; nil: there
+// is no branch, or one without a gram. Of equally rare ones the longest is best.
+func rarest(branches []branch, counts map[gram]int) (keys []gram, total int) {
+	for _, b := range branches {
+		var best gram
+		gramsOf(b, func(g gram) {
+			if best.n == 0 || counts[g] < counts[best] || counts[g] == counts[best] && g.n > best.n {
 				best = g
 			}
+		})
+		if best.n == 0 {
+			return nil, 0
 		}
 		keys = append(keys, best)
 		total += counts[best]

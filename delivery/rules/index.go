@@ -25,7 +25,7 @@ type index struct {
 type filing struct {
 	*selector
 	envelope, recipient string   // exact, in lower case; "": any
-	literals            []string // canonical; one of them is in every text that matches; none: not known
+	literals            []branch // of the pattern of a reply; none: not known
 }
 
 // newIndex files rules in their order.
@@ -64,11 +64,11 @@ func (t *tally) add(f *filing) {
 	count(&t.recipients, f.recipient)
 	count(&t.addresses, address{f.source, false})
 	count(&t.addresses, address{f.target, true})
-	for _, g := range gramsOf(f.globLiterals()) {
-		count(&t.globs, g)
+	for _, b := range f.globLiterals() {
+		gramsOf(b, func(g gram) { count(&t.globs, g) })
 	}
-	for _, g := range gramsOf(f.literals) {
-		count(&t.texts, g)
+	for _, b := range f.literals {
+		gramsOf(b, func(g gram) { count(&t.texts, g) })
 	}
 }
 
@@ -112,8 +112,8 @@ func (x *index) file(f *filing, rule int32, t *tally) {
 	put()
 }
 
-// globLiterals is the longest text without wildcards in a domain with them.
-func (f *filing) globLiterals() []string {
+// globLiterals are the texts without wildcards in a domain with them.
+func (f *filing) globLiterals() []branch {
 	if f.glob == nil {
 		return nil
 	}
@@ -128,10 +128,10 @@ func push[K comparable](m *map[K][]int32, key K, rule int32) {
 }
 
 // candidates appends the rules that may match a query to dst, in order. Whether they do remains to be seen.
-func (x *index) candidates(dst []int32, q *query, envelope, recipient string) []int32 {
+func (x *index) candidates(dst []int32, q *query, domain, envelope, recipient string) []int32 {
 	dst = append(dst, x.always...)
 	if len(x.domains) > 0 {
-		dst = append(dst, x.domains[q.domain]...)
+		dst = append(dst, x.domains[domain]...)
 	}
 	if len(x.tags) > 0 {
 		for _, t := range q.tags {
@@ -159,7 +159,7 @@ func (x *index) candidates(dst []int32, q *query, envelope, recipient string) []
 	}
 	if x.globs.any {
 		var room [256]byte
-		dst = x.globs.find(dst, appendCanonical(room[:0], q.domain))
+		dst = x.globs.find(dst, appendCanonical(room[:0], domain))
 	}
 	if x.texts.any {
 		dst = x.texts.find(dst, q.text)

@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"bytes"
 	"regexp/syntax"
+	"slices"
 
 	"github.com/sluicemail/sluice/internal/pattern"
 )
@@ -9,11 +11,15 @@ import (
 // maxBranches bounds the texts of which one is required.
 const maxBranches = 16
 
-// literals returns canonical texts of which at least one is part of every text that a pattern matches; nil: there are none.
-func literals(typ pattern.Type, text string) []string {
+// branch is canonical texts that occur in a text, all of them, when one of the ways in which a pattern matches is taken.
+type branch []string
+
+// literals returns the branches of a pattern, of which at least one is taken by every text that matches; nil: nothing is
+// known of what has to occur.
+func literals(typ pattern.Type, text string) []branch {
 	switch typ {
 	case pattern.Exact, pattern.Substring:
-		return []string{canonical(text)}
+		return []branch{{canonical(text)}}
 	case pattern.Wildcard:
 		return wildcardLiterals(text)
 	case pattern.Regex:
@@ -24,12 +30,13 @@ func literals(typ pattern.Type, text string) []string {
 	return nil
 }
 
-// wildcardLiterals returns the longest run of characters of a pattern that stand for themselves.
-func wildcardLiterals(text string) []string {
-	best, run := "", ""
+// wildcardLiterals returns the runs of characters of a pattern that stand for themselves.
+func wildcardLiterals(text string) []branch {
+	var all branch
+	run := ""
 	end := func() {
-		if len(run) > len(best) {
-			best = run
+		if run != "" {
+			all = append(all, canonical(run))
 		}
 		run = ""
 	}
@@ -49,10 +56,10 @@ func wildcardLiterals(text string) []string {
 			run += string(c)
 		}
 	}
-	if end(); best == "" {
+	if end(); all == nil {
 		return nil
 	}
-	return []string{canonical(best)}
+	return []branch{all}
 }
 
 // setEnd returns where the ] of a set is whose inside begins at i.
@@ -72,11 +79,11 @@ func setEnd(runes []rune, i int) int {
 	return i
 }
 
-// regexLiterals returns texts of which one is required by an expression; nil: none is known.
-func regexLiterals(re *syntax.Regexp) []string {
+// regexLiterals returns the branches of an expression.
+func regexLiterals(re *syntax.Regexp) []branch {
 	switch re.Op {
 	case syntax.OpLiteral:
-		return []string{canonical(string(re.Rune))}
+		return []branch{{canonical(string(re.Rune))}}
 	case syntax.OpCapture, syntax.OpPlus:
 		return regexLiterals(re.Sub[0])
 	case syntax.OpRepeat:
@@ -86,7 +93,7 @@ func regexLiterals(re *syntax.Regexp) []string {
 	case syntax.OpConcat:
 		return concatLiterals(re.Sub)
 	case syntax.OpAlternate:
-		var all []string
+		var all []branch
 		for _, sub := range re.Sub {
 			l := regexLiterals(sub)
 			if l == nil || len(all)+len(l) > maxBranches {
@@ -99,22 +106,46 @@ func regexLiterals(re *syntax.Regexp) []string {
 	return nil
 }
 
-// concatLiterals returns the best of what the parts of an expression require: the one whose shortest text is longest.
-func concatLiterals(parts []*syntax.Regexp) (best []string) {
+// concatLiterals puts what all parts of an expression require into each branch of the part with the fewest.
+func concatLiterals(parts []*syntax.Regexp) []branch {
+	var always branch
+	var ways []branch
 	for _, sub := range parts {
-		if l := regexLiterals(sub); shortest(l) > shortest(best) {
-			best = l
+		switch l := regexLiterals(sub); {
+		case len(l) == 1:
+			always = append(always, l[0]...)
+		case len(l) > 1 && (ways == nil || len(l) < len(ways)):
+			ways = l
 		}
 	}
-	return best
+	if ways == nil {
+		if always == nil {
+			return nil
+		}
+		return []branch{always}
+	}
+	all := make([]branch, len(ways))
+	for i, w := range ways {
+		all[i] = slices.Concat(w, always)
+	}
+	return all
 }
 
-func shortest(texts []string) int {
-	n := 0
-	for i, t := range texts {
-		if i == 0 || len(t) < n {
-			n = len(t)
+// possible reports whether a canonical text has all that one of the branches requires.
+func possible(branches []branch, text []byte) bool {
+	for _, b := range branches {
+		if b.in(text) {
+			return true
 		}
 	}
-	return n
+	return branches == nil
+}
+
+func (b branch) in(text []byte) bool {
+	for _, l := range b {
+		if !bytes.Contains(text, []byte(l)) {
+			return false
+		}
+	}
+	return true
 }

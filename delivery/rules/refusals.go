@@ -3,11 +3,13 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // refusals are the forced errors, in the order of their ids.
@@ -117,11 +119,12 @@ func (s *Set) Refused(sel *delivery.Selection, _ time.Time) (delivery.Refusal, b
 	if x.index == nil {
 		return delivery.Refusal{}, false
 	}
-	var a asked
-	a.selection(s, sel)
+	var sources [1]netip.Addr
+	var pools [2]string
+	q, domain := s.ask(sel, sources[:0], pools[:0]), addr.Fold(sel.Domain)
 	var room [64]int32
-	for _, i := range x.index.candidates(room[:0], &a.query, "", "") {
-		if r := &x.rules[i]; r.selects(&a.query) {
+	for _, i := range x.index.candidates(room[:0], &q, domain, "", "") {
+		if r := &x.rules[i]; r.selects(&q, domain) {
 			return r.why, true
 		}
 	}
@@ -213,11 +216,12 @@ func (s *Set) Paused(sel *delivery.Selection, now time.Time) (delivery.Pause, bo
 	if x.index == nil {
 		return delivery.Pause{}, false
 	}
-	var a asked
-	a.selection(s, sel)
+	var sources [1]netip.Addr
+	var pools [2]string
+	q, domain := s.ask(sel, sources[:0], pools[:0]), addr.Fold(sel.Domain)
 	var room [64]int32
-	for _, i := range x.index.candidates(room[:0], &a.query, "", "") {
-		if p := &x.rules[i]; p.lasts(now) && p.selects(&a.query) {
+	for _, i := range x.index.candidates(room[:0], &q, domain, "", "") {
+		if p := &x.rules[i]; p.lasts(now) && p.selects(&q, domain) {
 			return p.told, true
 		}
 	}

@@ -3,11 +3,13 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/pattern"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -26,7 +28,7 @@ type response struct {
 	name    string // as it is told
 	final   bool
 	text    *pattern.Pattern
-	written string // the pattern as it was written
+	texts   []branch // what has to occur; nil: not known
 	actions []action
 }
 
@@ -51,7 +53,7 @@ func (c *compiler) responses() {
 	filings := make([]filing, len(x.rules))
 	for i := range x.rules {
 		r := &x.rules[i]
-		filings[i] = filing{selector: &r.selector, literals: literals(r.text.Type(), r.written)}
+		filings[i] = filing{selector: &r.selector, literals: r.texts}
 	}
 	if len(filings) > 0 {
 		x.index = newIndex(filings)
@@ -69,7 +71,7 @@ func compileResponse(r *ResponsePattern, pools *pools) (compiled response, err e
 		return compiled, at("type", err)
 	}
 	compiled.text, err = pattern.Compile(typ, r.Pattern, true)
-	compiled.written = r.Pattern
+	compiled.texts = literals(typ, r.Pattern)
 	compiled.name, compiled.final = ruleName("response pattern", r.ID, r.Name), r.Final
 	return compiled, at("pattern", err)
 }
@@ -93,8 +95,10 @@ func (r *reply) coded() (rest string, ok bool) {
 	if len(r.text) < 3 || r.code < 100 || r.code > 999 {
 		return "", false
 	}
-	if n, err := strconv.Atoi(r.text[:3]); err != nil || n != r.code {
-		return "", false
+	for i, c := range [3]int{r.code / 100, r.code / 10 % 10, r.code % 10} {
+		if r.text[i] != byte('0'+c) {
+			return "", false
+		}
 	}
 	rest = r.text[3:]
 	return strings.TrimLeft(rest, " -"), rest == "" || rest[0] == ' ' || rest[0] == '-'
@@ -133,16 +137,15 @@ func (s *Set) Respond(sel *delivery.Selection, m *queue.Message, result *queue.R
 		return d
 	}
 	said := newReply(result.Code, text)
-	var a asked
-	a.selection(s, sel)
+	var sources [1]netip.Addr
+	var pools [2]string
+	q, domain := s.ask(sel, sources[:0], pools[:0]), addr.Fold(sel.Domain)
 	var letters [1024]byte
-	if x.index.texts.any {
-		a.text = said.canonical(letters[:0])
-	}
+	q.text = said.canonical(letters[:0])
 	var room [64]int32
-	for _, i := range x.index.candidates(room[:0], &a.query, "", "") {
+	for _, i := range x.index.candidates(room[:0], &q, domain, "", "") {
 		r := &x.rules[i]
-		if !r.selects(&a.query) || !said.matches(r.text) {
+		if !r.selects(&q, domain) || !possible(r.texts, q.text) || !said.matches(r.text) {
 			continue
 		}
 		s.respond(r, m, result, &d)

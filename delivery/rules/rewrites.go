@@ -114,46 +114,38 @@ func (c *compiler) rewrite(r *RewriteRule) (compiled rewrite, ok bool) {
 	return compiled, ok && len(bad) == 0
 }
 
-// selected is what rules select a message by, in memory of the caller's.
-type selected struct {
-	query
-	addresses           [8]netip.Addr
-	names               [8]string
-	envelope, recipient string
+// whence is where a message may leave from, in memory of the caller's.
+type whence struct {
+	sources []netip.Addr
+	pools   []string
 }
 
-// of reads a message.
-func (q *selected) of(s *Set, m *queue.Message) {
-	q.domain, q.tags = addr.Domain(m.Recipient), m.Tags
-	if s.rewrites.byWhom {
-		q.envelope, q.recipient = addr.FoldAddress(m.Envelope), addr.FoldAddress(m.Recipient)
-	}
-	if !s.rewrites.bySource {
-		return
-	}
-	q.sources, q.pools = q.addresses[:0], q.names[:0]
+// whence appends where a message may leave from.
+func (s *Set) whence(w whence, m *queue.Message) whence {
 	switch {
 	case m.IPs != nil:
 		for _, text := range m.IPs {
 			if ip := addrOf(text); ip.IsValid() {
-				q.source(s, ip)
+				w = s.from(w, ip)
 			}
 		}
 	case m.Pool != "":
 		pool := strings.ToLower(m.Pool)
-		q.pools, q.sources = append(q.pools, pool), s.pools.addresses[pool]
+		w.pools, w.sources = append(w.pools, pool), append(w.sources, s.pools.addresses[pool]...)
 	default:
 		for _, ip := range s.defaults {
-			q.source(s, ip)
+			w = s.from(w, ip)
 		}
 	}
+	return w
 }
 
-func (q *selected) source(s *Set, ip netip.Addr) {
-	q.sources = append(q.sources, ip)
-	if pool := s.pools.of(ip); pool != "" && !slices.Contains(q.pools, pool) {
-		q.pools = append(q.pools, pool)
+func (s *Set) from(w whence, ip netip.Addr) whence {
+	w.sources = append(w.sources, ip)
+	if pool := s.pools.of(ip); pool != "" && !slices.Contains(w.pools, pool) {
+		w.pools = append(w.pools, pool)
 	}
+	return w
 }
 
 // Rewrite implements delivery.Steering. Rules are looked at once each, in their order, by what those before them made of the
@@ -164,16 +156,25 @@ func (s *Set) Rewrite(m *queue.Message, now time.Time) delivery.Decision {
 	if x.index == nil {
 		return d
 	}
-	var q selected
 	v := view{m: m}
 	var room [64]int32
+	var addresses [8]netip.Addr
+	var names [8]string
 	last, again := int32(-1), true
 	for again {
 		again = false
-		q.of(s, m)
-		for _, i := range x.index.candidates(room[:0], &q.query, q.envelope, q.recipient) {
+		q, domain := query{tags: m.Tags}, addr.Domain(m.Recipient)
+		if x.bySource {
+			w := s.whence(whence{addresses[:0], names[:0]}, m)
+			q.sources, q.pools = w.sources, w.pools
+		}
+		var envelope, recipient string
+		if x.byWhom {
+			envelope, recipient = addr.FoldAddress(m.Envelope), addr.FoldAddress(m.Recipient)
+		}
+		for _, i := range x.index.candidates(room[:0], &q, domain, envelope, recipient) {
 			r := &x.rules[i]
-			if i <= last || !r.active(now) || !r.selects(&q.query) || !r.holds(&v) {
+			if i <= last || !r.active(now) || !r.selects(&q, domain) || !r.holds(&v) {
 				continue
 			}
 			last = i

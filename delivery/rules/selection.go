@@ -23,9 +23,9 @@ type selector struct {
 // columns are a selection as it is written.
 type columns struct{ localIP, pool, domain, ip, tag string }
 
-// query is what selectors are matched with.
+// query is what selectors are matched with, beside a domain. The domain stays outside: patterns may keep it for a while, and
+// all that a query refers to would have to be allocated with it.
 type query struct {
-	domain  string       // folded
 	sources []netip.Addr // any of them may match
 	pools   []string     // in lower case; any of them may match
 	tags    []string
@@ -33,14 +33,14 @@ type query struct {
 	text    []byte // canonical reply, see canonical; for keys only
 }
 
-// selects reports whether a selector matches.
-func (s *selector) selects(q *query) bool {
-	return (s.domain == "" || s.domain == q.domain) &&
+// selects reports whether a selector matches. domain is folded.
+func (s *selector) selects(q *query, domain string) bool {
+	return (s.domain == "" || s.domain == domain) &&
 		(s.tag == "" || slices.Contains(q.tags, s.tag)) &&
 		(!s.source.IsValid() || slices.Contains(q.sources, s.source)) &&
 		(s.pool == "" || slices.Contains(q.pools, s.pool)) &&
 		(!s.target.IsValid() || s.target == q.target) &&
-		(s.glob == nil || q.domain != "" && s.glob.Match(q.domain))
+		(s.glob == nil || domain != "" && s.glob.Match(domain))
 }
 
 // selection identifies what a selector matches.

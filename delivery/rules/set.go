@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/delivery"
-	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // Set is a compiled [Config]. It never changes and may be used concurrently.
@@ -116,27 +115,22 @@ func (s *Set) PoolOf(source netip.Addr) string { return s.pools.of(clean(source)
 // Counters returns what the set counts with.
 func (s *Set) Counters() *Counters { return s.counters }
 
-// asked makes a query of a selection, in memory of the caller's.
-type asked struct {
-	query
-	source [1]netip.Addr
-	names  [2]string
-}
-
-func (a *asked) selection(s *Set, sel *delivery.Selection) {
-	a.domain, a.tags = addr.Fold(sel.Domain), sel.Tags
+// ask makes a query of a selection, in memory of the caller's, so that nothing is allocated.
+func (s *Set) ask(sel *delivery.Selection, sources []netip.Addr, pools []string) query {
+	q := query{tags: sel.Tags}
 	if sel.Target.IsValid() {
-		a.target = clean(sel.Target)
+		q.target = clean(sel.Target)
 	}
-	a.pools = a.names[:0]
 	if sel.Source.IsValid() {
-		a.source[0] = clean(sel.Source)
-		a.sources = a.source[:]
-		if pool := s.pools.of(a.source[0]); pool != "" {
-			a.pools = append(a.pools, pool)
+		source := clean(sel.Source)
+		sources = append(sources, source)
+		if pool := s.pools.of(source); pool != "" {
+			pools = append(pools, pool)
 		}
 	}
 	if sel.Pool != "" {
-		a.pools = append(a.pools, strings.ToLower(sel.Pool))
+		pools = append(pools, strings.ToLower(sel.Pool))
 	}
+	q.sources, q.pools = sources, pools
+	return q
 }
