@@ -37,6 +37,9 @@ func main() {
 
 // run is main with its surroundings as parameters; it returns the exit code.
 func run(args, environ []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "ctl" {
+		return control(args[1:], environ, os.Stdin, stdout, stderr)
+	}
 	if len(args) > 0 && args[0] == "learn" {
 		return learn(args[1:], environ, os.Stdin, stdout, stderr)
 	}

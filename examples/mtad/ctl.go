@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/console/ctl"
+)
+
+// control is mtad ctl; args are those behind it.
+func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	load := func(file string) (*config.Config, error) {
+		var named []string
+		if file != "" {
+			named = []string{"--config-file", file}
+		}
+		cfg, _, err := config.Load(sources(named, environ))
+		return cfg, err
+	}
+	c := &ctl.Command{
+		Name: "mtad ctl",
+		Server: func(file string) (ctl.Server, error) {
+			cfg, err := load(file)
+			if err != nil {
+				return ctl.Server{}, err
+			}
+			return consoleServer(cfg)
+		},
+		OpenSettings: func(ctx context.Context, file string) (*settings.DB, error) {
+			cfg, err := load(file)
+			if err != nil {
+				return nil, misconfigured{err}
+			}
+			return databaseOpener(cfg, settings.Options{SkipValidation: !cfg.DatabaseValidate})(ctx)
+		},
+		Misconfigured: func(err error) bool { return exitCode(misconfiguredIf(err)) == exitConfig },
+		Stdin:         stdin, Stdout: stdout, Stderr: stderr, Environ: environ,
+	}
+	return c.Run(ctx, args)
+}
+
+// consoleServer is where the REST API is, seen from this machine.
+func consoleServer(cfg *config.Config) (ctl.Server, error) {
+	host := "127.0.0.1"
+	if len(cfg.WWWIP) > 0 && !cfg.WWWIP[0].IsUnspecified() {
+		host = cfg.WWWIP[0].String()
+	} else if len(cfg.WWWIP) > 0 && cfg.WWWIP[0] == netip.IPv6Unspecified() {
+		host = "::1"
+	}
+	switch {
+	case cfg.WWWSecurePort != 0:
+		return ctl.Server{URL: "https://" + net.JoinHostPort(host, strconv.Itoa(cfg.WWWSecurePort)), Certificate: cfg.WWWCertificate}, nil
+	case cfg.WWWPort != 0:
+		return ctl.Server{URL: "http://" + net.JoinHostPort(host, strconv.Itoa(cfg.WWWPort))}, nil
+	}
+	return ctl.Server{}, fmt.Errorf("the configuration opens no port for the console (www-port, www-secure-port)")
+}
