@@ -3,6 +3,9 @@ package spamd_test
 import (
 	"bytes"
 	"context"
+	"io"
+	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,4 +83,29 @@ func TestSpamd(t *testing.T) {
 	t.Run("examiner", func(t *testing.T) {
 		checkstest.Run(t, func(*testing.T) checks.Checker { return checker })
 	})
+}
+
+// SpamAssassin takes the first Received field for that of its own server: it must be ours, not that of the server before.
+func TestTheTraceGoesFirst(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	heard := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		all, _ := io.ReadAll(c)
+		_, _ = c.Write([]byte("SPAMD/1.1 0 EX_OK\r\nSpam: False ; 1.0 / 5.0\r\n\r\n"))
+		heard <- string(all)
+	}()
+	c := &spamd.Checker{Service: checks.Service{Address: l.Addr().String()}}
+	mail := "Received: from old\r\nA: b\r\n\r\n" + strings.Repeat("text\r\n", 30<<10)
+	trace := "Received: from client\r\n"
+	results, err := c.Check(t.Context(), &checks.Mail{Trace: []byte(trace), Body: strings.NewReader(mail)})
+	require.NoError(t, err)
+	require.Equal(t, checks.Pass, results[0].Verdict)
+	require.Equal(t, "SYMBOLS SPAMC/1.5\r\nContent-length: "+strconv.Itoa(len(trace+mail))+"\r\n\r\n"+trace+mail, <-heard)
 }
