@@ -5,14 +5,16 @@
 // # The way of a message
 //
 //  1. handle gets it from the queue, in the queue's own goroutine, and never blocks. admit finishes at once what may not
-//     or cannot be sent: it is expired, its attempts are used up, its addresses are impossible, it has no mail.
+//     or cannot be sent: it is expired, its attempts are used up, its addresses are impossible, it has no mail. steer asks
+//     the operator's rules, see below; they change it, end it, hold it, or choose where it leaves from (plan).
 //  2. route asks the router for what it knows without asking anybody. What it does not know is looked up, by
 //     routing.lookUp, while the message waits.
-//  3. place chooses the source address (source) and puts the message into the ready list of its path (path.add).
+//  3. place chooses the source address, unless plan did already, and puts the message into the ready list of its path
+//     (path.add).
 //  4. path.advance wakes an idle connection, or opens one: connection.run makes it (round.hosts, round.try), and
 //     connection.serve takes one message after the other from the ready list (path.take) and sends it (deliver). The
 //     throttle is asked for each. With a mail, the connection may send the first commands of the next one (ahead).
-//  5. attempted judges the outcome, and delivered, fail or retry makes the successors of the message: its results for
+//  5. attempted judges the outcome, asks the rules for replies (respond, judge), and delivered, fail or retry makes the successors of the message: its results for
 //     the queues that want them, and another attempt.
 //  6. settler replaces the message by its successors, in one step of the queue, never in the goroutine of a connection.
 //
@@ -21,6 +23,34 @@
 // A path leads from one local address to one site; all domains whose mail goes to the same hosts are one site. Messages
 // that need more protection than others, or another login, have a path of their own. A path has a ready list, up to a
 // limit, and the connections that work on it. It is forgotten after a minute with nothing to do.
+//
+// # Steering
+//
+// A [Steering] is what an operator decided: who gets no mail, what is rewritten, refused, paused or redirected, and what
+// becomes of replies. [Engine.Steering] is asked for the one in force for each message; one that never changes is made of
+// each state of the settings, and [Engine.Steered] says that there is another one.
+//
+// Of the addresses that a message may leave from, each is redirected first; one that is refused or paused then is left
+// out. When none is left, the message is parked if one of them is paused, and fails otherwise. All of that comes before the
+// DNS is asked. Rules about the address of the remote are applied when a connection to it is to be made, and before
+// each mail over one: where it is paused, other addresses are tried, and when all are, what waits is parked.
+//
+// Each job knows which steering it was planned by. Who takes it from a list, or puts it there, finds that another one is in
+// force and asks again (replan): so nothing begins that was decided against, however much waits. All that waits is gone
+// through in pieces meanwhile (reexamine). What was begun ahead of its turn is given up with its connection; what is on
+// the wire is finished. A message is rewritten once each time it is read, whatever rules come while it is in memory.
+//
+// pausing remembers what is parked under which key because of which pause, and fetches it when that is over.
+//
+// A rule for replies can have a message fail, or wait for exactly as long as it says; say that a reply is final or not,
+// that it concerns the message alone or puts the whole path off-line, that it is greylisting, or that another address of
+// the site is to be tried before the attempt counts (fallBack: over a path of its own that leaves out the ones before).
+// After a success it can only change what is reported, never have the mail sent again.
+//
+// # Why
+//
+// [Engine.Why] tells of one message where it waits and why, in plain values and in a sentence; [Engine.Paths] and
+// [Engine.Held] tell of all that waits in memory, and of all that pauses hold.
 //
 // # Growth
 //

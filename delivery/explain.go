@@ -17,7 +17,7 @@ type PathState struct {
 	Security queue.Security
 
 	Ready    int // messages in memory
-	Parked   int // domains of which messages are parked
+	Parked   int // domains of which messages are parked; what pauses hold is told by Engine.Held
 	Open     int // established connections
 	Starting int // connections being made
 	Idle     int // established connections without work

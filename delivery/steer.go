@@ -176,7 +176,7 @@ func (c *choice) consider(source netip.Addr) {
 	}
 	to := source
 	if source.IsValid() {
-		if other, ok := c.s.Redirect(source, c.j.domain, c.now); ok {
+		if other, ok := redirect(c.s, source, c.j.domain, c.now); ok {
 			to = other.Unmap()
 			if familyOf(to)&c.j.unfit != 0 || !c.e.isLocal(to) {
 				c.absent = true
@@ -197,6 +197,15 @@ func (c *choice) consider(source netip.Addr) {
 	case c.against.goes():
 		c.against = v
 	}
+}
+
+// redirect returns where mail leaves from instead of source. It counts nothing where that can be.
+func redirect(s Steering, source netip.Addr, domain string, now time.Time) (netip.Addr, bool) {
+	if f, ok := s.(Foreteller); ok {
+		to, rules := f.Redirects(source, domain, now)
+		return to, len(rules) > 0
+	}
+	return s.Redirect(source, domain, now)
 }
 
 // sooner reports whether the time a comes before b, where zero means never.
@@ -226,6 +235,11 @@ func (c *choice) made() verdict {
 func (e *Engine) tellRedirect(j *job) {
 	if j.redirected.IsValid() && !j.told {
 		j.told = true
+		if s := e.steering(); s != nil {
+			if _, ok := s.(Foreteller); ok {
+				s.Redirect(j.redirected, j.domain, time.Now()) // counts
+			}
+		}
 		e.observe(monitor.Event{Kind: monitor.Reassigned, MTA: j.redirected, Domain: j.domain, Tags: j.m.Tags})
 	}
 }

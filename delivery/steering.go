@@ -33,6 +33,12 @@ type Steering interface {
 	Respond(s *Selection, m *queue.Message, result *queue.Result, text string) Decision
 }
 
+// Foreteller is the add-on of a Steering whose Redirect counts what it redirects. Redirects answers the same, with the rules
+// that lead there, and counts nothing; the engine then asks Redirect once for each message that takes another way.
+type Foreteller interface {
+	Redirects(source netip.Addr, domain string, now time.Time) (to netip.Addr, rules []int64)
+}
+
 // Selection is what rules select messages by.
 type Selection struct {
 	Source netip.Addr // local or external address the mail leaves from; zero: not known, or the system chooses
