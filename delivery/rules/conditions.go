@@ -104,8 +104,8 @@ func (c *condition) setPath(pointer string) (err error) {
 	if c.known != nil && c.known.mail && (len(c.path) == 1 || c.path[0] != "mime") {
 		return wrong("property", " %q: expected a property, or a header field: the text of the mail is not looked at", pointer)
 	}
-	if c.path[0] == markDelays {
-		c.known = nil // it is kept as those are that nobody knows
+	if c.path[0] == markDelays || c.path[0] == "delayed-by" {
+		c.known = nil // they are kept as those are that nobody knows
 	}
 	return nil
 }

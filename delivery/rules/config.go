@@ -46,7 +46,8 @@ type PoolIP struct {
 	IP   string
 }
 
-// ForcedError is mail that fails without being tried (table errors). Of several that match, the one with the lowest id counts.
+// ForcedError is mail that fails without being tried, whatever its code (table errors). Of several that match, the one with the
+// lowest id counts.
 type ForcedError struct {
 	ID          int64
 	LocalIP     string

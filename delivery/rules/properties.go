@@ -79,7 +79,7 @@ func fixedProperty(name string) (property, bool) {
 		return property{assign: func(dst, src *queue.Message) { dst.Compose = src.Compose }, fixed: mailItself, mail: true}, true
 	case "mime-encoding":
 		return property{assign: func(*queue.Message, *queue.Message) {}, fixed: mailItself, mail: true}, true
-	case markDelays:
+	case markDelays, "delayed-by":
 		return property{assign: func(*queue.Message, *queue.Message) {}, fixed: "it tells which rules have delayed the message"}, true
 	}
 	return property{}, false
