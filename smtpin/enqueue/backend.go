@@ -57,7 +57,7 @@ type Backend struct {
 
 	// Monitor is told of each message that was stored. Nil: nobody is.
 	Monitor monitor.Monitor
-	// Log gets the reasons when mail could not be stored, which the client is not told. Nil: slog.Default.
+	// Log gets the reasons when mail could not be stored, which the client is not told, once for an outage. Nil: slog.Default.
 	Log *slog.Logger
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
@@ -65,6 +65,7 @@ type Backend struct {
 	start   sync.Once
 	ids     *idMaker
 	scratch scratch
+	trouble trouble
 }
 
 var _ smtpin.Backend = (*Backend)(nil)

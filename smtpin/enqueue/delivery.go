@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -70,7 +69,11 @@ func (d *delivery) publish(ctx context.Context) error {
 	if len(d.items) == 0 {
 		return nil
 	}
-	return d.backend.Queue.Publish(context.WithoutCancel(ctx), d.items...)
+	err := d.backend.Queue.Publish(context.WithoutCancel(ctx), d.items...)
+	if err == nil {
+		d.backend.trouble.over(d.backend.log())
+	}
+	return err
 }
 
 // makeIDs makes the id of each recipient's message.
@@ -242,13 +245,13 @@ func (d *delivery) dsn(r *recipient) *queue.DSN {
 	return &kept
 }
 
-// explain makes a reply of an error of the queue or the spool, and logs the cause. What is a reply stays as it is.
+// explain makes a reply of an error of the queue or the spool, and logs the cause, once for an outage. What is a reply
+// stays as it is.
 func (d *delivery) explain(err error) error {
 	if _, ok := errors.AsType[*smtp.SMTPError](err); ok {
 		return err
 	}
-	d.backend.log().Error("received mail could not be stored",
-		slog.String("id", d.ids[0]), slog.Int("recipients", len(d.rcpts)), slog.Any("error", err))
+	d.backend.trouble.found(d.backend.log(), err, "id", d.ids[0], "recipients", len(d.rcpts))
 	return queueReply(err)
 }
 
