@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sluicemail/sluice/console/admin"
 )
@@ -173,7 +175,10 @@ func endOf(t, now time.Time) string {
 	return ", for " + duration(t.Sub(now)) + " more"
 }
 
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func capital(s string) string {
+	first, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[n:]
+}
 
 func orElse(s, otherwise string) string {
 	if s == "" {

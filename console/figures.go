@@ -97,8 +97,8 @@ func (c *Console) gauges(f filter, s *monitor.Snapshot) []gauge {
 		{"idle", s.Now.Idle, 0, "Connections"},
 		{"incoming", s.Now.Clients, int64(slots.IncomingLimit), "Connections"},
 		{"in memory", s.Now.InMemory, 0, "Messages"},
-		{"parked in the last minute", s.Sum.Parked, 0, "Messages"},
-		{"received in the last minute", s.Sum.Received, 0, "Messages"},
+		{"set aside, 60 s", s.Sum.Parked, 0, "Messages"},
+		{"received, 60 s", s.Sum.Received, 0, "Messages"},
 	}
 	if f.any() {
 		return all

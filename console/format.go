@@ -16,7 +16,7 @@ import (
 // functions are what templates may call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"num": thousands[int], "num64": thousands[int64], "size": size, "when": when, "clock": clock, "middle": middle,
+		"num": thousands[int], "num64": thousands[int64], "size": size, "when": when, "next": next, "clock": clock, "middle": middle,
 		"segment": url.PathEscape, "plural": plural, "span": duration, "chart": newChart, "dict": dict, "ago": func(t time.Time) string { return ago(time.Since(t)) },
 	}
 }
@@ -35,6 +35,17 @@ func when(t time.Time) template.HTML {
 		return "–"
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), clock(t), clock(t)))
+}
+
+// next is when for the time of the next attempt: what is past, or very near, is "now".
+func next(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
+	if time.Until(t) < time.Second {
+		return "now"
+	}
+	return when(t)
 }
 
 // duration is a span in words of at most two units.

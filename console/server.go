@@ -138,9 +138,6 @@ func (s *Server) Serve() error {
 
 // Shutdown accepts nobody any more, ends live data, and waits for the requests under way.
 func (s *Server) Shutdown(ctx context.Context) error {
-	for _, l := range s.listeners {
-		l.Close() // also those that were never served
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -149,6 +146,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}()
 	err := errors.Join(s.plain.Shutdown(ctx), s.secure.Shutdown(ctx))
+	s.closeListeners()
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -159,10 +157,16 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close ends everything at once.
 func (s *Server) Close() error {
+	err := errors.Join(s.plain.Close(), s.secure.Close())
+	s.closeListeners()
+	return err
+}
+
+// closeListeners closes those that were never served; the others are closed already.
+func (s *Server) closeListeners() {
 	for _, l := range s.listeners {
 		l.Close()
 	}
-	return errors.Join(s.plain.Close(), s.secure.Close())
 }
 
 // redirect sends a browser to the same page over TLS.

@@ -66,7 +66,7 @@ type column struct {
 
 func columns() []column {
 	return []column{
-		{"queue", "In memory", "messages taken from the outbox now", func(r *monitor.Row) int64 { return r.Now.InMemory }},
+		{"queue", "Queue", "messages taken from the outbox now", func(r *monitor.Row) int64 { return r.Now.InMemory }},
 		{"processed", "Processed", "messages read from the outbox in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Processed }},
 		{"attempts", "Attempts", "attempts over the wire in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Attempts }},
 		{"delivered", "Delivered", "messages accepted by the remote in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Delivered }},
@@ -74,7 +74,7 @@ func columns() []column {
 		{"errors", "Errors", "messages that failed for good in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Errors }},
 		{"not-tried", "Not tried", "messages finished without an attempt in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.NotTried }},
 		{"connections", "Connections", "outgoing connections, at work and idle, now", func(r *monitor.Row) int64 { return r.Now.Active + r.Now.Idle }},
-		{"connecting", "Connecting", "outgoing connections being made now", func(r *monitor.Row) int64 { return r.Now.Starting }},
+		{"connecting", "Starting", "outgoing connections being made now", func(r *monitor.Row) int64 { return r.Now.Starting }},
 	}
 }
 

@@ -91,7 +91,7 @@ function line(row, place) {
     const link = document.createElement("a");
     link.href = `/${of}/${encodeURIComponent(row.name)}`;
     link.title = row.name;
-    link.textContent = middle(row.name, 40);
+    link.textContent = middle(row.name, 34);
     th.append(link);
   }
   if (row.label) {

@@ -16,6 +16,12 @@ function cell(tag, text, kind) {
   return made;
 }
 
+// next is the time of the next attempt: what is past, or very near, is "now".
+function next(time) {
+  if (!time) return "–";
+  return new Date(time) - Date.now() < 1000 ? "now" : element(time);
+}
+
 function row(trouble) {
   const tr = document.createElement("tr");
   const link = document.createElement("a");
@@ -26,7 +32,7 @@ function row(trouble) {
   name.scope = "row";
   const why = cell("td", cell("span", trouble.kind, "kind k-" + trouble.kind));
   why.append(" " + trouble.why);
-  tr.append(name, why, cell("td", number.format(trouble.waiting) + (trouble.parked ? "+" : ""), "n"), cell("td", trouble.next ? element(trouble.next) : "–", "n"));
+  tr.append(name, why, cell("td", number.format(trouble.waiting) + (trouble.parked ? "+" : ""), "n"), cell("td", next(trouble.next), "n"));
   return tr;
 }
 
