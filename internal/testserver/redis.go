@@ -21,7 +21,9 @@ type RedisServer struct {
 }
 
 // URL returns the address of a database, with the password.
-func (s *RedisServer) URL(db int) string { return fmt.Sprintf("redis://:%s@%s/%d", RedisPassword, s.Address, db) }
+func (s *RedisServer) URL(db int) string {
+	return fmt.Sprintf("redis://:%s@%s/%d", RedisPassword, s.Address, db)
+}
 
 // Redis starts Redis, in memory only.
 func Redis(t testing.TB) *RedisServer {

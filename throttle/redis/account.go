@@ -45,7 +45,9 @@ func (a *account) lane(letter byte, limit, now int64) *lane {
 	}
 	for _, l := range a.lanes {
 		if l.key == key {
-			l.limit = limit
+			if l.limit != limit {
+				l.limit, l.later = limit, 0
+			}
 			return l
 		}
 	}

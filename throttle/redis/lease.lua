@@ -129,7 +129,7 @@ local function sizes(key, op)
   return granted, math.ceil(math.max(hint, settles)), math.ceil(tat), at
 end
 
--- slots leases simultaneous connections: need are in use, want more are asked for. The third result is 1 when another
+-- slots leases simultaneous connections: need are in use, want more are asked for. The fourth result is 1 when another
 -- instance goes short and this one has more than its share.
 local function slots(key, op)
   local others, wanting, parties = 0, 0, 1
@@ -159,7 +159,7 @@ local function slots(key, op)
   end
   local press = 0
   if wanting > 0 and granted > fair then press = 1 end
-  return granted, 0, press, 0
+  return granted, 0, 0, press
 end
 
 local kinds = {c = count, b = sizes, s = slots}

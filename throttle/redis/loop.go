@@ -22,7 +22,7 @@ type loop struct {
 	store store
 
 	mu    sync.Mutex
-	lanes laneHeap    // guarded by mu
+	lanes laneHeap      // guarded by mu
 	awake chan struct{} // something is due before it was
 
 	epoch   int64  // of the store; zero: none is known

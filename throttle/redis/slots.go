@@ -36,6 +36,7 @@ func (l *lane) slotLacks(t *Throttler, share float64, now int64, path throttle.P
 func (l *lane) closed(t *Throttler, now int64) (tell refused) {
 	l.freed, l.want = now, 0
 	if l.pressed && t.share() == 0 {
+		l.held = min(l.held, l.account.used)
 		t.loop.schedule(l, now)
 		return refused{}
 	}
