@@ -231,7 +231,7 @@ func (b *book) refused(err error) error {
 	}
 	switch {
 	case reply.Code == amqp.NotFound && b.q.opts.NoDeclare:
-		return fmt.Errorf("rabbitmq: there is no queue %q (%s), and rabbitmq-declare is false: %w: %w", b.name, reply.Reason, queue.ErrUnavailable, queue.ErrRefused)
+		return absent(b.name)
 	case reply.Code == amqp.AccessRefused:
 		return fmt.Errorf("rabbitmq: the broker does not let this user read queue %q (%s): %w: %w", b.name, reply.Reason, queue.ErrUnavailable, queue.ErrRefused)
 	}

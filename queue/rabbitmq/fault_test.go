@@ -162,6 +162,8 @@ func TestDeclaredDifferently(t *testing.T) {
 	as := open(t, Options{Addresses: []string{address}, NoDeclare: true})
 	rabbittest.Publish(t, as, "outbox", rabbittest.Mails("m", 1)...)
 	require.NoError(t, rabbittest.Consume(t, as, "outbox", 0).Next().Settle(t.Context()))
+	require.NoError(t, as.Declare(t.Context(), "outbox"))
+	require.ErrorContains(t, as.Declare(t.Context(), "outbox", "nowhere"), `there is no queue "nowhere"`)
 	err = as.Publish(t.Context(), rabbittest.Items("nowhere", rabbittest.Mails("m", 1))...)
 	require.ErrorIs(t, err, queue.ErrUnavailable)
 	require.ErrorContains(t, err, `there is no queue "nowhere"`)

@@ -177,7 +177,7 @@ func (q *Queue) bounded(ctx context.Context) (context.Context, context.CancelFun
 }
 
 // Declare sees to it that these queues are there, and says what is wrong with them: a start can fail early. With
-// NoDeclare it does nothing.
+// NoDeclare it only looks whether they are, unless what is published goes through an Exchange of others.
 func (q *Queue) Declare(ctx context.Context, names ...string) error {
 	ctx, cancel := q.bounded(ctx)
 	defer cancel()
@@ -185,7 +185,11 @@ func (q *Queue) Declare(ctx context.Context, names ...string) error {
 		if name == "" {
 			continue
 		}
-		if err := q.topology.queue(ctx, name); err != nil {
+		see := q.topology.queue
+		if q.opts.NoDeclare {
+			see = q.topology.exists
+		}
+		if err := see(ctx, name); err != nil {
 			return q.closed(err)
 		}
 	}

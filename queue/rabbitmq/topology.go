@@ -199,6 +199,28 @@ func (t *topology) target(ctx context.Context, name string) error {
 	return nil
 }
 
+// exists says whether a queue is there that need not be declared.
+func (t *topology) exists(ctx context.Context, name string) error {
+	if t.opts.Exchange != "" {
+		return nil
+	}
+	err := t.do(ctx, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		return err
+	})
+	if c := code(err); c == amqp.NotFound {
+		return absent(name)
+	} else if err != nil && c != amqp.ResourceLocked {
+		return declaring(name, err)
+	}
+	return nil
+}
+
+// absent says that there is no queue that should be there already.
+func absent(name string) error {
+	return fmt.Errorf("rabbitmq: there is no queue %q, and rabbitmq-declare is false: %w: %w", name, queue.ErrUnavailable, queue.ErrRefused)
+}
+
 // args are the arguments of a queue of mail.
 func (t *topology) args(conn *amqp.Connection) amqp.Table {
 	args := amqp.Table{}
