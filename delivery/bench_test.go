@@ -85,6 +85,22 @@ func BenchmarkEngine(b *testing.B) {
 	}
 }
 
+// BenchmarkSteered measures what steering costs that has nothing against anything.
+func BenchmarkSteered(b *testing.B) {
+	s := &supply{n: b.N, done: make(chan struct{}), domains: []string{"someone@example.com"}}
+	h := &helm{}
+	e := &delivery.Engine{Queue: s, Router: newRouter(), Sender: instant{}, Prefetch: 400, Logger: slog.New(slog.DiscardHandler),
+		Steering: func() delivery.Steering { return h }}
+	b.ReportAllocs()
+	ended := make(chan error)
+	go func() { ended <- e.Run(context.Background()) }()
+	<-s.done
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	require.NoError(b, e.Close())
+	require.NoError(b, <-ended)
+}
+
 // counter is a monitor that only makes the engine tell.
 type counter struct{}
 

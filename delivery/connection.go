@@ -92,7 +92,7 @@ func (c *connection) take() *job {
 		return j
 	}
 	for {
-		if c.used(0, 0) || c.refused || c.shunned() || c.e.starved.yields(c, false) {
+		if c.used(0, 0) || c.refused || c.e.starved.yields(c, false) {
 			return nil
 		}
 		j, goOn := c.p.take(c)
@@ -112,7 +112,7 @@ func (c *connection) take() *job {
 				return nil
 			}
 		}
-		if !c.rest(pause) {
+		if !c.rest(pause) || c.shunned() {
 			return nil
 		}
 	}

@@ -25,7 +25,6 @@ func (e *Engine) handle(d *queue.Delivery) {
 		j.size = j.m.Body.Size()
 	}
 	j.domain = addr.Domain(j.m.Recipient)
-	j.read = reading{j.domain, j.m.Tags}
 	e.held.Add(1)
 	if e.short() {
 		e.relieve()

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sluicemail/sluice/queue"
@@ -23,16 +24,14 @@ type job struct {
 	path     *path
 
 	// What was decided about it; see plan.
-	epoch      uint64        // of the steering that was asked
-	planned    bool          // source is chosen
-	told       bool          // that it was redirected
-	source     netip.Addr    // where it leaves from
-	redirected netip.Addr    // where it would have left from
-	avoid      string        // addresses that it is not to go to, each with a space behind it
-	fallen     *queue.Result // of the attempt there
-	sel        Selection
-	hold       *hold // why it is paused
-	read       reading
+	epoch   uint64        // of the steering that was asked
+	planned bool          // source is chosen
+	source  netip.Addr    // where it leaves from
+	avoid   string        // addresses that it is not to go to, each with a space behind it
+	fallen  *queue.Result // of the attempt there
+	way     *way          // nil while nobody steers
+	hold    *hold         // why it is paused
+	read    *reading      // nil: as it is now
 
 	// How it ends; see settler.
 	do         action
@@ -44,10 +43,41 @@ type job struct {
 	prev, next *job // in a jobList
 }
 
-// reading is what the monitor was told of a message when it was read.
+// reading is what the monitor was told of a message when it was read, where that changed.
 type reading struct {
 	domain string
 	tags   []string
+}
+
+// way is what steering makes of a job's way, and room to find that out.
+type way struct {
+	sel           Selection
+	redirected    netip.Addr // where it would have left from
+	told          bool       // the monitor knows
+	open, planned [4]netip.Addr
+}
+
+// steered returns the way of a job.
+func (j *job) steered() *way {
+	if j.way == nil {
+		j.way = new(way)
+	}
+	return j.way
+}
+
+// changed notes what the monitor was told, after rules may have changed it.
+func (j *job) changed(recipient, domain string, tags []string) {
+	if j.read == nil && (j.m.Recipient != recipient || !slices.Equal(j.m.Tags, tags)) {
+		j.read = &reading{domain, tags}
+	}
+}
+
+// told returns what the monitor was told of a job when it was read.
+func (j *job) told() (domain string, tags []string) {
+	if j.read != nil {
+		return j.read.domain, j.read.tags
+	}
+	return j.domain, j.m.Tags
 }
 
 // jobList is a doubly linked list of jobs. A job is in one list at a time.

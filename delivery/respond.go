@@ -28,7 +28,10 @@ func (e *Engine) respond(j *job, result *queue.Result, text string, target netip
 	if s == nil {
 		return Decision{}
 	}
-	return s.Respond(j.selection(j.source, target), j.m, result, text)
+	recipient, tags := j.m.Recipient, j.m.Tags
+	d := s.Respond(j.selection(j.source, target), j.m, result, text)
+	j.changed(recipient, j.domain, tags)
+	return d
 }
 
 // judge ends an attempt that did not succeed, as the reply and the rules have it.

@@ -216,11 +216,12 @@ func (s *settler) again() {
 func (s *settler) ended(j *job) {
 	s.backlog.Add(-1)
 	s.e.held.Add(-1)
+	domain, tags := j.told()
 	if j.do == doPark {
 		s.e.parked(j)
-		s.e.observe(monitor.Event{Kind: monitor.Parked, Domain: j.read.domain, Tags: j.read.tags, Text: j.why})
+		s.e.observe(monitor.Event{Kind: monitor.Parked, Domain: domain, Tags: tags, Text: j.why})
 	} else {
-		s.e.observe(monitor.Event{Kind: monitor.Left, Domain: j.read.domain, Tags: j.read.tags})
+		s.e.observe(monitor.Event{Kind: monitor.Left, Domain: domain, Tags: tags})
 	}
 }
 

@@ -39,8 +39,8 @@ func (e *Engine) pathFor(j *job, route *Route) (pathKey, verdict) {
 }
 
 // sourceless is the result of a message that can leave from nowhere.
-func (e *Engine) sourceless(j *job) queue.Result {
-	result := queue.Result{State: queue.StateBind, Result: queue.Error, Code: 550, Status: "5.3.5"}
+func (e *Engine) sourceless(j *job) *queue.Result {
+	result := &queue.Result{State: queue.StateBind, Result: queue.Error, Code: 550, Status: "5.3.5"}
 	switch {
 	case j.unfit != 0:
 		result.State, result.Status = queue.StateProcess, "5.4.4"

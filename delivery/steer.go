@@ -3,6 +3,7 @@ package delivery
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sluicemail/sluice/internal/addr"
@@ -46,8 +47,9 @@ func (e *Engine) dispose(j *job, v verdict) {
 
 // rewrite has the rules change a message that is about to be sent; false means that it ended here.
 func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
-	recipient, envelope := j.m.Recipient, j.m.Envelope
+	recipient, envelope, domain, tags := j.m.Recipient, j.m.Envelope, j.domain, j.m.Tags
 	d := s.Rewrite(j.m, now)
+	j.changed(recipient, domain, tags)
 	if j.m.Recipient != recipient || j.m.Envelope != envelope {
 		j.domain = addr.Domain(j.m.Recipient)
 		if text := e.invalid(j.m); text != "" {
@@ -105,17 +107,19 @@ func (e *Engine) delay(j *job, until time.Time) {
 
 // selection describes a job on its way from source to target.
 func (j *job) selection(source, target netip.Addr) *Selection {
-	j.sel = Selection{Source: source, Domain: j.domain, Tags: j.m.Tags, Target: target}
+	sel := &j.steered().sel
+	*sel = Selection{Source: source, Domain: j.domain, Tags: j.m.Tags, Target: target}
 	if j.m.IPs == nil {
-		j.sel.Pool = j.m.Pool
+		sel.Pool = j.m.Pool
 	}
-	return &j.sel
+	return sel
 }
 
 // ruling asks whether what sel describes may go.
 func ruling(s Steering, sel *Selection, now time.Time) verdict {
 	if p, ok := s.Paused(sel, now); ok {
-		return verdict{pause: &p}
+		pause := p // so that only this is on the heap
+		return verdict{pause: &pause}
 	}
 	if why, ok := s.Refused(sel, now); ok {
 		result := refused(queue.StateProcess, &why)
@@ -129,30 +133,41 @@ func ruling(s Steering, sel *Selection, now time.Time) verdict {
 func (e *Engine) plan(j *job) verdict {
 	j.epoch = e.epoch.Load() // before asking, or what changes meanwhile would go unnoticed
 	s := e.steering()
-	var room, planned [8]netip.Addr
-	sources, named := e.usable(room[:0], j, s)
-	if s == nil && named && len(sources) > 0 {
-		return j.leaves(e.choose(sources, j), netip.Addr{})
+	if s == nil {
+		return e.planFreely(j)
 	}
-	if s == nil && !named {
-		return j.leaves(netip.Addr{}, netip.Addr{})
-	}
+	way := j.steered()
+	sources, named := e.usable(way.open[:0], j, s)
 	if !named {
 		sources = append(sources, netip.Addr{})
 	}
-	c := choice{e: e, j: j, s: s, open: sources[:0], planned: planned[:0]}
+	c := choice{e: e, j: j, s: s, open: sources[:0], planned: way.planned[:0]}
 	for _, source := range sources {
 		c.consider(source)
 	}
 	return c.made()
 }
 
-// leaves notes from where a job leaves.
-func (j *job) leaves(source, planned netip.Addr) verdict {
-	j.source, j.redirected, j.planned = source, netip.Addr{}, true
-	if planned != source {
-		j.redirected = planned
+// planFreely is plan while nobody steers.
+func (e *Engine) planFreely(j *job) verdict {
+	if j.way != nil {
+		j.way.redirected = netip.Addr{}
 	}
+	if j.m.IPs == nil && j.m.Pool == "" && len(e.Sources.Default) == 0 {
+		j.source, j.planned = netip.Addr{}, true
+		return verdict{}
+	}
+	return e.planNamed(j)
+}
+
+// planNamed is planFreely for a message that may not leave from anywhere.
+func (e *Engine) planNamed(j *job) verdict {
+	var room [8]netip.Addr
+	sources, _ := e.usable(room[:0], j, nil)
+	if len(sources) == 0 {
+		return verdict{result: e.sourceless(j)}
+	}
+	j.source, j.planned = e.choose(sources, j), true
 	return verdict{}
 }
 
@@ -216,11 +231,11 @@ func (c *choice) made() verdict {
 	switch {
 	case len(c.open) > 0 && !c.strict:
 		source := c.e.choose(c.open, c.j)
-		for i, to := range c.open {
-			if to == source {
-				return c.j.leaves(source, c.planned[i])
-			}
+		c.j.source, c.j.planned, c.j.way.redirected = source, true, netip.Addr{}
+		if planned := c.planned[slices.Index(c.open, source)]; planned != source {
+			c.j.way.redirected = planned
 		}
+		return verdict{}
 	case !c.against.goes():
 		return c.against
 	}
@@ -228,18 +243,18 @@ func (c *choice) made() verdict {
 	if c.absent && c.j.unfit == 0 {
 		result.Description = "the address that mail is redirected to is not here"
 	}
-	return verdict{result: &result}
+	return verdict{result: result}
 }
 
 // tellRedirect tells the monitor, once for each message, that it does not leave from where it was to.
 func (e *Engine) tellRedirect(j *job) {
-	if j.redirected.IsValid() && !j.told {
-		j.told = true
+	if w := j.way; w != nil && w.redirected.IsValid() && !w.told {
+		w.told = true
 		if s := e.steering(); s != nil {
 			if _, ok := s.(Foreteller); ok {
-				s.Redirect(j.redirected, j.domain, time.Now()) // counts
+				s.Redirect(w.redirected, j.domain, time.Now()) // counts
 			}
 		}
-		e.observe(monitor.Event{Kind: monitor.Reassigned, MTA: j.redirected, Domain: j.domain, Tags: j.m.Tags})
+		e.observe(monitor.Event{Kind: monitor.Reassigned, MTA: w.redirected, Domain: j.domain, Tags: j.m.Tags})
 	}
 }

@@ -71,12 +71,13 @@ type Decision struct {
 	Rule string // the one that decided last
 	// Fail ends the message with this refusal. It comes before Delay.
 	Fail *Refusal
-	// Delay is how long the message waits: before its attempt, or before its next one. Zero: as without rules.
+	// Delay is how long the message waits: before its attempt, or before its next one. Zero: as without rules. Before an
+	// attempt, one and the same Rule delays a message only once, which its property delayed-by remembers.
 	Delay time.Duration
 	// The following override how a reply is judged, where they are not nil (MailerQ's result properties of these names).
 	Fatal      *bool // true: no other attempt; false: another attempt even after 5yz
-	Individual *bool // true: it concerns this message alone, not the path; false: the whole path
-	Strange    *bool // it counts as a reply that makes no sense
-	Greylisted *bool // true: as greylisting: the delay of the throttle, from the same address
-	Fallback   *bool // true: the next host of the site is tried
+	Individual *bool // true: it concerns this message alone, not the path; false: the whole path, which goes off-line
+	Strange    *bool // whether it counts as a reply that makes no sense
+	Greylisted *bool // whether it is greylisting, to be tried again after the delay of the throttle, from the same address
+	Fallback   *bool // true: the next address of the site is tried at once; the last one's reply is that of the attempt
 }
