@@ -398,10 +398,15 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 	if err := t.place(&rows, id, all); err != nil {
 		return []Problem{{Expected: err.Error()}}
 	}
-	if reason := snapshot.Check(&rows, d.Name, id); reason != "" {
-		return []Problem{explainReason(d, reason)}
+	reason := snapshot.Check(&rows, d.Name, id)
+	if reason == "" {
+		return nil
 	}
-	return nil
+	p := explainReason(d, reason)
+	if p.Field == "" && len(dependants(d.Name)) > 0 {
+		return nil // what it lacks are rows that come after it
+	}
+	return []Problem{p}
 }
 
 // thin leaves out the rows that stand for themselves and of which there can be millions.

@@ -54,6 +54,9 @@ func (a *Admin) Messages(ctx context.Context, f queue.Filter, cursor string, lim
 		return nil, "", err
 	}
 	entries, next, err = i.List(ctx, f, cursor, limit)
+	if err != nil && cursor != "" && ctx.Err() == nil && !errors.Is(err, queue.ErrUnavailable) && !errors.Is(err, queue.ErrClosed) {
+		return nil, "", invalid("cursor", cursor, "what an earlier page gave for the next")
+	}
 	return entries, next, queueError(err)
 }
 

@@ -196,6 +196,9 @@ func (a *Admin) WalkResource(ctx context.Context, name string, values Values) it
 			yield(nil, err)
 			return
 		}
+		if row := a.startedPause(); r.Name == "pauses" && row != nil && row.has(r.columns(where)) && !yield(r.fields(row), nil) {
+			return
+		}
 		a.walk(ctx, t, r.columns(where), "", func(row Row, err error) bool {
 			if err != nil {
 				return yield(nil, err)
@@ -320,6 +323,10 @@ func (a *Admin) DeleteResource(ctx context.Context, name string, values Values) 
 	n, err := a.deleteEntries(ctx, &r, t, folded)
 	if err == nil && n == 0 && !maps.Equal(folded, where) { // a row that somebody else wrote
 		n, err = a.deleteEntries(ctx, &r, t, where)
+	}
+	if row := a.startedPause(); err == nil && r.Name == "pauses" && row != nil && row.has(where) {
+		a.liftStarted()
+		n++
 	}
 	return n, err
 }

@@ -254,7 +254,8 @@ func findRows(ctx context.Context, s settings.Store, t entity, where Values) ([]
 	return slices.DeleteFunc(rows, func(r Row) bool { return !r.has(where) }), nil
 }
 
-// Delete deletes a row. When version is not "", the row must still be of that version.
+// Delete deletes a row, and the rows of other tables that belong to it alone, such as the rules of a throttle. One that others
+// use is a [Conflict]. When version is not "", the row must still be of that version.
 func (a *Admin) Delete(ctx context.Context, table string, id int64, version string) error {
 	t, err := writable(table)
 	if err != nil {
@@ -268,7 +269,7 @@ func (a *Admin) Delete(ctx context.Context, table string, id int64, version stri
 		if err := row.unchanged(version); err != nil {
 			return err
 		}
-		return t.delete(ctx, s, id)
+		return deleteRow(ctx, s, t, &row)
 	})
 	if err != nil {
 		return err
@@ -320,7 +321,7 @@ func (a *Admin) deleteRows(ctx context.Context, t entity, d *Table, where Values
 					continue
 				}
 			}
-			if err := t.delete(ctx, s, rows[i].ID); err != nil {
+			if err := deleteRow(ctx, s, t, &rows[i]); err != nil {
 				return err
 			}
 			gone = append(gone, rows[i])

@@ -58,8 +58,11 @@ func figureRoutes() []*route {
 				return map[string]bool{"running": run}, c.admin.SetService(c.request.Context(), name, run)
 			}},
 	}
+	for _, r := range all {
+		r.local = true
+	}
 	for kind, path := range map[string]string{"domain": "/v1/stats/domains", "mta": "/v1/stats/mtas", "tag": "/v1/stats/tags"} {
-		all = append(all, &route{method: http.MethodGet, path: path, summary: "figures of the last 60 seconds for each " + kind,
+		all = append(all, &route{method: http.MethodGet, path: path, summary: "figures of the last 60 seconds for each " + kind, local: true,
 			answer: arrayOf(schemaOf(monitor.Row{})),
 			do:     func(c *call) (any, error) { return c.admin.StatsBy(kind), nil }})
 	}

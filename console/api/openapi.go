@@ -80,7 +80,10 @@ func (r *route) operationID() string {
 
 // statuses lists what a route may answer, errors included.
 func (r *route) statuses() []int {
-	all := []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	all := []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusTooManyRequests}
+	if !r.local {
+		all = append(all, http.StatusServiceUnavailable)
+	}
 	if r.method != http.MethodGet {
 		all = append(all, http.StatusRequestEntityTooLarge)
 		if !r.raw {

@@ -19,6 +19,7 @@ type route struct {
 	body    schema        // of a raw body
 	created bool          // it may answer 201
 	answer  schema
+	local   bool  // it needs neither database nor queue
 	errors  []int // what it may answer beside what all routes do
 	do      func(*call) (any, error)
 }
@@ -42,7 +43,7 @@ func newRoutes(a *admin.Admin) *routes {
 	rs.add(mailRoutes()...)
 	rs.add(figureRoutes()...)
 	rs.add(tokenRoutes()...)
-	rs.add(&route{method: http.MethodGet, path: "/v1/openapi.json", summary: "this document", answer: object(nil),
+	rs.add(&route{method: http.MethodGet, path: "/v1/openapi.json", summary: "this document", answer: object(nil), local: true,
 		do: func(*call) (any, error) { return rs.document(), nil }})
 	return rs
 }
