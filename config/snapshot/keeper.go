@@ -192,6 +192,12 @@ func (k *Keeper) SetStarted(pauses []rules.Pause) {
 	k.use(s)
 }
 
+// StartedPaused reports whether there are pauses that are in no table.
+func (k *Keeper) StartedPaused() bool { return len(k.Current().started) > 0 }
+
+// Lift ends the pauses that are in no table.
+func (k *Keeper) Lift() { k.SetStarted(nil) }
+
 // load reads all rows, opening the database if need be. k.mu is held.
 func (k *Keeper) load(ctx context.Context) (*settings.Rows, error) {
 	if err := k.open(ctx); err != nil {

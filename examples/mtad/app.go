@@ -43,6 +43,8 @@ type app struct {
 	resolver *resolver.Resolver
 	finder   *mx.Finder
 	throttle *local.Throttler
+	limiter  throttle.Throttler // throttle, or what shares its limits with other instances
+	switches config.Switches
 	limits   *rules.Live
 	finish   func(context.Context, *queue.Message) (queue.Body, error) // of every mail, just before it is sent
 	live     *monitor.Live
@@ -58,7 +60,7 @@ type app struct {
 
 // open opens everything, ports first, so that privileges can be dropped before any file is made.
 func open(cfg *config.Config, report *config.Report, log *slog.Logger) (a *app, err error) {
-	a = &app{log: log}
+	a = &app{log: log, switches: report.Switches}
 	a.config.Store(cfg)
 	defer func() {
 		if err != nil {

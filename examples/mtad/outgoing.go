@@ -81,7 +81,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 		Queue:    a.queue,
 		Router:   a.finder,
 		Sender:   a.newSender(),
-		Throttle: a.throttle,
+		Throttle: a.limiter,
 		Slots:    a.slots.Outgoing(),
 		Monitor:  a.monitor,
 		Logger:   a.log,

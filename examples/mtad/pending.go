@@ -9,7 +9,7 @@ import (
 // pending lists what this version understands but does nothing with yet: keys, or groups of keys that end in a star.
 var pending = []string{
 	"dsn-notify", "dsn-ret", "bounce-*", "double-bounce-to", "rabbitmq-dsn",
-	"proxy-server", "download-*", "redis-address", "storage-*",
+	"proxy-server", "download-*", "storage-*",
 	"render-useragent", "webhook-*", "spool-*",
 	"smtp-threads",
 }
@@ -30,7 +30,6 @@ func unavailable(s config.Switches) string {
 		name string
 		set  bool
 	}{
-		{"--paused", s.Paused},
 		{"mail on standard input", s.Sendmail()},
 	} {
 		if c.set {

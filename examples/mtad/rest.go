@@ -82,7 +82,7 @@ func (a *app) siteOf(domain string) string {
 }
 
 func (a *app) explainPath(s *delivery.PathState) admin.Path {
-	e := a.throttle.Explain(throttle.Path{Source: s.Source, Site: s.Site})
+	e := a.explainer().Explain(throttle.Path{Source: s.Source, Site: s.Site})
 	p := admin.Path{
 		Source: addressText(s.Source), Site: s.Site, Security: string(s.Security),
 		Ready: s.Ready, Parked: s.Parked, Open: s.Open, Starting: s.Starting, Idle: s.Idle,

@@ -33,6 +33,7 @@ func (a *app) openSettings(cfg *config.Config) error {
 		IPs:      ips,
 		Logger:   a.log,
 		Compiler: settingsCompiler(cfg),
+		Started:  startedPaused(a.switches),
 		Announce: a.tellCluster,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)

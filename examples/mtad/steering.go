@@ -30,7 +30,7 @@ func startedPaused(s config.Switches) []rules.Pause {
 	if !s.Paused {
 		return nil
 	}
-	return []rules.Pause{{Cluster: true}}
+	return []rules.Pause{{Cluster: true}} // wherever it would have come from: it is this instance's own
 }
 
 // steering is what an operator decides about mail while it flows.

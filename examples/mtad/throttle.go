@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sluicemail/sluice/config"
@@ -9,6 +10,7 @@ import (
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 	"github.com/sluicemail/sluice/throttle/local"
+	"github.com/sluicemail/sluice/throttle/redis"
 	"github.com/sluicemail/sluice/throttle/rules"
 )
 
@@ -16,6 +18,7 @@ import (
 func (a *app) openThrottle(cfg *config.Config) error {
 	a.limits = &rules.Live{Days: &snapshot.Days{Keeper: a.settings}, Location: time.Local, Logger: a.log}
 	a.throttle = local.New(a.limitTable(cfg))
+	a.limiter = a.throttle
 	a.limits.Attach(a.throttle.Invalidate)
 	var current *rules.Set
 	a.settings.OnChange(func(s *snapshot.Snapshot) {
@@ -35,7 +38,29 @@ func (a *app) openThrottle(cfg *config.Config) error {
 		}
 		return nil
 	})
+	return a.shareLimits(cfg)
+}
+
+// shareLimits shares the limits with other instances, where redis-address says so.
+func (a *app) shareLimits(cfg *config.Config) error {
+	if len(cfg.RedisAddress) == 0 {
+		return nil
+	}
+	shared, err := redis.New(a.throttle, cfg.RedisAddress, redis.Options{Logger: a.log})
+	if err != nil {
+		return misconfigured{fmt.Errorf("redis-address: %w", err)}
+	}
+	a.limiter = shared
+	a.onClose(shared.Close)
 	return nil
+}
+
+// explainer tells why mail waits for limits.
+func (a *app) explainer() throttle.Explainer {
+	if e, ok := a.limiter.(throttle.Explainer); ok {
+		return e
+	}
+	return a.throttle
 }
 
 // limitTable is the limits of the configuration with the rules of the settings above them.
