@@ -100,6 +100,7 @@ func TestHangingScanner(t *testing.T) {
 	<-asked // by the watch
 	began := time.Now()
 	c := d.Proxied(t, good)
+	require.NoError(t, c.Conn.SetDeadline(began.Add(3*time.Minute))) // of which half a minute is mtad's, on a machine at leisure
 	c.Greeted()
 	c.Command("MAIL FROM:<ann@sender.test>", 250)
 	c.Command("RCPT TO:<x@sink.test>", 250)
