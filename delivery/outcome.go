@@ -51,7 +51,8 @@ func (e *Engine) attempted(c *connection, j *job) {
 		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost && result.State != queue.StateStorage,
 	})
 	success, said := result.Success(), result
-	d := e.respond(j, &result, j.tx.Text, c.target.Addr())
+	d := e.respond(j, &j.tx.Result, j.tx.Text, c.target.Addr())
+	result = j.tx.Result // a rule may have changed it
 	if success {
 		if c.accepted++; c.accepted == 1 {
 			c.p.recovered()
