@@ -32,7 +32,7 @@ func main() {
 	sizes := flag.String("sizes", "1KiB,10KiB", "sizes of the mails")
 	sessions := flag.String("sessions", "20,100", "sessions at a time")
 	messages := flag.Int("messages", 20000, "mails for each measurement; Postfix gets a quarter of them")
-	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix", "what to measure")
+	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix", "what to measure; there are also mtad+rabbitmq, and broker: RabbitMQ with nothing but a publisher and a consumer")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
 	profile := flag.String("cpuprofile", "", "have mtad write a CPU profile of the last measurement here")
@@ -133,6 +133,9 @@ func (b *bench) measure(name string, s scenario) (f figures, err error) {
 	defer os.RemoveAll(work)
 	if err := os.Chmod(work, 0o755); err != nil {
 		return f, err
+	}
+	if name == "broker" {
+		return b.bare(work, s)
 	}
 	sink := exec.CommandContext(b.ctx, b.bin("sink"), "--listen", "127.0.0.1:"+out, "--latency", s.latency.String(),
 		"--expect", strconv.Itoa(s.messages+warm.messages), "--max-time", "3m")
