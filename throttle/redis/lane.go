@@ -220,9 +220,6 @@ func (l *lane) answered(t *Throttler, o *op, a answer, sent, now int64) (tell re
 	return tell
 }
 
-// failed forgets a request that was not answered.
-func (l *lane) failed() { l.asked = false }
-
 // rests reports whether there is nothing to remember.
 func (l *lane) rests(now int64) bool {
 	return len(l.leases) == 0 && len(l.lapsed) == 0 && !l.asked && l.held == 0 && len(l.waiting.paths) == 0 && !l.waiting.all &&

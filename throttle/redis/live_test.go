@@ -141,7 +141,7 @@ func TestLive(t *testing.T) {
 		<-time.After(during)
 		return float64(sent.Load()-before) / time.Since(began).Minutes()
 	}
-	require.Eventually(t, func() bool { return sent.Load() > 100 }, 15*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return sent.Load() > 500 }, 15*time.Second, 10*time.Millisecond)
 	require.InDelta(t, perMinute*0.975, rate(3*time.Second), perMinute*0.04)
 
 	require.NoError(t, server.Signal(syscall.SIGSTOP)) // it hangs
@@ -175,7 +175,7 @@ func TestWrongPassword(t *testing.T) {
 // TestNonsense has servers that are not Redis, or not well.
 func TestNonsense(t *testing.T) {
 	for name, answer := range map[string]string{
-		"words": "220 mail.example ESMTP\r\n", "huge": "*1000000000\r\n", "long": "$9999999999999\r\n", "too few": "*2\r\n$1\r\n1\r\n$1\r\n1\r\n",
+		"words": "220 mail.example ESMTP\r\n", "long": "$9999999999999\r\n", "too few": "*2\r\n$1\r\n1\r\n$1\r\n1\r\n",
 		"texts": "*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n", "half": "*4\r\n$1\r\n", "numbers": ":1\r\n", "nil": "$-1\r\n", "error": "-ERR no\r\n",
 		"closes": "",
 	} {
@@ -230,7 +230,7 @@ func TestSecondServer(t *testing.T) {
 	wg.Wait()
 }
 
-func benchmarkSend(b *testing.B, th throttle.Throttler) {
+func benchmarkSend(b *testing.B, th throttle.Throttler, wide bool) {
 	c, wait := th.Connect(path, target)
 	for end := time.Now().Add(10 * time.Second); c == nil && time.Now().Before(end); {
 		c, wait = th.Connect(path, target)
@@ -243,8 +243,13 @@ func benchmarkSend(b *testing.B, th throttle.Throttler) {
 	b.ResetTimer()
 	refused := 0
 	for range b.N {
-		if !c.Send(100).Zero() {
-			refused++
+		if c.Send(100).Zero() {
+			continue
+		}
+		if refused++; wide {
+			b.StopTimer()
+			time.Sleep(2 * time.Millisecond) // until more is leased
+			b.StartTimer()
 		}
 	}
 	b.ReportMetric(float64(refused)/float64(b.N), "refused/op")
@@ -255,7 +260,9 @@ func BenchmarkSend(b *testing.B) {
 	for name, limits := range map[string]throttle.Limits{
 		"unlimited": {}, "wide": messages(1 << 40), "narrow": messages(6000),
 	} {
-		b.Run("local/"+name, func(b *testing.B) { benchmarkSend(b, local.New(&local.Table{Base: limits})) })
-		b.Run("shared/"+name, func(b *testing.B) { benchmarkSend(b, open(b, limits, redis.Options{Prefix: b.Name()}, server.URL(0))) })
+		b.Run("local/"+name, func(b *testing.B) { benchmarkSend(b, local.New(&local.Table{Base: limits}), name == "wide") })
+		b.Run("shared/"+name, func(b *testing.B) {
+			benchmarkSend(b, open(b, limits, redis.Options{Prefix: b.Name()}, server.URL(0)), name == "wide")
+		})
 	}
 }

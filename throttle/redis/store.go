@@ -103,6 +103,7 @@ func openRemote(addresses []string, o Options) (*remote, error) {
 				options.TLSConfig.ServerName = name
 			}
 		}
+		options.Dialer = quietly(redis.NewDialer(options))
 		r.clients = append(r.clients, redis.NewClient(options))
 	}
 	return r, nil
