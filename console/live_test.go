@@ -243,13 +243,15 @@ func TestSocketFlood(t *testing.T) {
 
 func TestTooManySockets(t *testing.T) {
 	w := newWorld(t, func(c *Console) { c.MaxSockets = 2 }).logIn()
-	one := w.watch("figures")
-	w.watch("figures")
+	one, two := w.watch("figures"), w.watch("figures")
+	one.until("figures", func(message) bool { return true })
+	two.until("figures", func(message) bool { return true })
 	third, _, err := w.dial()
 	require.NoError(t, err)
 	_, err = third.next()
 	require.Equal(t, websocket.StatusTryAgainLater, websocket.CloseStatus(err))
-	one.until("figures", func(message) bool { return true })
+	w.Live.Observe(&monitor.Event{Kind: monitor.ConnStarting})
+	one.until("figures", func(m message) bool { return strings.Contains(string(m.Data), `"starting","value":1`) })
 }
 
 func TestCloseTellsBrowsers(t *testing.T) {
