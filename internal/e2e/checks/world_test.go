@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -101,9 +102,9 @@ func scanners(t testing.TB) mtatest.Settings {
 	return mtatest.Settings{"spamassassin-host": "127.0.0.1", "spamassassin-port": port, "clamav-address": "unix://" + testserver.Clamd(t).Unix}
 }
 
-// letter returns a mail.
+// letter returns a mail of now: SpamAssassin does not like old ones.
 func letter(from, subject, text string) string {
-	return "From: <" + from + ">\r\nTo: <x@sink.test>\r\nSubject: " + subject + "\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <" +
+	return "From: <" + from + ">\r\nTo: <x@sink.test>\r\nSubject: " + subject + "\r\nDate: " + time.Now().UTC().Format(time.RFC1123Z) + "\r\nMessage-ID: <" +
 		subject + "@sender.test>\r\n\r\n" + text + "\r\n"
 }
 
