@@ -1,0 +1,119 @@
+package console
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/console/admin"
+)
+
+// withSettings gives a console a settings database of its own.
+func withSettings(t *testing.T) func(*Console) {
+	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*settings.DB, error) {
+		return settings.Open(ctx, "sqlite://"+filepath.Join(t.TempDir(), "settings.db"), settings.Options{})
+	}}
+	require.NoError(t, keeper.Start(t.Context()))
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); keeper.Run(running) }()
+	t.Cleanup(func() { stop(); <-ended })
+	return func(c *Console) {
+		c.Settings = keeper
+		c.Admin = &admin.Admin{Settings: keeper, Live: c.Live, Log: c.Logger}
+	}
+}
+
+func TestPause(t *testing.T) {
+	w := newWorld(t, withSettings(t)).logIn()
+	token := w.csrf()
+	require.Contains(t, w.get("/?domain=gmail.com").body, "Pause delivery of mail to gmail.com")
+
+	a := w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"soon"}, "next": {"/?domain=gmail.com"}})
+	require.Equal(t, http.StatusBadRequest, a.StatusCode)
+	require.Contains(t, a.body, "“soon” is no number of minutes")
+
+	a = w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"10"}, "next": {"/?domain=gmail.com"}})
+	require.Equal(t, "/?domain=gmail.com", a.Header.Get("Location"))
+	page := w.get("/?domain=gmail.com").body
+	require.Contains(t, page, "Delivery of mail to gmail.com is paused. What is to be sent waits in the queue.")
+	require.Contains(t, page, "Resume delivery of mail to gmail.com")
+	require.NotContains(t, w.get("/").body, "waits in the queue", "a notice is shown once")
+	require.Contains(t, w.get("/").body, "Partly paused")
+	require.Contains(t, w.get("/domains/gmail.com").body, "k-paused")
+	require.Equal(t, "running", w.pill(filter{Domain: "other.test"}).State)
+	require.Equal(t, "paused", w.pill(filter{Domain: "gmail.com", Tag: "x"}).State, "held by the wider pause")
+	require.Equal(t, 1, w.activePauses())
+	require.Contains(t, w.log.String(), "who=admin")
+	w.clock.forward(11 * time.Minute)
+	require.Equal(t, "running", w.pill(filter{Domain: "gmail.com"}).State, "it has ended")
+
+	w.do("POST", "/pause", url.Values{"csrf": {token}})
+	require.Equal(t, "paused", w.pill(filter{MTA: "192.0.2.1"}).State, "all mail")
+	w.do("POST", "/resume", url.Values{"csrf": {token}})
+	require.Contains(t, w.get("/").body, "Delivery of all mail goes on.")
+}
+
+func TestRename(t *testing.T) {
+	w := newWorld(t, withSettings(t)).logIn()
+	token := w.csrf()
+	a := w.do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {"two words"}})
+	require.Equal(t, http.StatusBadRequest, a.StatusCode, a.body)
+	a = w.do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {"out1.example.com"}})
+	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+	require.Contains(t, w.get("/mtas/192.0.2.1").body, "greets as <b>out1.example.com</b>")
+	w.do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {""}})
+	require.Empty(t, w.label("192.0.2.1"))
+}
+
+func TestAttention(t *testing.T) {
+	now := time.Now()
+	limit := []admin.LimitValue{{Limit: "maxmessages", Value: 1200, Unit: "per minute", Rule: "Gmail warm"}}
+	all := attention([]admin.Path{
+		{Site: "quiet.test", Open: 3},
+		{Site: "gmail.com", Source: "192.0.2.1", Ready: 6000, Limits: limit, Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Gmail warm"}}},
+		{Site: "gmail.com", Source: "192.0.2.2", Ready: 911, Limits: limit, Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Gmail warm"}}},
+		{Site: "down.test", Ready: 5, Offline: now.Add(5 * time.Minute), LastError: "connection timed out"},
+		{Site: "new.test", Resolving: 2},
+		{Site: "full.test", Ready: 1, NoSlot: true},
+		{Site: "flood.test", Ready: 9000, Floods: []admin.Flood{{Name: "slow", Phase: "paused", Text: "421 go away", Until: now.Add(90 * time.Second)}}},
+	}, now)
+	type line struct{ domain, kind, why string }
+	var lines []line
+	for _, one := range all {
+		lines = append(lines, line{one.Domain, one.Kind, one.Why})
+	}
+	require.Equal(t, []line{
+		{"flood.test", "flood", "Flood “slow”: paused after “421 go away”, for 1 min 30 s more."},
+		{"gmail.com", "throttle", "“Gmail warm” allows 1,200 msg/min. (2 addresses)"},
+		{"down.test", "offline", "No host could be reached: connection timed out."},
+		{"new.test", "dns", "The mail servers of the domain are being looked up."},
+		{"full.test", "slots", "All connections of this server are in use."},
+	}, lines)
+	require.Equal(t, 6911, all[1].Waiting)
+}
+
+func TestDomainPage(t *testing.T) {
+	paths := func(_ context.Context, domain string, _ netip.Addr) ([]admin.Path, error) {
+		return []admin.Path{{Site: "gmail.com", Source: "192.0.2.1", Ready: 3, Limits: []admin.LimitValue{
+			{Limit: "maxconnections", Value: 0, Unit: "count", Rule: "configuration"}, {Limit: "maxmessages", Value: 60, Unit: "per minute", Rule: "Warm"},
+			{Limit: "ip_maxbytes", Value: 5_000_000, Unit: "per minute", Rule: "Warm"}},
+			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Warm"}}}}, nil
+	}
+	w := newWorld(t, func(c *Console) { c.Admin = &admin.Admin{Live: c.Live, Paths: paths} }).logIn()
+	page := w.get("/domains/gmail.com").body
+	require.Contains(t, page, "3 messages wait: “Warm” allows 60 msg/min.")
+	require.Regexp(t, `class="binding"><th scope="row">maxmessages .*limits now.*60 a minute.*“Warm”`, page)
+	require.Contains(t, page, "unlimited")
+	require.Contains(t, page, "5.0 MB a minute")
+	require.Contains(t, w.get("/domains/gmail.com/why").body, "Effective limits")
+}
