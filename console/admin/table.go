@@ -161,7 +161,8 @@ func ruleTraits(table string) traits {
 	case "rewrite_triggers":
 		return traits{required: []string{"name"}, key: []string{"name"}}
 	case "rewrite_conditions":
-		return traits{required: []string{"trigger", "property", "type"}, key: []string{"trigger", "property", "type", "value", "negate"}}
+		return traits{required: []string{"trigger", "property", "type"}, key: []string{"trigger", "property", "type", "value", "negate"},
+			choices: patternTypes}
 	case "rewrite_actions":
 		return traits{required: []string{"trigger", "type"}, key: []string{"trigger", "type", "property", "value"}}
 	case "tokens":

@@ -214,13 +214,7 @@ func TestManyWriters(t *testing.T) {
 // TestDown has neither database nor broker.
 func TestDown(t *testing.T) {
 	w := newWorld(t)
-	down := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler),
-		Open: func(context.Context) (*settings.DB, error) {
-			return nil, &settings.Error{Database: "x", Doing: "connecting", Err: errors.New("connection refused")}
-		}}
-	broken := &outage{Settings: w.keeper}
-	w.admin.Settings = broken
-	broken.down.Store(down)
+	w.down()
 	w.admin.Queue = closed{}
 	for _, c := range []struct{ method, path, body, want string }{
 		{"GET", "/v1/pauses", "", "settings database"},
@@ -239,18 +233,32 @@ func TestDown(t *testing.T) {
 	require.Contains(t, w.send("GET", "/v1/messages", "").body, "cannot be looked into")
 }
 
+// contextOf saves writing.
+type contextOf = context.Context
+
+// down takes database and queue away; what is in force stays in force.
+func (w *world) down() {
+	gone := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler),
+		Open: func(context.Context) (*settings.DB, error) {
+			return nil, &settings.Error{Database: "x", Doing: "connecting", Err: errors.New("connection refused")}
+		}}
+	o := &outage{Settings: w.keeper}
+	o.gone.Store(gone)
+	w.admin.Settings, w.admin.Queue = o, broken{}
+}
+
 // outage is settings that are in force while their database is gone.
 type outage struct {
 	admin.Settings
-	down atomic.Pointer[snapshot.Keeper]
+	gone atomic.Pointer[snapshot.Keeper]
 }
 
 func (o *outage) Read(ctx context.Context, do func(settings.Store) error) error {
-	return o.down.Load().Read(ctx, do)
+	return o.gone.Load().Read(ctx, do)
 }
 
 func (o *outage) Change(ctx context.Context, do func(settings.Store) error) error {
-	return o.down.Load().Change(ctx, do)
+	return o.gone.Load().Change(ctx, do)
 }
 
 // closed is a queue that is not available, and cannot be looked into.

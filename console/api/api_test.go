@@ -36,6 +36,8 @@ type world struct {
 	server *httptest.Server
 	client *http.Client
 	token  string
+	// recorder, unless nil, notes what is answered.
+	recorder *recorder
 }
 
 func newWorld(t *testing.T) *world {
@@ -104,6 +106,9 @@ func (w *world) do(r *http.Request) answer {
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	require.NoError(w.t, err)
+	if w.recorder != nil {
+		w.recorder.note(r.Method, r.URL.EscapedPath(), response.StatusCode)
+	}
 	return answer{response.StatusCode, response.Header, string(data)}
 }
 

@@ -80,7 +80,7 @@ func (r *route) operationID() string {
 
 // statuses lists what a route may answer, errors included.
 func (r *route) statuses() []int {
-	all := []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusTooManyRequests}
+	all := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusTooManyRequests}
 	if !r.local {
 		all = append(all, http.StatusServiceUnavailable)
 	}
@@ -90,10 +90,10 @@ func (r *route) statuses() []int {
 			all = append(all, http.StatusUnsupportedMediaType)
 		}
 	}
-	if r.created {
-		all = append(all, http.StatusCreated)
+	if r.ok == nil {
+		all = append(all, http.StatusOK)
 	}
-	all = append(all, r.errors...)
+	all = append(append(all, r.ok...), r.errors...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -19,7 +19,7 @@ func resourceRoutes() []*route {
 					return streamOf(c.admin.WalkResource(c.request.Context(), r.Name, c.values), func(v admin.Values) any { return v }), nil
 				}},
 			&route{method: http.MethodPost, path: path, summary: "add, or change the entry that selects the same: " + r.Meaning,
-				fields: r.Fields, answer: entry, errors: []int{http.StatusConflict}, do: func(c *call) (any, error) {
+				fields: r.Fields, answer: entry, do: func(c *call) (any, error) {
 					entry, _, err := c.admin.PutResource(c.request.Context(), r.Name, c.values)
 					return entry, err
 				}},

@@ -17,7 +17,7 @@ type route struct {
 	fields  []admin.Field // of the query for GET, of body or query for others
 	raw     bool          // the body is JSON of any form, for do to read
 	body    schema        // of a raw body
-	created bool          // it may answer 201
+	ok      []int         // what it answers when it succeeds; nil: 200
 	answer  schema
 	local   bool  // it needs neither database nor queue
 	errors  []int // what it may answer beside what all routes do

@@ -91,7 +91,7 @@ func wholeRoutes(t *admin.Table) []*route {
 	return []*route{
 		{method: http.MethodPost, path: "/v1/" + t.Name,
 			summary: "add a row, or change the one with this id or the same key: " + t.Meaning,
-			fields:  append(post, idField, version), answer: rowSchema(t), created: true,
+			fields:  append(post, idField, version), answer: rowSchema(t), ok: []int{http.StatusOK, http.StatusCreated},
 			errors: []int{http.StatusNotFound, http.StatusConflict},
 			do: func(c *call) (any, error) {
 				if id, ok := c.values["id"].(int64); ok {
