@@ -13,7 +13,6 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/monitor"
-	"github.com/sluicemail/sluice/queue"
 )
 
 // Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close ends
@@ -25,8 +24,6 @@ type Console struct {
 	Live *monitor.Live
 	// Settings are the settings in force. Nil: there are none.
 	Settings *snapshot.Keeper
-	// Queue is where mail waits. Nil: its pages say that it cannot be looked at.
-	Queue queue.Queue
 	// Admin does what the pages ask for: settings, queues, explanations. Nil: pages only show.
 	Admin *admin.Admin
 	// API is mounted at /v1/ and knows its users by itself. Nil: there is none.

@@ -158,10 +158,10 @@ func TestLogin(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%v %+v", w.sessions.byID, w.sessions.list(nil)), cookie.Value, "only the hash is kept")
 	require.Equal(t, 200, w.get("/").StatusCode)
 
+	require.Eventually(t, func() bool { return strings.Contains(w.access.String(), "127.0.0.1 GET / 200 ") }, 5*time.Second, time.Millisecond)
 	text := w.log.String() + w.access.String()
 	require.NotContains(t, text, "wrong-password")
 	require.NotContains(t, text, "secret")
-	require.Contains(t, w.access.String(), "127.0.0.1 GET / 200 ")
 }
 
 func TestLoginService(t *testing.T) {

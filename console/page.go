@@ -120,8 +120,7 @@ func (v *visit) prove() error {
 
 // render sends a page made of a template of that name.
 func (v *visit) render(name string, data any) error {
-	v.c.write(v, http.StatusOK, name, data)
-	return nil
+	return v.renderStatus(http.StatusOK, name, data)
 }
 
 // renderStatus is render for pages that say that something is wrong with what was sent.

@@ -104,7 +104,6 @@ func (a *app) openConsole(cfg *config.Config) error {
 	c.Auth = login
 	c.Live = a.live
 	c.Settings = a.settings
-	c.Queue = a.queue
 	c.Slots = a.slotsInUse
 	c.Metrics = a.metrics.Handler()
 	c.Ready = a.readiness
