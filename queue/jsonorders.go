@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math"
 	"strconv"
@@ -245,8 +246,12 @@ func (d *decoder) finishMIME(m *Message) *PropertyError {
 // crlf makes every line end CRLF: a bare LF gets its CR. It copies only when there is one.
 func crlf(data []byte) []byte {
 	bare := 0
-	for i, c := range data {
-		if c == '\n' && (i == 0 || data[i-1] != '\r') {
+	for at := 0; ; at++ {
+		n := bytes.IndexByte(data[at:], '\n')
+		if n < 0 {
+			break
+		}
+		if at += n; at == 0 || data[at-1] != '\r' {
 			bare++
 		}
 	}

@@ -239,11 +239,13 @@ func skip(b []byte) (value, rest []byte) {
 // stringEnd returns the length of the string at the start of b.
 func stringEnd(b []byte) int {
 	for i := 1; ; i++ {
-		switch b[i] {
-		case '"':
+		i += bytes.IndexByte(b[i:], '"')
+		escaped := false // by an odd number of backslashes
+		for j := i - 1; b[j] == '\\'; j-- {
+			escaped = !escaped
+		}
+		if !escaped {
 			return i + 1
-		case '\\':
-			i++
 		}
 	}
 }
