@@ -362,7 +362,7 @@ func TestManyDomains(t *testing.T) {
 	took := time.Since(began)
 	require.Contains(t, a.body, "100,000")
 	require.Less(t, len(a.body), 100_000)
-	require.Less(t, took, 2*time.Second)
+	require.Less(t, took, 10*time.Second, "under the race detector too")
 	t.Log("first answer with 100,000 domains took", took)
 	began = time.Now()
 	w.get("/domains?sort=-delivered&q=9")

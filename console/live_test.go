@@ -89,7 +89,6 @@ func (w *watcher) until(topic string, ok func(message) bool) message {
 func TestLiveData(t *testing.T) {
 	w := newWorld(t, nil).logIn()
 	socket := w.watch("figures", "shell?filtered=1", "rows?of=domains", "nonsense", "rows?of=elsewhere")
-	socket.until("figures", func(message) bool { return true })
 	socket.until("shell?filtered=1", func(m message) bool { return strings.Contains(string(m.Data), `"running"`) })
 	w.Live.Observe(&monitor.Event{Kind: monitor.ConnStarting, Domain: "a.test"})
 	socket.until("figures", func(m message) bool {
