@@ -35,8 +35,9 @@ type Admin struct {
 	// Paths tells what governs the paths to a domain, all paths when it is "", and only those from a source address when that
 	// is valid. Nil: nothing is known of paths.
 	Paths func(ctx context.Context, domain string, source netip.Addr) ([]Path, error)
-	// WhyWaiting tells why a message has not left; ok is false when the delivery engine knows nothing of it. Nil: never.
-	WhyWaiting func(ctx context.Context, id string) (why Why, ok bool)
+	// WhyWaiting tells why a message has not left, of which entry is the line in a listing; ok is false when it is not the
+	// delivery engine's. Nil: never.
+	WhyWaiting func(ctx context.Context, m *queue.Message, entry *queue.Entry) (why Why, ok bool)
 	// Floods lists what is active; ResumeFlood lets mail go on that floods hold on the paths from source (not valid: any) to
 	// site, only those with the name when that is not "", and returns how many those were. Nil: there are none.
 	Floods      func() []Flood

@@ -39,6 +39,8 @@ type entity interface {
 	delete(ctx context.Context, s settings.Store, id int64) error
 	// place puts a row with these values into rows, instead of the one with its id, for a look at what becomes of it.
 	place(rows *settings.Rows, id int64, values Values) error
+	// remembered lists without the database; see [Admin.Remembered].
+	remembered(ctx context.Context, rows *settings.Rows, matches func(*Row) bool, offset, limit int) ([]Row, int)
 }
 
 // of is the entity of a row struct. rows finds its slice.

@@ -73,8 +73,12 @@ type Message struct {
 
 // Why tells why a message has not left.
 type Why struct {
-	// Where it is: "queue" (to be picked up), "memory" (in the delivery engine), "parked", "deferred" (until Next), "sending".
+	// Where it is: "queue" (to be picked up), "memory" (in the delivery engine), "lookup" (there, waiting for DNS), "parked",
+	// "deferred" (until Next), "sending".
 	Where string `json:"where"`
+	// Cause is the kind of reason: "pause", "flood", "limit", "backoff", "retry", "schedule", "lookup", "slot", "connect",
+	// "turn", "memory", "sending", "none"; "" when only the queue was asked.
+	Cause string `json:"cause,omitempty"`
 	// Reason is a sentence for people.
 	Reason string `json:"reason"`
 	// Limit is the limit or rule that holds it ("maxconnections", "pause", "flood"), Rule where that comes from.
@@ -83,6 +87,8 @@ type Why struct {
 	// Source and Site are the path it takes, where that is known.
 	Source string `json:"source,omitempty"`
 	Site   string `json:"site,omitempty"`
+	// Ahead is how many messages in memory go before it.
+	Ahead int `json:"ahead,omitempty"`
 	// Since is when it began to wait, Next when it is tried, or looked at, again. Zero: not known.
 	Since time.Time `json:"since,omitzero"`
 	Next  time.Time `json:"next,omitzero"`
@@ -110,7 +116,7 @@ func (a *Admin) Message(ctx context.Context, id string) (*Message, error) {
 	}
 	one := &Message{Entry: entries[0], Record: m.AppendRecord(nil), Mail: m.Body, Why: queuedWhy(&entries[0])}
 	if a.WhyWaiting != nil {
-		if why, ok := a.WhyWaiting(ctx, id); ok {
+		if why, ok := a.WhyWaiting(ctx, m, &entries[0]); ok {
 			one.Why = why
 		}
 	}

@@ -166,7 +166,8 @@ func entrySchema() schema {
 }
 
 func whySchema() schema {
-	return object(map[string]any{"where": schema{"type": "string", "description": "queue, memory, parked, deferred or sending"},
+	return object(map[string]any{"where": schema{"type": "string", "description": "queue, memory, lookup, parked, deferred or sending"},
+		"cause": textSchema("kind of reason"), "ahead": numberSchema("messages that go before it"),
 		"reason": textSchema("for people"), "limit": textSchema("limit or rule that holds it"), "rule": textSchema("where that comes from"),
 		"source": textSchema("source address"), "site": textSchema("target site"), "since": textSchema("when it began to wait"),
 		"next": textSchema("when it is tried again"), "attempts": numberSchema("so far"), "last-answer": textSchema("to the last attempt")})

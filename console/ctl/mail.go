@@ -121,7 +121,7 @@ func (c *messageCommand) Run(s *session) error {
 	if err := s.printRow(one.Entry, "id", "queue", "state", "sender", "recipient", "tags", "size", "stored", "due", "parked"); err != nil {
 		return err
 	}
-	return s.printRow(one.Why, "where", "reason", "limit", "rule", "source", "site", "since", "next", "attempts", "last-answer")
+	return s.printRow(one.Why, "where", "cause", "reason", "limit", "rule", "source", "site", "since", "next", "ahead", "attempts", "last-answer")
 }
 
 func (c *retryCommand) Run(s *session) error { return c.do(s, "retry", "") }

@@ -12,6 +12,7 @@ import (
 	"github.com/sluicemail/sluice/console/api"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -28,6 +29,7 @@ func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
 		Hostname:    cfg.SMTPHostname,
 		Live:        a.live,
 		Paths:       a.explainPaths,
+		WhyWaiting:  a.whyWaiting,
 		Floods:      a.activeFloods,
 		ResumeFlood: a.resumeFlood,
 		Services:    func(context.Context) []admin.Service { return a.serviceStates(started) },
@@ -105,6 +107,26 @@ func (a *app) explainPath(s *delivery.PathState) admin.Path {
 		p.Schedule = &admin.Warmup{Schedule: w.Schedule, Day: w.Day, LastDay: w.LastDay, LastSent: w.LastSent}
 	}
 	return p
+}
+
+// whyWaiting tells why a message of the outbox has not left.
+func (a *app) whyWaiting(ctx context.Context, m *queue.Message, entry *queue.Entry) (admin.Why, bool) {
+	if entry.Queue != a.engine.Names.Outbox {
+		return admin.Why{}, false
+	}
+	w := a.engine.Why(ctx, m, entry)
+	why := admin.Why{Where: string(w.Place), Cause: string(w.Cause), Reason: w.Text, Limit: w.Wait.Limit, Rule: w.Wait.Rule,
+		Source: addressText(w.Source), Site: w.Site, Ahead: w.Ahead, Since: w.Since, Next: w.Until}
+	switch w.Place {
+	case delivery.Delayed:
+		why.Where = "deferred"
+	case delivery.OnTheWire:
+		why.Where = "sending"
+	}
+	if w.Pause != nil {
+		why.Limit, why.Rule = "pause", w.Pause.Rule
+	}
+	return why, true
 }
 
 // addressText writes a source address; the one that the system chooses is "".
