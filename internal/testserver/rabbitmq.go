@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ type RabbitMQServer struct {
 	command Command
 	mapper  *Process // epmd, with which nodes find each other
 	process *Process
-	calls   sync.Mutex
+	calls   atomic.Int64
 	joins   sync.Mutex
 }
 
@@ -174,9 +175,10 @@ func (s *RabbitMQServer) Log() string { return s.process.Log() }
 
 // Eval evaluates Erlang on the node, in milliseconds where rabbitmqctl takes a second or two, and returns the value.
 func (s *RabbitMQServer) Eval(expression string) (string, error) {
-	s.calls.Lock() // two callers at a time would have the same name
-	defer s.calls.Unlock()
-	c := exec.Command("erl_call", "-sname", s.Node, "-c", cookie, "-timeout", "60", "-e")
+	// By itself erl_call takes its name from the time in seconds: the node refuses a second one that comes before it has
+	// noticed the end of the first.
+	name := fmt.Sprintf("call%d", s.calls.Add(1))
+	c := exec.Command("erl_call", "-h", name, "-sname", s.Node, "-c", cookie, "-timeout", "60", "-e")
 	c.Env = append(os.Environ(), "HOME="+s.dir, "ERL_EPMD_PORT="+strconv.Itoa(s.epmd))
 	c.Stdin = strings.NewReader(expression + "\n")
 	var out bytes.Buffer
