@@ -97,7 +97,8 @@ func handshake(ctx context.Context, nc net.Conn, protocol Protocol, target netip
 	if err != nil {
 		return nil, err
 	}
-	return through, nc.SetDeadline(time.Time{})
+	_ = nc.SetDeadline(time.Time{}) // a connection that has broken meanwhile says so when it is used
+	return through, nil
 }
 
 // unreachable is the failure of a proxy that cannot be connected to.
