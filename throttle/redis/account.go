@@ -32,12 +32,14 @@ const (
 // lane returns the lane of a limit; a.mu is held. Those of a path go on when its limit changes; those of a target are apart for
 // each limit, since paths may have different ones.
 func (a *account) lane(letter byte, limit, now int64) *lane {
-	kind := byte(kindCount)
+	kind, name := byte(kindCount), "maxmessages"
 	switch letter {
 	case laneBytes:
-		kind = kindBytes
+		kind, name = kindBytes, "maxbytes"
+	case laneConnects:
+		name = "maxconnects"
 	case laneSlots:
-		kind = kindSlots
+		kind, name = kindSlots, "maxconnections"
 	}
 	key := a.name + ":" + string(rune(letter))
 	if a.prefix != "" {
@@ -59,7 +61,7 @@ func (a *account) lane(letter byte, limit, now int64) *lane {
 			}
 		}
 	}
-	l := &lane{account: a, kind: kind, limit: limit, key: key, want: 1}
+	l := &lane{account: a, kind: kind, name: a.prefix + name, limit: limit, key: key, want: 1}
 	a.lanes = append(a.lanes, l)
 	return l
 }

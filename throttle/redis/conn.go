@@ -17,6 +17,8 @@ type conn struct {
 	limits     *throttle.Limits
 	generation uint64 // of the limits
 	free       bool   // no limit of mails is shared
+	found      bool   // lanes are those of the limits
+	lanes      [4]*lane
 	closed     bool
 	sent       [maxSent]sentMail // the last ones, newest at sentAt
 	sentAt     int
@@ -27,14 +29,15 @@ const maxSent = 8
 
 // sentMail is what a mail took of each of the lanes that limit mails.
 type sentMail struct {
-	size int64
-	set  bool
-	from [4]lease
+	size  int64
+	set   bool
+	lanes [4]*lane
+	from  [4]lease
 }
 
 // bind makes limits those of the connection.
 func (c *conn) bind(limits *throttle.Limits, generation uint64) {
-	c.limits, c.generation = limits, generation
+	c.limits, c.generation, c.found = limits, generation, false
 	c.free = limits.Domain.Messages <= 0 && limits.Domain.Bytes <= 0 && limits.Target.Messages <= 0 && limits.Target.Bytes <= 0
 }
 
@@ -76,11 +79,11 @@ func (c *conn) mayConnect(share float64, now int64) (w throttle.Wait) {
 	for _, s := range c.sides() {
 		if s.rates.Connections > 0 {
 			l := s.a.lane(laneSlots, int64(s.rates.Connections), now)
-			w = c.longer(w, l.slotLacks(c.t, share, now, c.path), s.a.prefix+"maxconnections")
+			w = c.longer(w, l.slotLacks(c.t, share, now, c.path), l.name)
 		}
 		if s.rates.Connects > 0 {
 			l := s.a.lane(laneConnects, s.rates.Connects, now)
-			w = c.longer(w, l.lacks(c.t, share, 1, now, c.path), s.a.prefix+"maxconnects")
+			w = c.longer(w, l.lacks(c.t, share, 1, now, c.path), l.name)
 		}
 	}
 	return w
@@ -120,54 +123,77 @@ func (c *conn) Send(size int64) throttle.Wait {
 	size = max(size, 0)
 	now, share := c.t.now(), c.t.share()
 	c.lock()
-	m, wait := c.reserve(share, size, now)
+	m := &c.sent[(c.sentAt+1)%maxSent]
+	wait := c.reserve(m, share, size, now)
 	c.unlock()
 	if !wait.Zero() {
 		return wait
 	}
 	if wait = c.Conn.Send(size); !wait.Zero() {
-		c.putBack(&m, now)
+		c.putBack(m, now)
 		return wait
 	}
 	c.sentAt = (c.sentAt + 1) % maxSent
-	c.sent[c.sentAt] = m
 	return wait
 }
 
-// mailLanes calls f for each lane that limits mails, with its place and the units of a mail of size bytes.
-func (c *conn) mailLanes(size, now int64, f func(i int, l *lane, n int64, limit string)) {
+// find looks up the lanes that limit mails: messages and bytes of the path, then of the target. Both accounts are locked.
+func (c *conn) find(now int64) {
+	c.found = true
 	for i, s := range c.sides() {
+		c.lanes[2*i], c.lanes[2*i+1] = nil, nil
 		if s.rates.Messages > 0 {
-			f(2*i, s.a.lane(laneMessages, s.rates.Messages, now), 1, "maxmessages")
+			c.lanes[2*i] = s.a.lane(laneMessages, s.rates.Messages, now)
 		}
 		if s.rates.Bytes > 0 {
-			f(2*i+1, s.a.lane(laneBytes, s.rates.Bytes, now), size, "maxbytes")
+			c.lanes[2*i+1] = s.a.lane(laneBytes, s.rates.Bytes, now)
 		}
 	}
 }
 
-// reserve takes what a mail needs from all lanes, or from none. Both accounts are locked.
-func (c *conn) reserve(share float64, size, now int64) (m sentMail, w throttle.Wait) {
-	c.mailLanes(size, now, func(_ int, l *lane, n int64, limit string) {
-		w = c.longer(w, l.lacks(c.t, share, n, now, c.path), l.account.prefix+limit)
-	})
-	if w.Zero() {
-		m = sentMail{size: size, set: true}
-		c.mailLanes(size, now, func(i int, l *lane, n int64, _ string) { m.from[i] = l.take(c.t, share, n, now) })
+// units is what a mail takes of the lane at a place.
+func units(i int, size int64) int64 {
+	if i%2 == 0 {
+		return 1
 	}
-	return m, w
+	return size
+}
+
+// reserve takes what a mail needs from all lanes, or from none. Both accounts are locked.
+func (c *conn) reserve(m *sentMail, share float64, size, now int64) (w throttle.Wait) {
+	if !c.found {
+		c.find(now)
+	}
+	for i, l := range c.lanes {
+		if l == nil {
+			continue
+		}
+		if wait := l.lacks(c.t, share, units(i, size), now, c.path); wait > 0 {
+			w = c.longer(w, wait, l.name)
+		}
+	}
+	if !w.Zero() {
+		return w
+	}
+	m.size, m.set, m.lanes = size, true, c.lanes
+	for i, l := range c.lanes {
+		if l != nil {
+			m.from[i] = l.take(c.t, share, units(i, size), now)
+		}
+	}
+	return w
 }
 
 // putBack undoes reserve.
 func (c *conn) putBack(m *sentMail, now int64) {
-	c.lock()
 	var tell refused
-	c.mailLanes(m.size, now, func(i int, l *lane, n int64, _ string) {
-		if m.from[i].epoch != 0 {
-			l.putBack(c.t, m.from[i], n, now)
+	c.lock()
+	for i, l := range m.lanes {
+		if l != nil && m.from[i].epoch != 0 {
+			l.putBack(c.t, m.from[i], units(i, m.size), now)
 			tell.join(l.waiting.take())
 		}
-	})
+	}
 	c.unlock()
 	m.set = false
 	c.t.tell(tell)

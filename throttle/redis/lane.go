@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"math"
 	"time"
 
 	"github.com/sluicemail/sluice/throttle"
@@ -21,6 +22,7 @@ type lane struct {
 	kind    byte
 	limit   int64
 	key     string
+	name    string // of the limit, as in the settings
 
 	leases []lease // oldest first
 	have   int64   // units of them
@@ -28,6 +30,7 @@ type lane struct {
 	want   int64   // units that the next request asks for
 	need   int64   // least that is of use
 	hungry bool    // units are wanted
+	dry    bool    // somebody was refused since the last lease
 	asked  bool    // a request is under way
 	later  int64   // asking before is of no use
 
@@ -79,8 +82,8 @@ func (l *lane) lacks(t *Throttler, share float64, n, now int64, path throttle.Pa
 	l.waiting.add(path)
 	if !l.hungry {
 		l.hungry, l.need = true, n
-		l.want = min(max(2*l.want, n), l.most(n))
 	}
+	l.dry = true
 	l.need = min(l.need, n)
 	l.want = max(l.want, n)
 	if !l.asked {
@@ -161,12 +164,19 @@ func (l *lane) fallen(share float64, now int64) time.Duration {
 	if l.spent > 0 && l.next == 0 {
 		l.next = l.spent + fallCost(1, l.limit, share)
 	}
-	return max(0, time.Duration(l.next-now))
+	return max(0, time.Duration(l.next-tolerance(l.limit, share)-now))
 }
 
 // fallCost is the time that n units take in a share of the limit.
 func fallCost(n, limit int64, share float64) int64 {
-	return int64(min(float64(n)*float64(time.Minute)/(float64(limit)*share), float64(24*time.Hour)))
+	return int64(min(math.Ceil(float64(n)*float64(int64(time.Minute)+tolerance(limit, share))/(float64(limit)*share)), float64(24*time.Hour)))
+}
+
+// tolerance is how much too early a unit may be then, so that callers who are late now and then reach their rate; the
+// spacing is larger by as much, as it is in package local.
+func tolerance(limit int64, share float64) int64 {
+	perUnit := float64(30*time.Second) / (float64(limit) * share)
+	return int64(min(max(perUnit, float64(10*time.Millisecond)), float64(300*time.Millisecond)))
 }
 
 // request makes the next request, if there is anything to ask.
@@ -208,6 +218,9 @@ func (l *lane) answered(t *Throttler, o *op, a answer, sent, now int64) (tell re
 		l.leases = append(l.leases, lease{units: a.granted, expires: sent + int64(leaseLife), epoch: t.loop.epoch, until: a.until, mark: a.mark})
 		l.have += a.granted
 		l.hungry = false
+		if l.dry { // ask for more the next time
+			l.want, l.dry = min(2*l.want, l.most(l.need)), false
+		}
 		tell = l.waiting.take()
 		t.loop.schedule(l, sent+int64(leaseLife))
 	}

@@ -120,6 +120,7 @@ func send(th throttle.Throttler, stop <-chan struct{}, sent *atomic.Int64) {
 
 // TestLive shares over a real connection, in real time, and takes Redis away in every way.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	server := testserver.Redis(t)
 	var log logged
 	const perMinute = 6000
@@ -136,26 +137,29 @@ func TestLive(t *testing.T) {
 	defer wg.Wait()
 	defer close(stop)
 	shared := func() bool { return all[0].Shared() && all[1].Shared() && all[2].Shared() }
-	rate := func(during time.Duration) float64 {
+	// A busy machine may be slow; too fast it must not be. What lies ahead is half a second.
+	flows := func(during time.Duration, why string) {
 		before, began := sent.Load(), time.Now()
 		<-time.After(during)
-		return float64(sent.Load()-before) / time.Since(began).Minutes()
+		n := float64(sent.Load() - before)
+		require.LessOrEqual(t, n, perMinute*(time.Since(began)+time.Second).Minutes(), why)
+		require.GreaterOrEqual(t, n, perMinute*during.Minutes()/2, why)
 	}
 	require.Eventually(t, func() bool { return sent.Load() > 500 }, 15*time.Second, 10*time.Millisecond)
-	require.InDelta(t, perMinute*0.975, rate(3*time.Second), perMinute*0.04)
+	flows(2*time.Second, "shared")
 
 	require.NoError(t, server.Signal(syscall.SIGSTOP)) // it hangs
 	require.Eventually(t, func() bool { return strings.Count(log.String(), "redis is away") == 3 }, 5*time.Second, 10*time.Millisecond)
-	require.InDelta(t, perMinute, rate(2*time.Second), perMinute*0.06, "each has a third")
+	flows(2*time.Second, "each has a third")
 	require.NoError(t, server.Signal(syscall.SIGCONT))
 	require.Eventually(t, func() bool { return strings.Count(log.String(), "shared again") == 3 && shared() }, 10*time.Second, 10*time.Millisecond)
 
 	server.Kill()
 	require.Eventually(t, func() bool { return strings.Count(log.String(), "redis is away") == 6 }, 5*time.Second, 10*time.Millisecond)
-	require.InDelta(t, perMinute, rate(time.Second), perMinute*0.1)
+	flows(time.Second, "each has a third again")
 	server.Restart(t)
 	require.Eventually(t, func() bool { return strings.Count(log.String(), "shared again") == 6 }, 10*time.Second, 10*time.Millisecond)
-	require.InDelta(t, perMinute, rate(time.Second), perMinute*0.1, "in the first seconds of the new one each keeps to a third")
+	flows(time.Second, "in the first seconds of the new one each keeps to a third")
 	require.Eventually(t, shared, 15*time.Second, 10*time.Millisecond)
 	require.NotContains(t, log.String(), testserver.RedisPassword)
 }
@@ -220,6 +224,7 @@ func TestNonsense(t *testing.T) {
 
 // TestSecondServer takes over when the first is not there.
 func TestSecondServer(t *testing.T) {
+	t.Parallel()
 	server := testserver.Redis(t)
 	th := open(t, messages(600), redis.Options{}, "redis://127.0.0.1:1", server.URL(0))
 	stop, sent := make(chan struct{}), new(atomic.Int64)
@@ -230,14 +235,14 @@ func TestSecondServer(t *testing.T) {
 	wg.Wait()
 }
 
-func benchmarkSend(b *testing.B, th throttle.Throttler, wide bool) {
+func benchmarkSend(b *testing.B, th throttle.Throttler) {
 	c, wait := th.Connect(path, target)
 	for end := time.Now().Add(10 * time.Second); c == nil && time.Now().Before(end); {
 		c, wait = th.Connect(path, target)
 	}
 	require.NotNil(b, c, "%v", wait)
 	defer c.Close()
-	for end := time.Now().Add(10 * time.Second); !c.Send(1).Zero() && time.Now().Before(end); {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); c.Send(1) { // what is leased grows with what is spent
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -246,11 +251,7 @@ func benchmarkSend(b *testing.B, th throttle.Throttler, wide bool) {
 		if c.Send(100).Zero() {
 			continue
 		}
-		if refused++; wide {
-			b.StopTimer()
-			time.Sleep(2 * time.Millisecond) // until more is leased
-			b.StartTimer()
-		}
+		refused++
 	}
 	b.ReportMetric(float64(refused)/float64(b.N), "refused/op")
 }
@@ -260,9 +261,9 @@ func BenchmarkSend(b *testing.B) {
 	for name, limits := range map[string]throttle.Limits{
 		"unlimited": {}, "wide": messages(1 << 40), "narrow": messages(6000),
 	} {
-		b.Run("local/"+name, func(b *testing.B) { benchmarkSend(b, local.New(&local.Table{Base: limits}), name == "wide") })
+		b.Run("local/"+name, func(b *testing.B) { benchmarkSend(b, local.New(&local.Table{Base: limits})) })
 		b.Run("shared/"+name, func(b *testing.B) {
-			benchmarkSend(b, open(b, limits, redis.Options{Prefix: b.Name()}, server.URL(0)), name == "wide")
+			benchmarkSend(b, open(b, limits, redis.Options{Prefix: b.Name()}, server.URL(0)))
 		})
 	}
 }
