@@ -1,7 +1,7 @@
 // Sink receives mail over SMTP and forgets it: the far end for trying out and measuring a mail server. It can be slow,
 // refuse, defer, greylist, hang and close, by share, by script, or by the recipient's name (reject@…, …@defer.example,
 // …@hang-dot.example, …@452.example). With --expect it ends when so many recipients have arrived, and says which numbers
-// of source came twice or not at all.
+// of source came twice or not at all. With --profile it plays a provider, with limits and answers like theirs.
 package main
 
 import (
@@ -28,6 +28,11 @@ type options struct {
 	MaxConnections int           `default:"10000" help:"Open connections; more are answered 421."`
 	MaxMessages    int           `help:"Mails on one connection; then 421."`
 	MaxSize        int64         `help:"Largest mail in bytes; then 552."`
+
+	Profile   string        `enum:",gmail,greylist,microsoft,tarpit,yahoo" default:"" help:"Provider to play: gmail, microsoft or yahoo with their limits for each client address; greylist or tarpit."`
+	PerMinute int           `help:"Mails a minute from one client address, instead of the profile's limit."`
+	PerClient int           `help:"Open connections from one client address, instead of the profile's limit."`
+	Wait      time.Duration `help:"Time of greylisting, or before each reply of the tar-pit, instead of the profile's."`
 
 	Stage    string  `default:"rcpt" enum:"connect,helo,mail,rcpt,data,dot" help:"Where the shares below apply (${enum})."`
 	Accept   float64 `help:"Share (0 to 1) that is accepted; the rest is deferred, unless other shares are given."`
@@ -110,6 +115,13 @@ func newSink(o *options) (*smtptest.Sink, error) {
 		if s.Rules, err = smtptest.ParseScript(string(text)); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.Script, err)
 		}
+	}
+	if o.Profile != "" {
+		rules, err := smtptest.Profile{Name: o.Profile, Open: o.PerClient, PerConn: o.MaxMessages, PerMinute: o.PerMinute, Wait: o.Wait}.Rules()
+		if err != nil {
+			return nil, err
+		}
+		s.Rules, s.MaxMessages = append(s.Rules, rules...), 0
 	}
 	shares, err := shareRules(o)
 	if err != nil {

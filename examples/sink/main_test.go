@@ -98,3 +98,11 @@ func TestBadFiles(t *testing.T) {
 	_, err = missingFrom(script, new(smtptest.Tally))
 	require.ErrorContains(t, err, "is not a number")
 }
+
+func TestProfile(t *testing.T) {
+	ok, out := receive(t, &options{Stage: "rcpt", Profile: "yahoo", PerMinute: 5, MaxTime: 5 * time.Second}, &smtptest.Source{Messages: 8})
+	require.True(t, ok, out)
+	require.Contains(t, out, "received 5 messages")
+	_, err := newSink(&options{Stage: "rcpt", Profile: "nobody"})
+	require.ErrorContains(t, err, "unknown profile")
+}

@@ -154,6 +154,9 @@ func (s *session) dataCommand() error {
 		return err
 	}
 	s.accept()
+	if s.peer != nil {
+		s.sink.peers.accepted(s.peer)
+	}
 	s.out = append(s.out, "250 2.0.0 OK\r\n"...)
 	return nil
 }

@@ -19,5 +19,6 @@
 // # How a sink misbehaves
 //
 // [Rule] values say at which stage of a session what happens to whom, for which share of the cases. [ParseScript] reads
-// them from text. Without any rule, recipients choose for themselves by their name: see [Sink.NoNames].
+// them from text. Without any rule, recipients choose for themselves by their name: see [Sink.NoNames]. A [Profile] has the
+// rules of a provider, with limits for each address that connects.
 package smtptest

@@ -70,6 +70,7 @@ type Rule struct {
 	Stage   Stage
 	Pattern string  // of path.Match, on what the stage sees, in lower case; "" fits everything
 	Share   float64 // of the cases that fit, from 0 to 1; zero means all
+	Over    Over    // only clients who exceed it; zero means all
 	Action  Action
 }
 
@@ -147,8 +148,10 @@ func timed(act Act, text string, otherwise time.Duration) (Action, error) {
 //	rcpt            *@busy.example   450 4.2.1 Mailbox is busy
 //	connect  10%    *                defer
 //	dot             *@slow.example   delay 3s
+//	mail     >60/min *               421 4.7.0 Slow down
 //
-// The share may be left out. Empty lines and those that begin with # are skipped.
+// The share may be left out. In its place, or behind it, a limit can stand that a client's IP address must have exceeded: >5/open
+// (connections), >20/conn (mails over this one), >60/min (mails within a minute). Empty lines and those that begin with # are skipped.
 func ParseScript(text string) ([]Rule, error) {
 	var rules []Rule
 	for i, line := range strings.Split(text, "\n") {
@@ -179,8 +182,14 @@ func parseRule(line string) (r Rule, err error) {
 		r.Share = percent / 100
 		word, rest = nextWord(rest)
 	}
+	if strings.HasPrefix(word, ">") {
+		if r.Over, err = parseOver(word); err != nil {
+			return r, err
+		}
+		word, rest = nextWord(rest)
+	}
 	if word == "" || rest == "" {
-		return r, fmt.Errorf("expected: stage [share%%] pattern action")
+		return r, fmt.Errorf("expected: stage [share%%] [>limit] pattern action")
 	}
 	if _, err := path.Match(word, ""); err != nil {
 		return r, fmt.Errorf("pattern %q: %w", word, err)

@@ -27,6 +27,7 @@ type session struct {
 	ends     []int  // where each of them ends
 	later    [stages]*Action
 	messages int
+	peer     *peer // nil: nobody counts
 	tls      bool
 	mail     mail
 }
@@ -47,6 +48,10 @@ func newSession(s *Sink, conn net.Conn) *session {
 func (s *session) run(full bool) {
 	s.buf = buffers.Get().(*[sinkBuffer]byte)
 	defer buffers.Put(s.buf)
+	if c := s.sink.peers; c != nil {
+		s.peer = c.enter(s.host())
+		defer c.leave(s.peer)
+	}
 	err := s.greet(full)
 	for err == nil {
 		var line []byte
@@ -66,12 +71,17 @@ func (s *session) greet(full bool) error {
 		s.reply(421, "4.3.2 Too many connections")
 		return errEnd
 	}
-	host, _, _ := net.SplitHostPort(s.conn.RemoteAddr().String())
-	if done, err := s.act(Connect, []byte(host)); done {
+	if done, err := s.act(Connect, []byte(s.host())); done {
 		return errors.Join(err, errEnd)
 	}
 	s.reply(220, s.hostname()+" ESMTP sink")
 	return nil
+}
+
+// host returns the client's address.
+func (s *session) host() string {
+	host, _, _ := net.SplitHostPort(s.conn.RemoteAddr().String())
+	return host
 }
 
 func (s *session) hostname() string {
@@ -173,7 +183,7 @@ func (s *session) reply(code int, text string) {
 // session.
 func (s *session) act(stage Stage, subject []byte) (done bool, err error) {
 	for i := range s.sink.rules[stage] {
-		if r := &s.sink.rules[stage][i]; r.fits(subject) {
+		if r := &s.sink.rules[stage][i]; s.exceeds(r.Over) && r.fits(subject) {
 			return s.perform(stage, &r.Action, subject)
 		}
 	}
@@ -185,6 +195,11 @@ func (s *session) act(stage Stage, subject []byte) (done bool, err error) {
 		return s.byName(subject)
 	}
 	return false, nil
+}
+
+// exceeds reports whether a rule with that limit is about this client.
+func (s *session) exceeds(over Over) bool {
+	return over == Over{} || s.sink.peers.exceeds(s.peer, over, s.messages)
 }
 
 func (s *session) byName(recipient []byte) (done bool, err error) {

@@ -50,6 +50,7 @@ type Sink struct {
 	stats   counters
 	tally   Tally
 	grey    greylist
+	peers   *peers // nil: no rule limits them
 
 	mu        sync.Mutex
 	closed    bool
@@ -99,6 +100,7 @@ func (s *Sink) setUp() {
 			r.Pattern = strings.ToLower(r.Pattern)
 			s.rules[min(r.Stage, Dot)] = append(s.rules[min(r.Stage, Dot)], r)
 		}
+		s.peers = watched(s.Rules)
 		if !s.NoNames {
 			s.names = nameTable()
 		}
