@@ -10,6 +10,7 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -42,6 +43,8 @@ type Admin struct {
 	// site, only those with the name when that is not "", and returns how many those were. Nil: there are none.
 	Floods      func() []Flood
 	ResumeFlood func(source netip.Addr, site, name string) int
+	// SearchLogs searches the machine-readable logs, as a logsearch.Files does. Nil: [ErrUnsupported].
+	SearchLogs func(ctx context.Context, q logsearch.Query) (*logsearch.Page, error)
 	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is told.
 	Services func(ctx context.Context) []Service
 	// Control stops or resumes a service by name; it returns an error for one that cannot be. Nil: none can.

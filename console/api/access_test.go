@@ -22,6 +22,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/api"
+	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -245,6 +246,9 @@ func (w *world) down() {
 	o := &outage{Settings: w.keeper}
 	o.gone.Store(gone)
 	w.admin.Settings, w.admin.Queue = o, broken{}
+	w.admin.SearchLogs = func(context.Context, logsearch.Query) (*logsearch.Page, error) {
+		return nil, errors.New("permission denied")
+	}
 }
 
 // outage is settings that are in force while their database is gone.

@@ -324,12 +324,13 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 			}
 		}
 	}
-	w.admin.Queue = closed{}
+	w.admin.Queue, w.admin.SearchLogs = closed{}, nil
 	for _, o := range r.operations {
 		if slices.Contains(o.statuses, 501) {
 			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1"}
 			maps.DeleteFunc(fields, func(name, _ string) bool { return o.fields[name] == nil })
 			request(w, o, fields)
+			request(w, o, nil)
 		}
 	}
 	w.admin.Control = func(ctx contextOf, name string, run bool) error { return admin.ErrNotFound }

@@ -12,6 +12,7 @@ import (
 	"github.com/sluicemail/sluice/console/api"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -32,6 +33,7 @@ func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
 		WhyWaiting:  a.whyWaiting,
 		Floods:      a.activeFloods,
 		ResumeFlood: a.resumeFlood,
+		SearchLogs:  logsearch.Files{Send: cfg.SendBinLogFile, Received: cfg.ReceivedBinLogFile}.Search,
 		Services:    func(context.Context) []admin.Service { return a.serviceStates(started) },
 		Log:         a.log,
 	}

@@ -118,6 +118,13 @@ func TestInject(t *testing.T) {
 	line := strings.Join(mtatest.Lines(t, file), "\n")
 	require.Contains(t, line, `"http":{"authentication":"tests","remote-ip":"127.0.0.1"`)
 
+	var found struct {
+		Entries []struct{ Recipient, Outcome string }
+	}
+	w.must("GET", "/v1/logs?address=gone@&outcome=failed&code=550", "", &found)
+	require.Len(t, found.Entries, 1)
+	require.Equal(t, "gone@a.test", found.Entries[0].Recipient)
+
 	status, body := w.send("POST", "/v1/inject", "["+message("five", "five@a.test")+`,{"recipient":"six@a.test","priority":"high"}]`)
 	require.Equal(t, 400, status)
 	require.Contains(t, body, "message 2, priority")
