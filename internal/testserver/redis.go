@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +49,26 @@ func (s *RedisServer) Restart(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.Process = p
+}
+
+// RedisTLS starts a Redis that speaks TLS only. It returns the file of its certificate, which signed itself.
+func RedisTLS(t testing.TB) (s *RedisServer, certFile string) {
+	t.Helper()
+	Need(t, "redis-server")
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, certFile, keyFile)
+	s = &RedisServer{}
+	s.Process, _ = OnFreePort(t, func(port int) (*Process, error) {
+		s.Address = loopback(port)
+		return TryStart(t, Command{
+			Program: "redis-server",
+			Args: []string{"--bind", "127.0.0.1", "--port", "0", "--tls-port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", "no",
+				"--requirepass", RedisPassword, "--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-auth-clients", "no"},
+			Ready: func() error { return accepts(s.Address) },
+		})
+	})
+	return s, certFile
 }
 
 func startRedis(t testing.TB, address string) (*Process, error) {

@@ -2,10 +2,13 @@ package redis_test
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -266,4 +269,40 @@ func BenchmarkSend(b *testing.B) {
 			benchmarkSend(b, open(b, limits, redis.Options{Prefix: b.Name()}, server.URL(0)))
 		})
 	}
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server, certFile := testserver.RedisTLS(t)
+	pem, err := os.ReadFile(certFile)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(pem))
+	address := strings.Replace(server.URL(0), "redis://", "rediss://", 1)
+	var log logged
+	o := redis.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	open(t, messages(600), o, address)
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "unknown authority") }, 10*time.Second, 10*time.Millisecond,
+		"a certificate that nobody vouches for is not trusted")
+	o.TLS, o.Logger = &tls.Config{RootCAs: roots}, nil
+	th := open(t, messages(600), o, address)
+	stop, sent := make(chan struct{}), new(atomic.Int64)
+	var wg sync.WaitGroup
+	wg.Go(func() { send(th, stop, sent) })
+	require.Eventually(t, func() bool { return sent.Load() > 20 && th.Shared() }, 15*time.Second, 10*time.Millisecond)
+	close(stop)
+	wg.Wait()
+}
+
+// A throttler shares what a local one limits.
+func Example() {
+	limits := local.New(&local.Table{Base: throttle.Limits{Domain: throttle.Rates{Messages: 600}}})
+	th, err := redis.New(limits, []string{"redis://:password@192.0.2.9:6379/0"}, redis.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer th.Close()
+	fmt.Println(th.Limits(path).Domain.Messages, "a minute from all instances together")
+	// Output: 600 a minute from all instances together
 }

@@ -102,7 +102,7 @@ func (t *Throttler) setShare(share float64) (changed bool) {
 	return t.alone.Swap(math.Float64bits(share)) != math.Float64bits(share)
 }
 
-// Shared reports whether limits are shared now, and with how many instances, this one counted, as last seen.
+// Shared reports whether limits are shared now; otherwise this instance keeps to its own share of them.
 func (t *Throttler) Shared() bool { return t.share() == 0 }
 
 // Limits returns the effective values of a path; see throttle.Throttler.
