@@ -4,23 +4,36 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 )
 
 // Store is where rows are read and written: a [*DB], or a [*Tx] for changes that belong together.
 type Store interface {
 	use() (querier, *DB)
+	wrote(table string)
 }
 
 func (db *DB) use() (querier, *DB) { return db.sql, db }
+func (db *DB) wrote(string)        {}
 
 // Tx is a transaction; see [DB.Tx]. It is for one goroutine.
 type Tx struct {
-	tx *sql.Tx
-	db *DB
+	tx      *sql.Tx
+	db      *DB
+	written []string
 }
 
 func (tx *Tx) use() (querier, *DB) { return tx.tx, tx.db }
+
+func (tx *Tx) wrote(table string) {
+	if !slices.Contains(tx.written, table) {
+		tx.written = append(tx.written, table)
+	}
+}
+
+// Written returns the names of the tables that were written so far.
+func (tx *Tx) Written() []string { return tx.written }
 
 // Tx calls do and keeps what it wrote unless it returns an error.
 func (db *DB) Tx(ctx context.Context, do func(*Tx) error) error {
@@ -29,7 +42,7 @@ func (db *DB) Tx(ctx context.Context, do func(*Tx) error) error {
 		return db.fail(ctx, "beginning a change", err)
 	}
 	defer tx.Rollback()
-	if err := do(&Tx{tx, db}); err != nil {
+	if err := do(&Tx{tx: tx, db: db}); err != nil {
 		return err
 	}
 	return db.fail(ctx, "finishing a change", tx.Commit())
@@ -103,6 +116,7 @@ func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 		return err
 	}
 	conn, db := s.use()
+	s.wrote(t.name)
 	names := make([]string, 0, len(values)+1)
 	for i := range t.columns {
 		names = append(names, db.engine.quote(t.columns[i].Name))
@@ -131,6 +145,7 @@ func Update[T Entity[T]](ctx context.Context, s Store, row *T) error {
 		return err
 	}
 	conn, db := s.use()
+	s.wrote(t.name)
 	sets := make([]string, len(values))
 	for i := range sets {
 		sets[i] = db.engine.quote(t.columns[i].Name) + " = " + db.engine.placeholder(i+1)
@@ -167,6 +182,7 @@ func DeleteWhere[T Entity[T]](ctx context.Context, s Store, q Query) (int64, err
 		return 0, err
 	}
 	conn, db := s.use()
+	s.wrote(t.Name)
 	result, err := conn.ExecContext(ctx, "DELETE FROM "+db.engine.quote(t.Name)+where, values...)
 	n, err := affected(result, err)
 	return n, db.fail(ctx, "deleting from "+t.Name, err)

@@ -3,6 +3,7 @@ package settings
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,17 +30,29 @@ type plainToken struct {
 // Load reads all tables as they are at one moment. Rows that cannot be read are left out and are in [Rows.Broken]. Plain
 // tokens are replaced by their hashes, here and in the database. An error leaves nothing half read.
 func (db *DB) Load(ctx context.Context) (*Rows, error) {
-	rows := &Rows{}
+	return db.load(ctx, &Rows{}, func(string) bool { return true })
+}
+
+// LoadTables is Load for the named tables only; the rows of all others are those of before, which is left as it is.
+func (db *DB) LoadTables(ctx context.Context, before *Rows, names ...string) (*Rows, error) {
+	rows := *before
+	rows.Broken = slices.DeleteFunc(slices.Clone(before.Broken), func(b Broken) bool { return slices.Contains(names, b.Table) })
+	rows.Notices = slices.DeleteFunc(slices.Clone(before.Notices), func(n Notice) bool { return slices.Contains(names, n.Table) })
+	return db.load(ctx, &rows, func(name string) bool { return slices.Contains(names, name) })
+}
+
+// load reads the tables that are wanted into rows.
+func (db *DB) load(ctx context.Context, rows *Rows, want func(name string) bool) (*Rows, error) {
 	l := &loader{ctx: ctx, db: db}
-	if err := l.loadAll(rows); err != nil {
+	if err := l.loadTables(rows, want); err != nil {
 		return nil, err
 	}
-	rows.Broken, rows.Notices = l.broken, l.notices
+	rows.Broken, rows.Notices = append(rows.Broken, l.broken...), append(rows.Notices, l.notices...)
 	l.hashTokens(rows)
 	return rows, nil
 }
 
-func (l *loader) loadAll(rows *Rows) error {
+func (l *loader) loadTables(rows *Rows, want func(name string) bool) error {
 	tx, err := l.db.sql.BeginTx(l.ctx, l.db.engine.snapshot())
 	if err != nil {
 		return l.db.fail(l.ctx, "reading it", err)
@@ -47,6 +60,9 @@ func (l *loader) loadAll(rows *Rows) error {
 	defer tx.Rollback()
 	l.conn = tx
 	for _, t := range tables() {
+		if !want(t.describe().Name) {
+			continue
+		}
 		if err := t.load(l, rows); err != nil {
 			return err
 		}

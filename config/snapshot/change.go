@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sluicemail/sluice/config/settings"
@@ -21,17 +22,17 @@ var (
 // inForceWithin bounds the reload after a change.
 const inForceWithin = time.Minute
 
-// Change has do write rows in one transaction, which is kept unless do returns an error, and reloads: the change is in force
-// when Change returns nil. Changes are made one after the other; those that come at the same time share a reload. Then
-// Announce is called.
+// Change has do write rows in one transaction, which is kept unless do returns an error, and reloads the tables that it wrote:
+// the change is in force when Change returns nil. Changes are made one after the other; those that come at the same time share
+// a reload. Then Announce is called.
 //
 // An error of do is returned as it is, unless it says that the database is down: then, and when the database cannot be
 // opened, it wraps [ErrDown]. Change must not be called by do nor by a function given to OnChange.
 func (k *Keeper) Change(ctx context.Context, do func(settings.Store) error) error {
-	if err := k.write(ctx, do); err != nil {
+	stored, err := k.write(ctx, do)
+	if err != nil {
 		return err
 	}
-	stored := k.stored.Add(1)
 	// Whoever asked may hang up; the change is made all the same.
 	loading, cancel := context.WithTimeout(context.WithoutCancel(ctx), inForceWithin)
 	defer cancel()
@@ -54,18 +55,26 @@ func (k *Keeper) Read(ctx context.Context, do func(settings.Store) error) error 
 	return downIf(ctx, do(db))
 }
 
-// write runs the transaction of a change.
-func (k *Keeper) write(ctx context.Context, do func(settings.Store) error) error {
+// write runs the transaction of a change and returns its number.
+func (k *Keeper) write(ctx context.Context, do func(settings.Store) error) (uint64, error) {
 	k.writing.Lock()
 	defer k.writing.Unlock()
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
 	db, err := k.database(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return downIf(ctx, db.Tx(ctx, func(tx *settings.Tx) error { return do(tx) }))
+	var tables []string
+	err = db.Tx(ctx, func(tx *settings.Tx) error {
+		defer func() { tables = tx.Written() }()
+		return do(tx)
+	})
+	if err != nil {
+		return 0, downIf(ctx, err)
+	}
+	return k.changes.add(tables), nil
 }
 
 // database returns the open database, or an error that wraps ErrDown. One that was down a moment ago is not asked again.
@@ -84,14 +93,59 @@ func (k *Keeper) database(ctx context.Context) (*settings.DB, error) {
 	return k.db, nil
 }
 
-// reloadSince reloads, unless a reload has begun since the n-th change was stored.
+// reloadSince reloads what was written, unless a reload has begun since the n-th change was stored.
 func (k *Keeper) reloadSince(ctx context.Context, n uint64) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.covered >= n {
 		return nil
 	}
-	return k.reload(ctx)
+	now := k.current.Load()
+	if now == nil || now.Loaded.IsZero() || k.db == nil {
+		return k.reload(ctx)
+	}
+	covered, tables := k.changes.take()
+	rows, err := k.db.LoadTables(ctx, now.Rows, tables...)
+	if err != nil {
+		k.changes.putBack(tables)
+		return k.failedLoad(ctx, err)
+	}
+	k.inForce(rows, covered)
+	select {
+	case k.toSave() <- struct{}{}:
+	default: // it will be saved anyway
+	}
+	return nil
+}
+
+// changes are those that were stored, and the tables that are to be read because of them.
+type changes struct {
+	mu     sync.Mutex
+	n      uint64
+	tables []string
+}
+
+// add notes a change that was stored and returns its number.
+func (c *changes) add(tables []string) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	c.tables = append(c.tables, tables...)
+	return c.n
+}
+
+// take returns the number of the last change, and all tables to be read so that it is covered.
+func (c *changes) take() (n uint64, tables []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tables, c.tables = c.tables, nil
+	return c.n, tables
+}
+
+func (c *changes) putBack(tables []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tables = append(c.tables, tables...)
 }
 
 // downIf marks the errors that are the database's own.

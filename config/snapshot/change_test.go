@@ -151,3 +151,63 @@ func TestDownIsNotAsked(t *testing.T) {
 		require.Equal(t, 5, asked)
 	})
 }
+
+// TestChangeReadsWhatItWrote leaves large tables alone that have nothing to do with it.
+func TestChangeReadsWhatItWrote(t *testing.T) {
+	k, w := started(t)
+	insert(t, w.path, "by-a-script@example.com")
+	require.NoError(t, k.Change(t.Context(), func(s settings.Store) error {
+		return settings.Insert(t.Context(), s, &settings.Pause{Target: "example.org", Enabled: true})
+	}))
+	require.Len(t, k.Current().Rows.Pauses, 1)
+	require.Empty(t, k.Current().Rows.Locals, "another table is read with the next reload")
+	require.NoError(t, k.Change(t.Context(), func(s settings.Store) error {
+		_, err := settings.DeleteWhere[settings.Local](t.Context(), s, settings.Query{Column: "address", Value: "nobody@example.com"})
+		return err
+	}))
+	require.True(t, k.Current().Locals.Contains("by-a-script@example.com"), "this one was written")
+	require.Len(t, k.Current().Rows.Pauses, 1)
+}
+
+// TestChangeIsKept has a change in the cache for a start without the database.
+func TestChangeIsKept(t *testing.T) {
+	k, w := started(t)
+	k.Cache = filepath.Join(t.TempDir(), "cache")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		k.Run(ctx)
+	}()
+	require.NoError(t, k.Change(t.Context(), func(s settings.Store) error { return settings.Insert(t.Context(), s, local("a@example.com")) }))
+	cancel()
+	<-ended
+	w.set(errors.New("connection refused"))
+	again := &Keeper{Open: w.open, Cache: k.Cache, Logger: slog.New(slog.DiscardHandler)}
+	require.NoError(t, again.Start(t.Context()))
+	require.True(t, again.Current().Locals.Contains("a@example.com"))
+}
+
+// BenchmarkChangeBesideMillion pauses mail beside a million suppressions.
+func BenchmarkChangeBesideMillion(b *testing.B) {
+	rows := &settings.Rows{Suppressions: make([]settings.Suppression, 1_000_000)}
+	for i := range rows.Suppressions {
+		rows.Suppressions[i] = settings.Suppression{ID: int64(i + 1), Value: fmt.Sprint("a", i, "@example.com"), Type: "address", Code: 550, Enabled: true}
+	}
+	path := filepath.Join(b.TempDir(), "settings.db")
+	k := &Keeper{Logger: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*settings.DB, error) {
+		return settings.Open(ctx, "sqlite://"+path, settings.Options{})
+	}}
+	require.NoError(b, k.Start(b.Context()))
+	k.mu.Lock()
+	k.inForce(rows, 0)
+	k.mu.Unlock()
+	for b.Loop() {
+		require.NoError(b, k.Change(b.Context(), func(s settings.Store) error {
+			return settings.Insert(b.Context(), s, &settings.Pause{Target: "example.org", Enabled: true})
+		}))
+	}
+	k.mu.Lock()
+	k.drop()
+	k.mu.Unlock()
+}

@@ -82,7 +82,7 @@ func (d *Days) SaveDays(ctx context.Context, days []limits.Day) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	added := make(map[pair]int64)
-	err := d.Keeper.write(ctx, func(s settings.Store) error {
+	_, err := d.Keeper.write(ctx, func(s settings.Store) error {
 		clear(added)
 		for _, day := range days {
 			key := keyOf(day.Source, day.Site)

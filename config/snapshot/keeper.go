@@ -39,12 +39,14 @@ type Keeper struct {
 	nothing *Snapshot // before the first load
 	state   atomic.Pointer[State]
 
-	writing sync.Mutex    // one change at a time; comes before mu
-	stored  atomic.Uint64 // changes that were written
+	writing sync.Mutex // one change at a time; comes before mu
+	changes changes
+	unsaved chan struct{} // see toSave
+	made    sync.Once
 
 	mu         sync.Mutex     // one load at a time
 	startedNow *[]rules.Pause // what SetStarted said last
-	covered    uint64         // of stored: those that are in force
+	covered    uint64         // of changes: those that are in force
 	db         *settings.DB
 	failed     error     // why db could not be opened
 	asked      time.Time // when that was
@@ -116,26 +118,53 @@ func (k *Keeper) Start(ctx context.Context) error {
 	return nil
 }
 
-// Run reloads now and then until ctx ends, and closes the database.
+// Run reloads now and then until ctx ends, and closes the database. It keeps changes for a start without the database, a moment
+// after they were made.
 func (k *Keeper) Run(ctx context.Context) {
+	next := time.NewTimer(k.pause())
+	defer next.Stop()
 	for {
-		wait := k.TTL
-		if wait <= 0 {
-			wait = 10 * time.Minute
-		}
-		if k.State().Err != nil {
-			wait = min(wait, retryAfter)
-		}
 		select {
-		case <-time.After(wait):
+		case <-next.C:
 			k.Reload(ctx) // told in State and to the log
-		case <-ctx.Done():
+			next.Reset(k.pause())
+		case <-k.toSave():
 			k.mu.Lock()
-			k.drop()
+			k.save()
 			k.mu.Unlock()
+		case <-ctx.Done():
+			k.end()
 			return
 		}
 	}
+}
+
+// pause is the time until the next reload.
+func (k *Keeper) pause() time.Duration {
+	wait := k.TTL
+	if wait <= 0 {
+		wait = 10 * time.Minute
+	}
+	if k.State().Err != nil {
+		wait = min(wait, retryAfter)
+	}
+	return wait
+}
+
+// end closes the database.
+func (k *Keeper) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.toSave()) > 0 {
+		k.save()
+	}
+	k.drop()
+}
+
+// toSave returns the channel by which Run is told to keep what is in force.
+func (k *Keeper) toSave() chan struct{} {
+	k.made.Do(func() { k.unsaved = make(chan struct{}, 1) })
+	return k.unsaved
 }
 
 // Reload reads the database now and puts what it says in force. After an error everything is as before.
@@ -147,27 +176,44 @@ func (k *Keeper) Reload(ctx context.Context) error {
 
 // reload is Reload with k.mu held.
 func (k *Keeper) reload(ctx context.Context) error {
-	covered := k.stored.Load()
+	covered, tables := k.changes.take()
 	rows, err := k.load(ctx)
-	if ctx.Err() != nil && err != nil {
-		return err // says nothing about the database
-	}
-	k.note(err)
 	if err != nil {
-		k.drop()
-		return err
+		k.changes.putBack(tables)
+		return k.failedLoad(ctx, err)
 	}
+	k.inForce(rows, covered)
+	k.save()
+	return nil
+}
+
+// failedLoad notes that the database could not be read. k.mu is held.
+func (k *Keeper) failedLoad(ctx context.Context, err error) error {
+	if ctx.Err() == nil { // else it says nothing about the database
+		k.note(err)
+		k.drop()
+	}
+	return err
+}
+
+// inForce puts rows of the database in force that have so many changes in them. k.mu is held.
+func (k *Keeper) inForce(rows *settings.Rows, covered uint64) {
+	k.note(nil)
 	s := k.compile(rows)
 	s.Loaded = time.Now()
 	k.report(s)
 	k.use(s)
 	k.covered = covered
-	if k.Cache != "" {
-		if err := settings.SaveCache(k.Cache, rows); err != nil {
-			k.logger().Warn("the settings cannot be kept for a start without the database", "error", err)
-		}
+}
+
+// save keeps what is in force for a start without the database. k.mu is held.
+func (k *Keeper) save() {
+	if k.Cache == "" {
+		return
 	}
-	return nil
+	if err := settings.SaveCache(k.Cache, k.Current().Rows); err != nil {
+		k.logger().Warn("the settings cannot be kept for a start without the database", "error", err)
+	}
 }
 
 // compile makes a snapshot of rows that takes over what is the same in the one in force. k.mu is held.
