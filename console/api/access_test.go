@@ -188,6 +188,44 @@ func TestBodies(t *testing.T) {
 	require.JSONEq(t, `{"domain":"example.org"}`, w.do(r).body, "as curl -d sends it")
 }
 
+// TestInjectionsTogether are bounded: a fifth of the largest size has to wait until another is done.
+func TestInjectionsTogether(t *testing.T) {
+	w := newWorld(t)
+	h := &api.Handler{Admin: w.admin, MaxInject: 1000}
+	inject := func(body io.Reader, size int64) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/v1/inject", body)
+		r.ContentLength = size
+		r.Header.Set("Authorization", "Bearer "+w.token)
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		return rec
+	}
+	const message = `{"recipient":"a@b.test","mime":"x"}`
+	var slow []*io.PipeWriter
+	var wg sync.WaitGroup
+	for range 4 {
+		body, in := io.Pipe()
+		slow = append(slow, in)
+		wg.Go(func() {
+			if got := inject(body, -1); got.Code != 200 {
+				t.Error(got.Body)
+			}
+		})
+		_, err := io.WriteString(in, message[:1]) // returns when it is being read
+		require.NoError(t, err)
+	}
+	got := inject(strings.NewReader(message), int64(len(message)))
+	require.Equal(t, 503, got.Code)
+	require.Contains(t, got.Body.String(), "too much is being injected")
+	for _, in := range slow {
+		_, err := io.WriteString(in, message[1:])
+		require.NoError(t, err)
+		require.NoError(t, in.Close())
+	}
+	wg.Wait()
+	require.Equal(t, 200, inject(strings.NewReader(message), int64(len(message))).Code)
+}
+
 // TestManyWriters has a thousand clients change settings at the same time.
 func TestManyWriters(t *testing.T) {
 	w := newWorld(t)

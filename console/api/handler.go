@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
@@ -16,7 +17,8 @@ import (
 // Handler serves the REST API below /v1/. Admin must be set; set all fields before use.
 type Handler struct {
 	Admin *admin.Admin
-	// MaxInject is the largest body of an injection in bytes. Zero: 64 MiB; negative: unlimited.
+	// MaxInject is the largest body of an injection in bytes; all that are under way may have four times as much together.
+	// Zero: 64 MiB; negative: unlimited.
 	MaxInject int64
 	// Client returns where a request comes from, when it is not the other end of the connection. Nil: that.
 	Client func(*http.Request) netip.AddrPort
@@ -26,6 +28,7 @@ type Handler struct {
 	once   sync.Once
 	routes *routes
 	guard  guard
+	bodies atomic.Int64 // bytes of injections that are being read and published
 }
 
 const (
@@ -78,11 +81,25 @@ func (h *Handler) run(w http.ResponseWriter, route *route, c *call) (any, error)
 		}
 		c.request.Body = http.MaxBytesReader(w, c.request.Body, limit)
 	}
+	if route.raw && limit >= 0 {
+		need := limit
+		if n := c.request.ContentLength; n >= 0 {
+			need = n
+		}
+		defer h.bodies.Add(-need)
+		if h.bodies.Add(need) > bodiesTogether*limit {
+			return nil, &problem{status: http.StatusServiceUnavailable, retry: time.Second,
+				reason: "too much is being injected at the same time; try again in a moment"}
+		}
+	}
 	if err := c.read(route); err != nil {
 		return nil, err
 	}
 	return route.do(c)
 }
+
+// bodiesTogether is how many of the largest injections may be in memory at the same time, or as much in smaller ones.
+const bodiesTogether = 4
 
 func (h *Handler) maxInject() int64 {
 	if h.MaxInject == 0 {
