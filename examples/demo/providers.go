@@ -1,0 +1,73 @@
+package main
+
+import (
+	"time"
+
+	"github.com/sluicemail/sluice/internal/smtptest"
+)
+
+// provider is somebody who receives mail, or does not.
+type provider struct {
+	domains []string
+	hosts   int  // mail servers; 0: it says that it takes no mail
+	weight  int  // share of the traffic
+	unknown bool // nobody registered these domains
+	silent  bool // connections get no answer
+	sink    *smtptest.Sink
+
+	visitors *entrance
+}
+
+// rule is one thing that a provider does to a share of what reaches a stage.
+func rule(stage smtptest.Stage, percent float64, code int, text string) smtptest.Rule {
+	return smtptest.Rule{Stage: stage, Share: percent / 100, Action: smtptest.Action{Act: smtptest.Reply, Code: code, Text: text}}
+}
+
+func wait(stage smtptest.Stage, act smtptest.Act, percent float64, d time.Duration) smtptest.Rule {
+	return smtptest.Rule{Stage: stage, Share: percent / 100, Action: smtptest.Action{Act: act, For: d}}
+}
+
+// sink is a provider's mail server.
+func sink(name string, latency time.Duration, rules ...smtptest.Rule) *smtptest.Sink {
+	return &smtptest.Sink{Hostname: name, Latency: latency, Rules: rules, NoNames: true, MaxConnections: 200}
+}
+
+// providers are all there are. The large ones behave as their likenesses do on a good day; the others have troubles of their
+// own.
+func providers() []*provider {
+	const ms = time.Millisecond
+	full := rule(smtptest.Rcpt, 1, 452, "4.2.2 The recipient's inbox is out of storage space")
+	nobody := rule(smtptest.Rcpt, 1.5, 550, "5.1.1 The email account that you tried to reach does not exist")
+	quick := rule(smtptest.Dot, 2, 421, "4.7.28 Our system has detected an unusual rate of unsolicited mail originating from your IP address")
+	all := []*provider{
+		{domains: []string{"gmail.example"}, hosts: 3, weight: 300, sink: sink("mx.gmail.example", 25*ms, nobody, full, quick)},
+		{domains: []string{"outlook.example", "hotmail.example", "live.example"}, hosts: 2, weight: 160,
+			sink: sink("mail.protection.outlook.example", 60*ms, rule(smtptest.Rcpt, 2, 550, "5.5.0 Requested action not taken: mailbox unavailable"),
+				rule(smtptest.Mail, 0.5, 451, "4.7.500 Server busy. Please try again later"))},
+		{domains: []string{"yahoo.example", "ymail.example"}, hosts: 2, weight: 120,
+			sink: sink("mta.yahoo.example", 40*ms, rule(smtptest.Rcpt, 12, 421, "4.7.0 [TSS04] Messages temporarily deferred due to user complaints"), nobody)},
+		{domains: []string{"icloud.example"}, hosts: 2, weight: 90, sink: sink("mx.icloud.example", 30*ms, full)},
+		{domains: []string{"gmx.example", "web.example"}, hosts: 2, weight: 70,
+			sink: sink("mx.gmx.example", 20*ms, wait(smtptest.Rcpt, smtptest.Greylist, 100, 10*time.Second))},
+		{domains: []string{"orange.example"}, hosts: 1, weight: 45, sink: sink("smtp-in.orange.example", 350*ms)},
+		{domains: []string{"comcast.example"}, hosts: 2, weight: 45, sink: sink("mx.comcast.example", 80*ms, wait(smtptest.Dot, smtptest.Delay, 10, 2*time.Second))},
+		{domains: []string{"proton.example"}, hosts: 1, weight: 35, sink: sink("mail.proton.example", 50*ms)},
+		{domains: []string{"university.test"}, hosts: 1, weight: 20,
+			sink: sink("mx.university.test", 30*ms, wait(smtptest.Rcpt, smtptest.Greylist, 100, 20*time.Second))},
+		{domains: []string{"old-isp.test"}, hosts: 1, weight: 12, sink: sink("mail.old-isp.test", 100*ms, wait(smtptest.Dot, smtptest.Hang, 50, 0))},
+		{domains: []string{"bakery.test"}, hosts: 1, weight: 12, sink: sink("mail.bakery.test", 20*ms, rule(smtptest.Rcpt, 60, 550, "5.1.1 No such user here"))},
+		{domains: []string{"strange.test"}, hosts: 1, weight: 5, sink: sink("strange.test", 20*ms, wait(smtptest.Mail, smtptest.Garbage, 40, 0))},
+		{domains: []string{"holiday.example"}, hosts: 1, weight: 12, sink: sink("mx.holiday.example", 20*ms)},
+		{domains: []string{"closed.example"}, hosts: 1, weight: 6, sink: sink("mx.closed.example", 20*ms)},
+		{domains: []string{"unplugged.test"}, hosts: 1, weight: 6},
+		{domains: []string{"silent.test"}, hosts: 1, weight: 4, silent: true},
+		{domains: []string{"nomail.test"}, weight: 3},
+		{domains: []string{"gmial.example"}, weight: 4, unknown: true}, // a slip of the pen
+	}
+	for _, p := range all {
+		if p.sink != nil && p.weight > 30 {
+			p.sink.TLS, _, _ = smtptest.SelfSigned(p.sink.Hostname) // without a certificate it does without TLS
+		}
+	}
+	return all
+}
