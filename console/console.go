@@ -13,6 +13,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/monitor/logsearch"
 )
 
 // Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close ends
@@ -28,6 +29,10 @@ type Console struct {
 	Admin *admin.Admin
 	// API is mounted at /v1/ and knows its users by itself. Nil: there is none.
 	API http.Handler
+	// Tail hands out what is being logged, for the page that follows it live. Nil: nothing can be followed.
+	Tail *logsearch.Tail
+	// Instances lists the other instances of the cluster, and whether they are known now. Nil: there is no cluster.
+	Instances func() ([]Instance, error)
 	// Metrics is shown at /metrics to those who are logged in. Nil: there is none.
 	Metrics http.Handler
 	// Slots tells how many connections are in use and allowed. Nil: limits are not shown.
@@ -71,6 +76,8 @@ type Console struct {
 	cache      rowCache
 	troubled   attentionCache
 	queued     queueCache
+	depths     depthHistory
+	parts      serviceCache
 	background sync.WaitGroup
 	broken     error
 }

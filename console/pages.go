@@ -11,6 +11,7 @@ import (
 func pages() []page {
 	return []page{
 		overviewPage(), domainsPage(), mtasPage(), tagsPage(),
+		queuesPage(), messagesPage(), logsPage(), servicesPage(), clusterPage(),
 		accessPage(), pausePage(),
 	}
 }

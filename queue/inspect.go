@@ -29,6 +29,12 @@ type Inspector interface {
 	RetryNow(ctx context.Context, f Filter) (int, error)
 }
 
+// ConsumerCounter is the add-on of engines that know who reads their queues.
+type ConsumerCounter interface {
+	// Consumers returns how many consumers each queue has, those of other programs included where there can be any.
+	Consumers(ctx context.Context) (map[string]int, error)
+}
+
 // Stats counts the messages of one queue by state.
 type Stats struct {
 	Queue   string

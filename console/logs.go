@@ -1,0 +1,312 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/monitor/logsearch"
+)
+
+// logsPage searches the logs, and follows them live. Its address has the names of GET /v1/logs; times may also be spans such
+// as 3h, which count back from now.
+func logsPage() page {
+	return page{path: "/logs", title: "Log", group: live,
+		routes:  map[string]view{"GET /logs": logs, "GET /logs/record": logRecord, "GET /logs/download": downloadLogs},
+		streams: map[string]stream{"log": {run: followLog}},
+	}
+}
+
+// logLine is an entry as it is shown.
+type logLine struct {
+	Time    time.Time `json:"time"`
+	Kind    string    `json:"kind"`  // "received", "delivered", "deferred", "failed"
+	Words   string    `json:"words"` // for the kind
+	To      string    `json:"to"`
+	From    string    `json:"from"`
+	Way     string    `json:"way"` // between which hosts
+	Code    int       `json:"code,omitempty"`
+	Said    string    `json:"said"`
+	Tags    string    `json:"tags,omitempty"`
+	Attempt int       `json:"attempt,omitempty"`
+	Record  string    `json:"record,omitempty"` // of live entries: the whole, for people
+	Address string    `json:"-"`                // of the page with the whole record
+	Message string    `json:"message,omitempty"`
+}
+
+func logLineOf(e *logsearch.Entry) logLine {
+	show := func(s string, most int) string { return cut(mailview.Printable(s), most) }
+	l := logLine{Time: e.Time, Kind: string(e.Outcome), To: show(e.Recipient, 320), From: show(e.Envelope, 320), Code: e.Code, Attempt: e.Attempt,
+		Tags: show(strings.Join(e.Tags[:min(len(e.Tags), 10)], ", "), 200)}
+	switch {
+	case e.Kind == logsearch.Received:
+		l.Kind = "received"
+		l.Way = show(e.Client, 60)
+		if e.User != "" {
+			l.Said = "logged in as " + show(e.User, 100)
+		}
+	default:
+		l.Said = show(strings.TrimSpace(e.Status+" "+e.Description), 300)
+		if l.Said == "" || e.State != "message" {
+			l.Said = strings.TrimSpace(show(e.State+", "+e.Result, 100) + " " + l.Said)
+		}
+		l.Way = show(e.From, 60)
+		if e.To != "" {
+			l.Way += " → " + show(e.To, 60)
+		}
+		if e.MTA != "" {
+			l.Way += " " + show(e.MTA, 80)
+		}
+	}
+	l.Words = l.Kind
+	if e.ID != "" {
+		l.Message = messagePath(e.ID)
+	}
+	q := url.Values{"kind": {string(e.Kind)}, "at": {e.Time.UTC().Format(time.DateTime)}, "to": {e.Recipient}}
+	if e.ID != "" {
+		q.Set("id", e.ID)
+	}
+	if e.Attempt != 0 {
+		q.Set("attempt", fmt.Sprint(e.Attempt))
+	}
+	if l.Address = "/logs/record?" + q.Encode(); len(l.Address) > 4000 {
+		l.Address = ""
+	}
+	return l
+}
+
+// logSearch is what the form says, as it was typed.
+type logSearch struct {
+	Kind, From, To, Address, Domain, IP, Tag, ID, Outcome, Code, Text string
+}
+
+func (s *logSearch) fields() map[string]*string {
+	return map[string]*string{"kind": &s.Kind, "from": &s.From, "to": &s.To, "address": &s.Address, "domain": &s.Domain, "ip": &s.IP,
+		"tag": &s.Tag, "id": &s.ID, "outcome": &s.Outcome, "code": &s.Code, "text": &s.Text}
+}
+
+func logSearchOf(q url.Values) logSearch {
+	var s logSearch
+	for name, field := range s.fields() {
+		*field = strings.TrimSpace(cut(q.Get(name), 1000))
+	}
+	return s
+}
+
+func (s *logSearch) values() url.Values {
+	q := url.Values{}
+	for name, field := range s.fields() {
+		if *field != "" {
+			q.Set(name, *field)
+		}
+	}
+	return q
+}
+
+// query is what is searched for. Spans of time are counted back from now.
+func (s *logSearch) query(now time.Time) (logsearch.Query, error) {
+	values := admin.Values{}
+	for name, field := range s.fields() {
+		if *field != "" {
+			values[name] = *field
+		}
+	}
+	for _, name := range []string{"from", "to"} {
+		text, given := values[name].(string)
+		if !given {
+			continue
+		}
+		text = strings.TrimSuffix(text, " ago")
+		text = strings.Replace(text, "T", " ", 1)
+		if age, err := ageOf(name, text); err == nil && !digits(text) {
+			values[name] = now.Add(-age).UTC().Format(time.DateTime)
+			continue
+		}
+		switch len(text) {
+		case len(time.DateOnly):
+			text += " 00:00:00"
+		case len("2006-01-02 15:04"):
+			text += ":00"
+		}
+		values[name] = text
+	}
+	if err := admin.CheckFields(logFields(), values); err != nil {
+		return logsearch.Query{}, err
+	}
+	text := func(name string) string { s, _ := values[name].(string); return s }
+	code, _ := values["code"].(int64)
+	return logsearch.Query{Kind: logsearch.Kind(text("kind")), From: admin.TimeOf(values["from"]), To: admin.TimeOf(values["to"]),
+		Address: text("address"), Domain: text("domain"), IP: text("ip"), Tag: text("tag"), ID: text("id"),
+		Outcome: logsearch.Outcome(text("outcome")), Code: int(code), Text: text("text")}, nil
+}
+
+// logFields are what a search can be told; the REST API has the same names.
+func logFields() []admin.Field {
+	return []admin.Field{
+		{Name: "kind", Type: admin.Choice, Choices: []string{string(logsearch.Attempt), string(logsearch.Received)}},
+		{Name: "from", Type: admin.Time}, {Name: "to", Type: admin.Time}, {Name: "address", Type: admin.Text}, {Name: "domain", Type: admin.Text},
+		{Name: "ip", Type: admin.IP}, {Name: "tag", Type: admin.Text}, {Name: "id", Type: admin.Text},
+		{Name: "outcome", Type: admin.Choice, Choices: []string{string(logsearch.Delivered), string(logsearch.Deferred), string(logsearch.Failed)}},
+		{Name: "code", Type: admin.Integer, Min: 2, Max: 599}, {Name: "text", Type: admin.Text},
+	}
+}
+
+func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// logsData is what logs.html gets.
+type logsData struct {
+	Of       logSearch
+	Lines    []logLine
+	Searched string // how far back, in words
+	Reached  time.Time
+	Next     string // address of what is older; "": there is nothing
+	First    string
+	Download string
+	Stream   string // topic that follows the log; "": it cannot be
+	Live     bool   // begins at once
+	NoLogs   bool
+	Problem  string
+	Then     string
+	Again    string
+}
+
+const (
+	logOnPage  = 100
+	logAtOnce  = 64 << 20 // bytes that are searched for one page
+	logTime    = 20 * time.Second
+	maxLogSaid = 16 << 10
+)
+
+func logs(v *visit) error {
+	q := v.r.URL.Query()
+	d := logsData{Of: logSearchOf(q), Live: q.Get("live") != ""}
+	d.Again = logAddress("/logs", d.Of.values())
+	if v.c.Tail != nil {
+		d.Stream = logAddress("log", d.Of.values())
+	}
+	query, err := d.Of.query(v.c.now())
+	if err != nil {
+		d.Stream = ""
+		return v.logProblem(&d, err)
+	}
+	if v.c.Admin == nil || v.c.Admin.SearchLogs == nil {
+		d.NoLogs = true
+		return v.render("logs", d)
+	}
+	query.Limit, query.MaxBytes, query.Cursor = logOnPage, logAtOnce, q.Get("cursor")
+	ctx, cancel := context.WithTimeout(v.r.Context(), logTime)
+	defer cancel()
+	page, err := v.c.Admin.Logs(ctx, query)
+	if err != nil {
+		return v.logProblem(&d, err)
+	}
+	d.show(page, query.Cursor != "")
+	return v.render("logs", d)
+}
+
+func (v *visit) logProblem(d *logsData, err error) error {
+	shown := asFault(err)
+	d.Problem, d.Then = shown.what, shown.next
+	if errors.Is(err, context.DeadlineExceeded) {
+		d.Problem, d.Then = "The search took too long.", "Say from when to when, or more of what you look for."
+	}
+	return v.renderStatus(shown.status, "logs", d)
+}
+
+// show puts a page of entries into the data.
+func (d *logsData) show(page *logsearch.Page, later bool) {
+	for i := range page.Entries {
+		d.Lines = append(d.Lines, logLineOf(&page.Entries[i]))
+	}
+	d.Download = logAddress("/logs/download", d.Of.values())
+	d.Reached, d.Searched = page.Reached, size(page.Scanned)
+	if page.Cursor != "" {
+		more := d.Of.values()
+		more.Set("cursor", page.Cursor)
+		d.Next = "/logs?" + more.Encode()
+	}
+	if later {
+		d.First = d.Again
+	}
+}
+
+func logAddress(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// logOf is the address of the log with what a counter of the last minute counted; "": the log does not tell it.
+func (f filter) logOf(counter string) string {
+	q := url.Values{"from": {"60s"}}
+	switch counter {
+	case "attempts":
+		q.Set("kind", string(logsearch.Attempt))
+	case "delivered":
+		q.Set("outcome", string(logsearch.Delivered))
+	case "retried":
+		q.Set("outcome", string(logsearch.Deferred))
+	case "errors":
+		q.Set("outcome", string(logsearch.Failed))
+	default:
+		return ""
+	}
+	for name, value := range map[string]string{"ip": f.MTA, "domain": f.Domain, "tag": f.Tag} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return "/logs?" + q.Encode()
+}
+
+// recordData is what logrecord.html gets: the records that an address means, which is one unless they have no id.
+type recordData struct {
+	Lines []logLine
+	Texts []string
+	Log   string
+}
+
+const sameRecords = 5
+
+// logRecord shows one record whole.
+func logRecord(v *visit) error {
+	if v.c.Admin == nil {
+		return noAdmin()
+	}
+	q := v.r.URL.Query()
+	at, err := time.Parse(time.DateTime, q.Get("at"))
+	if err != nil {
+		return &fault{status: http.StatusBadRequest, what: "The address names no record.", next: "Search for it in the log."}
+	}
+	query := logsearch.Query{Kind: logsearch.Kind(q.Get("kind")), From: at, To: at.Add(time.Second), ID: q.Get("id"), Address: q.Get("to"), Limit: 1000, MaxBytes: logAtOnce}
+	ctx, cancel := context.WithTimeout(v.r.Context(), logTime)
+	defer cancel()
+	page, err := v.c.Admin.Logs(ctx, query)
+	if err != nil {
+		return err
+	}
+	d := recordData{Log: "/logs"}
+	if query.ID != "" {
+		d.Log = "/logs?" + url.Values{"id": {query.ID}}.Encode()
+	}
+	for i := range page.Entries {
+		e := &page.Entries[i]
+		if e.Recipient != q.Get("to") || q.Get("attempt") != "" && fmt.Sprint(e.Attempt) != q.Get("attempt") || len(d.Lines) >= sameRecords {
+			continue
+		}
+		d.Lines = append(d.Lines, logLineOf(e))
+		d.Texts = append(d.Texts, prettyJSON(e.Line, maxLogSaid))
+	}
+	if len(d.Lines) == 0 {
+		return missing("This record is not in the log any more.")
+	}
+	v.title = "A record of the log"
+	return v.render("logrecord", d)
+}

@@ -1,0 +1,305 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// messagesPage lists what waits, and shows one message.
+func messagesPage() page {
+	return page{title: "Messages", routes: map[string]view{
+		"GET /messages": messages, "POST /messages/act": act,
+		"GET /messages/{id}": oneMessage, "GET /messages/{id}/raw": rawMessage,
+	}}
+}
+
+// selection is a filter of messages as people write it.
+type selection struct {
+	Queue, ID, Domain, Sender, Recipient, Tag, State, Older, Newer, Text string
+}
+
+func (s *selection) fields() map[string]*string {
+	return map[string]*string{"queue": &s.Queue, "id": &s.ID, "domain": &s.Domain, "sender": &s.Sender, "recipient": &s.Recipient,
+		"tag": &s.Tag, "state": &s.State, "older": &s.Older, "newer": &s.Newer, "text": &s.Text}
+}
+
+// selectionOf reads a selection from an address or a form.
+func selectionOf(q url.Values) selection {
+	var s selection
+	for name, field := range s.fields() {
+		if *field = cut(q.Get(name), 1000); name != "id" && name != "queue" {
+			*field = strings.TrimSpace(*field)
+		}
+	}
+	return s
+}
+
+func (s *selection) values() url.Values {
+	q := url.Values{}
+	for name, field := range s.fields() {
+		if *field != "" {
+			q.Set(name, *field)
+		}
+	}
+	return q
+}
+
+// Address is that of the list of what is selected.
+func (s selection) Address() string {
+	if q := s.values(); len(q) > 0 {
+		return "/messages?" + q.Encode()
+	}
+	return "/messages"
+}
+
+// filter is the selection as the queue understands it.
+func (s *selection) filter() (queue.Filter, error) {
+	state, err := admin.ParseState(s.State)
+	f := queue.Filter{Queue: s.Queue, ID: s.ID, Domain: s.Domain, Envelope: s.Sender, Recipient: s.Recipient, Tag: s.Tag, State: state, Text: s.Text}
+	if err != nil {
+		return f, err
+	}
+	if f.OlderThan, err = ageOf("older", s.Older); err != nil {
+		return f, err
+	}
+	f.NewerThan, err = ageOf("newer", s.Newer)
+	return f, err
+}
+
+func ageOf(name, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	field := admin.Field{Name: name, Type: admin.Age}
+	v, problem := field.Value(strings.ReplaceAll(text, " ", ""))
+	age, ok := v.(time.Duration)
+	if problem != nil || !ok {
+		return 0, admin.Wrong(name, text, "an age such as 90s, 15m, 2h or 3d")
+	}
+	return age, nil
+}
+
+// String says in words what is selected.
+func (s selection) String() string {
+	show := mailview.Printable
+	text := "messages"
+	add := func(value, words string) {
+		if value != "" {
+			text += " " + fmt.Sprintf(words, show(value))
+		}
+	}
+	if s.State != "" {
+		text = stateWord(s.State) + " messages"
+	}
+	add(s.ID, "with the id %s")
+	add(s.Sender, "from %s")
+	add(s.Recipient, "to %s")
+	add(s.Domain, "to the domain %s")
+	add(s.Tag, "with the tag “%s”")
+	add(s.Text, "with “%s” in address, id or tag")
+	add(s.Older, "older than %s")
+	add(s.Newer, "newer than %s")
+	add(s.Queue, "in the queue “%s”")
+	if s == (selection{}) {
+		return "all messages in all queues"
+	}
+	return text
+}
+
+func stateWord(state string) string {
+	switch state {
+	case "delayed":
+		return "deferred"
+	case "parked":
+		return "set-aside"
+	}
+	return state
+}
+
+// messageLine is a message in the list.
+type messageLine struct {
+	ID, Address              string // Address is that of its page, "": it has no id
+	From, To, Queue, State   string
+	Tags                     []string
+	Size                     int64
+	Attempts                 int
+	Stored, Due              time.Time
+	Parked                   string
+	ShownFrom, ShownTo, Next string
+}
+
+// messagesData is what messages.html gets.
+type messagesData struct {
+	Of       selection
+	Words    string
+	States   []string
+	Queues   []string
+	Messages []messageLine
+	First    string // address of the first page; "": this is it
+	Next     string // of the next; "": there is none
+	Problem  string
+	Then     string
+}
+
+const messagesOnPage = 100
+
+func messages(v *visit) error {
+	q := v.r.URL.Query()
+	d := messagesData{Of: selectionOf(q), States: []string{"ready", "delayed", "parked", "out"}}
+	d.Words = d.Of.String()
+	v.title = "Messages"
+	if d.Of.Queue != "" {
+		v.title = "Messages in " + middle(mailview.Printable(d.Of.Queue), 40)
+	}
+	stats, _, _ := v.c.queueStats()
+	for _, s := range stats {
+		d.Queues = append(d.Queues, s.Queue)
+	}
+	if v.c.Admin == nil {
+		return noAdmin()
+	}
+	f, err := d.Of.filter()
+	var entries []queue.Entry
+	next := ""
+	if err == nil {
+		entries, next, err = v.c.Admin.Messages(v.r.Context(), f, q.Get("cursor"), messagesOnPage)
+	}
+	if err != nil {
+		shown := asFault(err)
+		d.Problem, d.Then = shown.what, shown.next
+		return v.renderStatus(shown.status, "messages", d)
+	}
+	for i := range entries {
+		d.Messages = append(d.Messages, lineOf(&entries[i]))
+	}
+	if q.Get("cursor") != "" {
+		d.First = d.Of.Address()
+	}
+	if next != "" {
+		more := d.Of.values()
+		more.Set("cursor", next)
+		d.Next = "/messages?" + more.Encode()
+	}
+	return v.render("messages", d)
+}
+
+func lineOf(e *queue.Entry) messageLine {
+	l := messageLine{ID: mailview.Printable(e.ID), From: mailview.Printable(e.Envelope), To: mailview.Printable(e.Recipient), Queue: mailview.Printable(e.Queue),
+		State: e.State.String(), Size: e.Size, Attempts: e.Attempts, Stored: e.Stored, Due: e.Due, Parked: mailview.Printable(e.Parked)}
+	if e.ID != "" {
+		l.Address = messagePath(e.ID)
+	}
+	for _, tag := range e.Tags[:min(len(e.Tags), 10)] {
+		l.Tags = append(l.Tags, cut(mailview.Printable(tag), 40))
+	}
+	return l
+}
+
+// messagePath is the address of a message's page.
+func messagePath(id string) string { return "/messages/" + url.PathEscape(id) }
+
+// actData is the question whether something is to be done to messages.
+type actData struct {
+	Of        selection
+	Words     string
+	Action    admin.Action
+	To        string
+	Count     int
+	Back      string
+	Queues    []string
+	Everybody bool // there is no condition: all messages are meant
+	Verb      string
+	Effect    string
+}
+
+// act does something to messages, after it has said how many they are.
+func act(v *visit) error {
+	if v.c.Admin == nil {
+		return noAdmin()
+	}
+	form := v.r.PostForm
+	d := actData{Of: selectionOf(form), Action: admin.Action(form.Get("action")), To: form.Get("to"), Back: form.Get("back")}
+	if d.Back = localPath(d.Back); d.Back == "/" {
+		d.Back = d.Of.Address()
+	}
+	d.Words, d.Everybody = d.Of.String(), d.Of == selection{}
+	if d.Action != admin.Move {
+		d.To = ""
+	}
+	f, err := d.Of.filter()
+	if err != nil {
+		return err
+	}
+	if !d.Everybody && f == (queue.Filter{}) {
+		return &fault{status: http.StatusBadRequest, what: "What is selected would be all messages.", next: "Go back and say what you mean."}
+	}
+	confirmed := form.Get("confirmed")
+	if confirmed == "" {
+		return v.ask(&d, f)
+	}
+	n, err := v.c.Admin.Act(v.r.Context(), d.Action, f, d.To, false)
+	if err != nil {
+		return err
+	}
+	return v.redirect(d.Back, d.done(n, confirmed))
+}
+
+// ask counts what an action would touch, and asks.
+func (v *visit) ask(d *actData, f queue.Filter) error {
+	d.Verb, d.Effect = verbs(d.Action, d.To)
+	if d.Action == admin.Move && d.To == "" { // where to?
+		stats, _, _ := v.c.queueStats()
+		for _, s := range stats {
+			d.Queues = append(d.Queues, s.Queue)
+		}
+	} else {
+		var err error
+		if d.Count, err = v.c.Admin.Act(v.r.Context(), d.Action, f, d.To, true); err != nil {
+			return err
+		}
+	}
+	v.title = capital(d.Verb) + "?"
+	return v.render("messageact", d)
+}
+
+// verbs are the words for an action, and what comes of it.
+func verbs(action admin.Action, to string) (verb, effect string) {
+	switch action {
+	case admin.Retry:
+		return "try now", "What is deferred or set aside is due at once. Limits, pauses and floods hold as before: it may still have to wait for them."
+	case admin.Move:
+		if to == "" {
+			return "move", ""
+		}
+		return "move to " + mailview.Printable(to), "Each message goes into that queue. Whoever reads it decides what becomes of it."
+	}
+	return "remove", "They are gone for good, and their senders hear nothing of it: there is no result and no bounce."
+}
+
+// done says what was counted and what was done, which may differ: mail went on flowing meanwhile.
+func (d *actData) done(n int, counted string) string {
+	what := map[admin.Action]string{admin.Retry: "due now", admin.Move: "moved to " + mailview.Printable(d.To), admin.Drop: "removed"}[d.Action]
+	text := fmt.Sprintf("%s %s %s.", plural(n, "message"), pick(n, "is", "are"), what)
+	if d.Action != admin.Retry {
+		text = fmt.Sprintf("%s %s %s.", plural(n, "message"), pick(n, "was", "were"), what)
+	}
+	if k, err := strconv.Atoi(counted); err == nil && k >= 0 && k != n {
+		text += fmt.Sprintf(" %s counted before: mail came and went meanwhile.", thousands(k)+pick(k, " was", " were"))
+	}
+	if n == 0 && d.Of.ID != "" {
+		text = "Nothing was done: the message is with the delivery engine, gone, or due already."
+	}
+	return text
+}
+
+// isGone reports whether an error says that a message does not wait any more.
+func isGone(err error) bool { return errors.Is(err, admin.ErrNotFound) }

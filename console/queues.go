@@ -1,0 +1,292 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// queuesPage shows what each queue holds, and how that changes.
+func queuesPage() page {
+	return page{
+		path: "/queues", title: "Queues", group: live,
+		routes: map[string]view{"GET /queues": queues, "GET /queues/inject": injectForm, "POST /queues/inject": inject},
+		topics: map[string]topic{"queues": {every: queuesEvery, value: func(c *Console, _ url.Values) any { return c.queueNews() }}},
+	}
+}
+
+// queueNews is what the page of the queues shows, as live data too.
+type queueNews struct {
+	Counters []queueCounter `json:"counters"`
+	Queues   []queueLine    `json:"queues"`
+	Aside    []asideLine    `json:"aside"`
+	More     int            `json:"more"` // reasons to set mail aside that are not in the list
+	Problem  string         `json:"problem,omitempty"`
+	Next     string         `json:"-"` // what to do about the problem
+	At       time.Time      `json:"at,omitzero"`
+}
+
+// queueCounter is one of the figures on top.
+type queueCounter struct {
+	Key, Title, Meaning, Unit string
+	Value                     int64
+}
+
+// queueLine is one queue.
+type queueLine struct {
+	Queue     string  `json:"queue"`
+	Address   string  `json:"address"` // of its messages
+	Inbox     bool    `json:"inbox"`   // mail injected here goes into it
+	Ready     int     `json:"ready"`
+	Delayed   int     `json:"delayed"`
+	Parked    int     `json:"parked"`
+	Out       int     `json:"out"`
+	Bytes     int64   `json:"bytes"`
+	Consumers int     `json:"consumers"` // programs that read it; negative: not known
+	Change    float64 `json:"change"`    // messages a second, over the last readings
+	Trend     string  `json:"trend"`     // points of a line in a box of 60 by 16
+}
+
+// Depth is all that it holds.
+func (l queueLine) Depth() int { return l.Ready + l.Delayed + l.Parked + l.Out }
+
+// Growth is the change in words.
+func (l queueLine) Growth() string {
+	switch n := math.Abs(l.Change); {
+	case n < 0.05:
+		return "0"
+	case n < 10:
+		return fmt.Sprintf("%+.1f", l.Change)
+	default:
+		return fmt.Sprintf("%+.0f", l.Change)
+	}
+}
+
+// asideLine is a reason for which messages are set aside.
+type asideLine struct {
+	Queue    string `json:"queue"`
+	What     string `json:"what"`
+	Address  string `json:"address"`
+	Messages int    `json:"messages"`
+}
+
+const maxAside = 30
+
+func queues(v *visit) error { return v.render("queues", v.c.queueNews()) }
+
+func (c *Console) queueNews() *queueNews {
+	n := &queueNews{Queues: []queueLine{}, Aside: []asideLine{}}
+	temporary := c.aside(n)
+	n.Counters = c.queueCounters(temporary)
+	stats, at, err := c.queueStats()
+	n.At = at
+	if err != nil {
+		shown := asFault(err)
+		n.Problem, n.Next = shown.what, shown.next
+	}
+	consumers := c.consumers()
+	now := c.now()
+	for _, s := range stats {
+		l := queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(), Inbox: s.Queue == c.Admin.Inbox,
+			Ready: s.Ready, Delayed: s.Delayed, Parked: s.Parked, Out: s.Out, Bytes: s.Bytes, Consumers: -1}
+		if k, ok := consumers[s.Queue]; ok {
+			l.Consumers = k
+		}
+		l.Change, l.Trend = c.depths.of(s.Queue, l.Depth(), at, now)
+		n.Queues = append(n.Queues, l)
+	}
+	return n
+}
+
+// queueStats returns the queues as they were at a time, and why they are not known now.
+func (c *Console) queueStats() ([]queue.Stats, time.Time, error) {
+	if c.Admin == nil {
+		return nil, time.Time{}, fmt.Errorf("%w: there is no queue", admin.ErrUnavailable)
+	}
+	c.queues()
+	c.queued.mu.Lock()
+	defer c.queued.mu.Unlock()
+	if c.queued.at.IsZero() {
+		return nil, time.Time{}, fmt.Errorf("%w: the queues have not answered yet", admin.ErrUnavailable)
+	}
+	return c.queued.stats, c.queued.at, c.queued.err
+}
+
+// queueCounters are what happened in the last minute with what is in the queues.
+func (c *Console) queueCounters(temporary int) []queueCounter {
+	s := c.snapshot(filter{})
+	return []queueCounter{
+		{"read", "From the queue", "messages that delivery read from its queue", "/60 s", s.Sum.Processed},
+		{"rescheduled", "Rescheduled", "messages put back: to be tried later, or set aside", "/60 s", s.Sum.Retried + s.Sum.Parked},
+		{"memory", "In memory", "messages that delivery has read and not finished", "now", s.Now.InMemory},
+		{"success", "Success", "results of messages that were accepted", "/60 s", s.Sum.Delivered},
+		{"failure", "Failure", "results of messages that failed for good, or were not tried", "/60 s", s.Sum.Errors + s.Sum.NotTried},
+		{"retry", "Retry", "results of attempts that failed for now", "/60 s", s.Sum.Retried},
+		{"temporary", "Temporary queues", "reasons for which messages are set aside: a domain, a tag, a pause", "now", int64(temporary)},
+	}
+}
+
+// consumers returns how many programs read each queue, where the engine knows.
+func (c *Console) consumers() map[string]int {
+	if c.Admin == nil {
+		return nil
+	}
+	counter, ok := c.Admin.Queue.(queue.ConsumerCounter)
+	if !ok {
+		return nil
+	}
+	c.depths.mu.Lock()
+	defer c.depths.mu.Unlock()
+	if now := c.now(); now.Sub(c.depths.asked).Abs() >= queuesEvery {
+		c.depths.asked = now
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if all, err := counter.Consumers(ctx); err == nil {
+			c.depths.consumers = all
+		}
+	}
+	return c.depths.consumers
+}
+
+// aside lists what is set aside, most messages first, and returns how many reasons there are.
+func (c *Console) aside(n *queueNews) int {
+	if c.Admin == nil {
+		return 0
+	}
+	parker, ok := c.Admin.Queue.(queue.Parker)
+	if !ok {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stats, _, _ := c.queueStats()
+	for _, s := range stats {
+		if s.Parked == 0 {
+			continue
+		}
+		keys, err := parker.Parked(ctx, s.Queue)
+		if err != nil {
+			continue
+		}
+		for key, count := range keys {
+			n.Aside = append(n.Aside, asideOf(s.Queue, key, count))
+		}
+	}
+	all := len(n.Aside)
+	slices.SortFunc(n.Aside, func(a, b asideLine) int {
+		if a.Messages != b.Messages {
+			return b.Messages - a.Messages
+		}
+		return strings.Compare(a.What, b.What)
+	})
+	if all > maxAside {
+		n.Aside, n.More = n.Aside[:maxAside], all-maxAside
+	}
+	return all
+}
+
+func asideOf(name, key string, count int) asideLine {
+	q := url.Values{"queue": {name}, "state": {queue.Parked.String()}}
+	l := asideLine{Queue: mailview.Printable(name), What: "mail to " + mailview.Printable(key), Messages: count}
+	if tag, ok := strings.CutPrefix(key, "tag:"); ok {
+		l.What = "tag “" + mailview.Printable(tag) + "”"
+		q.Set("tag", tag)
+	} else if strings.HasPrefix(key, "pause:") {
+		l.What = "held by a pause"
+	} else {
+		q.Set("domain", key)
+	}
+	l.Address = "/messages?" + q.Encode()
+	return l
+}
+
+// depthHistory keeps what each queue held at the last readings, for all browsers together.
+type depthHistory struct {
+	mu        sync.Mutex
+	readings  map[string][]reading
+	asked     time.Time
+	consumers map[string]int
+}
+
+type reading struct {
+	at    time.Time
+	depth int
+}
+
+const (
+	maxReadings = 60
+	maxHistory  = 1000             // queues whose readings are kept
+	rateOver    = 10 * time.Second // how long is looked back for the change
+	oldReading  = 5 * time.Minute
+)
+
+// of adds a reading, unless it is known, and returns the change a second and the line of all readings.
+func (h *depthHistory) of(name string, depth int, at, now time.Time) (change float64, trend string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.readings == nil {
+		h.readings = map[string][]reading{}
+	}
+	if len(h.readings) >= maxHistory && h.readings[name] == nil {
+		clear(h.readings)
+	}
+	all := slices.DeleteFunc(h.readings[name], func(r reading) bool { return now.Sub(r.at).Abs() > oldReading })
+	if n := len(all); n == 0 || all[n-1].at.Before(at) {
+		all = append(all, reading{at, depth})
+	}
+	all = all[max(len(all)-maxReadings, 0):]
+	h.readings[name] = all
+	return changeOf(all), trendOf(all)
+}
+
+// changeOf is messages a second between the newest reading and the one that is a while before it.
+func changeOf(all []reading) float64 {
+	if len(all) < 2 {
+		return 0
+	}
+	last := all[len(all)-1]
+	first := all[0]
+	for _, r := range all {
+		if last.at.Sub(r.at) <= rateOver {
+			break
+		}
+		first = r
+	}
+	span := last.at.Sub(first.at).Seconds()
+	if span <= 0 {
+		return 0
+	}
+	return float64(last.depth-first.depth) / span
+}
+
+// trendOf draws readings into a box of 60 by 16, the newest at the right.
+func trendOf(all []reading) string {
+	lowest, highest := math.MaxInt, 0
+	for _, r := range all {
+		lowest, highest = min(lowest, r.depth), max(highest, r.depth)
+	}
+	var b strings.Builder
+	for i, r := range all {
+		height := 0.5
+		if highest > lowest {
+			height = float64(r.depth-lowest) / float64(highest-lowest)
+		}
+		fmt.Fprintf(&b, "%d,%.1f ", maxReadings-len(all)+i, 15-14*height)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// noAdmin is said where nothing can be done or looked at.
+func noAdmin() error {
+	return &fault{status: 501, what: "The mail that waits cannot be looked at here.", next: "This console was set up to show figures only.", cause: errors.New("no Admin")}
+}
