@@ -33,6 +33,8 @@ type Console struct {
 	Tail *logsearch.Tail
 	// Instances lists the other instances of the cluster, and whether they are known now. Nil: there is no cluster.
 	Instances func() ([]Instance, error)
+	// Tools are what the pages of the settings ask of the rooms that these are for. The zero Tools leave out what they cannot do.
+	Tools Tools
 	// Metrics is shown at /metrics to those who are logged in. Nil: there is none.
 	Metrics http.Handler
 	// Slots tells how many connections are in use and allowed. Nil: limits are not shown.

@@ -9,11 +9,11 @@ import (
 
 // pages lists every page, in the order of the side bar within its group.
 func pages() []page {
-	return []page{
+	return append([]page{
 		overviewPage(), domainsPage(), mtasPage(), tagsPage(),
 		queuesPage(), messagesPage(), logsPage(), servicesPage(), clusterPage(),
 		accessPage(), pausePage(),
-	}
+	}, settingsPages()...)
 }
 
 // asFault says what went wrong with a call of Admin.

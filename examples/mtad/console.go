@@ -116,6 +116,7 @@ func (a *app) openConsole(cfg *config.Config) error {
 	c.Logger = a.log
 	all, rest := a.openREST(cfg)
 	c.Admin, c.API = all, rest
+	c.Tools = a.settingsTools(cfg)
 	if err := c.Check(); err != nil {
 		return misconfigured{fmt.Errorf("www-dir: %w", err)}
 	}

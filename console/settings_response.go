@@ -1,0 +1,30 @@
+package console
+
+import (
+	"strconv"
+
+	"github.com/sluicemail/sluice/console/admin"
+)
+
+// patternFor is the response pattern that a new action is for; 0: none.
+func patternFor(v *visit) int64 {
+	given := v.r.URL.Query().Get("for")
+	if given == "" && v.r.PostForm != nil {
+		given = v.r.PostForm.Get("for")
+	}
+	id, _ := strconv.ParseInt(given, 10, 64)
+	return max(id, 0)
+}
+
+// linkAction gives an action that was just made to the pattern it was made for.
+func linkAction(v *visit, action admin.Row) (to, notice string, ok bool) {
+	pattern := patternFor(v)
+	if pattern == 0 {
+		return "", "", false
+	}
+	to = "/responses/" + strconv.FormatInt(pattern, 10)
+	if _, err := v.c.admin().Create(v.r.Context(), "response_patterns_actions", admin.Values{"pattern": pattern, "action": action.ID}); err != nil {
+		return "/response-actions", "The action is saved, but the pattern does not have it yet: " + cut(err.Error(), 200) + ".", true
+	}
+	return to, "The action is saved, and the pattern has it.", true
+}

@@ -1,0 +1,203 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/console/admin"
+)
+
+// office is a world with settings that can be changed.
+type office struct {
+	*world
+	down bool // the database cannot be reached
+	path string
+}
+
+func newOffice(t *testing.T, set func(*Console)) *office {
+	o := &office{path: filepath.Join(t.TempDir(), "settings.db")}
+	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*settings.DB, error) {
+		if o.down {
+			return nil, errors.New("connection refused")
+		}
+		return settings.OpenSQLite(ctx, o.path, settings.Options{})
+	}}
+	require.NoError(t, keeper.Start(t.Context()))
+	o.world = newWorld(t, func(c *Console) {
+		c.Settings = keeper
+		c.Admin = &admin.Admin{Settings: keeper, Live: c.Live, Log: c.Logger}
+		if set != nil {
+			set(c)
+		}
+	})
+	t.Cleanup(func() {
+		require.NoError(t, o.Admin.Close())
+		done, stop := context.WithCancel(context.Background())
+		stop()
+		keeper.Run(done)
+	})
+	o.logIn()
+	return o
+}
+
+// post sends a form with the session's token; pairs are names and values.
+func (o *office) post(path string, pairs ...string) answer {
+	o.t.Helper()
+	form := url.Values{"csrf": {o.csrf()}}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	return o.do("POST", path, form)
+}
+
+// add makes a row, past the pages.
+func (o *office) add(table string, values admin.Values) admin.Row {
+	o.t.Helper()
+	row, err := o.Admin.Create(o.t.Context(), table, values)
+	require.NoError(o.t, err)
+	return row
+}
+
+func (o *office) row(table string, id int64) admin.Values {
+	o.t.Helper()
+	row, err := o.Admin.Get(o.t.Context(), table, id)
+	require.NoError(o.t, err)
+	return row.Values
+}
+
+func (o *office) count(table string) int {
+	o.t.Helper()
+	list, err := o.Admin.List(o.t.Context(), table, admin.Query{})
+	require.NoError(o.t, err)
+	return list.Total
+}
+
+// example is a row of each sheet, as a form sends it.
+func examples() map[string][]string {
+	return map[string][]string{
+		"/throttles":        {"v.name", "Gmail", "v.maxmessages", "1200"},
+		"/floods":           {"v.name", "Slow", "v.pattern", "too many", "v.type", "substr", "v.pause", "60", "v.duration", "600"},
+		"/schedules":        {"v.name", "Warm-up"},
+		"/pauses":           {"v.target", "gmail.com", "v.cluster", "1"},
+		"/redirects":        {"v.localip", "192.0.2.1", "v.newip", "192.0.2.2"},
+		"/forced-errors":    {"v.domain", "gmail.com", "v.code", "550", "v.extended", "5.7.1", "v.cluster", "1"},
+		"/suppressions":     {"v.value", "someone@example.com", "v.code", "550"},
+		"/rewrites":         {"v.name", "Tag news", "v.domain", "example.com"},
+		"/responses":        {"v.name", "Unknown user", "v.pattern", "no such user", "v.type", "substr"},
+		"/pools":            {"v.name", "warm", "v.description", "new ones"},
+		"/external-mtas":    {"v.public_ip", "198.51.100.1", "v.local_ip", "192.0.2.1", "v.connect_ip", "192.0.2.9", "v.connect_port", "1080", "v.protocol", "socks"},
+		"/dkim":             {"v.domain", "example.com", "v.selector", "s1", "make", "ed25519"},
+		"/locals":           {"v.address", "bounces@example.com", "v.type", "exact"},
+		"/dns":              {"v.hostname", "mx.example.com", "v.ip", "192.0.2.3"},
+		"/blocklist":        {"v.value", "192.0.2.0/24", "v.description", "go away"},
+		"/routes":           {"v.domain", "example.org", "v.relay", "relay.example.net", "v.port", "25"},
+		"/response-actions": {"v.name", "give up", "v.type", "fail", "v.value", "550 5.7.1 unwanted"},
+	}
+}
+
+func allSheets() []*sheet {
+	return append(append(steeringSheets(), setUpSheets()...), responseActions())
+}
+
+// TestSheets makes, changes, switches and deletes a row of every table by its pages alone.
+func TestSheets(t *testing.T) {
+	o := newOffice(t, nil)
+	for _, s := range allSheets() {
+		t.Run(strings.Trim(s.path, "/"), func(t *testing.T) {
+			o.t = t
+			o.checkPage(s.path)
+			require.Contains(t, o.get(s.path).body, strings.ReplaceAll(s.empty, "“", "“")[:20])
+			o.checkPage(s.path + "/new")
+			form, ok := examples()[s.path]
+			require.True(t, ok, "an example of %s", s.path)
+			id := o.create(s, form)
+			path := s.rowPath(id)
+			page := o.checkPage(path)
+			for i := 0; i < len(form); i += 2 {
+				if strings.HasPrefix(form[i], prefix) && form[i] != "v.cluster" && form[i] != "v.type" && form[i] != "v.protocol" {
+					require.Contains(t, page, `name="`+form[i]+`" value="`+form[i+1]+`"`)
+				}
+			}
+			o.checkPage(s.path)
+			require.Contains(t, o.get(s.path).body, path)
+			o.switches(s, id)
+			o.checkPage(path + "/delete")
+			version := field(t, o.get(path+"/delete").body, "version")
+			require.Equal(t, http.StatusForbidden, o.do("POST", path+"/delete", url.Values{"version": {version}}).StatusCode, "without the token of the session")
+			require.Equal(t, http.StatusSeeOther, o.post(path+"/delete", "version", version).StatusCode)
+			require.Equal(t, http.StatusNotFound, o.get(path).StatusCode)
+			require.Zero(t, o.count(s.table))
+		})
+	}
+}
+
+// create sends a form, twice where it first tells what will change.
+func (o *office) create(s *sheet, form []string) int64 {
+	o.t.Helper()
+	a := o.post(s.path+"/new", form...)
+	if s.preview {
+		require.Equal(o.t, 200, a.StatusCode)
+		require.Contains(o.t, a.body, "What will change")
+		require.Zero(o.t, o.count(s.table))
+		a = o.post(s.path+"/new", append([]string{"seen", field(o.t, a.body, "seen")}, form...)...)
+	}
+	require.Equal(o.t, http.StatusSeeOther, a.StatusCode, a.body)
+	list, err := o.Admin.List(o.t.Context(), s.table, admin.Query{})
+	require.NoError(o.t, err)
+	require.Len(o.t, list.Rows, 1)
+	return list.Rows[0].ID
+}
+
+func (o *office) switches(s *sheet, id int64) {
+	o.t.Helper()
+	table, err := o.Admin.Table(s.table)
+	require.NoError(o.t, err)
+	if !table.Enabled {
+		return
+	}
+	require.Equal(o.t, http.StatusSeeOther, o.post(s.rowPath(id)+"/enable", "on", "0").StatusCode)
+	require.Equal(o.t, false, o.row(s.table, id)["enabled"])
+	require.Contains(o.t, o.get(s.path).body, "k-off")
+	require.Equal(o.t, http.StatusSeeOther, o.post(s.rowPath(id)+"/enable", "on", "1").StatusCode)
+	require.Equal(o.t, true, o.row(s.table, id)["enabled"])
+}
+
+// checkPage gets a page and sees that it is one: small, whole, with a label for every field.
+func (o *office) checkPage(path string) string {
+	o.t.Helper()
+	a := o.get(path)
+	require.Equal(o.t, 200, a.StatusCode, path+a.body)
+	require.Less(o.t, len(a.body), 100_000, path)
+	require.Contains(o.t, a.body, "</html>")
+	require.NotContains(o.t, a.body, "PRIVATE KEY-----\n")
+	require.NotContains(o.t, a.body, "%!")
+	require.NotContains(o.t, a.body, "ZgotmplZ")
+	for _, id := range regexp.MustCompile(`<(?:input|select|textarea) id="(f-[^"]+)" name`).FindAllStringSubmatch(a.body, -1) {
+		if !strings.Contains(a.body, `type="checkbox" id="`+id[1]) {
+			require.Contains(o.t, a.body, `for="`+id[1]+`"`)
+		}
+	}
+	return a.body
+}
+
+// field returns the value of a hidden field.
+func field(t *testing.T, page, name string) string {
+	t.Helper()
+	found := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(page)
+	require.NotNil(t, found, "a field %s", name)
+	return found[1]
+}
+
+var _ = fmt.Sprint
