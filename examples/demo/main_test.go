@@ -33,8 +33,12 @@ type output struct {
 	buf bytes.Buffer
 }
 
-func (o *output) Write(p []byte) (int, error) { o.mu.Lock(); defer o.mu.Unlock(); return o.buf.Write(p) }
-func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock(); return o.buf.String() }
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+func (o *output) String() string { o.mu.Lock(); defer o.mu.Unlock(); return o.buf.String() }
 
 // started returns a running demo, which the test ends.
 func started(t *testing.T, dir string) (d *demo, end func()) {

@@ -32,20 +32,28 @@ func sink(name string, latency time.Duration, rules ...smtptest.Rule) *smtptest.
 	return &smtptest.Sink{Hostname: name, Latency: latency, Rules: rules, NoNames: true, MaxConnections: 200}
 }
 
-// providers are all there are. The large ones behave as their likenesses do on a good day; the others have troubles of their
-// own.
+// playing is the mail server of a provider whose likeness it plays, with a few mails that fail for reasons of their own.
+func playing(p smtptest.Profile, name string, latency time.Duration, rules ...smtptest.Rule) *smtptest.Sink {
+	limits, err := p.Rules()
+	if err != nil {
+		panic(err) // there is no profile of that name
+	}
+	return sink(name, latency, append(limits, rules...)...)
+}
+
+// providers are all there are. The large ones have limits as their likenesses do; the others have troubles of their own.
 func providers() []*provider {
 	const ms = time.Millisecond
 	full := rule(smtptest.Rcpt, 1, 452, "4.2.2 The recipient's inbox is out of storage space")
 	nobody := rule(smtptest.Rcpt, 1.5, 550, "5.1.1 The email account that you tried to reach does not exist")
-	quick := rule(smtptest.Dot, 2, 421, "4.7.28 Our system has detected an unusual rate of unsolicited mail originating from your IP address")
+	quick := rule(smtptest.Dot, 0.4, 421, "4.7.28 Mail from your address comes at an unusual rate")
 	all := []*provider{
-		{domains: []string{"gmail.example"}, hosts: 3, weight: 300, sink: sink("mx.gmail.example", 25*ms, nobody, full, quick)},
+		{domains: []string{"gmail.example"}, hosts: 3, weight: 300, sink: playing(smtptest.Profile{Name: "gmail"}, "mx.gmail.example", 25*ms, nobody, full, quick)},
 		{domains: []string{"outlook.example", "hotmail.example", "live.example"}, hosts: 2, weight: 160,
-			sink: sink("mail.protection.outlook.example", 60*ms, rule(smtptest.Rcpt, 2, 550, "5.5.0 Requested action not taken: mailbox unavailable"),
-				rule(smtptest.Mail, 0.5, 451, "4.7.500 Server busy. Please try again later"))},
-		{domains: []string{"yahoo.example", "ymail.example"}, hosts: 2, weight: 120,
-			sink: sink("mta.yahoo.example", 40*ms, rule(smtptest.Rcpt, 12, 421, "4.7.0 [TSS04] Messages temporarily deferred due to user complaints"), nobody)},
+			sink: playing(smtptest.Profile{Name: "microsoft"}, "mail.protection.outlook.example", 60*ms,
+				rule(smtptest.Rcpt, 2, 550, "5.5.0 Requested action not taken: mailbox unavailable"))},
+		{domains: []string{"yahoo.example", "ymail.example"}, hosts: 2, weight: 90,
+			sink: playing(smtptest.Profile{Name: "yahoo", PerMinute: 30}, "mta.yahoo.example", 40*ms, nobody)},
 		{domains: []string{"icloud.example"}, hosts: 2, weight: 90, sink: sink("mx.icloud.example", 30*ms, full)},
 		{domains: []string{"gmx.example", "web.example"}, hosts: 2, weight: 70,
 			sink: sink("mx.gmx.example", 20*ms, wait(smtptest.Rcpt, smtptest.Greylist, 100, 10*time.Second))},

@@ -164,8 +164,9 @@ func (w *writer) throttles() {
 	w.throttle("Gmail", func(l *store.Limits) {
 		l.Site.MaxMessages, l.Site.MaxConnections, l.ConnectionMaxMessages, l.IP.MaxConnections = 1200, 10, 50, 4
 	}, "gmail.example")
-	w.throttle("Microsoft", func(l *store.Limits) { l.Site.MaxMessages, l.Site.MaxConnections, l.Security = 90, 5, 2 },
-		"outlook.example", "hotmail.example", "live.example")
+	w.throttle("Microsoft", func(l *store.Limits) {
+		l.Site.MaxMessages, l.Site.MaxConnections, l.ConnectionMaxMessages, l.Security = 90, 5, 20, 2
+	}, "outlook.example", "hotmail.example", "live.example")
 	w.throttle("Yahoo", func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 5, 20 }, "yahoo.example", "ymail.example")
 	w.throttle("Orange: two connections, no more", func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 2, 100 }, "orange.example")
 
@@ -181,7 +182,7 @@ func (w *writer) throttles() {
 	insert(w, &store.ScheduleDay{LocalIP: "198.51.100.7", Site: "gmail.example", Day: 4, LastSent: yesterday})
 
 	insert(w, &store.FloodResponse{Name: "Yahoo is annoyed", Pattern: "TSS04", Type: store.Contains, Domain: "yahoo.example", Pause: 20, Duration: 40,
-		Limits: limits(func(l *store.Limits) { l.Site.MaxMessages, l.Site.MaxConnections = 60, 1 }), Enabled: true},
+		Limits: limits(func(l *store.Limits) { l.Site.MaxMessages, l.Site.MaxConnections = 25, 1 }), Enabled: true},
 		&store.FloodResponse{Name: "Gmail sees too much", Pattern: "4.7.28", Type: store.Contains, Domain: "gmail.example", Pause: 0, Duration: 15,
 			Limits: limits(func(l *store.Limits) { l.Site.MaxMessages = 900 }), Enabled: true})
 }
