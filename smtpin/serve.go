@@ -9,9 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/sluicemail/sluice/monitor"
-	"github.com/sluicemail/sluice/smtpin/wire"
 )
 
 // ListenAndServe listens on the addresses of s.Listeners and serves them until Shutdown or Close, or until one of them
@@ -77,6 +74,10 @@ func (s *Server) ServeListener(l net.Listener, policy *Listener) error {
 			}
 			return fmt.Errorf("smtpin: %w", err)
 		}
+		if s.Suspended(policy) {
+			s.turnAway(nc, policy, "This service is stopped for a while, try again later")
+			continue
+		}
 		if !s.acquire(nc, policy) {
 			nc.Close()
 			continue
@@ -125,15 +126,7 @@ func (s *Server) acquire(nc net.Conn, policy *Listener) bool {
 	if s.Busy != BusyReject {
 		return s.slots.Acquire(s.base) == nil
 	}
-	const text = "Too many connections, try again later"
-	s.monitor().Observe(&monitor.Event{
-		Kind: monitor.ClientRefused, Time: time.Now(), MTA: addrPort(nc.LocalAddr()).Addr(), Remote: addrPort(nc.RemoteAddr()),
-		Code: 421, Text: text,
-	})
-	if !policy.ImplicitTLS { // such a client would not understand it
-		nc.SetWriteDeadline(time.Now().Add(time.Second))
-		wire.ReplyOnce(nc, 421, wire.Status{4, 3, 2}, text)
-	}
+	s.turnAway(nc, policy, "Too many connections, try again later")
 	return false
 }
 

@@ -95,6 +95,8 @@ type Server struct {
 	// listeners. Nil: slog.Default().
 	Logger *slog.Logger
 
+	suspended sync.Map // *Listener: whose clients are turned away
+
 	mu       sync.Mutex
 	started  bool
 	base     context.Context

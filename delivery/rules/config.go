@@ -72,6 +72,7 @@ type Pause struct {
 	Cluster  bool
 	Instance int64
 	Expire   time.Time // zero: never
+	Told     string    // how one that is in no table is told; "": "started with --paused"
 }
 
 // Redirect lets mail that is planned for one address leave from another (table delegates). The most specific one counts: for

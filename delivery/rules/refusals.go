@@ -161,7 +161,7 @@ func (c *compiler) pauses() {
 	for i := range c.config.Started {
 		r := c.config.Started[i]
 		r.ID = 0
-		add(tableStarted, &r, "started with --paused")
+		add(tableStarted, &r, cmp.Or(r.Told, "started with --paused"))
 	}
 	slices.SortStableFunc(x.rules, func(a, b pause) int {
 		return cmp.Or(longer(a.told.Until, b.told.Until), cmp.Compare(a.told.ID, b.told.ID))

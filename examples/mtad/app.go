@@ -17,6 +17,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logfile"
+	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
@@ -56,6 +57,8 @@ type app struct {
 	metrics  *prometheus.Metrics
 	cluster  *cluster.Member // nil: there is none
 	face     face
+	tail     *logsearch.Tail
+	services services
 }
 
 // open opens everything, ports first, so that privileges can be dropped before any file is made.

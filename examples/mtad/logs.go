@@ -11,6 +11,7 @@ import (
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logfile"
+	"github.com/sluicemail/sluice/monitor/logsearch"
 )
 
 // applicationLog opens what application-log names: stdout, stderr, syslog, or files.
@@ -117,6 +118,7 @@ func (a *app) openLogs(cfg *config.Config) error {
 	a.logs = logs
 	a.onClose(logs.Close)
 	a.live = &monitor.Live{}
-	a.monitor = monitor.Several(a.live, a.metrics, logs)
+	a.tail = new(logsearch.Tail)
+	a.monitor = monitor.Several(a.live, a.metrics, logs, a.tail)
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 // openREST makes what the REST API and the pages of the console stand on, and the API itself. The settings and the delivery
 // are open.
 func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
-	started := time.Now()
+	a.services.begun = time.Now()
 	all := &admin.Admin{
 		Settings:    a.settings,
 		Instance:    int64(cfg.ServerID),
@@ -34,7 +34,8 @@ func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
 		Floods:      a.activeFloods,
 		ResumeFlood: a.resumeFlood,
 		SearchLogs:  logsearch.Files{Send: cfg.SendBinLogFile, Received: cfg.ReceivedBinLogFile}.Search,
-		Services:    func(context.Context) []admin.Service { return a.serviceStates(started) },
+		Services:    a.serviceStates,
+		Control:     a.controlService,
 		Log:         a.log,
 	}
 	a.onClose(all.Close)
@@ -163,16 +164,4 @@ func (a *app) resumeFlood(source netip.Addr, site, name string) int {
 		}
 	}
 	return n
-}
-
-// serviceStates tells how the parts of this program and the scanners are doing.
-func (a *app) serviceStates(started time.Time) []admin.Service {
-	all := []admin.Service{{Name: "delivery", Up: true, Since: started}}
-	for i, socket := range a.sockets {
-		all = append(all, admin.Service{Name: a.server.Listeners[i].Name + " " + socket.Addr().String(), Up: true, Since: started})
-	}
-	for _, s := range a.scannerStates() {
-		all = append(all, admin.Service{Name: s.Name, Up: s.Up, Since: s.Since, Detail: s.detail()})
-	}
-	return all
 }
