@@ -36,8 +36,8 @@
 //	acknowledgement that may be lost
 //	released                                  is handed out
 //
-// An acknowledgement is known to have arrived when the broker has answered a question that was asked after it, which
-// happens every second. Identical messages without an id, published by strangers, are told apart by their number.
+// An acknowledgement is beyond doubt when the broker has answered a question that was asked ten seconds after it: by then it
+// is on the broker's disk, too. Identical messages without an id, published by strangers, are told apart by their number.
 //
 // The broker closes a channel over which a delivery was out for longer than its consumer_timeout, half an hour: do not
 // keep one for over ten minutes, but park it. It stays settleable all the same, as after any other cut.

@@ -40,6 +40,7 @@ type proof struct {
 	key   digest
 	named bool // the message has an id
 	lost  bool // it was not even written
+	at    time.Time
 }
 
 // newLink opens a channel.
@@ -246,15 +247,24 @@ func (l *link) ack(p proof) {
 	l.acks.Lock()
 	defer l.acks.Unlock()
 	if !l.cut {
-		p.lost = l.ch.Ack(p.tag, false) != nil
+		p.lost, p.at = l.ch.Ack(p.tag, false) != nil, time.Now()
 		l.unproven = append(l.unproven, p)
 	}
 }
 
-// prove asks the broker something: it answers in order, so its answer proves that it has read all acknowledgements.
+// doubtful is how long an acknowledgement may be lost although the broker has read it: it is written to disk some time later,
+// and comes to nothing when the broker is killed before.
+const doubtful = 10 * time.Second
+
+// prove asks the broker something: it answers in order, so its answer proves that it has read all acknowledgements. Those
+// that it has had for a while are beyond doubt then.
 func (l *link) prove() {
+	old := time.Now().Add(-doubtful)
 	l.acks.Lock()
-	n := len(l.unproven)
+	n := 0
+	for n < len(l.unproven) && l.unproven[n].at.Before(old) {
+		n++
+	}
 	l.acks.Unlock()
 	if n == 0 || l.ch.Qos(max(l.prefetch, 1), 0, false) != nil {
 		return
@@ -262,7 +272,7 @@ func (l *link) prove() {
 	l.acks.Lock()
 	defer l.acks.Unlock()
 	if !l.cut {
-		l.unproven = append(l.unproven[:0], l.unproven[n:]...)
+		l.unproven = l.unproven[n:]
 	}
 }
 
