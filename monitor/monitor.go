@@ -24,6 +24,17 @@ type Transcript interface {
 	Close()
 }
 
+// MailTranscript is the add-on of Transcripts whose watchers may ask for the mails themselves, for which only a word stands
+// in the lines.
+type MailTranscript interface {
+	Transcript
+	// MailWanted returns how many bytes of the next mail somebody wants to see; zero: nobody does. One atomic load.
+	MailWanted() int
+	// Mail gives the begin of a mail that is size bytes long, after the line with the word that stands for it. It copies what
+	// is wanted and must not block.
+	Mail(d Direction, begin []byte, size int64)
+}
+
 // Session describes an SMTP session to its watchers.
 type Session struct {
 	Incoming      bool

@@ -20,6 +20,11 @@ type SessionFilter struct {
 	// Text is looked for in what is said, regardless of case: an address, for instance. A session is shown from a
 	// little before the text first came up. Sessions lists do not look at it.
 	Text string
+	// Mails is how many bytes of each mail, up to 1 MiB, are wanted as a Flight of its own; zero: none. It selects nothing.
+	Mails int
+	// Most is how many sessions are followed at a time, so that those are followed whole when there are many: others are passed
+	// over and cost nothing. Zero: all. It selects nothing.
+	Most int
 }
 
 func (f *SessionFilter) matches(id uint64, s *Session) bool {
@@ -59,6 +64,7 @@ type tap struct {
 	live    *Live
 	info    SessionInfo
 	watched atomic.Bool
+	mails   atomic.Int64 // bytes of each mail that are wanted
 
 	mu     sync.Mutex
 	closed bool
@@ -120,6 +126,26 @@ func (t *tap) Line(d Direction, data []byte) {
 	}
 }
 
+// MailWanted implements MailTranscript.
+func (t *tap) MailWanted() int { return int(t.mails.Load()) }
+
+// Mail implements MailTranscript.
+func (t *tap) Mail(d Direction, begin []byte, size int64) {
+	wanted := min(int(t.mails.Load()), len(begin))
+	if t.mails.Load() == 0 {
+		return
+	}
+	flight := Flight{Session: t.info, Time: t.live.now(), Direction: d, Mail: true, Data: slices.Clone(begin[:wanted])}
+	flight.Cut = int(max(size-int64(wanted), 0))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, v := range t.views {
+		if v.open && v.watcher.filter.Mails > 0 {
+			v.watcher.put(&flight)
+		}
+	}
+}
+
 // Close implements Transcript.
 func (t *tap) Close() {
 	all := &t.live.sessions
@@ -134,9 +160,10 @@ func (t *tap) Close() {
 	t.closed = true
 	for _, v := range t.views {
 		v.show(&Flight{Session: t.info, Time: t.live.now(), Ended: true})
+		v.watcher.following.Add(-1)
 	}
 	t.views = nil
-	t.watched.Store(false)
+	t.count()
 }
 
 // join lets w see the session, if its filter selects that.
@@ -149,13 +176,26 @@ func (t *tap) join(w *Watcher) {
 	if t.closed {
 		return
 	}
+	if !w.admit() {
+		return
+	}
 	t.views = append(t.views, &view{watcher: w, open: w.text == nil})
-	t.watched.Store(true)
+	t.count()
 }
 
 func (t *tap) leave(w *Watcher) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.views = slices.DeleteFunc(t.views, func(v *view) bool { return v.watcher == w })
+	t.count()
+}
+
+// count tells those who speak whether anybody watches; the caller holds the lock.
+func (t *tap) count() {
+	mails := 0
+	for _, v := range t.views {
+		mails = max(mails, v.watcher.filter.Mails)
+	}
+	t.mails.Store(int64(min(mails, maxMail)))
 	t.watched.Store(len(t.views) > 0)
 }

@@ -68,6 +68,26 @@ func (ts transcripts) Line(d Direction, data []byte) {
 	}
 }
 
+// MailWanted implements MailTranscript.
+func (ts transcripts) MailWanted() int {
+	most := 0
+	for _, t := range ts {
+		if m, ok := t.(MailTranscript); ok {
+			most = max(most, m.MailWanted())
+		}
+	}
+	return most
+}
+
+// Mail implements MailTranscript.
+func (ts transcripts) Mail(d Direction, begin []byte, size int64) {
+	for _, t := range ts {
+		if m, ok := t.(MailTranscript); ok && m.MailWanted() > 0 {
+			m.Mail(d, begin, size)
+		}
+	}
+}
+
 func (ts transcripts) Close() {
 	for _, t := range ts {
 		t.Close()

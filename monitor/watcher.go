@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type Flight struct {
 	Session   SessionInfo
 	Time      time.Time
 	Direction Direction
+	Mail      bool   // Data is the begin of a mail, of which the flight before had a word
 	Data      []byte // shared by all watchers: not to be changed
 	Cut       int    // bytes left out at the end of Data
 	Ended     bool   // the session ended; there is no Data
@@ -22,6 +24,7 @@ type Flight struct {
 
 const (
 	maxFlight  = 64 << 10 // bytes of a flight that are shown
+	maxMail    = 1 << 20  // bytes of a mail
 	maxPending = 4 << 20  // bytes that wait for a watcher
 	maxBacklog = 16       // flights of a session kept until its text comes up
 	maxHeld    = 4 << 10  // bytes of these
@@ -37,6 +40,9 @@ type Watcher struct {
 	filter SessionFilter
 	text   []byte // in lower case; nil: show all
 	limit  int
+
+	following atomic.Int64 // sessions
+	passed    atomic.Int64 // sessions that were not followed
 
 	mu      sync.Mutex
 	queue   []Flight
@@ -105,6 +111,19 @@ func (w *Watcher) Dropped() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.dropped
+}
+
+// Passed returns how many sessions that the filter selects were passed over, because as many as it allows were followed.
+func (w *Watcher) Passed() int64 { return w.passed.Load() }
+
+// admit reports whether one more session may be followed.
+func (w *Watcher) admit() bool {
+	if n := w.following.Add(1); w.filter.Most > 0 && n > int64(w.filter.Most) {
+		w.following.Add(-1)
+		w.passed.Add(1)
+		return false
+	}
+	return true
 }
 
 // Close ends the watching. It may be called at any time and more than once.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
 
@@ -77,8 +78,14 @@ func (c *session) ended(accepted bool) {
 }
 
 func (c *session) showMail(size int64) {
-	if c.tap.Watched() {
-		c.show([]byte("(a mail of " + strconv.FormatInt(size, 10) + " bytes)"))
+	heard := c.heard
+	c.heard = nil
+	if !c.tap.Watched() {
+		return
+	}
+	c.show([]byte("(a mail of " + strconv.FormatInt(size, 10) + " bytes)"))
+	if watcher, ok := c.tap.(monitor.MailTranscript); ok && heard != nil {
+		watcher.Mail(monitor.FromRemote, heard.begin, size)
 	}
 }
 
@@ -90,6 +97,7 @@ type answers struct {
 
 // deliver gives the mail to the backend.
 func (c *session) deliver(r mailReader) (answers, error) {
+	r = c.overhear(r)
 	if c.policy.LMTP {
 		if s, ok := c.backend.(smtp.LMTPSession); ok {
 			return c.deliverEach(s, r)

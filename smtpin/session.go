@@ -25,6 +25,7 @@ type session struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	tap    monitor.Transcript
+	heard  *overheard // the mail, when somebody who watches wants to see it
 
 	probe   bool         // a proxy asks whether we are well: there is no client
 	counted netip.Addr   // under which the server counts it; guarded by Server.mu

@@ -157,6 +157,16 @@ func (v *View) entity(e *message.Entity, problem error, number string, depth int
 	if number == "" {
 		number = "1"
 	}
+	p := partOf(e, number)
+	if problem != nil {
+		p.Problem = clean(problem.Error())
+	}
+	v.content(e, &p)
+	v.Parts = append(v.Parts, p)
+}
+
+// partOf tells what the header of a part says.
+func partOf(e *message.Entity, number string) Part {
 	p := Part{Number: number, Type: "text/plain"}
 	mediaType, params, err := e.Header.ContentType()
 	if err == nil {
@@ -165,11 +175,7 @@ func (v *View) entity(e *message.Entity, problem error, number string, depth int
 	disposition, dparams, _ := e.Header.ContentDisposition()
 	p.Attached = disposition == "attachment"
 	p.Name = fileName(dparams["filename"], params["name"])
-	if problem != nil {
-		p.Problem = clean(problem.Error())
-	}
-	v.content(e, &p)
-	v.Parts = append(v.Parts, p)
+	return p
 }
 
 func (v *View) multipart(r message.MultipartReader, number string, depth int) {

@@ -3,6 +3,8 @@ package smtpout
 import (
 	"bytes"
 	"time"
+
+	"github.com/sluicemail/sluice/monitor"
 )
 
 // outbox gathers what is to be written in a pooled buffer and writes it when that is full.
@@ -43,6 +45,33 @@ func (w *outbox) flush() error {
 
 // sendMail writes the commands that wait, the mail and tail, in one flight where that is possible.
 func (c *connection) sendMail(m *mail, tail []byte) error {
+	err := c.writeMail(m, tail)
+	c.showMail(m)
+	return err
+}
+
+// showMail gives the begin of a mail to those who watch and want to see it.
+func (c *connection) showMail(m *mail) {
+	if !c.watched {
+		return
+	}
+	watcher, ok := c.tap.(monitor.MailTranscript)
+	if !ok {
+		return
+	}
+	wanted := min(int64(watcher.MailWanted()), m.shape.size)
+	switch {
+	case wanted == 0:
+	case m.memory != nil:
+		watcher.Mail(monitor.FromUs, m.memory, m.shape.size)
+	default:
+		begin := make([]byte, wanted)
+		n, _ := m.body.ReadAt(begin, 0) // what can be read is shown
+		watcher.Mail(monitor.FromUs, begin[:n], m.shape.size)
+	}
+}
+
+func (c *connection) writeMail(m *mail, tail []byte) error {
 	if m.memory != nil && (m.chunked || m.shape.plain()) {
 		return c.send(c.limits.block, m.memory, tail)
 	}

@@ -1,0 +1,139 @@
+package console
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/monitor"
+)
+
+// smtpMonitorPage shows SMTP sessions while they speak.
+func smtpMonitorPage() page {
+	p := page{
+		path: "/smtp", title: "SMTP monitor", group: live,
+		routes:  map[string]view{"GET /smtp": smtpMonitor},
+		topics:  map[string]topic{"smtp-sessions": {every: time.Second, value: smtpSessions}},
+		streams: map[string]stream{"smtp": {run: followSMTP}},
+	}
+	mailRoutes(p.routes, "/smtp/mails/{id}", passedMail)
+	return p
+}
+
+// smtpFilter selects sessions, as people write it.
+type smtpFilter struct {
+	IP      string // address or network
+	Domain  string // target of outgoing sessions
+	Address string // said in the session
+	Way     string // "in", "out", "": both
+}
+
+func smtpFilterOf(q url.Values) smtpFilter {
+	field := func(name string) string { return strings.TrimSpace(cut(q.Get(name), 255)) }
+	f := smtpFilter{IP: field("ip"), Domain: strings.ToLower(field("domain")), Address: field("address"), Way: field("way")}
+	if f.Way != "in" && f.Way != "out" {
+		f.Way = ""
+	}
+	return f
+}
+
+// Query is the filter as it stands in addresses, without its question mark.
+func (f smtpFilter) Query() string {
+	q := url.Values{}
+	for name, value := range map[string]string{"ip": f.IP, "domain": f.Domain, "address": f.Address, "way": f.Way} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q.Encode()
+}
+
+// monitor returns the filter for the sessions; the error says what is wrong with the address.
+func (f smtpFilter) monitor() (monitor.SessionFilter, error) {
+	of := monitor.SessionFilter{Domain: f.Domain, Text: f.Address, Incoming: f.Way == "in", Outgoing: f.Way == "out"}
+	if f.IP == "" {
+		return of, nil
+	}
+	if ip, err := netip.ParseAddr(f.IP); err == nil {
+		ip = ip.Unmap().WithZone("")
+		of.IP = netip.PrefixFrom(ip, ip.BitLen())
+		return of, nil
+	}
+	network, err := netip.ParsePrefix(f.IP)
+	if err != nil {
+		return of, errors.New("This is no address. Write one such as 192.0.2.1, or a network such as 192.0.2.0/24.")
+	}
+	of.IP = network.Masked()
+	return of, nil
+}
+
+// smtpData is what smtp.html gets.
+type smtpData struct {
+	Filter   smtpFilter
+	Wrong    string // with the address
+	Sessions sessionList
+}
+
+// sessionList is the sessions that are open.
+type sessionList struct {
+	Total    int        `json:"total"` // more of them are open than are listed when this is beyond maxListed
+	Sessions []smtpLine `json:"sessions"`
+}
+
+// smtpLine is one session in the list.
+type smtpLine struct {
+	ID     uint64    `json:"id"`
+	In     bool      `json:"in"`
+	Local  string    `json:"local"`
+	Remote string    `json:"remote"`
+	Domain string    `json:"domain,omitempty"`
+	Since  time.Time `json:"since"`
+}
+
+const maxListed = 300
+
+func smtpMonitor(v *visit) error {
+	d := smtpData{Filter: smtpFilterOf(v.r.URL.Query())}
+	f, err := d.Filter.monitor()
+	if err != nil {
+		d.Wrong = err.Error()
+		return v.render("smtp", d)
+	}
+	d.Sessions = v.c.openSessions(f)
+	return v.render("smtp", d)
+}
+
+func smtpSessions(c *Console, q url.Values) any {
+	f, err := smtpFilterOf(q).monitor()
+	if err != nil {
+		return sessionList{Sessions: []smtpLine{}}
+	}
+	return c.openSessions(f)
+}
+
+// openSessions lists the newest sessions.
+func (c *Console) openSessions(f monitor.SessionFilter) sessionList {
+	list := sessionList{Sessions: []smtpLine{}}
+	if c.Live == nil {
+		return list
+	}
+	all := c.Live.Sessions(f, maxSessionsSeen)
+	list.Total = len(all)
+	for _, s := range slices.Backward(all) {
+		if len(list.Sessions) == maxListed {
+			break
+		}
+		list.Sessions = append(list.Sessions, smtpLineOf(&s))
+	}
+	return list
+}
+
+const maxSessionsSeen = 100_000
+
+func smtpLineOf(s *monitor.SessionInfo) smtpLine {
+	return smtpLine{ID: s.ID, In: s.Incoming, Local: s.Local.String(), Remote: s.Remote.String(), Domain: mailview.Printable(s.Domain), Since: s.Since.UTC()}
+}
