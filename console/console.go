@@ -29,12 +29,14 @@ type Console struct {
 	Admin *admin.Admin
 	// API is mounted at /v1/ and knows its users by itself. Nil: there is none.
 	API http.Handler
+	// Tools are what the pages of the settings ask of the rooms that these are for. The zero Tools leave out what they cannot do.
+	Tools Tools
 	// Tail hands out what is being logged, for the page that follows it live. Nil: nothing can be followed.
 	Tail *logsearch.Tail
 	// Instances lists the other instances of the cluster, and whether they are known now. Nil: there is no cluster.
 	Instances func() ([]Instance, error)
-	// Tools are what the pages of the settings ask of the rooms that these are for. The zero Tools leave out what they cannot do.
-	Tools Tools
+	// RenderUserAgent is the only User-Agent that may render mail. "": all may.
+	RenderUserAgent string
 	// Metrics is shown at /metrics to those who are logged in. Nil: there is none.
 	Metrics http.Handler
 	// Slots tells how many connections are in use and allowed. Nil: limits are not shown.
@@ -80,6 +82,7 @@ type Console struct {
 	queued     queueCache
 	depths     depthHistory
 	parts      serviceCache
+	shelf      shelf
 	background sync.WaitGroup
 	broken     error
 }

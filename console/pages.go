@@ -11,7 +11,7 @@ import (
 func pages() []page {
 	return append([]page{
 		overviewPage(), domainsPage(), mtasPage(), tagsPage(),
-		queuesPage(), messagesPage(), logsPage(), servicesPage(), clusterPage(),
+		queuesPage(), smtpMonitorPage(), renderedPage(), logsPage(), servicesPage(), clusterPage(),
 		accessPage(), pausePage(),
 	}, settingsPages()...)
 }
