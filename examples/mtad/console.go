@@ -112,6 +112,7 @@ func (a *app) openConsole(cfg *config.Config) error {
 	c.Dir = cfg.WWWDir
 	c.CacheControl = cfg.WWWCacheControl
 	c.URL = cfg.WWWURL
+	c.RenderUserAgent = cfg.RenderUserAgent
 	c.Access = a.logs.Access
 	c.Logger = a.log
 	all, rest := a.openREST(cfg)

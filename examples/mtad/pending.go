@@ -10,7 +10,7 @@ import (
 var pending = []string{
 	"dsn-notify", "dsn-ret", "bounce-*", "double-bounce-to", "rabbitmq-dsn",
 	"proxy-server", "download-*", "storage-*",
-	"render-useragent", "webhook-*", "spool-*",
+	"webhook-*", "spool-*",
 	"smtp-threads",
 }
 
