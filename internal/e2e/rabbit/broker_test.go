@@ -178,14 +178,14 @@ func TestCluster(t *testing.T) {
 		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false, amqp.Publishing{Body: o.text(t)}))
 	}
 	say(object{"from": "c", "announce": object{"id": "c", "host": "c.test", "ips": []string{"192.0.2.77"}, "outbox": "outbox-c"}})
-	handed := object{}
+
 	mtatest.Eventually(t, "the message is handed over", func() bool {
 		require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox-a", false, false,
 			amqp.Publishing{Body: object{"recipient": "x@sink.test", "mime": letter, "ips": []string{"192.0.2.77"}, "mine": 5}.text(t)}))
 		<-time.After(100 * time.Millisecond)
 		return rabbittest.Waiting(t, ch, "outbox-c") > 0
 	})
-	handed = get(t, ch, "outbox-c")
+	handed := get(t, ch, "outbox-c")
 	require.EqualValues(t, 5, handed["mine"])
 	require.NotContains(t, handed, "results")
 	require.Contains(t, handed, "mime")
