@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/sluicemail/sluice/internal/database"
 )
 
 // migrations holds a folder of each engine. A file that has been released is never changed.
@@ -80,7 +82,7 @@ func (db *DB) migrateLocked(ctx context.Context, want int64) error {
 	if err != nil {
 		return db.fail(ctx, "reading the migrations", err)
 	}
-	if s, ok := db.engine.(sqliteEngine); ok && s.path != inMemory {
+	if s, ok := db.engine.(sqliteEngine); ok && s.path != database.InMemory {
 		// Readers and a writer do not wait for each other in this mode; the file remembers it.
 		if _, err := db.sql.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 			return db.fail(ctx, "making its tables", err)

@@ -5,67 +5,24 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/pressly/goose/v3"
+
+	"github.com/sluicemail/sluice/internal/database"
 )
 
 // OpenMySQL opens a database of MySQL or MariaDB by a configuration of the driver's (mysql.NewConfig). What this package
 // relies on is set in a copy of it: strict mode, so that too long a value is an error and not cut, and utf8mb4.
 func OpenMySQL(ctx context.Context, cfg *mysql.Config, opts Options) (*DB, error) {
-	cfg = cfg.Clone()
-	cfg.ClientFoundRows = true
-	cfg.MultiStatements = false
-	cfg.InterpolateParams = true
-	cfg.ParseTime = false
-	cfg.Collation = "utf8mb4_bin"
-	cfg.Logger = &mysql.NopLogger{}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = opts.dialTimeout()
-	}
-	if cfg.Params == nil {
-		cfg.Params = map[string]string{}
-	}
-	cfg.Params["sql_mode"] = "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
-	name := address{scheme: "mysql", user: cfg.User, hosts: []hostPort{{host: cfg.Addr}}, dbname: cfg.DBName}
-	if host, port, err := net.SplitHostPort(cfg.Addr); err == nil {
-		n, _ := strconv.Atoi(port)
-		name.hosts[0] = hostPort{host, n}
-	}
-	connector, err := mysql.NewConnector(cfg)
+	pool, name, err := database.MySQL(cfg, opts.dialTimeout())
 	if err != nil {
-		return nil, &Error{Database: name.String(), Doing: "opening", Err: err}
+		return nil, &Error{Database: name, Doing: "opening", Err: err}
 	}
-	pool := sql.OpenDB(connector)
 	opts.limit(pool)
-	return finishOpen(ctx, &DB{sql: pool, engine: mysqlEngine{}, name: name.String()}, opts)
-}
-
-// mysqlConfig makes the driver's configuration of an address.
-func mysqlConfig(a address) (*mysql.Config, error) {
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.DBName = a.user, a.pass, a.dbname
-	h := a.hosts[0]
-	if h.port == 0 {
-		h.port = 3306
-	}
-	if h.host == "" {
-		h.host = "localhost"
-	}
-	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(h.host, strconv.Itoa(h.port))
-	if socket := a.params["socket"]; socket != "" {
-		cfg.Net, cfg.Addr = "unix", socket
-	}
-	switch tls := a.params["tls"]; tls {
-	case "", "false", "true", "skip-verify", "preferred":
-		cfg.TLSConfig = tls
-	default:
-		return nil, &AddressError{"parameter tls is not true, false, preferred or skip-verify"}
-	}
-	return cfg, nil
+	return finishOpen(ctx, &DB{sql: pool, engine: mysqlEngine{}, name: name}, opts)
 }
 
 type mysqlEngine struct{}

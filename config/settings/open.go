@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/database"
 )
 
 // Options change how a database is opened; the zero value is what a server wants.
@@ -54,25 +56,25 @@ type DB struct {
 // An [AddressError] or a [SchemaError] is a mistake in the configuration; nothing has been altered then. Any other error is
 // an [Error]: the database is down, or refuses; the caller may go on with [LoadCache] and try again later.
 func Open(ctx context.Context, databaseAddress string, opts Options) (*DB, error) {
-	a, err := parseAddress(databaseAddress)
+	a, err := database.Parse(databaseAddress)
 	if err != nil {
-		return nil, err
+		return nil, &AddressError{err.Error()}
 	}
-	switch a.scheme {
+	switch a.Scheme {
 	case "postgresql":
-		cfg, err := postgresConfig(a)
+		cfg, err := database.PostgresConfig(a)
 		if err != nil {
-			return nil, err
+			return nil, &AddressError{err.Error()}
 		}
 		return OpenPostgres(ctx, cfg, opts)
 	case "mysql":
-		cfg, err := mysqlConfig(a)
+		cfg, err := database.MySQLConfig(a)
 		if err != nil {
-			return nil, err
+			return nil, &AddressError{err.Error()}
 		}
 		return OpenMySQL(ctx, cfg, opts)
 	}
-	return OpenSQLite(ctx, a.path, opts)
+	return OpenSQLite(ctx, a.Path, opts)
 }
 
 // finishOpen is what all engines have in common.

@@ -10,57 +10,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/sluicemail/sluice/internal/database"
 )
 
 // OpenPostgres opens a database by a configuration of the driver's (pgx.ParseConfig).
 func OpenPostgres(ctx context.Context, cfg *pgx.ConnConfig, opts Options) (*DB, error) {
-	cfg = cfg.Copy()
-	// Prepared statements outlive neither a pooler in between nor a change of the schema.
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = opts.dialTimeout()
-	}
-	name := address{scheme: "postgresql", user: cfg.User, hosts: []hostPort{{cfg.Host, int(cfg.Port)}}, dbname: cfg.Database}.String()
-	pool := stdlib.OpenDB(*cfg)
+	pool, name := database.Postgres(cfg, opts.dialTimeout())
 	opts.limit(pool)
 	return finishOpen(ctx, &DB{sql: pool, engine: postgresEngine{}, name: name}, opts)
-}
-
-// postgresConfig makes the driver's configuration of an address. The password never is part of a text that the driver could
-// repeat.
-func postgresConfig(a address) (*pgx.ConnConfig, error) {
-	var b strings.Builder
-	put := func(key, value string) {
-		if value != "" {
-			b.WriteString(key + "='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "' ")
-		}
-	}
-	hosts, ports := make([]string, len(a.hosts)), make([]string, len(a.hosts))
-	for i, h := range a.hosts {
-		hosts[i], ports[i] = h.host, strconv.Itoa(h.port)
-		if h.port == 0 {
-			ports[i] = "5432"
-		}
-	}
-	if len(hosts) > 1 || hosts[0] != "" {
-		put("host", strings.Join(hosts, ","))
-	}
-	put("port", strings.Join(ports, ","))
-	put("user", a.user)
-	put("dbname", a.dbname)
-	for name, value := range a.params {
-		put(name, value)
-	}
-	cfg, err := pgx.ParseConfig(b.String())
-	if err != nil {
-		return nil, &AddressError{"the driver does not take it: " + err.Error()}
-	}
-	if a.pass != "" {
-		cfg.Password = a.pass
-	}
-	return cfg, nil
 }
 
 type postgresEngine struct{}

@@ -9,22 +9,24 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
+
+	"github.com/sluicemail/sluice/internal/database"
 )
 
 func rawSQLite(t testing.TB, path string) *DB {
-	connector, err := sqlite.NewConnector(sqliteDSN(path, 0))
+	connector, err := sqlite.NewConnector(database.SQLiteURI(path, 0))
 	require.NoError(t, err)
 	return &DB{sql: sql.OpenDB(connector), engine: sqliteEngine{path: path}, name: "raw"}
 }
 
-func rawPostgres(t testing.TB, a address) *DB {
-	cfg, err := postgresConfig(a)
+func rawPostgres(t testing.TB, a database.Address) *DB {
+	cfg, err := database.PostgresConfig(a)
 	require.NoError(t, err)
 	return &DB{sql: stdlib.OpenDB(*cfg), engine: postgresEngine{}, name: "raw"}
 }
 
-func rawMySQL(t testing.TB, a address) *DB {
-	cfg, err := mysqlConfig(a)
+func rawMySQL(t testing.TB, a database.Address) *DB {
+	cfg, err := database.MySQLConfig(a)
 	require.NoError(t, err)
 	connector, err := mysql.NewConnector(cfg)
 	require.NoError(t, err)

@@ -5,10 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,59 +14,22 @@ import (
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-)
 
-const inMemory = ":memory:"
+	"github.com/sluicemail/sluice/internal/database"
+)
 
 // OpenSQLite opens the database in a file, which is made with mode 0600, and its directory with mode 0700, when they are
 // missing. The path ":memory:" is a database that ends with the DB.
 func OpenSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	name := "sqlite://" + path
-	if err := makeFile(path); err != nil {
-		return nil, &Error{Database: name, Doing: "making the file", Err: err}
-	}
-	connector, err := sqlite.NewConnector(sqliteDSN(path, opts.lockWait()))
+	pool, err := database.SQLite(path, opts.lockWait())
 	if err != nil {
-		return nil, &Error{Database: name, Doing: "opening", Err: err}
+		return nil, &Error{Database: name, Doing: "opening the file", Err: err}
 	}
-	pool := sql.OpenDB(connector)
-	if path == inMemory {
-		pool.SetMaxOpenConns(1)
-		pool.SetConnMaxLifetime(0)
-	} else {
+	if path != database.InMemory {
 		opts.limit(pool)
 	}
 	return finishOpen(ctx, &DB{sql: pool, engine: sqliteEngine{path: path}, name: name}, opts)
-}
-
-// makeFile makes a database's file and directory, so that they are nobody else's to read. An existing file is left as it is.
-func makeFile(path string) error {
-	if path == inMemory {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-// sqliteDSN writes a path as the URI that the driver takes. Values that do not resolve to a column are errors, not texts.
-func sqliteDSN(path string, wait time.Duration) string {
-	parameters := "?_dqs=0&_error_rc=1&_txlock=immediate&_busy_timeout=" + strconv.FormatInt(wait.Milliseconds(), 10)
-	if path == inMemory {
-		return "file:" + inMemory + parameters
-	}
-	if absolute, err := filepath.Abs(path); err == nil {
-		path = absolute
-	}
-	return (&url.URL{Scheme: "file", Path: path}).String() + parameters
 }
 
 type sqliteEngine struct{ path string }
@@ -114,7 +75,7 @@ func (sqliteEngine) catalog(ctx context.Context, q querier) (catalog, error) {
 
 // lock locks the database's directory; SQLite's own locks are on the file and do not see this one.
 func (e sqliteEngine) lock(ctx context.Context, _ *sql.DB) (func(), error) {
-	if e.path == inMemory {
+	if e.path == database.InMemory {
 		return func() {}, nil
 	}
 	dir, err := os.Open(filepath.Dir(e.path))

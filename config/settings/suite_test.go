@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sluicemail/sluice/internal/database"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
@@ -93,13 +94,13 @@ func raw(t testing.TB, db *DB, statement string) {
 // unchecked opens a database whose tables may be anything, for preparing it.
 func unchecked(t testing.TB, address string) *DB {
 	t.Helper()
-	a, err := parseAddress(address)
+	a, err := database.Parse(address)
 	require.NoError(t, err)
 	var db *DB
-	switch a.scheme {
+	switch a.Scheme {
 	case "sqlite":
-		require.NoError(t, os.MkdirAll(filepath.Dir(a.path), 0o700))
-		db = rawSQLite(t, a.path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(a.Path), 0o700))
+		db = rawSQLite(t, a.Path)
 	case "postgresql":
 		db = rawPostgres(t, a)
 	default:

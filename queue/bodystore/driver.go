@@ -27,6 +27,7 @@ const MaxKey = 255
 
 // Errors that a driver and a Store wrap. Any other error means that the store could not be asked: the mail may be there.
 var (
+	ErrFull     = errors.New("no space left in the message store")
 	ErrNotFound = errors.New("there is no mail with this key in the message store")
 	ErrDamaged  = errors.New("the mail in the message store is damaged")
 	ErrKey      = errors.New("not a key of the message store: expected 1 to 255 bytes")

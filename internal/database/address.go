@@ -1,4 +1,4 @@
-package settings
+package database
 
 import (
 	"maps"
@@ -9,20 +9,21 @@ import (
 	"strings"
 )
 
-// address is a database address taken apart.
-type address struct {
-	scheme string // sqlite, postgresql, mysql
-	path   string // sqlite: the file, or :memory:
-	user   string
-	pass   string
-	hosts  []hostPort
-	dbname string
-	params map[string]string
+// Address is the address of a database, taken apart.
+type Address struct {
+	Scheme   string // sqlite, postgresql, mysql
+	Path     string // sqlite: the file, or :memory:
+	User     string
+	Password string // secret
+	Hosts    []Host // at least one
+	Name     string // of the database
+	Params   map[string]string
 }
 
-type hostPort struct {
-	host string // without brackets; empty: the driver's default
-	port int    // 0: the driver's default
+// Host is where a database listens.
+type Host struct {
+	Name string // without brackets; "": the driver's default
+	Port int    // 0: the driver's default
 }
 
 // parameters lists what may follow the ? of an address.
@@ -36,28 +37,28 @@ func parameters(scheme string) []string {
 	return nil
 }
 
-// parseAddress takes an address apart. What follows the :// is taken as it is typed: a user and password may contain @ and
+// Parse takes an address apart. An error is an *AddressError. What follows the :// is taken as it is typed: a user and password may contain @ and
 // /, and count as percent-encoded only when every % in them begins an escape. Errors never repeat any part of s but the names
 // of parameters and what cannot be a password.
-func parseAddress(s string) (address, error) {
+func Parse(s string) (Address, error) {
 	scheme, rest, ok := strings.Cut(s, "://")
-	a := address{scheme: strings.ToLower(scheme)}
-	if a.scheme == "postgres" {
-		a.scheme = "postgresql"
+	a := Address{Scheme: strings.ToLower(scheme)}
+	if a.Scheme == "postgres" {
+		a.Scheme = "postgresql"
 	}
-	if !ok || !slices.Contains([]string{"sqlite", "postgresql", "mysql"}, a.scheme) {
+	if !ok || !slices.Contains([]string{"sqlite", "postgresql", "mysql"}, a.Scheme) {
 		return a, &AddressError{"it has to start with sqlite://, postgresql:// or mysql://"}
 	}
 	if strings.ContainsFunc(rest, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return a, &AddressError{"it contains a control character"}
 	}
-	if a.scheme == "sqlite" {
+	if a.Scheme == "sqlite" {
 		return a, a.setPath(rest)
 	}
 	return a, a.setServer(rest)
 }
 
-func (a *address) setPath(rest string) error {
+func (a *Address) setPath(rest string) error {
 	switch {
 	case rest == "":
 		return &AddressError{"sqlite:// has to be followed by the path of a file"}
@@ -66,11 +67,11 @@ func (a *address) setPath(rest string) error {
 	case strings.HasSuffix(rest, "/"):
 		return &AddressError{"sqlite:// has to be followed by the path of a file, not a directory"}
 	}
-	a.path = rest
+	a.Path = rest
 	return nil
 }
 
-func (a *address) setServer(rest string) error {
+func (a *Address) setServer(rest string) error {
 	end := len(rest)
 	if q := strings.IndexByte(rest, '?'); q >= 0 && (strings.Contains(rest[:q], "@") || !strings.Contains(rest[q:], "@")) {
 		end = q
@@ -78,16 +79,16 @@ func (a *address) setServer(rest string) error {
 	server, query := rest[:end], strings.TrimPrefix(rest[end:], "?")
 	if at := strings.LastIndexByte(server, '@'); at >= 0 {
 		user, pass, _ := strings.Cut(server[:at], ":")
-		a.user, a.pass = decode(user), decode(pass)
+		a.User, a.Password = decode(user), decode(pass)
 		server = server[at+1:]
 	}
 	hosts, name, _ := strings.Cut(server, "/")
 	if at := strings.IndexByte(name, '?'); at >= 0 { // the first ? belonged to a password
 		name, query = name[:at], name[at+1:]
 	}
-	a.dbname = decode(name)
-	if a.dbname == "" || strings.Contains(a.dbname, "/") {
-		return &AddressError{a.scheme + ":// has to name a database: " + a.scheme + "://user:password@host/database"}
+	a.Name = decode(name)
+	if a.Name == "" || strings.Contains(a.Name, "/") {
+		return &AddressError{a.Scheme + ":// has to name a database: " + a.Scheme + "://user:password@host/database"}
 	}
 	if err := a.setHosts(hosts); err != nil {
 		return err
@@ -95,42 +96,42 @@ func (a *address) setServer(rest string) error {
 	return a.setParams(query)
 }
 
-func (a *address) setHosts(hosts string) error {
+func (a *Address) setHosts(hosts string) error {
 	for one := range strings.SplitSeq(hosts, ",") {
-		h := hostPort{host: one}
+		h := Host{Name: one}
 		if colon := strings.LastIndexByte(one, ':'); colon >= 0 && !strings.HasSuffix(one, "]") {
 			port, err := strconv.Atoi(one[colon+1:])
 			if err != nil || port < 1 || port > 65535 {
 				return &AddressError{"the port is not a number from 1 to 65535"}
 			}
-			h = hostPort{host: one[:colon], port: port}
+			h = Host{Name: one[:colon], Port: port}
 		}
-		if inner, ok := strings.CutPrefix(h.host, "["); ok {
+		if inner, ok := strings.CutPrefix(h.Name, "["); ok {
 			inner, ok = strings.CutSuffix(inner, "]")
 			if !ok || net.ParseIP(inner) == nil {
 				return &AddressError{"what is in brackets is not an IPv6 address"}
 			}
-			h.host = inner
-		} else if strings.ContainsAny(h.host, ":[]'\\ ") {
+			h.Name = inner
+		} else if strings.ContainsAny(h.Name, ":[]'\\ ") {
 			return &AddressError{"the host is not understood (an IPv6 address needs brackets)"}
 		}
-		a.hosts = append(a.hosts, h)
+		a.Hosts = append(a.Hosts, h)
 	}
-	if a.scheme == "mysql" && len(a.hosts) > 1 {
+	if a.Scheme == "mysql" && len(a.Hosts) > 1 {
 		return &AddressError{"mysql:// takes one host"}
 	}
 	return nil
 }
 
-func (a *address) setParams(query string) error {
-	a.params = map[string]string{}
+func (a *Address) setParams(query string) error {
+	a.Params = map[string]string{}
 	if query == "" {
 		return nil
 	}
 	if strings.Contains(query, "@") {
 		return &AddressError{"what follows the ? is not understood (in a password write ? as %3F and @ as %40)"}
 	}
-	known := parameters(a.scheme)
+	known := parameters(a.Scheme)
 	for one := range strings.SplitSeq(query, "&") {
 		name, value, ok := strings.Cut(one, "=")
 		if !slices.Contains(known, name) {
@@ -139,10 +140,10 @@ func (a *address) setParams(query string) error {
 		if !ok || value == "" {
 			return &AddressError{"parameter " + name + " has no value"}
 		}
-		if _, twice := a.params[name]; twice {
+		if _, twice := a.Params[name]; twice {
 			return &AddressError{"parameter " + name + " is given twice"}
 		}
-		a.params[name] = decode(value)
+		a.Params[name] = decode(value)
 	}
 	return nil
 }
@@ -164,32 +165,32 @@ func decode(s string) string {
 }
 
 // String returns the address without its password, for messages.
-func (a address) String() string {
-	if a.scheme == "sqlite" {
-		return "sqlite://" + a.path
+func (a Address) String() string {
+	if a.Scheme == "sqlite" {
+		return "sqlite://" + a.Path
 	}
 	var b strings.Builder
-	b.WriteString(a.scheme + "://")
-	if a.user != "" {
-		b.WriteString(a.user + "@")
+	b.WriteString(a.Scheme + "://")
+	if a.User != "" {
+		b.WriteString(a.User + "@")
 	}
-	for i, h := range a.hosts {
+	for i, h := range a.Hosts {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		host := h.host
+		host := h.Name
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
 		b.WriteString(host)
-		if h.port != 0 {
-			b.WriteString(":" + strconv.Itoa(h.port))
+		if h.Port != 0 {
+			b.WriteString(":" + strconv.Itoa(h.Port))
 		}
 	}
-	b.WriteString("/" + a.dbname)
+	b.WriteString("/" + a.Name)
 	separator := "?"
-	for _, name := range slices.Sorted(maps.Keys(a.params)) {
-		b.WriteString(separator + name + "=" + a.params[name])
+	for _, name := range slices.Sorted(maps.Keys(a.Params)) {
+		b.WriteString(separator + name + "=" + a.Params[name])
 		separator = "&"
 	}
 	return b.String()
