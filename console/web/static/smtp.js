@@ -217,7 +217,7 @@ function entry(s) {
     const title = element("b", "", middle(name(s), 40));
     title.title = name(s);
     li.firstChild.append(way, title, element("small", "", s.in ? `in from ${s.remote} to ${s.local}` : `out to ${s.remote} from ${s.local}`), element("small", "age"));
-    li.classList.add(s.in ? "in" : "out");
+    li.classList.add(s.in ? "came" : "went");
     entries.set(s.id, li);
   }
   const age = li.querySelector(".age");
@@ -290,8 +290,9 @@ function draw(flights, all) {
 }
 
 function heading(s) {
-  const li = element("li", "who " + (s.in ? "in" : "out"));
-  const button = element("button", "", `${s.in ? "↓" : "↑"} ${middle(name(s), 60)}`);
+  const li = element("li", "who " + (s.in ? "came" : "went"));
+  const button = element("button");
+  button.append(element("i", "way", s.in ? "↓" : "↑"), " ", isolated(middle(name(s), 60)));
   button.type = "button";
   button.title = "Show only this session";
   button.addEventListener("click", () => { choose(s.id); entries.get(s.id)?.firstChild.focus(); });

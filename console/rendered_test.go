@@ -1,0 +1,180 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/memory"
+)
+
+// withMails is a console over a queue in memory with these mails, by id. One that is "" is kept elsewhere.
+func withMails(t *testing.T, mails map[string]string, set func(*Console)) *world {
+	q := memory.New()
+	t.Cleanup(func() { require.NoError(t, q.Close()) })
+	for id, mail := range mails {
+		m := &queue.Message{ID: id, Envelope: "from@source.test", Recipient: "to@gmail.test", Body: queue.Bytes(mail)}
+		if mail == "" {
+			m.Body, m.Key = nil, "store/key"
+		}
+		require.NoError(t, q.Publish(context.Background(), queue.Item{Queue: "outbox", Message: m}))
+	}
+	return newWorld(t, func(c *Console) {
+		c.Now = nil
+		c.Admin.Queue = q
+		if set != nil {
+			set(c)
+		}
+	})
+}
+
+const htmlMail = "From: =?utf-8?q?Caf=C3=A9?= <news@shop.test>\r\nTo: to@gmail.test\r\nSubject: <script>alert('subject')</script>\u202e hello\r\nMIME-Version: 1.0\r\n" +
+	"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nthe <b>text</b>\r\n" +
+	"--b\r\nContent-Type: text/html\r\n\r\n<p onclick=alert(1)>Hi <script>alert(2)</script><img src=https://track.test/pixel.gif></p>\r\n" +
+	"--b\r\nContent-Type: text/html; name=\"in\u202elmth.exe\"\r\nContent-Disposition: attachment; filename=\"../../a b\u202elmth.html\"\r\nContent-Transfer-Encoding: base64\r\n\r\nPHNjcmlwdD4=\r\n--b--\r\n"
+
+func TestRenderedMail(t *testing.T) {
+	w := withMails(t, map[string]string{"m1": htmlMail}, nil).logIn()
+	a := w.get("/messages/m1/rendered")
+	require.Equal(t, http.StatusOK, a.StatusCode)
+	require.Contains(t, a.body, "&lt;script&gt;alert(&#39;subject&#39;)&lt;/script&gt;⟨U&#43;202E⟩ hello")
+	require.Contains(t, a.body, "Café &lt;news@shop.test&gt;")
+	require.Contains(t, a.body, "Show remote content")
+	require.Regexp(t, `<iframe class="letter" sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" src="/messages/m1/frame"`, a.body)
+	require.Equal(t, policy, a.Header.Get("Content-Security-Policy"))
+
+	a = w.get("/messages/m1/frame")
+	require.Equal(t, http.StatusOK, a.StatusCode)
+	require.Contains(t, a.body, "<body><p>Hi </p>")
+	for name, value := range map[string]string{"Content-Security-Policy": mailview.PagePolicy(false), "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store"} {
+		require.Equal(t, value, a.Header.Get(name), name)
+	}
+
+	a = w.get("/messages/m1/text")
+	require.Contains(t, a.body, "the &lt;b&gt;text&lt;/b&gt;")
+	require.NotContains(t, a.body, "<script>alert")
+	a = w.get("/messages/m1/source")
+	require.Contains(t, a.body, "&lt;p onclick=alert(1)&gt;Hi &lt;script&gt;alert(2)&lt;/script&gt;")
+	require.NotContains(t, a.body, "\u202e")
+
+	a = w.get("/messages/m1/parts/3")
+	require.Equal(t, "<script>", a.body)
+	require.Equal(t, "application/octet-stream", a.Header.Get("Content-Type"))
+	require.Equal(t, `attachment; filename="a_b__U_202E_lmth.html"`, a.Header.Get("Content-Disposition"))
+	require.Equal(t, "default-src 'none'; sandbox", a.Header.Get("Content-Security-Policy"))
+	require.Equal(t, "the <b>text</b>", w.get("/messages/m1/parts/1").body)
+	for _, number := range []string{"0", "4", "1.1", "x", "%20"} {
+		require.Equal(t, http.StatusNotFound, w.get("/messages/m1/parts/"+number).StatusCode, number)
+	}
+}
+
+// TestRemoteContent asks for it: with a form, each time.
+func TestRemoteContent(t *testing.T) {
+	w := withMails(t, map[string]string{"m1": htmlMail, "m2": htmlMail}, nil).logIn()
+	for _, link := range []string{"/messages/m1/rendered?remote=1", "/messages/m1/frame"} {
+		require.NotContains(t, w.get(link).body, "track.test", link)
+	}
+	require.Contains(t, w.get("/messages/m1/rendered?remote=1").body, `src="/messages/m1/frame"`, "no link leads to remote content")
+	require.Equal(t, http.StatusForbidden, w.get("/messages/m1/frame?remote=1").StatusCode)
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {"forged"}}).StatusCode)
+	a := w.do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {w.csrf()}})
+	require.Equal(t, http.StatusOK, a.StatusCode)
+	require.Contains(t, a.body, "shown, this once")
+	frame := regexp.MustCompile(`src="(/messages/m1/frame\?remote=[0-9a-f]+)"`).FindStringSubmatch(a.body)
+	require.NotNil(t, frame)
+	a = w.get(frame[1])
+	require.Contains(t, a.body, `src="https://track.test/pixel.gif"`)
+	require.Equal(t, mailview.PagePolicy(true), a.Header.Get("Content-Security-Policy"))
+	require.Equal(t, http.StatusForbidden, w.get(strings.Replace(frame[1], "m1", "m2", 1)).StatusCode, "of this mail only")
+	require.Contains(t, w.get("/messages/m1/rendered").body, `src="/messages/m1/frame"`, "it is not remembered")
+	w.client = newClient(t)
+	require.Equal(t, http.StatusForbidden, w.logIn().get(frame[1]).StatusCode, "in this session only")
+}
+
+func TestRenderingNeedsTheRightBrowser(t *testing.T) {
+	w := withMails(t, map[string]string{"m1": htmlMail}, func(c *Console) { c.RenderUserAgent = "Safe/1.0" }).logIn()
+	for _, path := range []string{"/messages/m1/rendered", "/messages/m1/frame"} {
+		for _, agent := range []string{"Evil/6.6<script>", "Safe/1.0.1", "safe/1.0", ""} {
+			a := w.get(path, "User-Agent", agent)
+			require.Equal(t, http.StatusForbidden, a.StatusCode, agent)
+			require.Contains(t, a.body, "render-useragent allows only one kind of browser")
+			require.NotContains(t, a.body, "6.6<script>")
+		}
+		require.Equal(t, http.StatusOK, w.get(path, "User-Agent", "Safe/1.0").StatusCode)
+	}
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {w.csrf()}}, "User-Agent", "Evil").StatusCode)
+	require.Equal(t, http.StatusOK, w.get("/messages/m1/text", "User-Agent", "Evil").StatusCode, "text harms nobody")
+}
+
+func TestMailThatIsNotThere(t *testing.T) {
+	w := withMails(t, map[string]string{"stored": "", "plain": "Subject: x\r\n\r\nonly text"}, nil).logIn()
+	for _, view := range []string{"rendered", "frame", "text", "source", "parts/1"} {
+		a := w.get("/messages/gone/" + view)
+		require.Equal(t, http.StatusNotFound, a.StatusCode)
+		require.Contains(t, a.body, "the log tells")
+		a = w.get("/messages/stored/" + view)
+		require.Equal(t, http.StatusNotFound, a.StatusCode)
+		require.Contains(t, a.body, "in the message store")
+	}
+	require.Contains(t, w.get("/messages/plain/rendered").body, "The mail has no HTML")
+	require.Contains(t, w.get("/messages/plain/rendered").body, "only text")
+	require.Equal(t, http.StatusNotFound, w.get("/messages/plain/frame").StatusCode)
+}
+
+// hostileMails are one mail for each attack, and some that are hostile by their form.
+func hostileMails(t *testing.T) map[string]string {
+	files, err := filepath.Glob("mailview/testdata/hostile/*.html")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	all := map[string]string{
+		"long-line": "Subject: " + strings.Repeat("s", 10<<20) + "\r\n\r\nx",
+		"long-html": "Content-Type: text/html\r\n\r\n<p>" + strings.Repeat("<b>x", 10<<20/4),
+		"long-text": "Subject: x\r\n\r\n" + strings.Repeat("y", 10<<20),
+		"bytes":     "Subject: \xff\xfe\x00\u202e\r\nFrom: \xc3\x28\r\n\r\n\xff\xf0\x9f\x00\x1b[31m",
+		"names": "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename*=utf-8''%0d%0aSet-Cookie%3a%20a=b%22%e2%80%aegpj.exe\r\n\r\nx\r\n" +
+			"--b\r\nContent-Disposition: attachment; filename=\"" + strings.Repeat("../", 1000) + "\"\r\n\r\nx\r\n--b\r\nContent-Type: text/html; name=\"<img src=x onerror=alert(1)>\"\r\n\r\n<p>x\r\n--b--\r\n",
+	}
+	for _, file := range files {
+		attack, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all[strings.TrimSuffix(filepath.Base(file), ".html")] = "Subject: " + filepath.Base(file) + " <script>alert(1)</script>\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>before</p>" + string(attack)
+	}
+	return all
+}
+
+// TestHostileMail shows all of them in every way: pages are whole, bounded, and without what came from the mail as more than text.
+func TestHostileMail(t *testing.T) {
+	mails := hostileMails(t)
+	w := withMails(t, mails, nil).logIn()
+	for id := range mails {
+		for _, view := range []string{"rendered", "text", "source"} {
+			a := w.get("/messages/" + id + "/" + view)
+			require.Equal(t, http.StatusOK, a.StatusCode, "%s %s", id, view)
+			require.Less(t, len(a.body), 4<<20, "%s %s", id, view)
+			require.True(t, strings.HasSuffix(strings.TrimSpace(a.body), "</html>"), "%s %s", id, view)
+			require.Equal(t, 1, strings.Count(a.body, "<script"), "%s %s: only our own", id, view)
+			require.NotContains(t, a.body, "<img")
+			require.NotContains(t, a.body, "\u202e")
+		}
+		a := w.get("/messages/" + id + "/frame")
+		require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, a.StatusCode)
+		require.NotContains(t, strings.ToLower(a.body), "<iframe")
+		for _, number := range []string{"1", "2", "3"} {
+			a := w.get("/messages/" + id + "/parts/" + number)
+			if a.StatusCode == http.StatusOK {
+				require.Regexp(t, `^attachment; filename="[0-9A-Za-z_.-]{1,100}"$`, a.Header.Get("Content-Disposition"))
+				require.Empty(t, a.Cookies())
+			}
+		}
+	}
+}
