@@ -2,11 +2,12 @@
 # make check   vet, staticcheck, gofmt, and the arrows between rooms
 # make race    every test under the race detector
 # make bench   source -> mtad -> sink beside a bare relay and Postfix
+# make screenshots  every page of the console in the demo, into screenshots/; two of them into docs/images for the README
 # make fuzz    every fuzz target, 20 s each (FUZZTIME=1m for longer)
 
 FUZZTIME ?= 20s
 
-.PHONY: test check race bench fuzz servers
+.PHONY: test check race bench screenshots fuzz servers
 
 test: servers check
 	go build ./...
@@ -24,6 +25,9 @@ race: servers
 
 bench:
 	go run ./internal/bench $(BENCHFLAGS)
+
+screenshots:
+	go run ./internal/screenshots --out screenshots --docs docs/images
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)
