@@ -80,8 +80,8 @@ func readDelivery(header []byte, leaves []leaf) (*Delivery, error) {
 			d.Recipients = append(d.Recipients, recipient(g))
 		case d.ReportingMTA == "":
 			d.EnvelopeID, d.Arrival = g.get("original-envelope-id"), g.time("arrival-date")
-			_, d.ReportingMTA = g.typed("reporting-mta")
-			_, d.ReceivedFrom = g.typed("received-from-mta")
+			d.ReportingMTA = g.mta("reporting-mta")
+			d.ReceivedFrom = g.mta("received-from-mta")
 		}
 	}
 	if len(d.Recipients) == 0 {
@@ -90,24 +90,36 @@ func readDelivery(header []byte, leaves []leaf) (*Delivery, error) {
 	return d, nil
 }
 
-// statusCode finds an enhanced status code, replyCode an SMTP reply code in front of a text.
+// statusCode is an enhanced status code (RFC 3463, subjects 0 to 7), replyCode an SMTP reply code in front of a text.
 var (
-	statusCode = regexp.MustCompile(`\b[245]\.\d{1,3}\.\d{1,3}\b`)
-	replyCode  = regexp.MustCompile(`\b([245]\d\d)(?:[ -]|$)`)
+	statusCode = regexp.MustCompile(`\b[245]\.[0-7]\.\d{1,3}\b`)
+	replyCode  = regexp.MustCompile(`\b([245][0-5]\d)(?:[ :-]|$)`)
 )
+
+// statusIn returns the first enhanced status code of a text, or "". Parts of IP addresses, and of longer versions, are none.
+func statusIn(text string) string {
+	for _, at := range statusCode.FindAllStringIndex(text, maxParts) {
+		before, after := text[:at[0]], text[at[1]:]
+		if strings.HasSuffix(before, ".") || len(after) > 1 && after[0] == '.' && after[1] >= '0' && after[1] <= '9' {
+			continue
+		}
+		return text[at[0]:at[1]]
+	}
+	return ""
+}
 
 func recipient(g fields) Recipient {
 	r := Recipient{
 		Original: g.address("original-recipient"), Final: g.address("final-recipient"), Action: Action(strings.ToLower(firstWord(g.get("action")))),
-		Status: statusCode.FindString(g.get("status")), Last: g.time("last-attempt-date"), RetryUntil: g.time("will-retry-until"), LogID: g.get("final-log-id"),
+		Status: statusIn(g.get("status")), Last: g.time("last-attempt-date"), RetryUntil: g.time("will-retry-until"), LogID: g.get("final-log-id"),
 	}
-	_, r.RemoteMTA = g.typed("remote-mta")
+	r.RemoteMTA = g.mta("remote-mta")
 	typ, text := g.typed("diagnostic-code")
 	r.Diagnostic = text
 	if typ == "smtp" || typ == "" {
 		r.Code = codeOf(text)
 	}
-	if specific := statusCode.FindString(text); specific != "" && (r.Status == "" || strings.HasSuffix(r.Status, ".0.0")) {
+	if specific := statusIn(text); specific != "" && (r.Status == "" || strings.HasSuffix(r.Status, ".0.0")) {
 		r.Status = specific // many say 5.0.0 where the remote knew better
 	}
 	switch r.Action {

@@ -14,8 +14,8 @@
 //  4. Reports on DMARC (RFC 7489, RFC 9990) have no type of their own: attachments that may be one, by name or by type, are decoded,
 //     unpacked from gzip or zip, and their first elements looked at; TLS reports are found so, too. When the content is
 //     unreadable, the subject and the file name together decide.
-//  5. A mail that consists of text is a bounce of the kind that was usual before there were standards when a program sent it
-//     that says, in one of the usual phrases, which addresses could not be reached.
+//  5. What a program sends and is none of these is a bounce of the kind that was usual before there were standards when its
+//     first text says, in one of the usual phrases or with a reply code, which addresses could not be reached.
 //
 // A mail can say anything, so everything has a limit: how much of it is looked at, how many parts, how deep, how many
 // attachments are opened, and how much comes out of a compressed one. Whoever exceeds them is not recognised, at no cost to

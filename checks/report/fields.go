@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
@@ -58,6 +59,13 @@ func (f fields) typed(name string) (typ, value string) {
 	return strings.ToLower(strings.TrimSpace(typ)), strings.TrimSpace(value)
 }
 
+// mta returns the name of a server of the form "dns; name (comment)".
+func (f fields) mta(name string) string {
+	_, value := f.typed(name)
+	value, _, _ = strings.Cut(value, "(")
+	return strings.TrimSuffix(strings.TrimSpace(value), ".")
+}
+
 // address returns an address of the form "rfc822; a@b".
 func (f fields) address(name string) string {
 	typ, value := f.typed(name)
@@ -94,6 +102,19 @@ func bare(s string) string {
 		}
 	}
 	return s
+}
+
+// readable returns a text as UTF-8: one that is not is taken for ISO 8859-1, in which the letters of most of its languages come
+// out right, and ASCII in any case.
+func readable(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteRune(rune(s[i]))
+	}
+	return b.String()
 }
 
 // decodeUnicode undoes \x{20AC} of an address (RFC 6533 §3).

@@ -124,9 +124,12 @@ type Original struct {
 	Header    []byte // all of the header that was returned, up to 32 KiB
 }
 
+// returnedTypes are the types of parts that return a mail, or its header.
+var returnedTypes = []string{"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers"}
+
 // original reads the mail that a report returns; nil when it returns none.
 func original(leaves []leaf) *Original {
-	l := find(leaves, "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers")
+	l := find(leaves, returnedTypes...)
 	if l == nil {
 		return nil
 	}

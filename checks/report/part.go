@@ -86,7 +86,7 @@ func isDigits(s string) bool {
 // fieldText returns the value of a field on one line.
 func fieldText(f mailheader.Field) string {
 	value := f.Value()
-	return strings.TrimSpace(string(mailheader.AppendUnfolded(nil, value[:min(len(value), maxValue)])))
+	return readable(strings.TrimSpace(string(mailheader.AppendUnfolded(nil, value[:min(len(value), maxValue)]))))
 }
 
 // parseParams reads a value such as "text/plain; charset=utf-8", as well as it can be read.

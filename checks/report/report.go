@@ -56,14 +56,31 @@ func Recognise(header []byte, mail io.ReaderAt, size int64) Kind {
 	w := walker{mail: mail, size: size}
 	top := parsePart(header)
 	w.named = looksLikeSubject(subject(header))
-	if !top.multipart() {
-		kind := w.look(top, int64(len(header)))
-		if kind == None && top.mediaType == "text/plain" && isBounce(header, w.content(top, int64(len(header)))) {
-			return DSN
-		}
-		return kind
+	kind := None
+	if top.multipart() {
+		kind = w.walk(top, int64(len(header)))
+	} else {
+		kind = w.look(top, int64(len(header)))
 	}
-	return w.walk(top, int64(len(header)))
+	if kind == None && w.isBounce(header, top) {
+		return DSN
+	}
+	return kind
+}
+
+// isBounce reports whether the first text of a mail says that another was not delivered.
+func (w *walker) isBounce(header []byte, top part) bool {
+	from := sender(header)
+	if from == someone {
+		return false
+	}
+	again := walker{mail: w.mail, size: min(w.size, int64(len(header))+maxScan)}
+	leaves := again.leaves(top, int64(len(header)))
+	text := find(leaves, "text/plain")
+	if text == nil {
+		return false
+	}
+	return isBounce(header, from, text.content(), find(leaves, returnedTypes...) != nil)
 }
 
 // looksLikeSubject reports whether a subject is that of an aggregate report (RFC 7489 §7.2.1.1, RFC 9990).

@@ -155,3 +155,30 @@ func BenchmarkUsual(b *testing.B) {
 		})
 	}
 }
+
+// TestDaemonOfMany shows that bounces with a great many addresses, and texts that look like them, end.
+func TestDaemonOfMany(t *testing.T) {
+	for name, line := range map[string]string{
+		"addresses": "<a@b.example>: 550 no\n", "colons": strings.Repeat(":", 1000) + "\n", "at signs": strings.Repeat("a@", 500) + "\n",
+		"blanks": "a@b.example" + strings.Repeat(" ", 1000) + "\n", "bytes": "\xff\xfe@\xff 550\n",
+	} {
+		start := time.Now()
+		mail := []byte("From: mailer-daemon@x.example\nSubject: failure notice\n\n" + strings.Repeat(line, 8<<20/len(line)))
+		recognise(mail)
+		_, _ = parse(mail)
+		require.Less(t, time.Since(start), 5*time.Second, name)
+	}
+}
+
+// TestStatus finds codes and nothing that only looks like one.
+func TestStatus(t *testing.T) {
+	for text, want := range map[string]string{
+		"550 5.1.1 unknown": "5.1.1", "(#5.7.1)": "5.7.1", "550-5.7.26 no": "5.7.26", "4.7.650": "4.7.650", "ends with 5.1.1.": "5.1.1",
+		"at 5.1.22.10": "", "at 192.5.1.2": "", "at [5.1.22.10] 5.4.4": "5.4.4", "Postfix 2.11.3": "", "": "", "12.5.1": "", "5.1.1234": "",
+	} {
+		require.Equal(t, want, statusIn(text), text)
+	}
+	for text, want := range map[string]int{"550 no": 550, "554: no": 554, "550-no": 550, "said 451": 451, "port 587 failed": 0, "[192.0.2.250]": 0, "": 0} {
+		require.Equal(t, want, codeOf(text), text)
+	}
+}
