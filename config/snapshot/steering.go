@@ -155,22 +155,32 @@ func (w *work) responses() []rules.ResponsePattern {
 	for i := range w.rows.ResponseActions {
 		actions[w.rows.ResponseActions[i].ID] = &w.rows.ResponseActions[i]
 	}
-	half := make(map[int64]bool)
+	half, used := make(map[int64]bool), make(map[int64]bool, len(actions))
 	for _, r := range w.rows.ResponseLinks {
 		i, ok := w.parent(parents, "response_patterns_actions", r.ID, "pattern", r.Pattern, "response pattern")
 		if !ok {
 			continue
 		}
 		a := actions[r.Action]
+		used[r.Action] = true
 		if a == nil {
 			err := fmt.Errorf("%w; response pattern %d is left out", missing("action", r.Action, "response action"), r.Pattern)
 			w.check(steeringPart, "response_patterns_actions", r.ID, err)
 			half[r.Pattern] = true
 			continue
 		}
-		list[i].Actions = append(list[i].Actions, rules.Action{ID: a.ID, Type: a.Type, Property: a.Property, Value: a.Value})
+		list[i].Actions = append(list[i].Actions, responseAction(a))
+	}
+	for i := range w.rows.ResponseActions {
+		if a := &w.rows.ResponseActions[i]; !used[a.ID] { // the others are checked with their patterns
+			w.check(steeringPart, "response_actions", a.ID, rules.CheckResponseAction(responseAction(a)))
+		}
 	}
 	return slices.DeleteFunc(list, func(p rules.ResponsePattern) bool { return half[p.ID] })
+}
+
+func responseAction(a *settings.ResponseAction) rules.Action {
+	return rules.Action{ID: a.ID, Type: a.Type, Property: a.Property, Value: a.Value}
 }
 
 // parents finds the rules that rows of other tables belong to.

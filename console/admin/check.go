@@ -385,9 +385,6 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 	if all["enabled"] == false {
 		return nil // it counts as absent
 	}
-	rows := *a.Settings.Current().Rows
-	rows.Broken, rows.Notices = nil, nil
-	thin(&rows)
 	if id == 0 {
 		id = newRow
 	}
@@ -395,24 +392,23 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 		all = maps.Clone(all)
 		all["cluster"] = true
 	}
-	if err := t.place(&rows, id, all); err != nil {
+	rows, err := concerned(a.Settings.Current().Rows, t, d, id, all)
+	if err == nil {
+		err = t.place(rows, id, all)
+	}
+	if err != nil {
 		return []Problem{{Expected: err.Error()}}
 	}
-	reason := snapshot.Check(&rows, d.Name, id)
+	reason := snapshot.Check(rows, d.Name, id)
 	if reason == "" {
 		return nil
 	}
+	reason = strings.ReplaceAll(reason, strconv.FormatInt(newRow, 10), "this one")
 	p := explainReason(d, reason)
 	if p.Field == "" && len(dependants(d.Name)) > 0 {
 		return nil // what it lacks are rows that come after it
 	}
 	return []Problem{p}
-}
-
-// thin leaves out the rows that stand for themselves and of which there can be millions.
-func thin(rows *settings.Rows) {
-	rows.Suppressions, rows.Blocklist, rows.Locals, rows.MTANames, rows.MTALabels = nil, nil, nil, nil, nil
-	rows.IPs, rows.Tokens, rows.ScheduleDays, rows.DNS, rows.Routes = nil, nil, nil, nil, nil
 }
 
 // explainReason turns `code 99: expected one from 400 to 599` into a Problem about the field.

@@ -39,6 +39,11 @@ type entity interface {
 	delete(ctx context.Context, s settings.Store, id int64) error
 	// place puts a row with these values into rows, instead of the one with its id, for a look at what becomes of it.
 	place(rows *settings.Rows, id int64, values Values) error
+	// keep makes the row with an id, if there is one, the only one of the table in rows; keepAll takes the whole table over.
+	keep(rows, from *settings.Rows, id int64)
+	keepAll(rows, from *settings.Rows)
+	// enable enables all rows of the table in rows, which must be kept ones.
+	enable(rows *settings.Rows)
 	// remembered lists without the database; see [Admin.Remembered].
 	remembered(ctx context.Context, rows *settings.Rows, matches func(*Row) bool, offset, limit int) ([]Row, int)
 }
@@ -123,6 +128,23 @@ func (e of[T]) place(rows *settings.Rows, id int64, values Values) error {
 	}
 	*all = changed
 	return nil
+}
+
+func (e of[T]) keep(rows, from *settings.Rows, id int64) {
+	all := *e.rows(from)
+	*e.rows(rows) = nil
+	if i := slices.IndexFunc(all, func(r T) bool { return *e.id(&r) == id }); i >= 0 {
+		*e.rows(rows) = []T{all[i]}
+	}
+}
+
+func (e of[T]) keepAll(rows, from *settings.Rows) { *e.rows(rows) = *e.rows(from) }
+
+func (e of[T]) enable(rows *settings.Rows) {
+	all := *e.rows(rows)
+	for i := range all {
+		_ = settings.SetValue(&all[i], "enabled", true) // some tables have no such column
+	}
 }
 
 func (of[T]) fill(row *T, values Values) error {

@@ -1,0 +1,51 @@
+package admin
+
+import (
+	"slices"
+
+	"github.com/sluicemail/sluice/config/settings"
+)
+
+// concerned returns those rows that decide whether a row with an id and values makes sense: the one that it replaces, those that
+// it refers to, and the rest of tables whose rows contradict each other. So a check costs the same however many rules there are.
+// Rows that are referred to count as enabled: who prepares a rule that is switched off wants to hear of mistakes at once.
+func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) (*settings.Rows, error) {
+	rows := new(settings.Rows)
+	t.keep(rows, all, id)
+	whole := together(d.Name)
+	for i := range d.Fields {
+		f := &d.Fields[i]
+		switch ref, isID := values[f.Name].(int64); {
+		case f.Type == PoolName:
+			whole = append(whole, "pools", "poolips")
+		case f.Type == Reference && isID && !slices.Contains(whole, f.Refers):
+			other, err := tableNamed(f.Refers)
+			if err != nil {
+				return nil, err
+			}
+			other.keep(rows, all, ref)
+			other.enable(rows)
+		}
+	}
+	for _, name := range whole {
+		other, err := tableNamed(name)
+		if err != nil {
+			return nil, err
+		}
+		other.keepAll(rows, all)
+	}
+	return rows, nil
+}
+
+// together returns the tables whose rows only make sense, or none, beside each other.
+func together(table string) []string {
+	switch table {
+	case "delegates", "externalmtas":
+		return []string{table}
+	case "pools", "poolips":
+		return []string{"pools", "poolips"}
+	case "schedules", "schedule_steps", "schedule_rules":
+		return []string{"schedules", "schedule_steps", "schedule_rules", "capacity"}
+	}
+	return nil
+}
