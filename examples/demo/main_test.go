@@ -95,7 +95,7 @@ func TestDemo(t *testing.T) {
 	for page, life := range map[string][]string{
 		"/":                      {"outlook.example", "Microsoft", "Yahoo is annoyed"},
 		"/domains":               {"gmail.example", "proton.example", "holiday.example"},
-		"/mtas":                  {"192.0.2.11", "198.51.100.7"},
+		"/mtas":                  {"203.0.113.11", "198.51.100.7"},
 		"/tags":                  {"newsletter", "receipt"},
 		"/domains/gmail.example": {"Gmail", "1,200"},
 	} {

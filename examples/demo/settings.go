@@ -24,10 +24,10 @@ type source struct {
 
 func sources() []source {
 	return []source{
-		{"192.0.2.11", "mail1." + ownDomain, "Rack 1, left", "transactional", true},
-		{"192.0.2.12", "mail2." + ownDomain, "Rack 1, right", "transactional", true},
-		{"192.0.2.21", "news1." + ownDomain, "Newsletters", "newsletter", false},
-		{"192.0.2.22", "news2." + ownDomain, "Newsletters", "newsletter", false},
+		{"203.0.113.11", "mail1." + ownDomain, "Rack 1, left", "transactional", true},
+		{"203.0.113.12", "mail2." + ownDomain, "Rack 1, right", "transactional", true},
+		{"203.0.113.21", "news1." + ownDomain, "Newsletters", "newsletter", false},
+		{"203.0.113.22", "news2." + ownDomain, "Newsletters", "newsletter", false},
 		{"198.51.100.7", "fresh." + ownDomain, "New address, warming up", "warm-up", false},
 	}
 }
@@ -193,7 +193,7 @@ func (w *writer) steering() {
 	insert(w, &store.Pause{Target: "holiday.example", Cluster: true, Expire: soon, Enabled: true},
 		&store.Pause{Tag: "campaign-48", Cluster: true, Expire: soon, Enabled: true})
 	insert(w, &store.ForcedError{Domain: "closed.example", Code: 550, Extended: "5.1.2", Description: "The provider has closed; addresses are being removed", Cluster: true, Enabled: true})
-	insert(w, &store.Delegate{LocalIP: "192.0.2.22", Domain: "icloud.example", NewIP: "192.0.2.21", Enabled: true})
+	insert(w, &store.Delegate{LocalIP: "203.0.113.22", Domain: "icloud.example", NewIP: "203.0.113.12", Enabled: true})
 	for i, name := range []string{"anna.bell", "ben.costa", "carla.dunn"} {
 		insert(w, &store.Suppression{Value: name + "@" + []string{"gmail.example", "icloud.example", "proton.example"}[i], Type: "address", Code: 550, Extended: "5.7.1",
 			Description: "Asked us to stop on " + time.Now().AddDate(0, -i, -3).Format(time.DateOnly), Enabled: true})
@@ -234,7 +234,7 @@ func (w *writer) signing(private *rsa.PrivateKey) {
 // others are whose mail is taken and whose is not.
 func (w *writer) others() {
 	insert(w, &store.Local{Address: "*@" + ownDomain, Type: store.Wildcard, Enabled: true})
-	insert(w, &store.Block{Value: "203.0.113.0/24", Code: 554, Description: "No mail from this network, please call us", Enabled: true},
+	insert(w, &store.Block{Value: "198.18.0.0/15", Code: 554, Description: "No mail from this network, please call us", Enabled: true},
 		&store.Block{Value: "casino.test", Code: 550, Description: "We do not gamble", Enabled: true})
 	_, hash := store.NewToken()
 	insert(w, &store.Token{Name: "Monitoring", Hash: hash, Created: store.FormatTime(time.Now()), Enabled: true})

@@ -146,7 +146,7 @@ func (b *browser) album(d *demo, o *options) error {
 			add(row)
 		}
 	}
-	for _, path := range []string{"/domains/outlook.example", "/domains/holiday.example", "/mtas/192.0.2.21", "/tags/newsletter", "/?domain=gmail.example",
+	for _, path := range []string{"/domains/outlook.example", "/domains/holiday.example", "/mtas/203.0.113.21", "/tags/newsletter", "/?domain=gmail.example",
 		"/queues/inject", "/throttles/new", "/floods/new"} {
 		add(path)
 	}
