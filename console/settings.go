@@ -18,6 +18,7 @@ type sheet struct {
 	one   string // "throttle"
 	about string // a sentence on top of the list
 	empty string // what an empty list says: what would be here, and what it is good for
+	end   string // word of the link that leads to deleting a row; "": Delete
 	add   string // words of the link that leads to an empty form; "": rows cannot be added here
 
 	columns []column2

@@ -42,7 +42,7 @@ func (s *sheet) confirm(v *visit, row *admin.Row, down, problem string, status i
 		sub := &s.subs[i]
 		list, _, err := rows(v.r.Context(), v.c.admin(), sub.table, admin.Query{Where: admin.Values{sub.parent: sub.key(&rowData{ID: row.ID, row: row.Values})}, Limit: 1})
 		if err == nil && list.Total > 0 {
-			d.Below = append(d.Below, plural(list.Total, sub.one))
+			d.Below = append(d.Below, several(list.Total, sub.one))
 		}
 	}
 	if s.touches != nil {

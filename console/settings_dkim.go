@@ -93,7 +93,8 @@ func fillKey(v *visit, d *rowData) {
 			}
 			in.Required = false
 			if d.ID != 0 {
-				d.Groups[i].Note, in.Placeholder = "one is stored; it is not shown", "leave it empty to keep the key"
+				d.Groups[i].Title, d.Groups[i].Note, d.Groups[i].Folded = "Replace the key", "one is stored; it is never shown", in.Error == ""
+				in.Placeholder = "leave it empty to keep the key"
 			} else {
 				in.Placeholder = "-----BEGIN PRIVATE KEY----- …"
 			}

@@ -47,6 +47,7 @@ type groupData struct {
 	Title, Note string
 	Folded      bool
 	Inputs      []*input
+	Try         *tried // stands below the pattern that it tries
 }
 
 // difference is a column that two people have changed.
@@ -143,12 +144,10 @@ func (s *sheet) present(v *visit, d *rowData, status int) error {
 		}
 		d.Groups = append(d.Groups, made)
 	}
+	s.presentTry(d)
 	d.Pools, d.Addresses = v.c.poolNames(), v.c.localAddresses()
 	d.Save = s.saveWords(d)
 	d.Touches = s.touches != nil
-	if d.Try == nil && s.try != nil {
-		d.Try = s.try.blank()
-	}
 	if d.ID != 0 {
 		if err := s.presentSubs(v, d); err != nil {
 			return err
@@ -159,6 +158,24 @@ func (s *sheet) present(v *visit, d *rowData, status int) error {
 	}
 	v.title = s.pageTitle(d)
 	return v.renderStatus(status, "row", d)
+}
+
+// presentTry puts the try-out below the pattern, or at the end of the form.
+func (s *sheet) presentTry(d *rowData) {
+	if s.try == nil {
+		return
+	}
+	if d.Try == nil {
+		d.Try = s.try.blank()
+	}
+	for i := range d.Groups {
+		for _, in := range d.Groups[i].Inputs {
+			if in.Column == "pattern" || in.Column == "address" {
+				d.Groups[i].Try, d.Try = d.Try, nil
+				return
+			}
+		}
+	}
 }
 
 func (s *sheet) pageTitle(d *rowData) string {
@@ -173,6 +190,8 @@ func (s *sheet) pageTitle(d *rowData) string {
 
 func (s *sheet) saveWords(d *rowData) string {
 	switch {
+	case s.preview && d.Touch == nil:
+		return "See what will change"
 	case s.save != nil && d.ID == 0 && d.form != nil && d.form.typed != nil:
 		values := admin.Values{}
 		for name := range d.form.typed {

@@ -164,7 +164,7 @@ func (f *former) input(column string) *input {
 		in.Value = "1"
 	} else {
 		in.Value = valueText(field, value)
-		in.Set = in.Value != ""
+		in.Set = in.Value != "" && value != field.Default
 	}
 	f.shape(in, field)
 	if f.typed != nil {
@@ -278,8 +278,11 @@ func (f *former) choices(in *input, choices []string) {
 	}
 	if in.Required && in.Value == "" && f.row == nil && contains(choices, settings.Contains) {
 		in.Value, in.Options = settings.Contains, in.Options[1:]
+		if contains(choices, settings.Global) || f.table.Name == "locals" { // domains and addresses, not parts of a text
+			in.Value = settings.Exact
+		}
 		for i := range in.Options {
-			in.Options[i].Selected = in.Options[i].Value == settings.Contains
+			in.Options[i].Selected = in.Options[i].Value == in.Value
 		}
 	}
 }

@@ -37,6 +37,7 @@ type rowsData struct {
 	Heads                      []head
 	Rows                       []rowLine
 	Total, From, To            int
+	Count                      string // the total in words
 	Down                       string // why nothing can be changed
 	Broken                     []settings.Broken
 	Ordered, Enabled, Writable bool
@@ -49,10 +50,10 @@ type rowsData struct {
 }
 
 // sheetWords are what templates may know of a sheet.
-type sheetWords struct{ Path, Title, One, About, Empty, Add, UnderPath, UnderTitle string }
+type sheetWords struct{ Path, Title, One, About, Empty, Add, End, UnderPath, UnderTitle string }
 
 func (s *sheet) words() *sheetWords {
-	w := &sheetWords{Path: s.path, Title: s.title, One: s.one, About: s.about, Empty: s.empty, Add: s.add}
+	w := &sheetWords{Path: s.path, Title: s.title, One: s.one, About: s.about, Empty: s.empty, Add: s.add, End: orElse(s.end, "Delete")}
 	if s.under != nil {
 		w.UnderPath, w.UnderTitle = s.under.path, s.under.title
 	}
@@ -99,12 +100,13 @@ func (s *sheet) list(v *visit) error {
 	d := &rowsData{Sheet: s.words(), Search: search, Sort: sort, Total: list.Total, From: from, To: from + len(list.Rows), Down: down, Broken: s.unread(v, &list),
 		Enabled: t.Enabled && down == "", Writable: down == "", Here: v.r.URL.RequestURI()}
 	d.Ordered = t.Ordered && down == "" && search == "" && sort == "" && list.Total > 1
+	d.Count = several(d.Total, s.one)
 	s.pageLinks(d)
 	d.Heads = s.heads(d)
 	parts := s.brokenParts(v)
 	for i := range list.Rows {
 		line := s.line(v, &list.Rows[i])
-		if why := s.partOf(parts, &list.Rows[i]); why != "" && line.State.Kind == "ok" {
+		if why := s.partOf(parts, &list.Rows[i]); why != "" && line.State.Kind == "fine" {
 			line.State = rowState{"broken", "partly", why}
 		}
 		line.Up, line.Down = from+i > 0, from+i < list.Total-1
@@ -249,6 +251,17 @@ func textCell(s string) cell {
 	return made
 }
 
+// several counts things, whatever they end in: "2 addresses", "3 entries".
+func several(n int, one string) string {
+	if n != 1 && strings.HasSuffix(one, "s") {
+		return thousands(n) + " " + one + "es"
+	}
+	if stem, ok := strings.CutSuffix(one, "y"); ok && n != 1 {
+		return thousands(n) + " " + stem + "ies"
+	}
+	return plural(n, one)
+}
+
 func pick2(yes bool, one, other string) string {
 	if yes {
 		return one
@@ -277,7 +290,7 @@ func (s *sheet) state(c *Console, r *admin.Row) rowState {
 	case ofOne && !cluster && number(r.Values, "instance") != c.admin().Instance:
 		return rowState{"off", "elsewhere", "It is in force on instance " + strconv.FormatInt(number(r.Values, "instance"), 10) + " only."}
 	}
-	return rowState{"ok", "in force", ""}
+	return rowState{"fine", "in force", ""}
 }
 
 // brokenParts tells for each row, by what the rows below it name it with, why one of those is not in force.

@@ -92,7 +92,7 @@ func dnsOverrides() *sheet {
 
 func blockList() *sheet {
 	return &sheet{
-		path: "/blocklist", title: "Incoming block list", group: setUp, table: "blocklist", one: "entry", add: "Block a client or sender",
+		path: "/blocklist", title: "Incoming block list", group: setUp, table: "blocklist", one: "block", add: "Block a client or sender",
 		about:   "Clients that may not connect, and senders whose mail is refused.",
 		empty:   "Nobody is blocked. An entry is an address or range of clients, or a sender's address or domain.",
 		columns: []column2{{title: "Who", key: "value"}, {title: "Is told", key: "code", cell: blockedCell}},

@@ -98,7 +98,7 @@ func warmedUp(v *visit, d *rowsData) {
 
 func pauses() *sheet {
 	return &sheet{
-		path: "/pauses", title: "Paused deliveries", group: steering, table: "paused", one: "pause", add: "Pause delivery",
+		path: "/pauses", title: "Paused deliveries", group: steering, table: "paused", one: "pause", add: "Pause delivery", end: "Resume",
 		about:   "Mail that is held back. It is still taken in, and waits in the queue until the pause ends.",
 		empty:   "Nothing is paused by hand. A pause holds back mail to a domain, from an address or with a tag, for a while or until you resume it.",
 		columns: []column2{{title: "What is paused", cell: selectsCell}, {title: "Until", key: "expire", cell: timeCell("expire", "resumed")}},
@@ -132,7 +132,7 @@ func redirects() *sheet {
 
 func forcedErrors() *sheet {
 	return &sheet{
-		path: "/forced-errors", title: "Forced errors", group: steering, table: "errors", one: "forced error", add: "Force an error",
+		path: "/forced-errors", title: "Forced errors", group: steering, table: "errors", one: "forced error", add: "Force an error", end: "End",
 		about:   "Mail that ends with an error without being tried.",
 		empty:   "No errors are forced. A forced error ends mail at once, for example all with the tag of a campaign that should not have been sent.",
 		columns: []column2{{title: "Mail", cell: selectsCell}, {title: "Ends with", key: "code", cell: answerCell}},

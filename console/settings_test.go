@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -20,19 +19,20 @@ import (
 )
 
 // office is a world with settings that can be changed.
-type office struct {
-	*world
-	down bool // the database cannot be reached
-	path string
-}
+type office struct{ *world }
 
 func newOffice(t *testing.T, set func(*Console)) *office {
-	o := &office{path: filepath.Join(t.TempDir(), "settings.db")}
-	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*settings.DB, error) {
-		if o.down {
+	return openOffice(t, t.TempDir(), false, set)
+}
+
+// openOffice has its database in a directory. While that is down, it has what another office has left there.
+func openOffice(t *testing.T, dir string, down bool, set func(*Console)) *office {
+	o := &office{}
+	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Cache: filepath.Join(dir, "cache"), Open: func(ctx context.Context) (*settings.DB, error) {
+		if down {
 			return nil, errors.New("connection refused")
 		}
-		return settings.OpenSQLite(ctx, o.path, settings.Options{})
+		return settings.OpenSQLite(ctx, filepath.Join(dir, "settings.db"), settings.Options{})
 	}}
 	require.NoError(t, keeper.Start(t.Context()))
 	o.world = newWorld(t, func(c *Console) {
@@ -199,5 +199,3 @@ func field(t *testing.T, page, name string) string {
 	require.NotNil(t, found, "a field %s", name)
 	return found[1]
 }
-
-var _ = fmt.Sprint

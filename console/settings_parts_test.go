@@ -1,0 +1,354 @@
+package console
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/memory"
+)
+
+func breakFlood(id int64) func(settings.Store) error {
+	return func(s settings.Store) error {
+		row, err := settings.Get[settings.FloodResponse](context.Background(), s, id)
+		if err != nil {
+			return err
+		}
+		row.Enabled = true
+		return settings.Update(context.Background(), s, &row)
+	}
+}
+
+func TestOrder(t *testing.T) {
+	o := newOffice(t, nil)
+	var ids []int64
+	for _, name := range []string{"one", "two", "three"} {
+		ids = append(ids, o.add("rewrite_triggers", admin.Values{"name": name}).ID)
+	}
+	order := func() string {
+		var names []string
+		for _, found := range regexp.MustCompile(`<bdi>(one|two|three)</bdi></a>`).FindAllStringSubmatch(o.get("/rewrites").body, -1) {
+			names = append(names, found[1])
+		}
+		return strings.Join(names, " ")
+	}
+	require.Equal(t, "one two three", order())
+	require.Equal(t, http.StatusSeeOther, o.post(fmt.Sprintf("/rewrites/%d/move", ids[2]), "to", "up").StatusCode)
+	require.Equal(t, "one three two", order())
+	require.Equal(t, http.StatusSeeOther, o.post(fmt.Sprintf("/rewrites/%d/move", ids[0]), "to", "down", "next", "/rewrites?x=1").StatusCode)
+	require.Equal(t, "three one two", order())
+	require.Contains(t, o.get("/rewrites").body, `value="up" aria-label="Move three up" title="Move up" disabled`)
+}
+
+// TestRowsBelow edits the rules of a throttle on its page.
+func TestRowsBelow(t *testing.T) {
+	o := newOffice(t, nil)
+	row := o.add("capacity", admin.Values{"name": "Gmail"})
+	path := "/throttles/" + strconv.FormatInt(row.ID, 10)
+	require.Contains(t, o.get(path).body, "It holds for nothing yet")
+	a := o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com", "v.localip", "nonsense", "v.enabled", "1")
+	require.Equal(t, http.StatusBadRequest, a.StatusCode)
+	require.Contains(t, a.body, `id="s-capacity_rules-new-localip-wrong">Expected an IP address, not &#34;nonsense&#34;.`)
+	require.Contains(t, a.body, `value="gmail.com"`)
+	require.Equal(t, http.StatusSeeOther, o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com", "v.enabled", "1").StatusCode)
+	require.Contains(t, o.get("/throttles").body, "mail to gmail.com")
+
+	rule := o.first("capacity_rules")
+	one := path + "/capacity_rules/" + strconv.FormatInt(rule.ID, 10)
+	require.Equal(t, http.StatusSeeOther, o.post(one, "do", "save", "version", rule.Version, "v.domain", "*.gmail.com", "v.enabled", "1").StatusCode)
+	a = o.post(one, "do", "save", "version", rule.Version, "v.domain", "late.com", "v.enabled", "1")
+	require.Equal(t, http.StatusConflict, a.StatusCode)
+	require.Contains(t, a.body, "Now it says: Recipient domain: *.gmail.com")
+	require.Contains(t, a.body, `value="late.com"`)
+	require.Contains(t, o.get(path+"/delete").body, "With it goes 1 rule.")
+	require.Equal(t, http.StatusSeeOther, o.post(one, "do", "remove").StatusCode)
+	require.Zero(t, o.count("capacity_rules"))
+}
+
+func (o *office) first(table string) admin.Row {
+	o.t.Helper()
+	list, err := o.Admin.List(o.t.Context(), table, admin.Query{})
+	require.NoError(o.t, err)
+	require.NotEmpty(o.t, list.Rows)
+	return list.Rows[0]
+}
+
+func TestPoolAddresses(t *testing.T) {
+	o := newOffice(t, nil)
+	warm, bulk := o.add("pools", admin.Values{"name": "warm"}), o.add("pools", admin.Values{"name": "bulk"})
+	at := func(r admin.Row) string { return "/pools/" + strconv.FormatInt(r.ID, 10) }
+	require.Equal(t, http.StatusSeeOther, o.post(at(warm)+"/poolips/new", "do", "save", "v.ip", "192.0.2.1").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post(at(bulk)+"/poolips/new", "do", "save", "v.ip", "192.0.2.1").StatusCode)
+	require.Contains(t, o.get(at(bulk)).body, "192.0.2.1 has moved here from the pool “warm”.")
+	require.Equal(t, 1, o.count("poolips"))
+	require.Contains(t, o.get(at(warm)).body, "It has no address yet")
+	o.post(at(bulk), "v.name", "renamed", "v.description", "x")
+	require.Equal(t, "bulk", o.row("pools", bulk.ID)["name"], "its name is how others know it")
+	page := o.get(at(bulk) + "/delete")
+	require.Contains(t, page.body, "With it goes 1 address.")
+	require.Equal(t, http.StatusSeeOther, o.post(at(bulk)+"/delete", "version", field(t, page.body, "version")).StatusCode)
+	require.Zero(t, o.count("poolips"))
+}
+
+func TestKeys(t *testing.T) {
+	published := map[string][]string{}
+	o := newOffice(t, func(c *Console) {
+		c.Tools.KeyRecord = func(text string) (string, error) {
+			block, _ := pem.Decode([]byte(text))
+			if _, err := x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
+				return "", err
+			}
+			return "v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEA+w==", nil
+		}
+		c.Tools.LookupTXT = func(_ context.Context, name string) ([]string, error) {
+			if published[name] == nil {
+				return nil, &net.DNSError{IsNotFound: true}
+			}
+			return published[name], nil
+		}
+	})
+	for _, kind := range []string{"rsa", "ed25519"} {
+		a := o.post("/dkim/new", "v.domain", "example.com", "v.selector", kind, "make", kind)
+		require.Equal(t, http.StatusSeeOther, a.StatusCode)
+		page := o.checkPage(a.Header.Get("Location"))
+		require.Contains(t, page, kind+"._domainkey.example.com")
+		require.Contains(t, page, "k=ed25519; p=MCowBQYDK2VwAyEA")
+		require.NotContains(t, page, "PRIVATE KEY-----\n")
+		check := a.Header.Get("Location") + "?check=dns"
+		require.Contains(t, o.get(check).body, "The DNS has no record of this name")
+		published[kind+"._domainkey.example.com"] = []string{"v=DKIM1; p=AAAA"}
+		require.Contains(t, o.get(check).body, "The DNS has another key under this name")
+		published[kind+"._domainkey.example.com"] = []string{"v=DKIM1; k=ed25519; p=MCowBQYDK2V wAyEA+w=="}
+		require.Contains(t, o.get(check).body, "The DNS has this key.")
+	}
+	key := o.settings().Rows.DKIMKeys[1]
+	path := "/dkim/" + strconv.FormatInt(key.ID, 10)
+	require.Equal(t, http.StatusSeeOther, o.post(path, "v.domain", "example.com", "v.selector", "renamed", "v.privatekey", "").StatusCode)
+	require.Equal(t, key.PrivateKey, o.settings().Rows.DKIMKeys[1].PrivateKey, "an empty field keeps the key")
+	require.Equal(t, "renamed", o.settings().Rows.DKIMKeys[1].Selector)
+	a := o.post("/dkim/new", "v.domain", "example.com", "v.selector", "s", "make", "paste", "v.privatekey", "hush-hush")
+	require.Equal(t, http.StatusBadRequest, a.StatusCode)
+	require.NotContains(t, a.body, "hush-hush")
+	require.NotContains(t, o.log.String(), "PRIVATE KEY")
+}
+
+func TestRelayPasswords(t *testing.T) {
+	o := newOffice(t, func(c *Console) {
+		c.Tools.Actions = []Action{{Name: "smarthost", Meaning: "sends to a relay", Rewrite: true, Response: true}}
+	})
+	rule := o.add("rewrite_triggers", admin.Values{"name": "relay"})
+	path := "/rewrites/" + strconv.FormatInt(rule.ID, 10)
+	require.Equal(t, http.StatusSeeOther, o.post(path+"/rewrite_actions/new", "do", "save", "v.type", "smarthost", "v.value", "user:hunter22@relay.example.net:587").StatusCode)
+	for _, where := range []string{"/rewrites", path, path + "/delete"} {
+		require.NotContains(t, o.get(where).body, "hunter22", where)
+	}
+	require.Contains(t, o.get(path).body, "user:••••••••@relay.example.net:587")
+	action := o.first("rewrite_actions")
+	a := o.post(path+"/rewrite_actions/"+strconv.FormatInt(action.ID, 10), "do", "save", "version", action.Version, "v.type", "smarthost", "v.value", "user:••••••••@other.example.net:25")
+	require.Equal(t, http.StatusSeeOther, a.StatusCode)
+	require.Equal(t, "user:hunter22@other.example.net:25", o.first("rewrite_actions").Values["value"])
+}
+
+func TestTokens(t *testing.T) {
+	o := newOffice(t, nil)
+	require.Contains(t, o.get("/tokens").body, "There are no tokens")
+	a := o.post("/tokens", "name", "billing")
+	require.Equal(t, 200, a.StatusCode)
+	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+	secret := regexp.MustCompile(`<code class="wrap secret">([^<]+)</code>`).FindStringSubmatch(a.body)
+	require.NotNil(t, secret)
+	name, ok := o.Admin.CheckToken(t.Context(), secret[1])
+	require.True(t, ok)
+	require.Equal(t, "billing", name)
+	require.NotContains(t, o.get("/tokens").body, secret[1], "once")
+	require.NotContains(t, o.get("/tokens").body, "sha256:")
+	require.Equal(t, http.StatusConflict, o.post("/tokens", "name", "billing").StatusCode)
+	require.Equal(t, http.StatusBadRequest, o.post("/tokens", "name", " ").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post("/tokens/enable", "name", "billing", "on", "0").StatusCode)
+	_, ok = o.Admin.CheckToken(t.Context(), secret[1])
+	require.False(t, ok)
+	page := o.get("/tokens/delete?name=billing")
+	require.Contains(t, page.body, "are refused from then on")
+	require.Equal(t, http.StatusSeeOther, o.post("/tokens/delete", "version", field(t, page.body, "version")).StatusCode)
+	require.Zero(t, o.count("tokens"))
+	require.NotContains(t, o.log.String()+o.access.String(), secret[1])
+}
+
+func TestNames(t *testing.T) {
+	o := newOffice(t, nil)
+	require.Equal(t, http.StatusSeeOther, o.post("/names", "ip", "192.0.2.1", "name", "mta1.example.net", "label", "Frankfurt <b>", "new", "1").StatusCode)
+	page := o.checkPage("/names")
+	require.Contains(t, page, `value="mta1.example.net"`)
+	require.Contains(t, page, "Frankfurt &lt;b&gt;")
+	a := o.post("/names", "ip", "192.0.2", "name", "x", "new", "1")
+	require.Equal(t, http.StatusBadRequest, a.StatusCode)
+	require.Contains(t, a.body, "Expected an IP address, not “192.0.2”.")
+	require.Equal(t, http.StatusSeeOther, o.post("/names", "ip", "192.0.2.1").StatusCode)
+	require.Zero(t, o.count("mtanames")+o.count("mtalabels"))
+}
+
+func TestTryOut(t *testing.T) {
+	match := func(typ, pattern, with string) (bool, error) {
+		if typ == "regex" {
+			return false, errors.New("pattern: missing closing )")
+		}
+		return strings.Contains(with, pattern), nil
+	}
+	o := newOffice(t, func(c *Console) {
+		c.Tools.Flood, c.Tools.Reply, c.Tools.Text = match, match, match
+		c.Tools.Conditions = func(all []Condition, message []byte) ([]bool, error) {
+			return []bool{strings.Contains(string(message), all[0].Value), true}[:len(all)], nil
+		}
+	})
+	for _, tc := range []struct{ typ, with, said string }{
+		{"substr", "451 slow down", "it matches"}, {"substr", "<b>550</b>", "it does not match"}, {"regex", "451", "cannot be tried: pattern: missing closing )"},
+	} {
+		a := o.post("/floods/new", "do", "try", "v.name", "Mine", "v.type", tc.typ, "v.pattern", "slow", "try", tc.with)
+		require.Equal(t, 200, a.StatusCode)
+		require.Contains(t, a.body, tc.said)
+		require.Contains(t, a.body, `name="v.name" value="Mine"`)
+		require.Zero(t, o.count("flood_responses"), "trying saves nothing")
+		part := o.do("POST", "/floods/new/part", url.Values{"part": {"try"}, "v.type": {tc.typ}, "v.pattern": {"slow"}, "try": {tc.with}}, "X-CSRF-Token", o.csrf())
+		require.Equal(t, 200, part.StatusCode)
+		require.Contains(t, part.body, tc.said)
+		require.NotContains(t, part.body, "<html")
+	}
+	require.Equal(t, http.StatusForbidden, o.do("POST", "/floods/new/part", url.Values{"part": {"try"}}).StatusCode)
+	rule := o.add("rewrite_triggers", admin.Values{"name": "r"})
+	path := "/rewrites/" + strconv.FormatInt(rule.ID, 10)
+	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", "{}").body, "it has no conditions")
+	o.add("rewrite_conditions", admin.Values{"trigger": rule.ID, "property": "Subject", "type": "substr", "value": "hello"})
+	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{"a": "hello"}`).body, "it acts")
+	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{}`).body, "Subject contains “hello”")
+}
+
+// TestWhatWillChange counts the mail that a pause would hold, and saves only what was shown.
+func TestWhatWillChange(t *testing.T) {
+	q := memory.New()
+	for i := range 3 {
+		m := &queue.Message{ID: fmt.Sprint("m", i), Recipient: "a@gmail.com", Envelope: "b@example.com", Body: queue.Bytes([]byte("Subject: x\r\n\r\n"))}
+		require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: m}))
+	}
+	o := newOffice(t, func(c *Console) { c.Admin.Queue = q })
+	a := o.post("/pauses/new", "v.target", "gmail.com", "v.expire", "2h")
+	require.Equal(t, 200, a.StatusCode)
+	require.Contains(t, a.body, "What will change: mail to gmail.com is held back. 3 messages wait now.")
+	require.Contains(t, a.body, "Pause delivery of mail to gmail.com")
+	seen := field(t, a.body, "seen")
+	expire := regexp.MustCompile(`name="v.expire" value="([^"]*)"`).FindStringSubmatch(a.body)[1]
+	require.Equal(t, "2h", expire)
+	a = o.post("/pauses/new", "v.target", "outlook.com", "v.expire", "2h", "seen", seen)
+	require.Equal(t, 200, a.StatusCode, "it is another pause now, and is shown first")
+	require.Zero(t, o.count("paused"))
+	part := o.do("POST", "/pauses/new/part", url.Values{"part": {"touch"}, "v.target": {"gmail.com"}, "v.tag": {"news"}}, "X-CSRF-Token", o.csrf())
+	require.Contains(t, part.body, "mail to gmail.com with the tag “news” is held back. None of it waits now.")
+
+	require.Equal(t, http.StatusSeeOther, o.post("/pauses/new", "v.target", "gmail.com", "v.expire", "2h", "seen", seen).StatusCode)
+	row := o.first("paused")
+	until, err := settings.ParseTime(row.Values["expire"].(string))
+	require.NoError(t, err)
+	require.WithinDuration(t, o.clock.Now().Add(2*time.Hour), until, 2*time.Second)
+	ask := o.get(fmt.Sprintf("/pauses/%d/delete", row.ID)).body
+	require.Contains(t, ask, "Resume delivery of mail to gmail.com")
+	require.Contains(t, ask, "3 messages that wait now are concerned.")
+}
+
+func TestActiveFloods(t *testing.T) {
+	resumed := ""
+	o := newOffice(t, func(c *Console) {
+		c.Admin.Floods = func() []admin.Flood {
+			return []admin.Flood{{Name: "Slow <i>", Source: "192.0.2.1", Site: "gmail.com", Phase: "paused", Until: time.Now().Add(time.Hour), Text: "<script>alert(1)</script>"}}
+		}
+		c.Admin.ResumeFlood = func(source netip.Addr, site, name string) int { resumed = source.String() + site + name; return 1 }
+	})
+	for _, path := range []string{"/floods", "/pauses"} {
+		page := o.checkPage(path)
+		require.Contains(t, page, "Resume delivery to gmail.com")
+		o.harmless(page, path)
+	}
+	require.Equal(t, http.StatusSeeOther, o.post("/floods/resume", "source", "192.0.2.1", "site", "gmail.com", "name", "Slow <i>").StatusCode)
+	require.Equal(t, "192.0.2.1gmail.comSlow <i>", resumed)
+}
+
+// TestFallbacks shows what holds where a throttle sets nothing.
+func TestFallbacks(t *testing.T) {
+	o := newOffice(t, func(c *Console) {
+		c.Admin.Paths = func(_ context.Context, domain string, _ netip.Addr) ([]admin.Path, error) {
+			return []admin.Path{{Site: domain, Limits: []admin.LimitValue{{Limit: "maxconnections", Value: 20, Rule: "All <mail>"}, {Limit: "security", Value: 2, Rule: "configuration"}, {Limit: "maxmessages", Rule: "Gmail"}}}}, nil
+		}
+	})
+	row := o.add("capacity", admin.Values{"name": "Gmail", "maxmessages": 10})
+	page := o.checkPage("/throttles/" + strconv.FormatInt(row.ID, 10))
+	require.Contains(t, page, `placeholder="not set: 20 from “All &lt;mail&gt;”"`)
+	require.Contains(t, page, `not set: TLS required from the configuration file`)
+	require.NotContains(t, page, "from “Gmail”")
+}
+
+// TestManySuppressions goes through a long list by pages, and searches it.
+func TestManySuppressions(t *testing.T) {
+	o := newOffice(t, nil)
+	require.NoError(t, o.Settings.Change(t.Context(), func(s settings.Store) error {
+		for i := range 6000 {
+			if err := settings.Insert(t.Context(), s, &settings.Suppression{Value: fmt.Sprintf("p%05d@example.com", i), Type: "address", Code: 550, Enabled: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	page := o.checkPage("/suppressions")
+	require.Contains(t, page, "0 to 50 of 6,000 suppressions")
+	require.Equal(t, 50, strings.Count(page, "@example.com</bdi>"))
+	require.NotContains(t, page, "aria-sort", "too many to sort here")
+	require.Contains(t, o.checkPage("/suppressions?from=5950"), "p05999@example.com")
+	page = o.checkPage("/suppressions?q=p0123")
+	require.Contains(t, page, "10 suppressions")
+	require.Contains(t, o.checkPage("/suppressions?q=p0123&sort=-value"), `aria-sort="descending"`)
+	require.Contains(t, o.checkPage("/suppressions?q=nobody"), "Nothing has “<bdi>nobody</bdi>” in it")
+}
+
+func TestResponseActions(t *testing.T) {
+	o := newOffice(t, func(c *Console) {
+		c.Tools.Actions = []Action{{Name: "fail", Meaning: "ends the message", Response: true}}
+	})
+	pattern := o.add("response_patterns", admin.Values{"name": "p", "pattern": "x", "type": "substr"})
+	path := "/responses/" + strconv.FormatInt(pattern.ID, 10)
+	require.Contains(t, o.checkPage("/response-actions/new?for="+strconv.FormatInt(pattern.ID, 10)), `name="for" value="`)
+	a := o.post("/response-actions/new", "for", strconv.FormatInt(pattern.ID, 10), "v.name", "give up", "v.type", "fail", "v.value", "550")
+	require.Equal(t, path, a.Header.Get("Location"))
+	require.Contains(t, o.get(path).body, "give up: fail 550")
+	require.Contains(t, o.get("/responses").body, "fail 550")
+	action := o.first("response_actions")
+	page := o.get(fmt.Sprintf("/response-actions/%d/delete", action.ID))
+	a = o.post(fmt.Sprintf("/response-actions/%d/delete", action.ID), "version", field(t, page.body, "version"))
+	require.Equal(t, http.StatusConflict, a.StatusCode)
+	require.Contains(t, a.body, "is in use")
+}
+
+func TestRoutesOfTheFile(t *testing.T) {
+	o := newOffice(t, func(c *Console) {
+		c.Tools.RoutesFile = "/etc/mtad/routes"
+		c.Tools.Routes = func() ([]settings.Route, error) {
+			return []settings.Route{{Domain: ".internal.test", Relay: "relay.test", Port: 2525}, {Relay: "last.test"}, {Domain: "direct.test"}}, nil
+		}
+	})
+	page := o.checkPage("/routes")
+	for _, said := range []string{"smtp-routes: /etc/mtad/routes, read only", ".internal.test", "relay.test:2525", "every other", "last.test:25", "by MX"} {
+		require.Contains(t, page, said)
+	}
+}
