@@ -43,7 +43,6 @@ func (l *loader) pointless() {
 		l.warn(l.origins["queue-address"], "queue-address is not used: rabbitmq-address takes its place")
 	}
 	check := func(name string) bool { return slices.Contains(c.SMTPCheck, name) }
-	l.without("smtp-check", check("virus") && c.ClamAVAddress == "", "virus does nothing without clamav-address")
 	l.without("smtp-check", check("dnsbl") && len(c.DNSBLZones) == 0, "dnsbl does nothing without dnsbl-zones")
 	l.without("spam-reject-score", c.SpamRejectScore > 0 && !check("spam"), "it does nothing without spam in smtp-check")
 	l.without("spam-subject", c.SpamSubject != "" && !check("spam"), "it does nothing without spam in smtp-check")

@@ -17,6 +17,7 @@ func (l *loader) finish() {
 	l.certificates()
 	l.listeners()
 	l.logins()
+	l.scanners()
 	l.files()
 	if len(l.errs) == 0 && l.src.Check != nil {
 		l.src.Check(l.cfg, l.complain)
@@ -58,6 +59,14 @@ func (l *loader) derive() {
 // escapeLogin writes a user name or password as hardcoded:// understands it.
 func escapeLogin(s string) string {
 	return strings.NewReplacer("%", "%25", ":", "%3A", ",", "%2C", "@", "%40", "/", "%2F").Replace(s)
+}
+
+// scanners refuses to start without the virus scanner that is asked for: with mail unscanned, nobody would notice.
+func (l *loader) scanners() {
+	if slices.Contains(l.cfg.SMTPCheck, "virus") && l.cfg.ClamAVAddress == "" {
+		l.fail(&Error{Origin: l.origins["smtp-check"], Key: "smtp-check", Value: cut(strings.Join(l.cfg.SMTPCheck, ",")),
+			Want: "clamav-address to be set too, to where clamd listens, for the check virus"})
+	}
 }
 
 // certificates loads both pairs of certificate and key, and maps both cipher strings.

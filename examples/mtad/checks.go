@@ -66,9 +66,7 @@ func (a *app) newScreening(cfg *config.Config, old *screening) *screening {
 	}
 	runner := &checks.Runner{Logger: a.log}
 	for _, name := range wanted(cfg.SMTPCheck) {
-		if c := a.checker(cfg, name, s, old); c != nil {
-			runner.Checkers = append(runner.Checkers, c)
-		}
+		runner.Checkers = append(runner.Checkers, a.checker(cfg, name, s, old))
 	}
 	if len(runner.Checkers) > 0 {
 		s.policy.Runner = runner
@@ -90,7 +88,7 @@ func wanted(names []string) []string {
 	return all
 }
 
-// checker makes the check of a name in smtp-check; nil: it cannot be asked, of which the configuration has warned.
+// checker makes the check of a name that smtp-check may have.
 func (a *app) checker(cfg *config.Config, name string, s, old *screening) checks.Checker {
 	dns := checks.Bound(a.resolver)
 	switch name {
@@ -106,15 +104,10 @@ func (a *app) checker(cfg *config.Config, name string, s, old *screening) checks
 		s.spam = spamScanner(cfg, old)
 		return &checks.PerClient{Checker: s.spam}
 	case "virus":
-		if cfg.ClamAVAddress == "" {
-			return nil
-		}
 		s.virus = virusScanner(cfg, old)
 		return &checks.PerClient{Checker: s.virus}
-	case "dnsbl":
-		return blockLists(cfg.DNSBLZones, dns)
 	}
-	return nil
+	return blockLists(cfg.DNSBLZones, dns)
 }
 
 func spamScanner(cfg *config.Config, old *screening) *spamd.Checker {

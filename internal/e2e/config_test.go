@@ -47,6 +47,7 @@ func TestWrongConfiguration(t *testing.T) {
 		{"on the command line", "", []string{"--retry-interval=soon"}, []string{"retry-interval", "soon"}},
 		{"a certificate that is not there", "smtp-certificate: /nowhere/cert.pem\nsmtp-key: /nowhere/key.pem\n", nil, []string{"smtp-certificate", "/nowhere/cert.pem"}},
 		{"a certificate without a key", "smtp-certificate: /etc/hostname\n", nil, []string{"smtp-key"}},
+		{"a virus scanner that is nowhere", "smtp-check: spf,virus\n", nil, []string{"mtad.conf:2: smtp-check", "clamav-address"}},
 		{"routes that make no sense", "smtp-routes: /nowhere/routes\n", nil, []string{"smtp-routes", "/nowhere/routes"}},
 		{"a route that makes no sense", "smtp-routes: " + writeFile(t, "routes", "good.test:relay:25\nnonsense\n") + "\n", nil, []string{"mtad.conf:2: smtp-routes", "routes:2", "nonsense"}},
 		{"a template that makes no sense", "send-log-format: {$email.recipient} {nobody}\n", nil, []string{"mtad.conf:2: send-log-format", "{nobody}", "column 20"}},
