@@ -19,6 +19,12 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
+// SecureResolver is the add-on of a resolver that can tell which answers were validated by DNSSEC.
+type SecureResolver interface {
+	// LookupTXTSecure is LookupTXT; secure says that a validating server that can be trusted vouches for the answer.
+	LookupTXTSecure(ctx context.Context, name string) (texts []string, secure bool, err error)
+}
+
 // ErrTooManyLookups is what a [Bounded] resolver says when the budget of a mail is used up.
 var ErrTooManyLookups = errors.New("too many DNS look-ups for one mail")
 
@@ -63,6 +69,19 @@ func (b Bounded) LookupTXT(ctx context.Context, name string) ([]string, error) {
 		return nil, err
 	}
 	return r.LookupTXT(ctx, name)
+}
+
+// LookupTXTSecure takes one look-up. Of a resolver that is no [SecureResolver] no answer is secure.
+func (b Bounded) LookupTXTSecure(ctx context.Context, name string) (texts []string, secure bool, err error) {
+	r, err := b.take(ctx, name, 1)
+	if err != nil {
+		return nil, false, err
+	}
+	if s, ok := r.(SecureResolver); ok {
+		return s.LookupTXTSecure(ctx, name)
+	}
+	texts, err = r.LookupTXT(ctx, name)
+	return texts, false, err
 }
 
 // LookupMX takes one look-up.

@@ -33,7 +33,7 @@ func (c *Checker) After() []string { return []string{"spf", "dkim"} }
 
 // Check judges From's domain by the policy of its owner. It always returns one result, whose Detail is a checks.DMARC.
 func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result, error) {
-	fields, domains, problem := from(mail.Header)
+	malformed, domains, problem := from(mail.Header)
 	if problem != nil {
 		return []checks.Result{render(*problem)}, nil
 	}
@@ -41,8 +41,8 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 	var total outcome
 	for i, domain := range domains {
 		o := e.judge(ctx, domain)
-		if fields > 1 {
-			o = several(o, fields)
+		if malformed != "" {
+			o = refuse(o, malformed)
 		}
 		if i == 0 || worse(o, total) {
 			total = o
@@ -51,8 +51,9 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 	return []checks.Result{render(total)}, nil
 }
 
-// from returns how many From fields there are and their domains, or what is wrong with them.
-func from(header []byte) (fields int, domains []string, problem *outcome) {
+// from returns the domains of From, and what is malformed about it, or why there is nothing to judge.
+func from(header []byte) (malformed string, domains []string, problem *outcome) {
+	fields := 0
 	s := mailheader.NewScanner(header)
 	usable := true
 	for f, ok := s.Next(); ok; f, ok = s.Next() {
@@ -65,8 +66,8 @@ func from(header []byte) (fields int, domains []string, problem *outcome) {
 		for _, domain := range found {
 			domains = appendNew(domains, domain)
 		}
-		if len(domains) > maxDomains {
-			return fields, nil, &outcome{verdict: checks.PermError, reason: "From has more than " + strconv.Itoa(maxDomains) + " domains"}
+		if len(domains) > maxDomains { // those that people see are the first
+			return "From has more than " + strconv.Itoa(maxDomains) + " domains", domains[:maxDomains], nil
 		}
 	}
 	switch {
@@ -77,7 +78,10 @@ func from(header []byte) (fields int, domains []string, problem *outcome) {
 	case len(domains) == 0:
 		problem = &outcome{verdict: checks.None, reason: "From names nobody"}
 	}
-	return fields, domains, problem
+	if fields > 1 {
+		malformed = strconv.Itoa(fields) + " From fields"
+	}
+	return malformed, domains, problem
 }
 
 func appendNew(list []string, s string) []string {
@@ -99,10 +103,11 @@ type outcome struct {
 	disposition Policy
 }
 
-// several makes of an outcome one of a mail with several From fields: it never passes.
-func several(o outcome, fields int) outcome {
+// refuse makes of an outcome one of a mail whose From is malformed: it never passes, and gets what the policy has for failures,
+// lest it be the way around it.
+func refuse(o outcome, malformed string) outcome {
 	o.verdict = checks.PermError
-	o.reason = strconv.Itoa(fields) + " From fields"
+	o.reason = malformed
 	o.disposition = o.effective()
 	return o
 }

@@ -139,3 +139,30 @@ func (cached) LookupTXT(_ context.Context, name string) ([]string, error) {
 	}
 	return nil, missing
 }
+
+// TestManyDomainsAreNoWayAround puts a domain with a policy in front of more domains than are looked at.
+func TestManyDomainsAreNoWayAround(t *testing.T) {
+	z := zone(t)
+	r := check(t, &dmarc.Checker{Resolver: z}, mailsuite.CRLF("From: boss@example.org, "+manyDomains()+"\n\n"), earlier("spf none"))
+	require.Equal(t, checks.PermError, r.Verdict)
+	require.Equal(t, "reject", r.Detail.(checks.DMARC).Disposition)
+	require.Less(t, len(z.Queries()), 30)
+}
+
+// secureZone is a zone that DNSSEC vouches for.
+type secureZone struct{ *mailsuite.Zone }
+
+func (z secureZone) LookupTXTSecure(ctx context.Context, name string) ([]string, bool, error) {
+	texts, err := z.LookupTXT(ctx, name)
+	return texts, err == nil, err
+}
+
+func TestDNSSEC(t *testing.T) {
+	mail := mailsuite.CRLF("From: a@mail.example.org\n\n")
+	r := check(t, &dmarc.Checker{Resolver: secureZone{zone(t)}}, mail, earlier(aligned))
+	require.Contains(t, string(r.JSON), `"dnssec":true`)
+	require.Contains(t, r.Properties, checks.SecureProperty())
+	r = check(t, &dmarc.Checker{Resolver: zone(t)}, mail, earlier(aligned))
+	require.NotContains(t, string(r.JSON), "dnssec")
+	require.NotContains(t, r.Properties, checks.SecureProperty())
+}

@@ -28,6 +28,10 @@ func render(o outcome) checks.Result {
 		if o.site.domain != o.from {
 			r.Properties = append(r.Properties, checks.Property{Name: "polrec.domain", Value: o.site.domain})
 		}
+		if o.site.secure {
+			object.Flag("dnssec", true)
+			r.Properties = append(r.Properties, checks.SecureProperty())
+		}
 	}
 	object.Some("reason", o.reason)
 	r.JSON, r.Detail = object.JSON(), detail

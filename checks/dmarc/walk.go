@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/sluicemail/sluice/checks"
 )
 
 // maxLabels bounds the walk: from longer names it jumps to this many labels (RFC 9989 §4.10).
@@ -20,6 +22,7 @@ type walker struct {
 
 type answer struct {
 	record *Record // nil: none
+	secure bool    // DNSSEC vouches for the record
 	err    error
 }
 
@@ -27,6 +30,7 @@ type answer struct {
 type site struct {
 	domain string
 	record *Record
+	secure bool
 }
 
 // tree is what a walk from a domain up found, from the longest name to the shortest.
@@ -36,20 +40,29 @@ type tree struct {
 }
 
 // at returns the record of a name; nil when there is none, or several, or it makes no sense. An error: nobody could say.
-func (w *walker) at(ctx context.Context, domain string) (*Record, error) {
+func (w *walker) at(ctx context.Context, domain string) answer {
 	if a, ok := w.records[domain]; ok {
-		return a.record, a.err
+		return a
 	}
 	var a answer
-	texts, err := w.resolver.LookupTXT(ctx, "_dmarc."+domain)
+	texts, secure, err := w.texts(ctx, "_dmarc."+domain)
 	switch {
 	case err == nil:
-		a.record = choose(texts)
+		a.record, a.secure = choose(texts), secure
 	case !notFound(err):
 		a.err = err
 	}
 	w.records[domain] = a
-	return a.record, a.err
+	return a
+}
+
+// texts asks for texts, and whether DNSSEC vouches for them.
+func (w *walker) texts(ctx context.Context, name string) (texts []string, secure bool, err error) {
+	if s, ok := w.resolver.(checks.SecureResolver); ok {
+		return s.LookupTXTSecure(ctx, name)
+	}
+	texts, err = w.resolver.LookupTXT(ctx, name)
+	return texts, false, err
 }
 
 // choose returns the one record among texts: with several, none counts (RFC 9989 §4.10).
@@ -77,15 +90,15 @@ func choose(texts []string) *Record {
 func (w *walker) walk(ctx context.Context, domain string) (tree, error) {
 	t := tree{start: domain}
 	for name := domain; name != ""; name = parent(name) {
-		record, err := w.at(ctx, name)
-		if err != nil {
-			return t, err
+		a := w.at(ctx, name)
+		if a.err != nil {
+			return t, a.err
 		}
-		if record == nil {
+		if a.record == nil {
 			continue
 		}
-		t.sites = append(t.sites, site{name, record})
-		if record.PSD != PSDUnknown {
+		t.sites = append(t.sites, site{name, a.record, a.secure})
+		if a.record.PSD != PSDUnknown {
 			break
 		}
 	}

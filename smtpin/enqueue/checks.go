@@ -176,7 +176,7 @@ func (c *Checks) verdict(found []checks.Result, loggedIn bool) error {
 				return tooMuchSpam(detail.Score)
 			}
 		case checks.DMARC:
-			if c.EnforceDMARC && detail.Disposition == "reject" && r.Verdict == checks.Fail && !loggedIn {
+			if c.EnforceDMARC && detail.Disposition == "reject" && !loggedIn {
 				return dmarcRejects(detail.From)
 			}
 		}

@@ -127,6 +127,7 @@ func TestActions(t *testing.T) {
 		{"spam", all, stranger, spam(10), "554 5.7.1 This mail looks like spam: score 10"},
 		{"much spam", all, stranger, spam(1000.5), "554 5.7.1 This mail looks like spam: score 1000.5"},
 		{"spamd down", all, stranger, result("spam", checks.TempError, nil), ""},
+		{"dmarc reject of a mail with two From fields", all, stranger, dmarc(checks.PermError, "reject"), "550 5.7.1 The DMARC policy of bank.example has this mail rejected"},
 		{"dmarc reject", all, stranger, dmarc(checks.Fail, "reject"), "550 5.7.1 The DMARC policy of bank.example has this mail rejected"},
 		{"dmarc quarantine", all, stranger, dmarc(checks.Fail, "quarantine"), ""},
 		{"dmarc passes", all, stranger, dmarc(checks.Pass, "none"), ""},
