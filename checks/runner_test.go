@@ -249,6 +249,7 @@ func TestLookups(t *testing.T) {
 		for {
 			for _, ask := range []func() error{
 				func() error { _, err := bounded.LookupTXT(ctx, "a.test"); return err },
+				func() error { _, _, err := bounded.LookupTXTSecure(ctx, "a.test"); return err },
 				func() error { _, err := bounded.LookupMX(ctx, "a.test"); return err },
 				func() error { _, err := bounded.LookupAddr(ctx, "192.0.2.1"); return err },
 				func() error { _, err := bounded.LookupNetIP(ctx, "ip4", "a.test"); return err },

@@ -216,3 +216,24 @@ func TestProperties(t *testing.T) {
 	require.Equal(t, "header.b", results[0].Properties[4].Name)
 	require.Len(t, results[0].Properties[4].Value, 8)
 }
+
+// secureZone is a zone that DNSSEC vouches for.
+type secureZone struct{ *mailsuite.Zone }
+
+func (z secureZone) LookupTXTSecure(ctx context.Context, name string) ([]string, bool, error) {
+	texts, err := z.LookupTXT(ctx, name)
+	return texts, err == nil, err
+}
+
+func TestDNSSEC(t *testing.T) {
+	options, zone := signer(t)
+	mail := mailOf(sign(t, options, mailsuite.CRLF(sample)))
+	results, err := (&dkim.Checker{Resolver: secureZone{zone}}).Check(t.Context(), mail)
+	require.NoError(t, err)
+	require.Contains(t, string(results[0].JSON), `"dnssec":true`)
+	require.Contains(t, results[0].Properties, checks.SecureProperty())
+	results, err = (&dkim.Checker{Resolver: zone}).Check(t.Context(), mail)
+	require.NoError(t, err)
+	require.NotContains(t, string(results[0].JSON), "dnssec")
+	require.NotContains(t, results[0].Properties, checks.SecureProperty())
+}

@@ -46,6 +46,10 @@ func render(v checks.Verdict, reason string, s *mailsig.Signature, key *mailsig.
 		if key.Testing {
 			o.Flag("testing", true)
 		}
+		if key.Secure {
+			o.Flag("dnssec", true)
+			r.Properties = append(r.Properties, checks.SecureProperty())
+		}
 	}
 	if s != nil && s.Length >= 0 {
 		o.Number("length", float64(s.Length))

@@ -34,6 +34,15 @@ func (r *Resolver) LookupTXT(ctx context.Context, name string) ([]string, error)
 	return result.Records, nil
 }
 
+// LookupTXTSecure is LookupTXT, and says whether the answer was validated, as [Result] does in Authentic.
+func (r *Resolver) LookupTXTSecure(ctx context.Context, name string) (texts []string, secure bool, err error) {
+	result, err := r.TXT(ctx, name)
+	if err != nil {
+		return nil, false, netError(err)
+	}
+	return result.Records, result.Authentic, nil
+}
+
 // LookupAddr returns the names of an address, with trailing dots.
 func (r *Resolver) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 	ip, err := netip.ParseAddr(addr)

@@ -18,6 +18,20 @@ type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
+// secureResolver is the add-on of a Resolver that knows what DNSSEC vouches for.
+type secureResolver interface {
+	LookupTXTSecure(ctx context.Context, name string) (texts []string, secure bool, err error)
+}
+
+// lookup asks for texts, and whether DNSSEC vouches for them.
+func lookup(ctx context.Context, r Resolver, name string) (texts []string, secure bool, err error) {
+	if s, ok := r.(secureResolver); ok {
+		return s.LookupTXTSecure(ctx, name)
+	}
+	texts, err = r.LookupTXT(ctx, name)
+	return texts, false, err
+}
+
 // maxRecord is the most bytes of a key record that are looked at: a key of 4,096 bits has under 800.
 const maxRecord = 8 << 10
 
@@ -26,6 +40,7 @@ type Key struct {
 	Bits    int  // of the modulus; 256 for Ed25519
 	Testing bool // t=y: the domain tries DKIM out
 	Strict  bool // t=s: i= must be of d= itself
+	Secure  bool // DNSSEC vouches for the record
 
 	rsa     *rsa.PublicKey
 	ed25519 ed25519.PublicKey
@@ -44,7 +59,7 @@ func (k Keys) Fetch(ctx context.Context, domain, selector string) (*Key, error) 
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
-	texts, err := resolver.LookupTXT(ctx, selector+"._domainkey."+domain)
+	texts, secure, err := lookup(ctx, resolver, selector+"._domainkey."+domain)
 	if err != nil {
 		var dns *net.DNSError
 		if errors.As(err, &dns) && dns.IsNotFound {
@@ -56,7 +71,11 @@ func (k Keys) Fetch(ctx context.Context, domain, selector string) (*Key, error) 
 	if err != nil {
 		return nil, err
 	}
-	return ParseKey(record, k.MaxBits)
+	key, err := ParseKey(record, k.MaxBits)
+	if key != nil {
+		key.Secure = secure
+	}
+	return key, err
 }
 
 // choose finds the one key among the texts of a name. Other texts may stand beside it, but not a second key
