@@ -8,10 +8,12 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/mailview"
 	"github.com/sluicemail/sluice/queue"
@@ -19,7 +21,6 @@ import (
 
 // messageData is what message.html gets.
 type messageData struct {
-	ID       string // as it is
 	Shown    string
 	Path     string
 	Gone     bool
@@ -55,7 +56,7 @@ func oneMessage(v *visit) error {
 		return noAdmin()
 	}
 	id := v.r.PathValue("id")
-	d := messageData{ID: id, Shown: middle(mailview.Printable(id), 80), Path: messagePath(id), Log: "/logs?" + url.Values{"id": {id}}.Encode()}
+	d := messageData{Shown: middle(mailview.Printable(id), 80), Path: messagePath(id), Log: "/logs?" + url.Values{"id": {id}}.Encode()}
 	v.title = "Message " + middle(mailview.Printable(id), 40)
 	m, err := v.c.Admin.Message(v.r.Context(), id)
 	if isGone(err) {
@@ -96,6 +97,7 @@ func (d *messageData) open(body queue.Body) {
 	if len(d.Text) > shownText {
 		d.Text, d.CutText = cut(d.Text, shownText), true
 	}
+	d.Text = printableLines(d.Text)
 }
 
 // MoreFields is how many fields of the header are not on the page.
@@ -152,20 +154,45 @@ func (c *Console) ruleOf(w *admin.Why) (words, link string) {
 	}
 	words = ruleName(mailview.Printable(w.Rule))
 	kind, rest, _ := strings.Cut(w.Rule, " ")
-	table := ""
 	switch {
 	case w.Rule == "", w.Rule == "configuration", kind == "started":
 		return words, ""
-	case kind == "pause" || w.Limit == "pause" && kind != "flood":
-		table = "paused"
+	case w.Rule == "pause under Services":
+		return words, "/services"
+	case kind == "pause":
+		return words, c.rulePage("/pauses", rest, 0)
 	case kind == "flood":
-		table = "flood_responses"
+		return words, c.rulePage("/floods", rest, idOf(c.settings().Rows.FloodResponses, func(r *settings.FloodResponse) (string, int64) { return r.Name, r.ID }, rest))
 	case kind == "schedule":
-		table = "schedules"
-	default:
-		table, rest = "capacity", w.Rule
+		name, _, _ := strings.Cut(rest, ", day ")
+		return words, c.rulePage("/schedules", name, idOf(c.settings().Rows.Schedules, func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, name))
 	}
-	return words, c.settingsLink(table, rest)
+	return words, c.rulePage("/throttles", w.Rule, idOf(c.settings().Rows.Capacities, func(r *settings.Capacity) (string, int64) { return r.Name, r.ID }, w.Rule))
+}
+
+// idOf returns the id of the row with a name; 0: there is none.
+func idOf[T any](rows []T, of func(*T) (string, int64), name string) int64 {
+	for i := range rows {
+		if n, id := of(&rows[i]); n == name {
+			return id
+		}
+	}
+	return 0
+}
+
+// rulePage is the page of a rule when its id is known, or is its name; else the list of its kind, searched for the name. "":
+// there is no such page.
+func (c *Console) rulePage(path, name string, id int64) string {
+	if !slices.ContainsFunc(c.pages, func(p page) bool { return p.path == path }) {
+		return ""
+	}
+	if id == 0 && path == "/pauses" {
+		id, _ = strconv.ParseInt(name, 10, 64)
+	}
+	if id > 0 {
+		return fmt.Sprintf("%s/%d", path, id)
+	}
+	return path + "?" + url.Values{"q": {name}}.Encode()
 }
 
 // event is one line of what happened to a message.
@@ -198,7 +225,7 @@ func (c *Console) history(m *admin.Message) []event {
 	if len(all) == 0 {
 		all = append(all, event{At: m.Entry.Stored, Title: "Stored in the queue"})
 	}
-	now := event{At: c.now(), Title: whySentence(&m.Why), Kind: "now"}
+	now := event{At: c.now(), Title: "Now: " + whereWords(&m.Why), Kind: "now"}
 	if m.Why.Ahead > 0 {
 		now.Lines = append(now.Lines, plural(m.Why.Ahead, "message")+" "+pick(m.Why.Ahead, "goes", "go")+" before it.")
 	}
@@ -219,6 +246,21 @@ func (c *Console) history(m *admin.Message) []event {
 		}
 	}
 	return all
+}
+
+// whereWords are short for where a message is now.
+func whereWords(w *admin.Why) string {
+	switch w.Where {
+	case "memory", "lookup":
+		return "with the delivery engine"
+	case "parked":
+		return "set aside"
+	case "deferred":
+		return "waits for its next attempt"
+	case "sending":
+		return "being sent"
+	}
+	return "in the queue"
 }
 
 // received tells how a message came.
@@ -257,37 +299,43 @@ func received(m *queue.Message) []event {
 	return []event{e}
 }
 
-// checkLine tells what a check found, whatever its properties are.
+// checkLine tells what a check found: its first member names it and holds the verdict, the others tell more.
 func checkLine(raw json.RawMessage) event {
-	var properties map[string]any
-	if json.Unmarshal(raw, &properties) != nil {
+	show := func(v any) string { return cut(mailview.Printable(fmt.Sprint(v)), 200) }
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return event{}
 	}
-	text := func(names ...string) string {
-		for _, name := range names {
-			if s, ok := properties[name].(string); ok && s != "" {
-				return cut(mailview.Printable(s), 200)
+	var e event
+	for d.More() {
+		name, err := d.Token()
+		var value any
+		if err != nil || d.Decode(&value) != nil {
+			break
+		}
+		if e.Title == "" {
+			e.Title, e.Kind = "Check: "+show(name)+" "+show(value), verdictKind(value)
+			continue
+		}
+		switch value.(type) {
+		case string, float64, bool:
+			if len(e.Lines) < 6 {
+				e.Lines = append(e.Lines, show(name)+": "+show(value))
 			}
 		}
-		return ""
-	}
-	e := event{Title: "Check " + orElse(text("check", "method", "type", "name"), "of the mail")}
-	result := text("result", "verdict", "value")
-	if result != "" {
-		e.Title += ": " + result
-	}
-	switch result {
-	case "pass", "clean", "ham":
-		e.Kind = "good"
-	case "fail", "virus", "spam", "listed", "permerror", "infected":
-		e.Kind = "bad"
-	case "softfail", "temperror", "policy", "error":
-		e.Kind = "warn"
-	}
-	if reason := text("reason", "detail", "comment", "problem", "description"); reason != "" {
-		e.Lines = append(e.Lines, reason)
 	}
 	return e
+}
+
+// verdictKind is the mark beside a verdict.
+func verdictKind(verdict any) string {
+	switch verdict {
+	case "pass", "clean", "ham", "none", false:
+		return "good"
+	case "fail", "virus", "infected", "spam", "listed", "permerror", true:
+		return "bad"
+	}
+	return "warn"
 }
 
 // attempt tells what came of an attempt.
@@ -327,11 +375,16 @@ func prettyJSON(raw []byte, most int) string {
 	if json.Indent(&b, raw, "", "  ") != nil {
 		return cut(mailview.Printable(string(raw[:min(len(raw), most)])), most)
 	}
-	lines := strings.Split(b.String()[:min(b.Len(), 2*most)], "\n")
+	return cut(printableLines(b.String()[:min(b.Len(), 2*most)]), most)
+}
+
+// printableLines is mailview.Printable for texts of several lines.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = mailview.Printable(lines[i])
+		lines[i] = mailview.Printable(strings.TrimSuffix(lines[i], "\r"))
 	}
-	return cut(strings.Join(lines, "\n"), most)
+	return strings.Join(lines, "\n")
 }
 
 // rawMessage sends the mail as it is, as a file that browsers keep and do not show.
@@ -375,19 +428,4 @@ func fileName(id string) string {
 		return '_'
 	}, id[:min(len(id), 100)])
 	return orElse(name, "message")
-}
-
-// settingsLink is the page of a rule: its own when it is named by its number, or the list of its kind. "": there is none.
-func (c *Console) settingsLink(table, rule string) string {
-	path := map[string]string{"paused": "/pauses", "flood_responses": "/floods", "schedules": "/schedules", "capacity": "/throttles"}[table]
-	for i := range c.pages {
-		if c.pages[i].path != path || path == "" {
-			continue
-		}
-		if id, err := strconv.ParseUint(rule, 10, 63); err == nil && table != "capacity" {
-			return fmt.Sprintf("%s/%d", path, id)
-		}
-		return path + "?" + url.Values{"q": {rule}}.Encode()
-	}
-	return ""
 }

@@ -14,14 +14,6 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// messagesPage lists what waits, and shows one message.
-func messagesPage() page {
-	return page{title: "Messages", routes: map[string]view{
-		"GET /messages": messages, "POST /messages/act": act,
-		"GET /messages/{id}": oneMessage, "GET /messages/{id}/raw": rawMessage,
-	}}
-}
-
 // selection is a filter of messages as people write it.
 type selection struct {
 	Queue, ID, Domain, Sender, Recipient, Tag, State, Older, Newer, Text string
@@ -155,7 +147,7 @@ const messagesOnPage = 100
 func messages(v *visit) error {
 	q := v.r.URL.Query()
 	d := messagesData{Of: selectionOf(q), States: []string{"ready", "delayed", "parked", "out"}}
-	d.Words = d.Of.String()
+	d.Words = capital(d.Of.String())
 	v.title = "Messages"
 	if d.Of.Queue != "" {
 		v.title = "Messages in " + middle(mailview.Printable(d.Of.Queue), 40)
@@ -209,14 +201,16 @@ func messagePath(id string) string { return "/messages/" + url.PathEscape(id) }
 
 // actData is the question whether something is to be done to messages.
 type actData struct {
-	Of        selection
+	Of        selection // but for the id, which is part of Form
+	Form      string    // where its forms are sent to
 	Words     string
 	Action    admin.Action
 	To        string
 	Count     int
 	Back      string
-	Queues    []string
-	Everybody bool // there is no condition: all messages are meant
+	AskTo     bool     // it is not said yet where to
+	Queues    []string // to choose from
+	Everybody bool     // there is no condition: all messages are meant
 	Verb      string
 	Effect    string
 }
@@ -230,6 +224,10 @@ func act(v *visit) error {
 	d := actData{Of: selectionOf(form), Action: admin.Action(form.Get("action")), To: form.Get("to"), Back: form.Get("back")}
 	if d.Back = localPath(d.Back); d.Back == "/" {
 		d.Back = d.Of.Address()
+	}
+	d.Form = "/messages/act"
+	if id := v.r.PathValue("id"); id != "" { // not in a field: an id may hold what no browser sends back
+		d.Of.ID, d.Form = id, messagePath(id)+"/act"
 	}
 	d.Words, d.Everybody = d.Of.String(), d.Of == selection{}
 	if d.Action != admin.Move {
@@ -256,7 +254,7 @@ func act(v *visit) error {
 // ask counts what an action would touch, and asks.
 func (v *visit) ask(d *actData, f queue.Filter) error {
 	d.Verb, d.Effect = verbs(d.Action, d.To)
-	if d.Action == admin.Move && d.To == "" { // where to?
+	if d.AskTo = d.Action == admin.Move && d.To == ""; d.AskTo {
 		stats, _, _ := v.c.queueStats()
 		for _, s := range stats {
 			d.Queues = append(d.Queues, s.Queue)
@@ -268,6 +266,9 @@ func (v *visit) ask(d *actData, f queue.Filter) error {
 		}
 	}
 	v.title = capital(d.Verb) + "?"
+	if d.Form != "/messages/act" {
+		d.Of.ID = ""
+	}
 	return v.render("messageact", d)
 }
 

@@ -119,11 +119,11 @@ func (d *injectData) mime(now time.Time, host string) string {
 		from = "postmaster@" + orElse(host, "localhost")
 	}
 	line := func(name, value string) {
-		fmt.Fprintf(&b, "%s: %s\r\n", name, strings.NewReplacer("\r", " ", "\n", " ").Replace(value))
+		fmt.Fprintf(&b, "%s: %s\r\n", name, strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ").Replace(value))
 	}
 	line("From", (&mail.Address{Address: from}).String())
 	line("To", (&mail.Address{Address: d.To}).String())
-	line("Subject", mime.QEncoding.Encode("utf-8", strings.NewReplacer("\r", " ", "\n", " ").Replace(d.Subject)))
+	line("Subject", mime.QEncoding.Encode("utf-8", strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ").Replace(d.Subject)))
 	line("Date", now.Format(time.RFC1123Z))
 	line("MIME-Version", "1.0")
 	line("Content-Type", "text/plain; charset=utf-8")

@@ -16,11 +16,12 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// queuesPage shows what each queue holds, and how that changes.
+// queuesPage shows what each queue holds and how that changes, and the messages in it.
 func queuesPage() page {
 	return page{
 		path: "/queues", title: "Queues", group: live,
-		routes: map[string]view{"GET /queues": queues, "GET /queues/inject": injectForm, "POST /queues/inject": inject},
+		routes: map[string]view{"GET /queues": queues, "GET /queues/inject": injectForm, "POST /queues/inject": inject,
+			"GET /messages": messages, "POST /messages/act": act, "GET /messages/{id}": oneMessage, "POST /messages/{id}/act": act, "GET /messages/{id}/raw": rawMessage},
 		topics: map[string]topic{"queues": {every: queuesEvery, value: func(c *Console, _ url.Values) any { return c.queueNews() }}},
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery/rules"
@@ -88,7 +90,7 @@ func (a *app) serviceStates(context.Context) []admin.Service {
 
 func (a *app) deliveryDetail() string {
 	slots := a.slotsInUse()
-	return fmt.Sprintf("%d of %d connections in use", slots.Outgoing, slots.OutgoingLimit)
+	return humanize.Comma(int64(slots.Outgoing)) + " of " + humanize.Comma(int64(slots.OutgoingLimit)) + " connections in use"
 }
 
 // listenerName is what a listener is called: "smtp 127.0.0.1:25".
@@ -152,7 +154,7 @@ func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return humanize.Comma(int64(n)) + " " + what + "s"
 }
 
 // controlService stops or resumes delivery, or a listener.

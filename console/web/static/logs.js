@@ -47,6 +47,7 @@ function row(line) {
   open.dataset.record = line.record || "";
   const time = cell("th", open);
   time.scope = "row";
+  time.className = "record-time";
   let to = cut(line.to, 40);
   if (line.message) {
     to = cell("a", to);
@@ -80,7 +81,7 @@ function show(piece, error) {
 }
 
 function count() {
-  panel.querySelector("[data-count]").textContent = number.format(shown);
+  panel.querySelector("[data-shown]").textContent = number.format(shown);
   const mark = panel.querySelector("[data-lost]");
   mark.hidden = lost === 0;
   mark.textContent = `, ${number.format(lost)} left out because they came too fast`;

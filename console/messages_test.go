@@ -1,0 +1,253 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/memory"
+)
+
+func TestMessagesList(t *testing.T) {
+	q := new(memory.Queue)
+	defer q.Close()
+	for i := range 230 {
+		m := mailTo(fmt.Sprintf("id-%03d", i), fmt.Sprintf("u%03d@d%d.test", i, i%3))
+		if i%2 == 0 {
+			m.Tags = []string{"even"}
+		}
+		waiting(t, q, m)
+	}
+	w := newWorld(t, withQueue(q)).logIn()
+	page := w.checkPage("/messages?queue=outbox", 200)
+	require.Contains(t, page, "Messages in outbox")
+	require.Contains(t, page, `href="/messages/id-000"`)
+	require.NotContains(t, page, "id-100")
+	require.Contains(t, page, "Next 100")
+	next := between(t, page, `<a class="button" href="`, `" rel="next">`)
+	page = w.checkPage(strings.ReplaceAll(next, "&amp;", "&"), 200)
+	require.Contains(t, page, `href="/messages/id-100"`)
+	require.Contains(t, page, "First page")
+
+	for query, want := range map[string]int{
+		"domain=d1.test": 77, "tag=even&limit=5": 100, "recipient=U001@d1.test": 1, "sender=sender@a.test&domain=d1.test": 77, "text=id-22": 10,
+		"older=1h": 0, "newer=1h&domain=d2.test": 76, "state=delayed": 0, "state=ready&text=id-22": 10, "id=id-007": 1, "queue=other": 0,
+	} {
+		page := w.checkPage("/messages?"+query, 200)
+		require.Equal(t, want, strings.Count(page, `<tr><th scope="row"><a href="/messages/`), query)
+	}
+	page = w.checkPage("/messages?domain=d1.test&older=5&sender=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", 200)
+	require.Contains(t, page, `value="&#34;&gt;&lt;script&gt;`, "the form keeps what was typed")
+	require.Contains(t, w.get("/messages?older=soon").body, "an age such as 90s, 15m, 2h or 3d")
+	require.Contains(t, w.get("/messages?state=lost").body, "one of ready, delayed, parked, out")
+	require.Equal(t, http.StatusBadRequest, w.get("/messages?cursor=nonsense").StatusCode)
+	require.Contains(t, w.get("/messages?id=gone").body, `href="/logs?id=gone"`)
+}
+
+func between(t *testing.T, s, begin, end string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(s, begin)
+	require.True(t, ok, begin)
+	for {
+		text, _, ok := strings.Cut(rest, end)
+		require.True(t, ok, end)
+		if i := strings.LastIndex(text, begin); i >= 0 {
+			text = text[i+len(begin):]
+		}
+		return text
+	}
+}
+
+func TestBulkActionsAskFirst(t *testing.T) {
+	q := new(memory.Queue)
+	defer q.Close()
+	w := newWorld(t, withQueue(q)).logIn()
+	token := w.csrf()
+	for i := range 5 {
+		m := mailTo(fmt.Sprint("m", i), "a@gone.test")
+		m.NextAttempt = time.Now().Add(time.Hour)
+		waiting(t, q, m, mailTo(fmt.Sprint("n", i), "a@stays.test"))
+	}
+	count := func(f queue.Filter) int {
+		all, _, err := q.List(t.Context(), f, "", 100)
+		require.NoError(t, err)
+		return len(all)
+	}
+	do := func(pairs ...string) answer {
+		form := url.Values{"csrf": {token}, "domain": {"gone.test"}, "queue": {"outbox"}}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			form.Set(pairs[i], pairs[i+1])
+		}
+		return w.do("POST", "/messages/act", form)
+	}
+	for _, action := range []string{"retry", "drop"} {
+		a := do("action", action)
+		require.Equal(t, 200, a.StatusCode)
+		require.Contains(t, a.body, "5 messages would be concerned", action)
+		require.Contains(t, a.body, "Nothing was done yet", action)
+		require.Equal(t, 5, count(queue.Filter{Domain: "gone.test", State: queue.Delayed}), action)
+	}
+	a := do("action", "move")
+	require.Contains(t, a.body, "Where to?")
+	a = do("action", "move", "to", "<b>elsewhere")
+	require.Contains(t, a.body, "Move 5 messages to &lt;b&gt;elsewhere")
+	require.Equal(t, 0, count(queue.Filter{Queue: "<b>elsewhere"}), "a dry run")
+
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/act", url.Values{"action": {"drop"}, "domain": {"gone.test"}, "confirmed": {"5"}}).StatusCode)
+	require.Equal(t, http.StatusBadRequest, do("action", "explode").StatusCode)
+	require.Equal(t, http.StatusBadRequest, do("action", "explode", "confirmed", "5").StatusCode)
+	require.Equal(t, 10, count(queue.Filter{}))
+
+	require.NoError(t, errOf(q.Purge(t.Context(), queue.Filter{ID: "m4"})))
+	a = do("action", "retry", "confirmed", "5")
+	require.Equal(t, http.StatusSeeOther, a.StatusCode)
+	require.Equal(t, "/messages?domain=gone.test&queue=outbox", a.Header.Get("Location"))
+	require.Contains(t, w.get(a.Header.Get("Location")).body, "4 messages are due now. 5 were counted before: mail came and went meanwhile.")
+	require.Equal(t, 4, count(queue.Filter{Domain: "gone.test", State: queue.Ready}))
+
+	require.Equal(t, http.StatusSeeOther, do("action", "move", "to", "aside", "confirmed", "4", "back", "https://evil.test/").StatusCode)
+	require.Equal(t, 4, count(queue.Filter{Queue: "aside"}))
+	a = do("queue", "aside", "action", "drop", "confirmed", "4", "back", "/queues")
+	require.Equal(t, "/queues", a.Header.Get("Location"))
+	require.Contains(t, w.get("/queues").body, "4 messages were removed.")
+	require.Equal(t, 5, count(queue.Filter{}), "others stay")
+	require.Contains(t, do("action", "drop").body, "Nothing would happen")
+
+	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}})
+	require.Contains(t, a.body, "all messages in all queues", "that is said")
+	require.Equal(t, http.StatusBadRequest, w.do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}, "state": {"any"}}).StatusCode)
+	require.Contains(t, w.log.String(), "who=admin")
+}
+
+func errOf(_ int, err error) error { return err }
+
+// attack is what an attacker puts wherever he can.
+const attack = "x\"><script>alert(1)</script>\u202egpj.exe\x1b[31m\x00\xff<img src=x onerror=alert(2)>"
+
+func TestHostileMessage(t *testing.T) {
+	q := new(memory.Queue)
+	defer q.Close()
+	m := &queue.Message{ID: "evil/../" + attack, Envelope: attack + "@a.test", Recipient: attack + "@b.test", Tags: []string{attack, strings.Repeat("t", 5000)}, Hostname: attack,
+		Connection: &queue.Connection{LocalIP: attack, RemoteIP: attack, User: attack, Secure: true},
+		Smarthost:  &queue.Smarthost{Hostname: "relay.test", Username: "u", Password: "hunter2"},
+		DKIM:       []queue.DKIM{{Domain: "a.test", Selector: "s", Key: "-----BEGIN PRIVATE KEY-----"}},
+		Results: []queue.Result{
+			{State: queue.StateConnect, Result: queue.Outcome(attack), Time: time.Now().Add(-time.Hour), MTA: attack, From: "192.0.2.1", To: attack, Code: 421, Status: attack, Description: strings.Repeat(attack, 200)},
+			{State: "message", Result: "accepted", Time: time.Now(), Code: 250, Cipher: &queue.Cipher{Name: attack, Version: attack}},
+		},
+		Checks: []json.RawMessage{json.RawMessage(`{"spf":"fail","domain":"\u202e<script>alert"}`), json.RawMessage(`{"dkim":"pass"}`), json.RawMessage(`[1]`)},
+		Body: strings.NewReader("Subject: =?utf-8?q?=E2=80=AE=3Cscript=3Ealert(1)?=\r\nX-" + strings.Repeat("long", 20) + ": " + strings.Repeat("v", 100_000) +
+			"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n<script>alert(1)</script>\xff\x1b[2J\u202e\r\n" + strings.Repeat("y", 10<<20) +
+			"\r\n--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"\u202e<script>.exe\"\r\n\r\n<script>alert(1)</script>\r\n--b--\r\n")}
+	waiting(t, q, m)
+	w := newWorld(t, withQueue(q)).logIn()
+	list := w.checkPage("/messages", 200)
+	address := between(t, list, `<tr><th scope="row"><a href="`, `"`)
+	page := w.checkPage(address, 200)
+	require.NotContains(t, page, "hunter2")
+	require.NotContains(t, page, "PRIVATE KEY")
+	require.Contains(t, page, "⟨U&#43;202E⟩")
+	require.Contains(t, page, "Check: spf fail")
+	require.Contains(t, page, "Check: dkim pass")
+	require.Contains(t, page, "Attempt 1: connect")
+	require.Contains(t, page, "The rest is in the download.")
+	require.Contains(t, page, "1 h later")
+
+	a := w.get(address + "/raw")
+	require.Equal(t, 200, a.StatusCode)
+	require.Equal(t, "text/plain; charset=utf-8", a.Header.Get("Content-Type"))
+	require.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"))
+	require.Equal(t, "default-src 'none'; sandbox", a.Header.Get("Content-Security-Policy"))
+	require.Regexp(t, `^attachment; filename=[a-zA-Z0-9_.-]+$`, a.Header.Get("Content-Disposition"))
+	require.Equal(t, m.Body.Size(), int64(len(a.body)))
+}
+
+func TestMessagePage(t *testing.T) {
+	q := new(memory.Queue)
+	defer q.Close()
+	next := time.Now().Add(10 * time.Minute)
+	m := mailTo("waits", "a@b.test")
+	m.Received, m.NextAttempt = time.Now().Add(-20*time.Minute), next
+	waiting(t, q, m)
+	why := admin.Why{Where: "memory", Cause: "limit", Reason: `waits: "Gmail warm" allows 60 messages a minute`, Limit: "maxmessages", Rule: "Gmail warm", Source: "192.0.2.1", Site: "b.test", Ahead: 40, Next: next}
+	w := newWorld(t, func(c *Console) {
+		withQueue(q)(c)
+		c.Admin.WhyWaiting = func(context.Context, *queue.Message, *queue.Entry) (admin.Why, bool) { return why, true }
+	}).logIn()
+	page := w.checkPage("/messages/waits", 200)
+	require.Contains(t, page, `It waits: &#34;Gmail warm&#34; allows 60 messages a minute.`)
+	require.Contains(t, page, `<span class="kind k-throttle">throttle</span>`)
+	require.Contains(t, page, `<a href="/mtas/192.0.2.1">192.0.2.1</a> to <a href="/domains/b.test"`)
+	require.Contains(t, page, "40 messages go before it.")
+	require.Contains(t, page, "<dt>Sender</dt><dd title=\"sender@a.test\"><bdi>sender@a.test</bdi>")
+	require.Contains(t, page, "A text.")
+	token := w.csrf()
+	a := w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"retry"}, "confirmed": {"yes"}, "back": {"/messages/waits"}})
+	require.Equal(t, "/messages/waits", a.Header.Get("Location"))
+	require.Contains(t, w.get("/messages/waits").body, "1 message is due now.")
+	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"}, "back": {"/messages/waits"}})
+	require.Contains(t, a.body, "Remove 1 message for good")
+	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"}, "back": {"/messages/waits"}, "confirmed": {"1"}})
+	require.Equal(t, http.StatusSeeOther, a.StatusCode)
+	page = w.checkPage("/messages/waits", http.StatusNotFound)
+	require.Contains(t, page, "No message with this id waits any more")
+	require.Contains(t, page, `href="/logs?id=waits"`)
+	require.Equal(t, http.StatusNotFound, w.get("/messages/waits/raw").StatusCode)
+	w.checkPage("/messages/"+url.PathEscape(attack), http.StatusNotFound)
+}
+
+// leaving is a body that is gone.
+type leaving struct{}
+
+func (leaving) ReadAt([]byte, int64) (int, error) { return 0, errors.New("settled") }
+func (leaving) Size() int64                       { return 1000 }
+
+func TestMailThatLeavesWhileItIsRead(t *testing.T) {
+	var d messageData
+	d.open(leaving{})
+	require.Contains(t, d.Problem, "it may have left just now")
+	d.open(nil)
+	require.Contains(t, d.Problem, "kept elsewhere")
+}
+
+func TestRuleLinks(t *testing.T) {
+	w := newWorld(t, withSettings(t))
+	row, err := w.Admin.Create(t.Context(), "capacity", admin.Values{"name": "Gmail warm", "enabled": true})
+	require.NoError(t, err)
+	for rule, want := range map[string]string{
+		"configuration": "", "started with --paused": "", "pause under Services": "/services",
+	} {
+		_, link := w.ruleOf(&admin.Why{Limit: "pause", Rule: rule})
+		require.Equal(t, want, link, rule)
+	}
+	if !hasPage(w.Console, "/throttles") {
+		t.Skip("the pages of the settings are not there")
+	}
+	for rule, want := range map[string]string{
+		"pause 12": "/pauses/12", "flood busy": "/floods?q=busy", "schedule slow, day 3": "/schedules?q=slow", "Gmail warm": fmt.Sprintf("/throttles/%d", row.ID), "x": "/throttles?q=x",
+	} {
+		_, link := w.ruleOf(&admin.Why{Limit: "maxmessages", Rule: rule})
+		require.Equal(t, want, link, rule)
+	}
+	require.Zero(t, idOf([]settings.Schedule{{ID: 3, Name: "a"}}, func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, "b"))
+}
+
+func hasPage(c *Console, path string) bool {
+	for _, p := range c.pages {
+		if p.path == path {
+			return true
+		}
+	}
+	return false
+}
