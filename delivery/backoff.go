@@ -35,7 +35,6 @@ func (p *path) recovered() {
 	p.failures = 0
 	p.offlineTo = time.Time{}
 	p.lastError = ""
-	p.wait = throttle.Wait{}
 	p.mu.Unlock()
 }
 
@@ -63,7 +62,7 @@ func (p *path) notConnected(wait throttle.Wait, looks uint64) {
 	p.mu.Lock()
 	p.starting--
 	if !wait.Zero() {
-		p.wait = wait
+		p.connectWait = wait
 		if p.looks == looks {
 			p.connectTo = time.Now().Add(wait.For)
 		}

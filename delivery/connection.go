@@ -31,6 +31,7 @@ type connection struct {
 	next      *job                               // begun, or about to be, in the flights of the one before
 	idleSince time.Time                          // guarded by path.mu
 	pausedTo  time.Time                          // given no work before; guarded by path.mu
+	because   throttle.Wait                      // why; guarded by path.mu
 	timer     *time.Timer                        // of wait
 	wake      chan struct{}                      // capacity 1
 	interrupt atomic.Pointer[context.CancelFunc] // of the watch on the remote

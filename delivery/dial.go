@@ -109,6 +109,10 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		r.later(throttle.Wait{For: left, Limit: "connection_offline", Rule: "back-off"})
 		return false, true
 	}
+	if wait := c.p.heldAt(addr); !wait.Zero() {
+		r.later(wait)
+		return false, true
+	}
 	account, wait := c.e.Throttle.Connect(c.p.key.Path, addr)
 	if account == nil {
 		r.later(wait)

@@ -68,6 +68,26 @@ func (e *Engine) Explain(domain string) []PathState {
 	return states
 }
 
+// binding returns the limit that holds back what waits, and until when: one on all mail, one on the addresses of the target,
+// or one on connections when those that there are have enough to do. p.mu is held.
+func (p *path) binding(now time.Time) (wait throttle.Wait, until time.Time) {
+	if now.Before(p.sendTo) {
+		return p.sendWait, p.sendTo
+	}
+	free := false
+	for _, c := range p.idle {
+		if !now.Before(c.pausedTo) {
+			free = true
+		} else if until.IsZero() || c.pausedTo.Before(until) {
+			wait, until = c.because, c.pausedTo
+		}
+	}
+	if until.IsZero() && !free && now.Before(p.connectTo) {
+		return p.connectWait, p.connectTo
+	}
+	return wait, until
+}
+
 func (p *path) state() PathState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,11 +100,7 @@ func (p *path) state() PathState {
 	if p.open == 0 && now.Before(p.offlineTo) {
 		s.Offline = p.offlineTo
 	}
-	for _, until := range []time.Time{p.sendTo, p.connectTo} {
-		if now.Before(until) {
-			s.Wait, s.WaitUntil = p.wait, until
-		}
-	}
+	s.Wait, s.WaitUntil = p.binding(now)
 	if p.ready.first != nil {
 		s.Oldest = p.ready.first.since
 	}

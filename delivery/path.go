@@ -46,7 +46,9 @@ type path struct {
 	growTo    time.Time // no further connection is tried before, while there are others
 	connectTo time.Time // the throttle allows no connection before
 	sendTo    time.Time // the throttle allows no mail before
-	wait      throttle.Wait
+
+	connectWait, sendWait throttle.Wait // why
+
 	looks     uint64 // how often the throttle asked to look again
 	starved   bool   // waits for a slot
 	alarm     time.Time
@@ -184,6 +186,9 @@ func (p *path) look() {
 	p.mu.Lock()
 	p.looks++
 	p.sendTo, p.connectTo = time.Time{}, time.Time{}
+	for _, c := range p.idle {
+		c.pausedTo = time.Time{}
+	}
 	p.advance()
 	p.mu.Unlock()
 }

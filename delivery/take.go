@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -104,8 +105,8 @@ func (p *path) throttled(c *connection, j *job, wait throttle.Wait) (pause time.
 	if p.e.stopping.Load() {
 		return 0, false
 	}
-	if ofTarget(wait) {
-		pause = wait.For
+	if ofTarget(wait) && p.looks == c.looks {
+		pause, c.because = wait.For, wait
 	}
 	if p.ready.n > 0 && pause == 0 && !time.Now().Before(p.sendTo) {
 		pause = time.Nanosecond // the wait is over already; nobody else would tell
@@ -122,9 +123,8 @@ func (p *path) hold(c *connection, j *job, wait throttle.Wait) {
 		return
 	}
 	p.putFirst(j)
-	p.wait = wait
 	if !ofTarget(wait) && !ofConnection(wait) && p.looks == c.looks {
-		p.sendTo = time.Now().Add(wait.For)
+		p.sendTo, p.sendWait = time.Now().Add(wait.For), wait
 	}
 	p.advance()
 	p.mu.Unlock()
@@ -133,6 +133,21 @@ func (p *path) hold(c *connection, j *job, wait throttle.Wait) {
 // Throttles tell by the name of a limit what it holds up.
 func ofTarget(w throttle.Wait) bool     { return strings.HasPrefix(w.Limit, "ip_") }
 func ofConnection(w throttle.Wait) bool { return strings.HasPrefix(w.Limit, "connection_") }
+
+// heldAt returns the limit on a target address that holds a connection to it, for as long as it still does; the zero Wait: none.
+// Another connection to it would have to wait as well.
+func (p *path) heldAt(target netip.Addr) (wait throttle.Wait) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.idle {
+		if left := time.Until(c.pausedTo); left > 0 && c.target.Addr() == target {
+			wait = c.because
+			wait.For = left
+			return wait
+		}
+	}
+	return wait
+}
 
 // leaveIdle takes a connection out of the idle ones; false means that somebody else took it out, to rouse it.
 func (p *path) leaveIdle(c *connection) bool {

@@ -243,7 +243,11 @@ func (e *Engine) pathCause(w *Why) bool {
 		w.Ahead = p.Ready
 	}
 	limits := e.Throttle.Limits(throttle.Path{Source: p.Source, Site: p.Site})
-	if rate := limits.Domain.Messages; rate > 0 {
+	rate := limits.Domain.Messages
+	if p.Wait.Limit == "ip_maxmessages" {
+		rate = limits.Target.Messages
+	}
+	if rate > 0 {
 		w.About = time.Duration(w.Ahead) * time.Minute / time.Duration(rate)
 	}
 	switch {
@@ -260,7 +264,7 @@ func (e *Engine) pathCause(w *Why) bool {
 		w.Cause = ByConnect
 	case w.Ahead > 0:
 		w.Cause = ByTurn
-		if rate := limits.Domain.Messages; rate > 0 && w.About > time.Second {
+		if rate > 0 && w.About > time.Second {
 			w.Cause, w.Wait = ByLimit, throttle.Wait{For: w.About, Limit: "maxmessages", Rule: limits.Origin["maxmessages"]}
 		}
 	default:

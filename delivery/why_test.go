@@ -65,7 +65,20 @@ func TestWhyIsItStillHere(t *testing.T) {
 					}
 				}()}
 			},
-			place: delivery.InMemory, cause: delivery.ByLimit, text: "waits: “Gmail warm” allows 1 messages a minute; about 4 min",
+			place: delivery.InMemory, cause: delivery.ByLimit, text: "waits: “Gmail warm” allows 1 message a minute; about 4 min",
+		},
+		"throttled target": {
+			arrange: func(w *world) {
+				wait := every(time.Minute, "ip_maxmessages")
+				w.Throttle = &pacer{limits: throttle.Limits{Target: throttle.Rates{Messages: 30}}, send: wait}
+			},
+			place: delivery.InMemory, cause: delivery.ByLimit, text: "waits: “test” allows 30 messages a minute to each address; about 8 s",
+		},
+		"throttled bytes": {
+			arrange: func(w *world) {
+				w.Throttle = &pacer{limits: throttle.Limits{Domain: throttle.Rates{Bytes: 5000}}, send: every(time.Minute, "maxbytes")}
+			},
+			place: delivery.InMemory, cause: delivery.ByLimit, text: "waits: “test” allows 5,000 bytes a minute; 4 messages are before it",
 		},
 		"flood": {
 			arrange: func(w *world) {
@@ -133,7 +146,7 @@ func TestWhyIsItStillHere(t *testing.T) {
 				w.start()
 				w.sleep(time.Second)
 				why := w.why(id)
-				require.Equal(t, test.text, why.Text)
+				require.Equal(t, test.text, why.Text, "%+v", why.Paths)
 				require.Equal(t, test.place, why.Place)
 				require.Equal(t, test.cause, why.Cause)
 				require.Equal(t, "example.com", why.Site)

@@ -51,9 +51,17 @@ func (w *Why) way() string {
 func (w *Why) limit(now time.Time) string {
 	text := fmt.Sprintf("waits: %s limits %s to %s", quoted(w.Wait.Rule, "the throttle"), w.Wait.Limit, w.Site)
 	if value := w.value; value > 0 {
-		text = fmt.Sprintf("waits: %s allows %s %s", quoted(w.Wait.Rule, "the throttle"), thousands(value), w.unit)
+		unit := w.unit
+		if value == 1 {
+			unit = strings.NewReplacer("messages", "message", "bytes", "byte", "connections", "connection").Replace(unit)
+		}
+		text = fmt.Sprintf("waits: %s allows %s %s", quoted(w.Wait.Rule, "the throttle"), thousands(value), unit)
 	}
-	if about := max(w.About, w.Until.Sub(now)); about > 0 && about < time.Hour {
+	about := w.About
+	if w.Ahead == 0 {
+		about = max(about, w.Until.Sub(now)) // else that is when another one goes
+	}
+	if about > 0 && about < time.Hour {
 		return text + "; about " + short(about)
 	}
 	return text + w.others()
