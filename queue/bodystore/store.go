@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sluicemail/sluice/queue"
@@ -54,8 +55,16 @@ func (s *Store) Put(ctx context.Context, key string, mail queue.Body, expires ti
 			defer packed.Close()
 			in, size = io.NewSectionReader(packed, 0, packed.Size()), packed.Size()
 		}
-		return s.Driver.Put(ctx, key, in, size, expires)
+		return fullness(s.Driver.Put(ctx, key, in, size, expires))
 	})
+}
+
+// fullness recognises that a disk is full, whichever driver says so.
+func fullness(err error) error {
+	if !errors.Is(err, ErrFull) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
 }
 
 // Get returns a mail; the caller closes it. An error wraps ErrNotFound or ErrDamaged, or says that the store could not be asked.
@@ -73,10 +82,27 @@ func (s *Store) Get(ctx context.Context, key string) (mail *Mail, err error) {
 		if err != nil {
 			return err
 		}
-		mail, err = s.hold(text)
+		if mail, err = s.hold(text); err == nil {
+			mail.key = key
+		}
 		return err
 	})
 	return mail, err
+}
+
+// Fetch is Get for those who know messages alone: the mail is a body that also has a method Close, and an error wraps queue.ErrNotFound when
+// there is no such mail, and is a *queue.DamageError when it cannot be read.
+func (s *Store) Fetch(ctx context.Context, key string) (queue.Body, error) {
+	mail, err := s.Get(ctx, key)
+	switch {
+	case err == nil:
+		return mail, nil
+	case errors.Is(err, ErrNotFound):
+		return nil, fmt.Errorf("%w: %w", queue.ErrNotFound, err)
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrKey):
+		return nil, &queue.DamageError{Reason: err.Error()}
+	}
+	return nil, err
 }
 
 // Sweep removes the mails whose time is over, and returns how many that were. Call it now and then; of several programs that share a store one is
@@ -154,10 +180,14 @@ func (s *Store) hold(r io.Reader) (*Mail, error) {
 
 // Mail is a mail that was read from a store. It is a queue.Body until it is closed.
 type Mail struct {
+	key  string
 	data []byte
 	file *os.File
 	size int64
 }
+
+// Key returns the key under which it is stored.
+func (m *Mail) Key() string { return m.key }
 
 // Size returns the length in bytes.
 func (m *Mail) Size() int64 { return m.size }
@@ -191,24 +221,50 @@ func pack(r io.Reader) io.ReadCloser {
 
 // unpack returns what was stored, decompressed if need be.
 func unpack(r io.Reader) (io.Reader, error) {
-	in := bufio.NewReader(r)
+	source := &source{r: r}
+	in := bufio.NewReader(source)
 	if start, _ := in.Peek(2); string(start) != "\x1f\x8b" {
 		return in, nil
 	}
 	z, err := gzip.NewReader(in)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, source.blame(err)
 	}
-	return damaged{z}, nil
+	return unpacked{z, source}, nil
 }
 
-// damaged says of any error that the mail is damaged.
-type damaged struct{ z *gzip.Reader }
+// source remembers why the bytes of a driver ended.
+type source struct {
+	r   io.Reader
+	err error
+}
 
-func (d damaged) Read(p []byte) (int, error) {
-	n, err := d.z.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// blame returns the driver's error, and says that the mail is damaged when there was none.
+func (s *source) blame(err error) error {
+	if s.err != nil {
+		return s.err
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
+}
+
+// unpacked is a mail that is decompressed as it is read.
+type unpacked struct {
+	z      *gzip.Reader
+	source *source
+}
+
+func (u unpacked) Read(p []byte) (int, error) {
+	n, err := u.z.Read(p)
+	if err != nil && err != io.EOF {
+		err = u.source.blame(err)
 	}
 	return n, err
 }
