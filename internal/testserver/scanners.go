@@ -17,6 +17,17 @@ import (
 // returns its address.
 func Spamd(t testing.TB) string {
 	t.Helper()
+	return spamd(t, "--allow-tell")
+}
+
+// UnteachableSpamd is Spamd with a filter that may not be taught, as spamd is when nobody says otherwise.
+func UnteachableSpamd(t testing.TB) string {
+	t.Helper()
+	return spamd(t)
+}
+
+func spamd(t testing.TB, options ...string) string {
+	t.Helper()
 	Need(t, "spamd")
 	dir := shortTempDir(t)
 	for _, name := range []string{dir, filepath.Join(dir, "bayes"), filepath.Join(dir, "home"), filepath.Join(dir, "site")} {
@@ -35,12 +46,12 @@ func Spamd(t testing.TB) string {
 	}
 	writeFile(t, filepath.Join(dir, "site", "v.pre"), plugins.String())
 	_, port := OnFreePort(t, func(port int) (*Process, error) {
-		args := []string{"-L", "-x", "--allow-tell", "-i", "127.0.0.1", "-A", "127.0.0.1", "-p", strconv.Itoa(port), "-m", "3", "--min-children=1",
+		args := []string{"-L", "-x", "-i", "127.0.0.1", "-A", "127.0.0.1", "-p", strconv.Itoa(port), "-m", "3", "--min-children=1",
 			"-C", "/usr/share/spamassassin", "--siteconfigpath=" + dir + "/site", "-H", dir + "/home", "-r", dir + "/pid", "-s", "stderr"}
 		if os.Geteuid() == 0 {
 			args = append(args, "-u", "nobody")
 		}
-		return TryStart(t, Command{Program: "spamd", Args: args, Env: []string{"HOME=" + dir + "/home"},
+		return TryStart(t, Command{Program: "spamd", Args: append(args, options...), Env: []string{"HOME=" + dir + "/home"},
 			Ready: says("tcp", loopback(port), "PING SPAMC/1.2\r\n\r\n", "PONG")})
 	})
 	return loopback(port)

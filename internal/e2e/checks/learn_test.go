@@ -2,7 +2,6 @@ package checks
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,10 +57,7 @@ func TestLearnRefused(t *testing.T) {
 	t.Parallel()
 	one := filepath.Join(t.TempDir(), "one")
 	require.NoError(t, os.WriteFile(one, []byte(letter("a@sender.test", "c", "Hello Bob.")), 0o600))
-	unwilling := scanner(t, func(c net.Conn) {
-		firstLine(c)
-		_, _ = c.Write([]byte("SPAMD/1.1 69 Service Unavailable: TELL commands are not enabled, set the --allow-tell switch.\r\n\r\n"))
-	})
+	_, unwilling, _ := strings.Cut(testserver.UnteachableSpamd(t), ":")
 	_, complaint, code := learn(t, unwilling, "spam", one)
 	require.Equal(t, 69, code)
 	require.Contains(t, complaint, "start spamd with --allow-tell")
