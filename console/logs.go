@@ -94,7 +94,7 @@ func (s *logSearch) fields() map[string]*string {
 func logSearchOf(q url.Values) logSearch {
 	var s logSearch
 	for name, field := range s.fields() {
-		*field = strings.TrimSpace(cut(q.Get(name), 1000))
+		*field = typed(cut(q.Get(name), 1000))
 	}
 	return s
 }

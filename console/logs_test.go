@@ -94,7 +94,7 @@ func TestHostileLog(t *testing.T) {
 	}
 	address := html.UnescapeString(between(t, w.get("/logs?code=550").body, `class="record-time"><a href="`, `"`))
 	w.checkPage(address, 200)
-	w.checkPage("/logs?"+url.Values{"text": {attack}, "address": {attack}}.Encode(), 400)
+	w.checkPage("/logs?"+url.Values{"text": {attack}, "address": {attack}}.Encode(), 200)
 	w.checkPage("/logs?"+url.Values{"text": {`"><script>alert(1)</script>`}}.Encode(), 200)
 }
 

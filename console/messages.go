@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/mailview"
@@ -29,10 +30,20 @@ func selectionOf(q url.Values) selection {
 	var s selection
 	for name, field := range s.fields() {
 		if *field = cut(q.Get(name), 1000); name != "id" && name != "queue" {
-			*field = strings.TrimSpace(*field)
+			*field = typed(*field)
 		}
 	}
 	return s
+}
+
+// typed is what somebody typed into a field, without what cannot be seen: the address of a page may be another's work.
+func typed(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "")))
 }
 
 func (s *selection) values() url.Values {

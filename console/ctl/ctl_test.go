@@ -54,6 +54,9 @@ func TestCommands(t *testing.T) {
 		shows  []string
 	}{
 		{"queues", `[{"queue":"outbox","ready":1234567,"bytes":5368709120}]`, "GET /v1/queues", "", []string{"QUEUE", "outbox", "1,234,567", "5.0 GiB"}},
+		{"logs --domain a.test --outcome failed --code 5 --from 1767225600", `{"entries":[{"time":"2026-01-01T00:00:00Z","kind":"attempt","outcome":"failed","recipient":"x\u001b[31m@a.test","code":550,"record":{"deep":"inside"}}],"next":"c1"}`,
+			"GET /v1/logs?code=5&domain=a.test&from=1767225600&limit=100&outcome=failed", "", []string{"OUTCOME", "failed", "550", "--cursor c1"}},
+		{"logs", `{"entries":[]}`, "GET /v1/logs?limit=100", "", []string{"none"}},
 		{"messages --domain a.test --older-than 2h", `{"messages":[{"id":"1","tags":["a","b"],"stored":"2020-01-01T00:00:00Z"}],"next":"c1"}`,
 			"GET /v1/messages?domain=a.test&limit=50&older-than=2h", "", []string{"a b", "2020-01-01 00:00:00 (", "--cursor c1"}},
 		{"message a/b", `{"entry":{"id":"a/b"},"why":{"where":"parked","reason":"because"},"message":{}}`, "GET /v1/messages/a%2Fb", "",
