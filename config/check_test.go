@@ -68,8 +68,8 @@ func TestChanged(t *testing.T) {
 
 	other, _ := mustLoad(t, "smtp-range: 10.0.0.0/8\nwww-password: b\nsmtp-port: 26\nrabbitmq-address: amqp://h\nsmtp-maxsize: 5MB\n")
 	reload, restart = Changed(old, other)
-	require.Equal(t, []string{"smtp-range", "www-password"}, reload)
-	require.Equal(t, []string{"smtp-port", "smtp-maxsize", "rabbitmq-address", "cluster-address"}, restart)
+	require.Equal(t, []string{"smtp-range"}, reload)
+	require.Equal(t, []string{"smtp-port", "smtp-maxsize", "rabbitmq-address", "cluster-address", "www-password"}, restart)
 }
 
 func TestZeroReport(t *testing.T) {
