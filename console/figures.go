@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -121,10 +122,34 @@ type line struct {
 	Hidden bool
 	Toggle string // what "hide" becomes when it is clicked
 	Points template.HTMLAttr
+	Log    string // address of the log of what it counts; "": it is not logged
 }
 
-// newChart draws figures. hide names the counters that are not shown, with commas.
-func newChart(n *figures, hide string) *chart {
+// logOf is the address of the log of what a counter counts for f in the last minute; "" for what no log has.
+func logOf(key string, f filter) string {
+	q := url.Values{"from": {"60s"}}
+	switch key {
+	case "attempts":
+		q.Set("kind", "attempt")
+	case "delivered":
+		q.Set("outcome", "delivered")
+	case "retried":
+		q.Set("outcome", "deferred")
+	case "errors":
+		q.Set("outcome", "failed")
+	default:
+		return ""
+	}
+	for name, value := range map[string]string{"ip": f.MTA, "domain": f.Domain, "tag": f.Tag} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return "/logs?" + q.Encode()
+}
+
+// newChart draws figures of what f selects. hide names the counters that are not shown, with commas.
+func newChart(n *figures, f filter, hide string) *chart {
 	c := &chart{figures: n}
 	hidden := map[string]bool{}
 	for key := range strings.SplitSeq(hide, ",") {
@@ -143,7 +168,7 @@ func newChart(n *figures, hide string) *chart {
 		c.Marks = append(c.Marks, c.Top*(4-i)/4)
 	}
 	for _, one := range counters() {
-		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key), points(n.Series[one.Key], c.Top)})
+		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key), points(n.Series[one.Key], c.Top), logOf(one.Key, f)})
 	}
 	return c
 }

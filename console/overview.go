@@ -36,7 +36,7 @@ const maxHeld = 12
 func overview(v *visit) error {
 	f := v.filter()
 	hide := hideOf(v.r.URL.Query())
-	return v.render("overview", overviewData{newChart(v.c.figures(f), hide), hide, v.c.held(f)})
+	return v.render("overview", overviewData{newChart(v.c.figures(f), f, hide), hide, v.c.held(f)})
 }
 
 func hideOf(q url.Values) string {

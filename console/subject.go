@@ -24,7 +24,19 @@ type subjectData struct {
 	Chart  *chart
 	Hide   string
 	Label  string // of an address
+	Wrong  string // with the names of an address
 	Why    *why   // of a domain
+
+	Messages []messageLine // of a domain: some of those that wait
+	Of       selection     // all of them
+	Queues   []count       // where they are, when all are shown
+	More     bool          // not all are shown
+}
+
+// count is how many of something there are.
+type count struct {
+	Name string
+	N    int
 }
 
 // why is all that is known about the way of mail to a domain.
@@ -60,6 +72,7 @@ func subject(kind string) view {
 			d.Name = strings.ToLower(name)
 			d.Filter.Domain = d.Name
 			d.Why = v.c.why(v.r.Context(), d.Name)
+			v.messagesTo(&d)
 		case "tags":
 			d.Filter.Tag = name
 		case "mtas":
@@ -68,11 +81,42 @@ func subject(kind string) view {
 				return missing("“" + cut(name, 60) + "” is no IP address.")
 			}
 			d.Name, d.Filter.MTA, d.Label = ip.Unmap().String(), ip.Unmap().String(), v.c.label(name)
+			d.Wrong = v.c.misnamed(d.Name)
 		}
-		d.Chart = newChart(v.c.figures(d.Filter), d.Hide)
+		d.Chart = newChart(v.c.figures(d.Filter), d.Filter, d.Hide)
 		d.Pill = v.c.pill(d.Filter)
 		v.title = middle(d.Name, 60)
 		return v.render("subject", d)
+	}
+}
+
+// domainMessages is how many messages the page of a domain shows.
+const domainMessages = 10
+
+// messagesTo looks at what waits for a domain. Where the queue cannot tell, the page does without.
+func (v *visit) messagesTo(d *subjectData) {
+	d.Of = selection{Domain: d.Name}
+	if v.c.Admin == nil {
+		return
+	}
+	filter, err := d.Of.filter()
+	if err != nil {
+		return
+	}
+	entries, next, err := v.c.Admin.Messages(v.r.Context(), filter, "", domainMessages)
+	if err != nil {
+		return
+	}
+	d.More = next != ""
+	for i := range entries {
+		line := lineOf(&entries[i])
+		d.Messages = append(d.Messages, line)
+		at := slices.IndexFunc(d.Queues, func(c count) bool { return c.Name == line.Queue })
+		if at < 0 {
+			at = len(d.Queues)
+			d.Queues = append(d.Queues, count{Name: line.Queue})
+		}
+		d.Queues[at].N++
 	}
 }
 

@@ -112,6 +112,9 @@ const (
 
 func orderOf(kind string, q url.Values) order {
 	o := order{kind: kind, sort: "processed", down: true, search: strings.ToLower(strings.TrimSpace(cut(q.Get("q"), 255)))}
+	if kind == "mtas" {
+		o.sort = "attempts" // no message has an address yet when it is read from the outbox
+	}
 	if s := q.Get("sort"); s != "" {
 		o.sort, o.down = strings.CutPrefix(s, "-")
 		if o.sort != "name" && !slices.ContainsFunc(columns(), func(c column) bool { return c.Key == o.sort }) {
@@ -213,7 +216,11 @@ func (c *Console) tuple(row *monitor.Row, kind string, about map[string]trouble)
 	}
 	switch kind {
 	case "domains":
-		if held, ok := about[row.Name]; ok {
+		held, ok := about[row.Name]
+		if !ok && c.Site != nil && row.Name != "" {
+			held, ok = about[c.Site(row.Name)]
+		}
+		if ok {
 			t.Status, t.Why = held.Kind, held.Why
 		} else if !row.Other {
 			t.Status = "ok"
@@ -225,6 +232,8 @@ func (c *Console) tuple(row *monitor.Row, kind string, about map[string]trouble)
 		t.Label = c.label(row.Name)
 		if state := c.pill(filter{MTA: row.Name}); !row.Other && row.Name != "" && state.State == "paused" {
 			t.Status, t.Why = "paused", state.Why
+		} else if problem := c.misnamed(row.Name); problem != "" {
+			t.Status, t.Why = "names", problem
 		} else if !row.Other {
 			t.Status = "ok"
 		}

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -117,7 +116,14 @@ type Row struct {
 // Domains returns the recipient domains for which anything happened in the last 60 complete seconds or is going on,
 // sorted by name. A row for all others comes last, when there are any.
 func (l *Live) Domains() []Row {
-	var rows []Row
+	many := 0
+	for i := range l.shards {
+		sh := &l.shards[i]
+		sh.mu.Lock()
+		many += len(sh.domains.entries)
+		sh.mu.Unlock()
+	}
+	rows := make([]Row, 0, many+1)
 	other := Row{Other: true}
 	now := l.now().Unix()
 	for i := range l.shards {
@@ -183,25 +189,31 @@ func (r *Row) add(f *figures, now int64) {
 
 // finish sorts rows, leaves out those that say nothing, and appends the one for all others.
 func finish(rows []Row, other Row) []Row {
-	rows = append(rows, other)
 	for i := range rows {
 		rows[i].Now.positive()
 	}
-	rows = slices.DeleteFunc(rows, func(r Row) bool { return r.Sum == Counts{} && r.Now == Gauges{} })
-	slices.SortFunc(rows, func(a, b Row) int {
-		if a.Other != b.Other {
-			return cmp.Compare(number(a.Other), number(b.Other))
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
-	return rows
-}
-
-func number(b bool) int {
-	if b {
-		return 1
+	other.Now.positive()
+	idle := func(r *Row) bool { return r.Sum == Counts{} && r.Now == Gauges{} }
+	// Rows are large: what is sorted is their names.
+	type named struct {
+		name string
+		at   int
 	}
-	return 0
+	order := make([]named, 0, len(rows))
+	for i := range rows {
+		if !idle(&rows[i]) {
+			order = append(order, named{rows[i].Name, i})
+		}
+	}
+	slices.SortFunc(order, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	sorted := make([]Row, 0, len(order)+1)
+	for _, o := range order {
+		sorted = append(sorted, rows[o.at])
+	}
+	if !idle(&other) {
+		sorted = append(sorted, other)
+	}
+	return sorted
 }
 
 func (c *Counts) plus(o *Counts) {

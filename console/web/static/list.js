@@ -22,6 +22,7 @@ let end = () => {};
 let topic = "";
 let held = false;
 let latest = null;
+let drawn = ""; // the window whose rows are in the table
 
 function watch() {
   const first = Math.max(0, Math.floor(box.scrollTop / height) - spare);
@@ -54,7 +55,8 @@ function show(view) {
     const words = panel.querySelector("[data-empty]");
     if (search.value) words.textContent = `Nothing matches “${search.value}”.`;
   }
-  if (held && body.childElementCount > 2) update(view);
+  // While the pointer is on a row, figures change and rows stay; scrolling brings other rows all the same.
+  if (held && drawn === topic && body.childElementCount > 2) update(view);
   else draw(view);
 }
 
@@ -115,7 +117,7 @@ function fill(tr, row) {
   let i = 0;
   if (withStatus) {
     const cell = cells[i++];
-    const word = { ok: "flows", unknown: "quiet" }[row.status] || row.status || "";
+    const word = { ok: "flows", unknown: "quiet", names: "names differ" }[row.status] || row.status || "";
     if (cell.textContent !== word) {
       const mark = document.createElement("span");
       mark.className = "kind k-" + row.status;
@@ -132,6 +134,7 @@ function fill(tr, row) {
 }
 
 function draw(view) {
+  drawn = topic;
   const focused = document.activeElement?.closest?.("tr")?.dataset.name;
   const rows = view.rows.map((row, i) => line(row, view.from + i));
   body.replaceChildren(gap(view.from), ...rows, gap(Math.max(0, view.total - view.from - view.rows.length)));
@@ -160,14 +163,9 @@ box.addEventListener("scroll", () => {
   if (waiting) return;
   waiting = requestAnimationFrame(() => {
     waiting = 0;
-    const before = topic;
     watch();
-    if (topic !== before) latestScroll();
   });
 }, { passive: true });
-
-// While one scrolls, what comes is drawn even under the pointer.
-function latestScroll() { held = false; }
 window.addEventListener("resize", watch);
 
 function remember() {
