@@ -21,7 +21,7 @@ type sheet struct {
 	end   string // word of the link that leads to deleting a row; "": Delete
 	add   string // words of the link that leads to an empty form; "": rows cannot be added here
 
-	columns []column2
+	columns []listColumn
 	groups  []fieldGroup
 	subs    []subsheet
 	fixed   string // column that cannot be changed once the row is there

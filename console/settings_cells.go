@@ -41,6 +41,15 @@ func selects(values admin.Values) string {
 	return "mail " + strings.Join(parts, " ")
 }
 
+// selected is what stands behind a verb: "to gmail.com", "of all mail".
+func selected(values admin.Values) string {
+	text := cut(selects(values), 120)
+	if rest, ok := strings.CutPrefix(text, "mail "); ok {
+		return rest
+	}
+	return "of " + text
+}
+
 func selectsCell(_ *Console, r *admin.Row) cell { return textCell(selects(r.Values)) }
 
 // timeCell shows a time, or what its absence means.
@@ -194,7 +203,7 @@ func reactionCell(_ *Console, r *admin.Row) cell {
 
 func seconds(n int64) time.Duration { return time.Duration(min(n, 1<<33)) * time.Second }
 
-// doesCell shows what a rule does.
+// rewriteCell shows what a rule does.
 func rewriteCell(c *Console, r *admin.Row) cell {
 	var parts []string
 	for _, a := range c.settings().Rows.RewriteActions {

@@ -21,7 +21,7 @@ func dkimKeys() *sheet {
 		path: "/dkim", title: "DKIM keys", group: setUp, table: "dkim_keys", one: "DKIM key", add: "Add a DKIM key",
 		about: "Keys to sign mail with. The public half of each belongs into the DNS; the private one is never shown.",
 		empty: "There are no keys: mail is signed only when it brings a key of its own. Add one for each domain that you send from.",
-		columns: []column2{{title: "Domain", key: "domain"}, {title: "Selector", key: "selector"}, {title: "Signs", cell: signsCell},
+		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Selector", key: "selector"}, {title: "Signs", cell: signsCell},
 			{title: "Waits for DNS", key: "checkdns"}},
 		groups: []fieldGroup{
 			{fields: []string{"domain", "selector"}},
@@ -82,10 +82,6 @@ func newKey(kind string) (string, error) {
 }
 
 func fillKey(v *visit, d *rowData) {
-	d.Make = v.r.PostFormValue("make")
-	if d.Make == "" {
-		d.Make = "rsa"
-	}
 	for i := range d.Groups {
 		for _, in := range d.Groups[i].Inputs {
 			if in.Column != "privatekey" {
@@ -97,6 +93,7 @@ func fillKey(v *visit, d *rowData) {
 				in.Placeholder = "leave it empty to keep the key"
 			} else {
 				in.Placeholder = "-----BEGIN PRIVATE KEY----- …"
+				d.Groups[i].Make = orElse(v.r.PostForm.Get("make"), "rsa")
 			}
 		}
 	}

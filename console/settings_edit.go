@@ -37,8 +37,6 @@ type rowData struct {
 	For       int64        // a response pattern that what is made here is for
 	row       admin.Values // as stored
 	form      *rowForm     // as typed; nil: nothing was
-	missing   bool         // the row does not exist
-	Make      string       // how to come by a DKIM key
 }
 
 type fact struct{ Name, Text string }
@@ -48,6 +46,7 @@ type groupData struct {
 	Folded      bool
 	Inputs      []*input
 	Try         *tried // stands below the pattern that it tries
+	Make        string // how to come by the key that the group is about; "": there is no choice
 }
 
 // difference is a column that two people have changed.
@@ -61,9 +60,6 @@ func (s *sheet) show(v *visit) error {
 	}
 	if d.ID == 0 {
 		d.form = s.offered(v)
-	}
-	if v.r.URL.Query().Get("touch") != "" && s.touches != nil {
-		d.Touch = v.touch(s.touches(d.row))
 	}
 	return s.present(v, d, http.StatusOK)
 }
@@ -228,7 +224,7 @@ func (s *sheet) store(v *visit) error {
 	d, err := s.load(v)
 	if err != nil {
 		if errors.Is(err, admin.ErrNotFound) {
-			return s.gone(v)
+			return s.gone()
 		}
 		return err
 	}
@@ -326,7 +322,7 @@ func (s *sheet) refused(v *visit, d *rowData, err error) error {
 		return s.present(v, d, http.StatusServiceUnavailable)
 	}
 	if errors.Is(err, admin.ErrNotFound) && d.ID != 0 {
-		return s.gone(v)
+		return s.gone()
 	}
 	return err
 }
@@ -345,15 +341,12 @@ func (s *sheet) compare(t *admin.Table, d *rowData, now *admin.Row) {
 		}
 		d.Differing = append(d.Differing, difference{wordsOf(s.table, column).label, plainValue(field, hideSecret(now.Values, column)), plainValue(field, yours)})
 	}
-	if on := d.On; on != (now.Values["enabled"] != false) {
-		d.Differing = append(d.Differing, difference{"In force", pick2(!on, "yes", "no"), pick2(on, "yes", "no")})
-	}
 }
 
 func plainValue(field *admin.Field, value any) string {
 	switch v := value.(type) {
 	case bool:
-		return pick2(v, "yes", "no")
+		return either(v, "yes", "no")
 	case string:
 		return orElse(cut(v, 300), "not set")
 	}
@@ -361,7 +354,7 @@ func plainValue(field *admin.Field, value any) string {
 }
 
 // gone tells that somebody deleted the row meanwhile.
-func (s *sheet) gone(*visit) error {
+func (s *sheet) gone() error {
 	return &fault{status: http.StatusConflict, what: "Somebody has deleted this " + s.one + " in the meantime. Nothing was saved.",
 		next: "Go back with your browser: what you typed is still there, and can be copied into a new one."}
 }

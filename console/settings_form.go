@@ -146,7 +146,6 @@ type former struct {
 	prompt map[string]string
 	id     string // begin of the ids
 	fixed  string
-	dense  bool // in a table: no hints
 }
 
 // input makes one field; nil when the table has no such column.
@@ -269,7 +268,7 @@ func (f *former) choices(in *input, choices []string) {
 		if in.Value == "" {
 			in.Options[0].Text = "choose"
 			if !in.Required {
-				in.Options[0].Text = pick2(f.table.Name == "suppressions", "told by whether it has an @", "as usual: "+choices[0])
+				in.Options[0].Text = either(f.table.Name == "suppressions", "told by whether it has an @", "as usual: "+choices[0])
 			}
 		}
 	}

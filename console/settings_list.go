@@ -12,8 +12,8 @@ import (
 	"github.com/sluicemail/sluice/console/admin"
 )
 
-// column2 is a column of a list.
-type column2 struct {
+// listColumn is a column of a list.
+type listColumn struct {
 	title string
 	key   string // column of the table that it sorts by; "": it cannot be sorted by
 	right bool
@@ -27,7 +27,6 @@ type cell struct {
 	Time        time.Time
 	IsTime      bool
 	Right       bool
-	Link        string
 }
 
 // rowsData is what rows.html gets.
@@ -83,8 +82,9 @@ type rowState struct {
 }
 
 const (
-	listRows = 50
-	sortable = 5000 // rows that are sorted here, by whichever column; more come as the database has them
+	listRows  = 50
+	maxUnread = 20   // rows that cannot be read, of which is told
+	sortable  = 5000 // rows that are sorted here, by whichever column; more come as the database has them
 )
 
 func (s *sheet) list(v *visit) error {
@@ -97,7 +97,7 @@ func (s *sheet) list(v *visit) error {
 		return err
 	}
 	t := s.describe(v)
-	d := &rowsData{Sheet: s.words(), Search: search, Sort: sort, Total: list.Total, From: from, To: from + len(list.Rows), Down: down, Broken: s.unread(v, &list),
+	d := &rowsData{Sheet: s.words(), Search: search, Sort: sort, Total: list.Total, From: from, To: from + len(list.Rows), Down: down, Broken: list.Broken[:min(len(list.Broken), maxUnread)],
 		Enabled: t.Enabled && down == "", Writable: down == "", Here: v.r.URL.RequestURI()}
 	d.Ordered = t.Ordered && down == "" && search == "" && sort == "" && list.Total > 1
 	d.Count = several(d.Total, s.one)
@@ -124,7 +124,7 @@ func (s *sheet) list(v *visit) error {
 // find returns a page of rows. Small tables are sorted here by any column.
 func (s *sheet) find(v *visit, search, sort string, from int) (list admin.List, sorted, down string, err error) {
 	key := strings.TrimPrefix(sort, "-")
-	known := slices.ContainsFunc(s.columns, func(c column2) bool { return c.key == key && key != "" })
+	known := slices.ContainsFunc(s.columns, func(c listColumn) bool { return c.key == key && key != "" })
 	q := admin.Query{Search: search, Limit: listRows, Offset: from}
 	if known {
 		q.Limit, q.Offset = sortable, 0
@@ -156,13 +156,6 @@ func compareValues(a, b any) int {
 		return cmp.Compare(strings.ToLower(a), strings.ToLower(s))
 	}
 	return 0
-}
-
-// unread are rows that the list has no line for, since they could not be read.
-func (s *sheet) unread(v *visit, list *admin.List) []settings.Broken {
-	const most = 20
-	all := list.Broken
-	return all[:min(len(all), most)]
 }
 
 func (s *sheet) pageLinks(d *rowsData) {
@@ -228,13 +221,13 @@ func (s *sheet) line(v *visit, r *admin.Row) rowLine {
 }
 
 // of makes the cell of a row.
-func (c *column2) of(from *Console, r *admin.Row) cell {
+func (c *listColumn) of(from *Console, r *admin.Row) cell {
 	if c.cell != nil {
 		return c.cell(from, r)
 	}
 	switch value := hideSecret(r.Values, c.key).(type) {
 	case bool:
-		return cell{Text: pick2(value, "yes", "–")}
+		return cell{Text: either(value, "yes", "–")}
 	case int64:
 		return cell{Text: thousands(value)}
 	case string:
@@ -262,7 +255,7 @@ func several(n int, one string) string {
 	return plural(n, one)
 }
 
-func pick2(yes bool, one, other string) string {
+func either(yes bool, one, other string) string {
 	if yes {
 		return one
 	}

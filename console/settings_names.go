@@ -16,21 +16,18 @@ func namesPage() page {
 }
 
 type namesData struct {
-	Rows          []nameLine
-	New           nameLine
-	Search, Down  string
-	Hostname      string
-	Total         int
-	Addresses     []string
-	Prev, Next    string
-	Shown, Before int
+	Rows         []nameLine
+	New          nameLine
+	Search, Down string
+	Hostname     string
+	Total        int
+	Shown        int
 }
 
 // nameLine is an address with what it is called.
 type nameLine struct {
 	IP, Name, Label string
 	Error, Problem  string // beside the address, beside the name
-	Broken          string
 }
 
 func listNames(v *visit) error {
@@ -127,7 +124,7 @@ func storeName(v *visit) error {
 			return err
 		}
 	}
-	return v.redirect("/names", line.IP+" "+pick2(line.Name != "", "greets as "+cut(line.Name, 100)+".", "greets with the server's own name."))
+	return v.redirect("/names", line.IP+" "+either(line.Name != "", "greets as "+cut(line.Name, 100)+".", "greets with the server's own name."))
 }
 
 func putOrDelete(v *visit, table, ip, column, value string) error {

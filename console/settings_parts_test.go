@@ -249,7 +249,7 @@ func TestWhatWillChange(t *testing.T) {
 	a := o.post("/pauses/new", "v.target", "gmail.com", "v.expire", "2h")
 	require.Equal(t, 200, a.StatusCode)
 	require.Contains(t, a.body, "What will change: mail to gmail.com is held back. 3 messages wait now.")
-	require.Contains(t, a.body, "Pause delivery of mail to gmail.com")
+	require.Contains(t, a.body, "Pause delivery to gmail.com")
 	seen := field(t, a.body, "seen")
 	expire := regexp.MustCompile(`name="v.expire" value="([^"]*)"`).FindStringSubmatch(a.body)[1]
 	require.Equal(t, "2h", expire)
@@ -265,7 +265,7 @@ func TestWhatWillChange(t *testing.T) {
 	require.NoError(t, err)
 	require.WithinDuration(t, o.clock.Now().Add(2*time.Hour), until, 2*time.Second)
 	ask := o.get(fmt.Sprintf("/pauses/%d/delete", row.ID)).body
-	require.Contains(t, ask, "Resume delivery of mail to gmail.com")
+	require.Contains(t, ask, "Resume delivery to gmail.com")
 	require.Contains(t, ask, "3 messages that wait now are concerned.")
 }
 

@@ -18,7 +18,7 @@ func pools() *sheet {
 		path: "/pools", title: "IP pools", group: setUp, table: "pools", one: "pool", add: "Add a pool", fixed: "name",
 		about:   "Named groups of addresses that mail may leave from. An address belongs to one pool.",
 		empty:   "There are no pools. Messages and rules can name a pool instead of its addresses.",
-		columns: []column2{{title: "Pool", key: "name"}, {title: "Addresses", cell: membersCell}, {title: "Description", key: "description"}},
+		columns: []listColumn{{title: "Pool", key: "name"}, {title: "Addresses", cell: membersCell}, {title: "Description", key: "description"}},
 		groups:  []fieldGroup{{fields: []string{"name", "description"}}},
 		subs: []subsheet{{table: "poolips", parent: "pool", byName: true, moves: true, title: "Addresses", one: "address", asks: "its addresses",
 			about: "adding one that is in another pool moves it here", empty: "It has no address yet: mail for it cannot leave.", columns: []string{"ip"}}},
@@ -58,7 +58,7 @@ func externalMTAs() *sheet {
 		path: "/external-mtas", title: "External MTAs", group: setUp, table: "externalmtas", one: "external MTA", add: "Add an external MTA",
 		about: "Public addresses that this server sends from through another machine.",
 		empty: "There are none. An external MTA is an address on another machine that mail can leave from, by NAT or through a proxy.",
-		columns: []column2{{title: "Public address", key: "public_ip"}, {title: "From", key: "local_ip"}, {title: "Through", key: "connect_ip", cell: func(_ *Console, r *admin.Row) cell {
+		columns: []listColumn{{title: "Public address", key: "public_ip"}, {title: "From", key: "local_ip"}, {title: "Through", key: "connect_ip", cell: func(_ *Console, r *admin.Row) cell {
 			return cell{Text: net.JoinHostPort(text(r.Values, "connect_ip"), strconv.FormatInt(number(r.Values, "connect_port"), 10))}
 		}}, {title: "Protocol", key: "protocol", cell: func(_ *Console, r *admin.Row) cell { return cell{Text: orElse(text(r.Values, "protocol"), "nat")} }}},
 		groups: []fieldGroup{{fields: []string{"public_ip", "local_ip"}}, {title: "Through", fields: []string{"protocol", "connect_ip", "connect_port"}}},
@@ -71,7 +71,7 @@ func locals() *sheet {
 		path: "/locals", title: "Local addresses", group: setUp, table: "locals", one: "local address", add: "Add local addresses",
 		about:   "Recipients whose mail is accepted from anybody, without a login.",
 		empty:   "There are none: mail is accepted from those who may relay only. Addresses for bounces and feedback loops belong here.",
-		columns: []column2{{title: "Addresses", key: "address"}, {title: "A recipient", key: "type", cell: func(_ *Console, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "type"))} }}},
+		columns: []listColumn{{title: "Addresses", key: "address"}, {title: "A recipient", key: "type", cell: func(_ *Console, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "type"))} }}},
 		groups:  []fieldGroup{{fields: []string{"type", "address"}}},
 		named:   func(values admin.Values) string { return text(values, "address") },
 		try: &tryOut{label: "Try this pattern", hint: "an address", sample: "bounces@example.com",
@@ -84,7 +84,7 @@ func dnsOverrides() *sheet {
 		path: "/dns", title: "DNS overrides", group: setUp, table: "dns", one: "override", add: "Add an override",
 		about:   "Addresses of hosts that count instead of those in the DNS.",
 		empty:   "There are none. An override gives a host another address, for a test or while its DNS is broken.",
-		columns: []column2{{title: "Host", key: "hostname"}, {title: "Address", key: "ip"}},
+		columns: []listColumn{{title: "Host", key: "hostname"}, {title: "Address", key: "ip"}},
 		groups:  []fieldGroup{{fields: []string{"hostname", "ip"}}},
 		named:   func(values admin.Values) string { return text(values, "hostname") },
 	}
@@ -95,7 +95,7 @@ func blockList() *sheet {
 		path: "/blocklist", title: "Incoming block list", group: setUp, table: "blocklist", one: "block", add: "Block a client or sender",
 		about:   "Clients that may not connect, and senders whose mail is refused.",
 		empty:   "Nobody is blocked. An entry is an address or range of clients, or a sender's address or domain.",
-		columns: []column2{{title: "Who", key: "value"}, {title: "Is told", key: "code", cell: blockedCell}},
+		columns: []listColumn{{title: "Who", key: "value"}, {title: "Is told", key: "code", cell: blockedCell}},
 		groups:  []fieldGroup{{fields: []string{"value"}}, {title: "What it is told", fields: []string{"code", "description"}}},
 		named:   func(values admin.Values) string { return text(values, "value") },
 	}
@@ -114,7 +114,7 @@ func routes() *sheet {
 		path: "/routes", title: "Routes", group: setUp, table: "routes", one: "route", add: "Add a route",
 		about:   "Domains whose mail goes to a relay. The most specific route counts; those of this table come before those of the file.",
 		empty:   "There are none in the settings. A route sends the mail of a domain to a certain host instead of by its MX records.",
-		columns: []column2{{title: "Domain", key: "domain"}, {title: "Relay", key: "relay", cell: relayCell}},
+		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Relay", key: "relay", cell: relayCell}},
 		groups:  []fieldGroup{{fields: []string{"domain", "relay", "port"}}},
 		named:   func(values admin.Values) string { return orElse(text(values, "domain"), "every other domain") },
 		with:    fileRoutes,

@@ -17,7 +17,7 @@ func throttles() *sheet {
 		path: "/throttles", title: "Email throttling", group: steering, table: "capacity", one: "throttle", add: "Add a throttle",
 		about: "Named sets of limits, and the mail that they hold for. For each limit the most specific throttle that sets it counts.",
 		empty: "There are no throttles: only the limits of the configuration file hold. A throttle says how fast mail may go to a domain, from an address or a pool.",
-		columns: []column2{{title: "Throttle", key: "name"}, {title: "Holds for", cell: whereCell(false)}, {title: "Limits", cell: limitsCell},
+		columns: []listColumn{{title: "Throttle", key: "name"}, {title: "Holds for", cell: whereCell(false)}, {title: "Limits", cell: limitsCell},
 			{title: "Priority", key: "priority", right: true}},
 		groups: append([]fieldGroup{{fields: []string{"name", "priority"}}}, limitGroups()...),
 		subs: []subsheet{{table: "capacity_rules", parent: "capacity", title: "Holds for", one: "rule", asks: "which mail it holds for", waiting: true,
@@ -50,7 +50,7 @@ func floods() *sheet {
 		path: "/floods", title: "Flood patterns", group: steering, table: "flood_responses", one: "flood pattern", add: "Add a flood pattern",
 		about:   "Answers that ask us to slow down. When one matches, its path pauses, and then goes on with the limits given here for a while.",
 		empty:   "There are no flood patterns. One such as “contains: too many connections” has a path pause by itself when the other side complains.",
-		columns: []column2{{title: "Flood pattern", key: "name"}, {title: "When an answer", key: "pattern", cell: patternCell("pattern")}, {title: "For", cell: selectsCell}, {title: "Then", cell: reactionCell}},
+		columns: []listColumn{{title: "Flood pattern", key: "name"}, {title: "When an answer", key: "pattern", cell: patternCell("pattern")}, {title: "For", cell: selectsCell}, {title: "Then", cell: reactionCell}},
 		groups: append([]fieldGroup{
 			{fields: []string{"name"}},
 			{title: "When an answer", fields: []string{"type", "pattern"}},
@@ -76,7 +76,7 @@ func schedules() *sheet {
 		path: "/schedules", title: "Throttle schedules", group: steering, table: "schedules", one: "schedule", add: "Add a schedule",
 		about:   "For addresses that are warmed up: from day to day another throttle. A day counts when mail was sent on it.",
 		empty:   "There are no schedules. A schedule lets a new address send little on its first day and more on the next ones.",
-		columns: []column2{{title: "Schedule", key: "name"}, {title: "Holds for", cell: whereCell(true)}, {title: "Steps", cell: stepsCell}},
+		columns: []listColumn{{title: "Schedule", key: "name"}, {title: "Holds for", cell: whereCell(true)}, {title: "Steps", cell: stepsCell}},
 		groups:  []fieldGroup{{fields: []string{"name"}}},
 		subs: []subsheet{
 			{table: "schedule_steps", parent: "schedule", title: "Steps", one: "step", asks: "its steps, and which mail it is for", about: "the throttle from a day on", empty: "It has no step yet. The first one usually begins on day 1.",
@@ -101,14 +101,14 @@ func pauses() *sheet {
 		path: "/pauses", title: "Paused deliveries", group: steering, table: "paused", one: "pause", add: "Pause delivery", end: "Resume",
 		about:   "Mail that is held back. It is still taken in, and waits in the queue until the pause ends.",
 		empty:   "Nothing is paused by hand. A pause holds back mail to a domain, from an address or with a tag, for a while or until you resume it.",
-		columns: []column2{{title: "What is paused", cell: selectsCell}, {title: "Until", key: "expire", cell: timeCell("expire", "resumed")}},
+		columns: []listColumn{{title: "What is paused", cell: selectsCell}, {title: "Until", key: "expire", cell: timeCell("expire", "resumed")}},
 		groups: []fieldGroup{
 			{title: "Which mail", note: "all that is given has to match; nothing given: all mail", fields: []string{"target", "localip", "pool", "tag"}},
 			{title: "How long and where", fields: []string{"expire", "cluster"}},
 		},
-		named:   func(values admin.Values) string { return selects(values) },
-		save:    func(values admin.Values) string { return "Pause delivery of " + cut(selects(values), 120) },
-		remove:  func(values admin.Values) string { return "Resume delivery of " + cut(selects(values), 120) },
+		named:   selects,
+		save:    func(values admin.Values) string { return "Pause delivery " + selected(values) },
+		remove:  func(values admin.Values) string { return "Resume delivery " + selected(values) },
 		count:   (*Console).activePauses,
 		touches: touchPause, preview: true,
 		with: func(v *visit, d *rowsData) { d.Floods = v.c.admin().ActiveFloods() },
@@ -120,7 +120,7 @@ func redirects() *sheet {
 		path: "/redirects", title: "Redirected deliveries", group: steering, table: "delegates", one: "redirect", add: "Add a redirect",
 		about: "Mail that leaves from another address than planned.",
 		empty: "Nothing is redirected. A redirect has mail leave from another address, for example while one has a bad name with a provider.",
-		columns: []column2{{title: "Mail", cell: selectsCell}, {title: "Leaves from", key: "newip"}, {title: "Until", key: "expire", cell: timeCell("expire", "removed")},
+		columns: []listColumn{{title: "Mail", cell: selectsCell}, {title: "Leaves from", key: "newip"}, {title: "Until", key: "expire", cell: timeCell("expire", "removed")},
 			{title: "Redirected", right: true, cell: redirectedCell}},
 		groups: []fieldGroup{{title: "Which mail", fields: []string{"localip", "domain"}}, {title: "What happens", fields: []string{"newip", "expire"}}},
 		named: func(values admin.Values) string {
@@ -135,7 +135,7 @@ func forcedErrors() *sheet {
 		path: "/forced-errors", title: "Forced errors", group: steering, table: "errors", one: "forced error", add: "Force an error", end: "End",
 		about:   "Mail that ends with an error without being tried.",
 		empty:   "No errors are forced. A forced error ends mail at once, for example all with the tag of a campaign that should not have been sent.",
-		columns: []column2{{title: "Mail", cell: selectsCell}, {title: "Ends with", key: "code", cell: answerCell}},
+		columns: []listColumn{{title: "Mail", cell: selectsCell}, {title: "Ends with", key: "code", cell: answerCell}},
 		groups: []fieldGroup{
 			{title: "Which mail", note: "all that is given has to match; nothing given: all mail", fields: []string{"domain", "ip", "localip", "pool", "tag"}},
 			{title: "The error", fields: []string{"code", "extended", "description"}},
@@ -154,14 +154,14 @@ func suppressions() *sheet {
 		path: "/suppressions", title: "Suppression list", group: steering, table: "suppressions", one: "suppression", add: "Suppress an address or domain",
 		about: "Addresses and domains that get no mail.",
 		empty: "The list is empty. Mail to an address or a domain on it fails at once, without being tried.",
-		columns: []column2{{title: "Address or domain", key: "value"}, {title: "Is", key: "type", cell: func(_ *Console, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "type"))} }},
+		columns: []listColumn{{title: "Address or domain", key: "value"}, {title: "Is", key: "type", cell: func(_ *Console, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "type"))} }},
 			{title: "Mail fails with", key: "code", cell: answerCell}},
 		groups:  []fieldGroup{{title: "Who", fields: []string{"value", "type"}}, {title: "What mail to it fails with", fields: []string{"code", "extended", "description"}}},
 		named:   func(values admin.Values) string { return text(values, "value") },
 		touches: touchSuppression,
 		accept: func(_ *visit, f *rowForm) error {
 			if value, ok := f.values["value"].(string); ok && text(f.values, "type") == "" {
-				f.values["type"] = pick2(strings.LastIndexByte(value, '@') > 0, "address", "domain")
+				f.values["type"] = either(strings.LastIndexByte(value, '@') > 0, "address", "domain")
 			}
 			return nil
 		},
@@ -173,7 +173,7 @@ func rewrites() *sheet {
 		path: "/rewrites", title: "Rewrite rules", group: steering, table: "rewrite_triggers", one: "rewrite rule", add: "Add a rewrite rule",
 		about: "Rules that change messages before they are sent. They are looked at in this order.",
 		empty: "There are no rewrite rules. A rule looks at messages and gives them tags, other addresses to leave from, or an end.",
-		columns: []column2{{title: "Rule", key: "name"}, {title: "For", cell: selectsCell}, {title: "Does", cell: rewriteCell},
+		columns: []listColumn{{title: "Rule", key: "name"}, {title: "For", cell: selectsCell}, {title: "Does", cell: rewriteCell},
 			{title: "Until", key: "ends", cell: timeCell("ends", "for good")}, {title: "Last", key: "final"}},
 		groups: []fieldGroup{
 			{fields: []string{"name", "final"}},
@@ -196,7 +196,7 @@ func responses() *sheet {
 		path: "/responses", title: "Response patterns", group: steering, table: "response_patterns", one: "response pattern", add: "Add a response pattern",
 		about: "What to do about certain answers. They are looked at in this order.",
 		empty: "There are no response patterns. A pattern has a message fail, wait, or leave another way after a certain answer.",
-		columns: []column2{{title: "Pattern", key: "name"}, {title: "When an answer", key: "pattern", cell: patternCell("pattern")}, {title: "For", cell: selectsCell}, {title: "Does", cell: responseCell},
+		columns: []listColumn{{title: "Pattern", key: "name"}, {title: "When an answer", key: "pattern", cell: patternCell("pattern")}, {title: "For", cell: selectsCell}, {title: "Does", cell: responseCell},
 			{title: "Last", key: "final"}},
 		groups: []fieldGroup{
 			{fields: []string{"name", "final"}},
@@ -217,7 +217,7 @@ func responseActions() *sheet {
 		path: "/response-actions", title: "Response actions", group: steering, table: "response_actions", one: "action", add: "Add an action",
 		about:   "What response patterns can do. One action may serve several patterns.",
 		empty:   "There are no actions. Make one, and give it to a response pattern.",
-		columns: []column2{{title: "Name", key: "name"}, {title: "Action", key: "type"}, {title: "Property", key: "property"}, {title: "Value", key: "value"}},
+		columns: []listColumn{{title: "Name", key: "name"}, {title: "Action", key: "type"}, {title: "Property", key: "property"}, {title: "Value", key: "value"}},
 		groups:  []fieldGroup{{fields: []string{"name", "type", "property", "value"}}},
 		fill: func(v *visit, d *rowData) {
 			explainActions(false)(v, d)

@@ -38,7 +38,6 @@ type subRow struct {
 	Inputs                []*input
 	Broken, Problem       string
 	Waiting               string
-	Hint                  string
 }
 
 const maxSubRows = 300
@@ -118,7 +117,7 @@ func (s *sheet) subRow(v *visit, d *rowData, sub *subsheet, id int64, values adm
 		name = "new"
 	}
 	row := subRow{ID: id, Form: "s-" + sub.table + "-" + name, Action: s.rowPath(d.ID) + "/" + sub.table + "/" + name}
-	f := &former{v: v, table: describe(v, sub.table), row: values, typed: typed, form: row.Form, id: row.Form + "-", dense: true}
+	f := &former{v: v, table: describe(v, sub.table), row: values, typed: typed, form: row.Form, id: row.Form + "-"}
 	for _, column := range sub.columns {
 		in := f.input(column)
 		in.ReadOnly = !d.Writable

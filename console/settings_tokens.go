@@ -85,7 +85,7 @@ func enableToken(v *visit) error {
 	if err := v.c.admin().EnableToken(v.r.Context(), name, on); err != nil {
 		return err
 	}
-	return v.redirect("/tokens", "The token “"+cut(name, 100)+"” is "+pick2(on, "in force.", "switched off: whoever uses it is refused."))
+	return v.redirect("/tokens", "The token “"+cut(name, 100)+"” is "+either(on, "in force.", "switched off: whoever uses it is refused."))
 }
 
 // askToken asks before a token is deleted.

@@ -66,7 +66,7 @@ func matcher(tool func(*Console) func(typ, pattern, with string) (bool, error)) 
 			return "", false, errors.New("the pattern is empty")
 		}
 		ok, err := f(form.Get(prefix+"type"), pattern, with)
-		return pick2(ok, "it matches", "it does not match"), ok, err
+		return either(ok, "it matches", "it does not match"), ok, err
 	}
 }
 
@@ -98,7 +98,7 @@ func tryConditions(v *visit, form url.Values, message string) (string, bool, err
 	var not []string
 	for i, ok := range hold {
 		if !ok {
-			not = append(not, all[i].Property+" "+pick2(all[i].Negate, "does not match", choiceWords(all[i].Type))+" “"+cut(all[i].Value, 60)+"”")
+			not = append(not, all[i].Property+" "+either(all[i].Negate, "does not match", choiceWords(all[i].Type))+" “"+cut(all[i].Value, 60)+"”")
 		}
 	}
 	if len(not) > 0 {
