@@ -45,7 +45,7 @@ func mailRoutes(to map[string]view, base string, open mailSource) {
 
 // renderedPage shows the mail of messages that wait.
 func renderedPage() page {
-	p := page{title: "Mail", routes: map[string]view{}}
+	p := page{path: "/queues", title: "Mail", routes: map[string]view{}}
 	mailRoutes(p.routes, "/messages/{id}", waitingMail)
 	delete(p.routes, "GET /messages/{id}/raw") // the message's own page has it
 	return p

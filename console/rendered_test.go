@@ -70,7 +70,7 @@ func TestRenderedMail(t *testing.T) {
 	a = w.get("/messages/m1/parts/3")
 	require.Equal(t, "<script>", a.body)
 	require.Equal(t, "application/octet-stream", a.Header.Get("Content-Type"))
-	require.Equal(t, `attachment; filename="a_b__U_202E_lmth.html"`, a.Header.Get("Content-Disposition"))
+	require.Equal(t, `attachment; filename="a_b_U_202E_lmth.html"`, a.Header.Get("Content-Disposition"))
 	require.Equal(t, "default-src 'none'; sandbox", a.Header.Get("Content-Security-Policy"))
 	require.Equal(t, "the <b>text</b>", w.get("/messages/m1/parts/1").body)
 	for _, number := range []string{"0", "4", "1.1", "x", "%20"} {

@@ -24,6 +24,8 @@ const (
 	maxImage   = 1 << 20 // of one image that is part of the mail
 	maxImages  = 4 << 20 // of all of them
 	maxScanned = 64 << 20
+	maxTags    = 20_000 // elements of the HTML: browsers take minutes for some hundred thousand
+	maxNested  = 200    // elements around another
 )
 
 // View is a mail taken apart.
@@ -208,7 +210,7 @@ func (v *View) content(e *message.Entity, p *Part) {
 		v.Text = v.shown(kept, "text")
 	case p.Type == "text/html" && !p.Attached && v.HTML == "":
 		kept, err = read(e.Body, maxText)
-		v.HTML = v.shown(kept, "HTML")
+		v.HTML = v.tame(v.shown(kept, "HTML"))
 	case shownImage(p.Type) && id != "":
 		if kept, err = read(e.Body, maxImage); len(kept) <= maxImage && v.sum+len(kept) <= maxImages {
 			v.images[id], v.sum = image{p.Type, kept}, v.sum+len(kept)

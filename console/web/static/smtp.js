@@ -267,11 +267,13 @@ function redraw() {
   said.replaceChildren();
   said.classList.toggle("mixed", !s);
   before = 0;
+  last = null;
   draw((s ? s.flights : everything).slice(-maxShown), true);
   status();
 }
 
 let before = 0; // session of the last line that was drawn
+let last = null; // flight that was drawn last
 
 function draw(flights, all) {
   const atEnd = all || said.scrollHeight - said.scrollTop - said.clientHeight < 60;
@@ -301,9 +303,12 @@ function heading(s) {
 }
 
 function flightRow(f) {
-  const client = f.us !== f.session.in; // who asks; the other one answers
+  const client = !!f.us !== f.session.in; // who asks; the other one answers
   const li = element("li", (f.us ? "us" : "them") + (client ? " asks" : " answers"));
-  li.append(element("span", "at", "+" + span(f.at)), element("span", "speaker", f.ended ? "" : f.us ? "we" : "they"));
+  const at = "+" + span(f.at);
+  const again = last && last.id === f.id && !last.us === !f.us && last.at === at;
+  last = { id: f.id, us: f.us, at };
+  li.append(element("span", "at", again ? "" : at), element("span", "speaker", f.ended || again ? "" : f.us ? "we" : "they"));
   if (f.ended) {
     li.className = "end";
     li.append(element("span", "words", "The session ended."));
@@ -364,6 +369,7 @@ pause.addEventListener("click", () => {
     const gap = element("li", "gap", "The view was paused here");
     if (said.childElementCount) said.append(gap);
     before = 0;
+    last = null;
     start();
   }
   pause.textContent = ends.length ? "Pause" : "Resume";
@@ -382,6 +388,7 @@ document.getElementById("clear").addEventListener("click", () => {
   }
   said.replaceChildren();
   before = 0;
+  last = null;
   draw([]);
   drawList();
   status();
