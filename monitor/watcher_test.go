@@ -212,3 +212,44 @@ func TestSeveral(t *testing.T) {
 	require.Equal(t, Discard, Several())
 	require.Same(t, a, Several(a))
 }
+
+func TestMailsAreGivenOnlyWhenWanted(t *testing.T) {
+	l := new(Live)
+	tap := Several(l, l, Discard).Tap(outgoing)
+	mails := tap.(MailTranscript)
+	plain := watch(t, l, SessionFilter{}, 0)
+	require.Zero(t, mails.MailWanted())
+	w := watch(t, l, SessionFilter{Mails: 10}, 0)
+	greedy := watch(t, l, SessionFilter{Mails: 1 << 30, Text: "never said"}, 0)
+	require.Equal(t, maxMail, mails.MailWanted())
+	mails.Mail(FromUs, []byte("a mail of 21 bytes..."), 2000)
+	f := next(t, w)
+	require.True(t, f.Mail)
+	require.Equal(t, "a mail of 21 bytes...", string(f.Data))
+	require.Equal(t, 2000-21, f.Cut)
+	nothing(t, plain)
+	nothing(t, greedy)
+	greedy.Close()
+	require.Equal(t, 10, mails.MailWanted())
+	w.Close()
+	require.Zero(t, mails.MailWanted())
+	mails.Mail(FromUs, []byte("x"), 1)
+	tap.Close()
+}
+
+func TestSomeSessionsAreFollowed(t *testing.T) {
+	l := new(Live)
+	first := l.Tap(outgoing)
+	w := watch(t, l, SessionFilter{Most: 2}, 0)
+	second, third := l.Tap(outgoing), l.Tap(outgoing)
+	require.True(t, first.Watched() && second.Watched())
+	require.False(t, third.Watched())
+	require.EqualValues(t, 1, w.Passed())
+	first.Close()
+	require.False(t, third.Watched(), "it has begun already")
+	fourth := l.Tap(outgoing)
+	require.True(t, fourth.Watched())
+	for _, one := range []Transcript{second, third, fourth} {
+		one.Close()
+	}
+}
