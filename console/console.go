@@ -37,6 +37,12 @@ type Console struct {
 	Instances func() ([]Instance, error)
 	// RenderUserAgent is the only User-Agent that may render mail. "": all may.
 	RenderUserAgent string
+	// Resolver looks up the names of local addresses, so that those are flagged whose forward and reverse DNS disagree. Nil:
+	// none are.
+	Resolver Resolver
+	// Site returns the name of the site that mail to a domain goes to, at once: what holds back one domain of a site holds
+	// back all. Nil: each domain is a site of its own.
+	Site func(domain string) string
 	// Metrics is shown at /metrics to those who are logged in. Nil: there is none.
 	Metrics http.Handler
 	// Slots tells how many connections are in use and allowed. Nil: limits are not shown.
@@ -80,6 +86,7 @@ type Console struct {
 	cache      rowCache
 	troubled   attentionCache
 	queued     queueCache
+	reverse    reverseCache
 	depths     depthHistory
 	parts      serviceCache
 	shelf      shelf

@@ -118,6 +118,8 @@ func (a *app) openConsole(cfg *config.Config) error {
 	all, rest := a.openREST(cfg)
 	c.Admin, c.API = all, rest
 	c.Tools = a.settingsTools(cfg)
+	c.Resolver = a.resolver
+	c.Site = a.siteOf
 	a.openWatch(c)
 	if err := c.Check(); err != nil {
 		return misconfigured{fmt.Errorf("www-dir: %w", err)}
