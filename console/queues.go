@@ -81,7 +81,10 @@ type asideLine struct {
 	Messages int    `json:"messages"`
 }
 
-const maxAside = 30
+const (
+	maxAside   = 30
+	queuesWait = 500 * time.Millisecond
+)
 
 func queues(v *visit) error { return v.render("queues", v.c.queueNews()) }
 
@@ -115,12 +118,29 @@ func (c *Console) queueStats() ([]queue.Stats, time.Time, error) {
 		return nil, time.Time{}, fmt.Errorf("%w: there is no queue", admin.ErrUnavailable)
 	}
 	c.queues()
+	c.freshQueues()
 	c.queued.mu.Lock()
 	defer c.queued.mu.Unlock()
 	if c.queued.at.IsZero() {
 		return nil, time.Time{}, fmt.Errorf("%w: the queues have not answered yet", admin.ErrUnavailable)
 	}
 	return c.queued.stats, c.queued.at, c.queued.err
+}
+
+// freshQueues asks the queues when nobody has looked at them for a while, and waits a moment for the answer.
+func (c *Console) freshQueues() {
+	c.queued.mu.Lock()
+	stale := c.now().Sub(c.queued.at) > 2*queuesEvery
+	c.queued.mu.Unlock()
+	if !stale {
+		return
+	}
+	done := make(chan struct{})
+	c.background.Go(func() { defer close(done); c.askQueues() })
+	select {
+	case <-done:
+	case <-time.After(queuesWait):
+	}
 }
 
 // queueCounters are what happened in the last minute with what is in the queues.
