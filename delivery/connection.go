@@ -75,6 +75,7 @@ func (c *connection) end() {
 		c.next = nil
 		c.account.Cancel(j.size)
 		j.tx = Transaction{}
+		j.unfetch()
 		c.p.putBack(j)
 	}
 	c.p.closed(c)
@@ -222,9 +223,12 @@ func (c *connection) deliver(j *job) {
 	c.bytes += j.size
 	var next *Transaction
 	if n := c.next; n != nil {
-		if c.prepare(n) {
+		switch {
+		case n.absent():
+			c.e.beginFetch(n) // and not begun before it is there
+		case c.prepare(n):
 			next = &n.tx
-		} else {
+		default:
 			c.next = nil
 		}
 	}
@@ -237,10 +241,13 @@ func (c *connection) deliver(j *job) {
 	c.e.attempted(c, j)
 }
 
-// prepare fills in the transaction of a job; false means that the job ended here.
+// prepare fills in the transaction of a job, once its mail is there; false means that the job ended here, or waits again.
 func (c *connection) prepare(j *job) bool {
 	if j.tx.Message != nil {
 		return true
+	}
+	if j.absent() && !c.fetch(j) {
+		return false
 	}
 	j.tx = Transaction{Message: j.m, Body: j.m.Body}
 	if c.e.Finish == nil {
@@ -273,6 +280,7 @@ func (c *connection) unsent(j *job) {
 	c.account.Cancel(j.size)
 	result := j.tx.Result
 	j.tx = Transaction{}
+	j.unfetch()
 	if c.e.ctx.Err() != nil {
 		c.e.release(j)
 		return

@@ -52,6 +52,17 @@
 // [Engine.Why] tells of one message where it waits and why, in plain values and in a sentence; [Engine.Paths] and
 // [Engine.Held] tell of all that waits in memory, and of all that pauses hold.
 //
+// # Mails that are elsewhere
+//
+// A message can come with a key instead of its mail, which is in a message store then ([Store]). Such a mail is fetched when a connection stands
+// and the message is next: while the one before it is on its way (connection.fetch), so that a store that answers soon costs no time, and no more
+// mails are open than connections have in hand. It is closed when the message is settled, or goes back into a list; a retry goes back into the
+// queue with its key alone.
+//
+// A mail that is not there ends the message as storage/lost, one that cannot be used as storage/invalid. When the store cannot be asked, or takes
+// too long, the message is put off with no attempt counted, and the connection goes on with other mail (notFetched); if that lasts, the
+// message expires. How large the mail is may be unknown until it is fetched: the throttle is then asked again, with its true size.
+//
 // # Growth
 //
 // The first connection of a path is made at once. Another one is made when each that there is has ten messages waiting

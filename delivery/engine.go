@@ -48,6 +48,11 @@ type Engine struct {
 	// Steering returns what an operator decided about messages; it is asked for every message and must not block. Whoever
 	// has it return something else calls Steered. Nil, or when it returns nil: nobody steers.
 	Steering func() Steering
+	// Store has the mails of messages that come with a key instead. Nil: such messages fail.
+	Store Store
+	// StoreTimes returns how long fetching a mail may take, and after how long a message is looked at again when the store could not be
+	// asked. It must not block. Nil, or zero: 20 seconds, 2 minutes.
+	StoreTimes func() (timeout, again time.Duration)
 
 	once     sync.Once
 	ctx      context.Context // ends when everything must break off
@@ -69,8 +74,10 @@ type Engine struct {
 	unbound   unbound
 	epoch     atomic.Uint64 // of Steering: how often it changed
 	pausing   pausing
-	quiet     bool      // nobody listens to events
-	events    sync.Pool // of *monitor.Event
+	fetches   sync.WaitGroup
+	storeAway atomic.Bool // the store could not be asked
+	quiet     bool        // nobody listens to events
+	events    sync.Pool   // of *monitor.Event
 
 	pathsMu    sync.RWMutex // comes before any path.mu
 	paths      map[pathKey]*path
@@ -165,6 +172,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.drain() // what connections gave back while they ended
 	e.settler.finish()
 	e.cancel()
+	e.awaitFetches()
 	return err
 }
 

@@ -21,9 +21,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 	if j.m == nil {
 		j.m = rawMessage(d.Raw)
 	}
-	if j.m.Body != nil {
-		j.size = j.m.Body.Size()
-	}
+	j.size = mailSize(j.m)
 	j.domain = addr.Domain(j.m.Recipient)
 	e.held.Add(1)
 	if e.short() {
@@ -45,7 +43,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 		if !e.steer(s, j, now) {
 			return
 		}
-	} else if result, ok := missing(j.m); !ok {
+	} else if result, ok := e.missing(j.m); !ok {
 		e.notTried(j, result)
 		return
 	}
@@ -61,7 +59,7 @@ func (e *Engine) steer(s Steering, j *job, now time.Time) bool {
 	if !e.rewrite(s, j, now) {
 		return false
 	}
-	if result, ok := missing(j.m); !ok {
+	if result, ok := e.missing(j.m); !ok {
 		e.notTried(j, result)
 		return false
 	}
@@ -153,14 +151,15 @@ func addressMode(loose bool) addr.Mode {
 
 // missing finishes messages that have no mail to send, or ask for one to be made in a way that no part of this program
 // can do.
-func missing(m *queue.Message) (queue.Result, bool) {
+func (e *Engine) missing(m *queue.Message) (queue.Result, bool) {
 	state, text := queue.ResultState(""), ""
+	stored := m.Key != "" && e.Store != nil
 	switch {
-	case m.Body == nil && m.Key != "":
+	case m.Body == nil && m.Key != "" && !stored:
 		state, text = queue.StateStorage, "there is no message store to fetch mime "+strconv.Quote(m.Key)+" from"
-	case m.Body == nil && m.Compose != nil:
+	case m.Body == nil && m.Compose != nil && !stored:
 		state, text = queue.StateResponsive, "mime: expected a string, got an object; composing a mail is not supported"
-	case m.Body == nil:
+	case m.Body == nil && !stored:
 		state, text = queue.StateProcess, "mime: expected a mail, got none"
 	case m.Data != nil && !m.Force:
 		state, text = queue.StatePersonalize, "data: personalisation is not supported; force sends the mail as it is"

@@ -20,6 +20,7 @@ type job struct {
 	unsent   int      // how often a connection broke before this mail had a part in it
 	unfit    families // of source addresses that cannot reach the site
 	tx       Transaction
+	fetch    *fetch         // of its mail; nil: none, or not begun
 	target   netip.AddrPort // of the attempt
 	path     *path
 

@@ -153,7 +153,7 @@ func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 		next = j.deadline
 	}
 	j.m.NextAttempt = wholeSecond(next)
-	items := []queue.Item{{Queue: e.Names.Outbox, Message: j.m}}
+	items := []queue.Item{{Queue: e.Names.Outbox, Message: j.stored()}}
 	if name := override(j.m.Queues, retryQueue, e.Names.Retry); name != "" {
 		said := published(j)
 		said.NextAttempt = time.Time{} // or the queue would hold it back as well

@@ -90,6 +90,7 @@ func (c *connection) fallBack(j *job, result *queue.Result) bool {
 	j.fallen = &fallen
 	j.avoid += c.target.Addr().String() + " "
 	j.tx = Transaction{}
+	j.unfetch()
 	c.p.mu.Lock()
 	route := c.p.route
 	c.p.mu.Unlock()

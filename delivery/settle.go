@@ -214,6 +214,7 @@ func (s *settler) again() {
 
 // ended counts a job out of memory.
 func (s *settler) ended(j *job) {
+	j.unfetch()
 	s.backlog.Add(-1)
 	s.e.held.Add(-1)
 	domain, tags := j.told()
@@ -262,6 +263,7 @@ func (e *Engine) settle(j *job, successors []queue.Item) {
 
 // release gives a message back unchanged.
 func (e *Engine) release(j *job) {
+	j.unfetch()
 	j.do = doRelease
 	e.settler.add(j)
 }
@@ -276,6 +278,7 @@ func (j *job) parkedUnder() string {
 
 // park sets a message aside.
 func (e *Engine) park(j *job, why string) {
+	j.unfetch()
 	j.do, j.why = doPark, why
 	e.settler.add(j)
 }

@@ -57,9 +57,7 @@ func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
 			return false
 		}
 	}
-	if j.m.Body != nil {
-		j.size = j.m.Body.Size()
-	}
+	j.size = mailSize(j.m)
 	j.deadline = e.deadline(j.d, now)
 	switch {
 	case d.Fail != nil:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -24,7 +25,14 @@ import (
 	"github.com/sluicemail/sluice/queue/queuetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets many cases of the examiner run at once: most of them wait most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // kept is a store in memory that counts.
 type kept struct {
@@ -127,11 +135,13 @@ func fetch(store *bodystore.Store, m *queue.Message) {
 func TestExaminer(t *testing.T) {
 	for name, policy := range map[string]bodystore.Policy{"none": bodystore.None, "in": bodystore.In, "out": bodystore.Out, "all": bodystore.All} {
 		t.Run("memory, "+name, func(t *testing.T) {
+			t.Parallel()
 			queuetest.Run(t, func(*testing.T) queue.Queue { return newFetching(memory.New(), policy, newKept()) }, queuetest.Options{})
 		})
 	}
 	for name, policy := range map[string]bodystore.Policy{"none": bodystore.None, "all": bodystore.All} {
 		t.Run("disk, "+name, func(t *testing.T) {
+			t.Parallel()
 			var places sync.Map // of queues
 			type place struct {
 				dir    string
