@@ -11,29 +11,58 @@ import (
 // Store is where rows are read and written: a [*DB], or a [*Tx] for changes that belong together.
 type Store interface {
 	use() (querier, *DB)
-	wrote(table string)
+	wrote(table string, id int64)
 }
 
 func (db *DB) use() (querier, *DB) { return db.sql, db }
-func (db *DB) wrote(string)        {}
+func (db *DB) wrote(string, int64) {}
 
 // Tx is a transaction; see [DB.Tx]. It is for one goroutine.
 type Tx struct {
 	tx      *sql.Tx
 	db      *DB
-	written []string
+	written []Written
+}
+
+// Written says what was written of a table.
+type Written struct {
+	Table string
+	IDs   []int64 // of the rows that were written or deleted; nil: any of them
 }
 
 func (tx *Tx) use() (querier, *DB) { return tx.tx, tx.db }
 
-func (tx *Tx) wrote(table string) {
-	if !slices.Contains(tx.written, table) {
-		tx.written = append(tx.written, table)
+// wrote notes a row that was written; id 0: it is not known which.
+func (tx *Tx) wrote(table string, id int64) {
+	w := Written{Table: table}
+	if id != 0 {
+		w.IDs = []int64{id}
 	}
+	tx.written = AddWritten(tx.written, w)
 }
 
-// Written returns the names of the tables that were written so far.
-func (tx *Tx) Written() []string { return tx.written }
+// Written returns what was written so far, each table once.
+func (tx *Tx) Written() []Written { return tx.written }
+
+// maxWritten bounds the ids that are kept of each table.
+const maxWritten = 1000
+
+// AddWritten adds what was written to a list that names each table once. The list given must not be used any more.
+func AddWritten(list []Written, more ...Written) []Written {
+	for _, w := range more {
+		i := slices.IndexFunc(list, func(known Written) bool { return known.Table == w.Table })
+		switch {
+		case i < 0:
+			list = append(list, w)
+		case list[i].IDs == nil:
+		case w.IDs == nil || len(list[i].IDs)+len(w.IDs) > maxWritten:
+			list[i].IDs = nil
+		default:
+			list[i].IDs = slices.Concat(list[i].IDs, w.IDs)
+		}
+	}
+	return list
+}
 
 // Tx calls do and keeps what it wrote unless it returns an error.
 func (db *DB) Tx(ctx context.Context, do func(*Tx) error) error {
@@ -116,7 +145,6 @@ func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 		return err
 	}
 	conn, db := s.use()
-	s.wrote(t.name)
 	names := make([]string, 0, len(values)+1)
 	for i := range t.columns {
 		names = append(names, db.engine.quote(t.columns[i].Name))
@@ -134,6 +162,7 @@ func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	} else {
 		*id, err = db.engine.insert(ctx, conn, t.name, statement, values)
 	}
+	s.wrote(t.name, *id)
 	return db.fail(ctx, "writing "+t.name, err)
 }
 
@@ -145,7 +174,7 @@ func Update[T Entity[T]](ctx context.Context, s Store, row *T) error {
 		return err
 	}
 	conn, db := s.use()
-	s.wrote(t.name)
+	s.wrote(t.name, *t.id(row))
 	sets := make([]string, len(values))
 	for i := range sets {
 		sets[i] = db.engine.quote(t.columns[i].Name) + " = " + db.engine.placeholder(i+1)
@@ -182,7 +211,11 @@ func DeleteWhere[T Entity[T]](ctx context.Context, s Store, q Query) (int64, err
 		return 0, err
 	}
 	conn, db := s.use()
-	s.wrote(t.Name)
+	id, known := q.Value.(int64)
+	if !known || q.Column != "id" || q.Search != "" || q.After != 0 {
+		id = 0
+	}
+	s.wrote(t.Name, id)
 	result, err := conn.ExecContext(ctx, "DELETE FROM "+db.engine.quote(t.Name)+where, values...)
 	n, err := affected(result, err)
 	return n, db.fail(ctx, "deleting from "+t.Name, err)

@@ -30,19 +30,36 @@ type plainToken struct {
 // Load reads all tables as they are at one moment. Rows that cannot be read are left out and are in [Rows.Broken]. Plain
 // tokens are replaced by their hashes, here and in the database. An error leaves nothing half read.
 func (db *DB) Load(ctx context.Context) (*Rows, error) {
-	return db.load(ctx, &Rows{}, func(string) bool { return true })
+	return db.load(ctx, &Rows{}, func(string) ([]int64, bool) { return nil, true })
 }
 
 // LoadTables is Load for the named tables only; the rows of all others are those of before, which is left as it is.
 func (db *DB) LoadTables(ctx context.Context, before *Rows, names ...string) (*Rows, error) {
-	rows := *before
-	rows.Broken = slices.DeleteFunc(slices.Clone(before.Broken), func(b Broken) bool { return slices.Contains(names, b.Table) })
-	rows.Notices = slices.DeleteFunc(slices.Clone(before.Notices), func(n Notice) bool { return slices.Contains(names, n.Table) })
-	return db.load(ctx, &rows, func(name string) bool { return slices.Contains(names, name) })
+	written := make([]Written, len(names))
+	for i, name := range names {
+		written[i].Table = name
+	}
+	return db.LoadWritten(ctx, before, written...)
 }
 
-// load reads the tables that are wanted into rows.
-func (db *DB) load(ctx context.Context, rows *Rows, want func(name string) bool) (*Rows, error) {
+// LoadWritten is LoadTables that reads only the rows that were written, where these are known.
+func (db *DB) LoadWritten(ctx context.Context, before *Rows, written ...Written) (*Rows, error) {
+	rows := *before
+	ids := make(map[string][]int64, len(written))
+	for _, w := range written {
+		ids[w.Table] = slices.Compact(slices.Sorted(slices.Values(w.IDs)))
+	}
+	stale := func(table string, id int64) bool {
+		some, named := ids[table]
+		return named && (some == nil || slices.Contains(some, id))
+	}
+	rows.Broken = slices.DeleteFunc(slices.Clone(before.Broken), func(b Broken) bool { return stale(b.Table, b.ID) })
+	rows.Notices = slices.DeleteFunc(slices.Clone(before.Notices), func(n Notice) bool { return stale(n.Table, n.ID) })
+	return db.load(ctx, &rows, func(name string) (some []int64, wanted bool) { some, wanted = ids[name]; return some, wanted })
+}
+
+// load reads the tables that are wanted into rows, all or some of their rows.
+func (db *DB) load(ctx context.Context, rows *Rows, want func(name string) ([]int64, bool)) (*Rows, error) {
 	l := &loader{ctx: ctx, db: db}
 	if err := l.loadTables(rows, want); err != nil {
 		return nil, err
@@ -52,7 +69,7 @@ func (db *DB) load(ctx context.Context, rows *Rows, want func(name string) bool)
 	return rows, nil
 }
 
-func (l *loader) loadTables(rows *Rows, want func(name string) bool) error {
+func (l *loader) loadTables(rows *Rows, want func(name string) ([]int64, bool)) error {
 	tx, err := l.db.sql.BeginTx(l.ctx, l.db.engine.snapshot())
 	if err != nil {
 		return l.db.fail(l.ctx, "reading it", err)
@@ -60,10 +77,11 @@ func (l *loader) loadTables(rows *Rows, want func(name string) bool) error {
 	defer tx.Rollback()
 	l.conn = tx
 	for _, t := range tables() {
-		if !want(t.describe().Name) {
+		ids, wanted := want(t.describe().Name)
+		if !wanted {
 			continue
 		}
-		if err := t.load(l, rows); err != nil {
+		if err := t.load(l, rows, ids); err != nil {
 			return err
 		}
 	}
@@ -88,10 +106,43 @@ func (l *loader) hashTokens(rows *Rows) {
 	}
 }
 
-// load reads a table into its place in rows.
-func (t *table[T]) load(l *loader, rows *Rows) (err error) {
-	*t.rows(rows), err = readTable(l, t, orderBy(l.db.engine, t.describe()), nil)
+// load reads a table into its place in rows: all of it, or only the rows with some ids, sorted, where the order is that of ids.
+func (t *table[T]) load(l *loader, rows *Rows, ids []int64) (err error) {
+	described := t.describe()
+	order := orderBy(l.db.engine, described)
+	if len(ids) == 0 || described.column("priority") != nil {
+		*t.rows(rows), err = readTable(l, t, order, nil)
+		return err
+	}
+	e := l.db.engine
+	values := make([]any, len(ids))
+	for i, id := range ids {
+		values[i] = id
+	}
+	now, err := readTable(l, t, " WHERE "+e.quote("id")+" IN ("+marks(e, len(ids))+")"+order, values)
+	if err == nil {
+		*t.rows(rows) = t.merge(*t.rows(rows), now, ids)
+	}
 	return err
+}
+
+// merge puts rows in the place of those with some ids; all are sorted by id. It leaves before as it is, but may use room
+// behind it: only the newest rows are ever merged with.
+func (t *table[T]) merge(before, now []T, ids []int64) []T {
+	if len(before) == 0 || ids[0] > *t.id(&before[len(before)-1]) {
+		return append(before, now...)
+	}
+	all := make([]T, 0, len(before)+len(now))
+	for i := range before {
+		id := *t.id(&before[i])
+		for len(now) > 0 && *t.id(&now[0]) <= id {
+			all, now = append(all, now[0]), now[1:]
+		}
+		if _, replaced := slices.BinarySearch(ids, id); !replaced {
+			all = append(all, before[i])
+		}
+	}
+	return append(all, now...)
 }
 
 // readTable reads the rows of a table that clauses select.

@@ -269,11 +269,11 @@ func testSnapshot(t *testing.T, db *DB) {
 	defer tx.Rollback()
 	l := &loader{ctx: t.Context(), conn: tx, db: db}
 	before := &Rows{}
-	require.NoError(t, schemaOf[Local]().load(l, before))
+	require.NoError(t, schemaOf[Local]().load(l, before, nil))
 	require.NoError(t, Insert(t.Context(), db, &Local{Address: "a@example.com"}))
 	require.NoError(t, Insert(t.Context(), db, &Route{Domain: "example.com"}))
 	for _, table := range tables() {
-		require.NoError(t, table.load(l, before))
+		require.NoError(t, table.load(l, before, nil))
 	}
 	require.Empty(t, before.Locals)
 	require.Empty(t, before.Routes)

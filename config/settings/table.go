@@ -106,7 +106,7 @@ func SetValue[T Entity[T]](row *T, name string, value any) error {
 // erased is a table whose row struct is not known.
 type erased interface {
 	describe() Table
-	load(l *loader, into *Rows) error
+	load(l *loader, into *Rows, ids []int64) error
 }
 
 // tables lists all tables, in the order of the documentation.

@@ -66,15 +66,15 @@ func (k *Keeper) write(ctx context.Context, do func(settings.Store) error) (uint
 	if err != nil {
 		return 0, err
 	}
-	var tables []string
+	var written []settings.Written
 	err = db.Tx(ctx, func(tx *settings.Tx) error {
-		defer func() { tables = tx.Written() }()
+		defer func() { written = tx.Written() }()
 		return do(tx)
 	})
 	if err != nil {
 		return 0, downIf(ctx, err)
 	}
-	return k.changes.add(tables), nil
+	return k.changes.add(written), nil
 }
 
 // database returns the open database, or an error that wraps ErrDown. One that was down a moment ago is not asked again.
@@ -104,10 +104,10 @@ func (k *Keeper) reloadSince(ctx context.Context, n uint64) error {
 	if now == nil || now.Loaded.IsZero() || k.db == nil {
 		return k.reload(ctx)
 	}
-	covered, tables := k.changes.take()
-	rows, err := k.db.LoadTables(ctx, now.Rows, tables...)
+	covered, written := k.changes.take()
+	rows, err := k.db.LoadWritten(ctx, now.Rows, written...)
 	if err != nil {
-		k.changes.putBack(tables)
+		k.changes.putBack(written)
 		return k.failedLoad(ctx, err)
 	}
 	k.inForce(rows, covered)
@@ -118,34 +118,34 @@ func (k *Keeper) reloadSince(ctx context.Context, n uint64) error {
 	return nil
 }
 
-// changes are those that were stored, and the tables that are to be read because of them.
+// changes are those that were stored, and what is to be read because of them.
 type changes struct {
-	mu     sync.Mutex
-	n      uint64
-	tables []string
+	mu      sync.Mutex
+	n       uint64
+	written []settings.Written
 }
 
 // add notes a change that was stored and returns its number.
-func (c *changes) add(tables []string) uint64 {
+func (c *changes) add(written []settings.Written) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n++
-	c.tables = append(c.tables, tables...)
+	c.written = settings.AddWritten(c.written, written...)
 	return c.n
 }
 
-// take returns the number of the last change, and all tables to be read so that it is covered.
-func (c *changes) take() (n uint64, tables []string) {
+// take returns the number of the last change, and all that is to be read so that it is covered.
+func (c *changes) take() (n uint64, written []settings.Written) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	tables, c.tables = c.tables, nil
-	return c.n, tables
+	written, c.written = c.written, nil
+	return c.n, written
 }
 
-func (c *changes) putBack(tables []string) {
+func (c *changes) putBack(written []settings.Written) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tables = append(c.tables, tables...)
+	c.written = settings.AddWritten(c.written, written...)
 }
 
 // downIf marks the errors that are the database's own.

@@ -190,6 +190,23 @@ func TestChangeIsKept(t *testing.T) {
 
 // BenchmarkChangeBesideMillion pauses mail beside a million suppressions.
 func BenchmarkChangeBesideMillion(b *testing.B) {
+	b.Run("pause", func(b *testing.B) {
+		besideMillion(b, func(s settings.Store, _ int) error {
+			return settings.Insert(b.Context(), s, &settings.Pause{Target: "example.org", Enabled: true})
+		})
+	})
+	b.Run("suppression", func(b *testing.B) {
+		besideMillion(b, func(s settings.Store, i int) error {
+			row := settings.Suppression{Value: fmt.Sprint("new", i, "@example.com"), Type: "address", Code: 550, Enabled: true}
+			if i == 0 {
+				row.ID = 1_000_001
+			}
+			return settings.Insert(b.Context(), s, &row)
+		})
+	})
+}
+
+func besideMillion(b *testing.B, change func(settings.Store, int) error) {
 	rows := &settings.Rows{Suppressions: make([]settings.Suppression, 1_000_000)}
 	for i := range rows.Suppressions {
 		rows.Suppressions[i] = settings.Suppression{ID: int64(i + 1), Value: fmt.Sprint("a", i, "@example.com"), Type: "address", Code: 550, Enabled: true}
@@ -202,10 +219,8 @@ func BenchmarkChangeBesideMillion(b *testing.B) {
 	k.mu.Lock()
 	k.inForce(rows, 0)
 	k.mu.Unlock()
-	for b.Loop() {
-		require.NoError(b, k.Change(b.Context(), func(s settings.Store) error {
-			return settings.Insert(b.Context(), s, &settings.Pause{Target: "example.org", Enabled: true})
-		}))
+	for i := 0; b.Loop(); i++ {
+		require.NoError(b, k.Change(b.Context(), func(s settings.Store) error { return change(s, i) }))
 	}
 	k.mu.Lock()
 	k.drop()

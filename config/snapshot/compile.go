@@ -150,14 +150,71 @@ func (w *work) suppressions() {
 		w.s.Suppressions = w.before.Suppressions
 		return
 	}
+	if w.same && w.deriveSuppressions() {
+		return
+	}
+	w.s.broken[suppressionPart] = nil
 	w.s.Suppressions = &rules.Suppressions{}
 	w.s.Suppressions.Reserve(len(w.rows.Suppressions))
 	for i := range w.rows.Suppressions {
-		if r := &w.rows.Suppressions[i]; r.Enabled {
-			why := rules.Suppression{Code: int(r.Code), Status: r.Extended, Description: r.Description}
-			w.check(suppressionPart, "suppressions", r.ID, w.s.Suppressions.Add(r.Value, r.Type, why))
+		w.suppress(&w.rows.Suppressions[i])
+	}
+}
+
+func (w *work) suppress(r *settings.Suppression) {
+	if r.Enabled {
+		why := rules.Suppression{Code: int(r.Code), Status: r.Extended, Description: r.Description}
+		w.check(suppressionPart, "suppressions", r.ID, w.s.Suppressions.Add(r.Value, r.Type, why))
+	}
+}
+
+// deriveSuppressions makes the list from that of before; false when too much is different.
+func (w *work) deriveSuppressions() bool {
+	broken := w.before.broken[suppressionPart]
+	gone, added, few := differences(w.before.Rows.Suppressions, w.rows.Suppressions)
+	if !few || len(broken) >= maxBroken {
+		return false
+	}
+	if w.s.Suppressions = w.before.Suppressions.Derive(); w.s.Suppressions == nil {
+		return false
+	}
+	isBroken := func(id int64) bool {
+		return slices.ContainsFunc(broken, func(b settings.Broken) bool { return b.ID == id })
+	}
+	for _, r := range gone {
+		if r.Enabled && !isBroken(r.ID) && !w.s.Suppressions.Remove(r.Value, r.Type) {
+			return false
 		}
 	}
+	w.s.broken[suppressionPart] = slices.DeleteFunc(slices.Clone(broken), func(b settings.Broken) bool {
+		return slices.ContainsFunc(gone, func(r *settings.Suppression) bool { return r.ID == b.ID })
+	})
+	for _, r := range added {
+		w.suppress(r)
+	}
+	return true
+}
+
+// differences returns the rows that are only in the one or only in the other of two tables, which are sorted by id; few is false
+// when they are many.
+func differences(before, now []settings.Suppression) (gone, added []*settings.Suppression, few bool) {
+	const most = 1000
+	for len(before) > 0 || len(now) > 0 {
+		switch {
+		case len(gone)+len(added) > most:
+			return nil, nil, false
+		case len(now) == 0 || len(before) > 0 && before[0].ID < now[0].ID:
+			gone, before = append(gone, &before[0]), before[1:]
+		case len(before) == 0 || now[0].ID < before[0].ID:
+			added, now = append(added, &now[0]), now[1:]
+		default:
+			if before[0] != now[0] {
+				gone, added = append(gone, &before[0]), append(added, &now[0])
+			}
+			before, now = before[1:], now[1:]
+		}
+	}
+	return gone, added, true
 }
 
 func (w *work) names() {

@@ -44,6 +44,8 @@ type Keeper struct {
 	unsaved chan struct{} // see toSave
 	made    sync.Once
 
+	saving sync.Mutex // one save at a time; comes after mu
+
 	mu         sync.Mutex     // one load at a time
 	startedNow *[]rules.Pause // what SetStarted said last
 	covered    uint64         // of changes: those that are in force
@@ -123,21 +125,30 @@ func (k *Keeper) Start(ctx context.Context) error {
 func (k *Keeper) Run(ctx context.Context) {
 	next := time.NewTimer(k.pause())
 	defer next.Stop()
+	var due <-chan time.Time // there is something to save
+	var apart time.Duration
 	for {
 		select {
 		case <-next.C:
 			k.Reload(ctx) // told in State and to the log
 			next.Reset(k.pause())
 		case <-k.toSave():
-			k.mu.Lock()
+			if due == nil {
+				due = time.After(apart)
+			}
+		case <-due:
+			began := time.Now()
 			k.save()
-			k.mu.Unlock()
+			due, apart = nil, saveShare*time.Since(began)
 		case <-ctx.Done():
-			k.end()
+			k.end(due != nil)
 			return
 		}
 	}
 }
+
+// saveShare is how much longer the time between two saves is than one takes: a million rows are not written for each of many changes.
+const saveShare = 20
 
 // pause is the time until the next reload.
 func (k *Keeper) pause() time.Duration {
@@ -152,10 +163,10 @@ func (k *Keeper) pause() time.Duration {
 }
 
 // end closes the database.
-func (k *Keeper) end() {
+func (k *Keeper) end(unsaved bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.toSave()) > 0 {
+	if unsaved || len(k.toSave()) > 0 {
 		k.save()
 	}
 	k.drop()
@@ -176,10 +187,10 @@ func (k *Keeper) Reload(ctx context.Context) error {
 
 // reload is Reload with k.mu held.
 func (k *Keeper) reload(ctx context.Context) error {
-	covered, tables := k.changes.take()
+	covered, written := k.changes.take()
 	rows, err := k.load(ctx)
 	if err != nil {
-		k.changes.putBack(tables)
+		k.changes.putBack(written)
 		return k.failedLoad(ctx, err)
 	}
 	k.inForce(rows, covered)
@@ -206,11 +217,13 @@ func (k *Keeper) inForce(rows *settings.Rows, covered uint64) {
 	k.covered = covered
 }
 
-// save keeps what is in force for a start without the database. k.mu is held.
+// save keeps what is in force for a start without the database. k.mu may be held: changes do not wait for it.
 func (k *Keeper) save() {
 	if k.Cache == "" {
 		return
 	}
+	k.saving.Lock()
+	defer k.saving.Unlock()
 	if err := settings.SaveCache(k.Cache, k.Current().Rows); err != nil {
 		k.logger().Warn("the settings cannot be kept for a start without the database", "error", err)
 	}

@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sluicemail/sluice/internal/addr"
@@ -23,6 +25,61 @@ type Suppressions struct {
 	entries map[string]uint32 // addresses, and domains with an @ in front, to an index in reasons
 	reasons []Suppression
 	known   map[Suppression]uint32 // of reasons, so that equal ones are kept once
+	repeats int                    // how often an entry was added that was listed already
+
+	base *Suppressions       // what is listed beside entries, but for what is gone; nil: nothing
+	gone map[string]struct{} // of base
+}
+
+// maxDerived bounds by how many entries a derived list differs from the one it shares the others with.
+const maxDerived = 10_000
+
+// Derive returns a list with the same entries, which can be changed while s, which it shares them with, goes on being read. So a few
+// changes of a long list cost little. It returns nil when a new list is the better choice, for there were many changes.
+func (s *Suppressions) Derive() *Suppressions {
+	if s.base == nil {
+		return &Suppressions{base: s, gone: map[string]struct{}{}, repeats: s.repeats}
+	}
+	if len(s.entries)+len(s.gone) >= maxDerived {
+		return nil
+	}
+	return &Suppressions{entries: maps.Clone(s.entries), reasons: slices.Clone(s.reasons), known: maps.Clone(s.known), repeats: s.repeats,
+		base: s.base, gone: maps.Clone(s.gone)}
+}
+
+// Remove removes an entry that was added in these words. It returns false, and removes nothing, when that is not possible
+// because entries were added that were listed already: one of them may have to take the place of the one removed.
+func (s *Suppressions) Remove(value, typ string) bool {
+	key, err := suppressionKey(strings.TrimSpace(value), typ)
+	switch {
+	case s.repeats > 0:
+		return false
+	case err != nil: // and so it was never added
+	case s.base != nil && s.base.listed(key):
+		s.gone[key] = struct{}{}
+		delete(s.entries, key)
+	default:
+		delete(s.entries, key)
+	}
+	return true
+}
+
+// find returns the reason of an entry.
+func (s *Suppressions) find(key string) (why Suppression, ok bool) {
+	if i, listed := s.entries[key]; listed {
+		return s.reasons[i], true
+	}
+	if s.base != nil {
+		if _, gone := s.gone[key]; !gone {
+			return s.base.find(key)
+		}
+	}
+	return Suppression{}, false
+}
+
+func (s *Suppressions) listed(key string) bool {
+	_, listed := s.find(key)
+	return listed
 }
 
 // Reserve makes room for n entries, which saves copying when many are to be added.
@@ -52,7 +109,9 @@ func (s *Suppressions) Add(value, typ string, why Suppression) error {
 		why.Description = "the recipient is on the suppression list"
 	}
 	s.Reserve(0)
-	if _, listed := s.entries[key]; !listed {
+	if s.listed(key) {
+		s.repeats++
+	} else {
 		s.entries[key] = s.reason(why)
 	}
 	return nil
@@ -92,20 +151,23 @@ func (s *Suppressions) reason(why Suppression) uint32 {
 // Find returns why a recipient gets no mail; ok is false when nothing is against it. It allocates nothing for an address in
 // lower case and ASCII.
 func (s *Suppressions) Find(recipient string) (why Suppression, ok bool) {
-	if len(s.entries) == 0 {
+	if s.Len() == 0 {
 		return Suppression{}, false
 	}
 	recipient = addr.FoldAddress(recipient)
-	if i, listed := s.entries[recipient]; listed {
-		return s.reasons[i], true
+	if why, ok := s.find(recipient); ok {
+		return why, true
 	}
 	if at := strings.LastIndexByte(recipient, '@'); at >= 0 {
-		if i, listed := s.entries[recipient[at:]]; listed {
-			return s.reasons[i], true
-		}
+		return s.find(recipient[at:])
 	}
 	return Suppression{}, false
 }
 
 // Len returns the number of entries.
-func (s *Suppressions) Len() int { return len(s.entries) }
+func (s *Suppressions) Len() int {
+	if s.base == nil {
+		return len(s.entries)
+	}
+	return s.base.Len() - len(s.gone) + len(s.entries)
+}
