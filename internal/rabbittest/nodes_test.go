@@ -13,7 +13,8 @@ import (
 	"github.com/sluicemail/sluice/queue/rabbitmq"
 )
 
-// TestClusterLosesANode runs a load on quorum queues of three nodes, kills the one that is connected to, and brings it back.
+// TestClusterLosesANode runs a load on quorum queues of three nodes, kills the one that is connected to for good,
+// and demands a result of every message that was stored, delayed ones too.
 func TestClusterLosesANode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three brokers take long to start")
@@ -29,10 +30,7 @@ func TestClusterLosesANode(t *testing.T) {
 	l.Await(300)
 	nodes[1].Kill()
 	l.Await(300) // two nodes of three go on
-	// What the broker was about to pass on from one queue to another may wait until the node is back: RabbitMQ 3.10 goes on
-	// asking the leader that it knew.
-	require.NoError(t, nodes[1].Start())
-	l.Finish()
+	l.Finish()   // and what waited on the ladder comes, too
 	t.Log(l)
 }
 
@@ -53,9 +51,6 @@ func startCluster(t *testing.T) []*testserver.RabbitMQServer {
 	for i, node := range nodes {
 		require.NoError(t, errs[i])
 		t.Cleanup(node.End)
-		// Dead-lettering that met a queue while this had no leader is tried again after that, by default after 3 minutes.
-		_, err := node.Eval("application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 3000).")
-		require.NoError(t, err)
 	}
 	return nodes
 }

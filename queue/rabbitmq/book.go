@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -38,6 +40,32 @@ type digest [2]uint64
 
 func (b *book) digest(raw []byte) digest {
 	return digest{maphash.Bytes(b.seeds[0], raw), maphash.Bytes(b.seeds[1], raw)}
+}
+
+// key stands for one copy of a message: those that this engine makes, on the ladder and in parking queues, are told apart
+// by when they were made, as their bytes are the same.
+func (b *book) key(m *amqp.Delivery) digest {
+	key := b.digest(m.Body)
+	if made, ok := m.Headers[sinceHeader].(int64); ok {
+		key[0] ^= uint64(made)
+		key[1] ^= uint64(made)
+	}
+	return key
+}
+
+// admit makes a delivery of a message from the broker; false when that turns out to be out or finished already.
+func (b *book) admit(l *link, m *amqp.Delivery) (*delivery, bool) {
+	read, key := asRead(m), b.key(m)
+	if m.Redelivered {
+		switch b.judge(key, l, m.DeliveryTag) {
+		case adopted:
+			return nil, false
+		case done:
+			l.ack(proof{tag: m.DeliveryTag, key: key, named: read.id != ""})
+			return nil, false
+		}
+	}
+	return &delivery{b: b, read: read, key: key, c: l.c, link: l, tag: m.DeliveryTag, since: time.Now(), due: next(m)}, true
 }
 
 // record says what to do with redeliveries of a message. A message is known by its bytes: they hold its id, and its
@@ -173,6 +201,10 @@ type delivery struct {
 	from *lot  // when it was unparked
 	out  *queue.Delivery
 
+	// Only of messages that a mover or a look into parking queues has read, which have no out.
+	leave time.Time // when to pass it on
+	due   time.Time // when it is due
+
 	// Guarded by b.mu.
 	c     *consumer // that it is for; nil when any will do
 	link  *link     // over which it came; nil when that is cut
@@ -187,6 +219,10 @@ type message struct {
 	encoding string
 	id       string
 	priority uint8
+}
+
+func asRead(m *amqp.Delivery) message {
+	return message{raw: m.Body, encoding: m.ContentEncoding, id: m.MessageId, priority: m.Priority}
 }
 
 type state int

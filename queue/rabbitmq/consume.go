@@ -240,18 +240,10 @@ func (b *book) refused(err error) error {
 
 // arrive takes a message from the broker.
 func (b *book) arrive(ctx context.Context, l *link, m *amqp.Delivery) {
-	read := message{raw: m.Body, encoding: m.ContentEncoding, id: m.MessageId, priority: m.Priority}
-	key := b.digest(read.raw)
-	if m.Redelivered || wasParked(m) {
-		switch b.judge(key, l, m.DeliveryTag) {
-		case adopted:
-			return
-		case done:
-			l.ack(proof{tag: m.DeliveryTag, key: key, named: read.id != ""})
-			return
-		}
+	d, fresh := b.admit(l, m)
+	if !fresh {
+		return
 	}
-	d := &delivery{b: b, read: read, key: key, c: l.c, link: l, tag: m.DeliveryTag, since: time.Now()}
 	if !d.room(ctx) {
 		_ = l.ch.Nack(m.DeliveryTag, false, true)
 		return
@@ -308,7 +300,9 @@ func (b *book) leave(d *delivery) {
 	case stateGone:
 		return
 	case stateOut, stateSettled:
-		d.c.out--
+		if d.c != nil {
+			d.c.out--
+		}
 	default:
 		if d.c != nil {
 			d.c.idle--

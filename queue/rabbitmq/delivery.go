@@ -47,7 +47,7 @@ func (d *delivery) acknowledge() {
 	}
 	p := proof{tag: d.tag, key: d.key, named: d.read.id != ""}
 	d.state = stateSettled
-	if was != stateOut {
+	if was != stateOut && d.c != nil {
 		d.c.idle--
 		d.c.out++
 	}
@@ -167,6 +167,10 @@ func (d *delivery) estimate() int64 {
 
 // job publishes the message as it came to another queue.
 func (d *delivery) job(key string, headers amqp.Table) *job {
+	if headers == nil {
+		headers = amqp.Table{}
+	}
+	headers[sinceHeader] = time.Now().UnixNano()
 	return &job{key: key, size: int64(len(d.read.raw)), msg: amqp.Publishing{
 		ContentType: "application/json", ContentEncoding: d.read.encoding, MessageId: d.read.id, Priority: d.read.priority,
 		DeliveryMode: amqp.Persistent, Timestamp: time.Now(), Headers: headers, Body: d.read.raw}}
@@ -190,7 +194,8 @@ func (d *delivery) copyTo(ctx context.Context, key string, headers amqp.Table) e
 	return b.errs[0]
 }
 
-// delay moves a message into the ladder. Until that is done it stays with the broker.
+// delay moves a message into the ladder, and one that has come from there to its next step, or to the queue that it is for.
+// Until that is done it stays with the broker.
 func (d *delivery) delay(ctx context.Context, due time.Time) {
 	q := d.b.q
 	moved := func(err error) {
@@ -202,11 +207,14 @@ func (d *delivery) delay(ctx context.Context, due time.Time) {
 		if errors.As(err, &lost) {
 			q.forgetRoutes(d.b.name)
 		}
-		if errors.Is(err, queue.ErrTooLarge) {
-			d.hold(time.Until(due))
-			return
+		again := time.Second
+		if errors.Is(err, queue.ErrTooLarge) { // somebody set the broker so after it had taken the message
+			if again = time.Minute; d.c != nil {
+				d.hold(time.Until(due))
+				return
+			}
 		}
-		time.AfterFunc(time.Second, func() {
+		time.AfterFunc(again, func() {
 			if !q.isClosed() && d.moving() {
 				q.start(func() { d.delay(q.life, due) })
 			}
@@ -217,7 +225,7 @@ func (d *delivery) delay(ctx context.Context, due time.Time) {
 		moved(err)
 		return
 	}
-	if key == d.b.name { // it is due by now, or nearly
+	if key == d.b.name && d.c != nil { // it is due by now, or nearly
 		d.hold(time.Until(due))
 		return
 	}
@@ -226,7 +234,7 @@ func (d *delivery) delay(ctx context.Context, due time.Time) {
 		moved(err)
 		return
 	}
-	j := d.job(key, nil)
+	j := d.job(key, delayed(due))
 	j.done = moved
 	_ = p.put(ctx, j)
 }
@@ -245,15 +253,4 @@ func (d *delivery) moving() bool {
 	d.b.mu.Lock()
 	defer d.b.mu.Unlock()
 	return d.state == stateMoving
-}
-
-// wasParked reports whether a message comes from a parking queue, by way of the broker's own hand.
-func wasParked(m *amqp.Delivery) bool {
-	deaths, _ := m.Headers["x-death"].([]any)
-	if len(deaths) == 0 {
-		return false
-	}
-	death, _ := deaths[0].(amqp.Table)
-	name, _ := death["queue"].(string)
-	return strings.Contains(name, parkingPart)
 }

@@ -19,31 +19,23 @@ func (b *book) enlist(ctx context.Context, name string) error {
 	if t.knows(name) {
 		return nil
 	}
-	err := t.do(ctx, func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclare(directory, true, false, false, false, nil)
+	if err := t.helper(ctx, directory); err != nil {
 		return err
-	})
-	if err != nil {
-		return declaring(directory, err)
 	}
 	entry := &delivery{b: b, read: message{raw: []byte(name), id: b.q.instance}}
 	return entry.copyTo(ctx, directory, nil)
 }
 
 // lookAfter is how often the directory is read.
-const lookAfter = 10 * time.Minute
+const lookAfter = 5 * time.Minute
 
-// tend looks after what other processes left behind, and moves delayed mail for a broker that cannot.
+// tend looks after delayed mail, and after what other processes left behind.
 func (b *book) tend() {
+	b.q.start(b.startMovers)
 	empty := make(map[string]time.Time)
-	ladder := newMover(b)
-	next := time.Now()
 	for b.q.life.Err() == nil {
-		if !time.Now().Before(next) {
-			next = time.Now().Add(lookAfter)
-			b.readDirectory(empty)
-		}
-		pause(b.q.life, min(time.Until(next), ladder.step()))
+		b.readDirectory(empty)
+		pause(b.q.life, lookAfter)
 	}
 }
 
@@ -53,9 +45,6 @@ func (b *book) readDirectory(empty map[string]time.Time) {
 	ctx := b.q.life
 	if b.parks() {
 		_ = b.q.topology.own(ctx, ownerName(b.name, b.q.instance)) // the connection may be another one
-	}
-	if _, err := b.q.topology.safely(ctx); err != nil {
-		return
 	}
 	n, found, err := b.q.topology.count(ctx, directoryName(b.name))
 	if err != nil || !found {
@@ -88,33 +77,37 @@ func (b *book) obsolete(ch *amqp.Channel, owner, name string, empty map[string]t
 		return true // not one of ours
 	}
 	t := b.q.topology
-	if owner == b.q.instance {
-		return !b.uses(name)
+	if owner == b.q.instance && b.uses(name) {
+		return false
 	}
-	if _, alive, err := t.count(b.q.life, ownerName(b.name, owner)); err != nil || alive {
-		return false // the broker says RESOURCE_LOCKED, or cannot be asked
+	if owner != b.q.instance {
+		if _, alive, err := t.count(b.q.life, ownerName(b.name, owner)); err != nil || alive {
+			return false // the broker says RESOURCE_LOCKED, or cannot be asked
+		}
 	}
 	n, found, err := t.count(b.q.life, name)
 	if err != nil || !found {
 		return err == nil
 	}
-	if t.plain.Load() && n > 0 && !b.empty(ch, name) {
-		return false
-	}
 	since, before := empty[name]
 	switch {
-	case n > 0 && !t.plain.Load():
+	case n > 0:
 		delete(empty, name)
+		b.empty(ch, name)
 		return false
-	case !before && !t.plain.Load():
+	case !before:
 		empty[name] = time.Now()
 		return false
-	case time.Since(since) < settledDown && !t.plain.Load():
+	case time.Since(since) < settledDown:
 		return false
 	}
 	delete(empty, name)
 	return t.remove(b.q.life, name) == nil
 }
+
+// settledDown is how long the parking queue of a process that seems to be gone must have been empty before it is deleted:
+// messages that this process has read and not acknowledged do not show.
+const settledDown = time.Hour
 
 func (b *book) parks() bool {
 	b.mu.Lock()
@@ -135,20 +128,15 @@ func (b *book) uses(name string) bool {
 }
 
 // empty moves all messages of a queue to the one that they belong to.
-func (b *book) empty(ch *amqp.Channel, name string) bool {
-	for {
+func (b *book) empty(ch *amqp.Channel, name string) {
+	for b.q.life.Err() == nil {
 		m, ok, err := ch.Get(name, false)
 		if err != nil || !ok {
-			return err == nil
+			return
 		}
-		if b.pass(&m) != nil || ch.Ack(m.DeliveryTag, false) != nil {
-			return false
+		d := &delivery{b: b, read: asRead(&m)}
+		if d.copyTo(b.q.life, b.name, nil) != nil || ch.Ack(m.DeliveryTag, false) != nil {
+			return
 		}
 	}
-}
-
-// pass publishes a message as it came to the queue that it belongs to.
-func (b *book) pass(m *amqp.Delivery) error {
-	d := &delivery{b: b, read: message{raw: m.Body, encoding: m.ContentEncoding, id: m.MessageId, priority: m.Priority}}
-	return d.copyTo(b.q.life, b.name, nil)
 }

@@ -45,25 +45,29 @@
 // # Delays
 //
 // A message that is not due goes into the ladder, a fixed set of queues named after their own: outbox.delay.1s, 3s, 10s,
-// 30s, 1m, 3m, 10m, 30m, 1h, 3h, 10h and 1d. Each holds what it gets for that long and hands it to the outbox, where the
-// consumer looks again: it is handed out if it is due, kept in memory for the last second, or goes on to the longest step
-// that is not beyond the time that remains. So there are few queues, and a short delay is never stuck behind a long one.
+// 30s, 1m, 3m, 10m, 30m, 1h, 3h, 10h and 1d. Each holds what it gets for that long; then the message goes on to the longest
+// step that is not beyond the time that remains, or to the outbox, where the consumer looks again: it is handed out if it is
+// due, or kept in memory for the last second. So there are few queues, and a short delay is never stuck behind a long one.
 //
-// The steps are quorum queues that dead-letter at least once and reject what they cannot take, whatever the
-// other queues are: plain dead-lettering may lose messages. A broker before 3.10 has none of that. There, consumers of the
-// queue look at the head of each step themselves, and publish it to the queue, confirmed, before they remove it.
+// Whoever consumes the outbox moves what waits on its ladder, with a consumer for each step: it holds the first message, whose
+// time is over first, publishes it at its time where it goes, confirmed, and then acknowledges it. Movers of several
+// processes hold one message each. None is kept for longer than 20 seconds: it is given back, and comes again at once. When
+// messages come late, because there are many, or nobody was there to move them, a mover takes several at a time.
+//
+// The broker has a way of its own, a queue-level time to live and dead-lettering. It is not used: the plain way may lose
+// messages, and the one that is safe, at-least-once from quorum queues since RabbitMQ 3.10, stands still in 3.10 when
+// the node of the target's leader is gone for good, with messages that nobody can reach.
 //
 // # Parking
 //
 // Park publishes the message, as it came, to a queue of this process for its queue and key, and then acknowledges it.
-// Such a queue is a step of the ladder of queue.MaxParked: what is left in it, by a crash too, comes back by itself.
-// Unpark takes messages out of it into memory, Options.FlushQoS at most, where they go ahead of all others.
+// Unpark takes messages out of it into memory, Options.FlushQoS at most, where they go ahead of all others. What was parked
+// for queue.MaxParked is published to the end of the queue it belongs to.
 //
 // A parking queue belongs to one process, which an exclusive queue shows to be alive: only so can it be deleted safely
 // when it is empty and unused, which AMQP cannot do for quorum queues in one step. It is deleted a minute after all that
-// was in it was taken out, or an hour after the last message went in. A directory, outbox.parked, holds the names of all;
-// consumers look there every ten minutes for parking queues of processes that are gone, and delete those that were empty
-// for an hour.
+// was in it was finished. A directory, outbox.parked, holds the names of all; consumers look there every five minutes for
+// parking queues of processes that are gone, pass on what they find, and delete those that were empty for an hour.
 //
 // # What a crash leaves
 //
@@ -73,17 +77,12 @@
 //	settling, successors not confirmed         it is handed out again; some successors may be there: duplicates, no loss
 //	settling, original not acknowledged        the same
 //	parking, or moving into the ladder         the message may be there twice
-//	messages are parked, or unparked           they come back within queue.MaxParked
+//	messages are parked, or unparked           consumers elsewhere, or the next one, have them within five minutes
 //
 // When the broker crashes, what it has confirmed is there again, with one exception: a quorum queue on a single node gets
 // no leader any more when the power is cut within seconds of its first declaration (seen with 3.10). Its messages stay on
 // disk until somebody tells the broker to elect one.
 //
-// When a node of a cluster ends, what waits on the ladder may come up to three minutes late: that is after how long the
-// broker tries again to pass on what it could not while its target had no leader. RabbitMQ 3.10 has been seen to ask
-// only the leader that is gone, when the target is a quorum queue: then this part of the ladder stands still, and loses
-// nothing, until the node is back or the leader of the ladder's own queue is moved.
-//
-// Nothing survives that is published with Options.NotPersistent, or into queues declared with Options.NotDurable. The
-// ladder and the parking queues are always durable, and use no exchange.
+// Nothing survives that is published with Options.NotPersistent, or into queues declared with Options.NotDurable. The queues
+// of the ladder and for parking are of Options.QueueType, always durable, and use no exchange.
 package rabbitmq

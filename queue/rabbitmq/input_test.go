@@ -261,58 +261,46 @@ func TestRungs(t *testing.T) {
 // TestDelayedMailWaitsSafely looks at the queue in which delayed mail waits with the broker's own eyes.
 func TestDelayedMailWaitsSafely(t *testing.T) {
 	t.Parallel()
-	address := node.VHost(t)
-	q := open(t, Options{Addresses: []string{address}, NotDurable: true, NotPersistent: true, MaxPriority: 3})
-	late := rabbittest.Mail("late")
-	late.NextAttempt = time.Now().Add(45 * time.Minute)
-	rabbittest.Publish(t, q, "outbox", late)
-	ch := rabbittest.Stranger(t, address)
-	declared, err := ch.QueueDeclare("outbox.delay.30m", true, false, false, false, amqp.Table{
-		"x-queue-type": "quorum", "x-message-ttl": int64(1_800_000), "x-overflow": "reject-publish",
-		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "outbox", "x-dead-letter-strategy": "at-least-once"})
-	require.NoError(t, err)
-	require.Equal(t, 1, declared.Messages)
+	for _, tc := range []struct {
+		name    string
+		options Options
+		args    amqp.Table
+	}{
+		{"classic", Options{NotDurable: true, NotPersistent: true, MaxPriority: 3}, nil},
+		{"quorum", Options{QueueType: Quorum}, amqp.Table{"x-queue-type": "quorum"}},
+	} {
+		address := node.VHost(t)
+		tc.options.Addresses = []string{address}
+		q := open(t, tc.options)
+		late := rabbittest.Mail("late")
+		late.NextAttempt = time.Now().Add(45 * time.Minute)
+		rabbittest.Publish(t, q, "outbox", late)
+		ch := rabbittest.Stranger(t, address)
+		declared, err := ch.QueueDeclare("outbox.delay.30m", true, false, false, false, tc.args)
+		require.NoError(t, err, tc.name)
+		require.Equal(t, 1, declared.Messages, tc.name)
+	}
 }
 
 func TestParkedMailComesBackByItself(t *testing.T) {
 	t.Parallel()
-	for _, plain := range []bool{false, true} {
-		t.Run(fmt.Sprint("plain=", plain), func(t *testing.T) {
-			address := node.VHost(t)
-			options := Options{Addresses: []string{address}, parkedFor: time.Second, plainLadder: plain}
-			q := open(t, options)
-			rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 3)...)
-			r := rabbittest.Consume(t, q, "outbox", 0)
-			out := r.Take(3)
-			require.NoError(t, q.Park(t.Context(), out[0], "example.com"))
-			again := r.Next()
-			require.Equal(t, out[0].Message.ID, again.Message.ID)
-			require.NoError(t, again.Settle(t.Context()))
-			// What a process leaves behind comes to another one.
-			require.NoError(t, q.Park(t.Context(), out[1], strings.Repeat("very-long-", 40)))
-			require.NoError(t, out[2].Settle(t.Context()))
-			require.NoError(t, q.Close())
-			d := rabbittest.Consume(t, open(t, options), "outbox", 0).Next()
-			require.Equal(t, out[1].Message.ID, d.Message.ID)
-			require.NoError(t, d.Settle(t.Context()))
-		})
-	}
-}
-
-func TestPlainLadder(t *testing.T) {
-	t.Parallel()
 	address := node.VHost(t)
-	q := open(t, Options{Addresses: []string{address}, plainLadder: true})
+	options := Options{Addresses: []string{address}, parkedFor: time.Second}
+	q := open(t, options)
+	rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 3)...)
 	r := rabbittest.Consume(t, q, "outbox", 0)
-	late, never := rabbittest.Mail("late"), rabbittest.Mail("never")
-	late.NextAttempt, never.NextAttempt = time.Now().Add(2500*time.Millisecond), time.Now().Add(time.Hour)
-	rabbittest.Publish(t, q, "outbox", never, late, rabbittest.Mail("now"))
-	require.Equal(t, "now", r.Next().Message.ID)
-	d := r.Next()
-	require.Equal(t, "late", d.Message.ID)
-	require.False(t, time.Now().Before(late.NextAttempt), "not before its time")
+	out := r.Take(3)
+	require.NoError(t, q.Park(t.Context(), out[0], "example.com"))
+	again := r.Next()
+	require.Equal(t, out[0].Message.ID, again.Message.ID)
+	require.NoError(t, again.Settle(t.Context()))
+	// What a process leaves behind comes to another one.
+	require.NoError(t, q.Park(t.Context(), out[1], strings.Repeat("very-long-", 40)))
+	require.NoError(t, out[2].Settle(t.Context()))
+	require.NoError(t, q.Close())
+	d := rabbittest.Consume(t, open(t, options), "outbox", 0).Next()
+	require.Equal(t, out[1].Message.ID, d.Message.ID)
 	require.NoError(t, d.Settle(t.Context()))
-	r.None()
 }
 
 func TestLargeMailsStayWithinTheBudget(t *testing.T) {

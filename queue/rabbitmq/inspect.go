@@ -39,6 +39,7 @@ func (q *Queue) Queues(ctx context.Context) ([]queue.Stats, error) {
 			s.Ready += c.idle
 		}
 		s.Out = len(b.outs())
+		s.Delayed += len(b.heads())
 		b.mu.Unlock()
 		all = append(all, s)
 	}
@@ -58,6 +59,11 @@ func counter(s *queue.Stats, state queue.State) *int {
 // outs returns what is out, with one of the consumers or since one ended. The lock is held.
 func (b *book) outs() []*delivery {
 	return slices.DeleteFunc(b.reads(), func(d *delivery) bool { return d.state != stateOut })
+}
+
+// heads returns what the movers hold. The lock is held.
+func (b *book) heads() []*delivery {
+	return slices.DeleteFunc(b.reads(), func(d *delivery) bool { return d.leave.IsZero() || d.link == nil })
 }
 
 // reads returns what was read and is not finished. The lock is held.
@@ -171,7 +177,7 @@ type decoded struct {
 
 // decode reads a message of a place.
 func (q *Queue) decode(name string, p *place, m *amqp.Delivery) *decoded {
-	d := &decoded{read: message{raw: m.Body, encoding: m.ContentEncoding, id: m.MessageId, priority: m.Priority}}
+	d := &decoded{read: asRead(m)}
 	d.fill(q, name, m.Timestamp)
 	d.entry.State, d.entry.Parked = p.state, p.key
 	if p.state == queue.Delayed && d.message != nil {
@@ -234,6 +240,42 @@ func (q *Queue) visit(ctx context.Context, f queue.Filter, do func(*decoded) (bo
 				return err
 			}
 		}
+		if f.State == queue.AnyState || f.State == queue.Delayed {
+			if err := q.visitHeads(name, f, now, do); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// visitHeads is visit for what the movers of this process hold.
+func (q *Queue) visitHeads(name string, f queue.Filter, now time.Time, do func(*decoded) (bool, error)) error {
+	b := q.book(name)
+	b.mu.Lock()
+	heads := b.heads()
+	b.mu.Unlock()
+	for _, d := range heads {
+		if !d.claim() {
+			continue // it is on its way
+		}
+		shown := &decoded{read: d.read}
+		shown.fill(q, name, d.since)
+		if shown.entry.State = queue.Delayed; shown.message != nil {
+			shown.entry.Due = shown.message.NextAttempt
+		}
+		remove, err := false, error(nil)
+		if f.Matches(&shown.entry, now) {
+			remove, err = do(shown)
+		}
+		if remove && err == nil {
+			d.acknowledge()
+		} else {
+			b.giveUp(d)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -279,7 +321,7 @@ func (q *Queue) inMemory(f queue.Filter) []queue.Entry {
 	now := time.Now()
 	for _, b := range q.all() {
 		b.mu.Lock()
-		reads := b.reads()
+		reads := slices.DeleteFunc(b.reads(), func(d *delivery) bool { return !d.leave.IsZero() })
 		states := make([]queue.State, len(reads))
 		for i, d := range reads {
 			states[i] = queue.Ready

@@ -51,7 +51,7 @@ func (q *Queue) route(ctx context.Context, name string, due time.Time) (exchange
 			return "", "", err
 		}
 		key := rungName(name, i)
-		if err := q.topology.helper(ctx, key, name, rungs[i].wait); err != nil {
+		if err := q.topology.helper(ctx, key); err != nil {
 			return "", "", fmt.Errorf("a queue for delayed mail: %w", err)
 		}
 		return "", key, nil
@@ -59,85 +59,33 @@ func (q *Queue) route(ctx context.Context, name string, due time.Time) (exchange
 	return q.opts.Exchange, name, q.topology.target(ctx, name)
 }
 
-// mover moves delayed mail to the queue that it belongs to, step by step, in place of a broker that cannot do so safely.
-// It only looks at the first message of each step, which is the one that is due first, and holds none.
-type mover struct {
-	b     *book
-	ch    *amqp.Channel
-	known bool // whether it is needed
-	plain bool
-	look  [len(rungs)]time.Time
+// Headers of copies that this engine makes.
+const (
+	sinceHeader = "x-sluice-since" // when the copy was made, in nanoseconds: tells copies of one message apart
+	nextHeader  = "x-sluice-next"  // when the message is due, in milliseconds
+)
+
+// delayed are the headers of a copy that waits until due.
+func delayed(due time.Time) amqp.Table {
+	headers := amqp.Table{sinceHeader: time.Now().UnixNano()}
+	if !due.IsZero() {
+		headers[nextHeader] = due.UnixMilli()
+	}
+	return headers
 }
 
-func newMover(b *book) *mover { return &mover{b: b} }
-
-// idleMover is how often a mover looks that has nothing to do.
-const idleMover = time.Minute
-
-// step moves what is due and returns how long to wait before the next step.
-func (m *mover) step() time.Duration {
-	t := m.b.q.topology
-	if !m.known {
-		safely, err := t.safely(m.b.q.life)
-		if err != nil {
-			return time.Second
-		}
-		m.known, m.plain = true, !safely
+// since returns when a copy was made.
+func since(m *amqp.Delivery) time.Time {
+	if n, ok := m.Headers[sinceHeader].(int64); ok {
+		return time.Unix(0, n)
 	}
-	if !m.plain {
-		return idleMover
-	}
-	wait := idleMover
-	for i := range rungs {
-		if time.Now().Before(m.look[i]) {
-			wait = min(wait, time.Until(m.look[i]))
-			continue
-		}
-		delay, err := m.rung(i)
-		if err != nil {
-			if m.ch != nil {
-				_ = m.ch.Close() // which gives back what was taken
-				m.ch = nil
-			}
-			delay = time.Second
-		}
-		m.look[i] = time.Now().Add(delay)
-		wait = min(wait, delay)
-	}
-	return wait
+	return m.Timestamp
 }
 
-// rung moves what is due on one step, and returns how long nothing more will be.
-func (m *mover) rung(i int) (time.Duration, error) {
-	ctx, b := m.b.q.life, m.b
-	name := rungName(b.name, i)
-	idle := max(rungs[i].wait/10, 200*time.Millisecond)
-	if err := b.q.topology.helper(ctx, name, b.name, rungs[i].wait); err != nil {
-		return idle, err
+// next returns when a message on the ladder is due, as far as its headers tell.
+func next(m *amqp.Delivery) time.Time {
+	if n, ok := m.Headers[nextHeader].(int64); ok {
+		return time.UnixMilli(n)
 	}
-	if m.ch == nil || m.ch.IsClosed() {
-		conn, err := b.q.sources[0].get(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if m.ch, err = conn.Channel(); err != nil {
-			return 0, err
-		}
-	}
-	for {
-		head, ok, err := m.ch.Get(name, false)
-		if err != nil || !ok {
-			return idle, err
-		}
-		// The time stamp is in whole seconds. A message that comes too early is looked at again.
-		if left := time.Until(head.Timestamp.Add(rungs[i].wait)); left > 0 {
-			return max(min(left, idle), 50*time.Millisecond), m.ch.Nack(head.DeliveryTag, false, true)
-		}
-		if err := b.pass(&head); err != nil {
-			return 0, err // closing the channel gives it back
-		}
-		if err := m.ch.Ack(head.DeliveryTag, false); err != nil {
-			return 0, err
-		}
-	}
+	return time.Time{}
 }

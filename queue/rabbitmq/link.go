@@ -301,6 +301,9 @@ func (b *book) sever(l *link) {
 		case stateOut, stateMoving:
 			r := b.record(d.key)
 			r.orphans = append(r.orphans, d)
+			if d.from != nil {
+				d.from.add(time.Now()) // there its redelivery will be
+			}
 		case stateSettled:
 			b.record(d.key).settled++
 		default:

@@ -73,8 +73,6 @@ type Options struct {
 	// Logger is told of outages, once each. Nil: slog.Default.
 	Logger *slog.Logger
 
-	// plainLadder treats the broker as one that cannot dead-letter safely.
-	plainLadder bool
 	// parkedFor is how long messages stay parked. Zero: queue.MaxParked.
 	parkedFor time.Duration
 }

@@ -16,11 +16,10 @@ import (
 // empty and unused.
 type lot struct {
 	name  string      // of the parking queue
-	times []time.Time // when each message was parked, oldest first; some may have gone by themselves
+	times []time.Time // when each message was parked, oldest first
 	total int         // of messages that were ever parked
 	early int         // messages that were taken out before they were counted
 	users int         // calls under way
-	stray bool        // some messages went by themselves, or came back
 	last  time.Time   // when something was parked
 }
 
@@ -51,7 +50,7 @@ func (d *delivery) park(ctx context.Context, key string) error {
 		if err := b.enlist(ctx, aside.name); err != nil {
 			return fmt.Errorf("the directory of parked mail: %w", err)
 		}
-		if err := b.q.topology.helper(ctx, aside.name, b.name, b.q.opts.parkedFor); err != nil {
+		if err := b.q.topology.helper(ctx, aside.name); err != nil {
 			return fmt.Errorf("a queue for parked mail: %w", err)
 		}
 		err := d.copyTo(ctx, aside.name, nil)
@@ -95,7 +94,6 @@ func (a *lot) took() {
 func (a *lot) empty(mark int) {
 	if gone := len(a.times) - (a.total - mark); gone > 0 {
 		a.times = a.times[gone:]
-		a.stray = true
 	}
 }
 
@@ -176,47 +174,46 @@ func (b *book) take(ctx context.Context, aside *lot) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		b.mu.Lock()
-		mark := aside.total
-		b.mu.Unlock()
-		m, ok, err := l.ch.Get(aside.name, false)
-		if code(err) == amqp.NotFound { // somebody deleted it
-			b.q.topology.forget(aside.name)
-			ok, err = false, nil
+		m, ok, err := b.get(l, aside)
+		if err != nil || !ok {
+			return false, err
 		}
-		if err != nil {
-			return false, fmt.Errorf("rabbitmq: %w: %w", queue.ErrUnavailable, err)
-		}
-		b.mu.Lock()
-		if ok {
-			aside.took()
-		} else {
-			aside.empty(mark)
-		}
-		b.mu.Unlock()
-		if !ok {
-			return false, nil
-		}
-		if b.unparked(l, aside, &m) {
+		if b.unparked(l, aside, m) {
 			return true, nil
 		}
 	}
 }
 
+// get takes a message out of a parking queue; false when there is none.
+func (b *book) get(l *link, aside *lot) (*amqp.Delivery, bool, error) {
+	b.mu.Lock()
+	mark := aside.total
+	b.mu.Unlock()
+	m, ok, err := l.ch.Get(aside.name, false)
+	if code(err) == amqp.NotFound { // somebody deleted it
+		b.q.topology.forget(aside.name)
+		ok, err = false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("rabbitmq: %w: %w", queue.ErrUnavailable, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ok {
+		aside.took()
+	} else {
+		aside.empty(mark)
+	}
+	return &m, ok, nil
+}
+
 // unparked puts a message in front of all others; false when it turns out to be out or finished.
 func (b *book) unparked(l *link, aside *lot, m *amqp.Delivery) bool {
-	read := message{raw: m.Body, encoding: m.ContentEncoding, id: m.MessageId, priority: m.Priority}
-	key := b.digest(read.raw)
-	if m.Redelivered {
-		switch b.judge(key, l, m.DeliveryTag) {
-		case adopted:
-			return false
-		case done:
-			l.ack(proof{tag: m.DeliveryTag, key: key, named: read.id != ""})
-			return false
-		}
+	d, fresh := b.admit(l, m)
+	if !fresh {
+		return false
 	}
-	d := &delivery{b: b, read: read, key: key, from: aside, link: l, tag: m.DeliveryTag, since: time.Now()}
+	d.from = aside
 	d.cost = d.estimate()
 	b.q.held.add(d.cost)
 	d.decode(true)
@@ -280,9 +277,6 @@ func (q *Queue) Parked(_ context.Context, name string) (map[string]int, error) {
 	defer b.mu.Unlock()
 	counts := make(map[string]int)
 	for key, aside := range b.lots {
-		if !q.topology.plain.Load() {
-			aside.expire(time.Now(), q.opts.parkedFor)
-		}
 		if len(aside.times) > 0 {
 			counts[key] = len(aside.times)
 		}
@@ -290,12 +284,58 @@ func (q *Queue) Parked(_ context.Context, name string) (map[string]int, error) {
 	return counts, nil
 }
 
-// expire forgets what the broker has brought back by itself.
-func (a *lot) expire(now time.Time, after time.Duration) {
-	n, _ := slices.BinarySearchFunc(a.times, now.Add(-after), time.Time.Compare)
-	if n > 0 {
-		a.times = a.times[n:]
-		a.stray = true
+// comeBack passes on what was parked for long enough to the end of the queue it belongs to.
+func (b *book) comeBack(now time.Time) {
+	var late []*lot
+	b.mu.Lock()
+	for _, aside := range b.lots {
+		if len(aside.times) > 0 && now.Sub(aside.times[0]) >= b.q.opts.parkedFor {
+			aside.users++
+			late = append(late, aside)
+		}
+	}
+	b.mu.Unlock()
+	for _, aside := range late {
+		b.passOn(b.q.life, aside)
+		b.done(aside)
+	}
+}
+
+// passOn is comeBack for one parking queue.
+func (b *book) passOn(ctx context.Context, aside *lot) {
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return
+	}
+	for ctx.Err() == nil && b.q.Err() == nil && b.q.held.part() < b.q.held.limit {
+		l, err := b.getter(ctx)
+		if err != nil {
+			return
+		}
+		m, ok, err := b.get(l, aside)
+		if err != nil || !ok {
+			return
+		}
+		d, fresh := b.admit(l, m)
+		if !fresh {
+			continue
+		}
+		d.from, d.due, d.state = aside, time.Time{}, stateMoving
+		d.cost = int64(len(d.read.raw)) + overhead
+		b.q.held.add(d.cost)
+		b.mu.Lock()
+		l.open[d.tag] = d
+		b.mu.Unlock()
+		if time.Since(since(m)) < b.q.opts.parkedFor {
+			b.giveUp(d)
+			b.mu.Lock()
+			aside.times = slices.Insert(aside.times, 0, since(m))
+			b.mu.Unlock()
+			return
+		}
+		d.delay(ctx, d.due)
 	}
 }
 
@@ -303,18 +343,14 @@ func (a *lot) expire(now time.Time, after time.Duration) {
 func (b *book) idleLots(now time.Time) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for _, d := range b.reads() {
+		if d.from != nil { // while it is not acknowledged, it is in its parking queue
+			d.from.last = now
+		}
+	}
 	var names []string
 	for key, aside := range b.lots {
-		if !b.q.topology.plain.Load() {
-			aside.expire(now, b.q.opts.parkedFor)
-		}
-		// When every message was taken out here the queue is surely empty. When some went by themselves, the broker is
-		// given time to store them elsewhere.
-		wait := unused
-		if aside.stray {
-			wait = settledDown
-		}
-		if aside.users == 0 && len(aside.times) == 0 && now.Sub(aside.last) > wait {
+		if aside.users == 0 && len(aside.times) == 0 && now.Sub(aside.last) > unused {
 			delete(b.lots, key)
 			names = append(names, aside.name)
 		}
@@ -322,7 +358,5 @@ func (b *book) idleLots(now time.Time) []string {
 	return names
 }
 
-const (
-	unused      = time.Minute // how long a parking queue stays when it is empty
-	settledDown = time.Hour   // and when the broker may still be passing on what was in it
-)
+// unused is how long a parking queue stays when it is empty.
+const unused = time.Minute

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -26,8 +25,6 @@ type topology struct {
 	conn     *amqp.Connection
 	ch       *amqp.Channel
 	exchange bool // it is there
-
-	plain atomic.Bool // the broker cannot dead-letter safely
 
 	mu     sync.Mutex
 	known  map[string]bool // queues that are there
@@ -65,17 +62,6 @@ func (t *topology) do(ctx context.Context, f func(ch *amqp.Channel) error) error
 		}
 	}
 	return f(t.ch)
-}
-
-// safely reports whether the broker can dead-letter from quorum queues without loss.
-func (t *topology) safely(ctx context.Context) (bool, error) {
-	conn, err := t.source.get(ctx)
-	if err != nil {
-		return false, err
-	}
-	safely := atLeast(conn, 3, 10) && !t.opts.plainLadder
-	t.plain.Store(!safely)
-	return safely, nil
 }
 
 // atLeast compares the version of the broker.
@@ -127,7 +113,7 @@ func (t *topology) mail() []string {
 	defer t.mu.Unlock()
 	var list []string
 	for name := range t.known {
-		if !strings.Contains(name, parkingPart) && !strings.Contains(name, delayPart) {
+		if !strings.Contains(name, parkingPart) && !strings.Contains(name, delayPart) && !strings.HasSuffix(name, directoryPart) {
 			list = append(list, name)
 		}
 	}
@@ -271,25 +257,15 @@ func (t *topology) declareExchange() error {
 	return create.ExchangeDeclare(t.opts.Exchange, "direct", true, false, false, false, nil)
 }
 
-// helper declares a durable queue from which messages go back to the queue target after ttl, safely where the broker can.
-func (t *topology) helper(ctx context.Context, name, target string, ttl time.Duration) error {
+// helper declares a queue for delayed or parked mail, of the type of the others. It is durable whatever they are.
+func (t *topology) helper(ctx context.Context, name string) error {
 	if t.knows(name) {
 		return nil
 	}
-	safely, err := t.safely(ctx)
-	if err != nil {
-		return err
-	}
-	args := amqp.Table{}
-	if safely {
-		args = amqp.Table{
-			"x-queue-type": "quorum", "x-message-ttl": ttl.Milliseconds(), "x-overflow": "reject-publish",
-			"x-dead-letter-exchange": "", "x-dead-letter-routing-key": target, "x-dead-letter-strategy": "at-least-once",
-		}
-	}
-	err = t.do(ctx, func(ch *amqp.Channel) error {
-		if safely && atLeast(t.conn, 4, 0) {
-			args["x-delivery-limit"] = int32(-1) // else it drops what was looked at too often
+	err := t.do(ctx, func(ch *amqp.Channel) error {
+		args := amqp.Table{}
+		if t.opts.QueueType == Quorum {
+			args = t.args(t.conn)
 		}
 		_, err := ch.QueueDeclare(name, true, false, false, false, args)
 		return err
@@ -371,7 +347,9 @@ func parkingName(name, owner string, serial int, key string) string {
 }
 
 // directoryName is the queue that holds the names of the parking queues of one queue.
-func directoryName(name string) string { return shorten(name, ".parked") }
+func directoryName(name string) string { return shorten(name, directoryPart) }
+
+const directoryPart = ".parked"
 
 // ownerName is the exclusive queue by which others see that a process is alive.
 func ownerName(name, owner string) string { return shorten(name+parkingPart, owner) }

@@ -1,0 +1,198 @@
+package rabbitmq
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// mover passes on what waits on one step of the ladder when its time there is over. It holds the first message of the
+// step, which is the one whose time is over first; movers of other processes hold the ones behind it.
+type mover struct {
+	b       *book
+	step    int
+	waiting []*delivery // held until their time
+	streak  int         // messages in a row that came late
+}
+
+const (
+	// holdAtMost is how long a mover keeps a message: then it gives it back, and gets it again. The broker's
+	// consumer_timeout must be longer than that.
+	holdAtMost = 20 * time.Second
+	// behind is after how many late messages in a row a mover takes several at a time,
+	behind = 4
+	// maxBurst how many then, of small ones,
+	maxBurst = 32
+	// and burstBytes how much of larger ones.
+	burstBytes = 4 << 20
+)
+
+// startMovers starts the movers of a queue, which run until it closes.
+func (b *book) startMovers() {
+	for i := range rungs {
+		for b.q.life.Err() == nil && b.q.topology.helper(b.q.life, rungName(b.name, i)) != nil {
+			pause(b.q.life, time.Second)
+		}
+		if !b.q.start((&mover{b: b, step: i}).run) {
+			return
+		}
+	}
+}
+
+// run moves until the queue closes.
+func (m *mover) run() {
+	ctx := m.b.q.life
+	for ctx.Err() == nil {
+		if l, err := m.open(ctx); err == nil {
+			_ = m.serve(ctx, l)
+			_ = l.ch.Close()
+			m.b.sever(l)
+			m.waiting = nil
+		}
+		pause(ctx, time.Second)
+	}
+}
+
+// open subscribes to the step.
+func (m *mover) open(ctx context.Context) (*link, error) {
+	name := rungName(m.b.name, m.step)
+	if err := m.b.q.topology.helper(ctx, name); err != nil {
+		return nil, err
+	}
+	conn, err := m.b.q.sources[0].get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLink(m.b, nil, conn)
+	if err != nil {
+		return nil, err
+	}
+	l.prefetch = 1
+	if err = l.ch.Qos(1, 0, false); err == nil {
+		l.base, err = l.ch.Consume(name, "base", false, false, false, false, nil)
+	}
+	if err != nil {
+		_ = l.ch.Close()
+		m.b.sever(l)
+		m.b.q.topology.forget(name)
+		return nil, err
+	}
+	return l, nil
+}
+
+// serve moves what comes over a link, until that ends.
+func (m *mover) serve(ctx context.Context, l *link) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	wake := time.NewTimer(holdAtMost)
+	defer wake.Stop()
+	for {
+		select {
+		case msg, ok := <-l.base:
+			if !ok {
+				m.b.q.topology.forget(rungName(m.b.name, m.step))
+				return l.ended()
+			}
+			m.arrive(l, &msg)
+		case msg, ok := <-l.boost:
+			if !ok {
+				l.boost = nil
+				break
+			}
+			m.arrive(l, &msg)
+		case <-wake.C:
+		case <-tick.C:
+			l.prove()
+		case <-ctx.Done():
+			return nil
+		}
+		wake.Reset(m.advance(ctx, l))
+	}
+}
+
+// arrive takes a message from the broker.
+func (m *mover) arrive(l *link, msg *amqp.Delivery) {
+	b := m.b
+	d, fresh := b.admit(l, msg)
+	if !fresh {
+		return
+	}
+	d.leave = since(msg).Add(rungs[m.step].wait)
+	d.state = stateHeld
+	d.cost = int64(len(d.read.raw)) + overhead
+	b.q.held.add(d.cost)
+	b.mu.Lock()
+	l.open[d.tag] = d
+	b.mu.Unlock()
+	m.waiting = append(m.waiting, d)
+	m.pace(l, d)
+}
+
+// pace takes several messages at a time while they come late, and one when they do not.
+func (m *mover) pace(l *link, d *delivery) {
+	if time.Now().Before(d.leave) {
+		m.streak = 0
+		if l.boost != nil {
+			_ = l.ch.Cancel(l.boostTag(), false)
+		}
+		return
+	}
+	m.streak++
+	n := min(maxBurst, burstBytes/d.cost)
+	if m.streak < behind || l.boost != nil || n < 2 {
+		return
+	}
+	l.boosts++
+	if l.ch.Qos(int(n), 0, false) == nil {
+		l.boost, _ = l.ch.Consume(rungName(m.b.name, m.step), l.boostTag(), false, false, false, false, nil)
+	}
+}
+
+// advance passes on what is due, gives back what was held for long, and returns when there is more to do.
+func (m *mover) advance(ctx context.Context, l *link) time.Duration {
+	now, wait := time.Now(), holdAtMost
+	kept := m.waiting[:0]
+	for _, d := range m.waiting {
+		left, may := d.leave.Sub(now), holdAtMost-now.Sub(d.since)
+		switch {
+		case left > 0 && may > 0:
+			kept = append(kept, d)
+			wait = min(wait, left, may)
+		case !d.claim(): // somebody else does something with it
+		case left <= 0:
+			d.delay(ctx, d.due)
+		default:
+			m.b.giveUp(d)
+		}
+	}
+	clear(m.waiting[len(kept):])
+	m.waiting = kept
+	return wait
+}
+
+// claim makes a delivery that is held one that moves; false when it is not held.
+func (d *delivery) claim() bool {
+	d.b.mu.Lock()
+	defer d.b.mu.Unlock()
+	if d.state != stateHeld {
+		return false
+	}
+	d.state = stateMoving
+	return true
+}
+
+// giveUp returns a message to the broker.
+func (b *book) giveUp(d *delivery) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := d.link
+	if l == nil {
+		b.disown(d).released++
+		b.leave(d)
+		return
+	}
+	b.leave(d)
+	b.close(l, d.tag)
+	_ = l.ch.Nack(d.tag, false, true)
+}
