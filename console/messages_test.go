@@ -59,14 +59,12 @@ func between(t *testing.T, s, begin, end string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(s, begin)
 	require.True(t, ok, begin)
-	for {
-		text, _, ok := strings.Cut(rest, end)
-		require.True(t, ok, end)
-		if i := strings.LastIndex(text, begin); i >= 0 {
-			text = text[i+len(begin):]
-		}
-		return text
+	text, _, ok := strings.Cut(rest, end)
+	require.True(t, ok, end)
+	if i := strings.LastIndex(text, begin); i >= 0 {
+		text = text[i+len(begin):]
 	}
+	return text
 }
 
 func TestBulkActionsAskFirst(t *testing.T) {
@@ -231,9 +229,6 @@ func TestRuleLinks(t *testing.T) {
 		_, link := w.ruleOf(&admin.Why{Limit: "pause", Rule: rule})
 		require.Equal(t, want, link, rule)
 	}
-	if !hasPage(w.Console, "/throttles") {
-		t.Skip("the pages of the settings are not there")
-	}
 	for rule, want := range map[string]string{
 		"pause 12": "/pauses/12", "flood busy": "/floods?q=busy", "schedule slow, day 3": "/schedules?q=slow", "Gmail warm": fmt.Sprintf("/throttles/%d", row.ID), "x": "/throttles?q=x",
 	} {
@@ -241,13 +236,4 @@ func TestRuleLinks(t *testing.T) {
 		require.Equal(t, want, link, rule)
 	}
 	require.Zero(t, idOf([]settings.Schedule{{ID: 3, Name: "a"}}, func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, "b"))
-}
-
-func hasPage(c *Console, path string) bool {
-	for _, p := range c.pages {
-		if p.path == path {
-			return true
-		}
-	}
-	return false
 }
