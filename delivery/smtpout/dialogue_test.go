@@ -438,6 +438,17 @@ func (s *scripted) Observe(e *monitor.Event) {
 func (s *scripted) Tap(monitor.Session) monitor.Transcript { return s }
 func (s *scripted) Watched() bool                          { return true }
 func (s *scripted) Close()                                 {}
+func (s *scripted) MailWanted() int                        { return 1 << 20 }
+
+// Mail checks that those who watch are shown mails whole.
+func (s *scripted) Mail(d monitor.Direction, begin []byte, size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d != monitor.FromUs || int64(len(begin)) != min(size, 1<<20) || !bytes.Contains(s.said.Bytes(), []byte(strconv.FormatInt(size, 10)+" bytes]")) {
+		s.faults = append(s.faults, fmt.Sprintf("watchers were shown %d bytes of a mail of %d", len(begin), size))
+	}
+}
+
 func (s *scripted) Line(_ monitor.Direction, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
