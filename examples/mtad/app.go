@@ -20,6 +20,7 @@ import (
 	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/bodystore"
 	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/throttle"
@@ -37,7 +38,8 @@ type app struct {
 	screening atomic.Pointer[screening]
 
 	queue    queue.Queue
-	closers  []func() error // in the order of opening; closed backwards
+	storage  *bodystore.Store // nil: mails are in the queue
+	closers  []func() error   // in the order of opening; closed backwards
 	sockets  []net.Listener
 	server   *smtpin.Server
 	engine   *delivery.Engine
@@ -71,7 +73,7 @@ func open(cfg *config.Config, report *config.Report, log *slog.Logger) (a *app, 
 		}
 	}()
 	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.listenConsole, a.dropPrivileges, a.openLogs, a.openQueue,
-		a.openSettings, a.openCluster, a.openDelivery, a.openChecks, a.openIntake, a.openConsole}
+		a.openStorage, a.openSettings, a.openCluster, a.openDelivery, a.openChecks, a.openIntake, a.openConsole}
 	if len(report.Files) == 0 {
 		log.Info("no configuration file: listening on loopback only, for trying out")
 	}

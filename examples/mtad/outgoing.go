@@ -102,6 +102,8 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Finish:         a.finish,
+		Store:          a.mailStore(),
+		StoreTimes:     a.storageTimes,
 		Steering:       a.steering,
 		Prefetch:       outboxPrefetch(cfg),
 		PathQueue:      cfg.DomainMaxQueue,

@@ -98,11 +98,12 @@ func (a *app) openRabbit(cfg *config.Config) error {
 	return nil
 }
 
-// mailLimit is the largest mail to announce: smtp-max-size, or less when the broker's messages cannot hold it.
+// mailLimit is the largest mail to announce: smtp-max-size, or less when the broker's messages cannot hold it and it does not
+// go to a message store.
 func (a *app) mailLimit(cfg *config.Config) int64 {
 	size := unlimitedBelowZero(cfg.SMTPMaxSize)
-	q, ok := a.queue.(*rabbitmq.Queue)
-	if ok && (size < 0 || size > q.MaxMail()) {
+	q, ok := a.storedQueue().(*rabbitmq.Queue)
+	if ok && !a.storesIncoming() && (size < 0 || size > q.MaxMail()) {
 		return q.MaxMail()
 	}
 	return size

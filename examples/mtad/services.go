@@ -78,6 +78,9 @@ func (a *app) serviceStates(context.Context) []admin.Service {
 	for _, scanner := range a.scannerStates() {
 		all = append(all, admin.Service{Name: scanner.Name, Up: scanner.Up, Since: scanner.Since, Detail: scanner.detail()})
 	}
+	if a.storage != nil {
+		all = append(all, s.state("message store", a.storage.Err(), "policy "+a.config.Load().StoragePolicy))
+	}
 	if a.cluster != nil {
 		var err error
 		if !a.cluster.Connected() {
@@ -118,11 +121,11 @@ func listenerDetail(l *smtpin.Listener) string {
 // queueState tells whether messages can be stored.
 func (a *app) queueState() admin.Service {
 	name, detail := "queue", "embedded, in "+queueDir(a.config.Load())
-	if q, ok := a.queue.(*rabbitmq.Queue); ok {
+	if q, ok := a.storedQueue().(*rabbitmq.Queue); ok {
 		return a.services.state("RabbitMQ", q.Err(), fmt.Sprintf("mails of up to %d MB", q.MaxMail()/1_000_000))
 	}
 	var err error
-	if q, ok := a.queue.(interface{ Err() error }); ok {
+	if q, ok := a.storedQueue().(interface{ Err() error }); ok {
 		err = q.Err()
 	}
 	return a.services.state(name, err, detail)

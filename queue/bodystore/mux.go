@@ -38,17 +38,27 @@ func (m *Mux) Refuse(scheme, why string) {
 	m.refused[strings.ToLower(scheme)] = why
 }
 
-// Open makes a store of an address. The parameter compression=gzip is understood with every scheme. Errors show no secrets.
-func (m *Mux) Open(ctx context.Context, address string) (*Store, error) {
-	scheme, rest, found := strings.Cut(address, "://")
+// Check returns the error of an address whose scheme Open would refuse. It opens nothing.
+func (m *Mux) Check(address string) error {
+	scheme, _, found := strings.Cut(address, "://")
 	scheme = strings.ToLower(scheme)
 	if why, refused := m.refused[scheme]; found && refused {
-		return nil, fmt.Errorf("%s: %s", scheme, why)
+		return fmt.Errorf("%s: %s", scheme, why)
 	}
+	if !found || m.openers[scheme] == nil {
+		return errors.New("the address has to begin with " + m.known())
+	}
+	return nil
+}
+
+// Open makes a store of an address. The parameter compression=gzip is understood with every scheme. Errors show no secrets.
+func (m *Mux) Open(ctx context.Context, address string) (*Store, error) {
+	if err := m.Check(address); err != nil {
+		return nil, err
+	}
+	scheme, rest, _ := strings.Cut(address, "://")
+	scheme = strings.ToLower(scheme)
 	open := m.openers[scheme]
-	if !found || open == nil {
-		return nil, errors.New("the address has to begin with " + m.known())
-	}
 	rest, compression, given, err := cutCompression(rest)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", scheme, err)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ type Store struct {
 
 	once sync.Once
 	room chan struct{}
+	last atomic.Pointer[error] // of the last operation; nil: it could be done
 }
 
 // MemoryLimit is the size of the largest mail that is kept in memory while it is used.
@@ -107,7 +109,11 @@ func (s *Store) Fetch(ctx context.Context, key string) (queue.Body, error) {
 
 // Sweep removes the mails whose time is over, and returns how many that were. Call it now and then; of several programs that share a store one is
 // enough.
-func (s *Store) Sweep(ctx context.Context) (int, error) { return s.Driver.Sweep(ctx, time.Now()) }
+func (s *Store) Sweep(ctx context.Context) (int, error) {
+	n, err := s.Driver.Sweep(ctx, time.Now())
+	s.note(err)
+	return n, err
+}
 
 // Close closes the driver.
 func (s *Store) Close() error { return s.Driver.Close() }
@@ -141,7 +147,27 @@ func (s *Store) do(ctx context.Context, f func(context.Context) error) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the message store: %w", ctx.Err())
 	}
-	return f(ctx)
+	err := f(ctx)
+	s.note(err)
+	return err
+}
+
+// note keeps what Err returns.
+func (s *Store) note(err error) {
+	switch {
+	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+		s.last.Store(nil)
+	case !errors.Is(err, context.Canceled): // nobody waited for the answer
+		s.last.Store(&err)
+	}
+}
+
+// Err returns why the last operation failed, if it did because the store could not be used.
+func (s *Store) Err() error {
+	if err := s.last.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // hold reads all of r, into memory or, when it is large, into a file without a name.
