@@ -67,27 +67,27 @@ type AuthResult struct {
 
 // authXML is a report but for its records, as it is written.
 type authMetadata struct {
-	Organisation string   `xml:"org_name"`
-	Email        string   `xml:"email"`
-	Contact      string   `xml:"extra_contact_info"`
-	ID           string   `xml:"report_id"`
-	Begin        string   `xml:"date_range>begin"`
-	End          string   `xml:"date_range>end"`
-	Errors       []string `xml:"error"`
+	Organisation string       `xml:"org_name"`
+	Email        string       `xml:"email"`
+	Contact      string       `xml:"extra_contact_info"`
+	ID           string       `xml:"report_id"`
+	Begin        string       `xml:"date_range>begin"`
+	End          string       `xml:"date_range>end"`
+	Errors       list[string] `xml:"error"`
 }
 
 type authRecord struct {
-	Source       string       `xml:"row>source_ip"`
-	Count        string       `xml:"row>count"`
-	Disposition  string       `xml:"row>policy_evaluated>disposition"`
-	DKIM         string       `xml:"row>policy_evaluated>dkim"`
-	SPF          string       `xml:"row>policy_evaluated>spf"`
-	Reasons      []AuthReason `xml:"row>policy_evaluated>reason"`
-	HeaderFrom   string       `xml:"identifiers>header_from"`
-	EnvelopeFrom string       `xml:"identifiers>envelope_from"`
-	EnvelopeTo   string       `xml:"identifiers>envelope_to"`
-	DKIMResults  []AuthResult `xml:"auth_results>dkim"`
-	SPFResults   []AuthResult `xml:"auth_results>spf"`
+	Source       string           `xml:"row>source_ip"`
+	Count        string           `xml:"row>count"`
+	Disposition  string           `xml:"row>policy_evaluated>disposition"`
+	DKIM         string           `xml:"row>policy_evaluated>dkim"`
+	SPF          string           `xml:"row>policy_evaluated>spf"`
+	Reasons      list[AuthReason] `xml:"row>policy_evaluated>reason"`
+	HeaderFrom   string           `xml:"identifiers>header_from"`
+	EnvelopeFrom string           `xml:"identifiers>envelope_from"`
+	EnvelopeTo   string           `xml:"identifiers>envelope_to"`
+	DKIMResults  list[AuthResult] `xml:"auth_results>dkim"`
+	SPFResults   list[AuthResult] `xml:"auth_results>spf"`
 }
 
 func readAuth(leaves []leaf) (*Auth, error) {
@@ -106,14 +106,15 @@ func readAuth(leaves []leaf) (*Auth, error) {
 
 // parseAuth reads a report element by element, so that a large one needs no more memory than its records.
 func parseAuth(l *leaf) (*Auth, error) {
-	unpacked, err := l.unpacked()
+	unpacked, err := l.unpacked(maxUnpacked)
 	if err != nil {
 		return nil, err
 	}
-	d := xml.NewDecoder(unpacked)
+	d := xml.NewDecoder(&tagGuard{in: unpacked})
 	d.Strict = false
 	d.CharsetReader = latin1
 	a := &Auth{}
+	listed := 0
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -123,7 +124,7 @@ func parseAuth(l *leaf) (*Auth, error) {
 			return nil, fmt.Errorf("line %d: %w", line(d), err)
 		}
 		if start, ok := token.(xml.StartElement); ok {
-			if err := a.element(d, start); err != nil {
+			if err := a.element(d, start, &listed); err != nil {
 				return nil, fmt.Errorf("line %d: %w", line(d), err)
 			}
 		}
@@ -136,8 +137,27 @@ func parseAuth(l *leaf) (*Auth, error) {
 
 func line(d *xml.Decoder) int { l, _ := d.InputPos(); return l }
 
-// element reads one element of a report; what is unknown is skipped.
-func (a *Auth) element(d *xml.Decoder, start xml.StartElement) error {
+// list is a list of elements that ends where it becomes longer than any that makes sense.
+type list[T any] []T
+
+// maxList is the length of a list. A mail with more signatures than that has other problems.
+const maxList = 100
+
+// UnmarshalXML implements xml.Unmarshaler; it is called for each element.
+func (l *list[T]) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	if len(*l) >= maxList {
+		return d.Skip()
+	}
+	var v T
+	if err := d.DecodeElement(&v, &start); err != nil {
+		return err
+	}
+	*l = append(*l, v)
+	return nil
+}
+
+// element reads one element of a report; what is unknown is skipped. listed counts what is in lists.
+func (a *Auth) element(d *xml.Decoder, start xml.StartElement, listed *int) error {
 	switch start.Name.Local {
 	case "report_metadata":
 		var m authMetadata
@@ -155,6 +175,9 @@ func (a *Auth) element(d *xml.Decoder, start xml.StartElement) error {
 		var r authRecord
 		if err := d.DecodeElement(&r, &start); err != nil {
 			return err
+		}
+		if *listed += len(r.Reasons) + len(r.DKIMResults) + len(r.SPFResults); *listed > maxListed {
+			return tooMany(maxListed, "results")
 		}
 		a.Records = append(a.Records, r.record())
 	}

@@ -67,28 +67,28 @@ func (l *leaf) read(limit int) ([]byte, error) {
 	return data, nil
 }
 
-// unpacked returns a reader of the content, decoded and unpacked, that fails beyond the limit.
-func (l *leaf) unpacked() (io.Reader, error) {
+// unpacked returns a reader of the content, decoded and unpacked, that fails beyond so many bytes.
+func (l *leaf) unpacked(limit int64) (io.Reader, error) {
 	in, err := unpack(l.content())
 	if err != nil {
 		return nil, err
 	}
-	text := bufio.NewReader(&limited{in, maxUnpacked})
+	text := bufio.NewReader(&limited{in, limit, limit})
 	if _, err := skipSpace(text); err != nil { // and a byte order mark, which JSON does not know
 		return nil, err
 	}
 	return text, nil
 }
 
-// limited fails once more than n bytes were read.
+// limited fails once more than limit bytes were read.
 type limited struct {
-	in io.Reader
-	n  int64
+	in       io.Reader
+	n, limit int64 // how many are left, of how many
 }
 
 func (l *limited) Read(p []byte) (int, error) {
 	if l.n < 0 {
-		return 0, fmt.Errorf("more than %d bytes when unpacked: %w", maxUnpacked, ErrLarge)
+		return 0, fmt.Errorf("more than %d bytes when unpacked: %w", l.limit, ErrLarge)
 	}
 	n, err := l.in.Read(p[:min(int64(len(p)), l.n+1)])
 	if l.n -= int64(n); l.n < 0 {

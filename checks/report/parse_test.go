@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -119,13 +120,39 @@ func TestBombs(t *testing.T) {
 		{"entities", "a!b!1!2.xml", []byte(`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>` +
 			`<feedback><report_metadata><org_name>&b;&b;</org_name></report_metadata><policy_published><domain>d</domain></policy_published></feedback>`), ""},
 		{"nesting", "a!b!1!2.xml", []byte(aggregateStart + "<record>" + strings.Repeat("<x>", 200_000)), "line 1"},
+		{"results", "a!b!1!2.xml.gz", gzipped(t, func(w io.Writer) {
+			fmt.Fprint(w, aggregateStart)
+			for range 60_000 {
+				fmt.Fprint(w, "<record><auth_results>", strings.Repeat("<dkim/>", 120), "</auth_results></record>")
+			}
+		}), "more than 500000 results"},
+		{"results of one record", "a!b!1!2.xml.gz", gzipped(t, func(w io.Writer) {
+			fmt.Fprint(w, aggregateStart, "<record><auth_results>", strings.Repeat("<dkim/>", 2<<20), "</auth_results></record></feedback>")
+		}), ""},
+		{"attributes", "a!b!1!2.xml.gz", gzipped(t, func(w io.Writer) {
+			fmt.Fprint(w, aggregateStart, "<record ", strings.Repeat("a ", 4<<20), "/></feedback>")
+		}), "a tag of more than 16384 bytes"},
+		{"TLS policies", "a.json.gz", gzipped(t, func(w io.Writer) {
+			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[`, strings.Repeat("{},", 5<<20), "{}]}")
+		}), "more than 100000 objects"},
+		{"TLS strings", "a.json.gz", gzipped(t, func(w io.Writer) {
+			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"policy":{"mx-host":[`, strings.Repeat(`"",`, 5<<20), `""]}}]}`)
+		}), "more than 2000000 values"},
+		{"TLS size", "a.json.gz", gzipped(t, func(w io.Writer) {
+			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"`, strings.Repeat("y", 20<<20), `"}`)
+		}), "more than 16777216 bytes when unpacked"},
 		{"zip of zips", "a!b!1!2.zip", zipped(t, zipped(t, []byte(aggregateStart))), "not a report"},
 		{"no domain", "a!b!1!2.xml", []byte("<feedback><report_metadata></report_metadata></feedback>"), "names no domain"},
 		{"JSON without policies", "a.json", []byte(`{"organization-name":"x","report-id":"7","contact-info":"y","date-range":{}}`), `report "7" has no policies`},
 		{"wrong types", "a.json", []byte(`{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"summary":{"total-successful-session-count":"many"}}]}`), "tlsrpt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := parse([]byte(multipart("mixed", attachment(c.file, c.data))))
+			mail := []byte(multipart("mixed", attachment(c.file, c.data)))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r, err := parse(mail)
+			runtime.ReadMemStats(&after)
+			require.Less(t, int64(after.HeapSys)-int64(before.HeapSys), int64(200<<20), "the heap grew")
 			if c.want == "" {
 				require.NoError(t, err)
 				require.NotContains(t, r.Auth.Organisation, "aaaa")

@@ -118,21 +118,17 @@ func readTLS(leaves []leaf) (*TLS, error) {
 }
 
 func parseTLS(l *leaf) (*TLS, error) {
-	in, err := l.unpacked()
+	in, err := l.unpacked(maxTLS)
 	if err != nil {
 		return nil, err
 	}
 	var j tlsJSON
-	if err := json.NewDecoder(in).Decode(&j); err != nil {
+	if err := json.NewDecoder(&countGuard{in: in}).Decode(&j); err != nil {
 		return nil, err
 	}
 	t := &TLS{Organisation: j.Organisation, Contact: j.Contact, ID: j.ID, Begin: parseDate(j.Range.Start), End: parseDate(j.Range.End)}
-	lines := 0
 	for i := range j.Policies {
 		t.Policies = append(t.Policies, j.Policies[i].policy())
-		if lines += 1 + len(j.Policies[i].Failures); lines > maxRecords {
-			return nil, tooMany(maxRecords, "policies and failures")
-		}
 	}
 	if len(t.Policies) == 0 {
 		return nil, fmt.Errorf("report %q has no policies: expected at least one (RFC 8460 §4.4)", j.ID)
