@@ -157,6 +157,9 @@ func claims(value []byte, id string) bool {
 		value = value[:maxLength]
 	}
 	p := parser{rest: string(value)}
+	if p.instance(&Header{}) != nil { // belongs into the ARC field only, but careless readers skip it
+		return true
+	}
 	found, err := p.id()
 	return err != nil || normal(found) == id
 }
