@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/sluicemail/sluice/internal/database"
@@ -48,6 +49,7 @@ type DB struct {
 	sql    *sql.DB
 	engine engine
 	name   string
+	file   fs.FileInfo // of SQLite, as it was opened; nil: it is not in a file
 }
 
 // Open opens the database at an address: sqlite:// with a path, postgresql:// or mysql:// with user:password@host/database.

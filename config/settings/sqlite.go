@@ -29,7 +29,26 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	if path != database.InMemory {
 		opts.limit(pool)
 	}
-	return finishOpen(ctx, &DB{sql: pool, engine: sqliteEngine{path: path}, name: name}, opts)
+	db, err := finishOpen(ctx, &DB{sql: pool, engine: sqliteEngine{path: path}, name: name}, opts)
+	if err == nil && path != database.InMemory {
+		db.file, _ = os.Stat(path) // if that fails, Moved tells nothing
+	}
+	return db, err
+}
+
+// Moved tells whether another file is at the place of the SQLite database since it was opened, such as a backup that was restored:
+// what is written to this one is lost then. gone is the error when there is none. It may be called after Close, and says
+// nothing of servers.
+func (db *DB) Moved() (other bool, gone error) {
+	e, isFile := db.engine.(sqliteEngine)
+	if !isFile || db.file == nil {
+		return false, nil
+	}
+	now, err := os.Stat(e.path)
+	if err != nil {
+		return false, &Error{Database: db.name, Doing: "looking for its file", Err: err}
+	}
+	return !os.SameFile(db.file, now), nil
 }
 
 type sqliteEngine struct{ path string }

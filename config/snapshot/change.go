@@ -101,7 +101,7 @@ func (k *Keeper) reloadSince(ctx context.Context, n uint64) error {
 		return nil
 	}
 	now := k.current.Load()
-	if now == nil || now.Loaded.IsZero() || k.db == nil {
+	if now == nil || now.Loaded.IsZero() || k.db == nil || k.stale {
 		return k.reload(ctx)
 	}
 	covered, written := k.changes.take()

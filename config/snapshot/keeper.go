@@ -50,8 +50,10 @@ type Keeper struct {
 	startedNow *[]rules.Pause // what SetStarted said last
 	covered    uint64         // of changes: those that are in force
 	db         *settings.DB
-	failed     error     // why db could not be opened
-	asked      time.Time // when that was
+	opened     *settings.DB // last; perhaps closed since
+	stale      bool         // what is in force is of another database than db
+	failed     error        // why db could not be opened
+	asked      time.Time    // when that was
 	saved      bool
 	told       map[settings.Broken]bool
 	changed    []func(*Snapshot)
@@ -193,6 +195,7 @@ func (k *Keeper) reload(ctx context.Context) error {
 		k.changes.putBack(written)
 		return k.failedLoad(ctx, err)
 	}
+	k.stale = false
 	k.inForce(rows, covered)
 	k.save()
 	return nil
@@ -267,6 +270,10 @@ func (k *Keeper) load(ctx context.Context) (*settings.Rows, error) {
 
 // open opens the database if need be. k.mu is held.
 func (k *Keeper) open(ctx context.Context) error {
+	if err := k.stillThere(); err != nil {
+		k.failed, k.asked = err, time.Now()
+		return err
+	}
 	if k.db != nil {
 		return nil
 	}
@@ -275,7 +282,7 @@ func (k *Keeper) open(ctx context.Context) error {
 		k.failed, k.asked = err, time.Now()
 		return err
 	}
-	k.db, k.failed = db, nil
+	k.db, k.opened, k.failed = db, db, nil
 	if !k.saved && len(k.IPs) > 0 {
 		if err := db.ReplaceIPs(ctx, k.IPs); err != nil {
 			k.logger().Warn("the addresses of this host cannot be written to the settings database", "error", err)
@@ -283,6 +290,21 @@ func (k *Keeper) open(ctx context.Context) error {
 	}
 	k.saved = true
 	return nil
+}
+
+// stillThere lets go of a database whose file was replaced. One whose file is gone is down: opening it would make an empty one,
+// and nothing be in force any more. k.mu is held.
+func (k *Keeper) stillThere() error {
+	if k.opened == nil {
+		return nil
+	}
+	other, err := k.opened.Moved()
+	if other {
+		k.logger().Warn("the file of the settings database is another one now, and is opened")
+		k.drop()
+		k.opened, k.stale = nil, true
+	}
+	return err
 }
 
 // drop closes a database that does not answer. k.mu is held.
