@@ -9,10 +9,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
-
-	safe "github.com/sluicemail/sluice/internal/printable"
 )
 
 // raw prints an answer as it came.
@@ -136,8 +136,17 @@ func quantity(column string, n float64) string {
 	return humanize.Comma(int64(n))
 }
 
-// printable keeps control characters of others from the terminal.
+// printable keeps control characters of others from the terminal, and what changes the direction of writing. Names and
+// quotation marks stay as they are.
 func printable(s string) string {
 	const most = 200
-	return safe.Text(s, most)
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most]) + "…"
+	}
+	return strings.Map(func(c rune) rune {
+		if c == utf8.RuneError || !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, s)
 }
