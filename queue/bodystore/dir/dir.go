@@ -4,6 +4,9 @@
 //
 // A mail is written to a temporary file beside its place, synced, and renamed; then the directory is synced. Its time of modification is
 // when it expires: that survives a copy of the directory with its times, and needs no second file.
+//
+// A directory named store-of-mails, made along with the store, tells it from the place where it is not mounted: there every mail would seem to be
+// lost. A store that is asked for a mail it does not have, and does not find that directory, says that it cannot be used.
 package dir
 
 import (
@@ -39,11 +42,14 @@ func Open(path string, depth int) (*Store, error) {
 	if depth < 0 || depth > MaxDepth {
 		return nil, fmt.Errorf("depth %d: expected 1 to %d", depth, MaxDepth)
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(path, mark), 0o700); err != nil {
 		return nil, err
 	}
 	return &Store{path, depth}, nil
 }
+
+// mark is a directory that every store has.
+const mark = "store-of-mails"
 
 // Close implements bodystore.Driver.
 func (s *Store) Close() error { return nil }
@@ -139,6 +145,9 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	}
 	file, err := os.Open(s.place(key))
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(s.path, mark)); err != nil {
+			return nil, fmt.Errorf("%s is not the directory that was opened, or not mounted: %w", s.path, err)
+		}
 		return nil, bodystore.ErrNotFound
 	}
 	return file, err

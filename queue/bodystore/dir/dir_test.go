@@ -53,6 +53,36 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestNotMounted does not take a mail for lost that is on a file system which is not mounted.
+func TestNotMounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mails")
+	s, err := dir.Open(path, 1)
+	require.NoError(t, err)
+	_, err = s.Get(t.Context(), "a")
+	require.ErrorIs(t, err, bodystore.ErrNotFound)
+	require.NoError(t, os.Rename(path, path+"-away"))
+	for range 2 {
+		_, err = s.Get(t.Context(), "a")
+		require.ErrorContains(t, err, "not mounted")
+		require.NotErrorIs(t, err, bodystore.ErrNotFound)
+		require.NoError(t, os.MkdirAll(path, 0o700)) // where it would be mounted
+	}
+}
+
+func TestOpenAddress(t *testing.T) {
+	path := t.TempDir()
+	for _, rest := range []string{path, path + "/a?depth=8", path + "/b#c d"} {
+		d, err := dir.OpenAddress(t.Context(), "dir", rest)
+		require.NoError(t, err, rest)
+		require.NoError(t, d.Close())
+	}
+	require.DirExists(t, path+"/b#c d")
+	for rest, want := range map[string]string{"": "path of a directory", path + "?deep=1": `parameter "deep" is unknown`, path + "?depth=0": "from 1 to 8", path + "?depth=9": "from 1 to 8"} {
+		_, err := dir.OpenAddress(t.Context(), "dir", rest)
+		require.ErrorContains(t, err, want, rest)
+	}
+}
+
 // TestCrash removes what a crash left half written, but not what is being written.
 func TestCrash(t *testing.T) {
 	path := t.TempDir()
