@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/sluicemail/sluice/internal/smtptest"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
@@ -41,8 +43,10 @@ func (b *bench) rabbit(work, in, out string) (*relay, error) {
 }
 
 // bare does with nothing but the client library what mtad needs of a broker: as many persistent messages are published and
-// confirmed by as many clients at a time, read, and acknowledged.
-func (b *bench) bare(work string, s scenario) (f figures, err error) {
+// confirmed by as many clients at a time, read, and acknowledged. With mail, they are published as the mails of a source
+// arrive over SMTP, each confirmed before its 250: as fast as a broker can be beside a source and something that takes
+// its mails, on the same cores.
+func (b *bench) bare(work string, s scenario, mail bool) (f figures, err error) {
 	server, err := broker(work)
 	if err != nil {
 		return f, err
@@ -58,10 +62,37 @@ func (b *bench) bare(work string, s scenario) (f figures, err error) {
 	}
 	defer c.conns[0].Close()
 	defer c.conns[1].Close()
-	if _, err := c.run(s.messages/10, s.sessions); err != nil { // so that the broker has made its files
+	run := func(n int) (figures, error) { return c.run(n, s.sessions) }
+	if mail {
+		run = func(n int) (figures, error) { return b.receive(c, n, s) }
+	}
+	if _, err := run(s.messages / 10); err != nil { // so that the broker has made its files
 		return f, err
 	}
-	return c.run(s.messages, s.sessions)
+	return run(s.messages)
+}
+
+// receive publishes n mails of a source.
+func (b *bench) receive(c *bareClient, n int, s scenario) (f figures, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return f, err
+	}
+	sink := &smtptest.Sink{Received: func(m *smtptest.Received) { _ = c.publish(m.Data) }} // the reader notices what is missing
+	go func() { _ = sink.Serve(l) }()
+	defer sink.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	s.messages = n
+	began := time.Now()
+	read := make(chan error, 1)
+	go func() { read <- c.read(n) }()
+	if err := b.load(port, s, 1); err != nil {
+		return f, err
+	}
+	f.accepted = float64(n) / time.Since(began).Seconds()
+	err = <-read
+	f.delivered = float64(n) / time.Since(began).Seconds()
+	return f, err
 }
 
 // bareClient publishes over one connection and reads over another.
@@ -110,8 +141,7 @@ func (c *bareClient) run(n, sessions int) (f figures, err error) {
 	for range sessions {
 		clients.Go(func() {
 			for left.Add(-1) >= 0 {
-				told, err := c.in.PublishWithDeferredConfirm("", "outbox", true, false, amqp.Publishing{DeliveryMode: amqp.Persistent, Body: c.body})
-				if err != nil || !told.Wait() {
+				if c.publish(c.body) != nil {
 					return // the reader will notice
 				}
 			}
@@ -122,6 +152,15 @@ func (c *bareClient) run(n, sessions int) (f figures, err error) {
 	err = <-read
 	f.delivered = float64(n) / time.Since(began).Seconds()
 	return f, err
+}
+
+// publish returns nil when the broker has the message.
+func (c *bareClient) publish(body []byte) error {
+	told, err := c.in.PublishWithDeferredConfirm("", "outbox", true, false, amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
+	if err == nil && !told.Wait() {
+		err = errors.New("the broker did not take a message")
+	}
+	return err
 }
 
 func (c *bareClient) read(n int) error {

@@ -20,6 +20,7 @@ func TestVictim(t *testing.T) {
 		test func(*testing.T)
 	}{
 		{"killed under load", killedUnderLoad},
+		{"killed while delayed mail becomes due", killedWhileDelayed},
 		{"memory alarm", memoryAlarm},
 		{"consumer timeout", consumerTimeout},
 		{"messages larger than it takes", largerThanItTakes},
@@ -48,6 +49,36 @@ func killedUnderLoad(t *testing.T) {
 	t.Log(l)
 	require.Zero(t, l.Twice(), "messages that were handed out twice by one process")
 	require.Less(t, len(log.Lines()), 20, "lines about one outage: %v", log)
+}
+
+// killedWhileDelayed kills the broker when a part of the delayed mail has come: the rest is on several steps of the ladder, and
+// some of it on the way between two of them.
+func killedWhileDelayed(t *testing.T) {
+	q := open(t, Options{Addresses: []string{victim.VHost(t)}, Logger: new(rabbittest.Notes).Logger()})
+	r := rabbittest.Consume(t, q, "outbox", 0)
+	const n = 400
+	list := rabbittest.Mails("m", n)
+	for i, m := range list {
+		m.NextAttempt = time.Now().Add(time.Duration(1200+15*i) * time.Millisecond)
+	}
+	require.NoError(t, q.Publish(t.Context(), rabbittest.Items("outbox", list)...))
+	came, twice := make(map[string]bool), 0
+	for len(came) < n {
+		d := r.Next()
+		require.False(t, time.Now().Before(d.Message.NextAttempt), "before its time")
+		if came[d.Message.ID] {
+			twice++
+		}
+		came[d.Message.ID] = true
+		require.NoError(t, d.Settle(t.Context()))
+		if len(came) == n/4 {
+			victim.Remember(t)
+			victim.Server(t).Kill()
+			require.NoError(t, victim.Server(t).Start())
+		}
+	}
+	r.None()
+	require.LessOrEqual(t, twice, 2*maxBurst, "only what was on its way may come twice")
 }
 
 func memoryAlarm(t *testing.T) {
