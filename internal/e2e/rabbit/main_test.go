@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"encoding/json"
+	"flag"
 	"testing"
 	"time"
 
@@ -15,7 +16,12 @@ import (
 // node is the broker of most tests. victim is the one that is killed.
 var node, victim rabbittest.Node
 
-func TestMain(m *testing.M) { mtatest.Main(m, node.End, victim.End) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "6") // they wait for the broker most of the time
+	node.Warm()
+	victim.Warm()
+	mtatest.Main(m, node.End, victim.End)
+}
 
 // queues are the settings that name all queues.
 func queues(address string) mtatest.Settings {
