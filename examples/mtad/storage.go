@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/sluicemail/sluice/config"
@@ -46,6 +47,10 @@ func (a *app) openStorage(cfg *config.Config) error {
 	store.Timeout = storageTime
 	store.Parallel = cfg.StorageThreads
 	store.SpoolDir = queueDir(cfg)
+	store.MaxSize = max(cfg.SMTPMaxSize, storedMail)
+	if cfg.SMTPMaxSize == 0 {
+		store.MaxSize = math.MaxInt64 - 1
+	}
 	a.storage = store
 	a.onClose(store.Close)
 	a.queue = bodystore.Wrap(a.queue, store, a.storageTerms)
@@ -95,6 +100,9 @@ func (a *app) storesIncoming() bool {
 	policy := a.storageTerms().Policy
 	return a.storage != nil && (policy == bodystore.In || policy == bodystore.All)
 }
+
+// storedMail is how large a mail may be that another program has put into the store, at least.
+const storedMail = 1 << 30
 
 // storageTime is how long any operation of the store may take; storage-timeout, which a reload can change, is less as a rule.
 const storageTime = 10 * time.Minute
