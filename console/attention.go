@@ -2,8 +2,10 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"slices"
 	"sort"
 	"strings"
@@ -17,10 +19,12 @@ import (
 
 // trouble is why mail to a domain waits, in a sentence.
 type trouble struct {
-	Domain  string    `json:"domain"`
+	Domain  string    `json:"domain,omitempty"`
+	Name    string    `json:"name"` // the domain, or what else is held
+	Link    string    `json:"link"`
 	Kind    string    `json:"kind"` // "flood", "throttle", "offline", "paused", "dns", "slots"
 	Why     string    `json:"why"`
-	Waiting int       `json:"waiting"` // messages in memory
+	Waiting int       `json:"waiting"` // messages in memory, and those that pauses hold
 	Parked  bool      `json:"parked"`  // more of them are set aside
 	Next    time.Time `json:"next,omitzero"`
 	from    []string
@@ -29,17 +33,26 @@ type trouble struct {
 // serious orders kinds: of several reasons the first is shown.
 var serious = []string{"paused", "flood", "offline", "throttle", "dns", "slots"}
 
-// troubles turns what the delivery engine tells of paths into a line for each domain in which mail waits, most waiting first.
-func attention(paths []admin.Path, now time.Time) []trouble {
+// attention turns what the delivery engine tells of paths and pauses into a line for each domain in which mail waits, most
+// waiting first. What a pause of tags or addresses holds has a line of its own.
+func attention(paths []admin.Path, parked []admin.Held, now time.Time) []trouble {
 	by := map[string]*trouble{}
+	for i := range parked {
+		h := &parked[i]
+		if t := heldBy(h, now); h.Messages > 0 && by[t.Name] == nil {
+			by[t.Name] = t
+		} else if h.Messages > 0 {
+			by[t.Name].join(t)
+		}
+	}
 	for i := range paths {
 		found := judge(&paths[i], now)
 		if found == nil {
 			continue
 		}
-		known := by[found.Domain]
+		known := by[found.Name]
 		if known == nil {
-			by[found.Domain] = found
+			by[found.Name] = found
 			continue
 		}
 		known.join(found)
@@ -55,7 +68,7 @@ func attention(paths []admin.Path, now time.Time) []trouble {
 		if all[i].Waiting != all[j].Waiting {
 			return all[i].Waiting > all[j].Waiting
 		}
-		return all[i].Domain < all[j].Domain
+		return all[i].Name < all[j].Name
 	})
 	return all
 }
@@ -74,7 +87,7 @@ func (t *trouble) join(o *trouble) {
 
 // judge says what holds the mail of a path back; nil: nothing does.
 func judge(p *admin.Path, now time.Time) *trouble {
-	t := &trouble{Domain: p.Site, Waiting: p.Ready + p.Resolving, Parked: p.Parked > 0, from: []string{p.Source}}
+	t := &trouble{Domain: p.Site, Name: p.Site, Link: "/domains/" + url.PathEscape(p.Site), Waiting: p.Ready + p.Resolving, Parked: p.Parked > 0, from: []string{p.Source}}
 	switch {
 	case len(p.Binding) > 0 && p.Binding[0].Limit == "pause":
 		b := p.Binding[0]
@@ -101,6 +114,22 @@ func judge(p *admin.Path, now time.Time) *trouble {
 		return nil
 	}
 	t.Why = strings.ReplaceAll(t.Why, "..", ".")
+	return t
+}
+
+// heldBy tells of the mail that a pause holds.
+func heldBy(h *admin.Held, now time.Time) *trouble {
+	t := &trouble{Domain: h.Domain, Name: h.Domain, Link: "/domains/" + url.PathEscape(h.Domain), Kind: "paused", Waiting: h.Messages, Next: h.Until}
+	switch {
+	case h.Tag != "":
+		t.Name, t.Link = "tag “"+h.Tag+"”", "/tags/"+url.PathEscape(h.Tag)
+	case h.Domain == "":
+		t.Name, t.Link = capital(h.Rule), "/pauses"
+	}
+	t.Why = "Delivery is paused by " + ruleName(h.Rule) + endOf(h.Until, now) + "."
+	if h.Flowing {
+		t.Why, t.Next = "A pause is over, and what it held comes back.", time.Time{}
+	}
 	return t
 }
 
@@ -162,7 +191,7 @@ func ruleName(rule string) string {
 	switch {
 	case rule == "" || rule == "configuration":
 		return "the configuration"
-	case strings.HasPrefix(rule, "flood "), strings.HasPrefix(rule, "schedule "), strings.HasPrefix(rule, "pause "), strings.HasPrefix(rule, "started"):
+	case strings.HasPrefix(rule, "flood "), strings.HasPrefix(rule, "schedule "), strings.HasPrefix(rule, "pause "), strings.HasPrefix(rule, "started"), strings.HasPrefix(rule, "--paused"):
 		return rule
 	}
 	return "“" + rule + "”"
@@ -189,10 +218,11 @@ func orElse(s, otherwise string) string {
 
 // attentionCache keeps the list for a little while: the side bar of every page counts it.
 type attentionCache struct {
-	mu   sync.Mutex
-	at   time.Time
-	list []trouble
-	err  error
+	mu     sync.Mutex
+	at     time.Time
+	list   []trouble
+	parked []admin.Held
+	err    error
 }
 
 const attentionEvery = 2 * time.Second
@@ -209,14 +239,34 @@ func (c *Console) attention() ([]trouble, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		paths, err := c.Admin.Explain(ctx, "", netip.Addr{})
-		cache.list, cache.err, cache.at = attention(paths, now), err, now
+		parked, unknown := c.Admin.HeldByPauses(ctx)
+		cache.list, cache.parked, cache.err, cache.at = attention(paths, parked, now), parked, errors.Join(err, unknown), now
 	}
 	return cache.list, cache.err
 }
 
+// heldTo returns what pauses hold to a domain: one, or none.
+func (c *Console) heldTo(domain string) []admin.Held {
+	_, _ = c.attention()
+	c.troubled.mu.Lock()
+	defer c.troubled.mu.Unlock()
+	for _, h := range c.troubled.parked {
+		if h.Messages > 0 && h.Domain == domain {
+			return []admin.Held{h}
+		}
+	}
+	return nil
+}
+
 func (c *Console) inTrouble() int {
+	n := 0
 	list, _ := c.attention()
-	return len(list)
+	for i := range list {
+		if list[i].Domain != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // waiting counts what the queues hold. It is asked at most once in two seconds, and never holds up who asks.

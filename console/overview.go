@@ -55,7 +55,7 @@ func (c *Console) held(f filter) held {
 	}
 	for _, t := range all {
 		switch {
-		case f.Domain != "" && t.Domain != f.Domain:
+		case f.Domain != "" && t.Domain != "" && t.Domain != f.Domain:
 		case len(h.List) >= maxHeld:
 			h.More++
 		default:

@@ -15,6 +15,8 @@ type pill struct {
 	Word  string `json:"word"`
 	Why   string `json:"why"`
 	Own   bool   `json:"own"` // paused by exactly this filter: it can be resumed here
+	// Stopped: the server delivers nothing at all, because of no row of the pauses. That is ended for all mail.
+	Stopped bool `json:"stopped"`
 }
 
 // pausePage has no page of its own: it is the switch on top of those that can be filtered.
@@ -38,6 +40,9 @@ func same(p *settings.Pause, f filter) bool {
 }
 
 func (c *Console) pill(f filter) pill {
+	if c.Admin != nil && c.Admin.Stopped() {
+		return pill{State: "paused", Word: "Stopped", Stopped: true, Why: stoppedWhy}
+	}
 	touching := 0
 	state := pill{State: "running", Word: "Running", Why: "Delivery of " + f.String() + " is not paused."}
 	rows := c.settings().Rows.Pauses
@@ -60,6 +65,8 @@ func (c *Console) pill(f filter) pill {
 	return state
 }
 
+const stoppedWhy = "All delivery of this server is stopped: it was started with --paused, or somebody stopped delivery under Services."
+
 func describePause(p *settings.Pause) string {
 	text := filter{MTA: p.LocalIP, Domain: p.Target, Tag: p.Tag}.String()
 	if p.Pool != "" {
@@ -78,6 +85,9 @@ func until(expire string) string {
 // pauses counts those in force; forced errors are counted too.
 func (c *Console) activePauses() int {
 	n := 0
+	if c.Admin != nil && c.Admin.Stopped() {
+		n++
+	}
 	for _, p := range c.settings().Rows.Pauses {
 		if c.active(p.Enabled, p.Expire, p.Cluster, p.Instance) {
 			n++
@@ -122,11 +132,19 @@ func setPause(v *visit) error {
 	return v.redirect(back(v, f), "Delivery of "+f.String()+" is paused. What is to be sent waits in the queue.")
 }
 
-// endPause ends the pause of exactly what is filtered.
+// endPause ends the pause of exactly what is filtered, or of the server as a whole.
 func endPause(v *visit) error {
 	f := filterOf(v.r.PostForm)
 	if v.c.Admin == nil {
 		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+	}
+	if v.r.PostForm.Get("stopped") != "" {
+		notice := "Delivery had been resumed already."
+		if v.c.Admin.Restart(v.r.Context()) {
+			notice = "Delivery goes on. Pauses of the list still hold what they select."
+		}
+		v.c.parts.forget()
+		return v.redirect(back(v, f), notice)
 	}
 	n, err := v.c.Admin.DeleteWhere(v.r.Context(), "paused", f.pauseValues())
 	if err != nil {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/delivery/rules"
 )
 
 // withSettings gives a console a settings database of its own.
@@ -86,7 +88,7 @@ func TestAttention(t *testing.T) {
 		{Site: "new.test", Resolving: 2},
 		{Site: "full.test", Ready: 1, NoSlot: true},
 		{Site: "flood.test", Ready: 9000, Floods: []admin.Flood{{Name: "slow", Phase: "paused", Text: "421 go away", Until: now.Add(90 * time.Second)}}},
-	}, now)
+	}, nil, now)
 	type line struct{ domain, kind, why string }
 	var lines []line
 	for _, one := range all {
@@ -116,4 +118,80 @@ func TestDomainPage(t *testing.T) {
 	require.Contains(t, page, "unlimited")
 	require.Contains(t, page, "5.0 MB a minute")
 	require.Contains(t, w.get("/domains/gmail.com/why").body, "Effective limits")
+}
+
+func TestPausesHold(t *testing.T) {
+	now := time.Now()
+	all := attention([]admin.Path{{Site: "b.test", Source: "192.0.2.1", Ready: 4, Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Slow"}},
+		Limits: []admin.LimitValue{{Limit: "maxmessages", Value: 60, Rule: "Slow"}}}},
+		[]admin.Held{
+			{Domain: "a.test", Rule: "pause 3", Messages: 500, Until: now.Add(2 * time.Minute)},
+			{Domain: "b.test", Rule: "pause 4", Messages: 10},
+			{Domain: "empty.test", Rule: "pause 4"},
+			{Tag: "news/48", Rule: "pause 5", Messages: 7},
+			{Rule: "pause 6", Messages: 3},
+			{Domain: "back.test", Rule: "pause 7", Messages: 2, Until: now, Flowing: true},
+		}, now)
+	type line struct {
+		name, link, kind, why string
+		waiting               int
+	}
+	var lines []line
+	for _, one := range all {
+		lines = append(lines, line{one.Name, one.Link, one.Kind, one.Why, one.Waiting})
+	}
+	require.Equal(t, []line{
+		{"a.test", "/domains/a.test", "paused", "Delivery is paused by pause 3, for 2 min more.", 500},
+		{"b.test", "/domains/b.test", "paused", "Delivery is paused by pause 4.", 14},
+		{"tag “news/48”", "/tags/news%2F48", "paused", "Delivery is paused by pause 5.", 7},
+		{"Pause 6", "/pauses", "paused", "Delivery is paused by pause 6.", 3},
+		{"back.test", "/domains/back.test", "paused", "A pause is over, and what it held comes back.", 2},
+	}, lines)
+	require.Equal(t, now.Add(2*time.Minute), all[0].Next)
+}
+
+func TestHeldMailIsShown(t *testing.T) {
+	var asked error
+	database := withSettings(t)
+	w := newWorld(t, func(c *Console) {
+		database(c)
+		c.Admin.Held = func(context.Context) ([]admin.Held, error) {
+			return []admin.Held{{Domain: "a.test", Rule: "pause 3", Messages: 500}, {Tag: "<i>", Rule: "pause 5", Messages: 7}}, asked
+		}
+	}).logIn()
+	page := w.get("/").body
+	require.Contains(t, page, `<a href="/domains/a.test" title="a.test">a.test</a></th><td><span class="kind k-paused">paused</span> Delivery is paused by pause 3.</td><td class="n">500</td>`)
+	require.Contains(t, page, `<a href="/tags/%3Ci%3E" title="tag “&lt;i&gt;”">`)
+	require.Equal(t, 1, w.inTrouble(), "domains")
+	require.Contains(t, w.get("/domains/a.test").body, "500 messages wait: Delivery is paused by pause 3.")
+	require.NotContains(t, w.get("/domains/b.test").body, "500 messages")
+	w.do("POST", "/pause", url.Values{"csrf": {w.csrf()}, "domain": {"a.test"}})
+	require.Contains(t, w.get("/domains/a.test").body, "500 messages wait: Delivery of mail to a.test is paused.")
+
+	asked = errors.New("the queue is away")
+	w.clock.forward(time.Minute)
+	require.Contains(t, w.get("/").body, "not known now: the queue is away")
+}
+
+func TestStoppedServer(t *testing.T) {
+	w := newWorld(t, withSettings(t)).logIn()
+	keeper := w.Settings
+	require.NotContains(t, w.get("/").body, "stopped")
+	keeper.SetStarted([]rules.Pause{{Cluster: true}})
+	for _, path := range []string{"/", "/?domain=gmail.com", "/domains/gmail.com"} {
+		page := w.get(path).body
+		require.Contains(t, page, `data-state="paused"`, path)
+		require.Contains(t, page, "All delivery of this server is stopped", path)
+		require.Contains(t, page, "Resume delivery of this server", path)
+	}
+	require.Contains(t, w.get("/pauses").body, "All delivery of this server is stopped", "beside a list that has no such row")
+	require.Equal(t, 1, w.activePauses())
+	require.Equal(t, "paused", shellNews(w.Console, url.Values{"filtered": {"yes"}}).(news).Pill.State)
+	form := url.Values{"csrf": {w.csrf()}, "stopped": {"yes"}, "next": {"/domains/gmail.com"}}
+	require.Equal(t, "/domains/gmail.com", w.do("POST", "/resume", form).Header.Get("Location"))
+	require.False(t, keeper.StartedPaused())
+	require.Contains(t, w.get("/domains/gmail.com").body, "Delivery goes on.")
+	w.do("POST", "/resume", form)
+	require.Contains(t, w.get("/").body, "had been resumed already")
+	require.Contains(t, w.log.String(), "delivery resumed")
 }

@@ -210,6 +210,9 @@ func (c *Console) troubles() []string {
 			all = append(all, "The settings database cannot be reached since "+clock(state.Since)+". Mail goes on with the settings in force; they cannot be changed until it is back.")
 		}
 	}
+	if c.Admin != nil && c.Admin.Stopped() {
+		all = append(all, stoppedWhy+" Mail is still taken in, and waits. Resume it there, or with the switch on top of the overview.")
+	}
 	if c.Ready != nil {
 		if err := c.Ready(); err != nil {
 			all = append(all, "Not ready: "+err.Error()+".")

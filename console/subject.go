@@ -163,10 +163,14 @@ func (c *Console) why(ctx context.Context, domain string) *why {
 
 // judge is the sentence on top of a domain's page.
 func (c *Console) judge(domain string, paths []admin.Path) (kind, sentence string) {
+	parked := c.heldTo(domain)
 	if state := c.pill(filter{Domain: domain}); state.State == "paused" {
+		if len(parked) > 0 {
+			return "paused", plural(parked[0].Messages, "message") + " " + pick(parked[0].Messages, "waits", "wait") + ": " + state.Why
+		}
 		return "paused", state.Why
 	}
-	list := attention(paths, c.now())
+	list := attention(paths, parked, c.now())
 	s := c.snapshot(filter{Domain: domain})
 	switch {
 	case len(list) > 0:

@@ -203,7 +203,9 @@ func (c *Console) statuses(kind string) map[string]trouble {
 	if kind == "domains" {
 		list, _ := c.attention()
 		for _, t := range list {
-			about[t.Domain] = t
+			if t.Domain != "" {
+				about[t.Domain] = t
+			}
 		}
 	}
 	return about

@@ -43,6 +43,8 @@ type Admin struct {
 	// site, only those with the name when that is not "", and returns how many those were. Nil: there are none.
 	Floods      func() []Flood
 	ResumeFlood func(source netip.Addr, site, name string) int
+	// Held lists what pauses hold in the queue, by what it is set aside under. Nil: nothing is known of that.
+	Held func(ctx context.Context) ([]Held, error)
 	// SearchLogs searches the machine-readable logs, as a logsearch.Files does. Nil: [ErrUnsupported].
 	SearchLogs func(ctx context.Context, q logsearch.Query) (*logsearch.Page, error)
 	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is told.

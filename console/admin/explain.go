@@ -61,6 +61,18 @@ type Flood struct {
 	Text   string    `json:"text,omitempty"` // the answer that set it off
 }
 
+// Held is mail that waits in the queue because of a pause: that to a domain, that with a tag, or, when both are "", all that
+// a pause of addresses or pools holds.
+type Held struct {
+	Domain   string    `json:"domain,omitempty"`
+	Tag      string    `json:"tag,omitempty"`
+	Rule     string    `json:"rule"` // the pause: "pause 12"
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until,omitzero"` // zero: until it is ended
+	Messages int       `json:"messages"`
+	Flowing  bool      `json:"flowing,omitempty"` // the pause is over, and the messages come back piece by piece
+}
+
 // Warmup is how far the schedule of a path is.
 type Warmup struct {
 	Schedule string `json:"schedule"`
@@ -96,6 +108,18 @@ func (a *Admin) ActiveFloods() []Flood {
 		return all
 	}
 	return []Flood{}
+}
+
+// HeldByPauses lists what pauses hold in the queue. An error is the queue's.
+func (a *Admin) HeldByPauses(ctx context.Context) ([]Held, error) {
+	if a.Held == nil {
+		return []Held{}, nil
+	}
+	list, err := a.Held(ctx)
+	if list == nil {
+		list = []Held{}
+	}
+	return list, err
 }
 
 // Resume lets mail go on that floods hold on the paths from a source address (not valid: any) to a site or domain; only the

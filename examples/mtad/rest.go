@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/config"
@@ -33,6 +34,7 @@ func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
 		WhyWaiting:  a.whyWaiting,
 		Floods:      a.activeFloods,
 		ResumeFlood: a.resumeFlood,
+		Held:        a.heldByPauses,
 		SearchLogs:  logsearch.Files{Send: cfg.SendBinLogFile, Received: cfg.ReceivedBinLogFile}.Search,
 		Services:    a.serviceStates,
 		Control:     a.controlService,
@@ -152,6 +154,21 @@ func (a *app) activeFloods() []admin.Flood {
 		all[i] = plainFlood(&active[i])
 	}
 	return all
+}
+
+// heldByPauses lists what the engine set aside because of pauses.
+func (a *app) heldByPauses(ctx context.Context) ([]admin.Held, error) {
+	list, err := a.engine.Held(ctx)
+	all := make([]admin.Held, len(list))
+	for i, h := range list {
+		all[i] = admin.Held{Rule: h.Pause.Rule, Since: h.Since, Until: h.Pause.Until, Messages: h.Messages, Flowing: h.Flowing}
+		if tag, ok := strings.CutPrefix(h.Key, "tag:"); ok {
+			all[i].Tag = tag
+		} else if !strings.HasPrefix(h.Key, "pause:") {
+			all[i].Domain = h.Key
+		}
+	}
+	return all, err
 }
 
 // resumeFlood lets mail go on that floods hold: from one source address, or from all when it is not valid.

@@ -25,9 +25,9 @@ function next(time) {
 function row(trouble) {
   const tr = document.createElement("tr");
   const link = document.createElement("a");
-  link.href = "/domains/" + encodeURIComponent(trouble.domain);
-  link.title = trouble.domain;
-  link.textContent = trouble.domain.length > 32 ? trouble.domain.slice(0, 21) + "…" + trouble.domain.slice(-10) : trouble.domain;
+  link.href = trouble.link;
+  link.title = trouble.name;
+  link.textContent = trouble.name.length > 32 ? trouble.name.slice(0, 21) + "…" + trouble.name.slice(-10) : trouble.name;
   const name = cell("th", link);
   name.scope = "row";
   const why = cell("td", cell("span", trouble.kind, "kind k-" + trouble.kind));
