@@ -6,7 +6,6 @@ import (
 	"math"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -32,8 +31,6 @@ type loop struct {
 	theirs  int64  // theirs, at the last answer
 	away    bool
 	heard   int64 // when the store was last asked
-
-	closing atomic.Bool
 }
 
 // schedule has the loop look at a lane at a time, or earlier.
