@@ -1,7 +1,7 @@
 package console
 
 import (
-	"errors"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -65,7 +65,7 @@ func (f smtpFilter) monitor() (monitor.SessionFilter, error) {
 	}
 	network, err := netip.ParsePrefix(f.IP)
 	if err != nil {
-		return of, errors.New("This is no address. Write one such as 192.0.2.1, or a network such as 192.0.2.0/24.")
+		return of, &fault{status: http.StatusBadRequest, what: "This is no address. Write one such as 192.0.2.1, or a network such as 192.0.2.0/24."}
 	}
 	of.IP = network.Masked()
 	return of, nil
