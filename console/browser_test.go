@@ -47,7 +47,7 @@ func (b *browser) await(expression string) {
 		var ok bool
 		ok, last = chromedp.Run(b.tab, chromedp.Evaluate[bool]("!!("+expression+")"))
 		return last == nil && ok
-	}, 20*time.Second, 20*time.Millisecond, "waiting for %s", expression)
+	}, patience, 20*time.Millisecond, "waiting for %s", expression)
 }
 
 func (b *browser) keys(keys string) { b.t.Helper(); b.do(chromedp.KeyEvent(keys)) }

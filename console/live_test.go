@@ -18,6 +18,9 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 )
 
+// patience is how long what is to come may take on a busy machine.
+const patience = time.Minute
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // watcher is a browser's web socket.
@@ -31,7 +34,7 @@ func (w *world) dial(headers ...string) (*watcher, *http.Response, error) {
 	for i := 0; i+1 < len(headers); i += 2 {
 		h.Set(headers[i], headers[i+1])
 	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	conn, response, err := websocket.Dial(ctx, w.server.URL+"/live", &websocket.DialOptions{HTTPClient: &http.Client{Jar: w.client.Jar}, HTTPHeader: h})
 	if err != nil {
@@ -63,7 +66,7 @@ type message struct {
 }
 
 func (w *watcher) next() (message, error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	_, text, err := w.Read(ctx)
 	var m message
@@ -79,7 +82,7 @@ func (w *watcher) until(topic string, ok func(message) bool) message {
 	for begun := time.Now(); ; {
 		m, err := w.next()
 		require.NoError(w.t, err)
-		require.Less(w.t, time.Since(begun), 20*time.Second, "waiting for %s", topic)
+		require.Less(w.t, time.Since(begun), patience, "waiting for %s", topic)
 		if m.Topic == topic && ok(m) {
 			return m
 		}
