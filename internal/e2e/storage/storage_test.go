@@ -27,7 +27,7 @@ import (
 	"github.com/sluicemail/sluice/queue/disk"
 )
 
-func TestMain(m *testing.M) { mtatest.Main(m) }
+func TestMain(m *testing.M) { mtatest.Main(m, node.End) }
 
 // bucket is an S3 server in this process, which can be made to refuse or to hang.
 type bucket struct {
