@@ -31,6 +31,7 @@ type dialer struct {
 	opts  *Options
 	hosts []endpoint
 	last  atomic.Int32 // index of the host that worked last
+	pipes sync.Map     // of *amqp.Connection to the *pipe below it, until somebody wants that
 
 	mu    sync.Mutex
 	down  map[any]bool // who waits for a connection
@@ -62,6 +63,7 @@ func (d *dialer) dialHost(ctx context.Context, e *endpoint, what string) (*amqp.
 	defer cancel()
 	var raw net.Conn
 	var stop func() bool
+	out := new(pipe)
 	config := amqp.Config{
 		Properties: amqp.Table{"product": "Sluice", "connection_name": d.opts.Name + " " + what},
 		Dial: func(network, addr string) (net.Conn, error) {
@@ -69,7 +71,8 @@ func (d *dialer) dialHost(ctx context.Context, e *endpoint, what string) (*amqp.
 			if err != nil {
 				return nil, err
 			}
-			raw = guarded{conn}
+			out.Conn = guarded{conn}
+			raw = out
 			stop = context.AfterFunc(ctx, func() { _ = conn.Close() }) // breaks off the handshake, too
 			return raw, nil
 		},
@@ -89,8 +92,14 @@ func (d *dialer) dialHost(ctx context.Context, e *endpoint, what string) (*amqp.
 	if err != nil {
 		return nil, err
 	}
+	if what == publishing {
+		d.pipes.Store(c, out)
+	}
 	return c, nil
 }
+
+// publishing is what connections are for that publish.
+const publishing = "publisher"
 
 // explain says in words what refused a connection.
 func explain(err error) error {

@@ -131,7 +131,7 @@ func (p *publisher) run(conn *amqp.Connection) {
 	var err error
 	for {
 		if conn == nil || conn.IsClosed() {
-			conn, err = p.q.dialer.connect(ctx, p, "publisher", p.setAway)
+			conn, err = p.q.dialer.connect(ctx, p, publishing, p.setAway)
 			if err != nil {
 				break
 			}
@@ -154,6 +154,7 @@ func (p *publisher) run(conn *amqp.Connection) {
 type sending struct {
 	p      *publisher
 	conn   *amqp.Connection
+	pipe   *pipe // below conn
 	ch     *amqp.Channel
 	window chan struct{} // a place for each message that is not confirmed
 	dead   chan struct{} // closed when the channel is
@@ -169,6 +170,7 @@ type sending struct {
 
 // serve publishes on one channel until it dies.
 func (p *publisher) serve(conn *amqp.Connection) {
+	below, _ := p.q.dialer.pipes.LoadAndDelete(conn)
 	ch, err := conn.Channel()
 	if err == nil {
 		err = ch.Confirm(false)
@@ -176,7 +178,7 @@ func (p *publisher) serve(conn *amqp.Connection) {
 	if err != nil {
 		return
 	}
-	s := &sending{p: p, conn: conn, ch: ch, window: make(chan struct{}, p.q.opts.Throttle), dead: make(chan struct{}),
+	s := &sending{p: p, conn: conn, pipe: below.(*pipe), ch: ch, window: make(chan struct{}, p.q.opts.Throttle), dead: make(chan struct{}),
 		stale: make(chan struct{}), flight: make(map[*job]struct{}), began: time.Now()}
 	s.watch()
 	s.write()
@@ -188,31 +190,58 @@ func (p *publisher) serve(conn *amqp.Connection) {
 	p.mu.Unlock()
 }
 
-// write sends jobs until the channel dies.
+// write sends jobs until the channel dies. Those that come together are written together.
 func (s *sending) write() {
-	for {
-		select {
-		case s.window <- struct{}{}:
-		case <-s.stale:
-			return
-		case <-s.dead:
-			return
-		case <-s.p.q.life.Done():
+	defer s.pipe.release()
+	for s.reserve() {
+		j := s.next()
+		if j == nil {
 			return
 		}
-		select {
-		case j := <-s.p.jobs:
-			if !s.send(j) {
-				<-s.window
-			}
-		case <-s.stale:
-			return
-		case <-s.dead:
-			return
-		case <-s.p.q.life.Done():
-			return
+		if !s.send(j) {
+			<-s.window
 		}
 	}
+}
+
+// reserve waits for a place in the window; false when the channel is of no use any more.
+func (s *sending) reserve() bool {
+	select {
+	case s.window <- struct{}{}:
+		return true
+	default:
+		s.pipe.release()
+	}
+	select {
+	case s.window <- struct{}{}:
+		return true
+	case <-s.stale:
+	case <-s.dead:
+	case <-s.p.q.life.Done():
+	}
+	return false
+}
+
+// next waits for a job; nil when the channel is of no use any more.
+func (s *sending) next() *job {
+	select {
+	case <-s.stale:
+		return nil
+	case <-s.dead:
+		return nil
+	case j := <-s.p.jobs:
+		return j
+	default:
+		s.pipe.release()
+	}
+	select {
+	case j := <-s.p.jobs:
+		return j
+	case <-s.stale:
+	case <-s.dead:
+	case <-s.p.q.life.Done():
+	}
+	return nil
 }
 
 // refused makes another channel take over after the broker refused a message: a channel that met a quorum queue while this
@@ -253,6 +282,7 @@ func (s *sending) send(j *job) bool {
 	s.mu.Lock()
 	s.flight[j] = struct{}{}
 	s.mu.Unlock()
+	s.pipe.hold()
 	confirmation, err := s.ch.PublishWithDeferredConfirm(j.exchange, j.key, true, false, j.msg)
 	j.msg.Body = nil
 	j.drop()

@@ -91,7 +91,7 @@ func (q *Queue) connect(ctx context.Context) ([]*amqp.Connection, error) {
 	conns := make([]*amqp.Connection, q.opts.Publishers)
 	for i := range conns {
 		var err error
-		if conns[i], err = q.dialer.dial(ctx, "publisher"); err == nil {
+		if conns[i], err = q.dialer.dial(ctx, publishing); err == nil {
 			continue
 		}
 		if q.opts.Patient && ctx.Err() == nil && !errors.Is(err, queue.ErrRefused) {
