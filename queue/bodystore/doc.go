@@ -8,6 +8,9 @@
 //	sqlstore   a table in SQLite, PostgreSQL, MySQL or MariaDB
 //	s3         a bucket of Amazon S3, or of a server that speaks its protocol
 //
+// [Wrap] puts a store before any queue: by a [Policy], mails are put into the store when messages are published or settled, and the queue gets
+// their keys. Who delivers a message fetches its mail when its turn has come ([Store.Fetch]). A [Mux] opens stores by the scheme of an address.
+//
 // # How long a mail is kept
 //
 // Each mail has a time before which it is not removed: [Store.Put] sets it to when the last attempt to deliver it can be, and a while
