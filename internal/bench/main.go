@@ -1,5 +1,5 @@
 // Command bench measures what a mail costs: it sends the same load through the relay, through the ceiling (a program that
-// does nothing but receive, commit and send), and through Postfix when it is installed, one after the other, and prints
+// does nothing but receive, commit and send), and through Postfix and RabbitMQ when they are installed, one after the other, and prints
 // for each how many mails were accepted and delivered a second, the CPU time of the relay alone, the bytes it wrote, and
 // its memory. Everything is on loopback, every mail is durable before it is accepted.
 //
@@ -37,7 +37,7 @@ func main() {
 	sizes := flag.String("sizes", "1KiB,10KiB", "sizes of the mails")
 	sessions := flag.String("sessions", "20,100", "sessions at a time")
 	messages := flag.Int("messages", 20000, "mails for each measurement; Postfix gets a quarter of them")
-	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix", "what to measure; there are also mtad+rabbitmq; broker, which is RabbitMQ with nothing but a publisher and a consumer; and broker+smtp, the same beside the source")
+	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix,broker,broker+smtp,mtad+rabbitmq", "what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
 	profile := flag.String("cpuprofile", "", "have mtad write a CPU profile of the last measurement here")
