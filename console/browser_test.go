@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,11 +117,31 @@ func TestInBrowser(t *testing.T) {
 		b.keys("\x1b")
 		b.await(`getComputedStyle(document.getElementById("side")).visibility === "hidden"`)
 	})
+	b.run("every page fits", func() {
+		for _, width := range []int64{360, 2560} {
+			b.do(chromedp.EmulateViewport(width, 900))
+			for _, path := range w.everyPage() {
+				if w.get(path).StatusCode == 200 && strings.HasPrefix(w.get(path).body, "<!doctype html>") && path != "/login" {
+					b.do(chromedp.Navigate(b.base + path))
+					b.await(fmt.Sprintf(`location.pathname === %q && document.readyState === "complete" && document.documentElement.scrollWidth <= %d`, path, width))
+				}
+			}
+		}
+	})
 	b.run("logged out elsewhere", func() {
 		w.sessions.endThose(func(*session) bool { return true })
 		b.await(`location.pathname === "/login" && document.body.textContent.includes("Your session has ended")`)
 	})
 	require.Empty(t, told(), "what the browser complains about")
+	b.run("server away", func() {
+		b.await(`document.querySelector("[name=username]")`)
+		b.do(chromedp.Navigate(b.base + "/login"))
+		b.await(`document.activeElement.name === "username"`)
+		b.keys("admin\tsecret\r")
+		b.await(`document.querySelector("#live[data-state=on]")`)
+		require.NoError(t, w.Close())
+		b.await(`/^stale since \d+ s$/.test(document.querySelector("#live[data-state=stale] .word").textContent)`)
+	})
 }
 
 // console collects what the page's scripts and the browser complain about.
