@@ -1,6 +1,8 @@
 package console
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -146,7 +148,7 @@ func endPause(v *visit) error {
 		v.c.parts.forget()
 		return v.redirect(back(v, f), notice)
 	}
-	n, err := v.c.Admin.DeleteWhere(v.r.Context(), "paused", f.pauseValues())
+	n, err := v.c.endPauses(v.r.Context(), f)
 	if err != nil {
 		return err
 	}
@@ -154,6 +156,25 @@ func endPause(v *visit) error {
 		return v.redirect(back(v, f), "There was no such pause any more.")
 	}
 	return v.redirect(back(v, f), "Delivery of "+f.String()+" goes on.")
+}
+
+// endPauses removes the pauses in force of exactly what f selects: those of this instance, and those of the cluster.
+func (c *Console) endPauses(ctx context.Context, f filter) (n int, err error) {
+	rows := c.settings().Rows.Pauses
+	for i := range rows {
+		p := &rows[i]
+		if !same(p, f) || !c.active(p.Enabled, p.Expire, p.Cluster, p.Instance) {
+			continue
+		}
+		switch err := c.Admin.Delete(ctx, "paused", p.ID, ""); {
+		case errors.Is(err, admin.ErrNotFound): // somebody was faster
+		case err != nil:
+			return n, err
+		default:
+			n++
+		}
+	}
+	return n, nil
 }
 
 // back is where a form of the shell came from.

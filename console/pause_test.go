@@ -65,6 +65,26 @@ func TestPause(t *testing.T) {
 	require.Contains(t, w.get("/").body, "Delivery of all mail goes on.")
 }
 
+// TestResumeOnAnInstance ends pauses of an instance that has a number, and those of the whole cluster; another instance's stay.
+func TestResumeOnAnInstance(t *testing.T) {
+	w := newWorld(t, func(c *Console) {
+		withSettings(t)(c)
+		c.Admin.Instance = 7
+	}).logIn()
+	form := url.Values{"csrf": {w.csrf()}, "domain": {"gmail.com"}}
+	w.do("POST", "/pause", form)
+	require.True(t, w.pill(filter{Domain: "gmail.com"}).Own)
+	for _, of := range []admin.Values{{"cluster": true}, {"cluster": false, "instance": int64(8)}} {
+		of["target"] = "gmail.com"
+		_, err := w.Admin.Create(t.Context(), "paused", of)
+		require.NoError(t, err)
+	}
+	w.do("POST", "/resume", form)
+	require.Equal(t, "running", w.pill(filter{Domain: "gmail.com"}).State)
+	require.Len(t, w.settings().Rows.Pauses, 1)
+	require.EqualValues(t, 8, w.settings().Rows.Pauses[0].Instance)
+}
+
 func TestRename(t *testing.T) {
 	w := newWorld(t, withSettings(t)).logIn()
 	token := w.csrf()
