@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 )
@@ -23,27 +24,40 @@ type tagGuard struct {
 
 func (g *tagGuard) Read(p []byte) (int, error) {
 	n, err := g.in.Read(p)
-	for _, c := range p[:n] {
+	for i := 0; i < n; i++ {
 		if !g.inside {
-			g.inside, g.quote, g.length = c == '<', 0, 0
+			next := bytes.IndexByte(p[i:n], '<')
+			if next < 0 {
+				break
+			}
+			g.inside, g.quote, g.length = true, 0, 0
+			i += next
 			continue
 		}
-		switch g.length++; {
-		case g.length > maxTag:
-			return 0, fmt.Errorf("a tag of more than %d bytes: %w", maxTag, ErrLarge)
-		case g.length == 1 && (c == '!' || c == '?'): // a comment or the like, where quotes mean nothing
-			g.inside = false
-		case g.quote != 0:
-			if c == g.quote {
-				g.quote = 0
-			}
-		case c == '"' || c == '\'':
-			g.quote = c
-		case c == '>':
-			g.inside = false
+		if err := g.within(p[i]); err != nil {
+			return 0, err
 		}
 	}
 	return n, err
+}
+
+// within takes the next byte of a tag.
+func (g *tagGuard) within(c byte) error {
+	switch g.length++; {
+	case g.length > maxTag:
+		return fmt.Errorf("a tag of more than %d bytes: %w", maxTag, ErrLarge)
+	case g.length == 1 && (c == '!' || c == '?'): // a comment or the like, where quotes mean nothing
+		g.inside = false
+	case g.quote != 0:
+		if c == g.quote {
+			g.quote = 0
+		}
+	case c == '"' || c == '\'':
+		g.quote = c
+	case c == '>':
+		g.inside = false
+	}
+	return nil
 }
 
 // countGuard reads JSON and fails when it has too many objects or values.
