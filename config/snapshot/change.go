@@ -85,12 +85,26 @@ func (k *Keeper) database(ctx context.Context) (*settings.DB, error) {
 		return nil, fmt.Errorf("%w: %w", ErrDown, k.failed)
 	}
 	if err := k.open(ctx); err != nil && ctx.Err() == nil {
+		k.tellLost(err)
 		return nil, fmt.Errorf("%w: %w", ErrDown, err)
 	} else if err != nil {
 		k.failed = nil // says nothing about the database
 		return nil, err
 	}
 	return k.db, nil
+}
+
+// tellLost notes that the database is down, and has Run look for it soon unless it does already. k.mu is held.
+func (k *Keeper) tellLost(err error) {
+	known := k.State().Err != nil
+	k.note(err)
+	if known {
+		return // Run's time to look again stays what it is
+	}
+	select {
+	case k.isLost() <- struct{}{}:
+	default:
+	}
 }
 
 // reloadSince reloads what was written, unless a reload has begun since the n-th change was stored.

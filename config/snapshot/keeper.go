@@ -42,6 +42,7 @@ type Keeper struct {
 	writing sync.Mutex // one change at a time; comes before mu
 	changes changes
 	unsaved chan struct{} // see toSave
+	lost    chan struct{} // see isLost
 	made    sync.Once
 
 	saving sync.Mutex // one save at a time; comes after mu
@@ -134,6 +135,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-next.C:
 			k.Reload(ctx) // told in State and to the log
 			next.Reset(k.pause())
+		case <-k.isLost():
+			next.Reset(k.pause())
 		case <-k.toSave():
 			if due == nil {
 				due = time.After(apart)
@@ -176,8 +179,18 @@ func (k *Keeper) end(unsaved bool) {
 
 // toSave returns the channel by which Run is told to keep what is in force.
 func (k *Keeper) toSave() chan struct{} {
-	k.made.Do(func() { k.unsaved = make(chan struct{}, 1) })
+	k.makeChannels()
 	return k.unsaved
+}
+
+// isLost returns the channel by which Run is told that somebody who asked found the database down.
+func (k *Keeper) isLost() chan struct{} {
+	k.makeChannels()
+	return k.lost
+}
+
+func (k *Keeper) makeChannels() {
+	k.made.Do(func() { k.unsaved, k.lost = make(chan struct{}, 1), make(chan struct{}, 1) })
 }
 
 // Reload reads the database now and puts what it says in force. After an error everything is as before.

@@ -26,6 +26,9 @@ func TestFileOfTheDatabase(t *testing.T) {
 	require.NoError(t, k.Start(t.Context()))
 	require.NoError(t, add("before@example.com"))
 	require.NoError(t, os.Rename(path, away))
+	require.ErrorIs(t, k.Read(t.Context(), func(settings.Store) error { return nil }), ErrDown)
+	require.ErrorIs(t, k.State().Err, os.ErrNotExist, "told at once, and not at the next reload")
+	require.Len(t, k.isLost(), 1, "Run looks again soon")
 	for range 2 {
 		require.ErrorIs(t, k.Reload(t.Context()), os.ErrNotExist)
 		require.ErrorIs(t, add("lost@example.com"), ErrDown, "nobody would ever find it")
