@@ -34,6 +34,8 @@ func (b *bench) start(name, work, in, out string) (*relay, error) {
 			args = append(args, "--send-bin-log-file", filepath.Join(work, "send.json"))
 		}
 		return b.program(b.bin("mtad"), args...)
+	case "mtad+watched":
+		return b.watched(work, in, out)
 	case "mtad+rabbitmq":
 		return b.rabbit(work, in, out)
 	case "postfix":
