@@ -37,7 +37,7 @@ func main() {
 	sizes := flag.String("sizes", "1KiB,10KiB", "sizes of the mails")
 	sessions := flag.String("sessions", "20,100", "sessions at a time")
 	messages := flag.Int("messages", 20000, "mails for each measurement; Postfix gets a quarter of them")
-	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix,broker,broker+smtp,mtad+rabbitmq", "what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source")
+	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix,broker,broker+smtp,mtad+rabbitmq", "what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
 	profile := flag.String("cpuprofile", "", "have mtad write a CPU profile of the last measurement here")
