@@ -56,6 +56,7 @@ func (b *browser) keys(keys string) { b.t.Helper(); b.do(chromedp.KeyEvent(keys)
 // TestInBrowser logs in, sees the graph move while mail flows, works with the keyboard only, and on a narrow dark screen.
 func TestInBrowser(t *testing.T) {
 	testserver.Need(t, "chromium")
+	t.Parallel() // with the other browsers: they wait more than they work
 	paths := func(context.Context, string, netip.Addr) ([]admin.Path, error) {
 		return []admin.Path{{Site: "slow.test", Source: "192.0.2.1", Ready: 6911, Limits: []admin.LimitValue{{Limit: "maxmessages", Value: 1200, Unit: "per minute", Rule: "Warm"}},
 			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Warm"}}}}, nil

@@ -65,6 +65,7 @@ const alarm = `document.documentElement.dataset.ran = "yes"; try { top.document.
 // stays where it is. Remote images come when somebody asks for them, which shows that the count counts.
 func TestHostileMailInBrowser(t *testing.T) {
 	testserver.Need(t, "chromium")
+	t.Parallel() // with the other browsers: they wait more than they work
 	o := newOutside(t)
 	mails := hostileMails(t)
 	for id, mail := range mails {
@@ -110,6 +111,7 @@ func TestHostileMailInBrowser(t *testing.T) {
 // through, it could neither run, nor load, nor send, nor lead away.
 func TestSecondWall(t *testing.T) {
 	testserver.Need(t, "chromium")
+	t.Parallel() // with the other browsers: they wait more than they work
 	o := newOutside(t)
 	attacks := map[string]string{
 		"top":     `<script>` + alarm + `; top.location = "http://evil.test/"</script>`,

@@ -16,6 +16,7 @@ import (
 // settings on a narrow screen.
 func TestSettingsInBrowser(t *testing.T) {
 	testserver.Need(t, "chromium")
+	t.Parallel() // with the other browsers: they wait more than they work
 	o := newOffice(t, func(c *Console) {
 		c.Now = nil
 		c.Tools.Flood = func(_, pattern, answer string) (bool, error) { return strings.Contains(answer, pattern), nil }

@@ -54,6 +54,7 @@ func (b *browser) logIn(path string) {
 // TestSMTPMonitorInBrowser follows sessions, one and all, filters, pauses, clears, and opens a mail that passes.
 func TestSMTPMonitorInBrowser(t *testing.T) {
 	testserver.Need(t, "chromium")
+	t.Parallel() // with the other browsers: they wait more than they work
 	w := newWorld(t, func(c *Console) { c.Now = nil })
 	gmail, yahoo, _, stop := w.speakers()
 	defer stop()
