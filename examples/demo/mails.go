@@ -60,9 +60,10 @@ func kinds() []kind {
 type author struct {
 	kinds     []kind
 	providers []*provider
+	unmet     []*provider // who gets a mail at their first domain before all others
 }
 
-func newAuthor(all []*provider) *author { return &author{kinds(), all} }
+func newAuthor(all []*provider) *author { return &author{kinds(), all, all} }
 
 // next writes a mail.
 func (a *author) next() *mail {
@@ -111,12 +112,17 @@ var (
 // customer is a person with an address.
 func (a *author) customer() (name, address string) {
 	first, last := firstNames[rand.IntN(len(firstNames))], lastNames[rand.IntN(len(lastNames))]
-	p := draw(a.providers, func(p *provider) int { return p.weight })
+	p, domain := draw(a.providers, func(p *provider) int { return p.weight }), 0
+	if len(a.unmet) > 0 {
+		p, a.unmet = a.unmet[0], a.unmet[1:]
+	} else {
+		domain = rand.IntN(len(p.domains))
+	}
 	local := strings.ToLower(first + "." + last)
 	if rand.IntN(3) > 0 {
 		local += fmt.Sprint(1960 + rand.IntN(50))
 	}
-	return first + " " + last, local + "@" + p.domains[rand.IntN(len(p.domains))]
+	return first + " " + last, local + "@" + p.domains[domain]
 }
 
 func (a *author) colleague() string {

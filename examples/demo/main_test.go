@@ -88,12 +88,14 @@ func TestDemo(t *testing.T) {
 	d, end := started(t, "")
 	defer end()
 	watched := make(chan []string, 1)
-	stop := make(chan struct{})
-	go func() { watched <- strangers(d.daemon.cmd.Process.Pid, stop) }()
+	over := make(chan struct{})
+	stop := sync.OnceFunc(func() { close(over) })
+	defer stop()
+	go func() { watched <- strangers(d.daemon.cmd.Process.Pid, over) }()
 
 	get := visitorOf(t, d)
 	for page, life := range map[string][]string{
-		"/":                      {"outlook.example", "Microsoft", "Yahoo is annoyed"},
+		"/":                      {"“Microsoft” allows 60 msg/min", "Yahoo is annoyed"},
 		"/domains":               {"gmail.example", "proton.example", "holiday.example"},
 		"/mtas":                  {"203.0.113.11", "198.51.100.7"},
 		"/tags":                  {"newsletter", "receipt"},
@@ -129,7 +131,7 @@ func TestDemo(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "dns-servers: "+d.internet.dns.address+"\n")
 	require.True(t, netip.MustParseAddrPort(d.internet.dns.address).Addr().IsLoopback())
-	close(stop)
+	stop()
 	require.Empty(t, <-watched, "connections that lead off this machine")
 
 	end()

@@ -165,7 +165,7 @@ func (w *writer) throttles() {
 		l.Site.MaxMessages, l.Site.MaxConnections, l.ConnectionMaxMessages, l.IP.MaxConnections = 1200, 10, 50, 4
 	}, "gmail.example")
 	w.throttle("Microsoft", func(l *store.Limits) {
-		l.Site.MaxMessages, l.Site.MaxConnections, l.ConnectionMaxMessages, l.Security = 90, 5, 20, 2
+		l.Site.MaxMessages, l.Site.MaxConnections, l.ConnectionMaxMessages, l.Security = 60, 5, 20, 2
 	}, "outlook.example", "hotmail.example", "live.example")
 	w.throttle("Yahoo", func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 5, 20 }, "yahoo.example", "ymail.example")
 	w.throttle("Orange: two connections, no more", func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 2, 100 }, "orange.example")
@@ -177,7 +177,7 @@ func (w *writer) throttles() {
 	insert(w, warm)
 	insert(w, &store.ScheduleStep{Schedule: warm.ID, Day: 1, Capacity: first}, &store.ScheduleStep{Schedule: warm.ID, Day: 3, Capacity: then},
 		&store.ScheduleStep{Schedule: warm.ID, Day: 8, Capacity: later})
-	insert(w, &store.ScheduleRule{Schedule: warm.ID, Pool: "warm-up", Enabled: true})
+	insert(w, &store.ScheduleRule{Schedule: warm.ID, Pool: "warm-up", Domain: "gmail.example", Enabled: true})
 	yesterday := store.FormatTime(time.Now().Add(-24 * time.Hour))
 	insert(w, &store.ScheduleDay{LocalIP: "198.51.100.7", Site: "gmail.example", Day: 4, LastSent: yesterday})
 

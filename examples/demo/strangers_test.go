@@ -15,7 +15,7 @@ import (
 // is no /proc it sees nothing.
 func strangers(pid int, stop <-chan struct{}) []string {
 	var all []string
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(150 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
