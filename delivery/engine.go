@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -184,7 +185,7 @@ func (e *Engine) breakOff() {
 
 // consumeOutbox reads the outbox until it is told to stop; a queue that is unavailable is asked again and again.
 func (e *Engine) consumeOutbox() error {
-	delay := time.Second
+	delay, said := time.Second, ""
 	for {
 		began := time.Now()
 		err := e.Queue.Consume(e.consume, e.Names.Outbox, queue.ConsumeOptions{Prefetch: e.Prefetch}, e.handle)
@@ -195,9 +196,12 @@ func (e *Engine) consumeOutbox() error {
 			return err
 		}
 		if time.Since(began) > time.Minute {
-			delay = time.Second
+			delay, said = time.Second, ""
 		}
-		e.Logger.Warn("reading the outbox failed; trying again", "queue", e.Names.Outbox, "error", err, "in", delay)
+		if text := fmt.Sprint(err); text != said { // once, however long it lasts
+			said = text
+			e.Logger.Warn("reading the outbox failed; trying again", "queue", e.Names.Outbox, "error", err)
+		}
 		select {
 		case <-time.After(delay):
 		case <-e.consume.Done():
