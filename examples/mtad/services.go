@@ -93,7 +93,11 @@ func (a *app) serviceStates(context.Context) []admin.Service {
 
 func (a *app) deliveryDetail() string {
 	slots := a.slotsInUse()
-	return humanize.Comma(int64(slots.Outgoing)) + " of " + humanize.Comma(int64(slots.OutgoingLimit)) + " connections in use"
+	used := humanize.Comma(int64(slots.Outgoing))
+	if slots.OutgoingLimit > 0 {
+		used += " of " + humanize.Comma(int64(slots.OutgoingLimit))
+	}
+	return used + " connections in use"
 }
 
 // listenerName is what a listener is called: "smtp 127.0.0.1:25".
