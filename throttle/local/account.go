@@ -25,7 +25,7 @@ type account struct {
 	idle        int // of these
 
 	// Who was refused, by what would help.
-	wantSlot, wantStart, wantRate refused
+	wantSlot, wantStart, wantRate throttle.PathSet
 }
 
 // hold is one reason to wait; the zero hold is none. Limit is without prefix.
@@ -47,11 +47,11 @@ func (a *account) mayConnect(limits *throttle.Rates, path throttle.Path, now int
 	var h hold
 	if limits.Connections > 0 && a.connections >= limits.Connections {
 		h = h.longer(hold{untilClosed, "maxconnections"})
-		a.wantSlot.add(path)
+		a.wantSlot.Add(path)
 	}
 	if limits.Starting > 0 && a.starting >= limits.Starting {
 		h = h.longer(hold{untilClosed, "maxstarting"})
-		a.wantStart.add(path)
+		a.wantStart.Add(path)
 	}
 	if limits.Connects > 0 {
 		h = h.longer(hold{a.connects.at(limits.Connects, now).wait(now), "maxconnects"})
@@ -79,7 +79,7 @@ func (a *account) maySend(size int64, limits *throttle.Rates, path throttle.Path
 		h = h.longer(hold{wait, "maxbytes"})
 	}
 	if h.wait > 0 {
-		a.wantRate.add(path)
+		a.wantRate.Add(path)
 	}
 	return h
 }
@@ -104,7 +104,7 @@ func (a *account) send(size int64, limits *throttle.Rates, now int64) (r reserva
 }
 
 // cancel undoes send, done at a time, and returns whom to tell. a.mu is held.
-func (a *account) cancel(r reservation, size, at, now int64) (tell refused) {
+func (a *account) cancel(r reservation, size, at, now int64) (tell throttle.PathSet) {
 	gave := r.messages.giveBack(now)
 	gave = r.bytes.giveBack(now) || gave
 	if r.logged {
@@ -112,26 +112,26 @@ func (a *account) cancel(r reservation, size, at, now int64) (tell refused) {
 		gave = true
 	}
 	if gave {
-		tell = a.wantRate.take()
+		tell = a.wantRate.Take()
 	}
 	return tell
 }
 
 // established counts a connection as no longer starting. a.mu is held.
-func (a *account) established() (tell refused) {
+func (a *account) established() (tell throttle.PathSet) {
 	a.starting--
-	return a.wantStart.take()
+	return a.wantStart.Take()
 }
 
 // close counts a connection less. a.mu is held.
-func (a *account) close(starting, idle bool) (tell refused) {
+func (a *account) close(starting, idle bool) (tell throttle.PathSet) {
 	a.connections--
-	tell = a.wantSlot.take()
+	tell = a.wantSlot.Take()
 	if idle {
 		a.idle--
 	}
 	if starting {
-		tell.join(a.established())
+		tell.Join(a.established())
 	}
 	return tell
 }
@@ -139,48 +139,6 @@ func (a *account) close(starting, idle bool) (tell refused) {
 // rests reports whether the account has nothing to remember.
 func (a *account) rests(now int64) bool {
 	return a.connections == 0 && a.messages.rests(now) && a.bytes.rests(now) && a.connects.rests(now) && a.log.rests(now)
-}
-
-// maxRefused bounds the paths that are told one by one; beyond it all are told.
-const maxRefused = 16
-
-// refused is a set of paths.
-type refused struct {
-	paths []throttle.Path
-	all   bool
-}
-
-func (r *refused) add(path throttle.Path) {
-	if r.all {
-		return
-	}
-	for _, p := range r.paths {
-		if p == path {
-			return
-		}
-	}
-	if len(r.paths) >= maxRefused {
-		r.paths, r.all = nil, true
-		return
-	}
-	r.paths = append(r.paths, path)
-}
-
-func (r *refused) join(other refused) {
-	r.all = r.all || other.all
-	for _, p := range other.paths {
-		r.add(p)
-	}
-	if r.all {
-		r.paths = nil
-	}
-}
-
-// take returns the set and empties it.
-func (r *refused) take() refused {
-	taken := *r
-	*r = refused{}
-	return taken
 }
 
 const accountShards = 32

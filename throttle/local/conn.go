@@ -103,9 +103,9 @@ func (c *conn) Established() {
 	c.starting = false
 	c.lock()
 	tell := c.pathAccount.established()
-	tell.join(c.targetAccount.established())
+	tell.Join(c.targetAccount.established())
 	c.unlock()
-	c.t.tell(tell)
+	c.t.listen.Tell(tell)
 }
 
 // Send: see throttle.Conn.
@@ -169,10 +169,10 @@ func (c *conn) Cancel(size int64) {
 		now := c.t.now()
 		c.lock()
 		tell := c.pathAccount.cancel(m.path, size, m.at, now)
-		tell.join(c.targetAccount.cancel(m.target, size, m.at, now))
+		tell.Join(c.targetAccount.cancel(m.target, size, m.at, now))
 		c.unlock()
 		m.at = 0
-		c.t.tell(tell)
+		c.t.listen.Tell(tell)
 		return
 	}
 }
@@ -201,8 +201,8 @@ func (c *conn) Close() {
 	c.closed = true
 	c.lock()
 	tell := c.pathAccount.close(c.starting, c.idle)
-	tell.join(c.targetAccount.close(c.starting, c.idle))
+	tell.Join(c.targetAccount.close(c.starting, c.idle))
 	c.unlock()
 	c.drop(c.t.now())
-	c.t.tell(tell)
+	c.t.listen.Tell(tell)
 }

@@ -2,7 +2,6 @@ package local
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,8 +16,7 @@ type Throttler struct {
 	paths      *accounts[throttle.Path]
 	targets    *accounts[netip.Addr]
 
-	listenMu sync.Mutex
-	listen   atomic.Pointer[[]func(throttle.Path)]
+	listen throttle.Listeners
 }
 
 var (
@@ -30,7 +28,6 @@ var (
 // New returns a throttler with the limits of a table; nil means none.
 func New(table *Table) *Throttler {
 	t := &Throttler{start: time.Now(), paths: newAccounts[throttle.Path](), targets: newAccounts[netip.Addr]()}
-	t.listen.Store(new([]func(throttle.Path)))
 	t.install(table)
 	return t
 }
@@ -51,7 +48,7 @@ func (t *Throttler) install(table *Table) {
 // told to look again.
 func (t *Throttler) Set(table *Table) {
 	t.install(table)
-	t.tell(refused{all: true})
+	t.listen.Tell(throttle.PathSet{All: true})
 }
 
 // Table returns the limits in force.
@@ -61,7 +58,9 @@ func (t *Throttler) Table() *Table { return t.table.Load() }
 func (t *Throttler) Invalidate(path throttle.Path) {
 	t.table.Load().forget(path)
 	t.generation.Add(1)
-	t.tell(refused{paths: []throttle.Path{path}})
+	var who throttle.PathSet
+	who.Add(path)
+	t.listen.Tell(who)
 }
 
 // Limits returns the effective values of a path; see throttle.Throttler.
@@ -84,23 +83,7 @@ func (t *Throttler) Alias(site, domain string) {
 // Changed registers f; see throttle.Throttler. f is called by whoever makes room, within Close, Established, Cancel, Set
 // or Invalidate, and may itself call any method.
 func (t *Throttler) Changed(f func(throttle.Path)) {
-	t.listenMu.Lock()
-	defer t.listenMu.Unlock()
-	old := *t.listen.Load()
-	all := append(old[:len(old):len(old)], f)
-	t.listen.Store(&all)
-}
-
-// tell calls the listeners. No lock is held.
-func (t *Throttler) tell(who refused) {
-	if who.all {
-		who.paths = []throttle.Path{{}}
-	}
-	for _, path := range who.paths {
-		for _, f := range *t.listen.Load() {
-			f(path)
-		}
-	}
+	t.listen.Add(f)
 }
 
 // Connect asks to open a connection; see throttle.Throttler.

@@ -3,8 +3,6 @@ package redis
 import (
 	"strconv"
 	"sync"
-
-	"github.com/sluicemail/sluice/throttle"
 )
 
 // account is what this instance has of the limits of one path or one target address.
@@ -139,43 +137,4 @@ func (s *accounts) each(f func(*lane)) {
 		}
 		a.mu.Unlock()
 	}
-}
-
-// maxRefused bounds the paths that are told one by one; beyond it all are told.
-const maxRefused = 16
-
-// refused is a set of paths.
-type refused struct {
-	paths []throttle.Path
-	all   bool
-}
-
-func (r *refused) add(path throttle.Path) {
-	if r.all {
-		return
-	}
-	for _, p := range r.paths {
-		if p == path {
-			return
-		}
-	}
-	if len(r.paths) >= maxRefused {
-		r.paths, r.all = nil, true
-		return
-	}
-	r.paths = append(r.paths, path)
-}
-
-func (r *refused) join(other refused) {
-	r.all = r.all || other.all
-	for _, p := range other.paths {
-		r.add(p)
-	}
-}
-
-// take returns the set and empties it.
-func (r *refused) take() refused {
-	taken := *r
-	*r = refused{}
-	return taken
 }

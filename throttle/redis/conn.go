@@ -186,17 +186,17 @@ func (c *conn) reserve(m *sentMail, share float64, size, now int64) (w throttle.
 
 // putBack undoes reserve.
 func (c *conn) putBack(m *sentMail, now int64) {
-	var tell refused
+	var tell throttle.PathSet
 	c.lock()
 	for i, l := range m.lanes {
 		if l != nil && m.from[i].epoch != 0 {
 			l.putBack(c.t, m.from[i], units(i, m.size), now)
-			tell.join(l.waiting.take())
+			tell.Join(l.waiting.Take())
 		}
 	}
 	c.unlock()
 	m.set = false
-	c.t.tell(tell)
+	c.t.listen.Tell(tell)
 }
 
 // Cancel: see throttle.Conn. Of mails of the same size the last one is given back.
@@ -221,19 +221,19 @@ func (c *conn) Close() {
 	}
 	c.closed = true
 	now := c.t.now()
-	var tell refused
+	var tell throttle.PathSet
 	c.Conn.Close()
 	c.lock()
 	for _, a := range []*account{c.pathAccount, c.targetAccount} {
 		a.used--
 		for _, l := range a.lanes {
 			if l.kind == kindSlots {
-				tell.join(l.closed(c.t, now))
+				tell.Join(l.closed(c.t, now))
 			}
 		}
 	}
 	c.unlock()
 	c.t.accounts.drop(c.pathAccount, now)
 	c.t.accounts.drop(c.targetAccount, now)
-	c.t.tell(tell)
+	c.t.listen.Tell(tell)
 }

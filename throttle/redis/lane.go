@@ -44,7 +44,7 @@ type lane struct {
 	freed   int64 // when one was closed
 	polls   int   // in vain
 
-	waiting refused
+	waiting throttle.PathSet
 
 	at    int64 // when the loop is to look at it; guarded by the loop's lock
 	index int   // in the loop's heap, counted from 1
@@ -79,7 +79,7 @@ func (l *lane) lacks(t *Throttler, share float64, n, now int64, path throttle.Pa
 	if l.have >= n {
 		return 0
 	}
-	l.waiting.add(path)
+	l.waiting.Add(path)
 	if !l.hungry {
 		l.hungry, l.need = true, n
 	}
@@ -209,7 +209,7 @@ func (l *lane) request(t *Throttler, now int64) (o op, ok bool) {
 }
 
 // answered takes in the answer to a request that was sent at a time, and returns whom to tell.
-func (l *lane) answered(t *Throttler, o *op, a answer, sent, now int64) (tell refused) {
+func (l *lane) answered(t *Throttler, o *op, a answer, sent, now int64) (tell throttle.PathSet) {
 	if l.kind == kindSlots {
 		return l.answeredSlots(t, o, a, now)
 	}
@@ -221,7 +221,7 @@ func (l *lane) answered(t *Throttler, o *op, a answer, sent, now int64) (tell re
 		if l.dry { // ask for more the next time
 			l.want, l.dry = min(2*l.want, l.most(l.need)), false
 		}
-		tell = l.waiting.take()
+		tell = l.waiting.Take()
 		t.loop.schedule(l, sent+int64(leaseLife))
 	}
 	l.later = now + int64(a.hint)
@@ -235,6 +235,6 @@ func (l *lane) answered(t *Throttler, o *op, a answer, sent, now int64) (tell re
 
 // rests reports whether there is nothing to remember.
 func (l *lane) rests(now int64) bool {
-	return len(l.leases) == 0 && len(l.lapsed) == 0 && !l.asked && l.held == 0 && len(l.waiting.paths) == 0 && !l.waiting.all &&
+	return len(l.leases) == 0 && len(l.lapsed) == 0 && !l.asked && l.held == 0 && l.waiting.Empty() &&
 		(l.spent == 0 || now-l.spent > int64(time.Minute+2*leaseLife)) && l.next <= now
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // gather is how long the loop waits for more to ask about, so that one round trip serves many.
@@ -140,14 +142,14 @@ func (p *loop) turn(ctx context.Context) {
 		return
 	}
 	p.learn(h)
-	var tell refused
+	var tell throttle.PathSet
 	for i := range c.ops {
 		o := &c.ops[i]
 		o.lane.account.mu.Lock()
-		tell.join(o.lane.answered(p.t, o, answers[i], now, received))
+		tell.Join(o.lane.answered(p.t, o, answers[i], now, received))
 		o.lane.account.mu.Unlock()
 	}
-	p.t.tell(tell)
+	p.t.listen.Tell(tell)
 }
 
 // jumped reports whether the store's clock was set since the last answer. Its epoch ends then.
@@ -183,7 +185,7 @@ func (p *loop) lost(ops []op, err error, quiet bool) {
 	p.away = true
 	p.t.setShare(p.fallback())
 	p.t.logger.Warn("limits are not shared: redis is away", "share", p.fallback(), "error", err)
-	p.t.tell(refused{all: true})
+	p.t.listen.Tell(throttle.PathSet{All: true})
 }
 
 // fallback is the share of the limits that this instance keeps to by itself.
@@ -220,7 +222,7 @@ func (p *loop) learn(h header) {
 	back := p.away
 	p.away = false
 	if p.t.setShare(share) {
-		p.t.tell(refused{all: true})
+		p.t.listen.Tell(throttle.PathSet{All: true})
 	}
 	if back {
 		p.t.logger.Info("limits are shared again", "instances", p.members)

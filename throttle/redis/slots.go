@@ -23,7 +23,7 @@ func (l *lane) slotLacks(t *Throttler, share float64, now int64, path throttle.P
 	if l.account.used < room {
 		return 0
 	}
-	l.waiting.add(path)
+	l.waiting.Add(path)
 	if !l.hungry {
 		l.hungry, l.polls = true, 0
 		l.want = min(max(2*l.want, 1), maxAtOnce, max(1, l.limit-l.held))
@@ -33,15 +33,15 @@ func (l *lane) slotLacks(t *Throttler, share float64, now int64, path throttle.P
 }
 
 // closed tells that a connection of the account ended, and whom to tell.
-func (l *lane) closed(t *Throttler, now int64) (tell refused) {
+func (l *lane) closed(t *Throttler, now int64) (tell throttle.PathSet) {
 	l.freed, l.want = now, 0
 	if l.pressed && t.share() == 0 {
 		l.held = min(l.held, l.account.used)
 		t.loop.schedule(l, now)
-		return refused{}
+		return throttle.PathSet{}
 	}
 	t.loop.schedule(l, now+int64(slotKeep))
-	return l.waiting.take()
+	return l.waiting.Take()
 }
 
 // requestSlots says how many connections there are and are wanted. What is given back counts as gone from here on.
@@ -62,7 +62,7 @@ func (l *lane) requestSlots(t *Throttler, now int64) (o op, ok bool) {
 	return o, true
 }
 
-func (l *lane) answeredSlots(t *Throttler, o *op, a answer, now int64) (tell refused) {
+func (l *lane) answeredSlots(t *Throttler, o *op, a answer, now int64) (tell throttle.PathSet) {
 	l.asked = false
 	before := l.held
 	l.held, l.pressed = a.granted, a.mark != 0
@@ -70,7 +70,7 @@ func (l *lane) answeredSlots(t *Throttler, o *op, a answer, now int64) (tell ref
 	switch {
 	case l.held > max(before, o.need):
 		l.hungry = false
-		tell = l.waiting.take()
+		tell = l.waiting.Take()
 	case l.hungry:
 		next = min(next, int64(firstPoll)<<min(l.polls, 8))
 		l.polls++

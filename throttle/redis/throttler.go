@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,8 +28,7 @@ type Throttler struct {
 	end        context.CancelFunc
 	ended      chan struct{}
 
-	listenMu sync.Mutex
-	listen   atomic.Pointer[[]func(throttle.Path)]
+	listen throttle.Listeners
 }
 
 var (
@@ -71,7 +69,6 @@ func start(limits *local.Throttler, s store, o Options) *Throttler {
 	t := &Throttler{local: limits, start: time.Now(), timeout: o.Timeout, fixed: o.Share, logger: o.Logger, ended: make(chan struct{})}
 	t.accounts.all = make(map[string]*account)
 	t.loop = &loop{t: t, store: s, awake: make(chan struct{}, 1)}
-	t.listen.Store(new([]func(throttle.Path)))
 	limits.Changed(func(throttle.Path) { t.generation.Add(1) })
 	ctx, cancel := context.WithCancel(context.Background())
 	t.end = cancel
@@ -88,7 +85,7 @@ func (t *Throttler) Close() error {
 	t.end()
 	<-t.ended
 	t.setShare(t.loop.fallback())
-	t.tell(refused{all: true})
+	t.listen.Tell(throttle.PathSet{All: true})
 	return t.loop.store.close()
 }
 
@@ -119,23 +116,7 @@ func (t *Throttler) Alias(site, domain string) { t.local.Alias(site, domain) }
 // Changed registers f; see throttle.Throttler. It is called also when leases arrive.
 func (t *Throttler) Changed(f func(throttle.Path)) {
 	t.local.Changed(f)
-	t.listenMu.Lock()
-	defer t.listenMu.Unlock()
-	old := *t.listen.Load()
-	all := append(old[:len(old):len(old)], f)
-	t.listen.Store(&all)
-}
-
-// tell calls the listeners. No lock is held.
-func (t *Throttler) tell(who refused) {
-	if who.all {
-		who.paths = []throttle.Path{{}}
-	}
-	for _, path := range who.paths {
-		for _, f := range *t.listen.Load() {
-			f(path)
-		}
-	}
+	t.listen.Add(f)
 }
 
 // Connect asks to open a connection; see throttle.Throttler.
