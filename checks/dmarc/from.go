@@ -47,16 +47,10 @@ func (p *fromParser) mailbox() bool {
 	var bare []byte // what stands outside angle brackets and comments
 	for p.rest != "" {
 		c := p.rest[0]
-		switch c {
-		case '(':
-			p.rest = p.rest[comment(p.rest):]
+		switch {
+		case p.opaque(&bare):
 			continue
-		case '"':
-			n := quoted(p.rest)
-			bare = append(bare, p.rest[:n]...)
-			p.rest = p.rest[n:]
-			continue
-		case '<':
+		case c == '<':
 			p.angle()
 			continue
 		}
@@ -85,20 +79,28 @@ func (p *fromParser) add(bare []byte) {
 	}
 }
 
+// opaque reads a comment, or a quoted string, which belongs to text; false: the next is neither. What is in them ends nothing.
+func (p *fromParser) opaque(text *[]byte) bool {
+	switch p.rest[0] {
+	case '(':
+		p.rest = p.rest[comment(p.rest):]
+	case '"':
+		n := quoted(p.rest)
+		*text = append(*text, p.rest[:n]...)
+		p.rest = p.rest[n:]
+	default:
+		return false
+	}
+	return true
+}
+
 // angle reads an address in angle brackets. A source route in front of it goes.
 func (p *fromParser) angle() {
 	var text []byte
 	p.rest = p.rest[1:]
 	for p.rest != "" {
 		c := p.rest[0]
-		switch c {
-		case '(':
-			p.rest = p.rest[comment(p.rest):]
-			continue
-		case '"':
-			n := quoted(p.rest)
-			text = append(text, p.rest[:n]...)
-			p.rest = p.rest[n:]
+		if p.opaque(&text) {
 			continue
 		}
 		p.rest = p.rest[1:]
