@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +102,7 @@ func judge(p *admin.Path, now time.Time) *trouble {
 		t.Kind, t.Why, t.Next = "flood", floodSentence(f, now), f.Until
 	case p.Offline.After(now):
 		t.Kind, t.Next = "offline", p.Offline
-		t.Why = "No host could be reached: " + orElse(p.LastError, "the reason is not known") + "."
+		t.Why = "No host could be reached: " + cmp.Or(p.LastError, "the reason is not known") + "."
 	case len(p.Binding) > 0 && t.Waiting > 0:
 		b := p.Binding[0]
 		t.Kind, t.Next = "throttle", b.Until
@@ -156,7 +157,7 @@ func floodSentence(f *admin.Flood, now time.Time) string {
 func limitSentence(p *admin.Path, b *admin.Binding) string {
 	for _, v := range p.Limits {
 		if v.Limit == b.Limit {
-			return fmt.Sprintf("%s allows %s.", capital(ruleName(orElse(b.Rule, v.Rule))), allowance(v.Limit, v.Value))
+			return fmt.Sprintf("%s allows %s.", capital(ruleName(cmp.Or(b.Rule, v.Rule))), allowance(v.Limit, v.Value))
 		}
 	}
 	return fmt.Sprintf("The limit %s of %s holds.", b.Limit, ruleName(b.Rule))
@@ -207,13 +208,6 @@ func endOf(t, now time.Time) string {
 func capital(s string) string {
 	first, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[n:]
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // attentionCache keeps the list for a little while: the side bar of every page counts it.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -125,29 +124,6 @@ type line struct {
 	Log    string // address of the log of what it counts; "": it is not logged
 }
 
-// logOf is the address of the log of what a counter counts for f in the last minute; "" for what no log has.
-func logOf(key string, f filter) string {
-	q := url.Values{"from": {"60s"}}
-	switch key {
-	case "attempts":
-		q.Set("kind", "attempt")
-	case "delivered":
-		q.Set("outcome", "delivered")
-	case "retried":
-		q.Set("outcome", "deferred")
-	case "errors":
-		q.Set("outcome", "failed")
-	default:
-		return ""
-	}
-	for name, value := range map[string]string{"ip": f.MTA, "domain": f.Domain, "tag": f.Tag} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return "/logs?" + q.Encode()
-}
-
 // newChart draws figures of what f selects. hide names the counters that are not shown, with commas.
 func newChart(n *figures, f filter, hide string) *chart {
 	c := &chart{figures: n}
@@ -168,7 +144,7 @@ func newChart(n *figures, f filter, hide string) *chart {
 		c.Marks = append(c.Marks, c.Top*(4-i)/4)
 	}
 	for _, one := range counters() {
-		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key), points(n.Series[one.Key], c.Top), logOf(one.Key, f)})
+		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key), points(n.Series[one.Key], c.Top), f.logOf(one.Key)})
 	}
 	return c
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -285,7 +286,7 @@ func received(m *queue.Message) []event {
 		}
 	case m.HTTP != nil:
 		e.Title += " over HTTP"
-		say("from %s with the token or as the user %s", orElse(m.HTTP.RemoteIP, "an unknown address"), orElse(m.HTTP.Authentication, "–"))
+		say("from %s with the token or as the user %s", cmp.Or(m.HTTP.RemoteIP, "an unknown address"), cmp.Or(m.HTTP.Authentication, "–"))
 	case m.Spool != nil:
 		e.Title += " from the spool directory"
 		say("file %s", m.Spool.File)
@@ -349,7 +350,7 @@ func attempt(i int, r *queue.Result) event {
 		e.Kind = "bad"
 	}
 	if r.To != "" || r.From != "" {
-		line := "from " + orElse(r.From, "any address") + " to " + orElse(r.To, "no host")
+		line := "from " + cmp.Or(r.From, "any address") + " to " + cmp.Or(r.To, "no host")
 		if r.MTA != "" {
 			line += " (" + r.MTA + ")"
 		}
@@ -427,5 +428,5 @@ func fileName(id string) string {
 		}
 		return '_'
 	}, id[:min(len(id), 100)])
-	return orElse(name, "message")
+	return cmp.Or(name, "message")
 }

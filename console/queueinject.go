@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func inject(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.redirect("/messages/"+url.PathEscape(ids[0]), "The test message was put into "+orElse(v.c.Admin.Inbox, "the inbox")+". Its id is "+ids[0]+". When it has left, the log tells what became of it.")
+	return v.redirect("/messages/"+url.PathEscape(ids[0]), "The test message was put into "+cmp.Or(v.c.Admin.Inbox, "the inbox")+". Its id is "+ids[0]+". When it has left, the log tells what became of it.")
 }
 
 // blame shows a problem beside the field it is about.
@@ -116,7 +117,7 @@ func (d *injectData) mime(now time.Time, host string) string {
 	var b strings.Builder
 	from := d.From
 	if from == "" {
-		from = "postmaster@" + orElse(host, "localhost")
+		from = "postmaster@" + cmp.Or(host, "localhost")
 	}
 	line := func(name, value string) {
 		fmt.Fprintf(&b, "%s: %s\r\n", name, strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ").Replace(value))

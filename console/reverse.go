@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -50,7 +51,7 @@ func (c *Console) misnamed(address string) string {
 	if ip = ip.Unmap(); c.Resolver == nil || err != nil || ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() {
 		return ""
 	}
-	key := reverseKey{ip, strings.ToLower(orElse(c.settings().Name(ip), c.Hostname))}
+	key := reverseKey{ip, strings.ToLower(cmp.Or(c.settings().Name(ip), c.Hostname))}
 	cache := &c.reverse
 	cache.mu.Lock()
 	defer cache.mu.Unlock()

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -18,7 +19,7 @@ func isAddress(s string) bool {
 
 // selects tells the mail that a row is for: "mail to gmail.com from 192.0.2.1".
 func selects(values admin.Values) string {
-	target := orElse(text(values, "target"), text(values, "domain"))
+	target := cmp.Or(text(values, "target"), text(values, "domain"))
 	var parts []string
 	if target != "" && target != "*" {
 		parts = append(parts, "to "+target)
@@ -97,18 +98,18 @@ func limitsCell(_ *Console, r *admin.Row) cell {
 	if len(parts) > most {
 		return cell{Text: strings.Join(parts[:most], " · ") + fmt.Sprintf(" · and %d more", len(parts)-most), Whole: cut(whole, 500)}
 	}
-	return cell{Text: orElse(whole, "none is set")}
+	return cell{Text: cmp.Or(whole, "none is set")}
 }
 
 func limitPhrase(column string, w words, n int64) string {
 	unit := w.unit
 	if unit == "conn" {
 		unit = map[string]string{"maxstarting": "being opened", "maxidle": "idle"}[strings.TrimPrefix(column, "ip_")]
-		unit = orElse(unit, "connections")
+		unit = cmp.Or(unit, "connections")
 	}
 	value := thousands(n) + " " + unit
 	if levels := levelWords(column); levels != nil && n < int64(len(levels)) {
-		return orElse(map[string]string{"security": levels[n]}[column], w.label+": "+levels[n])
+		return cmp.Or(map[string]string{"security": levels[n]}[column], w.label+": "+levels[n])
 	}
 	if n == 0 && strings.Contains(column, "max") {
 		value = "unlimited " + unit
@@ -198,7 +199,7 @@ func reactionCell(_ *Console, r *admin.Row) cell {
 	if slow > 0 {
 		parts = append(parts, "slow for "+duration(seconds(slow)))
 	}
-	return cell{Text: orElse(strings.Join(parts, ", then "), "nothing")}
+	return cell{Text: cmp.Or(strings.Join(parts, ", then "), "nothing")}
 }
 
 func seconds(n int64) time.Duration { return time.Duration(min(n, 1<<33)) * time.Second }
@@ -226,7 +227,7 @@ func responseCell(c *Console, r *admin.Row) cell {
 	var parts []string
 	for _, link := range rows.ResponseLinks {
 		if link.Pattern == r.ID {
-			parts = append(parts, orElse(actions[link.Action], "an action that is gone"))
+			parts = append(parts, cmp.Or(actions[link.Action], "an action that is gone"))
 		}
 	}
 	if len(parts) == 0 {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -93,7 +94,7 @@ func fillKey(v *visit, d *rowData) {
 				in.Placeholder = "leave it empty to keep the key"
 			} else {
 				in.Placeholder = "-----BEGIN PRIVATE KEY----- …"
-				d.Groups[i].Make = orElse(v.r.PostForm.Get("make"), "rsa")
+				d.Groups[i].Make = cmp.Or(v.r.PostForm.Get("make"), "rsa")
 			}
 		}
 	}

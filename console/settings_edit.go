@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -348,9 +349,9 @@ func plainValue(field *admin.Field, value any) string {
 	case bool:
 		return either(v, "yes", "no")
 	case string:
-		return orElse(cut(v, 300), "not set")
+		return cmp.Or(cut(v, 300), "not set")
 	}
-	return orElse(valueText(field, value), "not set")
+	return cmp.Or(valueText(field, value), "not set")
 }
 
 // gone tells that somebody deleted the row meanwhile.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -334,7 +335,7 @@ func (f *former) actions(in *input) {
 	}
 	in.Kind = "choice"
 	if !known {
-		in.Options = append([]option{{in.Value, orElse(in.Value, "choose"), true}}, in.Options...)
+		in.Options = append([]option{{in.Value, cmp.Or(in.Value, "choose"), true}}, in.Options...)
 	}
 }
 

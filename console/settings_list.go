@@ -52,7 +52,7 @@ type rowsData struct {
 type sheetWords struct{ Path, Title, One, About, Empty, Add, End, UnderPath, UnderTitle string }
 
 func (s *sheet) words() *sheetWords {
-	w := &sheetWords{Path: s.path, Title: s.title, One: s.one, About: s.about, Empty: s.empty, Add: s.add, End: orElse(s.end, "Delete")}
+	w := &sheetWords{Path: s.path, Title: s.title, One: s.one, About: s.about, Empty: s.empty, Add: s.add, End: cmp.Or(s.end, "Delete")}
 	if s.under != nil {
 		w.UnderPath, w.UnderTitle = s.under.path, s.under.title
 	}

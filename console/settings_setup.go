@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net"
 	"strconv"
 	"strings"
@@ -60,7 +61,7 @@ func externalMTAs() *sheet {
 		empty: "There are none. An external MTA is an address on another machine that mail can leave from, by NAT or through a proxy.",
 		columns: []listColumn{{title: "Public address", key: "public_ip"}, {title: "From", key: "local_ip"}, {title: "Through", key: "connect_ip", cell: func(_ *Console, r *admin.Row) cell {
 			return cell{Text: net.JoinHostPort(text(r.Values, "connect_ip"), strconv.FormatInt(number(r.Values, "connect_port"), 10))}
-		}}, {title: "Protocol", key: "protocol", cell: func(_ *Console, r *admin.Row) cell { return cell{Text: orElse(text(r.Values, "protocol"), "nat")} }}},
+		}}, {title: "Protocol", key: "protocol", cell: func(_ *Console, r *admin.Row) cell { return cell{Text: cmp.Or(text(r.Values, "protocol"), "nat")} }}},
 		groups: []fieldGroup{{fields: []string{"public_ip", "local_ip"}}, {title: "Through", fields: []string{"protocol", "connect_ip", "connect_port"}}},
 		named:  func(values admin.Values) string { return text(values, "public_ip") },
 	}
@@ -116,7 +117,7 @@ func routes() *sheet {
 		empty:   "There are none in the settings. A route sends the mail of a domain to a certain host instead of by its MX records.",
 		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Relay", key: "relay", cell: relayCell}},
 		groups:  []fieldGroup{{fields: []string{"domain", "relay", "port"}}},
-		named:   func(values admin.Values) string { return orElse(text(values, "domain"), "every other domain") },
+		named:   func(values admin.Values) string { return cmp.Or(text(values, "domain"), "every other domain") },
 		with:    fileRoutes,
 	}
 }
@@ -152,6 +153,6 @@ func fileRoutes(v *visit, d *rowsData) {
 	}
 	const most = 200
 	for _, r := range all[:min(len(all), most)] {
-		d.Others = append(d.Others, routeLine{orElse(cut(r.Domain, 255), "every other"), cut(relayWords(r.Relay, r.Port), 255)})
+		d.Others = append(d.Others, routeLine{cmp.Or(cut(r.Domain, 255), "every other"), cut(relayWords(r.Relay, r.Port), 255)})
 	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -229,7 +230,7 @@ func (s *sheet) refusedSub(v *visit, d *rowData, sub *subsheet, id int64, form *
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
 		problem := form.blame(&t, wrong, sub.columns)
 		row = s.subRow(v, d, sub, id, nil, form)
-		row.Problem = orElse(problem, "Nothing was saved: a field needs another value.")
+		row.Problem = cmp.Or(problem, "Nothing was saved: a field needs another value.")
 	} else if other, ok := errors.AsType[*admin.Conflict](err); ok {
 		status = http.StatusConflict
 		row = s.subRow(v, d, sub, id, nil, form)
@@ -261,5 +262,5 @@ func saying(t *admin.Table, columns []string, values admin.Values) string {
 		}
 		said += wordsOf(t.Name, column).label + ": " + value
 	}
-	return orElse(said, "nothing")
+	return cmp.Or(said, "nothing")
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -101,7 +102,7 @@ func askToken(v *visit) error {
 		}
 		v.title = "Delete the token “" + name + "”"
 		return v.render("rowgone", &goneData{Sheet: &sheetWords{Path: "/tokens", Title: "REST tokens", One: "token"}, Name: name, Version: name, Action: "/tokens/delete", Back: "/tokens",
-			Facts: []fact{{"Number", strconv.FormatInt(t.ID, 10)}, {"Created (UTC)", t.Created}, {"Last used (UTC)", orElse(t.LastUsed, "never")}}, Touch: "Programs that use it are refused from then on.", Button: v.title})
+			Facts: []fact{{"Number", strconv.FormatInt(t.ID, 10)}, {"Created (UTC)", t.Created}, {"Last used (UTC)", cmp.Or(t.LastUsed, "never")}}, Touch: "Programs that use it are refused from then on.", Button: v.title})
 	}
 	return missing("There is no such token.")
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/sluicemail/sluice/console/admin"
@@ -24,7 +25,7 @@ type touched struct {
 // touchSelection selects by the columns that most rules have.
 func touchSelection(values admin.Values) touch {
 	var t touch
-	domain := strings.TrimSpace(orElse(text(values, "domain"), text(values, "target")))
+	domain := strings.TrimSpace(cmp.Or(text(values, "domain"), text(values, "target")))
 	switch {
 	case domain == "*":
 	case strings.ContainsAny(domain, `*?[\`), isAddress(domain), text(values, "ip") != "":

@@ -202,7 +202,7 @@ func limitLines(paths []admin.Path) []limitLine {
 				at = len(lines) - 1
 			}
 			lines[at].Binding = lines[at].Binding || line.Binding
-			lines[at].Sources = append(lines[at].Sources, orElse(paths[i].Source, "any address"))
+			lines[at].Sources = append(lines[at].Sources, cmp.Or(paths[i].Source, "any address"))
 		}
 	}
 	for i := range lines {
