@@ -170,6 +170,7 @@ type Config struct {
 	DatabaseAddress  string        // database-address: settings database: sqlite://, mysql://, postgresql://
 	DatabaseTTL      time.Duration // database-ttl: seconds between reloads
 	DatabaseValidate bool          // database-validate: check the tables at start
+	DatabaseRequired bool          // database-required: do not start without settings
 
 	// Console
 

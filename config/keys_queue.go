@@ -66,5 +66,6 @@ func databaseKeys() []Key {
 		key("database-address", "sqlite:///var/lib/mtad/settings.db", address("sqlite", "mysql", "postgresql", "postgres"), func(c *Config) *string { return &c.DatabaseAddress }, "settings database: sqlite://, mysql://, postgresql://").alias("database").restart(),
 		key("database-ttl", "600", seconds(time.Second), func(c *Config) *time.Duration { return &c.DatabaseTTL }, "seconds between reloads").restart(),
 		key("database-validate", "true", boolean(), func(c *Config) *bool { return &c.DatabaseValidate }, "check the tables at start").restart(),
+		key("database-required", "false", boolean(), func(c *Config) *bool { return &c.DatabaseRequired }, "do not start when the database cannot be read and no settings of an earlier run are kept; else mail is taken, and waits").ours().restart(),
 	}
 }

@@ -46,6 +46,18 @@ func SaveCache(path string, rows *Rows) (err error) {
 	return syncDir(dir)
 }
 
+// RemoveCache removes what SaveCache wrote, so that nothing stands in for the database any more. There need not be anything.
+func RemoveCache(path string) error {
+	err := os.Remove(path)
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("settings cache: %w", err)
+	}
+	return nil
+}
+
 func writeCache(f io.Writer, rows *Rows) error {
 	sum := sha256.New()
 	buffered := bufio.NewWriterSize(f, 1<<16)

@@ -126,6 +126,8 @@ func (t *table[T]) load(l *loader, rows *Rows, ids []int64) (err error) {
 	return err
 }
 
+func (t *table[T]) count(rows *Rows) int { return len(*t.rows(rows)) }
+
 // merge puts rows in the place of those with some ids; all are sorted by id. It leaves before as it is, but may use room
 // behind it: only the newest rows are ever merged with.
 func (t *table[T]) merge(before, now []T, ids []int64) []T {

@@ -59,6 +59,7 @@ func suite(t *testing.T, address func(*testing.T) string) {
 		{"tokens", testTokens},
 		{"addresses of hosts", testReplaceIPs},
 		{"purge", testPurge},
+		{"empty", testEmpty},
 		{"contexts", testContexts},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,6 +75,28 @@ func suite(t *testing.T, address func(*testing.T) string) {
 	t.Run("repair", func(t *testing.T) { testRepair(t, address(t)) })
 	t.Run("newer version", func(t *testing.T) { testNewer(t, address(t)) })
 	t.Run("interrupted migration", func(t *testing.T) { testInterrupted(t, address(t)) })
+}
+
+// testEmpty counts what decides about mail.
+func testEmpty(t *testing.T, db *DB) {
+	count := func() (bool, int) {
+		empty, err := db.Empty(t.Context())
+		require.NoError(t, err)
+		rows, err := db.Load(t.Context())
+		require.NoError(t, err)
+		return empty, rows.Len()
+	}
+	require.NoError(t, db.ReplaceIPs(t.Context(), []IP{{IP: "192.0.2.1", Hostname: "here"}}))
+	require.NoError(t, Insert(t.Context(), db, &Token{Name: "x", Hash: HashToken("secret")}))
+	require.NoError(t, Insert(t.Context(), db, &ScheduleDay{LocalIP: "192.0.2.1"}))
+	empty, n := count()
+	require.True(t, empty)
+	require.Zero(t, n)
+	require.NoError(t, Insert(t.Context(), db, &Route{Domain: "a.test"}))
+	require.NoError(t, Insert(t.Context(), db, &Suppression{Value: "a@a.test"}))
+	empty, n = count()
+	require.False(t, empty)
+	require.Equal(t, 2, n)
 }
 
 func open(t testing.TB, address string) *DB {

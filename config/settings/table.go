@@ -107,6 +107,7 @@ func SetValue[T Entity[T]](row *T, name string, value any) error {
 type erased interface {
 	describe() Table
 	load(l *loader, into *Rows, ids []int64) error
+	count(rows *Rows) int
 }
 
 // tables lists all tables, in the order of the documentation.

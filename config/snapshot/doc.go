@@ -6,7 +6,10 @@
 //
 // Rows that make no sense are left out, and told in Snapshot.Broken with their table and id; the others are in force.
 //
-// A database that is down never stops mail. At the start the rows of the last run, kept in a file, take its place, or none
-// where there is no such file; later the last snapshot stays in force. The keeper goes on trying. Only what is a mistake in
-// the configuration, an address that cannot be understood or tables of another program, is an error of Start.
+// A database that is down never stops mail from coming in. At the start the rows of the last run, kept in a file, take its
+// place; where there is no such file, nothing is known of who must get no mail, and all mail is held until the database is
+// read. Later the last snapshot stays in force. A database that is opened and has no rows while the last run had some is
+// taken for one that was lost, and is as good as down ([ErrEmptied]), until that file is removed. The keeper goes on trying.
+// Only what is a mistake in the configuration, an address that cannot be understood or tables of another program, is an
+// error of Start.
 package snapshot

@@ -3,7 +3,6 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -52,10 +51,11 @@ type Keeper struct {
 	covered    uint64         // of changes: those that are in force
 	db         *settings.DB
 	opened     *settings.DB // last; perhaps closed since
-	stale      bool         // what is in force is of another database than db
+	stale      bool         // what is in force is of another database than db, or of the one before it was lost
 	failed     error        // why db could not be opened
 	asked      time.Time    // when that was
 	saved      bool
+	unread     bool // neither a database nor a cache was read so far: no mail leaves
 	told       map[settings.Broken]bool
 	changed    []func(*Snapshot)
 }
@@ -96,7 +96,8 @@ func (k *Keeper) OnChange(f func(*Snapshot)) {
 }
 
 // Start loads the settings. It fails only when the configuration is wrong: with a *settings.AddressError or a
-// *settings.SchemaError. While the database is down, the rows of the last run are in force, or none.
+// *settings.SchemaError. While the database is down, or empty where the last run had rows, the rows of the last run are in
+// force; where there are none that can be used, all mail is held ([Snapshot.Withheld]).
 func (k *Keeper) Start(ctx context.Context) error {
 	err := k.Reload(ctx)
 	var address *settings.AddressError
@@ -104,24 +105,18 @@ func (k *Keeper) Start(ctx context.Context) error {
 	if err == nil || errors.As(err, &address) || errors.As(err, &schema) {
 		return err
 	}
-	if k.Cache == "" {
-		return nil
-	}
-	rows, err := settings.LoadCache(k.Cache)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		k.logger().Warn("the settings of the last run cannot be used", "error", err)
-	default:
-		k.mu.Lock()
-		s := k.compile(rows)
-		s.FromCache = true
-		k.use(s)
-		k.mu.Unlock()
-		k.logger().Warn("the settings of the last run are in force until the database is back")
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.current.Load() == nil && !k.useCache() {
+		k.unread = true
+		k.use(k.compile(&settings.Rows{}))
+		k.logger().Error("no settings are known: mail is taken, and none is sent until the settings database can be read", "error", err)
 	}
 	return nil
 }
+
+// withheld holds all mail while nothing is known of what must not be sent.
+var withheld = rules.Pause{Cluster: true, Told: "the settings database, which cannot be read"}
 
 // Run reloads now and then until ctx ends, and closes the database. It keeps changes for a start without the database, a moment
 // after they were made.
@@ -226,6 +221,7 @@ func (k *Keeper) failedLoad(ctx context.Context, err error) error {
 // inForce puts rows of the database in force that have so many changes in them. k.mu is held.
 func (k *Keeper) inForce(rows *settings.Rows, covered uint64) {
 	k.note(nil)
+	k.unread = false
 	s := k.compile(rows)
 	s.Loaded = time.Now()
 	k.report(s)
@@ -251,7 +247,12 @@ func (k *Keeper) compile(rows *settings.Rows) *Snapshot {
 	if k.startedNow != nil {
 		started = *k.startedNow
 	}
-	return k.Compiler.Compile(rows, started, k.current.Load())
+	if k.unread {
+		started = append(slices.Clip(started), withheld)
+	}
+	s := k.Compiler.Compile(rows, started, k.current.Load())
+	s.Withheld = k.unread
+	return s
 }
 
 // SetStarted replaces the pauses that are in no table: nil ends them. They are in force, or over, when it returns.
@@ -268,7 +269,10 @@ func (k *Keeper) SetStarted(pauses []rules.Pause) {
 }
 
 // StartedPaused reports whether there are pauses that are in no table.
-func (k *Keeper) StartedPaused() bool { return len(k.Current().started) > 0 }
+func (k *Keeper) StartedPaused() bool {
+	s := k.Current()
+	return len(s.started) > 1 || len(s.started) == 1 && !s.Withheld
+}
 
 // Lift ends the pauses that are in no table.
 func (k *Keeper) Lift() { k.SetStarted(nil) }
@@ -290,7 +294,7 @@ func (k *Keeper) open(ctx context.Context) error {
 	if k.db != nil {
 		return nil
 	}
-	db, err := k.Open(ctx)
+	db, err := k.openSound(ctx)
 	if err != nil {
 		k.failed, k.asked = err, time.Now()
 		return err
@@ -345,7 +349,7 @@ func (k *Keeper) note(err error) {
 	k.state.Store(&State{err, time.Now()})
 	switch {
 	case err != nil:
-		k.logger().Error("the settings database cannot be read; what is in force stays in force", "error", err)
+		k.logger().Error("the settings database cannot be used; what is in force stays in force", "error", err)
 	case before != nil:
 		k.logger().Info("the settings database is back")
 	}

@@ -49,8 +49,10 @@ type Snapshot struct {
 	Broken []settings.Broken
 	// Loaded is when the rows were read from the database.
 	Loaded time.Time
-	// FromCache says that the database was down and the rows are those of an earlier run.
+	// FromCache says that the database was down, or empty, and the rows are those of an earlier run.
 	FromCache bool
+	// Withheld says that no rows were ever read, and that Steering holds all mail until they are.
+	Withheld bool
 
 	broken  [parts][]settings.Broken // by what could not be compiled
 	started []rules.Pause            // that Steering was made with

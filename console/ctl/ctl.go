@@ -33,7 +33,8 @@ type Command struct {
 	Server func(configFile string) (Server, error)
 	// OpenSettings opens the settings database of a configuration file.
 	OpenSettings func(ctx context.Context, configFile string) (*settings.DB, error)
-
+	// SettingsCache names the file that stands in for that database when it is lost. Nil: there is none.
+	SettingsCache func(configFile string) (string, error)
 	// Misconfigured tells errors of OpenSettings for which the configuration is to blame. Nil: none.
 	Misconfigured func(error) bool
 
@@ -59,6 +60,7 @@ type grammar struct {
 	JSON       bool   `name:"json" help:"Print the answer as it came."`
 
 	Token    tokenCommand    `cmd:"" help:"Make, list and delete tokens, in the settings database itself."`
+	Settings settingsCommand `cmd:"" help:"What only an operator can say about the settings database itself."`
 	Queues   queuesCommand   `cmd:"" help:"What is in each queue."`
 	Messages messagesCommand `cmd:"" help:"List messages that wait."`
 	Message  messageCommand  `cmd:"" help:"One message, and why it has not left."`

@@ -162,6 +162,39 @@ func TestTokens(t *testing.T) {
 	require.Equal(t, 1, code)
 }
 
+// TestAccept drops the settings of the last run when the database is empty, and only then.
+func TestAccept(t *testing.T) {
+	dir := t.TempDir()
+	path, cache := filepath.Join(dir, "settings.db"), filepath.Join(dir, "settings.cache")
+	c := &ctl.Command{OpenSettings: func(ctx context.Context, _ string) (*settings.DB, error) {
+		return settings.OpenSQLite(ctx, path, settings.Options{})
+	}, SettingsCache: func(string) (string, error) { return cache, nil }}
+	_, errs, code := run(c, "settings", "accept")
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "no settings of an earlier run")
+
+	require.NoError(t, settings.SaveCache(cache, &settings.Rows{Routes: []settings.Route{{ID: 1}, {ID: 2}}, Tokens: []settings.Token{{ID: 1}}}))
+	out, errs, code := run(c, "settings", "accept")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "rows of the last run that were dropped: 2")
+	require.NoFileExists(t, cache)
+
+	require.NoError(t, os.WriteFile(cache, []byte("damaged"), 0o600))
+	_, errs, code = run(c, "settings", "accept")
+	require.Zero(t, code, errs)
+	require.NoFileExists(t, cache)
+
+	require.NoError(t, settings.SaveCache(cache, &settings.Rows{Routes: []settings.Route{{ID: 1}}}))
+	db, err := settings.OpenSQLite(t.Context(), path, settings.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	require.NoError(t, settings.Insert(t.Context(), db, &settings.Route{Domain: "a.test"}))
+	_, errs, code = run(c, "settings", "accept")
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "has rows")
+	require.FileExists(t, cache)
+}
+
 // A command line is sent to a server, and the answer printed.
 func ExampleCommand_Run() {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -43,6 +43,13 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 			}
 			return databaseOpener(cfg, settings.Options{SkipValidation: !cfg.DatabaseValidate})(ctx)
 		},
+		SettingsCache: func(file string) (string, error) {
+			cfg, err := load(file)
+			if err != nil {
+				return "", misconfigured{err}
+			}
+			return settingsCache(cfg), nil
+		},
 		Misconfigured: func(err error) bool { return exitCode(misconfiguredIf(err)) == exitConfig },
 		Stdin:         stdin, Stdout: stdout, Stderr: stderr, Environ: environ,
 	}

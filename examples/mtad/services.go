@@ -66,10 +66,22 @@ func (s *services) own(name string, stopped bool, detail string) admin.Service {
 	return one
 }
 
+// deliveryState tells whether mail leaves, and if not, whether an operator wants it so.
+func (a *app) deliveryState() admin.Service {
+	s, stopped := &a.services, a.settings.StartedPaused()
+	if stopped || !a.settings.Current().Withheld {
+		return s.own(deliveryService, stopped, a.deliveryDetail())
+	}
+	one := s.state(deliveryService, errors.New("no mail leaves, since the settings database cannot be read and no settings of an earlier run are kept: "+
+		"who must get no mail is not known"), "")
+	one.Controllable = true
+	return one
+}
+
 // serviceStates tells how the parts of this program, and what it depends on, are doing.
 func (a *app) serviceStates(context.Context) []admin.Service {
 	s := &a.services
-	all := []admin.Service{s.own(deliveryService, a.settings.StartedPaused(), a.deliveryDetail())}
+	all := []admin.Service{a.deliveryState()}
 	for i := range a.sockets {
 		l := a.server.Listeners[i]
 		all = append(all, s.own(a.listenerName(i), a.server.Suspended(l), listenerDetail(l)))

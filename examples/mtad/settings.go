@@ -41,6 +41,9 @@ func (a *app) openSettings(cfg *config.Config) error {
 	if err := a.settings.Start(ctx); err != nil {
 		return misconfigured{fmt.Errorf("database-address: %w", err)}
 	}
+	if err := a.settings.State().Err; cfg.DatabaseRequired && a.settings.Current().Withheld {
+		return misconfigured{fmt.Errorf("database-required: there are no settings to start with: %w", err)}
+	}
 	running, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); a.settings.Run(running) }()
@@ -49,7 +52,7 @@ func (a *app) openSettings(cfg *config.Config) error {
 }
 
 // settingsCache is the file that stands in for the database while it is down at a start. Each database has its own, so that
-// one never answers for another.
+// one never answers for another. Removing it says that an empty database is meant.
 func settingsCache(cfg *config.Config) string {
 	sum := sha256.Sum256([]byte(cfg.DatabaseAddress))
 	return filepath.Join(queueDir(cfg), "settings-"+hex.EncodeToString(sum[:8])+".cache")
@@ -90,11 +93,14 @@ func maintainDatabase(cfg *config.Config, s config.Switches, stdin io.Reader, st
 			return exitFailed
 		}
 		n, err := db.Purge(ctx)
+		if err == nil {
+			err = settings.RemoveCache(settingsCache(cfg))
+		}
 		if err != nil {
 			fmt.Fprintln(stderr, "mtad:", err)
 			return exitFailed
 		}
-		fmt.Fprintln(stdout, n, "rows deleted")
+		fmt.Fprintln(stdout, n, "rows deleted, and the settings of the last run with them")
 	}
 	return exitOK
 }

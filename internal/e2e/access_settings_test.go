@@ -3,6 +3,8 @@ package e2e
 import (
 	"database/sql"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -144,7 +146,7 @@ func TestSettingsOnServers(t *testing.T) {
 
 			server.Kill()
 			d.Reload(t)
-			require.Contains(t, d.Log.String(), "settings database cannot be read")
+			require.Contains(t, d.Log.String(), "settings database cannot be used")
 			require.Equal(t, "kept.mta.test", greeting(t, d))
 			d.Submit(t, "a@client.test", "b@here.test", mtatest.Letters)
 			d.Terminate(t)
@@ -158,22 +160,86 @@ func TestSettingsOnServers(t *testing.T) {
 	}
 }
 
-// TestStartWithoutDatabase starts while the database is down and nothing was kept: mail flows, without settings, and they
-// are there once the database is.
+// TestStartWithoutDatabase starts while the database cannot be read and nothing was kept: mail is taken, and leaves once the
+// database is there. database-required does not start.
 func TestStartWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "there", "settings.db")
 	require.NoError(t, os.WriteFile(filepath.Dir(file), nil, 0o600)) // a file where the directory should be
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"database-address": "sqlite://" + file, "database-ttl": "1"}))
-	require.Contains(t, d.Log.String(), "settings database cannot be read")
+	set := mtatest.Settings{"database-address": "sqlite://" + file, "database-ttl": "1", "metrics-address": "127.0.0.1:" + mtatest.FreePort(t)}
+	required := mtatest.Launch(t, set.With(mtatest.Settings{"database-required": "true", "smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
+		"queue-address": "disk://" + filepath.Join(t.TempDir(), "queue")}))
+	require.Equal(t, 78, required.Exit(t, mtatest.Patience), required.Log.String())
+	require.Contains(t, required.Log.String(), "database-required")
+
+	k := mtatest.NewKeeper(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings().With(set))
+	require.Contains(t, d.Log.String(), "settings database cannot be used")
+	require.Contains(t, d.Log.String(), "none is sent until the settings database can be read")
 	require.Equal(t, "mtad.test", greeting(t, d))
 	d.Submit(t, "a@client.test", "b@sink.test", mtatest.Letters)
+	mtatest.Eventually(t, "the mail is held", func() bool {
+		return metric(t, set["metrics-address"], `sluice_queue_messages{queue="outbox",state="parked"} 1`)
+	})
+	require.Empty(t, k.Received())
 	require.NoError(t, os.Remove(filepath.Dir(file)))
 	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o700))
 	require.NoError(t, d.Cmd.Process.Signal(syscall.SIGHUP))
 	require.True(t, d.WaitLog("the settings database is back"), d.Log.String())
+	k.Await(t, 1)
 	mtatest.Insert(t, mtatest.OpenSettings(t, "sqlite://"+file), store.MTAName{LocalIP: "127.0.0.1", Name: "new.mta.test"})
 	mtatest.Eventually(t, "the name is heeded", func() bool { return greeting(t, d) == "new.mta.test" })
+}
+
+// metric reports whether a line is among the metrics.
+func metric(t testing.TB, address, line string) bool {
+	t.Helper()
+	response, err := http.Get("http://" + address + "/metrics")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return strings.Contains(string(text), line)
+}
+
+// TestSettingsLost has the rows of the last run in force when the database is empty or gone, until somebody says that this is
+// meant.
+func TestSettingsLost(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(file string) error{
+		"removed": os.Remove,
+		"emptied": func(file string) error { return os.Truncate(file, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set, db := mtatest.SQLite(t)
+			mtatest.Insert(t, db, store.Suppression{Value: "gone@sink.test", Type: "address", Code: 551, Enabled: true})
+			file := strings.TrimPrefix(set["database-address"], "sqlite://")
+			sendLog, logged := mtatest.SendLog(t)
+			k := mtatest.NewKeeper(t, &smtptest.Sink{})
+			d := mtatest.Start(t, k.Settings().With(set).With(logged))
+			require.NotContains(t, d.Log.String(), "level=ERROR", "a first start is none of this")
+			d.Terminate(t)
+			require.NoError(t, db.Close())
+			require.NoError(t, lose(file))
+
+			d = d.Again(t)
+			require.Contains(t, d.Log.String(), "level=ERROR")
+			require.Contains(t, d.Log.String(), "rows: 1); they stay in force")
+			d.Submit(t, "a@client.test", "gone@sink.test", mtatest.Letters)
+			require.Equal(t, "suppression/error", mtatest.AwaitAttempts(t, sendLog, "gone@sink.test", 1)[0].Last().Pair())
+
+			accept := mtatest.Run(t, nil, "ctl", "--config-file", d.File, "settings", "accept")
+			require.Zero(t, accept.Exit(t, mtatest.Patience), accept.Log.String())
+			require.Contains(t, accept.Out.String(), "rows of the last run that were dropped: 1")
+			require.True(t, d.WaitLog("the settings database is back"), d.Log.String())
+			d.Submit(t, "a@client.test", "gone@sink.test", mtatest.Letters)
+			k.Await(t, 1)
+			again := mtatest.Run(t, nil, "ctl", "--config-file", d.File, "settings", "accept")
+			require.Equal(t, 1, again.Exit(t, mtatest.Patience))
+			require.Contains(t, again.Log.String(), "nothing to accept")
+		})
+	}
 }
 
 // raw opens an SQLite file past the settings.
