@@ -5,8 +5,8 @@
 //
 // A login goes like this:
 //
-//  1. [Limit] looks how often the client's address and the user's name have failed lately, and refuses at once with
-//     [*Limited] if that was too often.
+//  1. [Limit] looks how often the client's address, its network and the user's name have failed lately. Addresses are refused
+//     at once with [*Limited] if that was too often, names are slowed, and who has logged in from there lately is neither.
 //  2. [Cache] knows the answer when the same login was accepted in the last minutes. Logins that are alike and come
 //     together share one question to the back end.
 //  3. [Any] asks several back ends in turn, until one accepts.

@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// Failures tells how often an address or a name was rejected lately. Either Address or Username is set.
+// Failures tells how often an address, a network or a name was rejected lately. Address, Username or both are set.
 type Failures struct {
-	Address  netip.Prefix // a single IPv4 address, or a /64
-	Username string       // in lower case; what users type here by mistake may be a password: do not log it
+	Address  netip.Prefix // an IPv4 address or a /64, or a network: /24 or /48
+	Username string       // in lower case, unless with an address; what users type here by mistake may be a password: do not log it
 	Rejected int          // since the count was last cleared
 	Last     time.Time    // the latest rejection
-	Until    time.Time    // refused until then; in the past, or zero: not refused
+	Until    time.Time    // an address is refused until then, a name waits until then; in the past, or zero: neither
 }
 
-// Failures lists addresses and then names, up to most of each, those with the latest rejections first. 0 lists all.
+// Failures lists addresses, networks, names, and names with addresses, up to most of each, those with the latest rejections
+// first. 0 lists all. Networks are listed when they are refused.
 func (l *Limit) Failures(most int) []Failures {
 	l.once.Do(l.prepare)
 	l.mu.Lock()
@@ -24,28 +25,39 @@ func (l *Limit) Failures(most int) []Failures {
 	l.addresses.each(now, most, func(o *offender[netip.Prefix]) {
 		all = append(all, Failures{Address: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
 	})
+	l.networks.each(now, most, func(o *offender[netip.Prefix]) {
+		if o.failed > l.networks.patience.free {
+			all = append(all, Failures{Address: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
+		}
+	})
 	l.names.each(now, most, func(o *offender[string]) {
 		all = append(all, Failures{Username: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
+	})
+	l.pairs.each(now, most, func(o *offender[pair]) {
+		all = append(all, Failures{Address: o.key.address, Username: o.key.name, Rejected: o.failed, Last: o.last, Until: o.until})
 	})
 	return all
 }
 
-// Pardon clears the count of an address, or of the network it is counted with.
+// Pardon clears the counts of an address, and of the network it is counted with.
 func (l *Limit) Pardon(address netip.Addr) {
 	l.once.Do(l.prepare)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if key, ok := addressKey(netip.AddrPortFrom(address, 0)); ok {
-		l.addresses.clear(key)
-	}
+	own, network := addressKeys(address)
+	l.addresses.clear(own)
+	l.networks.clear(network)
+	l.pairs.clearIf(func(p pair) bool { return p.address == own })
 }
 
-// PardonUser clears the count of a user name.
+// PardonUser clears the counts of a user name.
 func (l *Limit) PardonUser(name string) {
 	l.once.Do(l.prepare)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.names.clear(nameKey(name))
+	key := nameKey(name)
+	l.names.clear(key)
+	l.pairs.clearIf(func(p pair) bool { return nameKey(p.name) == key })
 }
 
 // each visits who has failed lately, the latest first, and most of them unless most is 0.

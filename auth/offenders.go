@@ -11,7 +11,8 @@ type patience struct {
 	first, longest, quiet time.Duration
 }
 
-// offenders is a bounded table of who has failed lately.
+// offenders is a bounded table of who has failed lately. The zero key is nobody. Where a table refuses, logins are asked
+// for with refusedUntil, try and tried; where it makes them wait, with turn.
 type offenders[K comparable] struct {
 	patience patience
 	size     int
@@ -23,7 +24,7 @@ type offender[K comparable] struct {
 	key    K
 	failed int       // rejections
 	last   time.Time // the latest of them
-	until  time.Time // refused until then
+	until  time.Time // refused until then, or when the next login has its turn
 	trying bool      // after a refusal: a login is with the back end, others are refused
 }
 
@@ -66,33 +67,60 @@ func (o *offenders[K]) try(key K) {
 	}
 }
 
-// tried notes what became of a login.
-func (o *offenders[K]) tried(key K, rejected bool, now time.Time) {
-	found := o.find(key, now)
-	if found != nil {
-		found.trying = false
+// tried notes that a login which was tried has its answer.
+func (o *offenders[K]) tried(key K) {
+	if element := o.byKey[key]; element != nil {
+		element.Value.(*offender[K]).trying = false
 	}
-	if !rejected {
+}
+
+// turn returns how long a login has to wait so that logins of a key come one after another, or refuses it when another waits
+// already for longer than the longest pause.
+func (o *offenders[K]) turn(key K, now time.Time) (wait time.Duration, err error) {
+	found := o.find(key, now)
+	if found == nil || found.failed <= o.patience.free {
+		return 0, nil
+	}
+	at := later(found.until, now)
+	if wait = at.Sub(now); wait > o.patience.longest {
+		return 0, &Limited{Until: at}
+	}
+	found.until = at.Add(o.patience.after(found.failed))
+	return wait, nil
+}
+
+// count counts a rejection.
+func (o *offenders[K]) count(key K, now time.Time) {
+	var nobody K
+	if key == nobody {
 		return
 	}
+	found := o.find(key, now)
 	if found == nil {
 		found = o.add(key)
 	}
 	found.failed++
 	found.last = now
-	if over := found.failed - o.patience.free; over > 0 {
-		found.until = now.Add(o.patience.refusal(over))
+	if found.failed > o.patience.free {
+		found.until = later(found.until, now.Add(o.patience.after(found.failed)))
 	}
 	o.recent.MoveToFront(o.byKey[key])
 }
 
-// refusal returns how long the nth refusal lasts.
-func (p patience) refusal(n int) time.Duration {
+// after returns how long the refusal or pause after that many rejections lasts.
+func (p patience) after(failed int) time.Duration {
 	for d := p.first; ; d *= 2 {
-		if n--; n == 0 || d >= p.longest {
+		if failed--; failed <= p.free || d >= p.longest {
 			return min(d, p.longest)
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (o *offenders[K]) add(key K) *offender[K] {
@@ -110,6 +138,15 @@ func (o *offenders[K]) add(key K) *offender[K] {
 func (o *offenders[K]) clear(key K) {
 	if element := o.byKey[key]; element != nil {
 		o.drop(element)
+	}
+}
+
+// clearIf clears the counts of all keys of a kind.
+func (o *offenders[K]) clearIf(is func(K) bool) {
+	for key, element := range o.byKey {
+		if is(key) {
+			o.drop(element)
+		}
 	}
 }
 

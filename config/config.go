@@ -16,6 +16,7 @@ type Config struct {
 	SMTPSecurePort         []int          // smtp-secure-port: ports with TLS from the first byte
 	SMTPRange              []netip.Prefix // smtp-range: clients that may connect; without smtp-auth they may relay; empty: nobody
 	SMTPAuth               string         // smtp-auth: who may log in: an authentication URL
+	AuthExempt             []netip.Prefix // auth-exempt: clients whose failed logins are not counted, and who are never refused or slowed
 	SMTPUsername           string         // smtp-username: older form of smtp-auth, with smtp-password
 	SMTPPassword           string         // smtp-password: older form of smtp-auth, with smtp-username
 	SMTPAuthRequired       bool           // smtp-auth-required: false lets the clients of smtp-range relay without logging in

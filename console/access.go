@@ -21,6 +21,7 @@ type accessData struct {
 // failure is an address or a name that was rejected lately.
 type failure struct {
 	auth.Failures
+	SMTP   bool // where it tried to log in; the console otherwise
 	Locked bool
 }
 
@@ -29,7 +30,12 @@ const maxFailures = 200
 func access(v *visit) error {
 	d := accessData{Sessions: v.c.sessions.list(v.session)}
 	for _, f := range v.c.guard.Failures(maxFailures) {
-		d.Failures = append(d.Failures, failure{f, f.Until.After(v.c.now())})
+		d.Failures = append(d.Failures, failure{f, false, f.Until.After(v.c.now())})
+	}
+	if v.c.SMTPAuth != nil {
+		for _, f := range v.c.SMTPAuth.Failures(maxFailures) {
+			d.Failures = append(d.Failures, failure{f, true, f.Until.After(v.c.now())})
+		}
 	}
 	return v.render("access", d)
 }
@@ -37,15 +43,19 @@ func access(v *visit) error {
 // pardon forgets the failures of an address or a name.
 func pardon(v *visit) error {
 	form := v.r.PostForm
+	guard := v.c.guard
+	if form.Get("service") == "smtp" && v.c.SMTPAuth != nil {
+		guard = v.c.SMTPAuth
+	}
 	if name := form.Get("username"); name != "" {
-		v.c.guard.PardonUser(name)
+		guard.PardonUser(name)
 		return v.redirect("/access", "The failed logins of that name are forgotten.")
 	}
 	network, err := netip.ParsePrefix(form.Get("address"))
 	if err != nil {
 		return &fault{status: http.StatusBadRequest, what: "That is no address.", next: "Go back and load the page again."}
 	}
-	v.c.guard.Pardon(network.Addr())
+	guard.Pardon(network.Addr())
 	return v.redirect("/access", "The failed logins from "+network.Addr().String()+" are forgotten.")
 }
 

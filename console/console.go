@@ -21,6 +21,9 @@ import (
 type Console struct {
 	// Auth says who may log in. Nil: nobody. Unless it is an *auth.Limit, the console puts one in front of it.
 	Auth auth.Authenticator
+	// SMTPAuth is the guard of logins over SMTP, whose failures are shown and forgotten beside those of the console. Nil: none
+	// are.
+	SMTPAuth *auth.Limit
 	// Live has the figures of the last minute. Nil: they are all zero.
 	Live *monitor.Live
 	// Settings are the settings in force. Nil: there are none.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -182,7 +183,7 @@ func TestGuessing(t *testing.T) {
 	for range 3 {
 		require.Equal(t, http.StatusUnauthorized, other.tryLogin("mallory<b>", "x", "/").StatusCode)
 	}
-	a := other.tryLogin("admin", "secret", "/")
+	a := other.tryLogin("eve", "spoon", "/")
 	require.Equal(t, http.StatusTooManyRequests, a.StatusCode, "the right password from a refused address too")
 	require.Contains(t, a.body, "Too many failed logins. Try again in ")
 	require.NotEmpty(t, a.Header.Get("Retry-After"))
@@ -192,7 +193,41 @@ func TestGuessing(t *testing.T) {
 	require.Contains(t, page, "mallory&lt;b&gt;")
 	require.NotContains(t, w.log.String(), "mallory", "it may be a password")
 	require.Equal(t, http.StatusSeeOther, w.do("POST", "/access/pardon", url.Values{"address": {"127.0.0.1/32"}, "csrf": {w.csrf()}}).StatusCode)
-	require.Equal(t, http.StatusSeeOther, other.tryLogin("admin", "secret", "/").StatusCode)
+	require.Equal(t, http.StatusSeeOther, other.tryLogin("eve", "spoon", "/").StatusCode)
+}
+
+// TestGuessingFromManyAddresses: nobody is locked out by it, and those of SMTP can be seen and forgotten too.
+func TestGuessingFromManyAddresses(t *testing.T) {
+	mail := &auth.Limit{Backend: auth.Any(), Free: 1}
+	w := newWorld(t, func(c *Console) { c.SMTPAuth = mail }).logIn()
+	at := func(ip string) *world {
+		other := *w
+		other.client = newClient(t)
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+		transport := &http.Transport{DialContext: dialer.DialContext}
+		t.Cleanup(transport.CloseIdleConnections)
+		other.client.Transport = transport
+		return &other
+	}
+	for i := range 11 {
+		require.Equal(t, http.StatusUnauthorized, at(fmt.Sprint("127.0.0.", 20+i)).tryLogin("admin", "guess", "/").StatusCode)
+	}
+	known := *w
+	known.client = newClient(t)
+	require.Equal(t, http.StatusSeeOther, known.tryLogin("admin", "secret", "/").StatusCode)
+	require.Contains(t, w.get("/access").body, "slowed")
+	require.Equal(t, http.StatusSeeOther, at("127.0.0.99").tryLogin("admin", "secret", "/").StatusCode, "in its turn")
+
+	for range 2 {
+		login := auth.Login{Username: "joe", Password: "guess", Client: netip.MustParseAddrPort("192.0.2.1:1234")}
+		require.ErrorIs(t, mail.Authenticate(t.Context(), login), auth.ErrRejected)
+	}
+	require.Contains(t, w.get("/access").body, "192.0.2.1/32")
+	w.do("POST", "/access/pardon", url.Values{"address": {"192.0.2.1/32"}, "csrf": {w.csrf()}})
+	require.Contains(t, w.get("/access").body, "192.0.2.1/32", "another door")
+	w.do("POST", "/access/pardon", url.Values{"address": {"192.0.2.1/32"}, "service": {"smtp"}, "csrf": {w.csrf()}})
+	w.do("POST", "/access/pardon", url.Values{"username": {"joe"}, "service": {"smtp"}, "csrf": {w.csrf()}})
+	require.Empty(t, mail.Failures(0))
 }
 
 func TestSessionsEnd(t *testing.T) {

@@ -53,7 +53,7 @@ type app struct {
 	live     *monitor.Live
 	logs     *logfile.Log
 	monitor  monitor.Monitor
-	login    auth.Authenticator // nil: nobody can log in
+	login    *auth.Limit // nil: nobody can log in
 	settings *snapshot.Keeper
 	slots    *throttle.Slots
 	metrics  *prometheus.Metrics

@@ -101,7 +101,8 @@ func (a *app) openConsole(cfg *config.Config) error {
 		return err
 	}
 	c := a.face.console
-	c.Auth = login
+	c.Auth = a.guard(login)
+	c.SMTPAuth = a.login
 	c.Live = a.live
 	c.Settings = a.settings
 	c.Slots = a.slotsInUse

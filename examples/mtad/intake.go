@@ -20,7 +20,8 @@ import (
 type access struct {
 	ranges  []netip.Prefix
 	proxies []netip.Prefix
-	protect bool // refuse who is on the block list
+	exempt  []netip.Prefix // from the guards against guessing
+	protect bool           // refuse who is on the block list
 	mapping enqueue.Mapping
 }
 
@@ -28,6 +29,7 @@ func newAccess(cfg *config.Config) *access {
 	return &access{
 		ranges:  cfg.SMTPRange,
 		proxies: cfg.SMTPProxy,
+		exempt:  cfg.AuthExempt,
 		protect: cfg.SMTPProtection,
 		mapping: enqueue.Mapping{
 			Default:     cfg.SMTPDefaultIPs,
@@ -145,7 +147,6 @@ func (a *app) openIntake(cfg *config.Config) error {
 		},
 		ServerID:      uint(cfg.ServerID),
 		Local:         func(address string) bool { return a.settings.Current().Locals.Contains(address) },
-		Authenticator: a.login,
 		BlockedSender: a.blockedSender,
 		Mapping:       func() *enqueue.Mapping { return &a.access.Load().mapping },
 		Checks:        a.policy,
@@ -153,6 +154,9 @@ func (a *app) openIntake(cfg *config.Config) error {
 		SpoolDir:      filepath.Join(queueDir(cfg), "spool"),
 		Monitor:       a.monitor,
 		Log:           a.log,
+	}
+	if a.login != nil {
+		backend.Authenticator = a.login
 	}
 	if err := prepareSpool(backend.SpoolDir); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/auth/file"
@@ -35,6 +36,11 @@ func (a *app) openExec(scheme, rest string) (auth.Authenticator, error) {
 	return program, err
 }
 
+// guard keeps those who guess from a back end.
+func (a *app) guard(backend auth.Authenticator) *auth.Limit {
+	return &auth.Limit{Backend: backend, Exempt: func(client netip.Addr) bool { return contains(a.access.Load().exempt, client) }}
+}
+
 // openLogin makes the back end of smtp-auth, with a memory for who was accepted and a guard against guessing.
 func (a *app) openLogin(cfg *config.Config) error {
 	if cfg.SMTPAuth == "" {
@@ -44,7 +50,7 @@ func (a *app) openLogin(cfg *config.Config) error {
 	if err != nil {
 		return misconfigured{fmt.Errorf("smtp-auth: %w", err)}
 	}
-	a.login = &auth.Limit{Backend: &auth.Cache{Backend: backend}}
+	a.login = a.guard(&auth.Cache{Backend: backend})
 	if closer, ok := backend.(interface{ Close() error }); ok {
 		a.onClose(closer.Close)
 	}
