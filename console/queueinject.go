@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -55,7 +56,7 @@ func inject(v *visit) error {
 	if err != nil {
 		return err
 	}
-	ids, err := v.c.Admin.Inject(v.r.Context(), message)
+	ids, err := v.c.Admin.Inject(v.r.Context(), bytes.NewReader(message))
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
 		for _, p := range wrong.Problems {
 			d.blame(p)

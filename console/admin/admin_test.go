@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -176,7 +177,7 @@ func TestWithoutAnything(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotFound)
 	_, err = a.Queues(t.Context())
 	require.ErrorIs(t, err, ErrUnavailable)
-	_, err = a.Inject(t.Context(), []byte("{}"))
+	_, err = a.Inject(t.Context(), strings.NewReader("{}"))
 	require.ErrorIs(t, err, ErrUnavailable)
 	require.Empty(t, a.ActiveFloods())
 	require.NotNil(t, a.Stats(monitor.Filter{}))

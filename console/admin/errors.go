@@ -17,6 +17,8 @@ var (
 	ErrUnavailable = errors.New("not available now")
 	// ErrUnsupported is wrapped when this server cannot do something at all, such as a queue that cannot be looked into.
 	ErrUnsupported = errors.New("not possible here")
+	// ErrTooLarge is wrapped when so much at a time is not taken.
+	ErrTooLarge = errors.New("too large")
 )
 
 // Problem is what is wrong with one field.
@@ -104,6 +106,7 @@ func (e *status) Error() string {
 func (e *status) Unwrap() []error { return []error{e.kind, e.cause} }
 
 func notFound(reason string) error                 { return &status{ErrNotFound, reason, nil} }
+func tooLarge(reason string) error                 { return &status{ErrTooLarge, reason, nil} }
 func unsupported(reason string) error              { return &status{ErrUnsupported, reason, nil} }
 func unavailable(reason string, cause error) error { return &status{ErrUnavailable, reason, cause} }
 

@@ -1,10 +1,14 @@
 package admin
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -12,57 +16,197 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Inject puts messages, each the JSON of one, into the inbox: all of them or, on an error, none where the queue can tell
-// (it may hold some when it failed in the middle). It returns their ids. Each gets the property http from the context's
-// actor, and message-id, received and hostname where these are missing.
-func (a *Admin) Inject(ctx context.Context, messages ...[]byte) ([]string, error) {
+// What one injection may be.
+const (
+	// MostInjected is how many messages [Admin.Inject] takes at a time.
+	MostInjected = 10_000
+	mostProblems = 20 // are told
+)
+
+// Inject reads the JSON of a message, or of an array of up to [MostInjected] messages, and puts them into the inbox: all of
+// them or, on an error, none where the queue can tell (it may hold some when it failed in the middle). It returns their ids.
+// Each gets the property http from the context's actor, and message-id, received and hostname where these are missing.
+//
+// An array is read one message after another. What is in memory is the mails and little more: beyond 16 MiB at most eight
+// times what was read. More than that, and more messages, is an error that wraps [ErrTooLarge].
+func (a *Admin) Inject(ctx context.Context, messages io.Reader) ([]string, error) {
 	if a.Queue == nil || a.Inbox == "" {
 		return nil, unavailable("there is no inbox to inject into", nil)
 	}
-	if len(messages) == 0 {
-		return nil, invalid("", nil, "a message, or an array of messages")
+	in := injection{ctx: ctx, admin: a}
+	if err := in.read(messages); err != nil {
+		return nil, err
 	}
-	items := make([]queue.Item, len(messages))
-	ids := make([]string, len(messages))
-	var wrong []Problem
-	for i, data := range messages {
-		m, err := queue.Unmarshal(data)
-		if err == nil && a.MaxMessage > 0 && m.Body != nil && m.Body.Size() > a.MaxMessage {
-			err = &queue.PropertyError{Property: "mime", Want: fmt.Sprintf("a mail of %d bytes at most", a.MaxMessage),
-				Got: fmt.Sprintf("one of %d bytes", m.Body.Size())}
-		}
-		if err != nil {
-			const most = 20
-			if p := injectProblem(i, len(messages), err); len(wrong) < most {
-				wrong = append(wrong, p)
-			}
-			continue
-		}
-		a.complete(ctx, m)
-		items[i], ids[i] = queue.Item{Queue: a.Inbox, Message: m}, m.ID
+	if in.wrong != nil {
+		return nil, &Invalid{Problems: in.wrong}
 	}
-	if wrong != nil {
-		return nil, &Invalid{Problems: wrong}
-	}
-	if err := a.Queue.Publish(ctx, items...); err != nil {
+	if err := a.Queue.Publish(ctx, in.items...); err != nil {
 		if errors.Is(err, queue.ErrTooLarge) {
 			return nil, &Invalid{Problems: []Problem{{Expected: "smaller messages: " + err.Error()}}}
 		}
 		return nil, queueError(err)
 	}
-	a.did(ctx, "messages injected", "messages", len(ids), "first", ids[0])
-	return ids, nil
+	a.did(ctx, "messages injected", "messages", len(in.ids), "first", in.ids[0])
+	return in.ids, nil
 }
 
-// injectProblem names the message and its property.
-func injectProblem(i, n int, err error) Problem {
+// injection is what was read of one call.
+type injection struct {
+	ctx   context.Context
+	admin *Admin
+	array bool
+	count int // messages read, wrong ones among them
+	items []queue.Item
+	ids   []string
+	wrong []Problem
+	room  int // bytes that values may still take; see weigh
+}
+
+// read reads a message or an array of them.
+func (in *injection) read(messages io.Reader) error {
+	in.room = 16 << 20
+	r := bufio.NewReader(messages)
+	first, err := firstByte(r)
+	switch {
+	case errors.Is(err, io.EOF):
+		return invalid("", nil, "the JSON of a message, or of an array of messages, not nothing")
+	case err != nil:
+		return err
+	case first == '[':
+		in.array = true
+		return in.readArray(json.NewDecoder(r))
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	return in.add(data)
+}
+
+// firstByte steps over white space and a byte order mark.
+func firstByte(r *bufio.Reader) (byte, error) {
+	if mark, _ := r.Peek(3); string(mark) == "\uFEFF" {
+		_, _ = r.Discard(3)
+	}
+	for {
+		c, err := r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return c, r.UnreadByte()
+		}
+	}
+}
+
+func (in *injection) readArray(d *json.Decoder) error {
+	if _, err := d.Token(); err != nil {
+		return notJSON(err, d)
+	}
+	for d.More() {
+		var err error
+		if notRead := d.Decode(&element{func(data []byte) { err = in.add(data) }}); notRead != nil {
+			return notJSON(notRead, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return notJSON(err, d)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return invalid("", nil, "nothing behind the end of the array")
+	}
+	if in.count == 0 {
+		return invalid("", nil, "a message, or an array of messages, not an empty array")
+	}
+	return nil
+}
+
+// element hands on the text of a value where it lies in the decoder's buffer: it must not be kept.
+type element struct{ add func([]byte) }
+
+func (e *element) UnmarshalJSON(data []byte) error {
+	e.add(data)
+	return nil
+}
+
+func notJSON(err error, d *json.Decoder) error {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("", nil, "more: the JSON ends early")
+	case errors.As(err, &syntax):
+		return invalid("", nil, fmt.Sprintf("JSON: near byte %d, %v", d.InputOffset(), syntax))
+	}
+	return err
+}
+
+// add takes one message. Once there are as many problems as are told it only counts.
+func (in *injection) add(data []byte) error {
+	if in.count++; in.count > MostInjected {
+		return tooLarge(fmt.Sprintf("there are more than %d messages in the array; send them in several", MostInjected))
+	}
+	if in.room += min(8*len(data)-weigh(data), 0); in.room < 0 {
+		return tooLarge(fmt.Sprintf("message %d consists of too many small values for its size", in.count))
+	}
+	if len(in.wrong) == mostProblems {
+		return nil
+	}
+	m, err := queue.Unmarshal(data)
+	if most := in.admin.MaxMessage; err == nil && most > 0 && m.Body != nil && m.Body.Size() > most {
+		err = &queue.PropertyError{Property: "mime", Want: fmt.Sprintf("a mail of %d bytes at most", most),
+			Got: fmt.Sprintf("one of %d bytes", m.Body.Size())}
+	}
+	if err != nil {
+		in.wrong = append(in.wrong, in.problem(err))
+		return nil
+	}
+	if in.wrong != nil {
+		return nil // nothing will be published
+	}
+	in.admin.complete(in.ctx, m)
+	in.items = append(in.items, queue.Item{Queue: in.admin.Inbox, Message: m})
+	in.ids = append(in.ids, m.ID)
+	return nil
+}
+
+// weigh returns about how much memory the values of a message can take beside their text: little when they are texts, a
+// hundred times their length when they are {}.
+func weigh(data []byte) int {
+	const value, object = 128, 256 // entries of maps; results
+	n, text := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+			next := bytes.IndexAny(data[i:], `"\`)
+			if next < 0 {
+				return n
+			}
+			i += next - 1
+		case c == ',':
+			n += value
+		case c == '{':
+			n += object
+		}
+	}
+	return n
+}
+
+// problem names the message that was read last, and its property.
+func (in *injection) problem(err error) Problem {
 	p := Problem{Expected: "the JSON of a message: " + err.Error()}
 	var property *queue.PropertyError
 	if errors.As(err, &property) {
 		p = Problem{Field: property.Property, Given: property.Got, Expected: property.Want}
 	}
-	if n > 1 {
-		p.Field = strings.TrimSuffix(fmt.Sprintf("message %d, %s", i+1, p.Field), ", ")
+	if in.array {
+		p.Field = strings.TrimSuffix(fmt.Sprintf("message %d, %s", in.count, p.Field), ", ")
 	}
 	return p
 }

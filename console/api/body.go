@@ -22,7 +22,6 @@ type call struct {
 	request    *http.Request
 	parameters map[string]string // of the path
 	values     admin.Values      // fields of body and query
-	raw        []byte            // the body of a route that wants it as it came
 	header     http.Header       // of the answer
 }
 
@@ -39,10 +38,7 @@ func (c *call) read(route *route) error {
 	fields := route.fields
 	switch {
 	case c.request.Method == http.MethodGet || c.request.Method == http.MethodHead:
-	case route.raw:
-		if c.raw, err = io.ReadAll(c.request.Body); err != nil {
-			return bodyError(err)
-		}
+	case route.raw: // the route reads it
 	default:
 		if err := c.readFields(); err != nil {
 			return err

@@ -8,6 +8,7 @@
 //     /v1/openapi.json, so the two cannot differ.
 //  3. The body of POST and DELETE is JSON (one flat object) or a form, of 1 MB at most (413); fields may also stand in the
 //     query. Numbers and booleans may be texts. A name that occurs twice is refused.
+//     Messages to inject are read one after another, up to 10,000 in an array (413).
 //  4. Fields are checked against the route: 400 names each with what was given and what is expected.
 //  5. Package admin does it. Changes of settings are in force when the answer comes.
 //

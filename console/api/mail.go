@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -18,7 +16,8 @@ func mailRoutes() []*route {
 	return []*route{
 		{method: http.MethodPost, path: "/v1/inject", summary: "put a message, or an array of them, into the inbox: all or none",
 			raw: true, body: schema{"oneOf": []any{schema{"type": "object", "required": []string{"recipient"}},
-				arrayOf(schema{"type": "object", "required": []string{"recipient"}})}},
+				schema{"type": "array", "minItems": 1, "maxItems": admin.MostInjected,
+					"items": schema{"type": "object", "required": []string{"recipient"}}}}},
 			answer: object(map[string]any{"ids": arrayOf(textSchema("message-id"))}), do: inject},
 		{method: http.MethodGet, path: "/v1/queues", summary: "what is in each queue", answer: arrayOf(queueSchema()),
 			errors: []int{http.StatusNotImplemented}, do: func(c *call) (any, error) {
@@ -63,45 +62,29 @@ func queueSchema() schema {
 
 // inject reads a message or an array of them.
 func inject(c *call) (any, error) {
-	data := bytes.TrimSpace(c.raw)
-	if len(data) == 0 {
-		return nil, bad("expected the JSON of a message, or of an array of messages, got nothing")
+	body := &reading{Reader: c.request.Body}
+	ids, err := c.admin.Inject(c.request.Context(), body)
+	if body.err != nil {
+		return nil, bodyError(body.err)
 	}
-	messages := [][]byte{data}
-	if data[0] == '[' {
-		var err error
-		if messages, err = split(data); err != nil {
-			return nil, err
-		}
-	}
-	ids, err := c.admin.Inject(c.request.Context(), messages...)
 	if err != nil {
 		return nil, err
 	}
 	return map[string][]string{"ids": ids}, nil
 }
 
-// split takes an array apart.
-func split(data []byte) ([][]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return nil, notJSON(err, d)
+// reading remembers why a body could not be read to its end.
+type reading struct {
+	io.Reader
+	err error
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
 	}
-	messages := [][]byte{}
-	for d.More() {
-		var one json.RawMessage
-		if err := d.Decode(&one); err != nil {
-			return nil, notJSON(err, d)
-		}
-		messages = append(messages, one)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notJSON(err, d)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, bad("something follows the JSON array")
-	}
-	return messages, nil
+	return n, err
 }
 
 // filterFields select messages.
