@@ -84,7 +84,7 @@ func TestErrorsBesideFields(t *testing.T) {
 		{"/pauses", "localip", "300.1.1.1", "Expected an IP address"},
 		{"/pauses", "expire", "tomorrow", "Expected a time as"},
 		{"/pauses", "pool", "nobody", "Expected the name of a pool that exists"},
-		{"/forced-errors", "code", "99", "Expected an integer from 200 to 599"},
+		{"/forced-errors", "code", "99", "Expected an integer from 400 to 599"},
 		{"/forced-errors", "extended", "5.x", "Expected an enhanced status code such as 5.1.1"},
 		{"/external-mtas", "connect_port", "70000", "Expected an integer from 1 to 65535"},
 		{"/dkim", "privatekey", "-----BEGIN CERTIFICATE-----", "Expected"},

@@ -28,6 +28,9 @@ func normal(t *Table, values Values) (Values, error) {
 			wrong = append(wrong, Problem{Field: name, Expected: "one of the fields " + t.names()})
 			continue
 		}
+		if f.Type == Ignored {
+			continue
+		}
 		v, p := f.Value(values[name])
 		if p != nil {
 			wrong = append(wrong, *p)
@@ -204,7 +207,11 @@ func (f *Field) settle(s string) (string, bool) {
 	case Status:
 		return s, enhanced(s)
 	case Choice:
-		return s, slices.Contains(f.Choices, s)
+		i := slices.IndexFunc(f.Choices, func(choice string) bool { return strings.EqualFold(choice, s) })
+		if i < 0 {
+			return "", false
+		}
+		return f.Choices[i], true
 	}
 	return s, true
 }
@@ -272,6 +279,11 @@ func (f *Field) expectedNumber() string {
 
 // write checks values and writes them: into the row with an id, or into a new one.
 func (a *Admin) write(ctx context.Context, s settings.Store, t entity, id int64, values Values, version string) (Row, error) {
+	return a.writeLax(ctx, s, t, id, values, version, "")
+}
+
+// writeLax is write, but finds no fault with one field: what it refers to may come later.
+func (a *Admin) writeLax(ctx context.Context, s settings.Store, t entity, id int64, values Values, version, lax string) (Row, error) {
 	d := t.describe()
 	given, err := normal(d, values)
 	if err != nil {
@@ -297,11 +309,17 @@ func (a *Admin) write(ctx context.Context, s settings.Store, t entity, id int64,
 		}
 	}
 	maps.Copy(all, given)
-	if err := a.checkRow(ctx, s, t, d, id, given, all); err != nil {
+	if err := a.checkRow(ctx, s, t, d, id, given, all); err != nil && !onlyAbout(err, lax) {
 		return Row{}, err
 	}
 	row, err := t.write(ctx, s, id, all)
 	return row, rowError(d.Name, id, err)
+}
+
+// onlyAbout reports whether a field is all that is wrong.
+func onlyAbout(err error, field string) bool {
+	wrong, ok := err.(*Invalid)
+	return ok && field != "" && !slices.ContainsFunc(wrong.Problems, func(p Problem) bool { return p.Field != field })
 }
 
 // fold gives a suppression the form in which it is looked up, so that it is found again however it is written.

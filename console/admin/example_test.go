@@ -38,7 +38,7 @@ func Example() {
 		fmt.Println(entry, err)
 	}
 	// Output:
-	// map[domain:example.com expire:2030-01-01 00:00:00] true <nil>
-	// code: got "700", expected an integer from 200 to 599
-	// map[domain:example.com expire:2030-01-01 00:00:00] <nil>
+	// map[cluster:false domain:example.com expire:2030-01-01 00:00:00] true <nil>
+	// code: got "700", expected an integer from 400 to 599
+	// map[cluster:false domain:example.com expire:2030-01-01 00:00:00] <nil>
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -15,14 +16,15 @@ const (
 // Wrong makes an [Invalid] error about one field.
 func Wrong(field string, given any, expected string) error { return invalid(field, given, expected) }
 
-// CheckFields gives each value the type of its field, in place. An [Invalid] error names every field that is not known, has a
-// value that cannot be, is missing, or is given beside one that excludes it.
+// CheckFields gives each value the type and the first name of its field, in place, and takes out those that are ignored. An
+// [Invalid] error names every field that is not known, has a value that cannot be, is missing, or is given beside one that
+// excludes it.
 func CheckFields(fields []Field, values Values) error {
 	t := &Table{Fields: fields}
+	wrong := firstNames(fields, values)
 	out, err := normal(t, values)
-	var wrong []Problem
 	if bad, ok := err.(*Invalid); ok {
-		wrong = bad.Problems
+		wrong = append(wrong, bad.Problems...)
 	}
 	for i := range fields {
 		f := &fields[i]
@@ -37,10 +39,34 @@ func CheckFields(fields []Field, values Values) error {
 	if wrong != nil {
 		return &Invalid{Problems: wrong}
 	}
-	for name, v := range out {
-		values[name] = v
-	}
+	clear(values)
+	maps.Copy(values, out)
 	return nil
+}
+
+// firstNames gives the values that came under another name of their field its first.
+func firstNames(fields []Field, values Values) (wrong []Problem) {
+	for i := range fields {
+		f := &fields[i]
+		v, given := values[f.Also]
+		if f.Also == "" || !given {
+			continue
+		}
+		delete(values, f.Also)
+		settled, p := f.Value(v)
+		switch first := values[f.Name]; {
+		case p != nil:
+			p.Field = f.Also
+			wrong = append(wrong, *p)
+		case !isSet(first):
+			values[f.Name] = settled
+		case isSet(settled):
+			if same, _ := f.Value(first); same != settled {
+				wrong = append(wrong, Problem{Field: f.Also, Given: show(v), Expected: "the same as " + f.Name + ", or nothing"})
+			}
+		}
+	}
+	return wrong
 }
 
 func isSet(v any) bool { return v != nil && v != "" }

@@ -24,6 +24,9 @@ type Resource struct {
 	Local bool
 }
 
+// Selecting is as [Table.Selecting]: clients delete with all fields of the entry that they had sent.
+func (r *Resource) Selecting() []Field { return selecting(r.Fields, r.Identity) }
+
 // Field returns the field of a name, nil when there is none.
 func (r *Resource) Field(name string) *Field {
 	i := slices.IndexFunc(r.Fields, func(f Field) bool { return f.Name == name })
@@ -42,20 +45,20 @@ func Resources() []Resource {
 				{Name: "expire", Type: Time, Meaning: "when the pause ends; not given: never", Default: ""}, enabledField()})},
 		{Name: "errors", Table: "errors", Meaning: "mail that fails without being tried", Local: true,
 			Identity: []string{"pool", "mta", "domain", "ip", "tag", "cluster"},
-			Fields:   slices.Concat(answerFields(200), selectors(), []Field{enabledField()})},
+			Fields:   slices.Concat(answerFields(), selectors(), []Field{enabledField()})},
 		{Name: "pools", Table: "pools", Meaning: "named groups of source addresses; deleting one deletes its addresses",
 			Identity: []string{"name"}, Fields: []Field{
 				{Name: "name", Type: Text, Meaning: "by which messages and rules refer to the pool", Required: true, Default: ""},
-				{Name: "description", Type: Text, Meaning: "for the reader", Default: ""}, enabledField()}},
+				{Name: "description", Type: Text, Meaning: "for the reader", Default: ""}, noCluster(), enabledField()}},
 		{Name: "poolips", Table: "poolips", Meaning: "addresses of the pools; adding one takes it out of the pool it was in",
 			Identity: []string{"ip", "name"}, Fields: []Field{
-				{Name: "ip", Type: IP, Meaning: "local or external address", Required: true, Default: ""},
-				{Name: "name", Type: PoolName, Meaning: "name of the pool", Required: true, Default: ""}}},
+				{Name: "ip", Type: IP, Meaning: "local or external address", Required: true, Default: "", Also: "localip"},
+				{Name: "name", Type: PoolName, Meaning: "name of the pool", Required: true, Default: ""}, noCluster()}},
 		{Name: "suppressions", Table: "suppressions", Meaning: "addresses and domains that get no mail",
 			Identity: []string{"value"}, Fields: slices.Concat([]Field{
 				{Name: "value", Type: Text, Meaning: "address or domain", Required: true, Default: ""},
 				{Name: "type", Type: Choice, Choices: []string{"address", "domain"}, Meaning: "what value is", Required: true, Default: ""}},
-				answerFields(400), []Field{enabledField()})},
+				answerFields(), []Field{noCluster(), enabledField()})},
 		{Name: "externalmtas", Table: "externalmtas", Meaning: "public addresses that are reached through another machine",
 			Identity: []string{"public_ip"}, Fields: []Field{
 				{Name: "public_ip", Type: IP, Meaning: "address that the world sees", Required: true, Default: ""},
@@ -63,7 +66,7 @@ func Resources() []Resource {
 				{Name: "connect_ip", Type: IP, Meaning: "address of the proxy", Default: ""},
 				{Name: "connect_port", Type: Integer, Min: 1, Max: 65535, Meaning: "port of the proxy", Required: true, Default: int64(0)},
 				{Name: "protocol", Type: Choice, Choices: []string{"nat", "socks", "http"}, Meaning: "how; not given: nat", Default: "nat"},
-				enabledField()}},
+				noCluster(), enabledField()}},
 	}
 }
 
@@ -81,6 +84,11 @@ func enabledField() Field {
 	return Field{Name: "enabled", Type: Boolean, Meaning: "false: the entry counts as absent", Default: true}
 }
 
+// noCluster is what clients send along everywhere because pauses and errors have it.
+func noCluster() Field {
+	return Field{Name: "cluster", Type: Ignored, Meaning: "not looked at: what is set here is for all instances"}
+}
+
 // selectors are the fields that say which mail a rule is about.
 func selectors() []Field {
 	return []Field{
@@ -93,10 +101,10 @@ func selectors() []Field {
 	}
 }
 
-// answerFields are the fields of the result that a message gets, with codes from least to 599.
-func answerFields(least int64) []Field {
+// answerFields are the fields of the result that a message gets. MailerQ allows codes from 200: that would destroy mail.
+func answerFields() []Field {
 	return []Field{
-		{Name: "code", Type: Integer, Min: least, Max: 599, Meaning: "reply code of the result", Required: true, Default: int64(0)},
+		{Name: "code", Type: Integer, Min: 400, Max: 599, Meaning: "reply code of the result", Required: true, Default: int64(0)},
 		{Name: "extended", Type: Status, Meaning: "enhanced status code of the result", Default: ""},
 		{Name: "description", Type: Text, Meaning: "description of the result", Default: ""},
 	}
@@ -126,7 +134,8 @@ func (r *Resource) columns(v Values) Values {
 func (r *Resource) fields(row *Row) Values {
 	out := make(Values, len(r.Fields))
 	for i := range r.Fields {
-		name := r.Fields[i].Name
+		f := &r.Fields[i]
+		name := f.Name
 		v := row.Values[r.column(name)]
 		if r.Name == "pauses" && (name == "ip" || name == "domain") {
 			target, _ := v.(string)
@@ -134,10 +143,13 @@ func (r *Resource) fields(row *Row) Values {
 				continue
 			}
 		}
-		if v == nil || v == "" || v == false && name != "enabled" || v == true && name == "enabled" {
+		if v == nil || v == "" || v == true && name == "enabled" {
 			continue
 		}
 		out[name] = v
+		if f.Also != "" {
+			out[f.Also] = v
+		}
 	}
 	return out
 }
@@ -155,12 +167,17 @@ func (r *Resource) column(field string) string {
 	return field
 }
 
-// check gives each value its type and finds all that cannot be. whole says that what is required must be there.
-func (r *Resource) check(values Values, whole bool) (Values, error) {
-	fields := slices.Clone(r.Fields)
-	for i := range fields {
-		fields[i].Required = fields[i].Required && whole
+// optional returns fields of which none is required.
+func optional(fields []Field) []Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].Required = false
 	}
+	return out
+}
+
+// check gives each value the type of its field, and finds all that cannot be.
+func (r *Resource) check(fields []Field, values Values) (Values, error) {
 	out := maps.Clone(values)
 	if out == nil {
 		out = Values{}
@@ -186,7 +203,7 @@ func (a *Admin) WalkResource(ctx context.Context, name string, values Values) it
 			yield(nil, notFound("there is no resource "+show(name)))
 			return
 		}
-		where, err := r.check(values, false)
+		where, err := r.check(optional(r.Fields), values)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -214,7 +231,7 @@ func (a *Admin) PutResource(ctx context.Context, name string, values Values) (en
 	if !ok {
 		return nil, false, notFound("there is no resource " + show(name))
 	}
-	given, err := r.check(values, true)
+	given, err := r.check(r.Fields, values)
 	if err != nil {
 		return nil, false, err
 	}
@@ -255,14 +272,20 @@ func (a *Admin) putResource(ctx context.Context, s settings.Store, r *Resource, 
 	rows = slices.DeleteFunc(rows, func(row Row) bool { return !a.here(r, &row) })
 	all := make(Values, len(r.Fields)) // what is not given is unset, whatever it was
 	for i := range r.Fields {
-		all[r.Fields[i].Name] = r.Fields[i].Default
+		if f := &r.Fields[i]; f.Type != Ignored {
+			all[f.Name] = f.Default
+		}
 	}
 	maps.Copy(all, given)
 	var id int64
 	if len(rows) > 0 {
 		id = rows[0].ID
 	}
-	row, err := a.write(ctx, s, t, id, r.columns(all), "")
+	var lax string
+	if r.Local {
+		lax = "pool" // a pause or error may be there before its pool: it is in force once that is, too
+	}
+	row, err := a.writeLax(ctx, s, t, id, r.columns(all), "", lax)
 	return row, id == 0, err
 }
 
@@ -289,13 +312,13 @@ func (r *Resource) rename(err error) error {
 }
 
 // DeleteResource deletes the entries that select exactly what is given, and returns how many there were: none is no error.
-// Fields that do not select must have the given value, where one is given.
+// Fields that do not select are not looked at.
 func (a *Admin) DeleteResource(ctx context.Context, name string, values Values) (int, error) {
 	r, ok := ResourceNamed(name)
 	if !ok {
 		return 0, notFound("there is no resource " + show(name))
 	}
-	given, err := r.check(values, false)
+	given, err := r.check(optional(r.Selecting()), values)
 	if err != nil {
 		return 0, err
 	}

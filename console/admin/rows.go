@@ -279,15 +279,15 @@ func (a *Admin) Delete(ctx context.Context, table string, id int64, version stri
 	return nil
 }
 
-// DeleteWhere deletes the rows with these values, which must name the whole key of the table, and returns how many there
-// were. An empty value of the key need not be given.
+// DeleteWhere deletes the rows with these values of the table's key, and returns how many there were. Values that are empty
+// need not be given; other columns are not looked at.
 func (a *Admin) DeleteWhere(ctx context.Context, table string, values Values) (int, error) {
 	t, err := writable(table)
 	if err != nil {
 		return 0, err
 	}
 	d := t.describe()
-	where, err := normal(d, values)
+	where, err := normal(&Table{Name: table, Fields: d.Selecting()}, values)
 	if err != nil {
 		return 0, err
 	}

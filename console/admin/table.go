@@ -24,6 +24,7 @@ const (
 	Choice    Type = "choice"    // one of Choices
 	Reference Type = "reference" // the id of a row of Refers
 	PoolName  Type = "pool"      // the name of a pool
+	Ignored   Type = "ignored"   // anything: it is known, and not looked at
 )
 
 // Field describes a column of a table, or a field of a resource.
@@ -40,6 +41,7 @@ type Field struct {
 	Wild     bool   // a Domain may have wildcards: * ? [a-z]
 	Default  any    // int64, bool or string: what it is when it is not given
 	Excludes string // field that cannot be given beside it
+	Also     string // another name under which it may be given, and is shown beside the first
 }
 
 // Table describes a table of settings.
@@ -65,6 +67,19 @@ func (t *Table) Field(name string) *Field {
 		}
 	}
 	return nil
+}
+
+// Selecting returns the fields as a deletion looks at them: those of the key count, the others are known and ignored.
+func (t *Table) Selecting() []Field { return selecting(t.Fields, t.Key) }
+
+func selecting(fields []Field, key []string) []Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		if f := &out[i]; !slices.Contains(key, f.Name) {
+			*f = Field{Name: f.Name, Type: Ignored, Meaning: "not looked at", Secret: f.Secret}
+		}
+	}
+	return out
 }
 
 // Tables describes all tables, in the order of the documentation.
@@ -254,8 +269,8 @@ func boundNumber(table string, f *Field) {
 		return
 	}
 	switch f.Name {
-	case "code":
-		f.Min, f.Max = 200, 599
+	case "code": // a forced 2xx would destroy mail
+		f.Min, f.Max = 400, 599
 		if table == "blocklist" {
 			f.Min = 0
 		}

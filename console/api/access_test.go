@@ -180,12 +180,12 @@ func TestBodies(t *testing.T) {
 	r = must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/v1/pauses", strings.NewReader(form)))
 	r.Header.Set("Authorization", "Bearer "+w.token)
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
-	require.JSONEq(t, `{"domain":"example.com"}`, w.do(r).body)
+	require.JSONEq(t, `{"domain":"example.com","cluster":false}`, w.do(r).body)
 
 	r = must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/v1/pauses", strings.NewReader(`{"domain":"example.org"}`)))
 	r.Header.Set("Authorization", "Bearer "+w.token)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	require.JSONEq(t, `{"domain":"example.org"}`, w.do(r).body, "as curl -d sends it")
+	require.JSONEq(t, `{"domain":"example.org","cluster":false}`, w.do(r).body, "as curl -d sends it")
 }
 
 // TestInjectionsTogether are bounded: a fifth of the largest size has to wait until another is done.

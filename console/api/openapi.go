@@ -53,8 +53,12 @@ func (r *route) operation() map[string]any {
 	case r.method == http.MethodGet:
 		for i := range r.fields {
 			f := &r.fields[i]
-			parameters = append(parameters, map[string]any{"name": f.Name, "in": "query", "required": f.Required,
-				"description": f.Meaning, "schema": fieldSchema(f)})
+			for _, name := range []string{f.Name, f.Also} {
+				if name != "" {
+					parameters = append(parameters, map[string]any{"name": name, "in": "query", "required": f.Required,
+						"description": f.Meaning, "schema": fieldSchema(f)})
+				}
+			}
 		}
 	case len(r.fields) > 0:
 		content := map[string]any{"schema": fieldsSchema(r.fields, true)}

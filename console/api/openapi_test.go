@@ -349,7 +349,7 @@ func keyed(w *world, o *operation, fields map[string]string) map[string]string {
 			}
 		}
 	}
-	if strings.HasSuffix(o.path, "/poolips") && o.method == "DELETE" {
+	if strings.HasSuffix(o.path, "/poolips") { // of its two names one is required
 		fields["ip"] = "192.0.2.1"
 	}
 	return fields

@@ -24,7 +24,7 @@ func resourceRoutes() []*route {
 					return entry, err
 				}},
 			&route{method: http.MethodDelete, path: path, summary: "delete what selects exactly this: " + r.Meaning,
-				fields: optional(r.Fields, r.Identity), answer: object(map[string]any{"deleted": numberSchema("entries there were")}),
+				fields: optional(r.Selecting(), r.Identity), answer: object(map[string]any{"deleted": numberSchema("entries there were")}),
 				do: func(c *call) (any, error) {
 					n, err := c.admin.DeleteResource(c.request.Context(), r.Name, c.values)
 					return map[string]int{"deleted": n}, err

@@ -63,9 +63,9 @@ func (rs *routes) add(all ...*route) {
 }
 
 // find returns the route and the parameters of its path. Where there is no such method allowed names those there are; where
-// there is no such path it is empty.
+// there is no such path it is empty. A slash at the end makes no difference.
 func (rs *routes) find(method, escaped string) (r *route, parameters map[string]string, allowed string) {
-	segments := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
+	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/"), "/")
 	for i := range segments {
 		plain, err := url.PathUnescape(segments[i])
 		if err != nil {

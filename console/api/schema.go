@@ -29,18 +29,28 @@ func flagSchema(meaning string) schema { return schema{"type": "boolean", "descr
 func fieldsSchema(fields []admin.Field, body bool) schema {
 	properties := map[string]any{}
 	var required []string
-	var excluded []any
+	var conditions []any
 	for i := range fields {
 		f := &fields[i]
 		if f.Secret && !body {
 			continue
 		}
+		if f.Type == admin.Ignored && !body {
+			continue
+		}
 		properties[f.Name] = fieldSchema(f)
-		if f.Required {
+		switch {
+		case f.Also != "":
+			properties[f.Also] = fieldSchema(f)
+			if f.Required {
+				conditions = append(conditions, schema{"anyOf": []any{
+					schema{"required": []string{f.Name}}, schema{"required": []string{f.Also}}}})
+			}
+		case f.Required:
 			required = append(required, f.Name)
 		}
 		if f.Excludes > f.Name {
-			excluded = append(excluded, schema{"not": schema{"required": []string{f.Name, f.Excludes}}})
+			conditions = append(conditions, schema{"not": schema{"required": []string{f.Name, f.Excludes}}})
 		}
 	}
 	s := object(properties)
@@ -49,8 +59,8 @@ func fieldsSchema(fields []admin.Field, body bool) schema {
 		if required != nil {
 			s["required"] = required
 		}
-		if excluded != nil {
-			s["allOf"] = excluded
+		if conditions != nil {
+			s["allOf"] = conditions
 		}
 	}
 	return s
@@ -77,6 +87,8 @@ func fieldSchema(f *admin.Field) schema {
 	case admin.IDs:
 		s["type"], s["items"] = "array", schema{"type": "integer", "minimum": 1}
 	case admin.Long:
+	case admin.Ignored:
+		return schema{"description": f.Meaning}
 	default:
 		s["description"] = f.Meaning + " (" + f.Expected() + ")"
 	}

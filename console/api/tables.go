@@ -109,7 +109,7 @@ func wholeRoutes(t *admin.Table) []*route {
 				return created{show(t, &row)}, nil
 			}},
 		{method: http.MethodDelete, path: "/v1/" + t.Name, summary: "delete the row with this id, or those with the same key: " + t.Meaning,
-			fields: append(optional(listable(t), nil), idField, version),
+			fields: append(optional(t.Selecting(), nil), idField, version),
 			answer: object(map[string]any{"deleted": numberSchema("rows there were")}),
 			errors: []int{http.StatusNotFound, http.StatusConflict},
 			do: func(c *call) (any, error) {
@@ -121,10 +121,6 @@ func wholeRoutes(t *admin.Table) []*route {
 				return map[string]int{"deleted": n}, err
 			}},
 	}
-}
-
-func listable(t *admin.Table) []admin.Field {
-	return slices.DeleteFunc(slices.Clone(t.Fields), func(f admin.Field) bool { return f.Secret })
 }
 
 // rowRoutes are those of one row.
