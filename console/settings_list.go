@@ -280,6 +280,8 @@ func (s *sheet) state(c *Console, r *admin.Row) rowState {
 		return rowState{"off", "over", "It was in force until " + clock(over) + "."}
 	case starts.After(c.now()):
 		return rowState{"off", "to come", "It is in force from " + clock(starts) + " on."}
+	case ofOne && !cluster && number(r.Values, "instance") == 0:
+		return rowState{"fine", "everywhere", "It names neither the cluster nor an instance, and is in force on every instance that reads it."}
 	case ofOne && !cluster && number(r.Values, "instance") != c.admin().Instance:
 		return rowState{"off", "elsewhere", "It is in force on instance " + strconv.FormatInt(number(r.Values, "instance"), 10) + " only."}
 	}

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"crypto/x509"
+	"database/sql"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
@@ -350,5 +353,37 @@ func TestRoutesOfTheFile(t *testing.T) {
 	page := o.checkPage("/routes")
 	for _, said := range []string{"smtp-routes: /etc/mtad/routes, read only", ".internal.test", "relay.test:2525", "every other", "last.test:25", "by MX"} {
 		require.Contains(t, page, said)
+	}
+}
+
+// TestRowsOfOthers shows what a row comes to that another program wrote with only some columns.
+func TestRowsOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	o := openOffice(t, dir, false, func(c *Console) { c.Admin.Instance = 7 })
+	db, err := sql.Open("sqlite", filepath.Join(dir, "settings.db"))
+	require.NoError(t, err)
+	defer db.Close()
+	for _, statement := range []string{
+		"INSERT INTO paused (target) VALUES ('script.test')", "INSERT INTO errors (domain) VALUES ('script.test')",
+		"INSERT INTO capacity (id, name, maxmessages) VALUES (5, 'script', 60)",
+	} {
+		_, err := db.Exec(statement)
+		require.NoError(t, err)
+	}
+	require.NoError(t, o.Settings.Reload(t.Context()))
+	for _, page := range []string{"/pauses", "/forced-errors"} {
+		require.Contains(t, o.get(page).body, "in force on every instance that reads it", page)
+	}
+	require.EqualValues(t, settings.FallBack, o.row("capacity", 5)["security"], "as a form shows what is left open")
+	for _, resource := range []string{"pauses", "errors"} {
+		var domains []any
+		for entry, err := range o.Admin.WalkResource(t.Context(), resource, nil) {
+			require.NoError(t, err)
+			domains = append(domains, entry["domain"])
+		}
+		require.Equal(t, []any{"script.test"}, domains)
+		n, err := o.Admin.DeleteResource(t.Context(), resource, admin.Values{"domain": "script.test"})
+		require.NoError(t, err)
+		require.Equal(t, 1, n, resource)
 	}
 }

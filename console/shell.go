@@ -249,7 +249,7 @@ func shellNews(c *Console, params url.Values) any {
 
 // active reports whether a rule with an end is in force here.
 func (c *Console) active(enabled bool, expire string, cluster bool, instance int64) bool {
-	if !enabled || c.Admin != nil && !cluster && instance != c.Admin.Instance {
+	if !enabled || c.Admin != nil && !cluster && instance != 0 && instance != c.Admin.Instance {
 		return false
 	}
 	end, err := settings.ParseTime(expire)

@@ -11,9 +11,9 @@ import (
 type Kind int
 
 const (
-	// Integer is a 64 bit number. NULL is read as 0.
+	// Integer is a 64 bit number.
 	Integer Kind = iota
-	// Flag is a boolean, kept as an integer: 0 is false, all else is true. NULL is read as false.
+	// Flag is a boolean, kept as an integer: 0 is false, all else is true.
 	Flag
 	// Text is text of up to 64 KiB. NULL is read as the empty text.
 	Text
@@ -46,7 +46,8 @@ type Column struct {
 	Meaning string
 	// Secret columns are not to be shown or logged.
 	Secret bool
-	// Default is what a writer gets who does not name the column; only 1, for "enabled", and 0, for NULL, occur.
+	// Default is what NULL means, and what a writer gets who does not name the column: 1 for "enabled", [FallBack] for what
+	// stands beside limits and is none, such as a time-out, else 0. Of texts it is the empty one.
 	Default int64
 }
 
@@ -68,6 +69,13 @@ func boolean[T any](name, meaning string, at func(*T) *bool) column[T] {
 
 func text[T any](name, meaning string, at func(*T) *string) column[T] {
 	return column[T]{Column: Column{Name: name, Kind: Text, Meaning: meaning}, text: at}
+}
+
+// choice is a number beside the limits, 0 of which is a choice: whoever does not make it leaves it to the less specific rule.
+func choice[T any](name, meaning string, at func(*T) *int64) column[T] {
+	c := number(name, meaning, at)
+	c.Default = FallBack
+	return c
 }
 
 // enabled is the column of that name, which every rule has.
@@ -115,7 +123,10 @@ func (c *column[T]) set(row, before *T, v any) error {
 		*c.text(row) = s
 		return nil
 	}
-	n, err := toInteger(v)
+	n, err := c.Default, error(nil)
+	if v != nil {
+		n, err = toInteger(v)
+	}
 	if err != nil {
 		return c.problem(err)
 	}

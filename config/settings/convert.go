@@ -20,8 +20,6 @@ func toInteger(v any) (int64, error) {
 	switch v := v.(type) {
 	case int64:
 		return v, nil
-	case nil:
-		return 0, nil
 	case bool:
 		if v {
 			return 1, nil

@@ -80,7 +80,7 @@ func (db *DB) Tx(ctx context.Context, do func(*Tx) error) error {
 // Query selects rows; the zero value selects all.
 type Query struct {
 	// Column and Value select the rows in which a column, "id" included, has a value: an integer, a bool or a string. An
-	// empty Column selects all. NULL counts as 0 or the empty text.
+	// empty Column selects all. NULL counts as the default.
 	Column string
 	Value  any
 	// Search selects the rows in which a text column that is not secret contains it, whatever

@@ -14,7 +14,7 @@ func createTable(e engine, t Table) string {
 // columnLine defines a column. All may be NULL, so that a writer may leave out what does not matter.
 func columnLine(e engine, c Column) string {
 	line := e.quote(c.Name) + " " + e.columnType(c)
-	if c.Default != 0 {
+	if c.Kind == Flag && c.Default != 0 {
 		line += " DEFAULT 1"
 	}
 	return line

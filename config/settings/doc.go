@@ -20,7 +20,7 @@
 // [Insert], [Update], [Delete] work for all of them, on a [DB] or within [DB.Tx]. [Value] and [SetValue] reach a column by
 // name, for forms and requests.
 //
-// NULL is read as 0, false or the empty text. In a limit 0 is unlimited and [FallBack] leaves the value to the less specific
+// NULL is read as the default ([Column.Default]): 0, false or the empty text for most. In a limit 0 is unlimited and [FallBack] leaves the value to the less specific
 // rule. There are no foreign keys: rows refer to others by id, to pools by name, and may dangle. Others may write all tables
 // as they like; [Insert] and [Update] write only what every engine can store, and set nothing by themselves but the ID.
 //

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func line(c Column, unique string) string {
 		kind += ", unique"
 	}
 	if c.Default != 0 {
-		kind += ", default 1"
+		kind += ", default " + strconv.FormatInt(c.Default, 10)
 	}
 	if c.Secret {
 		kind += ", secret"
@@ -68,6 +69,7 @@ func TestTables(t *testing.T) {
 			columns[c.Name] = true
 			require.Equal(t, strings.ToLower(c.Name), c.Name)
 			require.Equal(t, c.Name == "enabled", c.Default == 1)
+			require.False(t, c.Default == FallBack && strings.Contains(c.Name, "max"), "NULL is no limit, and not another rule's: %s", c.Name)
 		}
 	}
 	require.Len(t, Describe[Capacity]().Columns, 2+31+1)

@@ -42,28 +42,28 @@ func (q Query) clauses(s Store, t Table) (where, order string, values []any, err
 	return where, orderBy(db.engine, t) + q.window(), values, nil
 }
 
-// comparison returns the left side of the condition on q.Column, and the value as it is stored.
+// comparison returns the left side of the condition on q.Column, and the value as it is stored. NULL is the column's default.
 func (q Query) comparison(e engine, t Table) (left string, value any, err error) {
-	kind, nothing := Integer, "0"
+	c := &Column{Kind: Integer}
 	if q.Column != "id" {
-		c := t.column(q.Column)
-		if c == nil {
+		if c = t.column(q.Column); c == nil {
 			return "", nil, fmt.Errorf("table %s has no column %q", t.Name, q.Column)
 		}
-		kind = c.Kind
 	}
-	if kind.integral() {
-		value, err = toInteger(widen(q.Value))
+	var byDefault any = ""
+	null := "''"
+	if value = widen(q.Value); c.Kind.integral() {
+		byDefault, null = c.Default, strconv.FormatInt(c.Default, 10)
+		value, err = toInteger(value)
 	} else {
-		nothing = "''"
-		value, err = toText(widen(q.Value))
+		value, err = toText(value)
 	}
 	if err != nil {
 		return "", nil, &ValueError{Table: t.Name, Column: q.Column, Reason: err.Error()}
 	}
 	left = e.quote(q.Column)
-	if value == int64(0) || value == "" { // an index helps with all other values
-		left = "COALESCE(" + left + ", " + nothing + ")"
+	if value == byDefault { // an index helps with all other values
+		left = "COALESCE(" + left + ", " + null + ")"
 	}
 	return left, value, nil
 }

@@ -63,23 +63,23 @@ func limits[T any](at func(*T) *Limits) []column[T] {
 	return append(all,
 		number("connection_maxmessages", "messages over one connection", func(r *T) *int64 { return &at(r).ConnectionMaxMessages }),
 		number("connection_maxbytes", "bytes over one connection", func(r *T) *int64 { return &at(r).ConnectionMaxBytes }),
-		number("connection_minmessages", "messages that wait before another connection is opened", func(r *T) *int64 { return &at(r).ConnectionMinMessages }),
-		number("connection_idle", "seconds an idle connection is kept", func(r *T) *int64 { return &at(r).ConnectionIdle }),
-		number("connection_offline", "seconds a target is left alone after a failed connect", func(r *T) *int64 { return &at(r).ConnectionOffline }),
-		number("connection_spread", "1: connections spread over all addresses of the target", func(r *T) *int64 { return &at(r).ConnectionSpread }),
-		number("security", "0: no TLS, 1: when offered, 2: required, 3: required with a valid certificate", func(r *T) *int64 { return &at(r).Security }),
+		choice("connection_minmessages", "messages that wait before another connection is opened", func(r *T) *int64 { return &at(r).ConnectionMinMessages }),
+		choice("connection_idle", "seconds an idle connection is kept", func(r *T) *int64 { return &at(r).ConnectionIdle }),
+		choice("connection_offline", "seconds a target is left alone after a failed connect", func(r *T) *int64 { return &at(r).ConnectionOffline }),
+		choice("connection_spread", "1: connections spread over all addresses of the target", func(r *T) *int64 { return &at(r).ConnectionSpread }),
+		choice("security", "0: no TLS, 1: when offered, 2: required, 3: required with a valid certificate", func(r *T) *int64 { return &at(r).Security }),
 		number("maxqueue", "messages in memory", func(r *T) *int64 { return &at(r).MaxQueue }),
-		number("retryshare", "percent of maxqueue kept for retries", func(r *T) *int64 { return &at(r).RetryShare }),
-		number("greylist_delay", "seconds until a greylisted message is tried again", func(r *T) *int64 { return &at(r).GreylistDelay }),
-		number("greylist_sameip", "1: from the same address", func(r *T) *int64 { return &at(r).GreylistSameIP }),
-		number("bind_retry", "seconds an address is left alone that could not be bound", func(r *T) *int64 { return &at(r).BindRetry }),
-		number("lost_offline", "seconds a target is left alone after a lost connection", func(r *T) *int64 { return &at(r).LostOffline }),
-		number("invalid_offline", "seconds a target is left alone after an answer that makes no sense", func(r *T) *int64 { return &at(r).InvalidOffline }),
-		number("timeout_connect", "seconds for connecting", func(r *T) *int64 { return &at(r).TimeoutConnect }),
-		number("timeout_intro", "seconds for the greeting", func(r *T) *int64 { return &at(r).TimeoutIntro }),
-		number("timeout_command", "seconds for the answer to a command", func(r *T) *int64 { return &at(r).TimeoutCommand }),
-		number("timeout_data", "seconds for the answer to DATA", func(r *T) *int64 { return &at(r).TimeoutData }),
-		number("timeout_message", "seconds for the answer to a message", func(r *T) *int64 { return &at(r).TimeoutMessage }),
+		choice("retryshare", "percent of maxqueue kept for retries", func(r *T) *int64 { return &at(r).RetryShare }),
+		choice("greylist_delay", "seconds until a greylisted message is tried again", func(r *T) *int64 { return &at(r).GreylistDelay }),
+		choice("greylist_sameip", "1: from the same address", func(r *T) *int64 { return &at(r).GreylistSameIP }),
+		choice("bind_retry", "seconds an address is left alone that could not be bound", func(r *T) *int64 { return &at(r).BindRetry }),
+		choice("lost_offline", "seconds a target is left alone after a lost connection", func(r *T) *int64 { return &at(r).LostOffline }),
+		choice("invalid_offline", "seconds a target is left alone after an answer that makes no sense", func(r *T) *int64 { return &at(r).InvalidOffline }),
+		choice("timeout_connect", "seconds for connecting", func(r *T) *int64 { return &at(r).TimeoutConnect }),
+		choice("timeout_intro", "seconds for the greeting", func(r *T) *int64 { return &at(r).TimeoutIntro }),
+		choice("timeout_command", "seconds for the answer to a command", func(r *T) *int64 { return &at(r).TimeoutCommand }),
+		choice("timeout_data", "seconds for the answer to DATA", func(r *T) *int64 { return &at(r).TimeoutData }),
+		choice("timeout_message", "seconds for the answer to a message", func(r *T) *int64 { return &at(r).TimeoutMessage }),
 	)
 }
 
@@ -131,9 +131,9 @@ const (
 	poolMeaning    = "name of a pool of source addresses; empty: all"
 	domainMeaning  = "recipient domain; empty: all"
 	tagMeaning     = "tag of the message; empty: all"
-	clusterMeaning = "1: all instances, 0: only the one in `instance`"
+	clusterMeaning = "1: all instances, 0: only the one in `instance`, where that names one"
 	expireMeaning  = "time at which the rule ends; empty: never"
-	instMeaning    = "server-id of the one instance"
+	instMeaning    = "server-id of the one instance; 0: none, and the row is for every instance that reads it"
 )
 
 // FloodResponse says what slows a path down.

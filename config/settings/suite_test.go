@@ -269,10 +269,20 @@ func testNulls(t *testing.T, db *DB) {
 	rows, err := db.Load(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, rows.Broken)
-	require.Equal(t, Capacity{ID: 100, Name: "first", Priority: -5, Limits: Limits{Site: Rates{MaxMessages: FallBack}}, Enabled: true}, rows.Capacities[0])
+	unset := Limits{ConnectionMinMessages: -1, ConnectionIdle: -1, ConnectionOffline: -1, ConnectionSpread: -1, Security: -1, RetryShare: -1,
+		GreylistDelay: -1, GreylistSameIP: -1, BindRetry: -1, LostOffline: -1, InvalidOffline: -1,
+		TimeoutConnect: -1, TimeoutIntro: -1, TimeoutCommand: -1, TimeoutData: -1, TimeoutMessage: -1}
+	first := unset
+	first.Site.MaxMessages = FallBack
+	require.Equal(t, Capacity{ID: 100, Name: "first", Priority: -5, Limits: first, Enabled: true}, rows.Capacities[0])
 	null := rows.Capacities[1]
-	require.Equal(t, Capacity{ID: null.ID}, null)
-	require.Equal(t, Capacity{ID: 99, Enabled: true}, rows.Capacities[2])
+	require.Equal(t, Capacity{ID: null.ID, Limits: unset, Enabled: true}, null, "NULL is unlimited in limits, the default elsewhere")
+	require.Equal(t, Capacity{ID: 99, Limits: unset, Enabled: true}, rows.Capacities[2])
+	for value, n := range map[int64]int{FallBack: 3, 0: 0} {
+		found, _, err := Select[Capacity](t.Context(), db, Query{Column: "security", Value: value})
+		require.NoError(t, err)
+		require.Len(t, found, n, "NULL counts as the default")
+	}
 	for _, e := range examinees(t) {
 		if all := e.list(t, db); e.name != "capacity" && e.name != "tokens" {
 			require.Len(t, all, 2, e.name)
@@ -281,9 +291,9 @@ func testNulls(t *testing.T, db *DB) {
 	found, _, err := Select[Local](t.Context(), db, Query{Column: "address", Value: ""})
 	require.NoError(t, err)
 	require.Len(t, found, 2, "NULL counts as the empty text")
-	found, _, err = Select[Local](t.Context(), db, Query{Column: "enabled", Value: false})
+	found, _, err = Select[Local](t.Context(), db, Query{Column: "enabled", Value: true})
 	require.NoError(t, err)
-	require.Len(t, found, 1, "NULL counts as false")
+	require.Len(t, found, 2, "NULL counts as enabled")
 }
 
 func testSnapshot(t *testing.T, db *DB) {

@@ -138,7 +138,7 @@ func asInteger(given any) (int64, bool) {
 func (f *Field) boolean(given any) (any, *Problem) {
 	switch v := given.(type) {
 	case nil:
-		return false, nil
+		return f.Default == true, nil
 	case bool:
 		return v, nil
 	case string:

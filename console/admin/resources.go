@@ -191,7 +191,7 @@ func (r *Resource) check(fields []Field, values Values) (Values, error) {
 
 // here reports whether a row concerns this instance.
 func (a *Admin) here(r *Resource, row *Row) bool {
-	return !r.Local || row.Values["cluster"] == true || row.Values["instance"] == a.Instance
+	return !r.Local || row.Values["cluster"] == true || row.Values["instance"] == a.Instance || row.Values["instance"] == int64(0)
 }
 
 // WalkResource returns all entries of a resource that concern this instance and have the given values, each with the

@@ -59,7 +59,7 @@ type ForcedError struct {
 	Extended    string // enhanced status code; "": one that fits the code
 	Description string // "": a text of ours
 	Cluster     bool
-	Instance    int64
+	Instance    int64 // 0: every one, as Cluster
 }
 
 // Pause is mail that waits (table paused). Of several that match, the one counts that lasts longest.
@@ -70,7 +70,7 @@ type Pause struct {
 	Target   string // recipient domain, or address of the remote
 	Tag      string
 	Cluster  bool
-	Instance int64
+	Instance int64     // 0: every one, as Cluster
 	Expire   time.Time // zero: never
 	Told     string    // how one that is in no table is told; "": "started with --paused"
 }

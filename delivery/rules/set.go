@@ -73,9 +73,9 @@ func (c *compiler) problemOnce(table string, id int64, err error) {
 	}
 }
 
-// here reports whether a row counts on this instance.
+// here reports whether a row counts on this instance: one that names no instance counts on all.
 func (c *compiler) here(cluster bool, instance int64) bool {
-	return cluster || instance == c.config.Instance
+	return cluster || instance == 0 || instance == c.config.Instance
 }
 
 // over reports whether a row with an end is over.

@@ -118,6 +118,11 @@ func (s *Suppressions) Add(value, typ string, why Suppression) error {
 }
 
 func suppressionKey(value, typ string) (string, error) {
+	if typ == "" { // an @ tells
+		if typ = "domain"; strings.LastIndexByte(value, '@') > 0 {
+			typ = "address"
+		}
+	}
 	switch typ {
 	case "address":
 		if local, _ := addr.Split(value); local == "" || !addr.Valid(value, addr.Loose|addr.UTF8) {
