@@ -192,6 +192,8 @@ func ruleName(rule string) string {
 	switch {
 	case rule == "" || rule == "configuration":
 		return "the configuration"
+	case rule == "learned":
+		return "learned from what its servers take"
 	case strings.HasPrefix(rule, "flood "), strings.HasPrefix(rule, "schedule "), strings.HasPrefix(rule, "pause "), strings.HasPrefix(rule, "started"), strings.HasPrefix(rule, "--paused"):
 		return rule
 	}

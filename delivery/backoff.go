@@ -28,7 +28,7 @@ func (p *path) established() {
 	p.mu.Unlock()
 }
 
-// recovered ends the back-off and forgets earlier failures: the first mail went over a connection.
+// recovered ends the back-off and forgets earlier failures: the first mail was answered over a connection.
 func (p *path) recovered() {
 	p.mu.Lock()
 	p.good++
@@ -42,7 +42,7 @@ func (p *path) recovered() {
 func (p *path) closed(c *connection) {
 	p.mu.Lock()
 	p.open--
-	if c.accepted > 0 {
+	if c.proven {
 		p.good--
 	}
 	p.used = time.Now()
@@ -140,8 +140,8 @@ func (p *path) unfit() {
 	}
 }
 
-// strike starts a back-off because a connection broke that had not delivered anything. While others do deliver, the path
-// only grows no further for a while.
+// strike starts a back-off because a connection broke over which no mail was answered. While others do work, the path only
+// grows no further for a while.
 func (p *path) strike(result queue.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

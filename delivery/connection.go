@@ -21,11 +21,16 @@ type connection struct {
 	account  throttle.Conn
 	target   netip.AddrPort
 	limits   *throttle.Limits
+	opened   time.Time
+	most     int    // mails that the remote takes, as was learned; zero: any number
 	sent     int    // mails attempted
 	accepted int    // of these accepted
+	proven   bool   // the remote answered a mail: the path works
+	flows    bool   // the mail before was accepted, a moment ago
 	bytes    int64  // of mails attempted
 	looks    uint64 // of the path, when a job was last taken
 	refused  bool   // a mail may not go to the target now: end
+	spent    bool   // the remote takes no more mails over it: end
 	domain   string // of the last mail; read by others only while it is idle
 
 	next      *job                               // begun, or about to be, in the flights of the one before
@@ -78,6 +83,7 @@ func (c *connection) end() {
 		j.unfetch()
 		c.p.putBack(j)
 	}
+	c.e.learned.carried(c.target, c.sent)
 	c.p.closed(c)
 	c.e.Slots.Release()
 	c.event(monitor.ConnClosed, "")
@@ -86,6 +92,9 @@ func (c *connection) end() {
 
 // take returns the next job, waiting for one as long as the connection may be idle; nil ends the connection.
 func (c *connection) take() *job {
+	if c.spent {
+		return nil
+	}
 	if j := c.next; j != nil {
 		if j.epoch != c.e.epoch.Load() && !c.stillGoes(j) {
 			return nil // and give up what was begun by closing
@@ -138,8 +147,8 @@ func (c *connection) ahead(j *job) *job {
 
 // used reports whether the connection, after some more mails, has carried as much as it may.
 func (c *connection) used(mails int, bytes int64) bool {
-	per := &c.limits.Connection
-	return per.Messages > 0 && c.sent+mails >= per.Messages || per.Bytes > 0 && c.bytes+bytes >= per.Bytes
+	per, n := &c.limits.Connection, c.sent+mails
+	return per.Messages > 0 && n >= per.Messages || c.most > 0 && n >= c.most || per.Bytes > 0 && c.bytes+bytes >= per.Bytes
 }
 
 // patience is how long an idle connection only waits for work before it watches the remote as well: watching costs
@@ -163,6 +172,7 @@ func (c *connection) rest(pause time.Duration) bool {
 		<-c.wake // roused at this very moment
 		woken = true
 	}
+	c.flows = c.flows && time.Since(c.idleSince) < patience
 	c.account.Idle(false)
 	c.event(monitor.ConnBusy, "")
 	return usable && (woken || pause > 0)
@@ -235,10 +245,20 @@ func (c *connection) deliver(j *job) {
 	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.p.key.Source, Remote: c.target, Domain: j.domain, Tags: j.m.Tags})
 	c.conn.Deliver(c.e.ctx, &j.tx, next)
 	if j.tx.Unsent {
+		c.stopped()
 		c.unsent(j)
 		return
 	}
 	c.e.attempted(c, j)
+}
+
+// stopped notes that the remote had enough of the connection before the last mail had a part in it, if that was all that there
+// was to it: not that the mail before was refused, or long ago.
+func (c *connection) stopped() {
+	mails := c.sent - 1
+	if c.flows && c.e.ctx.Err() == nil && c.e.learned.stopped(c.target, c.p.key.Site, c.opened, mails) {
+		c.e.Logger.Info("a remote takes so many mails over one connection", "path", c.p.key.Path.String(), "remote", c.target, "mails", mails)
+	}
 }
 
 // prepare fills in the transaction of a job, once its mail is there; false means that the job ended here, or waits again.
@@ -274,9 +294,11 @@ func (c *connection) prepare(j *job) bool {
 // maxUnsent is how often a mail goes again, uncounted, because its connection ended before it.
 const maxUnsent = 3
 
-// unsent puts a job back that the remote had no part in. One that this happens to again and again has a problem after
-// all: on connections that never delivered anything the path is to blame, and in the end it counts as an attempt.
+// unsent puts a job back that the remote had no part in: it is the first mail of another connection then. One that this
+// happens to there as well, again and again, has a problem after all: the path is to blame, and in the end it counts as an
+// attempt.
 func (c *connection) unsent(j *job) {
+	c.sent--
 	c.account.Cancel(j.size)
 	result := j.tx.Result
 	j.tx = Transaction{}
@@ -286,10 +308,10 @@ func (c *connection) unsent(j *job) {
 		return
 	}
 	j.unsent++
-	if j.unsent > 1 && c.accepted == 0 && !c.conn.Usable() {
+	if j.unsent > 1 && !c.proven && !c.conn.Usable() {
 		c.p.strike(result)
 	}
-	if j.unsent <= maxUnsent {
+	if c.proven || j.unsent <= maxUnsent {
 		c.p.putBack(j)
 		return
 	}

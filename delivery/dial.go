@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -124,6 +125,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 	conn, err := c.e.Sender.Open(c.e.consume, c.hop(host, r.route))
 	if err == nil {
 		c.conn, c.account = conn, account
+		c.opened, c.most = time.Now(), c.e.learned.most(c.target)
 		c.event(monitor.ConnReady, "")
 		c.p.established()
 		account.Established()

@@ -92,14 +92,20 @@
 // does not answer is left alone by all paths for a moment. When the whole round fails, the path is off-line: for 30 seconds
 // at first, then twice as long each time up to 15 minutes, give or take a tenth. One message, the first in line, gets
 // the failure as its attempt; the others wait, and nothing is counted against them. While other connections of the path
-// work, the failure only stops its growth. A connection that breaks, or hears 421, before it delivered anything
-// counts like a round that failed.
+// work, the failure only stops its growth. A connection that breaks, or hears 421, before it proved the path to work counts
+// like a round that failed. What proves it is any reply to a mail that makes sense (answered), a refusal as well: whoever
+// says that there is no such recipient is there.
 //
 // A reply of 4yz to a mail, a time-out, nonsense and a broken connection are attempts, to be repeated after the next of
 // the retry intervals; 5yz ends the message, except to our own set-up (bind, STARTTLS, AUTH), which an operator can mend
-// before the message expires. No attempt are: waiting, for whatever reason; the end of the engine; a connection that
-// ends, after it delivered others, before the remote had a part in this mail, or with a 421 (that is believed three
-// times, then it is an attempt after all).
+// before the message expires. No attempt are: waiting, for whatever reason; the end of the engine; being next on a
+// connection whose remote had enough of it (hadEnough, Transaction.Unsent): that closes before it has a part in this mail, or
+// answers 421, or answers MAIL with any 4yz after it took others. Such a mail is spared: it goes at once, as the first one
+// of a new connection (path.firstFor), and what comes of it there is its attempt. Connections make room for new ones that are
+// needed so.
+//
+// A remote that stops connections at the same number of mails again and again is learnt (learned): later connections to it
+// say QUIT before. [Engine.Learned] tells the number.
 //
 // A message whose attempts are used up, or whose time is over, is finished with one more result, process/timeout. Its time
 // is its maxdelivertime, or [RetryPolicy.Lifetime] after it was first read, written into it then. The last attempt is

@@ -72,6 +72,7 @@ type Engine struct {
 	routing   routing
 	starved   starved
 	offline   offline
+	learned   learned
 	unbound   unbound
 	epoch     atomic.Uint64 // of Steering: how often it changed
 	pausing   pausing
@@ -128,6 +129,7 @@ func (e *Engine) init() {
 		e.routing.init(e)
 		e.starved.e = e
 		e.offline.init()
+		e.learned.init()
 		e.unbound.init()
 		e.pausing.init(e)
 		e.quiet = e.Monitor == monitor.Discard

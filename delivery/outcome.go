@@ -51,12 +51,15 @@ func (e *Engine) attempted(c *connection, j *job) {
 		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost && result.State != queue.StateStorage,
 	})
 	success, said := result.Success(), result
+	if answered(&said) && !c.proven {
+		c.proven = true
+		c.p.recovered()
+	}
 	d := e.respond(j, &j.tx.Result, j.tx.Text, c.target.Addr())
 	result = j.tx.Result // a rule may have changed it
 	if success {
-		if c.accepted++; c.accepted == 1 {
-			c.p.recovered()
-		}
+		c.accepted++
+		c.flows = true
 		if d.Fail != nil {
 			e.failAs(j, result, d.Fail)
 		} else {
@@ -68,14 +71,31 @@ func (e *Engine) attempted(c *connection, j *job) {
 		c.event(monitor.Strange, said.Description)
 	}
 	e.blame(c, &said, d.Individual)
-	if said.Code == 421 && c.accepted > 0 && !d.rules() {
-		c.unsent(j) // the host has had enough of this connection, not of this mail
+	if c.hadEnough(&said) && !d.rules() {
+		c.spent = true
+		c.stopped()
+		c.unsent(j)
 		return
 	}
+	c.flows = false
 	if d.Fail == nil && is(d.Fallback, false) && c.fallBack(j, &result) {
 		return
 	}
 	e.judge(j, result, d)
+}
+
+// answered reports whether a reply is one to a mail, whatever it says: the way to the remote works then, and the remote does.
+func answered(said *queue.Result) bool {
+	return said.Code != 0 && said.Code != 421 && said.Result != queue.Invalid && said.State != queue.StateStorage
+}
+
+// hadEnough reports whether the remote refused to go on with a connection, rather than this mail. Many say 452 at MAIL
+// once a connection has delivered what it may (RFC 5321 §4.5.3.1.10 has the code for recipients).
+func (c *connection) hadEnough(said *queue.Result) bool {
+	if said.Code == 421 {
+		return c.proven
+	}
+	return said.State == queue.StateMailFrom && said.Code/100 == 4 && c.accepted > 0
 }
 
 // blame has the path, and the target, suffer for an attempt that did not succeed, where that is not the message's fault
@@ -85,7 +105,7 @@ func (e *Engine) blame(c *connection, said *queue.Result, individual *bool) {
 		e.leaveAlone(c.target, said, c.limits)
 	}
 	broken := said.Code == 421 || said.Result == queue.Lost || said.Result == queue.Timeout
-	broken = broken && said.State != queue.StateStorage && c.accepted == 0
+	broken = broken && said.State != queue.StateStorage && !c.proven
 	if is(individual, !broken) {
 		return
 	}

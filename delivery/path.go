@@ -26,6 +26,7 @@ type path struct {
 	mu       sync.Mutex
 	route    *Route
 	ready    jobList
+	spared   int           // of ready: those that go first over a new connection, as another one ended before them
 	cursor   *job          // in ready: the next one that reexamine looks at
 	parked   parkings      // of its messages
 	expected int           // unparked messages still on their way here
@@ -35,7 +36,7 @@ type path struct {
 	owed     *queue.Result // of a failure for which no message was at hand: the next one gets it
 	unfitTo  time.Time     // until then, the source has no address of a family that the site has
 	open     int           // established connections
-	good     int           // of these, such that delivered something
+	good     int           // of these, such that a mail was answered over
 	starting int           // connections being made
 	idle     []*connection // the last to become idle is the first to work again
 	gone     bool          // retired: make a new one
@@ -67,15 +68,18 @@ func newPath(e *Engine, key pathKey, route *Route) *path {
 
 func (p *path) put(j *job) {
 	p.ready.pushBack(j)
-	p.waits()
+	p.waits(j)
 }
 
 func (p *path) putFirst(j *job) {
 	p.ready.pushFront(j)
-	p.waits()
+	p.waits(j)
 }
 
-func (p *path) waits() {
+func (p *path) waits(j *job) {
+	if j.unsent > 0 {
+		p.spared++
+	}
 	if p.ready.n == 1 {
 		p.e.waiting.Add(1)
 	}
@@ -86,6 +90,9 @@ func (p *path) drop(j *job) {
 		p.cursor = j.next
 	}
 	p.ready.remove(j)
+	if j.unsent > 0 {
+		p.spared--
+	}
 	if p.ready.n == 0 {
 		p.e.waiting.Add(-1)
 	}
@@ -100,11 +107,26 @@ func (p *path) first() *job {
 	return j
 }
 
+// firstFor takes the first job that a connection may carry; opening says that it would be the first mail of it. Those that
+// must be that go before others; they are near the front of the list.
+func (p *path) firstFor(opening bool) *job {
+	if p.spared == 0 {
+		return p.first()
+	}
+	for j := p.ready.first; j != nil; j = j.next {
+		if opening == (j.unsent > 0) {
+			p.drop(j)
+			return j
+		}
+	}
+	return nil
+}
+
 func (p *path) takeAll() []*job {
 	if p.ready.n > 0 {
 		p.e.waiting.Add(-1)
 	}
-	p.cursor = nil
+	p.cursor, p.spared = nil, 0
 	return p.ready.takeAll()
 }
 
@@ -259,7 +281,8 @@ func (p *path) grow() {
 const patient = 15 * time.Second
 
 // wantsConnection is the strategy of growth: the first connection is made at once; another when each one has enough
-// messages waiting, or none has taken one for long; no more of them starting at a time than are open. p.mu is held.
+// messages waiting, or none has taken one for long, or for each message that needs a new one; no more of them starting at a
+// time than are open. p.mu is held.
 func (p *path) wantsConnection() bool {
 	total := p.open + p.starting
 	if total == 0 {
@@ -280,7 +303,7 @@ func (p *path) wantsConnection() bool {
 	if limits.Connection.Spread {
 		perConnection = 1
 	}
-	return p.ready.n >= perConnection*total || time.Since(p.used) > patient
+	return p.ready.n >= perConnection*total || p.spared > p.starting || time.Since(p.used) > patient
 }
 
 // mayConnect checks back-off and the throttle's last answer. p.mu is held.

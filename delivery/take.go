@@ -10,27 +10,31 @@ import (
 )
 
 // take returns the first job of the ready list. When there is none that may go now, the connection joins the idle ones
-// and the job is nil. goOn is false when the connection must end.
+// and the job is nil. goOn is false when the connection must end, which it also does to make room for a new one where one is
+// needed.
 func (p *path) take(c *connection) (j *job, goOn bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.e.stopping.Load() { // set before drain comes by: nobody joins the idle ones behind its back
 		return nil, false
 	}
-	if j = p.pop(c); j != nil {
+	if j = p.pop(c, c.sent == 0); j != nil {
 		return j, true
+	}
+	if c.sent > 0 && p.spared > p.starting && !time.Now().Before(p.sendTo) {
+		return nil, false
 	}
 	return nil, p.joinIdle(c, 0)
 }
 
-// takeReady returns the first job of the ready list, or nil.
+// takeReady returns the first job of the ready list that may go behind another one, or nil.
 func (p *path) takeReady(c *connection) *job {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.e.stopping.Load() {
 		return nil
 	}
-	return p.pop(c)
+	return p.pop(c, false)
 }
 
 // joinIdle puts a connection among the idle ones; for a pause, it is not given work. False means that there are enough of
@@ -64,8 +68,9 @@ func (p *path) idlesAt(c *connection) bool {
 	return n >= most
 }
 
-// pop takes the first job that may go now. Those whose time is over are finished on the way. p.mu is held.
-func (p *path) pop(c *connection) *job {
+// pop takes the first job that may go now, as the first one over the connection or as another one. Those whose time is over
+// are finished on the way. p.mu is held.
+func (p *path) pop(c *connection, opening bool) *job {
 	if p.ready.n == 0 {
 		return nil
 	}
@@ -73,7 +78,7 @@ func (p *path) pop(c *connection) *job {
 	if now.Before(p.sendTo) {
 		return nil // whoever put it in the list set the timer
 	}
-	for j := p.first(); j != nil; j = p.first() {
+	for j := p.firstFor(opening); j != nil; j = p.firstFor(opening) {
 		if !now.Before(j.deadline) {
 			p.e.expire(j)
 			continue

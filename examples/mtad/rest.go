@@ -99,6 +99,9 @@ func (a *app) explainPath(s *delivery.PathState) admin.Path {
 	for i, v := range e.Values {
 		p.Limits[i] = admin.LimitValue{Limit: v.Limit, Value: v.Value, Unit: string(v.Unit), Rule: v.Rule}
 	}
+	if mails, _ := a.engine.Learned(s.Site); mails > 0 {
+		p.Limits = withLearned(p.Limits, int64(mails))
+	}
 	for _, b := range e.Binding {
 		p.Binding = append(p.Binding, admin.Binding{Limit: b.Limit, Rule: b.Rule, Until: b.Until})
 	}
@@ -112,6 +115,21 @@ func (a *app) explainPath(s *delivery.PathState) admin.Path {
 		p.Schedule = &admin.Warmup{Schedule: w.Schedule, Day: w.Day, LastDay: w.LastDay, LastSent: w.LastSent}
 	}
 	return p
+}
+
+// withLearned puts the number of mails that the hosts of a site were seen to take over one connection in place of a limit that is
+// higher.
+func withLearned(limits []admin.LimitValue, mails int64) []admin.LimitValue {
+	const name = "connection_maxmessages"
+	at := slices.IndexFunc(limits, func(l admin.LimitValue) bool { return l.Limit == name })
+	if at < 0 {
+		at = len(limits)
+		limits = append(limits, admin.LimitValue{Limit: name, Unit: string(throttle.Count)})
+	}
+	if l := &limits[at]; l.Value == 0 || mails < l.Value {
+		l.Value, l.Rule = mails, "learned"
+	}
+	return limits
 }
 
 // whyWaiting tells why a message of the outbox has not left.

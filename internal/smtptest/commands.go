@@ -80,9 +80,8 @@ func (s *session) mailFrom(line []byte) error {
 		s.reply(503, "5.5.1 Sender already given")
 		return nil
 	}
-	if s.sink.MaxMessages > 0 && s.messages >= s.sink.MaxMessages {
-		s.reply(421, "4.7.0 Too many messages on this connection")
-		return errEnd
+	if s.full() {
+		return s.refuseMore()
 	}
 	from, ok := address(line)
 	if !ok {
@@ -158,7 +157,7 @@ func (s *session) dataCommand() error {
 		s.sink.peers.accepted(s.peer)
 	}
 	s.out = append(s.out, "250 2.0.0 OK\r\n"...)
-	return nil
+	return s.partAfterMail()
 }
 
 // address returns what stands between the brackets of MAIL FROM:<…> or RCPT TO:<…>.

@@ -30,8 +30,9 @@ type Sink struct {
 	NoNames bool
 	// MaxConnections is how many connections may be open; more are answered 421. Zero means 10,000.
 	MaxConnections int
-	// MaxMessages is how many mails one connection may bring; more are answered 421. Zero means any number.
+	// MaxMessages is how many mails one connection may bring; Farewell says what becomes of more. Zero means any number.
 	MaxMessages int
+	Farewell    Farewell
 	// MaxSize is announced as SIZE and enforced with 552; zero means no limit.
 	MaxSize int64
 	// Verify checks the sum that a Source puts into its mails.

@@ -225,6 +225,33 @@ func TestExplain(t *testing.T) {
 	sink.Await(t, 3)
 }
 
+// TestLearned tells how many mails a server takes over one connection, once that is known.
+func TestLearned(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewKeeper(t, &smtptest.Sink{MaxMessages: 1, Farewell: smtptest.CloseAtOnce})
+	w := newWorld(t, sink.Settings())
+	const n = 30
+	for i := range n {
+		w.must("POST", "/v1/inject", message(fmt.Sprint("m", i), fmt.Sprintf("u%d@curt.test", i)), nil)
+	}
+	sink.Await(t, n)
+	var paths []struct {
+		Limits []struct {
+			Limit, Rule string
+			Value       int64
+		}
+	}
+	mtatest.Eventually(t, "it is told", func() bool {
+		w.must("GET", "/v1/explain?domain=curt.test", "", &paths)
+		for _, l := range paths[0].Limits {
+			if l.Limit == "connection_maxmessages" && l.Rule == "learned" {
+				return l.Value == 1
+			}
+		}
+		return false
+	})
+}
+
 // TestPauses holds mail back and lets it go.
 func TestPauses(t *testing.T) {
 	t.Parallel()

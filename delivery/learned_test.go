@@ -1,0 +1,132 @@
+package delivery_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// takes has connections accept n mails each, and answers those behind them 452; it counts these.
+func (w *world) takes(n int) (refused *int) {
+	refused = new(int)
+	w.PathConnections = 1
+	w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
+		if c.mails > n {
+			*refused++
+			c.reply(tx, queue.StateMailFrom, 452, "4.5.3 too many messages on this connection")
+			return
+		}
+		c.accept(tx)
+	}
+	return refused
+}
+
+func TestMailsOfAConnectionAreLearned(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		refused := w.takes(3)
+		w.start()
+		w.publishMany(30, "example.com")
+		w.settled()
+		require.Equal(t, 30, w.stats("success").Ready)
+		require.Equal(t, 2, *refused, "then it is known")
+		require.EqualValues(t, 10, w.sender.opened.Load())
+		mails, since := w.Learned("example.com")
+		require.Equal(t, 3, mails)
+		require.WithinDuration(t, time.Now(), since, time.Second)
+		mails, _ = w.Learned("other.test")
+		require.Zero(t, mails)
+
+		w.sleep(25 * time.Hour)
+		mails, _ = w.Learned("example.com")
+		require.Zero(t, mails, "after a day it is forgotten")
+		*refused = 0
+		w.takes(100)
+		w.publishMany(50, "example.com")
+		w.settled()
+		require.EqualValues(t, 11, w.sender.opened.Load(), "and more is tried")
+		w.shutDown()
+		for _, m := range w.take("success") {
+			require.Len(t, m.Results, 1)
+		}
+	})
+}
+
+func TestWhatTeachesNothing(t *testing.T) {
+	tests := map[string]func(w *world){
+		"connections that break together": func(w *world) {
+			w.sender.mail = func(ctx context.Context, c *conn, tx *delivery.Transaction) {
+				switch {
+				case c.mails == 3 && c.n <= 4:
+					c.sleep(ctx, tx, time.Minute)
+					c.reply(tx, queue.StateMailFrom, 421, "the server goes down")
+				case c.sleep(ctx, tx, time.Second):
+					c.accept(tx)
+				}
+			}
+		},
+		"different numbers": func(w *world) {
+			w.PathConnections = 1
+			w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
+				if c.mails > 1+c.n%5 {
+					c.lose(tx, queue.StateMailFrom, queue.Lost, true)
+					return
+				}
+				c.accept(tx)
+			}
+		},
+		"a refused mail before": func(w *world) {
+			w.PathConnections = 1
+			w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
+				switch {
+				case c.mails == 3:
+					c.lose(tx, queue.StateMailFrom, queue.Lost, true)
+				case c.mails == 2:
+					c.reply(tx, queue.StateRcptTo, 550, "no such user")
+				default:
+					c.accept(tx)
+				}
+			}
+		},
+	}
+	for name, setUp := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				setUp(w)
+				w.start()
+				w.publishMany(60, "example.com")
+				w.sleep(3 * time.Minute)
+				require.Equal(t, 60, w.stats("success").Ready+w.stats("failure").Ready)
+				mails, _ := w.Learned("example.com")
+				require.Zero(t, mails)
+				w.shutDown()
+			})
+		})
+	}
+	t.Run("it carries more after all", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.PathConnections = 2
+			w.sender.mail = func(ctx context.Context, c *conn, tx *delivery.Transaction) {
+				if c.n != 1 && c.mails == 2 {
+					c.reply(tx, queue.StateMailFrom, 421, "bye")
+				} else if c.sleep(ctx, tx, time.Second) {
+					c.accept(tx)
+				}
+			}
+			w.start()
+			w.publishMany(40, "example.com")
+			w.sleep(10 * time.Second)
+			mails, _ := w.Learned("example.com")
+			require.Equal(t, 1, mails)
+			w.sleep(time.Minute)
+			require.Equal(t, 40, w.stats("success").Ready)
+			mails, _ = w.Learned("example.com")
+			require.Zero(t, mails)
+			w.shutDown()
+		})
+	})
+}
