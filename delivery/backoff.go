@@ -94,12 +94,31 @@ func (p *path) connectFailed(result queue.Result) {
 	}
 	p.mu.Unlock()
 	p.e.Logger.Info("connecting failed", "path", p.key.Path.String(), "reason", reason(result), "again in", delay)
-	if j != nil {
-		p.e.unreached(j, result)
+	if j != nil && p.e.unreached(j, result) {
+		p.unreachable(result)
 	}
 	for _, other := range others {
 		other.planned = false
 		p.e.place(other, route)
+	}
+}
+
+// unreachable has the rules asked about all that waits, as they ended the first in line for good: it is not chance that decides who
+// fails. What they do not end goes on waiting.
+func (p *path) unreachable(result queue.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, j := range p.takeAll() {
+		said := result
+		d := p.e.respond(j, &said, said.Description, netip.Addr{})
+		switch {
+		case d.Fail != nil || is(d.Fatal, false):
+			p.e.judge(j, said, d)
+		case p.e.stopping.Load():
+			p.e.release(j)
+		default:
+			p.put(j)
+		}
 	}
 }
 

@@ -157,14 +157,14 @@ func (r *round) refused(failure *Failure, addr netip.Addr) {
 
 // failed notes a failure. One that may pass outweighs one that will not: there was hope somewhere.
 func (r *round) failed(result queue.Result) {
-	if r.failure == nil || !temporary(r.failure) || temporary(&result) {
+	if r.failure == nil || r.failure.Code >= 500 || result.Code < 500 {
 		r.failure = &result
 	}
 }
 
 // temporary reports whether an attempt that ends so may be repeated.
 func temporary(r *queue.Result) bool {
-	return r.State != queue.StateProcess && (r.Code < 500 || ourFault(r.State))
+	return r.State != queue.StateProcess && (r.Code < 500 || ofPath(r.State))
 }
 
 // later notes that an address could not be tried now.
@@ -238,8 +238,9 @@ func routeResult(err error) queue.Result {
 	return r
 }
 
-// unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt.
-func (e *Engine) unreached(j *job, result queue.Result) {
+// unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt. It reports
+// whether a rule ended it for good.
+func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
 	ev := monitor.Event{Kind: monitor.Attempted, Domain: j.domain, Tags: j.m.Tags}
 	if j.path != nil {
 		ev.MTA = j.path.key.Source
@@ -247,14 +248,16 @@ func (e *Engine) unreached(j *job, result queue.Result) {
 	e.observe(ev)
 	d := e.respond(j, &result, result.Description, netip.Addr{})
 	e.judge(j, result, d)
+	return d.Fail != nil || is(d.Fatal, false)
 }
 
-// ourFault tells the states in which a permanent refusal says more about our set-up than about the message: it is tried
-// again until it expires, so that an operator has time to mend a password or a certificate.
-func ourFault(state queue.ResultState) bool {
+// ofPath tells the states in which a permanent refusal says nothing about the message, which the remote has not seen: the
+// message is tried again until it expires. The remote may be set up again, or take us from its list; an operator may mend
+// a password or a certificate.
+func ofPath(state queue.ResultState) bool {
 	switch state {
-	case queue.StateBind, queue.StateStartTLS, queue.StateAuthPlain, queue.StateAuthLogin, queue.StateAuthUsername,
-		queue.StateAuthPassword, queue.StateAuthCRAM, queue.StateAuthResponse:
+	case queue.StateBind, queue.StateIntro, queue.StateEHLO, queue.StateHELO, queue.StateStartTLS, queue.StateAuthPlain,
+		queue.StateAuthLogin, queue.StateAuthUsername, queue.StateAuthPassword, queue.StateAuthCRAM, queue.StateAuthResponse:
 		return true
 	}
 	return false

@@ -97,8 +97,9 @@
 // says that there is no such recipient is there.
 //
 // A reply of 4yz to a mail, a time-out, nonsense and a broken connection are attempts, to be repeated after the next of
-// the retry intervals; 5yz ends the message, except to our own set-up (bind, STARTTLS, AUTH), which an operator can mend
-// before the message expires. No attempt are: waiting, for whatever reason; the end of the engine; being next on a
+// the retry intervals; 5yz ends the message, except where the remote has not seen anything of it: a greeting of 554, or 5yz to
+// EHLO and HELO, STARTTLS or AUTH, concern all mail of the path and may be mended before the message expires (ofPath). A rule
+// for replies that calls such a reply final holds for all that waits. No attempt are: waiting, for whatever reason; the end of the engine; being next on a
 // connection whose remote had enough of it (hadEnough, Transaction.Unsent): that closes before it has a part in this mail, or
 // answers 421, or answers MAIL with any 4yz after it took others. Such a mail is spared: it goes at once, as the first one
 // of a new connection (path.firstFor), and what comes of it there is its attempt. Connections make room for new ones that are

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,13 +12,13 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// takes has connections accept n mails each, and answers those behind them 452; it counts these.
-func (w *world) takes(n int) (refused *int) {
-	refused = new(int)
+// takes has connections accept so many mails each, and answers those behind them 452; it counts these.
+func (w *world) takes(most *atomic.Int64) (refused *atomic.Int64) {
+	refused = new(atomic.Int64)
 	w.PathConnections = 1
 	w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
-		if c.mails > n {
-			*refused++
+		if c.mails > int(most.Load()) {
+			refused.Add(1)
 			c.reply(tx, queue.StateMailFrom, 452, "4.5.3 too many messages on this connection")
 			return
 		}
@@ -28,12 +29,14 @@ func (w *world) takes(n int) (refused *int) {
 
 func TestMailsOfAConnectionAreLearned(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		refused := w.takes(3)
+		var most atomic.Int64
+		most.Store(3)
+		refused := w.takes(&most)
 		w.start()
 		w.publishMany(30, "example.com")
 		w.settled()
 		require.Equal(t, 30, w.stats("success").Ready)
-		require.Equal(t, 2, *refused, "then it is known")
+		require.EqualValues(t, 2, refused.Load(), "then it is known")
 		require.EqualValues(t, 10, w.sender.opened.Load())
 		mails, since := w.Learned("example.com")
 		require.Equal(t, 3, mails)
@@ -44,8 +47,7 @@ func TestMailsOfAConnectionAreLearned(t *testing.T) {
 		w.sleep(25 * time.Hour)
 		mails, _ = w.Learned("example.com")
 		require.Zero(t, mails, "after a day it is forgotten")
-		*refused = 0
-		w.takes(100)
+		most.Store(100)
 		w.publishMany(50, "example.com")
 		w.settled()
 		require.EqualValues(t, 11, w.sender.opened.Load(), "and more is tried")

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,6 +135,53 @@ func TestRulesForConnectionsThatFail(t *testing.T) {
 		require.Equal(t, "intro/error 554", last(w.one("retry")))
 		w.shutDown()
 	})
+}
+
+// A remote that turns everybody away at the door says nothing about any message: none fails by chance, unless a rule says that
+// it is final, and then none of those that wait is left.
+func TestRemoteThatTurnsEverybodyAway(t *testing.T) {
+	for _, state := range []queue.ResultState{queue.StateIntro, queue.StateEHLO, queue.StateHELO} {
+		away := func(t *testing.T, rules *helm, f func(w *world, back *atomic.Bool)) {
+			inBubble(t, func(t *testing.T, w *world) {
+				var back atomic.Bool
+				w.Retry.Intervals = []time.Duration{time.Minute}
+				w.sender.open = func(context.Context, *delivery.Hop, int) error {
+					if back.Load() {
+						return nil
+					}
+					return failure(state, queue.Error, 554)
+				}
+				w.steered(rules)
+				w.publishMany(100, "example.com")
+				w.start()
+				f(w, &back)
+				w.shutDown()
+			})
+		}
+		t.Run(string(state)+", then it works again", func(t *testing.T) {
+			away(t, &helm{}, func(w *world, back *atomic.Bool) {
+				w.sleep(5 * time.Hour)
+				require.Zero(t, w.stats("failure").Ready)
+				back.Store(true)
+				w.sleep(20 * time.Minute)
+				require.Equal(t, 100, w.stats("success").Ready)
+			})
+		})
+		t.Run(string(state)+", until mail expires", func(t *testing.T) {
+			away(t, &helm{}, func(w *world, _ *atomic.Bool) {
+				w.sleep(24*time.Hour - time.Minute)
+				require.Zero(t, w.stats("failure").Ready)
+				w.sleep(30 * time.Minute)
+				require.Equal(t, 100, w.stats("failure").Ready)
+			})
+		})
+		t.Run(string(state)+", final by a rule", func(t *testing.T) {
+			away(t, responding(delivery.Decision{Fatal: yes()}), func(w *world, _ *atomic.Bool) {
+				w.sleep(2 * time.Minute)
+				require.Equal(t, 100, w.stats("failure").Ready)
+			})
+		})
+	}
 }
 
 func TestIndividualTellsWhoWaits(t *testing.T) {
