@@ -30,6 +30,7 @@ type Config struct {
 	SMTPConnectionsClient  int            // smtp-connections-client: connections that one client address may hold; 0: half of incoming
 	SMTPLineEnds           string         // smtp-line-ends: what to do with a mail that has bare CR or LF
 	SMTPMaxSize            int64          // smtp-maxsize: largest mail accepted, announced with SIZE; 0: unlimited
+	SMTPMemory             int64          // smtp-memory: bytes of memory for all mails in reception together; beyond it they go to disk at once; 0: a tenth of memory
 	SMTPTimeout            time.Duration  // smtp-timeout: seconds a silent client is kept; starts again with all data received
 	SMTPThreads            int            // smtp-threads: listening sockets for each port, a hint; 0: as many as are useful
 	SMTPConnections        int            // smtp-connections: incoming and outgoing connections together; 0: by the limit on file descriptors

@@ -151,6 +151,7 @@ func (a *app) openIntake(cfg *config.Config) error {
 		Mapping:       func() *enqueue.Mapping { return &a.access.Load().mapping },
 		Checks:        a.policy,
 		NoExtract:     !cfg.SMTPExtract,
+		Memory:        receptionMemory(cfg),
 		SpoolDir:      filepath.Join(queueDir(cfg), "spool"),
 		Monitor:       a.monitor,
 		Log:           a.log,

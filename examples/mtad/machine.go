@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/internal/memsize"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -34,12 +35,24 @@ func stateDir() string {
 }
 
 // tune sets the garbage collector for a program whose garbage is mails that have left, and whose queue keeps its index
-// elsewhere: collecting seldom costs little memory. What opening a large queue left behind goes first.
+// elsewhere: collecting seldom costs little memory, as long as there is enough of it. What opening a large queue left behind
+// goes first.
 func tune() {
 	debug.FreeOSMemory()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
+	if memory := memsize.Of(os.DirFS("/")); memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory / 10 * 9) // the rest is for what the collector does not know of
+	}
+}
+
+// receptionMemory is how much memory mails in reception may hold together.
+func receptionMemory(cfg *config.Config) int64 {
+	if cfg.SMTPMemory > 0 {
+		return cfg.SMTPMemory
+	}
+	return memsize.Of(os.DirFS("/")) / 10
 }
 
 // profile writes a CPU profile to the file that SLUICE_CPUPROFILE names, until the returned function is called.

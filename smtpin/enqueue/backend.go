@@ -51,6 +51,9 @@ type Backend struct {
 	// MemoryLimit is the size in bytes up to which a mail is held in memory. Larger ones go to a spool file. Zero means 256
 	// KiB.
 	MemoryLimit int
+	// Memory is how many bytes the mails in reception may hold together, beside 16 KiB for each. What does not fit goes to a spool
+	// file at once, however small; a header that does not fit and is larger than 64 KiB is refused for now. Zero means 256 MiB.
+	Memory int64
 	// SpoolDir is where spool files are made. A queue on the same file system can adopt them instead of copying. "" means the
 	// directory for temporary files.
 	SpoolDir string
@@ -65,6 +68,7 @@ type Backend struct {
 	start   sync.Once
 	ids     *idMaker
 	scratch scratch
+	budget  budget
 	trouble trouble
 }
 
@@ -156,6 +160,13 @@ func (b *Backend) memoryLimit() int {
 		return 256 << 10
 	}
 	return b.MemoryLimit
+}
+
+func (b *Backend) memory() int64 {
+	if b.Memory <= 0 {
+		return 256 << 20
+	}
+	return b.Memory
 }
 
 func (b *Backend) spoolDir() string { return or(b.SpoolDir, os.TempDir()) }

@@ -25,7 +25,7 @@ func (s *scratch) get() *[]byte {
 	if b, ok := s.pool.Get().(*[]byte); ok {
 		return b
 	}
-	b := make([]byte, 0, 16<<10)
+	b := make([]byte, 0, pocket)
 	return &b
 }
 
@@ -34,7 +34,8 @@ func (s *scratch) put(b *[]byte) { s.pool.Put(b) }
 // A receiver is an io.Writer that makes a mail into a queue.Body with the trace field in front. A mail whose size was
 // announced is collected in memory of just that size, another in a scratch buffer and copied once. Beyond the limit, it goes
 // on in a spool file, for which the scratch buffer then collects writes. In either case the header lies in memory, whole,
-// when it is examined.
+// when it is examined. What buffers have beyond a pocket is taken from the backend's budget; where that is used up, the mail
+// goes to its file at once, in smaller writes.
 //
 // Errors are kept, and the rest of the mail is read and forgotten, since it must be consumed.
 type receiver struct {
@@ -44,6 +45,8 @@ type receiver struct {
 
 	buf       []byte
 	scratch   *[]byte // where buf came from and goes back to; nil when the mail keeps it
+	held      int     // bytes of buffers that are counted in the budget
+	tight     bool    // the budget was used up
 	room      int     // what is left free at the start of buf, so that the header can grow
 	trace     int     // room and the length of our own fields behind it
 	searched  int     // how far buf was searched for the end of the header, without trace
@@ -56,14 +59,54 @@ type receiver struct {
 
 // begin takes the trace field and the size that the client announced, or zero.
 func (r *receiver) begin(trace []byte, size int64) {
-	if size > 0 && size <= int64(r.limit) {
-		r.buf = make([]byte, r.room, r.room+len(trace)+int(size)+sizeSlack)
+	whole := r.room + len(trace) + int(size) + sizeSlack
+	if size > 0 && size <= int64(r.limit) && r.hold(whole) {
+		r.buf = make([]byte, r.room, whole)
 	} else {
 		r.scratch = r.backend.scratch.get()
+		if !r.hold(cap(*r.scratch)) {
+			*r.scratch = make([]byte, 0, pocket)
+		}
 		r.buf = append((*r.scratch)[:0], make([]byte, r.room)...)
+		*r.scratch = nil // buf alone keeps it, and may be replaced
 	}
 	r.buf = append(r.buf, trace...)
 	r.trace = len(r.buf)
+}
+
+// hold has buffers of n bytes in all counted in the budget, and reports false when they do not fit. It asks nobody for what
+// fits the pocket.
+func (r *receiver) hold(n int) bool {
+	if n <= max(pocket, r.held) {
+		return true
+	}
+	if !r.backend.budget.take(int64(n-r.held), r.backend.memory()) {
+		return false
+	}
+	r.held = n
+	return true
+}
+
+// release gives all that is held back to the budget.
+func (r *receiver) release() {
+	if r.held > 0 {
+		r.backend.budget.give(int64(r.held))
+		r.held = 0
+	}
+}
+
+// grow makes room for n more bytes in buf, and reports whether the budget allows it.
+func (r *receiver) grow(n int) bool {
+	need := len(r.buf) + n
+	if need <= cap(r.buf) {
+		return true
+	}
+	if size := max(need, 2*cap(r.buf)); r.hold(size) {
+		r.buf = append(make([]byte, 0, size), r.buf...)
+		return true
+	}
+	r.tight = true
+	return false
 }
 
 // Write implements io.Writer. It takes everything and never fails; finish does.
@@ -75,7 +118,7 @@ func (r *receiver) Write(p []byte) (int, error) {
 		switch {
 		case r.file != nil:
 			r.err = r.spool(piece)
-		case len(r.buf)-r.trace+len(piece) > r.limit:
+		case len(r.buf)-r.trace+len(piece) > r.limit || !r.grow(len(piece)):
 			r.err = r.overflow(piece)
 		default:
 			r.buf = append(r.buf, piece...)
@@ -87,6 +130,9 @@ func (r *receiver) Write(p []byte) (int, error) {
 // overflow moves the mail to a spool file, unless its header has not ended yet.
 func (r *receiver) overflow(piece []byte) error {
 	if !r.headerEnded() {
+		if !r.grow(len(piece)) && len(r.buf)+len(piece) > headerPocket {
+			return tooManyAtOnce()
+		}
 		r.buf = append(r.buf, piece...)
 		piece = nil
 		if !r.headerEnded() {
@@ -108,6 +154,10 @@ func (r *receiver) overflow(piece []byte) error {
 	r.headerLen, r.trace, r.room = r.headerLen-r.room, r.trace-r.room, 0
 	if err := r.flush(); err != nil {
 		return err
+	}
+	if r.tight {
+		r.release()
+		r.buf = make([]byte, 0, pocket)
 	}
 	return r.spool(piece)
 }
@@ -139,19 +189,26 @@ func (r *receiver) header() error {
 
 // spool writes a piece to the file, small ones through buf.
 func (r *receiver) spool(piece []byte) error {
-	if len(r.buf)+len(piece) > spoolChunk {
+	if len(r.buf)+len(piece) > min(spoolChunk, cap(r.buf)) {
 		if err := r.flush(); err != nil {
 			return err
 		}
+	}
+	if len(piece) > cap(r.buf) {
+		return r.write(piece)
 	}
 	r.buf = append(r.buf, piece...)
 	return nil
 }
 
 func (r *receiver) flush() error {
-	err := r.file.write(r.buf)
+	err := r.write(r.buf)
 	r.buf = r.buf[:0]
-	if err != nil {
+	return err
+}
+
+func (r *receiver) write(p []byte) error {
+	if err := r.file.write(p); err != nil {
 		return spoolError(r.backend.spoolDir(), err)
 	}
 	return nil
@@ -173,6 +230,11 @@ func (r *receiver) finish() (queue.Body, error) {
 	}
 	if r.scratch != nil || cap(r.buf)-len(r.buf) > len(r.buf)/4+1024 {
 		r.whole = append([]byte(nil), r.buf...)
+		r.giveBack()
+		if n := len(r.whole); n > pocket {
+			r.backend.budget.used.Add(int64(n)) // less than what was given back
+			r.held = n
+		}
 	} else {
 		r.whole = r.buf
 	}
@@ -214,12 +276,19 @@ func (r *receiver) begunWith(header []byte, body queue.Body) queue.Body {
 
 // discard gives back what the receiver holds, once the queue has the mail or nobody wants it.
 func (r *receiver) discard() {
-	if r.scratch != nil {
-		*r.scratch = r.buf[:0]
-		r.backend.scratch.put(r.scratch)
-	}
+	r.giveBack()
 	if r.file != nil {
 		r.file.remove()
 	}
 	*r = receiver{}
+}
+
+// giveBack gives back the buffer.
+func (r *receiver) giveBack() {
+	if r.scratch != nil {
+		*r.scratch = r.buf[:0]
+		r.backend.scratch.put(r.scratch)
+	}
+	r.buf, r.scratch = nil, nil
+	r.release()
 }

@@ -55,6 +55,10 @@ func mailLoop() error {
 	return refuse(554, smtp.EnhancedCode{5, 4, 6}, "Mail loop: more than 100 Received header fields")
 }
 
+func tooManyAtOnce() error {
+	return refuse(452, smtp.EnhancedCode{4, 3, 1}, "Too many mails at once for a header of this size, try again later")
+}
+
 func headerTooLarge() error {
 	return refuse(552, smtp.EnhancedCode{5, 3, 4}, "Header is larger than 256 KiB")
 }
