@@ -1,10 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
@@ -60,20 +60,39 @@ func (r *Recipient) Permanent() bool {
 	return r.Action == ActionFailed && !strings.HasPrefix(r.Status, "4.")
 }
 
-func readDelivery(header []byte, leaves []leaf) (*Delivery, error) {
-	status := find(leaves, "message/delivery-status", "message/global-delivery-status")
-	if status == nil {
-		return readBounce(header, leaves)
+// statusTypes are the types of parts that have the fields of RFC 3464, or RFC 6533.
+var statusTypes = []string{"message/delivery-status", "message/global-delivery-status"}
+
+func readDelivery(leaves []leaf) (*Delivery, error) {
+	i := slices.IndexFunc(leaves, func(l leaf) bool { return l.inReport && slices.Contains(statusTypes, l.mediaType) })
+	if i < 0 {
+		return nil, errors.New("no part of type message/delivery-status can be read")
 	}
+	return readStatus(&leaves[i], leaves)
+}
+
+// readStatus reads a part of fields, and what the text for people knows beyond it.
+func readStatus(status *leaf, leaves []leaf) (*Delivery, error) {
 	text, err := status.read(maxStatus)
 	if err != nil {
 		return nil, err
 	}
+	d, err := parseStatus(text)
+	if err != nil {
+		return nil, err
+	}
+	d.Original = original(leaves)
+	d.complete(noticeText(leaves))
+	return d, nil
+}
+
+// parseStatus reads the fields of a notification.
+func parseStatus(text []byte) (*Delivery, error) {
 	groups, err := parseGroups(text)
 	if err != nil {
 		return nil, err
 	}
-	d := &Delivery{Original: original(leaves)}
+	d := &Delivery{}
 	for _, g := range groups {
 		switch {
 		case g.get("final-recipient") != "" || g.get("original-recipient") != "" || g.get("action") != "":
@@ -90,22 +109,42 @@ func readDelivery(header []byte, leaves []leaf) (*Delivery, error) {
 	return d, nil
 }
 
-// statusCode is an enhanced status code (RFC 3463, subjects 0 to 7), replyCode an SMTP reply code in front of a text.
-var (
-	statusCode = regexp.MustCompile(`\b[245]\.[0-7]\.\d{1,3}\b`)
-	replyCode  = regexp.MustCompile(`\b([245][0-5]\d)(?:[ :-]|$)`)
-)
-
-// statusIn returns the first enhanced status code of a text, or "". Parts of IP addresses, and of longer versions, are none.
-func statusIn(text string) string {
-	for _, at := range statusCode.FindAllStringIndex(text, maxParts) {
-		before, after := text[:at[0]], text[at[1]:]
-		if strings.HasSuffix(before, ".") || len(after) > 1 && after[0] == '.' && after[1] >= '0' && after[1] <= '9' {
+// complete takes codes that the fields lack from the text for people: some programs tell only there what the remote said.
+func (d *Delivery) complete(text string) {
+	n := notice{text: text}
+	n.text, _ = cutReturned(text)
+	var said []Recipient
+	for i := range d.Recipients {
+		r := &d.Recipients[i]
+		if r.Code != 0 && !vague(r.Status) || r.Action != ActionFailed && r.Action != ActionDelayed {
 			continue
 		}
-		return text[at[0]:at[1]]
+		if said == nil {
+			said = explained(n.text)
+		}
+		told := Recipient{Final: r.Final}
+		if i := slices.IndexFunc(said, func(s Recipient) bool {
+			return strings.EqualFold(s.Final, r.Address()) || strings.EqualFold(s.Final, r.Final)
+		}); i >= 0 {
+			told = said[i]
+		}
+		if told.Code == 0 && len(d.Recipients) == 1 {
+			said = []Recipient{told}
+			n.explainRest(said)
+			told = said[0]
+		}
+		r.learn(told)
 	}
-	return ""
+}
+
+// learn takes over from what another source says about a recipient what is not known yet.
+func (r *Recipient) learn(told Recipient) {
+	if told.Status != "" && (r.Status == "" || vague(r.Status) && !vague(told.Status)) {
+		r.Status = told.Status
+		r.Code = cmp.Or(told.Code, r.Code)
+	}
+	r.Code = cmp.Or(r.Code, told.Code)
+	r.Diagnostic = cmp.Or(r.Diagnostic, told.Diagnostic)
 }
 
 func recipient(g fields) Recipient {
@@ -116,11 +155,12 @@ func recipient(g fields) Recipient {
 	r.RemoteMTA = g.mta("remote-mta")
 	typ, text := g.typed("diagnostic-code")
 	r.Diagnostic = text
-	if typ == "smtp" || typ == "" {
-		r.Code = codeOf(text)
+	code, said := verdict(text)
+	if typ == "smtp" || typ == "" || code >= 400 { // other types have exit codes of programs, too
+		r.Code = code
 	}
-	if specific := statusIn(text); specific != "" && (r.Status == "" || strings.HasSuffix(r.Status, ".0.0")) {
-		r.Status = specific // many say 5.0.0 where the remote knew better
+	if said != "" && (r.Status == "" || strings.HasSuffix(r.Status, ".0.0") || !vague(said)) {
+		r.Status = said // what the remote said itself is more precise than what the reporter made of it
 	}
 	switch r.Action {
 	case ActionFailed, ActionDelayed, ActionDelivered, ActionRelayed, ActionExpanded:
@@ -139,15 +179,6 @@ func actionOf(status string) Action {
 		return ActionDelayed
 	}
 	return ActionFailed
-}
-
-func codeOf(text string) int {
-	found := replyCode.FindStringSubmatch(text)
-	if found == nil {
-		return 0
-	}
-	code, _ := strconv.Atoi(found[1])
-	return code
 }
 
 func firstWord(s string) string {

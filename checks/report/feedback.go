@@ -13,8 +13,8 @@ type Feedback struct {
 	UserAgent       string
 	Version         string
 	EnvelopeID      string
-	MailFrom        string // envelope sender of the mail
-	Recipients      []string
+	MailFrom        string   // envelope sender of the mail
+	Recipients      []string // Original-Rcpt-To; else those that To of the returned mail names
 	Arrival         time.Time
 	SourceIP        netip.Addr // where the mail came from; zero: not told
 	ReportingMTA    string
@@ -52,6 +52,9 @@ func readFeedback(leaves []leaf) (*Feedback, error) {
 	f.SourceIP, _ = netip.ParseAddr(strings.Trim(g.get("source-ip"), "[]"))
 	for _, to := range g["original-rcpt-to"] {
 		f.Recipients = append(f.Recipients, bare(to))
+	}
+	if len(f.Recipients) == 0 && f.Original != nil { // many leave it out, or black it, but return the mail
+		f.Recipients = anyAddress.FindAllString(f.Original.To, maxParts)
 	}
 	if f.Type == "" {
 		return nil, errors.New("it has no type: expected a field like Feedback-Type: abuse (RFC 5965 §3.1)")

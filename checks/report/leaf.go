@@ -17,11 +17,21 @@ type leaf struct {
 	from, to int64
 }
 
-// leaves returns the parts below top, whose body starts at an offset; top itself when it has none.
+// leaves returns the parts below top, whose body starts at an offset; top itself when it has none, as text when it should have some.
 func (w *walker) leaves(top part, start int64) []leaf {
+	whole := []leaf{{part: top, mail: w.mail, from: start, to: w.size}}
 	if !top.multipart() {
-		return []leaf{{part: top, mail: w.mail, from: start, to: w.size}}
+		return whole
 	}
+	if all := w.parted(top, start); len(all) > 0 {
+		return all
+	}
+	whole[0].mediaType = "text/plain"
+	return whole
+}
+
+// parted returns the parts below a multipart.
+func (w *walker) parted(top part, start int64) []leaf {
 	w.pos = start
 	w.lines = bufio.NewReaderSize(io.NewSectionReader(w.mail, start, max(0, min(w.size-start, maxSpan))), 8<<10)
 	w.open(top)
@@ -40,9 +50,13 @@ func (w *walker) leaves(top part, start int64) []leaf {
 			if header == nil {
 				continue
 			}
-			if p := parsePart(header); p.multipart() {
+			p := parsePart(header)
+			if p.multipart() && p.boundary != "" {
 				w.open(p)
 			} else {
+				if p.multipart() { // without a boundary, there is but text
+					p.mediaType = "text/plain"
+				}
 				all, open = append(all, leaf{part: p, inReport: w.inReport(), mail: w.mail, from: w.pos, to: w.size}), true
 			}
 		}

@@ -44,24 +44,28 @@ func Parse(mail io.ReaderAt, size int64) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Kind: Recognise(header, mail, size)}
-	if r.Kind == None {
+	kind, read := examine(header, mail, size)
+	switch {
+	case kind == None:
 		return nil, ErrNone
+	case read != nil:
+		return read, nil
 	}
+	r := &Report{Kind: kind}
 	top := parsePart(header)
 	w := walker{mail: mail, size: size, named: looksLikeSubject(subject(header))}
 	leaves := w.leaves(top, int64(len(header)))
-	if err := r.read(header, leaves); err != nil {
+	if err := r.read(leaves); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Kind, err)
 	}
 	return r, nil
 }
 
 // read reads the report of its kind from the parts of a mail.
-func (r *Report) read(header []byte, leaves []leaf) (err error) {
+func (r *Report) read(leaves []leaf) (err error) {
 	switch r.Kind {
 	case DSN:
-		r.Delivery, err = readDelivery(header, leaves)
+		r.Delivery, err = readDelivery(leaves)
 	case MDN:
 		r.Reading, err = readReading(leaves)
 	case ARF:

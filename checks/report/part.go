@@ -1,6 +1,7 @@
 package report
 
 import (
+	"io"
 	"mime"
 	"path"
 	"strings"
@@ -123,7 +124,10 @@ func decodeWords(s string) string {
 	if !strings.Contains(s, "=?") {
 		return s
 	}
-	var d mime.WordDecoder
+	d := mime.WordDecoder{CharsetReader: func(_ string, in io.Reader) (io.Reader, error) {
+		text, err := io.ReadAll(in)
+		return strings.NewReader(plain(string(text), "")), err // of other character sets, what is ASCII in them
+	}}
 	if decoded, err := d.DecodeHeader(s); err == nil {
 		return decoded
 	}

@@ -53,6 +53,12 @@ const (
 // its end. Both are read during the call only. It reads a few MiB at most and allocates some tens of KiB; when mail
 // cannot be read, what has been seen so far decides.
 func Recognise(header []byte, mail io.ReaderAt, size int64) Kind {
+	kind, _ := examine(header, mail, size)
+	return kind
+}
+
+// examine tells what kind of report a mail is, and returns the report if that is known only once it has been read.
+func examine(header []byte, mail io.ReaderAt, size int64) (Kind, *Report) {
 	w := walker{mail: mail, size: size}
 	top := parsePart(header)
 	w.named = looksLikeSubject(subject(header))
@@ -62,25 +68,30 @@ func Recognise(header []byte, mail io.ReaderAt, size int64) Kind {
 	} else {
 		kind = w.look(top, int64(len(header)))
 	}
-	if kind == None && w.isBounce(header, top) {
-		return DSN
+	if kind != None {
+		return kind, nil
 	}
-	return kind
+	if r := w.readOdd(header, top); r != nil {
+		return r.Kind, r
+	}
+	return None, nil
 }
 
-// isBounce reports whether the first text of a mail says that another was not delivered.
-func (w *walker) isBounce(header []byte, top part) bool {
+// readOdd reads a report of a kind that no type of a part tells; nil when there is none.
+func (w *walker) readOdd(header []byte, top part) *Report {
 	from := sender(header)
 	if from == someone {
-		return false
+		return nil
 	}
 	again := walker{mail: w.mail, size: min(w.size, int64(len(header))+maxScan)}
 	leaves := again.leaves(top, int64(len(header)))
-	text := find(leaves, "text/plain")
-	if text == nil {
-		return false
+	if from == notifier {
+		return notified(leaves)
 	}
-	return isBounce(header, from, text.content(), find(leaves, returnedTypes...) != nil)
+	if d := bounce(header, from, leaves); d != nil {
+		return &Report{Kind: DSN, Delivery: d}
+	}
+	return nil
 }
 
 // looksLikeSubject reports whether a subject is that of an aggregate report (RFC 7489 §7.2.1.1, RFC 9990).
