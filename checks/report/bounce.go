@@ -16,10 +16,12 @@ import (
 
 // bounce reads a mail as a bounce of this kind; nil when it is none.
 func bounce(header []byte, from origin, leaves []leaf) *Delivery {
-	if d := misplaced(leaves); d != nil {
-		return d
-	}
 	n := notice{header: header, text: noticeText(leaves), certain: from == daemon}
+	if n.certain || n.titled() || n.says(phrases) && nullSender(header) && !answers(header) {
+		if d := misplaced(n.text, leaves); d != nil {
+			return d
+		}
+	}
 	d := n.read()
 	attached := original(leaves)
 	if attached != nil {
@@ -36,31 +38,30 @@ func bounce(header []byte, from origin, leaves []leaf) *Delivery {
 
 // convincing reports whether a text that names recipients is a bounce.
 func (n *notice) convincing(from origin, d *Delivery) bool {
-	known := slices.ContainsFunc(d.Recipients, coded)
-	null := nullSender(n.header)
+	known, null := slices.ContainsFunc(d.Recipients, coded), nullSender(n.header)
+	sure := d.Original != nil || n.says(made)
 	switch from {
 	case official:
-		return (n.titled() || null && n.says(phrases)) && (known || d.Original != nil || null || n.says(made) || n.says(lists))
+		return n.titled() && (sure || known || null) || null && sure && n.says(phrases)
 	case automatic:
-		return (n.titled() || n.says(phrases)) && (known || d.Original != nil) && !answers(n.header)
+		return (n.titled() || n.says(phrases)) && d.Original != nil && !answers(n.header)
 	}
 	return known || n.titled() || n.listed() || n.says(phrases) || n.says(delays)
 }
 
-// answers reports whether a mail answers another, as vacation replies do (RFC 3834 §3.1.5) and bounces never.
+// answers reports whether a mail answers another, as vacation replies do (RFC 3834 §3.1.5) and bounces of this kind do not, or passes it on.
 func answers(header []byte) bool {
 	_, is := mailheader.Find(header, "in-reply-to")
-	return is
+	return is || answering.MatchString(strings.ToLower(subject(header)))
 }
 
 // misplaced reads a status for machines that is not where RFC 3464 wants it: in a mail of parts that is no report, or in the text.
-func misplaced(leaves []leaf) *Delivery {
+func misplaced(text string, leaves []leaf) *Delivery {
 	if status := find(leaves, statusTypes...); status != nil {
 		if d, err := readStatus(status, leaves); err == nil {
 			return d
 		}
 	}
-	text := noticeText(leaves)
 	at := statusAt(text)
 	if at < 0 {
 		return nil

@@ -20,9 +20,12 @@ var phrases = []string{
 
 // subjects say so in a subject alone: in a text people use them, too.
 var subjects = []string{
-	"mail delivery", "delivery notification", "delivery problem", "delivery error", "mail system error", "mail failure", "mail failed",
+	"mail delivery", "delivery notification", "delivery status", "delivery problem", "delivery error", "mail system error", "mail failure", "mail failed",
 	"mail error", "error sending your mail", "failure delivery", "failed delivery", "are not member", "not member article", "loop alert", "warning: message", "message frozen", "user unknown", "mailer error", "message not delivered",
 }
+
+// answering begins the subject of an answer, or of a mail that is passed on.
+var answering = regexp.MustCompile(`^\s*(?:re|aw|sv|fwd?|wg|tr|rv|enc)\s*:`)
 
 // delays are the words of those that go on trying.
 var delays = []string{
@@ -34,11 +37,8 @@ var delays = []string{
 // made says that no person wrote a text.
 var made = []string{
 	"this message was created automatically", "created automatically by mail", "automatically generated", "did not reach the following recipient",
-	"failure reasons", "please do not reply to this e-mail", "please do not reply to this email",
+	"failure reasons", "not a member of this mailing list", "please do not reply to this e-mail", "please do not reply to this email",
 }
-
-// lists are the words of a mailing list that does not take a mail.
-var lists = []string{"not a member of this mailing list"}
 
 // returned begins the copy of the mail in a bounce, behind whatever dashes.
 var returned = regexp.MustCompile(`(?i)^\W*(?:` +

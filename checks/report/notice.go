@@ -48,9 +48,12 @@ func (n *notice) read() *Delivery {
 
 func (n *notice) subject() string { return strings.ToLower(subject(n.header)) }
 
-// titled reports whether the subject is that of a bounce.
+// titled reports whether the subject is that of a bounce, and not of an answer to one.
 func (n *notice) titled() bool {
 	about := n.subject()
+	if answering.MatchString(about) {
+		return false
+	}
 	return containsAny(about, phrases) || containsAny(about, subjects) || containsAny(about, delays)
 }
 

@@ -42,7 +42,7 @@ func sender(header []byte) origin {
 		case f.Is("from") && !named:
 			value := strings.ToLower(decodeWords(fieldText(f)))
 			from, named, admin = senderIn(value), true, strings.Contains(value, "-admin@")
-		case f.Is("list-id") || f.Is("list-post"):
+		case f.Is("list-id") || f.Is("list-post") || f.Is("list-unsubscribe"):
 			return someone
 		}
 	}
