@@ -15,44 +15,37 @@ import (
 // with a code, or the mail, must come with it. What has but a null return path may be any automatic reply: there, all of these must come together.
 
 // bounce reads a mail as a bounce of this kind; nil when it is none.
-func bounce(header []byte, from origin, leaves []leaf) *Delivery {
-	n := notice{header: header, text: noticeText(leaves), certain: from == daemon}
-	if n.certain || n.titled() || n.says(phrases) && nullSender(header) && !answers(header) {
+func bounce(header []byte, from origin, null bool, leaves []leaf) *Delivery {
+	n := notice{header: header, from: from, null: null, text: noticeText(leaves)}
+	if from == daemon || n.titled() || null && n.says(phrases) && !n.answers() {
 		if d := misplaced(n.text, leaves); d != nil {
 			return d
 		}
 	}
 	d := n.read()
-	attached := original(leaves)
-	if attached != nil {
+	if attached := original(leaves); attached != nil {
 		d.Original = attached
 	}
-	if len(d.Recipients) == 0 && (from == daemon || from == official && nullSender(header)) && n.titled() {
+	if len(d.Recipients) == 0 && (from == daemon || null) && n.titled() {
 		d.Recipients = n.ofCopy(leaves, d.Original)
 	}
-	if len(d.Recipients) == 0 || !n.convincing(from, d) {
+	if len(d.Recipients) == 0 || !n.convincing(d) {
 		return nil
 	}
 	return d
 }
 
 // convincing reports whether a text that names recipients is a bounce.
-func (n *notice) convincing(from origin, d *Delivery) bool {
-	known, null := slices.ContainsFunc(d.Recipients, coded), nullSender(n.header)
+func (n *notice) convincing(d *Delivery) bool {
+	known := slices.ContainsFunc(d.Recipients, coded)
 	sure := d.Original != nil || n.says(made)
-	switch from {
+	switch n.from {
 	case official:
-		return n.titled() && (sure || known || null) || null && sure && n.says(phrases)
+		return n.titled() && (sure || known || n.null) || n.null && sure && n.says(phrases)
 	case automatic:
-		return (n.titled() || n.says(phrases)) && d.Original != nil && !answers(n.header)
+		return (n.titled() || n.says(phrases)) && d.Original != nil && !n.answers()
 	}
 	return known || n.titled() || n.listed() || n.says(phrases) || n.says(delays)
-}
-
-// answers reports whether a mail answers another, as vacation replies do (RFC 3834 §3.1.5) and bounces of this kind do not, or passes it on.
-func answers(header []byte) bool {
-	_, is := mailheader.Find(header, "in-reply-to")
-	return is || answering.MatchString(strings.ToLower(subject(header)))
 }
 
 // misplaced reads a status for machines that is not where RFC 3464 wants it: in a mail of parts that is no report, or in the text.
@@ -70,7 +63,11 @@ func misplaced(text string, leaves []leaf) *Delivery {
 	if err != nil {
 		return nil
 	}
-	d.Odd, d.Original = true, original(leaves)
+	d.Odd = true
+	if d.Original = original(leaves); d.Original == nil {
+		_, copied := cutReturned(text[at:])
+		d.Original = parseOriginal([]byte(copied))
+	}
 	d.complete(text[:at])
 	return d
 }
@@ -93,8 +90,6 @@ func statusAt(text string) int {
 	}
 	return -1
 }
-
-func coded(r Recipient) bool { return r.Code >= 400 || r.Status != "" }
 
 // nested reads a report that a part returns as a mail of its own, as gateways wrap those of the servers behind them.
 func nested(l *leaf) *Delivery {

@@ -140,8 +140,7 @@ func (d *Delivery) complete(text string) {
 // learn takes over from what another source says about a recipient what is not known yet.
 func (r *Recipient) learn(told Recipient) {
 	if told.Status != "" && (r.Status == "" || vague(r.Status) && !vague(told.Status)) {
-		r.Status = told.Status
-		r.Code = cmp.Or(told.Code, r.Code)
+		r.Status, r.Code, r.Diagnostic = told.Status, cmp.Or(told.Code, r.Code), cmp.Or(told.Diagnostic, r.Diagnostic)
 	}
 	r.Code = cmp.Or(r.Code, told.Code)
 	r.Diagnostic = cmp.Or(r.Diagnostic, told.Diagnostic)

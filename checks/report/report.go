@@ -79,16 +79,19 @@ func examine(header []byte, mail io.ReaderAt, size int64) (Kind, *Report) {
 
 // readOdd reads a report of a kind that no type of a part tells; nil when there is none.
 func (w *walker) readOdd(header []byte, top part) *Report {
-	from := sender(header)
+	from, null := sender(header)
 	if from == someone {
 		return nil
 	}
 	again := walker{mail: w.mail, size: min(w.size, int64(len(header))+maxScan)}
 	leaves := again.leaves(top, int64(len(header)))
-	if from == notifier {
+	switch from {
+	case notifier:
 		return notified(leaves)
+	case complainer:
+		return junked(header, leaves)
 	}
-	if d := bounce(header, from, leaves); d != nil {
+	if d := bounce(header, from, null, leaves); d != nil {
 		return &Report{Kind: DSN, Delivery: d}
 	}
 	return nil

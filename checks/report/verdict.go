@@ -2,6 +2,7 @@ package report
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -62,4 +63,37 @@ func codeOf(text string) int {
 		}
 	}
 	return 0
+}
+
+// maxReply is how many lines a reply may have.
+const maxReply = 20
+
+// replyAbout returns the reply of a server that a text quotes: that of a transcript, or one that names an address, or the first.
+func replyAbout(text, address string) string {
+	lines := strings.Split(text, "\n")
+	for _, fits := range []func(string) bool{
+		func(line string) bool {
+			return strings.HasPrefix(strings.TrimSpace(line), "<<<") && anyReply.MatchString(line)
+		},
+		func(line string) bool { return firmReply.MatchString(line) && strings.Contains(line, address) },
+		firmReply.MatchString,
+		anyReply.MatchString,
+	} {
+		if i := slices.IndexFunc(lines, fits); i >= 0 {
+			return strings.Join(replyFrom(lines[i:]), " ")
+		}
+	}
+	return ""
+}
+
+// replyFrom returns the lines of a reply, which ends with its paragraph or where a command follows in a transcript.
+func replyFrom(lines []string) (reply []string) {
+	for i, line := range lines {
+		line = strings.TrimSpace(line)
+		if line == "" || i > 0 && (strings.HasPrefix(line, ">>>") || strings.HasPrefix(line, "...")) || i == maxReply {
+			break
+		}
+		reply = append(reply, line)
+	}
+	return reply
 }
