@@ -14,8 +14,18 @@
 //  4. Reports on DMARC (RFC 7489, RFC 9990) have no type of their own: attachments that may be one, by name or by type, are decoded,
 //     unpacked from gzip or zip, and their first elements looked at; TLS reports are found so, too. When the content is
 //     unreadable, the subject and the file name together decide.
-//  5. What a program sends and is none of these is a bounce of the kind that was usual before there were standards when its
-//     first text says, in one of the usual phrases or with a reply code, which addresses could not be reached.
+//  5. What a program sends and is none of these may still be a report, of a form without a type: a notification of Amazon SES in JSON, a complaint that
+//     Microsoft passes on, or a bounce of the kind that was usual before there were standards.
+//
+// Bounces of that kind are read so, by the words in forms.go, which are data; nothing depends on which program wrote them:
+//
+//  1. sender tells by the header whether a program speaks. What came over a list was written by people.
+//  2. The fields of a notification that stand in a wrong place, such as the text, are taken where they are.
+//  3. Otherwise the copy of the mail is cut off the text, and what is in front of it searched for recipients: lines that begin with an address,
+//     sentences that name one, addresses beneath a reason, and in the end any address that nothing speaks against.
+//  4. What a server replied is looked for next to each of them, then in the rest of the text. Where several replies are quoted, one that tells why
+//     counts more than one that tells that time is up.
+//  5. The less the sender is sure to be a program, the more must show that this is a bounce: a phrase in the subject, a reply, the returned mail.
 //
 // A mail can say anything, so everything has a limit: how much of it is looked at, how many parts, how deep, how many
 // attachments are opened, and how much comes out of a compressed one. Whoever exceeds them is not recognised, at no cost to

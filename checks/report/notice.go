@@ -108,10 +108,11 @@ func (n *notice) explainRest(all []Recipient) {
 	if slices.ContainsFunc(all, func(r Recipient) bool { return r.Code != 0 }) {
 		return
 	}
+	quoted := findReplies(n.text)
 	for i := range all {
 		r := &all[i]
 		before := r.Status
-		if reply := replyAbout(n.text, r.Final); reply != "" {
+		if reply := quoted.about(r.Final); reply != "" {
 			r.explain(reply)
 		}
 		if len(all) == 1 && before == "" && (r.Status == "" || vague(r.Status)) {

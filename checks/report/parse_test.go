@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -216,6 +217,30 @@ func BenchmarkParseBounce(b *testing.B) {
 	for b.Loop() {
 		if _, err := parse(mail); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestNobodyIsInvented shows that every recipient of a bounce is one that the mail names.
+func TestNobodyIsInvented(t *testing.T) {
+	files, err := filepath.Glob("testdata/dsn-*.eml")
+	require.NoError(t, err)
+	for _, file := range files {
+		mail, err := os.ReadFile(file)
+		require.NoError(t, err)
+		r, err := parse(mail)
+		if err != nil {
+			continue
+		}
+		text := strings.ReplaceAll(string(mail), "=\n", "")
+		for encoded := range strings.SplitSeq(text, "\n\n") {
+			decoded, _ := base64.StdEncoding.DecodeString(strings.ReplaceAll(encoded, "\n", ""))
+			text += string(decoded)
+		}
+		for _, to := range r.Delivery.Recipients {
+			if !strings.Contains(to.Final, `\x{`) && !strings.Contains(text, `\x{`) {
+				require.Contains(t, text, to.Final, file)
+			}
 		}
 	}
 }

@@ -73,8 +73,8 @@ func spokenOf(text string, sentence *regexp.Regexp) (all []Recipient) {
 // speaks of a trouble, or else the line itself.
 func reasonAround(text string, start, end int) string {
 	behind := strings.TrimLeft(text[end:], `"'>])}`)
-	line, rest, _ := strings.Cut(behind, "\n")
-	paragraph, after, _ := strings.Cut(rest, "\n\n")
+	paragraph, after, _ := strings.Cut(behind, "\n\n")
+	line, paragraph, _ := strings.Cut(paragraph, "\n")
 	next, _, _ := strings.Cut(strings.TrimLeft(after, "\n"), "\n\n")
 	own := text[strings.LastIndexByte(text[:start], '\n')+1:end] + line
 	for _, reason := range []string{line, paragraph, next} {

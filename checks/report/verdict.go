@@ -68,32 +68,66 @@ func codeOf(text string) int {
 // maxReply is how many lines a reply may have.
 const maxReply = 20
 
-// replyAbout returns the reply of a server that a text quotes: that of a transcript, or one that names an address, or the first.
-func replyAbout(text, address string) string {
-	lines := strings.Split(text, "\n")
-	for _, fits := range []func(string) bool{
-		func(line string) bool {
-			return strings.HasPrefix(strings.TrimSpace(line), "<<<") && anyReply.MatchString(line)
-		},
-		func(line string) bool { return firmReply.MatchString(line) && strings.Contains(line, address) },
-		firmReply.MatchString,
-		anyReply.MatchString,
-	} {
-		if i := slices.IndexFunc(lines, fits); i >= 0 {
-			return strings.Join(replyFrom(lines[i:]), " ")
+// replies are the lines of a text in which replies of servers begin.
+type replies struct {
+	lines []string
+	sent  []int // of a transcript
+	firm  []int // where a reply is announced
+	any   []int
+}
+
+func findReplies(text string) replies {
+	r := replies{lines: strings.Split(text, "\n")}
+	for i, line := range r.lines {
+		if !hasCode(line) || !anyReply.MatchString(line) && !firmReply.MatchString(line) {
+			continue
 		}
+		r.any = append(r.any, i)
+		if strings.HasPrefix(strings.TrimSpace(line), "<<<") {
+			r.sent = append(r.sent, i)
+		}
+		if firmReply.MatchString(line) {
+			r.firm = append(r.firm, i)
+		}
+	}
+	return r
+}
+
+// hasCode reports whether a line has three digits that may be a negative reply code: patterns need a look at few lines only.
+func hasCode(line string) bool {
+	for i := 2; i < len(line); i++ {
+		if c := line[i-2]; (c == '4' || c == '5') && line[i-1] >= '0' && line[i-1] <= '5' && line[i] >= '0' && line[i] <= '9' {
+			return true
+		}
+	}
+	return false
+}
+
+// about returns the reply that concerns an address: that of a transcript, or one that names it, or the first; "" when there is none.
+func (r *replies) about(address string) string {
+	named := slices.IndexFunc(r.firm, func(i int) bool { return strings.Contains(r.lines[i], address) })
+	switch {
+	case len(r.sent) > 0:
+		return r.from(r.sent[0])
+	case named >= 0:
+		return r.from(r.firm[named])
+	case len(r.firm) > 0:
+		return r.from(r.firm[0])
+	case len(r.any) > 0:
+		return r.from(r.any[0])
 	}
 	return ""
 }
 
-// replyFrom returns the lines of a reply, which ends with its paragraph or where a command follows in a transcript.
-func replyFrom(lines []string) (reply []string) {
-	for i, line := range lines {
+// from returns the reply that begins in a line. It ends with its paragraph, or where a command follows in a transcript.
+func (r *replies) from(first int) string {
+	var reply []string
+	for i, line := range r.lines[first:min(first+maxReply, len(r.lines))] {
 		line = strings.TrimSpace(line)
-		if line == "" || i > 0 && (strings.HasPrefix(line, ">>>") || strings.HasPrefix(line, "...")) || i == maxReply {
+		if line == "" || i > 0 && (strings.HasPrefix(line, ">>>") || strings.HasPrefix(line, "...")) {
 			break
 		}
 		reply = append(reply, line)
 	}
-	return reply
+	return strings.Join(reply, " ")
 }
