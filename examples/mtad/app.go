@@ -31,6 +31,7 @@ import (
 // app is the running program. What a reload may change lies behind atomic pointers.
 type app struct {
 	log    *slog.Logger
+	appLog *appLog
 	config atomic.Pointer[config.Config]
 	ways   ways
 	access atomic.Pointer[access]
@@ -64,8 +65,8 @@ type app struct {
 }
 
 // open opens everything, ports first, so that privileges can be dropped before any file is made.
-func open(cfg *config.Config, report *config.Report, log *slog.Logger) (a *app, err error) {
-	a = &app{log: log, switches: report.Switches}
+func open(cfg *config.Config, report *config.Report, log *appLog) (a *app, err error) {
+	a = &app{log: log.Logger, appLog: log, switches: report.Switches}
 	a.config.Store(cfg)
 	defer func() {
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,15 +15,17 @@ import (
 	"github.com/sluicemail/sluice/monitor/logsearch"
 )
 
-// applicationLog opens what application-log names: stdout, stderr, syslog, or files.
-func applicationLog(targets []string, stdout, stderr io.Writer) (*slog.Logger, func(), error) {
+// appLog is the program's own log: what application-log names.
+type appLog struct {
+	*slog.Logger
+	files  []*movable
+	system *syslog.Writer
+}
+
+// openAppLog opens what application-log names: stdout, stderr, syslog, or files, which u will go on with.
+func openAppLog(targets []string, u *account, stdout, stderr io.Writer) (*appLog, error) {
+	l := &appLog{}
 	var writers []io.Writer
-	var files []io.Closer
-	closeAll := func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}
 	for _, target := range targets {
 		switch target {
 		case "stdout":
@@ -32,20 +35,41 @@ func applicationLog(targets []string, stdout, stderr io.Writer) (*slog.Logger, f
 		case "syslog":
 			w, err := syslog.New(syslog.LOG_MAIL|syslog.LOG_INFO, "mtad")
 			if err != nil {
-				closeAll()
-				return nil, nil, fmt.Errorf("application-log: syslog: %w", err)
+				l.close()
+				return nil, fmt.Errorf("application-log: syslog: %w", err)
 			}
-			writers, files = append(writers, w), append(files, w)
+			writers, l.system = append(writers, w), w
 		default:
-			f := &movable{path: target}
+			f := &movable{path: target, user: u}
 			if err := f.open(); err != nil {
-				closeAll()
-				return nil, nil, fmt.Errorf("application-log: %w", err)
+				l.close()
+				return nil, fmt.Errorf("application-log: %w", err)
 			}
-			writers, files = append(writers, f), append(files, f)
+			writers, l.files = append(writers, f), append(l.files, f)
 		}
 	}
-	return slog.New(slog.NewTextHandler(everyWriter(writers), nil)), closeAll, nil
+	l.Logger = slog.New(slog.NewTextHandler(everyWriter(writers), nil))
+	return l, nil
+}
+
+// reopen opens the files anew, and says which cannot be.
+func (l *appLog) reopen() error {
+	var errs []error
+	for _, f := range l.files {
+		f.mu.Lock()
+		errs = append(errs, f.open())
+		f.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+func (l *appLog) close() {
+	for _, f := range l.files {
+		f.Close()
+	}
+	if l.system != nil {
+		l.system.Close()
+	}
 }
 
 // everyWriter writes to each of its writers; one that fails keeps no line from the others.
@@ -65,13 +89,14 @@ func (all everyWriter) Write(line []byte) (int, error) {
 // has few of.
 type movable struct {
 	path string
+	user *account // that the program becomes; nil: none
 	mu   sync.Mutex
 	file *os.File
 }
 
 // open opens the file at the path, and keeps the one it has when that cannot be done.
 func (m *movable) open() error {
-	file, err := os.OpenFile(m.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	file, err := m.user.openOwnFile(m.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
@@ -56,12 +56,12 @@ func receptionMemory(cfg *config.Config) int64 {
 }
 
 // profile writes a CPU profile to the file that SLUICE_CPUPROFILE names, until the returned function is called.
-func profile(log *slog.Logger) (stop func()) {
+func profile(u *account, log *slog.Logger) (stop func()) {
 	name := os.Getenv("SLUICE_CPUPROFILE")
 	if name == "" {
 		return func() {}
 	}
-	f, err := os.Create(name)
+	f, err := u.openFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 	if err == nil {
 		err = pprof.StartCPUProfile(f)
 	}
@@ -117,12 +117,16 @@ func (a *app) pidFile(cfg *config.Config) error {
 	if cfg.Lock == "" {
 		return nil
 	}
-	f, err := os.OpenFile(cfg.Lock, os.O_RDWR|os.O_CREATE, 0o644)
+	u, err := serviceAccount(cfg)
+	if err != nil {
+		return err
+	}
+	f, err := u.openFile(cfg.Lock, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return fmt.Errorf("lock: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		text, _ := os.ReadFile(cfg.Lock)
+		text, _ := io.ReadAll(io.LimitReader(f, 32))
 		f.Close()
 		return fmt.Errorf("lock: %s is held by process %s", cfg.Lock, strings.TrimSpace(string(text)))
 	}
@@ -134,27 +138,13 @@ func (a *app) pidFile(cfg *config.Config) error {
 		f.Close()
 		return fmt.Errorf("lock: %w", err)
 	}
-	a.onClose(func() error { return errors.Join(os.Remove(cfg.Lock), f.Close()) })
-	return nil
-}
-
-// dropPrivileges becomes the user of the configuration.
-func (a *app) dropPrivileges(cfg *config.Config) error {
-	if cfg.User == "" {
-		return nil
-	}
-	u, err := user.Lookup(cfg.User)
-	if err != nil {
-		return fmt.Errorf("user: %w", err)
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	if os.Getuid() == uid {
-		return nil
-	}
-	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
-		return fmt.Errorf("user: becoming %s: %w", cfg.User, err)
-	}
+	a.onClose(func() error {
+		err := os.Remove(cfg.Lock)
+		if errors.Is(err, os.ErrPermission) { // root's directory: an empty file that nobody holds
+			err = f.Truncate(0)
+		}
+		return errors.Join(err, f.Close())
+	})
 	return nil
 }
 

@@ -52,13 +52,18 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	} else if s.ListCluster || s.NotifyCluster {
 		return askCluster(cfg, s, stdout, stderr)
 	}
-	log, closeLog, err := applicationLog(cfg.ApplicationLog, stdout, stderr)
+	u, err := serviceAccount(cfg)
 	if err != nil {
 		fmt.Fprintln(stderr, "mtad:", err)
 		return exitConfig
 	}
-	defer closeLog()
-	defer profile(log)()
+	log, err := openAppLog(cfg.ApplicationLog, u, stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "mtad:", err)
+		return exitConfig
+	}
+	defer log.close()
+	defer profile(u, log.Logger)()
 	for _, w := range report.Warnings {
 		level := slog.LevelWarn
 		if w.Info {
