@@ -28,7 +28,7 @@ type Config struct {
 	SMTPTransactionTimeout time.Duration  // smtp-transaction-timeout: seconds one mail may take, however busy the client
 	SMTPBusy               string         // smtp-busy: clients beyond the connection limit wait, or are answered 421
 	SMTPConnectionsClient  int            // smtp-connections-client: connections that one client address may hold; 0: half of incoming
-	SMTPLineEnds           string         // smtp-line-ends: what to do with a mail that has bare CR or LF
+	SMTPLineEnds           string         // smtp-line-ends: what to do with a mail that has a bare CR, a bare LF or a NUL
 	SMTPMaxSize            int64          // smtp-maxsize: largest mail accepted, announced with SIZE; 0: unlimited
 	SMTPMemory             int64          // smtp-memory: bytes of memory for all mails in reception together; beyond it they go to disk at once; 0: a tenth of memory
 	SMTPTimeout            time.Duration  // smtp-timeout: seconds a silent client is kept; starts again with all data received

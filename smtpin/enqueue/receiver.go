@@ -175,9 +175,16 @@ func (r *receiver) headerEnded() bool {
 	return complete
 }
 
+// byteOrderMark begins files of some programs (Unicode §23.8). Behind our own fields it would be part of a field's name, and
+// others would take the header to end there.
+const byteOrderMark = "\ufeff"
+
 // header examines and edits the header in buf.
 func (r *receiver) header() error {
 	b := r.backend
+	if mail := r.buf[r.trace:]; bytes.HasPrefix(mail, []byte(byteOrderMark)) {
+		r.buf = append(r.buf[:r.trace], mail[len(byteOrderMark):]...)
+	}
 	facts, err := examine(r.buf[r.trace:], !b.NoExtract, r.obey, &b.Queues)
 	if err != nil {
 		return err

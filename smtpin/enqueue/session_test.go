@@ -374,3 +374,24 @@ func TestHalfAMailIsNoMail(t *testing.T) {
 		require.Empty(t, q.published)
 	}
 }
+
+// TestByteOrderMarkGoes from the start of a mail and from nowhere else, small and large.
+func TestByteOrderMarkGoes(t *testing.T) {
+	const mark = "\ufeff"
+	for _, limit := range []int{0, 1} {
+		for in, want := range map[string]string{
+			mark + "Subject: a" + mark + "\r\n\r\n" + mark + "text\r\n": "Subject: a" + mark + "\r\n\r\n" + mark + "text\r\n",
+			mark + "x-mq-tag: t\r\nA: b\r\n\r\ntext\r\n":                "A: b\r\n\r\ntext\r\n",
+			mark + "\r\ntext\r\n":                                       "\r\ntext\r\n",
+			mark + "text alone\r\n":                                     "\r\ntext alone\r\n",
+			mark:                                                        "",
+			"\ufefeSubject: a\r\n\r\n":                                  "\ufefeSubject: a\r\n\r\n",
+		} {
+			b, q := newBackend(t)
+			b.MemoryLimit = limit
+			_, err := send(t, newSession(t, b, trusted), in, "x@remote.example")
+			require.NoError(t, err, "%q", in)
+			require.Equal(t, want, withoutTrace(t, q.only(t)), "%q", in)
+		}
+	}
+}

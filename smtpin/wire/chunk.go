@@ -17,6 +17,8 @@ type ChunkReader struct {
 	cr   bool // a CR was the last byte consumed, and is not handed out yet
 	left []byte
 	err  error
+
+	window window
 }
 
 // Chunks begins a mail with a chunk of size bytes. more is called when a chunk that is not the last has been read; its error ends
@@ -88,7 +90,7 @@ func (r *ChunkReader) next() ([]byte, error) {
 			}
 			continue
 		}
-		b := r.conn.buffered()
+		b := r.window.of(r.conn.buffered())
 		if len(b) == 0 {
 			if err := r.conn.fill(); err != nil {
 				return nil, midMail(err)
@@ -126,6 +128,7 @@ func (r *ChunkReader) take(b []byte) ([]byte, error) {
 	n, why := span(b)
 	if n > 0 {
 		r.consume(n)
+		r.window.widen()
 		return b[:n], nil
 	}
 	r.consume(1)
@@ -133,7 +136,19 @@ func (r *ChunkReader) take(b []byte) ([]byte, error) {
 		r.cr = true
 		return nil, nil
 	}
+	r.window.narrow()
+	if why == stopNUL {
+		return nil, r.nul()
+	}
 	return r.bare()
+}
+
+// nul deals with a NUL.
+func (r *ChunkReader) nul() error {
+	if r.ends == RejectBare {
+		return ErrNUL
+	}
+	return nil
 }
 
 // bare deals with a CR or LF that stands alone.
@@ -149,5 +164,5 @@ func (r *ChunkReader) consume(n int) {
 	r.rest -= int64(n)
 }
 
-// Failed returns ErrLineEnd or ErrTooLarge when the mail was refused for that.
+// Failed returns ErrLineEnd, ErrNUL or ErrTooLarge when the mail was refused for that.
 func (r *ChunkReader) Failed() error { return refusal(r.err) }

@@ -17,6 +17,7 @@ type DotReader struct {
 	max       int64
 	size      int64
 	lineStart bool // a CRLF was the last thing consumed
+	window    window
 	left      []byte
 	err       error
 	refused   error // what err was before Drain
@@ -102,25 +103,39 @@ func (d *DotReader) next() ([]byte, error) {
 				return nil, io.EOF
 			}
 		}
-		b := d.conn.buffered()
+		b := d.window.of(d.conn.buffered())
 		n, why := span(b)
 		if n > 0 {
 			d.conn.consume(n)
+			d.window.widen()
 			d.lineStart = n >= 2 && b[n-1] == '\n'
 			return b[:n], nil
 		}
-		if why == stopBare {
+		switch why {
+		case stopBare:
 			if d.ends == RejectBare {
 				return nil, ErrLineEnd
 			}
-			d.conn.consume(1)
-			d.lineStart = false
+			d.step()
 			return crlf, nil
-		}
-		if err := d.fill(); err != nil {
-			return nil, err
+		case stopNUL:
+			if d.ends == RejectBare {
+				return nil, ErrNUL
+			}
+			d.step()
+		default:
+			if err := d.fill(); err != nil {
+				return nil, err
+			}
 		}
 	}
+}
+
+// step consumes a byte that is not handed out as it is.
+func (d *DotReader) step() {
+	d.conn.consume(1)
+	d.lineStart = false
+	d.window.narrow()
 }
 
 // dot deals with a dot at the start of a line: it consumes the one that ends the mail, with its CRLF, or the one that was
@@ -207,11 +222,11 @@ func (d *DotReader) skippable() int {
 	return n
 }
 
-// Failed returns ErrLineEnd or ErrTooLarge when the mail was refused for that, after Drain too.
+// Failed returns ErrLineEnd, ErrNUL or ErrTooLarge when the mail was refused for that, after Drain too.
 func (d *DotReader) Failed() error { return refusal(d.refused) }
 
 func refusal(err error) error {
-	if err == ErrLineEnd || err == ErrTooLarge {
+	if err == ErrLineEnd || err == ErrNUL || err == ErrTooLarge {
 		return err
 	}
 	return nil
