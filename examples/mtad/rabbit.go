@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sluicemail/sluice/config"
@@ -60,6 +61,11 @@ func brokerQueues(cfg *config.Config) []string {
 		cfg.RabbitMQDSN, cfg.RabbitMQResults, cfg.RabbitMQSuccess, cfg.RabbitMQFailure, cfg.RabbitMQRetry}
 }
 
+// othersQueues are those of them that mtad does not read.
+func othersQueues(cfg *config.Config) []string {
+	return slices.DeleteFunc(brokerQueues(cfg), func(name string) bool { return name == "" || name == cfg.RabbitMQOutbox })
+}
+
 // brokerTime is how long the broker may take at start before mtad goes on without it.
 const brokerTime = 30 * time.Second
 
@@ -86,6 +92,7 @@ func (a *app) openRabbit(cfg *config.Config) error {
 			if err := q.Declare(context.Background(), brokerQueues(cfg)...); errors.Is(err, queue.ErrRefused) {
 				a.log.Error("the broker is back, but a queue cannot be used", "error", err)
 			}
+			q.BringBack(othersQueues(cfg)...)
 		}()
 		return nil
 	}
@@ -94,6 +101,7 @@ func (a *app) openRabbit(cfg *config.Config) error {
 	} else if err != nil {
 		a.log.Warn("the queues could not be declared yet", "error", err)
 	}
+	q.BringBack(othersQueues(cfg)...)
 	a.log.Info("queues of the broker opened", "outbox", cfg.RabbitMQOutbox, "type", string(o.QueueType))
 	return nil
 }

@@ -35,6 +35,13 @@ func newBook(q *Queue, name string) *book {
 		links: make(map[*link]struct{}), records: make(map[digest]*record), lots: make(map[string]*lot), turn: make(chan struct{}, 1)}
 }
 
+// isTended reports whether this process reads the queue, or did, so that it moves what waits on the ladder.
+func (b *book) isTended() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tended
+}
+
 // digest stands for the bytes of a message. Nobody outside can make two messages with the same one.
 type digest [2]uint64
 

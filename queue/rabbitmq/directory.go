@@ -93,7 +93,7 @@ func (b *book) obsolete(ch *amqp.Channel, owner, name string, empty map[string]t
 	switch {
 	case n > 0:
 		delete(empty, name)
-		b.empty(ch, name)
+		_, _ = b.empty(ch, name) // what is left is moved the next time
 		return false
 	case !before:
 		empty[name] = time.Now()
@@ -127,16 +127,20 @@ func (b *book) uses(name string) bool {
 	return false
 }
 
-// empty moves all messages of a queue to the one that they belong to.
-func (b *book) empty(ch *amqp.Channel, name string) {
-	for b.q.life.Err() == nil {
+// empty moves all messages of a queue to the one that they belong to, and returns how many.
+func (b *book) empty(ch *amqp.Channel, name string) (n int, err error) {
+	for {
 		m, ok, err := ch.Get(name, false)
 		if err != nil || !ok {
-			return
+			return n, err
 		}
 		d := &delivery{b: b, read: asRead(&m)}
-		if d.copyTo(b.q.life, b.name, nil) != nil || ch.Ack(m.DeliveryTag, false) != nil {
-			return
+		if err := d.copyTo(b.q.life, b.name, nil); err != nil {
+			return n, err
+		}
+		n++
+		if err := ch.Ack(m.DeliveryTag, false); err != nil {
+			return n, err
 		}
 	}
 }

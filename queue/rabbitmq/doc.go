@@ -44,7 +44,8 @@
 //
 // # Delays
 //
-// A message that is not due goes into the ladder, a fixed set of queues named after their own: outbox.delay.1s, 3s, 10s,
+// A message that is not due, for a queue that this process reads, goes into the ladder, a fixed set of queues named after their
+// own: outbox.delay.1s, 3s, 10s,
 // 30s, 1m, 3m, 10m, 30m, 1h, 3h, 10h and 1d. Each holds what it gets for that long; then the message goes on to the longest
 // step that is not beyond the time that remains, or to the outbox, where the consumer looks again: it is handed out if it is
 // due, or kept in memory for the last second. So there are few queues, and a short delay is never stuck behind a long one.
@@ -53,6 +54,10 @@
 // time is over first, publishes it at its time where it goes, confirmed, and then acknowledges it. Movers of several
 // processes hold one message each. None is kept for longer than 20 seconds: it is given back, and comes again at once. When
 // messages come late, because there are many, or nobody was there to move them, a mover takes several at a time.
+//
+// Any other queue is read by somebody else, who may know nothing of ladders: what is published there goes there at once, and
+// the time is in the message, as nextattempt. A consumer of this package heeds it. [Queue.BringBack] fetches what versions
+// before had put on ladders that nobody moves.
 //
 // The broker has a way of its own, a queue-level time to live and dead-lettering. It is not used: the plain way may lose
 // messages, and the one that is safe, at-least-once from quorum queues since RabbitMQ 3.10, stands still in 3.10 when

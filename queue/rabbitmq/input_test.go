@@ -274,11 +274,13 @@ func TestDelayedMailWaitsSafely(t *testing.T) {
 		q := open(t, tc.options)
 		late := rabbittest.Mail("late")
 		late.NextAttempt = time.Now().Add(45 * time.Minute)
+		read(t, q, "outbox")
 		rabbittest.Publish(t, q, "outbox", late)
 		ch := rabbittest.Stranger(t, address)
-		declared, err := ch.QueueDeclare("outbox.delay.30m", true, false, false, false, tc.args)
+		require.NoError(t, q.Close()) // its mover holds the message
+		_, err := ch.QueueDeclare("outbox.delay.30m", true, false, false, false, tc.args)
 		require.NoError(t, err, tc.name)
-		require.Equal(t, 1, declared.Messages, tc.name)
+		rabbittest.AwaitWaiting(t, ch, "outbox.delay.30m", 1)
 	}
 }
 

@@ -206,7 +206,7 @@ func (q *Queue) encode(ctx context.Context, item *queue.Item) (*job, error) {
 	}
 	j := &job{exchange: exchange, key: key, msg: q.properties(m), size: int64(len(buf.b))}
 	j.msg.Body = buf.b
-	if !m.NextAttempt.IsZero() {
+	if key != item.Queue {
 		j.msg.Headers = delayed(m.NextAttempt)
 	}
 	q.encoding.add(j.size - size)

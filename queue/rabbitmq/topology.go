@@ -282,15 +282,20 @@ const missing = 5 * time.Minute
 
 // count returns how many messages wait in a queue; false when there is no such queue.
 func (t *topology) count(ctx context.Context, name string) (n int, found bool, err error) {
+	seen, found, err := t.look(ctx, name)
+	return seen.Messages, found, err
+}
+
+// look returns what the broker says of a queue; false when there is no such queue.
+func (t *topology) look(ctx context.Context, name string) (seen amqp.Queue, found bool, err error) {
 	t.mu.Lock()
 	gone := time.Since(t.gone[name]) < missing
 	t.mu.Unlock()
 	if gone {
-		return 0, false, nil
+		return amqp.Queue{}, false, nil
 	}
-	err = t.do(ctx, func(ch *amqp.Channel) error {
-		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
-		n = q.Messages
+	err = t.do(ctx, func(ch *amqp.Channel) (err error) {
+		seen, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		return err
 	})
 	if code(err) == amqp.NotFound {
@@ -300,9 +305,9 @@ func (t *topology) count(ctx context.Context, name string) (n int, found bool, e
 		}
 		t.gone[name] = time.Now()
 		t.mu.Unlock()
-		return 0, false, nil
+		return amqp.Queue{}, false, nil
 	}
-	return n, err == nil, err
+	return seen, err == nil, err
 }
 
 // remove deletes a queue.
