@@ -32,7 +32,7 @@ type face struct {
 // listenConsole opens the ports of the console and of the metrics, while there are still the privileges for it.
 func (a *app) listenConsole(cfg *config.Config) error {
 	a.face.console = &console.Console{}
-	a.metrics = &prometheus.Metrics{Version: version(), Queues: a.queueCounts}
+	a.metrics = &prometheus.Metrics{Version: version(), Queues: a.queueCounts, Damage: a.queueDamage}
 	s := &console.Server{Handler: a.face.console, Certificate: cfg.WWWCertificate, Key: cfg.WWWPrivateKey, Connections: cfg.WWWConnections, Logger: a.log}
 	s.Addresses = onPort(cfg.WWWIP, cfg.WWWPort)
 	s.SecureAddresses = onPort(cfg.WWWIP, cfg.WWWSecurePort)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +15,9 @@ import (
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery/rules"
+	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/disk"
 	"github.com/sluicemail/sluice/queue/rabbitmq"
 	"github.com/sluicemail/sluice/smtpin"
 )
@@ -86,7 +89,11 @@ func (a *app) serviceStates(context.Context) []admin.Service {
 		l := a.server.Listeners[i]
 		all = append(all, s.own(a.listenerName(i), a.server.Suspended(l), listenerDetail(l)))
 	}
-	all = append(all, a.queueState(), a.dnsState())
+	all = append(all, a.queueState())
+	if d, damaged := a.damageState(); damaged {
+		all = append(all, d)
+	}
+	all = append(all, a.dnsState())
 	for _, scanner := range a.scannerStates() {
 		all = append(all, admin.Service{Name: scanner.Name, Up: scanner.Up, Since: scanner.Since, Detail: scanner.detail()})
 	}
@@ -145,6 +152,38 @@ func (a *app) queueState() admin.Service {
 		err = q.Err()
 	}
 	return a.services.state(name, err, detail)
+}
+
+// damaged is implemented by queues that can be damaged.
+type damaged interface{ Damage() disk.Damage }
+
+// damageState tells what of the embedded queue was lost since the start; false when nothing was. The queue itself goes on.
+func (a *app) damageState() (admin.Service, bool) {
+	q, ok := a.storedQueue().(damaged)
+	if !ok {
+		return admin.Service{}, false
+	}
+	d := q.Damage()
+	if d.Places == 0 {
+		return admin.Service{}, false
+	}
+	text := fmt.Sprintf("%s and %s are known to be lost, %s could not be read; what was there is in %s, the log has the rest: %s",
+		plural(d.Messages, "message"), plural(d.Mails, "mail"), plural(int(d.Bytes), "byte"),
+		filepath.Join(queueDir(a.config.Load()), "damaged"), strings.Join(d.Notes[:min(len(d.Notes), shownDamage)], "; "))
+	return a.services.state("queue damage", errors.New(text), ""), true
+}
+
+// shownDamage is how many places of damage are named.
+const shownDamage = 5
+
+// queueDamage is the damage for Prometheus.
+func (a *app) queueDamage() (prometheus.QueueDamage, bool) {
+	q, ok := a.storedQueue().(damaged)
+	if !ok {
+		return prometheus.QueueDamage{}, false
+	}
+	d := q.Damage()
+	return prometheus.QueueDamage{Places: d.Places, Messages: d.Messages, Mails: d.Mails, Bytes: d.Bytes}, true
 }
 
 // dnsState tells which servers answered when they were asked last.

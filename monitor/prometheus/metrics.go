@@ -16,6 +16,8 @@ type Metrics struct {
 	// Queues returns the number of messages by the name of a queue and their state in it ("ready", "delayed", "parked",
 	// "out"). It is called for each request, and ok is false when the queues cannot be asked. Nil: queues are not shown.
 	Queues func() (counts []QueueCount, ok bool)
+	// Damage returns what the queue has found lost since it was opened; false when it cannot be damaged. Nil: not shown.
+	Damage func() (QueueDamage, bool)
 	// Version is shown as a label of sluice_build_info; "": not shown.
 	Version string
 
@@ -28,6 +30,12 @@ type Metrics struct {
 type QueueCount struct {
 	Queue, State string
 	Messages     int
+}
+
+// QueueDamage is what a queue has lost, as far as it knows.
+type QueueDamage struct {
+	Places, Messages, Mails int
+	Bytes                   int64
 }
 
 const kinds = monitor.ConnClosed + 1
@@ -76,6 +84,7 @@ func (m *Metrics) Collect(to chan<- client.Metric) {
 		to <- client.MustNewConstMetric(g.desc, client.GaugeValue, max(n, 0))
 	}
 	m.collectQueues(to)
+	m.collectDamage(to)
 	if m.Version != "" {
 		to <- client.MustNewConstMetric(build, client.GaugeValue, 1, m.Version)
 	}
@@ -94,6 +103,20 @@ func (m *Metrics) collectQueues(to chan<- client.Metric) {
 	for _, c := range counts {
 		to <- client.MustNewConstMetric(queued, client.GaugeValue, float64(c.Messages), c.Queue, c.State)
 	}
+}
+
+func (m *Metrics) collectDamage(to chan<- client.Metric) {
+	if m.Damage == nil {
+		return
+	}
+	d, ok := m.Damage()
+	if !ok {
+		return
+	}
+	to <- client.MustNewConstMetric(damagedPlaces, client.CounterValue, float64(d.Places))
+	to <- client.MustNewConstMetric(damagedMessages, client.CounterValue, float64(d.Messages))
+	to <- client.MustNewConstMetric(damagedMails, client.CounterValue, float64(d.Mails))
+	to <- client.MustNewConstMetric(damagedBytes, client.CounterValue, float64(d.Bytes))
 }
 
 func (m *Metrics) count(k monitor.Kind) uint64 { return m.events[k].n.Load() }
@@ -115,7 +138,13 @@ var (
 	sent     = desc("delivered_bytes_total", "Bytes of mail delivered.")
 	queued   = desc("queue_messages", "Messages in a queue.", "queue", "state")
 	queueUp  = desc("queue_up", "Whether the queues could be asked: 1, or 0.")
-	build    = desc("build_info", "The version that runs.", "version")
+
+	damagedPlaces   = desc("queue_damaged_places_total", "Places at which the queue on disk was found damaged since the start.")
+	damagedMessages = desc("queue_damaged_messages_total", "Messages that the queue on disk has lost by damage, as far as is known.")
+	damagedMails    = desc("queue_damaged_mails_total", "Mails that the queue on disk has lost by damage; their messages fail.")
+	damagedBytes    = desc("queue_damaged_bytes_total", "Bytes of the queue on disk that were found damaged.")
+
+	build = desc("build_info", "The version that runs.", "version")
 )
 
 var counters = []struct {

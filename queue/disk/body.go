@@ -317,5 +317,12 @@ func (q *Queue) markDamaged(i uint32, id uint64) {
 	q.cache.drop(b.hot)
 	b.hot = 0
 	q.damage.Mails++
-	q.log.Error("a stored mail is damaged", "recipients", b.refs, "bytes", b.size)
+	place := bodyFileName(id)
+	if b.place == inLog {
+		place = fmt.Sprintf("%s at %d", segmentName(b.seg), b.off)
+		if err := q.salvage(q.segs.get(b.seg), int64(b.off), int64(b.off)+b.recordBytes()); err != nil {
+			q.log.Warn("cannot copy a damaged mail aside", "error", err)
+		}
+	}
+	q.damage.note(q.log, fmt.Sprintf("a mail of %d bytes for %d recipients is damaged: %s", b.size, b.refs, place))
 }

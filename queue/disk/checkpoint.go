@@ -77,6 +77,7 @@ func (q *Queue) checkpoint() error {
 	q.checkpointBytes = w.off
 	q.checkpointAfter = max(minCheckpointAfter, 4*w.off)
 	q.freedSince = append([]uint64(nil), q.freedSince[len(freed):]...)
+	q.saved = true
 	return nil
 }
 
@@ -293,13 +294,16 @@ func (p *checkpointReader) load(r *recovery, used []*segment) position {
 	from := position{number: h.uvarint(), off: int64(h.uvarint())}
 	r.q.batch = h.uvarint()
 	r.q.noteID(h.uvarint())
-	r.q.segs.number = max(r.q.segs.number, h.uvarint())
+	r.base = h.uvarint()
+	r.q.segs.number = max(r.q.segs.number, r.base)
 	for _, s := range used {
 		p.segments[s.number] = s
 	}
+	r.indexed = true
 	for len(h.p) > 0 && !h.bad {
 		s := p.segment(r, h.uvarint())
 		s.end = int64(h.uvarint())
+		s.known = s.end
 		s.minID, s.maxID = h.uvarint(), h.uvarint()
 		off := uint32(0)
 		for n := h.uvarint(); n > 0 && !h.bad; n-- {

@@ -340,6 +340,7 @@ func (q *Queue) finish(b *batch, err error) {
 		return
 	}
 	q.apply(b)
+	durable := mark{position{b.segment.number, b.end}, b.number, q.saved}
 	q.mu.Unlock()
 	for i, g := range b.groups {
 		if g.waiting {
@@ -350,6 +351,11 @@ func (q *Queue) finish(b *batch, err error) {
 		b.groups[i] = nil
 	}
 	clear(b.vec)
+	if err := q.marks.write(durable); err != nil {
+		q.log.Warn("cannot note how far the queue is stored; some damage would not be noticed", "error", err)
+		q.marks.f.Close()
+		q.marks.f = nil // what it says stays true
+	}
 }
 
 // undo handles a failed write: for lack of space those who wait are told and the lazy part is tried again; after

@@ -296,8 +296,8 @@ func (q *Queue) recordLost(c *consumer, p *picked, err error) {
 		q.x.place(p.slot, 0, false)
 		return
 	}
-	q.damage.note(q.log, fmt.Sprintf("the record of a message is damaged: %s at %d, queue %s, domain %q",
-		segmentName(q.x.entries.at(p.slot).seg), e.off, c.n.name, q.x.strings.get(e.domain)))
+	q.damage.note(q.log, fmt.Sprintf("the record of a message is damaged: %s at %d, %d bytes, queue %s, domain %q",
+		segmentName(e.seg), e.off, recordSize(int64(e.length)), c.n.name, q.x.strings.get(e.domain)))
 	q.damage.Messages++
 	q.salvageRecord(e)
 	q.settled = append(q.settled, p.slot)

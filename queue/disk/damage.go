@@ -12,16 +12,18 @@ const damagedDir = "damaged"
 
 // Damage tells what a store has lost, at opening and since.
 type Damage struct {
-	Messages int      // messages whose records are lost
+	Places   int      // where something is wrong
+	Messages int      // messages whose records are lost, as far as is known
 	Mails    int      // stored mails that are lost; each recipient's delivery has a *queue.DamageError
-	Bytes    int64    // of the log that could not be read, moved to the folder "damaged"
-	Notes    []string // one line each, at most 100
+	Bytes    int64    // of the log that could not be read, copied to the folder "damaged", or are gone
+	Notes    []string // one line for each place, at most 100
 }
 
 const maxNotes = 100
 
 func (d *Damage) note(log *slog.Logger, text string) {
 	log.Error("the queue is damaged", "what", text)
+	d.Places++
 	if len(d.Notes) < maxNotes {
 		d.Notes = append(d.Notes, text)
 	}
@@ -36,11 +38,16 @@ func (q *Queue) Damage() Damage {
 	return d
 }
 
+// where is a place of a record.
+type where struct {
+	seg, off uint32
+	text     string
+}
+
 // damagedGap reports bytes in which no record can be made out, and takes them out of the log.
 func (r *recovery) damagedGap(o *op) {
-	q := r.q
-	q.damage.Bytes += o.to - o.from
-	q.damage.note(q.log, fmt.Sprintf("%d bytes of %s at %d hold no record", o.to-o.from, segmentName(o.s.slot), o.from))
+	r.lose(&loss{seg: o.s.slot, from: o.from, to: o.to, bytes: o.to - o.from, known: r.indexKnows(o.s, o.to),
+		what: fmt.Sprintf("%s at %d: %d bytes hold no record", segmentName(o.s.slot), o.from, o.to-o.from)})
 	r.takeOut(o)
 }
 
@@ -48,17 +55,13 @@ func (r *recovery) damagedGap(o *op) {
 func (r *recovery) damagedRecord(o *op) {
 	q := r.q
 	q.noteID(o.h.id)
-	what := fmt.Sprintf("%s at %d", segmentName(o.s.slot), o.from)
+	what := fmt.Sprintf("%s at %d, %d bytes", segmentName(o.s.slot), o.from, o.to-o.from)
 	switch o.h.kind {
 	case bodyRecord:
-		b := r.mail(o.h.id)
-		if b.seg == 0 {
-			b.place, b.seg, b.off, b.size, b.crc = inLog, o.s.slot, o.h.offset, int64(o.h.length), o.h.crc
-			r.damagedMail(b, "is damaged: "+what)
-		}
+		r.damagedBody(o, what)
 		return // its bytes stay as long as somebody refers to them
 	case messageRecord:
-		r.lost[o.h.id] = "the record of a message is damaged: " + what
+		r.lost[o.h.id] = where{o.s.slot, o.h.offset, "the record of a message is damaged: " + what}
 	case settleRecord:
 		q.damage.note(q.log, "a settlement is damaged, messages may be handed out again: "+what)
 	}
@@ -66,11 +69,45 @@ func (r *recovery) damagedRecord(o *op) {
 	r.takeOut(o)
 }
 
-// settleLost counts messages that were damaged before they were settled.
+// damagedBody notes a mail that is damaged, for when it is known who needs it.
+func (r *recovery) damagedBody(o *op, what string) {
+	b := r.mail(o.h.id)
+	if b.flags&bodyDamaged != 0 || b.seg != 0 && (b.seg != o.s.slot || b.off != o.h.offset) {
+		return // it was reported, or there is a good copy
+	}
+	b.place, b.seg, b.off, b.size, b.crc = inLog, o.s.slot, o.h.offset, int64(o.h.length), o.h.crc
+	r.badMails[o.h.id] = "is damaged: " + what
+	if err := r.q.salvage(o.s, o.from, o.to); err != nil {
+		r.q.log.Warn("cannot copy a damaged mail aside", "segment", segmentName(o.s.slot), "error", err)
+	}
+}
+
+// settleLost counts messages that were damaged before they were settled, and of which no other copy is there.
 func (r *recovery) settleLost() {
-	for _, text := range r.lost {
+	for id, at := range r.lost {
+		if i, known := r.ids[id]; known {
+			if e := r.q.x.entries.at(i); e.seg != at.seg || e.off != at.off {
+				continue
+			}
+			delete(r.ids, id)
+			r.drop(i)
+		}
 		r.q.damage.Messages++
-		r.q.damage.note(r.q.log, text)
+		r.q.damage.note(r.q.log, at.text)
+	}
+}
+
+// settleDamage saves an index when Open has found damage, so that it is told once.
+func (q *Queue) settleDamage() {
+	if d := q.Damage(); len(d.Notes) == 0 {
+		return
+	}
+	err := q.cur.file.Sync()
+	if err == nil {
+		err = q.checkpoint()
+	}
+	if err != nil {
+		q.log.Warn("the damage will be told again at the next start", "error", err)
 	}
 }
 
@@ -131,6 +168,11 @@ func (q *Queue) cover(s *segment, from, to int64, batch uint64) error {
 // moveAside puts a file that makes no sense where it does no harm.
 func (q *Queue) moveAside(name, why string) {
 	q.damage.note(q.log, name+": "+why)
+	q.setAside(name)
+}
+
+// setAside moves a file into the folder of damaged things.
+func (q *Queue) setAside(name string) {
 	to := fmt.Sprintf("%s/%d-%s", damagedDir, time.Now().UnixNano(), baseName(name))
 	if err := q.fs.Rename(name, to); err != nil {
 		q.log.Warn("cannot move a file aside", "file", name, "error", err)

@@ -126,7 +126,7 @@ func records(t *testing.T, fs *simFS) (list []recorded) {
 			continue
 		}
 		v := &recorder{}
-		_, err = new(scanner).scan(s, segmentPage, 0, v)
+		_, err = new(scanner).scan(s, 0, false, v)
 		require.NoError(t, err)
 		for _, h := range v.headers {
 			list = append(list, recorded{segmentDir + "/" + name, h})

@@ -71,6 +71,8 @@ type Queue struct {
 	lock   *os.File
 	nextID atomic.Uint64
 	groups groupPool
+	marks  marker
+	before bool // the directory was that of a queue before it was opened
 
 	mu    sync.Mutex
 	x     index
@@ -115,18 +117,22 @@ func Open(dir string, opts Options) (*Queue, error) {
 			return nil, fmt.Errorf("open queue: %w", err)
 		}
 		_ = osFS{filepath.Dir(dir)}.SyncDir(".") // so that a new directory lasts; not everybody may open its parent
-		if q.lock, err = lockDir(dir); err != nil {
+		if q.lock, q.before, err = lockDir(dir); err != nil {
 			return nil, err
 		}
 		q.fs = osFS{dir}
 	}
 	if err := q.recover(); err != nil {
+		if q.lock != nil && !q.before {
+			_ = q.lock.Truncate(0) // it is no queue yet
+		}
 		q.closeFiles()
 		return nil, fmt.Errorf("open queue in %s: %w", dir, err)
 	}
 	q.running.Add(2)
 	go q.commitLoop()
 	go q.keepLoop()
+	q.settleDamage()
 	return q, nil
 }
 
@@ -245,6 +251,9 @@ func (q *Queue) closeFiles() {
 		if s != nil && s.file != nil {
 			s.file.Close()
 		}
+	}
+	if q.marks.f != nil {
+		q.marks.f.Close()
 	}
 	if q.lock != nil {
 		q.lock.Close()

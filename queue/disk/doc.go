@@ -64,23 +64,40 @@
 //	segments/000001  the log, in files of Options.SegmentSize that are used again under a new number (segment.go)
 //	mails/1f…        large mails, named by a random number
 //	checkpoint       the index as of a position in the log (checkpoint.go)
+//	mark             how far the log was durable (mark.go)
 //	damaged/         what could not be read
 //
 // A segment's first page holds its number, never used twice, and a random salt. They seed the checksum of every record
 // header (record.go), which also covers the checksum of the payload, the offset and the batch, so that nothing that a
 // file held earlier can pass for a record. A record names the batch that it was written with. A batch is begun when the
 // one before is durable, so the mere existence of a record proves that every earlier batch was complete: bytes that
-// cannot be read are damage when any later batch is found, and the end of a torn write otherwise.
+// cannot be read are damage when any later batch is found, or when the mark is behind them, and the end of a torn write
+// otherwise.
 //
-// Opening reads the checkpoint and the log behind it; without a good checkpoint the whole log, which gives the same. A
+// Opening reads the checkpoint and the log from the segment on in which it ends; without a good checkpoint the whole log, which gives the same. A
 // dead segment is given back once the settlements in it that concern other segments are written again. One that is
 // mostly dead is rewritten: what is left of it is copied to the end of the log, at most one segment a second.
 //
 // # Damage
 //
+// What is missing or cannot be read is an error in the log with its place, its bytes and, where the checkpoint knows it, the
+// number of messages and mails that were there. It is told once, and the store goes on with what is intact:
+//
+//	damage                                     how it is noticed
+//	zeros, noise, flipped bits in the log      checksums, and the mark at its end; before the segment of the checkpoint
+//	                                           when the message is handed out
+//	a segment cut off                          its header says how long it was made
+//	a segment removed, emptied, its header     its number is missing: the checkpoint names those in use, and later ones are
+//	gone                                       numbered without gaps, but for those given back
+//	no segments at all                         a lock, mark, checkpoint or mail says that there was a queue
+//
+// What cannot be told: a segment that is missing together with the checkpoint, when one was ever saved; what was in a lost
+// segment that the checkpoint does not know; and after a power cut, the loss of the last batches together with the mark, which
+// is not synced. Segments of versions before the mark do not say their size. A store whose directory is empty is a new one.
+//
 // A bit that flips costs what it belonged to. A damaged mail makes each delivery that shares it a queue.DamageError,
 // with its message: when Open or the first hand-out finds it, in Delivery.Err; when reading finds it later, from ReadAt,
 // and in Err when the message is handed out again. A damaged message record is lost and counted. A damaged header makes
 // the scan look for the next one at every eighth byte. Damaged bytes are copied to damaged/, so that a person can
-// look for mail in them, and reported once, by [Queue.Damage] and the log. A damaged settlement may bring messages back.
+// look for mail in them, and reported by [Queue.Damage] and the log. A damaged settlement may bring messages back.
 package disk

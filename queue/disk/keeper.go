@@ -14,6 +14,7 @@ type keeper struct {
 	checkpointAfter int64
 	checkpointBytes int64
 	freedSince      []uint64  // segments given back since the last checkpoint
+	saved           bool      // there was one
 	rewritten       time.Time // when a segment was last rewritten
 }
 

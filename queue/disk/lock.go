@@ -16,23 +16,26 @@ import (
 // lockName is the file that the process which has the store open keeps locked. It holds the id of that process.
 const lockName = "lock"
 
-// lockDir locks the store against other processes, and against a second Open in this one.
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+// lockDir locks the store against other processes, and against a second Open in this one. before says that a process had
+// it open earlier.
+func lockDir(dir string) (f *os.File, before bool, err error) {
+	f, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock queue in %s: %w", dir, err)
+		return nil, false, fmt.Errorf("lock queue in %s: %w", dir, err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = fmt.Errorf("%w: %s is in use by %s", queue.ErrLocked, dir, lockHolder(f))
 	} else if err == nil {
+		st, failed := f.Stat()
+		before = failed == nil && st.Size() > 0
 		err = writeHolder(f)
 	}
 	if err != nil {
 		f.Close()
-		return nil, err
+		return nil, false, err
 	}
-	return f, nil
+	return f, before, nil
 }
 
 func writeHolder(f *os.File) error {

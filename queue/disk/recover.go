@@ -15,17 +15,26 @@ import (
 // recovery rebuilds the index when the store is opened: from the checkpoint and the log behind it, or from the whole
 // log. Nothing else runs meanwhile.
 type recovery struct {
-	q       *Queue
-	ids     map[uint64]uint32 // messages by id
-	mails   map[uint64]uint32 // mails by id
-	lost    map[uint64]string // messages whose records are damaged
-	freed   map[uint64]bool   // numbers of segments given back since the checkpoint
-	missing []*segment        // known to the checkpoint and not there
-	ops     []op              // of the batch being read
-	batch   uint64
-	hole    *op // a gap that was just found
-	torn    int
-	scanned int64
+	q        *Queue
+	ids      map[uint64]uint32 // messages by id
+	mails    map[uint64]uint32 // mails by id
+	lost     map[uint64]where  // messages whose records are damaged
+	freed    map[uint64]bool   // numbers of segments given back since the checkpoint
+	missing  []*segment        // known to the checkpoint and not there
+	blank    []*segment        // files without a header: made and not used yet, unless something is missing
+	indexed  bool              // there was a good checkpoint
+	base     uint64            // the highest number of a segment that it knew
+	from     position          // up to which the checkpoint knows the log
+	mark     mark              // the log was durable up to there
+	marked   bool              // as the file says
+	losses   []*loss
+	lossesOf map[uint32][]*loss // by slot
+	badMails map[uint64]string  // why, by id
+	ops      []op               // of the batch being read
+	batch    uint64
+	hole     *op // a gap that was just found
+	torn     int
+	scanned  int64
 }
 
 // op is what a record asks for. It is carried out when it is known whether its batch is the last one.
@@ -50,16 +59,25 @@ func (q *Queue) recover() error {
 	if err := q.fs.SyncDir("."); err != nil {
 		return err
 	}
-	r := &recovery{q: q, ids: map[uint64]uint32{}, mails: map[uint64]uint32{}, lost: map[uint64]string{}, freed: map[uint64]bool{}}
-	used, err := q.openSegments()
+	r := &recovery{q: q, ids: map[uint64]uint32{}, mails: map[uint64]uint32{}, lost: map[uint64]where{}, freed: map[uint64]bool{},
+		lossesOf: map[uint32][]*loss{}, badMails: map[uint64]string{}}
+	r.mark = q.openMark()
+	r.marked = r.mark.number > 0
+	if err := r.lookForOthers(); err != nil {
+		return err
+	}
+	used, err := r.openSegments()
 	if err != nil {
 		return err
 	}
-	from := r.loadCheckpoint(used)
-	if err := r.readLog(used, from); err != nil {
+	r.from = r.loadCheckpoint(used)
+	q.saved = r.indexed || r.mark.saved
+	r.mark.later(r.from, q.batch)
+	r.readLog(used)
+	r.findMissing(used)
+	if err := r.sortBlank(); err != nil {
 		return err
 	}
-	r.settleLost()
 	if err := q.startLog(used); err != nil {
 		return err
 	}
@@ -80,7 +98,8 @@ func (q *Queue) recover() error {
 }
 
 // openSegments opens all files of the log and returns those in use, in order.
-func (q *Queue) openSegments() ([]*segment, error) {
+func (r *recovery) openSegments() ([]*segment, error) {
+	q := r.q
 	names, err := q.fs.List(segmentDir)
 	if err != nil {
 		return nil, err
@@ -93,7 +112,7 @@ func (q *Queue) openSegments() ([]*segment, error) {
 			q.moveAside(segmentDir+"/"+name, "not a segment")
 			continue
 		}
-		s, err := q.openSegment(slot)
+		s, err := r.openSegment(slot)
 		if err != nil {
 			return nil, err
 		}
@@ -106,8 +125,8 @@ func (q *Queue) openSegments() ([]*segment, error) {
 }
 
 // openSegment opens one file. It returns nil when that is of no use.
-func (q *Queue) openSegment(slot uint32) (*segment, error) {
-	name := segmentName(slot)
+func (r *recovery) openSegment(slot uint32) (*segment, error) {
+	q, name := r.q, segmentName(slot)
 	f, err := q.fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -126,22 +145,46 @@ func (q *Queue) openSegment(slot uint32) (*segment, error) {
 		s.sealed = true
 		q.segs.put(s)
 		return s, nil
-	case (known || blank) && s.size == q.opts.SegmentSize && len(q.spares) < maxSpares:
-		s.state, s.written = stateSpare, s.size
-		if blank {
-			s.written = 0
-		}
+	case known:
+		s.written = s.size
 		q.segs.put(s)
-		q.spares = append(q.spares, s)
-		return s, nil
-	case known || blank:
-		f.Close()
-		q.segs.number = max(q.segs.number, s.number)
-		return nil, q.fs.Remove(name)
+		return nil, q.addSpare(s)
+	case blank:
+		q.segs.put(s)
+		r.blank = append(r.blank, s)
+		return nil, nil
 	}
 	f.Close()
 	q.moveAside(name, "the header of the segment is damaged")
 	return nil, nil
+}
+
+// addSpare keeps a file that holds nothing for reuse, or removes it.
+func (q *Queue) addSpare(s *segment) error {
+	if s.state = stateSpare; s.size == q.opts.SegmentSize && len(q.spares) < maxSpares {
+		q.spares = append(q.spares, s)
+		return nil
+	}
+	s.file.Close()
+	q.segs.remove(s)
+	return q.fs.Remove(segmentName(s.slot))
+}
+
+// sortBlank decides about files without a header: they were made and not used yet, or have lost it when segments are missing.
+func (r *recovery) sortBlank() error {
+	for _, s := range r.blank {
+		if !r.lacksSegments() || !s.holdsAnything() {
+			if err := r.q.addSpare(s); err != nil {
+				return err
+			}
+			continue
+		}
+		s.file.Close()
+		r.q.segs.remove(s)
+		r.q.log.Warn("set aside a file without a header, as segments are missing", "file", segmentName(s.slot), "bytes", s.size)
+		r.q.setAside(segmentName(s.slot))
+	}
+	return nil
 }
 
 // position is a place in the log.
@@ -150,33 +193,49 @@ type position struct {
 	off    int64
 }
 
-// readLog scans every segment from a position on.
-func (r *recovery) readLog(used []*segment, from position) error {
+// holdsAnything reports whether there is more than zeros in the file.
+func (s *segment) holdsAnything() bool {
+	w := window{f: s.file, size: s.size}
+	for off := int64(0); off < s.size; off += windowSize {
+		p := w.at(off, min(windowSize, s.size-off))
+		if slices.ContainsFunc(p, func(c byte) bool { return c != 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// readLog scans every segment from that of a position on: the whole of it, as the end of the log is where damage is likely and
+// what is read twice does no harm.
+func (r *recovery) readLog(used []*segment) {
 	q := r.q
-	c := scanner{seen: q.batch}
-	r.batch = q.batch
+	c := scanner{}
 	for i, s := range used {
 		q.noteID(s.nextID)
-		if s.number < from.number {
+		exact := i+1 < len(used) && used[i+1].prev == s.number
+		if exact {
+			s.known = used[i+1].prevAt
+		} else if s.number == r.mark.number {
+			s.known = max(s.known, r.mark.off)
+		}
+		r.checkSize(s, exact)
+		if s.number < r.from.number {
 			continue
 		}
-		start, end := int64(segmentPage), int64(0)
-		if s.number == from.number {
-			start = max(start, from.off)
-		}
-		if i+1 < len(used) && used[i+1].prev == s.number {
-			end = used[i+1].prevAt
-		}
-		last, err := c.scan(s, start, end, r)
+		s.settles = nil
+		last, err := c.scan(s, s.known, exact, r)
 		if err != nil {
 			q.damage.note(q.log, fmt.Sprintf("%s: %v", segmentName(s.slot), err))
 		}
 		s.end = last
-		r.scanned += last - start
+		if s.number > r.from.number {
+			r.scanned += last - segmentPage
+		} else {
+			r.scanned += max(0, last-r.from.off)
+		}
 	}
 	r.flush(true)
-	q.batch = max(c.seen, q.batch)
-	return nil
+	q.batch = max(c.seen, q.batch, r.mark.batch)
 }
 
 func (q *Queue) noteID(id uint64) {
@@ -187,6 +246,10 @@ func (q *Queue) noteID(id uint64) {
 
 // gap implements visitor.
 func (r *recovery) gap(s *segment, from, to int64) {
+	if at := r.mark.off; s.number == r.mark.number && from < at && at < to {
+		r.gap(s, from, at)
+		from = at
+	}
 	r.closeHole(to, r.batch)
 	r.hole = &op{s: s, from: from, to: to, gap: true}
 }
@@ -256,9 +319,9 @@ func (o *op) readMessage(payload []byte) {
 	o.env.queue, o.env.message = nil, nil
 }
 
-// flush carries out what a batch holds. Of the last batch only complete groups count: the rest was not synced, and
-// nobody was told that it is stored. Any other batch was durable before the next one was begun: what is missing from
-// it is damage.
+// flush carries out what a batch holds. Of the last batch, unless the mark says that it was durable, only complete groups
+// count: the rest was not synced, and nobody was told that it is stored. Any other batch was durable before the next one was
+// begun: what is missing from it is damage.
 func (r *recovery) flush(last bool) {
 	if last {
 		r.closeHole(0, r.batch)
@@ -284,6 +347,9 @@ func (r *recovery) dropTorn() {
 	var kept []op
 	for i := 0; i < len(r.ops); {
 		n := completeGroup(r.ops[i:])
+		if n == 0 && r.mark.covers(&r.ops[i]) {
+			n = 1
+		}
 		if n > 0 {
 			kept = append(kept, r.ops[i:i+n]...)
 			i += n
@@ -323,6 +389,7 @@ func (r *recovery) do(o *op) {
 		b := r.mail(o.h.id)
 		b.place, b.seg, b.off = inLog, o.s.slot, o.h.offset
 		b.size, b.crc, b.flags = int64(o.h.length), o.h.crc, bodyChecked
+		delete(r.badMails, o.h.id)
 	case messageRecord:
 		r.message(o)
 	case settleRecord:
@@ -429,18 +496,11 @@ func (q *Queue) startLog(used []*segment) error {
 // it was given back, for then they were superseded.
 func (r *recovery) resolve() {
 	q := r.q
-	gone := map[uint32]*segment{}
-	for _, s := range r.missing {
-		gone[s.slot] = s
-	}
+	r.settleLost()
 	for id, i := range r.ids {
 		e := q.x.entries.at(i)
-		if s := gone[e.seg]; s != nil {
-			if !r.freed[s.number] {
-				q.damage.Messages++
-				q.damage.note(q.log, fmt.Sprintf("segment %d is missing: lost a message of queue %s to %q",
-					s.number, q.x.queues[e.queue].name, q.x.strings.get(e.domain)))
-			}
+		if l := r.lossAt(e.seg, int64(e.off), recordSize(int64(e.length))); l != nil {
+			l.messages++
 			delete(r.ids, id)
 			r.drop(i)
 			continue
@@ -453,19 +513,39 @@ func (r *recovery) resolve() {
 			q.x.bodies.release(i)
 			continue
 		}
-		if b.place == inLog && (b.seg == 0 || gone[b.seg] != nil) {
-			b.seg = 0
-			r.damagedMail(b, "is missing")
-		}
-		if s := q.segs.get(b.seg); s != nil && b.seg != 0 {
-			s.live += b.recordBytes()
-		}
+		r.resolveMail(b)
 	}
 	for _, s := range r.missing {
 		q.segs.remove(s)
 	}
+	for _, l := range r.losses {
+		r.tell(l)
+	}
 }
 
+// resolveMail finds out whether a mail that somebody needs is there.
+func (r *recovery) resolveMail(b *bodyEntry) {
+	q := r.q
+	if b.place == inLog && b.seg != 0 {
+		if l := r.lossAt(b.seg, int64(b.off), b.recordBytes()); l != nil {
+			if b.flags&bodyDamaged == 0 {
+				b.flags |= bodyDamaged
+				l.mails++
+			}
+			b.seg = 0
+		}
+	}
+	if b.place == inLog && b.seg == 0 {
+		r.damagedMail(b, "is missing")
+	} else if why, bad := r.badMails[b.id]; bad {
+		r.damagedMail(b, why)
+	}
+	if s := q.segs.get(b.seg); s != nil && b.seg != 0 {
+		s.live += b.recordBytes()
+	}
+}
+
+// damagedMail reports a mail, once.
 func (r *recovery) damagedMail(b *bodyEntry, why string) {
 	if b.flags&bodyDamaged != 0 {
 		return

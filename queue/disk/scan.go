@@ -52,15 +52,16 @@ type scanner struct {
 	seen uint64 // the latest batch
 }
 
-// scan visits the records of s from from on and returns where they end. A known end is where the next segment says
-// that this one ends; without one (0) it is behind the last record, however far away that is.
-func (c *scanner) scan(s *segment, from, end int64, v visitor) (int64, error) {
+// scan visits the records of s and returns where they end: not before least, of which it is known, and just there when that is
+// exact; otherwise behind the last record, however far away that is.
+func (c *scanner) scan(s *segment, least int64, exact bool, v visitor) (int64, error) {
 	c.win = window{f: s.file, size: s.size, buf: c.win.buf[:0]}
 	limit := s.size
-	if end > 0 {
-		limit = min(end, s.size)
+	least = min(least, limit)
+	if exact {
+		limit = least
 	}
-	pos := from
+	pos := int64(segmentPage)
 	for pos < limit {
 		h, ok := c.header(s, pos, limit)
 		if !ok {
@@ -81,9 +82,9 @@ func (c *scanner) scan(s *segment, from, end int64, v visitor) (int64, error) {
 		v.record(s, h, payload, payload != nil && checksum(payload) == h.crc)
 		pos += h.size()
 	}
-	if end > 0 && pos < limit {
-		v.gap(s, pos, limit)
-		pos = limit
+	if pos < least {
+		v.gap(s, pos, least)
+		pos = least
 	}
 	err := c.win.err
 	return pos, err

@@ -20,7 +20,7 @@ import (
 //	32  number of the segment before it
 //	40  where the records of that one end
 //	48  an id that no earlier record reaches
-//	56  zero
+//	56  the size of the file; 0 in those of earlier versions
 const (
 	segmentMagic = "sluiceq1"
 	segmentPage  = 4096
@@ -44,6 +44,8 @@ type segment struct {
 
 	file     storeFile
 	size     int64
+	made     int64 // size that the file had when it was begun; 0: not known
+	known    int64 // its records reach at least as far, as the saved index or the mark says; only while opening
 	end      int64 // where the next record goes
 	written  int64 // blocks up to here were written before: a sync need not record them
 	live     int64 // bytes of records that are still needed
@@ -93,6 +95,7 @@ func (s *segment) page() []byte {
 	le.PutUint64(p[32:], s.prev)
 	le.PutUint64(p[40:], uint64(s.prevAt))
 	le.PutUint64(p[48:], s.nextID)
+	le.PutUint64(p[56:], uint64(s.size))
 	le.PutUint32(p[12:], headerSum(p))
 	copy(p[secondHeader:], p[:64])
 	return p
@@ -114,6 +117,7 @@ func (s *segment) parsePage(page []byte) bool {
 		s.number, s.salt = le.Uint64(p[16:]), le.Uint64(p[24:])
 		s.prev, s.prevAt = le.Uint64(p[32:]), int64(le.Uint64(p[40:]))
 		s.nextID = le.Uint64(p[48:])
+		s.made = int64(le.Uint64(p[56:]))
 		s.seed = segmentSeed(s.number, s.salt)
 		s.end = segmentPage
 		return s.state == stateUsed || s.state == stateSpare
