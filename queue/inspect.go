@@ -54,20 +54,18 @@ type Filter struct {
 	Recipient string        // exact, case-insensitive
 	Tag       string        // one of the tags
 	State     State         // zero: any
-	OlderThan time.Duration // since it was stored; zero: any
-	NewerThan time.Duration
-	Text      string // case-insensitive substring of envelope, recipient, message-id, or a tag
+	OlderThan time.Duration // stored longer ago than that; zero: any
+	NewerThan time.Duration // stored less long ago than that; zero: any. What was stored just so long ago is neither
+	Text      string        // case-insensitive substring of envelope, recipient, message-id, or a tag
 }
 
 // Matches reports whether a message with this entry is selected at the given time.
 func (f *Filter) Matches(e *Entry, now time.Time) bool {
-	age := now.Sub(e.Stored)
 	switch {
 	case f.Queue != "" && f.Queue != e.Queue,
 		f.ID != "" && f.ID != e.ID,
 		f.State != AnyState && f.State != e.State,
-		f.OlderThan != 0 && age <= f.OlderThan,
-		f.NewerThan != 0 && age >= f.NewerThan,
+		!f.MatchesAge(e.Stored, now),
 		f.Envelope != "" && !strings.EqualFold(f.Envelope, e.Envelope),
 		f.Recipient != "" && !strings.EqualFold(f.Recipient, e.Recipient),
 		f.Domain != "" && !strings.EqualFold(f.Domain, DomainOf(e.Recipient)),
@@ -75,6 +73,12 @@ func (f *Filter) Matches(e *Entry, now time.Time) bool {
 		return false
 	}
 	return f.Text == "" || e.contains(f.Text)
+}
+
+// MatchesAge reports whether a message that was stored then is selected at the given time by OlderThan and NewerThan.
+func (f *Filter) MatchesAge(stored, now time.Time) bool {
+	age := now.Sub(stored)
+	return (f.OlderThan == 0 || age > f.OlderThan) && (f.NewerThan == 0 || age < f.NewerThan)
 }
 
 func (e *Entry) contains(text string) bool {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,7 +140,8 @@ func Open(dir string, opts Options) (*Queue, error) {
 // Atomic reports true: a Publish or Settle stores all of its items or none.
 func (q *Queue) Atomic() bool { return true }
 
-// Publish stores the items, all or none, and returns when they are durable.
+// Publish stores the items, all or none, and returns when they are durable, or when ctx ends: what was not being written yet
+// is not stored then, and of the rest the error is queue.ErrUnknown.
 func (q *Queue) Publish(ctx context.Context, items ...queue.Item) error {
 	if len(items) == 0 {
 		return nil
@@ -157,14 +159,17 @@ func (q *Queue) Publish(ctx context.Context, items ...queue.Item) error {
 	if err := q.encode(g, items, nil); err != nil {
 		return err
 	}
-	return q.commit(g)
+	return q.commitFor(ctx, g)
 }
 
 // maxGroup is the most that one call can store.
 const maxGroup = 1 << 31
 
 // commit hands a group to the committer and waits until it is durable.
-func (q *Queue) commit(g *group) error {
+func (q *Queue) commit(g *group) error { return q.commitFor(context.Background(), g) }
+
+// commitFor is commit that waits no longer than ctx lasts.
+func (q *Queue) commitFor(ctx context.Context, g *group) error {
 	if g.size > maxGroup {
 		q.discard(g)
 		return fmt.Errorf("%w: %d bytes in one call", queue.ErrTooLarge, g.size)
@@ -176,9 +181,34 @@ func (q *Queue) commit(g *group) error {
 		q.enqueue(g)
 	}
 	q.mu.Unlock()
-	if err == nil {
-		err = <-g.done
+	if err != nil {
+		return q.conclude(g, err)
 	}
+	select {
+	case err = <-g.done:
+	case <-ctx.Done():
+		if err = ctx.Err(); !q.withdraw(g) {
+			go func() { _ = q.conclude(g, <-g.done) }()
+			return fmt.Errorf("%w: %w", queue.ErrUnknown, err)
+		}
+	}
+	return q.conclude(g, err)
+}
+
+// withdraw takes back a group that is not being written yet; false when it is, or was.
+func (q *Queue) withdraw(g *group) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.pending, g)
+	if i < 0 {
+		return false
+	}
+	q.pending = slices.Delete(q.pending, i, i+1)
+	return true
+}
+
+// conclude ends a group that was stored, or was not.
+func (q *Queue) conclude(g *group, err error) error {
 	if errors.Is(err, queue.ErrUnknown) {
 		return err // what it holds may be on disk
 	}

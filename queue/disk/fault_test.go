@@ -283,3 +283,41 @@ func checkKilled(t *testing.T, dir string, confirmed map[string]bool) {
 		require.True(t, have[id] != have[id+"+"], "%s: waiting %v, successor %v", id, have[id], have[id+"+"])
 	}
 }
+
+// TestPublishEndsWithItsContext has a disk that does not answer: whoever waits for it is let go when he wants.
+func TestPublishEndsWithItsContext(t *testing.T) {
+	fs := newSimFS(1)
+	q, err := Open("sim", simOptions(fs))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, q.Close()) }()
+	require.NoError(t, q.Publish(t.Context(), numbered(0, 100)))
+	disk := &stall{reached: make(chan struct{}, 100), over: make(chan struct{})}
+	fs.stalled.Store(disk)
+	publish := func(n, size int) (stop func() error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- q.Publish(ctx, numbered(n, size)) }()
+		return func() error { cancel(); return <-done }
+	}
+	written := publish(1, 100)
+	<-disk.reached
+	behind := publish(2, 100)
+	require.Eventually(t, func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(q.pending) == 1
+	}, 10*time.Second, time.Millisecond)
+	err = behind()
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, queue.ErrUnknown, "nothing was written")
+	err = written()
+	require.ErrorIs(t, err, queue.ErrUnknown)
+	require.ErrorIs(t, err, context.Canceled)
+	fs.stalled.Store(nil)
+	close(disk.over)
+	require.NoError(t, q.Publish(t.Context(), numbered(3, 100)), "the store goes on")
+	for id, there := range map[string]bool{"m0": true, "m1": true, "m2": false, "m3": true} {
+		_, err := q.Peek(t.Context(), id)
+		require.Equal(t, there, err == nil, id)
+	}
+}

@@ -41,8 +41,7 @@ func (t *matcher) entry(x *index, e *entry) bool {
 		f.Tag != "" && !hasTag(x.strings.get(e.tags), f.Tag):
 		return false
 	}
-	age := t.now.Sub(time.Unix(0, e.stored))
-	return (f.OlderThan == 0 || age >= f.OlderThan) && (f.NewerThan == 0 || age < f.NewerThan)
+	return f.MatchesAge(time.Unix(0, e.stored), t.now)
 }
 
 // message decides what the index cannot tell.

@@ -27,8 +27,15 @@ type simFS struct {
 	syncs     atomic.Int64
 	cutAfter  int64 // syncs; 0: never
 	failSync  atomic.Bool
-	failWrite atomic.Bool // with ENOSPC, half done
-	lieAbout  atomic.Bool // free space
+	stalled   atomic.Pointer[stall] // a disk that does not answer
+	failWrite atomic.Bool           // with ENOSPC, half done
+	lieAbout  atomic.Bool           // free space
+}
+
+// stall has syncs wait.
+type stall struct {
+	reached chan struct{} // one is told when a sync waits
+	over    chan struct{} // closed when it may go on
 }
 
 const sector = 512
@@ -244,6 +251,10 @@ func (d *simData) write(p []byte, off int64) {
 }
 
 func (f *simFile) Sync() error {
+	if s := f.s.stalled.Load(); s != nil {
+		s.reached <- struct{}{}
+		<-s.over
+	}
 	if n := f.s.syncs.Add(1); f.s.cutAfter > 0 && n >= f.s.cutAfter {
 		f.s.dead.Store(true)
 	}

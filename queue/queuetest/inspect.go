@@ -23,6 +23,8 @@ var inspecting = []rule{
 		text: "a cursor stays usable when messages come and go: what was there all the time is listed once"},
 	{name: "filters", run: filters, needs: hasInspector,
 		text: "every field of a Filter that is set must match; the zero Filter matches everything"},
+	{name: "ages", run: ages, needs: hasInspector, skip: shared, bubble: true,
+		text: "OlderThan and NewerThan are strict: what is just that old is neither older nor newer"},
 	{name: "states in lists", run: listStates, needs: hasInspector,
 		text: "entries tell the state, and when a delayed message is due; filters select by it"},
 	{name: "peek", run: peek, needs: hasInspector,
@@ -237,6 +239,20 @@ func filters(e *exam) {
 	} {
 		e.find(tc.name, tc.f, tc.want...)
 	}
+}
+
+// ages runs while the clock stands still.
+func ages(e *exam) {
+	e.publish("outbox", mail("m", "a@example.com"))
+	stored := e.find("all", queue.Filter{}, "m")[0].Stored
+	time.Sleep(time.Hour - time.Since(stored))
+	e.find("just so old is not older", queue.Filter{OlderThan: time.Hour})
+	e.find("older", queue.Filter{OlderThan: time.Hour - 1}, "m")
+	e.find("just so old is not newer", queue.Filter{NewerThan: time.Hour})
+	e.find("newer", queue.Filter{NewerThan: time.Hour + 1}, "m")
+	n, err := e.inspector.Purge(e.ctx(), queue.Filter{OlderThan: time.Hour})
+	require.NoError(e, err, "Purge")
+	require.Zero(e, n, "Purge selects as List does")
 }
 
 func listStates(e *exam) {

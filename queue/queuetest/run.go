@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,8 @@ type Options struct {
 	// Reopen closes q, which is idle, and opens the same store again. Nil: the engine forgets everything when it closes.
 	Reopen func(t *testing.T, q queue.Queue) queue.Queue
 	// Shared says that several processes may have the engine open, as with a broker: what one of them parked comes to
-	// the others only after queue.MaxParked, which is too long to wait for here.
+	// the others only after queue.MaxParked, which is too long to wait for here. Other engines must work in a bubble of
+	// testing/synctest, too.
 	Shared bool
 	// Patience is how long something may take that has to happen. Zero means 30 s.
 	Patience time.Duration
@@ -45,6 +47,10 @@ func Run(t *testing.T, newQueue func(t *testing.T) queue.Queue, opts Options) {
 						t.Log("The rule that was broken: " + r.text)
 					}
 				})
+				if r.bubble && (r.skip == nil || !r.skip(opts)) {
+					synctest.Test(t, func(t *testing.T) { examine(t, newQueue, opts, r) })
+					return
+				}
 				examine(t, newQueue, opts, r)
 			})
 		}
@@ -72,8 +78,11 @@ type rule struct {
 	skip  func(Options) bool // left out by the options
 	needs func(*exam) bool   // powers that the engine must have
 	run   func(*exam)
+
+	bubble bool // the engine is made and examined in a bubble of testing/synctest
 }
 
+func shared(o Options) bool     { return o.Shared }
 func unordered(o Options) bool  { return o.Unordered }
 func noPriority(o Options) bool { return o.NoPriorities }
 func forgetful(o Options) bool  { return o.Reopen == nil }
