@@ -224,6 +224,8 @@ func asideOf(name, key string, count int) asideLine {
 		q.Set("tag", tag)
 	} else if strings.HasPrefix(key, "pause:") {
 		l.What = "held by a pause"
+	} else if strings.HasPrefix(key, "ips:") {
+		l.What = "mail for an instance that is not known"
 	} else {
 		q.Set("domain", key)
 	}

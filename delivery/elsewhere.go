@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/sluicemail/sluice/queue"
@@ -11,31 +12,99 @@ import (
 const again = time.Second
 
 // handOver gives a message that may leave from no address of this machine to the instance that has one of them, and
-// reports whether it did.
+// reports whether it did. While none is known to have it, the message is set aside.
 func (e *Engine) handOver(j *job) bool {
-	if len(j.m.IPs) == 0 || e.Sources.Elsewhere == nil {
+	outbox, awaited := e.owner(j.m)
+	switch {
+	case outbox != "":
+		m := *j.m
+		if outbox == e.Names.Outbox {
+			m.NextAttempt = time.Now().Add(again) // or it would be back at once
+		}
+		e.settle(j, []queue.Item{{Queue: outbox, Message: &m}})
+	case !awaited:
 		return false
+	case j.undated: // what is parked does not change: its deadline is stored first
+		m := *j.m
+		m.NextAttempt = time.Now().Add(again)
+		e.settle(j, []queue.Item{{Queue: e.Names.Outbox, Message: &m}})
+	default:
+		j.aside = unownedKey
+		e.park(j, "no instance is known to have its addresses")
 	}
-	outbox := ""
-	for _, text := range j.m.IPs {
+	return true
+}
+
+// owner returns the outbox of the instance that a message is for, when that is not this one; "" when none is known, and
+// whether one may be heard of.
+func (e *Engine) owner(m *queue.Message) (outbox string, awaited bool) {
+	if len(m.IPs) == 0 || e.Sources.Elsewhere == nil {
+		return "", false
+	}
+	for _, text := range m.IPs {
 		ip, err := netip.ParseAddr(text)
 		if err != nil {
 			continue
 		}
 		if ip = ip.Unmap(); e.isLocal(ip) {
-			return false
+			return "", false
 		}
-		if name, ok := e.Sources.Elsewhere(ip); ok && outbox == "" {
+		name, may := e.Sources.Elsewhere(ip)
+		awaited = awaited || may
+		if outbox == "" {
 			outbox = name
 		}
 	}
-	if outbox == "" {
-		return false
+	return outbox, awaited
+}
+
+// unownedKey is what messages are parked under whose addresses no instance is known to have.
+const unownedKey = "ips:unknown"
+
+// unowned fetches what is parked under unownedKey.
+type unowned struct {
+	mu     sync.Mutex
+	left   int  // to be fetched
+	asking bool // the queue is being asked
+}
+
+// LookElsewhere has the messages looked at again for whose addresses no instance was known: it is called when one was heard
+// of. It does not wait. Without it they are looked at every queue.MaxParked.
+func (e *Engine) LookElsewhere() {
+	e.init()
+	parker, ok := e.Queue.(queue.Parker)
+	if !ok || e.stopping.Load() {
+		return
 	}
-	m := *j.m
-	if outbox == e.Names.Outbox {
-		m.NextAttempt = time.Now().Add(again) // or it would be back at once
+	e.settler.call(func() {
+		counts, err := parker.Parked(e.settler.ctx, e.Names.Outbox)
+		if err != nil {
+			return // they come by themselves
+		}
+		e.unowned.mu.Lock()
+		e.unowned.left = max(e.unowned.left, counts[unownedKey])
+		e.unowned.mu.Unlock()
+		e.fetchUnowned()
+	})
+}
+
+// fetchUnowned fetches some of them, as far as there is room. What is still nobody's is parked again, behind the others.
+func (e *Engine) fetchUnowned() {
+	u := &e.unowned
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := min(u.left, e.Prefetch/4)
+	if n <= 0 || u.asking || e.short() || e.stopping.Load() {
+		return
 	}
-	e.settle(j, []queue.Item{{Queue: outbox, Message: &m}})
-	return true
+	u.asking = true
+	e.settler.call(func() {
+		got, empty, err := e.unpark([]string{unownedKey}, n)
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.asking = false
+		if u.left -= got; err == nil && len(empty) > 0 {
+			u.left = 0
+		}
+	})
 }

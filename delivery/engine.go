@@ -74,6 +74,7 @@ type Engine struct {
 	offline   offline
 	learned   learned
 	unbound   unbound
+	unowned   unowned
 	epoch     atomic.Uint64 // of Steering: how often it changed
 	pausing   pausing
 	fetches   sync.WaitGroup

@@ -85,9 +85,14 @@ func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
 	if err := j.d.Err; err != nil {
 		return e.undecodable(err), false
 	}
+	j.undated = m.MaxDeliverTime.IsZero()
 	j.deadline = e.deadline(j.d, now)
 	if !now.Before(j.deadline) {
-		return expired(j), false
+		result := expired(j)
+		if outbox, awaited := e.owner(m); outbox == "" && awaited {
+			result.Description += ": no instance was known to have an address that it may leave from"
+		}
+		return result, false
 	}
 	if n := e.maxAttempts(m); n > 0 && len(m.Results) >= n {
 		return exhausted(n), false

@@ -32,6 +32,8 @@ type job struct {
 	fallen  *queue.Result // of the attempt there
 	way     *way          // nil while nobody steers
 	hold    *hold         // why it is paused
+	undated bool          // its deadline is not stored yet
+	aside   string        // what it is parked under, when that is not its domain
 	read    *reading      // nil: as it is now
 
 	// How it ends; see settler.

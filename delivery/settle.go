@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -268,12 +269,12 @@ func (e *Engine) release(j *job) {
 	e.settler.add(j)
 }
 
-// parkedUnder is the key under which a job is parked: its recipient domain, unless a pause has one of its own.
+// parkedUnder is the key under which a job is parked: its recipient domain, unless it waits for something else.
 func (j *job) parkedUnder() string {
 	if j.hold != nil {
 		return j.hold.key
 	}
-	return j.domain
+	return cmp.Or(j.aside, j.domain)
 }
 
 // park sets a message aside.
@@ -287,6 +288,10 @@ func (e *Engine) park(j *job, why string) {
 func (e *Engine) parked(j *job) {
 	if j.hold != nil {
 		e.pausing.note(j)
+	} else if j.aside != "" {
+		if outbox, _ := e.owner(j.m); outbox != "" {
+			e.LookElsewhere()
+		}
 	} else if j.path != nil {
 		j.path.adopt(j.domain)
 	} else {

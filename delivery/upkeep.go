@@ -27,6 +27,7 @@ func (e *Engine) sweep() {
 			e.relieve()
 		}
 		e.routing.refill()
+		e.fetchUnowned()
 		if n%sweepEvery != 0 {
 			continue
 		}

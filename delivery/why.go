@@ -43,6 +43,7 @@ const (
 	ByTurn     Cause = "turn"     // others are before it
 	ByMemory   Cause = "memory"   // there is no room in memory
 	BySending  Cause = "sending"  // it is being sent
+	ByInstance Cause = "instance" // no instance is known to have its addresses
 )
 
 // Why tells why a message has not left yet. They are plain values, as of the moment of the call.
@@ -175,6 +176,8 @@ func (e *Engine) findCause(w *Why, m *queue.Message, line *queue.Entry) {
 		if w.Last != nil {
 			w.Cause = ByRetry
 		}
+	case w.Key == unownedKey:
+		w.Cause = ByInstance
 	case e.pausedNow(w, m):
 	case w.Place == LookingUp:
 		w.Cause = ByLookUp

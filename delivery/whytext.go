@@ -34,6 +34,8 @@ func (w *Why) sentence(now time.Time) string {
 		return "waits for its turn" + w.others()
 	case ByMemory:
 		return "waits in the queue: the memory for messages is full"
+	case ByInstance:
+		return "waits: no instance is known to have an address that it may leave from"
 	case BySending:
 		return "is being sent, or its result is being stored"
 	}

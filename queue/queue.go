@@ -88,7 +88,7 @@ var (
 // Parker is the add-on of engines that can set a delivery aside for a while without blocking what comes behind it.
 type Parker interface {
 	// Park sets d aside, unchanged and with no attempt counted, under key: a recipient domain, or a text with a colon
-	// ("tag:" and a tag, "pause:" and a number).
+	// ("tag:" and a tag, "pause:" and a number, "ips:" and a word).
 	// It counts as settled: d is not out any more. It is handed out again by Unpark, and by itself after at most
 	// [MaxParked]. When the queue is opened again, engines that only one process can open hand it out at once; a broker
 	// leaves what another process parked to MaxParked.

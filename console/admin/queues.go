@@ -77,7 +77,7 @@ type Why struct {
 	// "deferred" (until Next), "sending".
 	Where string `json:"where"`
 	// Cause is the kind of reason: "pause", "flood", "limit", "backoff", "retry", "schedule", "lookup", "slot", "connect",
-	// "turn", "memory", "sending", "none"; "" when only the queue was asked.
+	// "turn", "memory", "sending", "instance", "none"; "" when only the queue was asked.
 	Cause string `json:"cause,omitempty"`
 	// Reason is a sentence for people.
 	Reason string `json:"reason"`

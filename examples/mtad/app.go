@@ -59,6 +59,7 @@ type app struct {
 	slots    *throttle.Slots
 	metrics  *prometheus.Metrics
 	cluster  *cluster.Member // nil: there is none
+	started  atomic.Bool     // the engine is there, and runs
 	face     face
 	tail     *logsearch.Tail
 	services services
@@ -93,6 +94,7 @@ func (a *app) serve(control func(context.CancelCauseFunc)) error {
 	defer stop(nil)
 	go control(stop)
 	delivering := make(chan error, 1)
+	a.started.Store(true)
 	go func() { delivering <- a.engine.Run(context.Background()) }()
 	for i, socket := range a.sockets {
 		go func() {

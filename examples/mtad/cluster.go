@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,8 @@ func (a *app) openCluster(cfg *config.Config) error {
 	}
 	o := clusterOptions(cfg)
 	o.Logger = a.log
+	o.File = filepath.Join(queueDir(cfg), "cluster.json")
+	o.Heard = a.heardOf
 	a.cluster = cluster.Join(o, func() cluster.Instance { return announced(cfg, a.sources()) }, a.reloadSettings)
 	a.onClose(a.cluster.Close)
 	return nil
@@ -70,12 +73,20 @@ func (a *app) tellCluster() {
 	}
 }
 
-// elsewhere returns the outbox of the instance that has an address.
-func (a *app) elsewhere(ip netip.Addr) (string, bool) {
-	if a.cluster == nil || !sharesQueues(a.config.Load()) {
+// elsewhere returns the outbox of the instance that has an address, and whether one may be heard of.
+func (a *app) elsewhere(ip netip.Addr) (outbox string, awaited bool) {
+	if a.cluster == nil || ip.IsLoopback() || !sharesQueues(a.config.Load()) {
 		return "", false
 	}
-	return a.cluster.Owner(ip)
+	outbox, _ = a.cluster.Owner(ip)
+	return outbox, true
+}
+
+// heardOf has mail looked at again that waits for an instance with its addresses.
+func (a *app) heardOf() {
+	if a.started.Load() {
+		a.engine.LookElsewhere()
+	}
 }
 
 // askCluster is what --list-cluster and --notify-cluster do.

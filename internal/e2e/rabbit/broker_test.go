@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
@@ -177,18 +176,31 @@ func TestCluster(t *testing.T) {
 	say := func(o object) {
 		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false, amqp.Publishing{Body: o.text(t)}))
 	}
-	say(object{"from": "c", "announce": object{"id": "c", "host": "c.test", "ips": []string{"192.0.2.77"}, "outbox": "outbox-c"}})
-
-	mtatest.Eventually(t, "the message is handed over", func() bool {
+	hand := func(mine int) {
 		require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox-a", false, false,
-			amqp.Publishing{Body: object{"recipient": "x@sink.test", "mime": letter, "ips": []string{"192.0.2.77"}, "mine": 5}.text(t)}))
-		<-time.After(100 * time.Millisecond)
-		return rabbittest.Waiting(t, ch, "outbox-c") > 0
+			amqp.Publishing{DeliveryMode: amqp.Persistent, Body: object{"recipient": "x@sink.test", "mime": letter, "ips": []string{"192.0.2.77"}, "mine": mine}.text(t)}))
+		rabbittest.AwaitWaiting(t, ch, "outbox-a", 0)
+	}
+	handed := func(mine int) {
+		o := get(t, ch, "outbox-c")
+		require.EqualValues(t, mine, o["mine"])
+		require.NotContains(t, o, "results")
+		require.Contains(t, o, "mime")
+	}
+	hand(5) // nobody is known to have the address
+	mtatest.Eventually(t, "the message waits", func() bool {
+		return node.Eval(t, `lists:any(fun(Q) -> string:find(element(4, amqqueue:get_name(Q)), <<".ips:">>) =/= nomatch end, rabbit_amqqueue:list()).`) == "true"
 	})
-	handed := get(t, ch, "outbox-c")
-	require.EqualValues(t, 5, handed["mine"])
-	require.NotContains(t, handed, "results")
-	require.Contains(t, handed, "mime")
+	say(object{"from": "c", "announce": object{"id": "c", "host": "c.test", "ips": []string{"192.0.2.77"}, "outbox": "outbox-c"}})
+	handed(5)
+	a.Terminate(t)
+	a = a.Again(t) // and the other one does not answer
+	hand(6)
+	handed(6)
+	say(object{"from": "c", "leave": "c"})
+	require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false, amqp.Publishing{Body: []byte("{ \"reload\": true; }")}))
+	require.Zero(t, rabbittest.Waiting(t, ch, "failure"))
+	require.NotContains(t, a.Log.String(), "cannot be read")
 	a.Terminate(t)
 	b.Terminate(t)
 }

@@ -117,8 +117,8 @@ func TestStrangers(t *testing.T) {
 	next := func() message {
 		select {
 		case d := <-heard:
-			said, ok := parse(d.Body)
-			require.True(t, ok, "%s", d.Body)
+			said, err := parse(d.Body)
+			require.NoError(t, err, "%s", d.Body)
 			return said
 		case <-time.After(rabbittest.Patience):
 			require.Fail(t, "nothing was said")
@@ -183,6 +183,7 @@ func TestBrokerAway(t *testing.T) {
 func TestForget(t *testing.T) {
 	t.Parallel()
 	m := &Member{id: "me", others: make(map[string]Instance)}
+	m.owners.Store(&map[netip.Addr]string{})
 	for i := range 2 * maxOthers {
 		m.hear(message{Announce: &Instance{ID: fmt.Sprint("i", i), Host: "h", Outbox: "o", IPs: []netip.Addr{there}}}.text())
 	}

@@ -25,6 +25,11 @@ type Options struct {
 	Exchange string
 	// Interval is how often a member announces itself. Zero: three minutes.
 	Interval time.Duration
+	// File keeps the instances that were heard of over a restart; its directory must exist. Zero: they are forgotten.
+	File string
+	// Heard is called, in no particular goroutine, when another instance has addresses that were not known before. It must not
+	// block. Nil: nobody cares.
+	Heard func()
 	// Logger is told when the broker is away and when it is back. Nil: slog.Default.
 	Logger *slog.Logger
 }
@@ -142,7 +147,7 @@ func List(ctx context.Context, o Options, within time.Duration) ([]Instance, err
 			if !ok {
 				return nil, errors.New("the connection broke")
 			}
-			if said, ok := parse(d.Body); ok && said.Announce != nil {
+			if said, err := parse(d.Body); err == nil && said.Announce != nil {
 				said.Announce.Seen = time.Now()
 				found[said.Announce.ID] = *said.Announce
 			}

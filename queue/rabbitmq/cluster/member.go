@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -28,6 +30,7 @@ type Member struct {
 	tasks  sync.WaitGroup
 
 	connected atomic.Bool
+	puzzled   bool                                  // something could not be read, which was said in the log
 	owners    atomic.Pointer[map[netip.Addr]string] // outbox by address
 	mu        sync.Mutex
 	others    map[string]Instance
@@ -40,6 +43,7 @@ func Join(o Options, self func() Instance, reload func()) *Member {
 	m := &Member{opts: o.withDefaults(), self: self, reload: reload, id: rand.Text(), tell: make(chan struct{}, 1),
 		heed: make(chan struct{}, 1), stop: stop, others: make(map[string]Instance)}
 	m.owners.Store(&map[netip.Addr]string{})
+	m.recall(time.Now())
 	m.tasks.Go(func() { m.run(ctx) })
 	m.tasks.Go(func() { m.reloads(ctx) })
 	return m
@@ -135,6 +139,7 @@ func (m *Member) attend(ctx context.Context, met *meeting) error {
 			}
 		case <-tick.C:
 			m.forget(time.Now().Add(-3 * m.opts.Interval))
+			m.save()
 			err = met.say(message{From: m.id, Announce: m.announcement()})
 		case <-ctx.Done():
 			_ = met.say(message{From: m.id, Leave: m.id})
@@ -154,8 +159,12 @@ func (m *Member) announcement() *Instance {
 
 // hear heeds what somebody said, and reports whether an announcement is asked for.
 func (m *Member) hear(data []byte) (answer bool) {
-	said, ok := parse(data)
-	if !ok || said.From == m.id {
+	said, err := parse(data)
+	if err != nil {
+		m.wonder(data, err)
+		return false
+	}
+	if said.From == m.id {
 		return false
 	}
 	if said.Reload {
@@ -163,12 +172,24 @@ func (m *Member) hear(data []byte) (answer bool) {
 	}
 	if a := said.Announce; a != nil && a.ID != m.id {
 		a.Seen = time.Now()
-		m.change(func() { m.others[a.ID] = *a })
+		if m.change(func() { m.others[a.ID] = *a }) {
+			m.save()
+		}
 	}
-	if said.Leave != "" {
-		m.change(func() { delete(m.others, said.Leave) })
+	if said.Leave != "" && m.change(func() { delete(m.others, said.Leave) }) {
+		m.save()
 	}
 	return said.Hello
+}
+
+// wonder says once that something could not be read: who publishes it would do so again and again.
+func (m *Member) wonder(data []byte, err error) {
+	if m.puzzled {
+		return
+	}
+	m.puzzled = true
+	m.opts.Logger.Warn("something on the exchange of the cluster cannot be read; it, and what else cannot, is ignored",
+		"exchange", m.opts.Exchange, "text", fmt.Sprintf("%.200q", data), "error", err)
 }
 
 // forget drops who was last heard of before.
@@ -185,8 +206,22 @@ func (m *Member) forget(before time.Time) {
 // maxOthers bounds what is remembered: anybody may announce anything.
 const maxOthers = 1000
 
-// change changes the list of the others.
-func (m *Member) change(f func()) {
+// change changes the list of the others, and reports whether addresses have other owners now.
+func (m *Member) change(f func()) bool {
+	before := *m.owners.Load()
+	owners := m.changed(f)
+	m.owners.Store(&owners)
+	for ip := range owners {
+		if _, known := before[ip]; !known && m.opts.Heard != nil {
+			m.opts.Heard()
+			break
+		}
+	}
+	return !maps.Equal(before, owners)
+}
+
+// changed changes the list of the others and returns the outbox of each address.
+func (m *Member) changed(f func()) map[netip.Addr]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f()
@@ -207,7 +242,7 @@ func (m *Member) change(f func()) {
 			}
 		}
 	}
-	m.owners.Store(&owners)
+	return owners
 }
 
 // reloads calls reload until ctx ends.
