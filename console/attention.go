@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -212,41 +211,42 @@ func capital(s string) string {
 	return string(unicode.ToUpper(first)) + s[n:]
 }
 
-// attentionCache keeps the list for a little while: the side bar of every page counts it.
-type attentionCache struct {
-	mu     sync.Mutex
-	at     time.Time
-	list   []trouble
-	parked []admin.Held
-	err    error
+// heldBack is what holds mail back, and how much of it pauses hold.
+type heldBack struct {
+	list    []trouble
+	parked  []admin.Held
+	unknown error // why there is nothing of pauses
 }
 
-const attentionEvery = 2 * time.Second
+const (
+	attentionEvery = 2 * time.Second
+	attentionTime  = 5 * time.Second
+)
 
-// attention returns what holds mail back. The slice is shared.
+// attention returns what holds mail back: the side bar of every page counts it. The slice is shared.
 func (c *Console) attention() ([]trouble, error) {
+	now, err := c.heldBack()
+	return now.list, errors.Join(err, now.unknown)
+}
+
+func (c *Console) heldBack() (heldBack, error) {
 	if c.Admin == nil {
-		return nil, nil
+		return heldBack{}, nil
 	}
-	cache := &c.troubled
-	cache.mu.Lock()
-	defer cache.mu.Unlock()
-	if now := c.now(); now.Sub(cache.at).Abs() >= attentionEvery {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
+	return c.troubled.get(c, source[heldBack]{attentionEvery, attentionTime, func(ctx context.Context) (heldBack, error) {
 		paths, err := c.Admin.Explain(ctx, "", netip.Addr{})
+		if err != nil {
+			return heldBack{}, err
+		}
 		parked, unknown := c.Admin.HeldByPauses(ctx)
-		cache.list, cache.parked, cache.err, cache.at = attention(paths, parked, now), parked, errors.Join(err, unknown), now
-	}
-	return cache.list, cache.err
+		return heldBack{attention(paths, parked, c.now()), parked, unknown}, nil
+	}})
 }
 
 // heldTo returns what pauses hold to a domain: one, or none.
 func (c *Console) heldTo(domain string) []admin.Held {
-	_, _ = c.attention()
-	c.troubled.mu.Lock()
-	defer c.troubled.mu.Unlock()
-	for _, h := range c.troubled.parked {
+	now, _ := c.heldBack()
+	for _, h := range now.parked {
 		if h.Messages > 0 && h.Domain == domain {
 			return []admin.Held{h}
 		}

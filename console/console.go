@@ -87,12 +87,14 @@ type Console struct {
 	hub        hub
 	started    time.Time
 	cache      rowCache
-	troubled   attentionCache
+	troubled   latest[heldBack]
 	queued     queueCache
 	reverse    reverseCache
 	depths     depthHistory
-	parts      serviceCache
+	parts      latest[[]admin.Service]
 	shelf      shelf
+	life       context.Context // ends with Close
+	end        context.CancelFunc
 	background sync.WaitGroup
 	broken     error
 }
@@ -113,6 +115,7 @@ func (c *Console) Check() error {
 
 func (c *Console) prepare() {
 	c.started = c.now()
+	c.life, c.end = context.WithCancel(context.Background())
 	c.guard, _ = c.Auth.(*auth.Limit)
 	if c.guard == nil {
 		backend := c.Auth
@@ -150,6 +153,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Close tells the browsers that watch to come back later, and waits until nobody is served live data any more.
 func (c *Console) Close() error {
 	c.once.Do(c.prepare)
+	c.end()
 	c.hub.close()
 	c.background.Wait()
 	return nil

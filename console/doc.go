@@ -23,7 +23,8 @@
 //
 // A browser keeps one web socket open and says which topics it watches. A topic is a function that returns a value; the hub
 // calls it at most once in its interval for all browsers that watch the same thing, four times a second at most, and not at all
-// when nobody does. What changed is left with each browser's writer, which sends the newest it finds whenever the last has
+// when nobody does. Topics are computed side by side, and one that takes its time leaves browsers with its last value. What is
+// slow to ask is asked in the background with a deadline (see latest). What changed is left with each browser's writer, which sends the newest it finds whenever the last has
 // gone out: a slow browser sees fewer updates, and nobody waits for it. Streams, such as the SMTP monitor's, run once for
 // each browser, and wait for it.
 //

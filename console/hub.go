@@ -12,7 +12,8 @@ import (
 )
 
 // topic is a kind of live data: value returns what it says now, for all who watch it with these parameters. What it returns
-// is encoded as JSON and must not be changed any more. It is called by one goroutine.
+// is encoded as JSON and must not be changed any more. It is called by one goroutine at a time for each set of parameters;
+// while it takes its time, browsers keep what it returned last.
 type topic struct {
 	every time.Duration // at most that often; zero: four times a second
 	value func(c *Console, params url.Values) any
@@ -24,6 +25,8 @@ const (
 	maxTopics  = 16                     // of a browser
 	maxWatched = 2000                   // different ones, of all browsers together
 	maxTopic   = 2048                   // bytes of its name and parameters
+	atOnce     = 8                      // topics that are computed side by side
+	topicTime  = time.Second            // then one is no longer counted among these: it waits, and others go on
 )
 
 // hub knows the browsers that watch, and computes what they watch once for all.
@@ -37,6 +40,7 @@ type hub struct {
 	watched map[string]*watched
 	closed  bool
 	wake    chan struct{} // there is somebody to serve
+	turns   chan struct{} // holds a token for each topic that is being computed
 	done    chan struct{}
 	ended   sync.WaitGroup
 }
@@ -48,6 +52,7 @@ type watched struct {
 	params url.Values
 	by     map[*socket]bool
 	last   time.Time
+	busy   bool   // it is being computed
 	text   []byte // the newest message; nil: none was computed yet
 }
 
@@ -60,7 +65,7 @@ func (h *hub) start(c *Console) {
 	}
 	maps.Copy(h.topics, shellTopics())
 	h.sockets, h.watched = map[*socket]bool{}, map[string]*watched{}
-	h.wake, h.done = make(chan struct{}, 1), make(chan struct{})
+	h.wake, h.done, h.turns = make(chan struct{}, 1), make(chan struct{}), make(chan struct{}, atOnce)
 	h.ended.Go(h.run)
 }
 
@@ -90,10 +95,15 @@ func (h *hub) forget(s *socket, keep []string) {
 	for name, w := range h.watched {
 		if w.by[s] && !slices.Contains(keep, name) {
 			delete(w.by, s)
-			if len(w.by) == 0 {
-				delete(h.watched, name)
-			}
+			h.drop(name, w)
 		}
+	}
+}
+
+// drop forgets a topic that nobody watches, once it is not being computed any more; the caller holds the lock.
+func (h *hub) drop(name string, w *watched) {
+	if len(w.by) == 0 && !w.busy {
+		delete(h.watched, name)
 	}
 }
 
@@ -173,32 +183,47 @@ func (h *hub) anybody() bool {
 	return len(h.sockets) > 0
 }
 
-// tick computes what is due. The lock is not held meanwhile, so that browsers come and go.
+// tick has computed what is due, and looks after the browsers.
 func (h *hub) tick(now time.Time) {
 	h.mu.Lock()
-	var due []*watched
-	for _, w := range h.watched {
-		if now.Sub(w.last) >= max(w.topic.every, beat)-beat/4 {
-			due = append(due, w)
-		}
-	}
-	h.mu.Unlock()
-	for _, w := range due {
-		text := h.message(w)
-		h.mu.Lock()
-		w.last = now
-		if text != nil && !bytes.Equal(text, w.text) {
-			w.text = text
-			for s := range w.by {
-				s.put(w.name, text)
-			}
-		}
-		h.mu.Unlock()
-	}
-	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	for _, w := range h.watched {
+		if !w.busy && now.Sub(w.last) >= max(w.topic.every, beat)-beat/4 {
+			w.busy, w.last = true, now
+			h.ended.Go(func() { h.compute(w) })
+		}
+	}
 	for s := range h.sockets {
 		s.look(now)
+	}
+}
+
+// compute computes a topic when it is its turn, and leaves what is new with the browsers that watch it. A turn ends with the
+// computation, or after a while: one that waits for something is in nobody's way.
+func (h *hub) compute(w *watched) {
+	select {
+	case h.turns <- struct{}{}:
+	case <-h.done:
+		return
+	}
+	end := sync.OnceFunc(func() { <-h.turns })
+	slow := time.AfterFunc(topicTime, end)
+	text := h.message(w)
+	slow.Stop()
+	end()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w.busy = false
+	h.drop(w.name, w)
+	if text == nil || bytes.Equal(text, w.text) {
+		return
+	}
+	w.text = text
+	for s := range w.by {
+		s.put(w.name, text)
 	}
 }
 

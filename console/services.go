@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
@@ -20,39 +19,20 @@ func servicesPage() page {
 		topics: map[string]topic{"services": {every: servicesEvery, value: func(c *Console, _ url.Values) any { return c.services() }}}}
 }
 
-// serviceCache keeps the states for a moment: the side bar of every page counts them.
-type serviceCache struct {
-	mu  sync.Mutex
-	at  time.Time
-	all []admin.Service
-}
-
 const (
 	servicesEvery = 2 * time.Second
 	servicesTime  = 5 * time.Second
 )
 
-// services returns how all services are doing. The slice is shared.
+// services returns how all services are doing: the side bar of every page counts them. The slice is shared.
 func (c *Console) services() []admin.Service {
 	if c.Admin == nil {
 		return []admin.Service{}
 	}
-	cache := &c.parts
-	cache.mu.Lock()
-	defer cache.mu.Unlock()
-	if now := c.now(); cache.all == nil || now.Sub(cache.at).Abs() >= servicesEvery {
-		ctx, cancel := context.WithTimeout(context.Background(), servicesTime)
-		defer cancel()
-		cache.all, cache.at = c.Admin.ServiceStates(ctx), now
-	}
-	return cache.all
-}
-
-// forget has the states asked for again.
-func (s *serviceCache) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all = nil
+	all, _ := c.parts.get(c, source[[]admin.Service]{servicesEvery, servicesTime, func(ctx context.Context) ([]admin.Service, error) {
+		return c.Admin.ServiceStates(ctx), nil
+	}})
+	return all
 }
 
 // servicesDown counts those that are down without having been stopped, and those that somebody stopped.

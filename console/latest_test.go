@@ -1,0 +1,133 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/console/admin"
+)
+
+// oracle answers with numbers, after a while.
+type oracle struct {
+	asked atomic.Int64
+	takes atomic.Int64 // nanoseconds
+	fails atomic.Bool
+}
+
+func (o *oracle) source() source[int64] {
+	return source[int64]{every: 2 * time.Second, within: 5 * time.Second, ask: func(ctx context.Context) (int64, error) {
+		n := o.asked.Add(1)
+		select {
+		case <-time.After(time.Duration(o.takes.Load())):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		if o.fails.Load() {
+			return 0, errors.New("no answer today")
+		}
+		return n, nil
+	}}
+}
+
+func TestLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, o, l := new(Console), new(oracle), new(latest[int64])
+		require.NoError(t, c.Check())
+		defer c.Close()
+		get := func() (n int64, err error, took time.Duration) {
+			begun := time.Now()
+			n, err = l.get(c, o.source())
+			return n, err, time.Since(begun)
+		}
+		expect := func(want int64, wantErr string, within time.Duration) {
+			t.Helper()
+			n, err, took := get()
+			require.Equal(t, want, n)
+			if wantErr == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, wantErr)
+			}
+			require.LessOrEqual(t, took, within)
+		}
+		o.takes.Store(int64(100 * time.Millisecond))
+		expect(1, "", 100*time.Millisecond)
+		expect(1, "", 0)
+		time.Sleep(2 * time.Second)
+		expect(2, "", 100*time.Millisecond)
+
+		// It gets slow: the first who asks waits a moment, the next do not wait at all, and it is asked once at a time.
+		o.takes.Store(int64(3 * time.Second))
+		time.Sleep(2 * time.Second)
+		expect(2, "", briefly)
+		for range 1000 {
+			expect(2, "", 0)
+		}
+		require.EqualValues(t, 3, o.asked.Load())
+		time.Sleep(3 * time.Second)
+		expect(3, "", 0)
+
+		// It never answers: the deadline ends the question, and the last answer stays beside the error.
+		o.takes.Store(int64(time.Hour))
+		expect(3, "", 0)
+		time.Sleep(6 * time.Second)
+		expect(3, "deadline exceeded", 0)
+		synctest.Wait()
+
+		// It fails, and comes back.
+		o.takes.Store(0)
+		o.fails.Store(true)
+		time.Sleep(6 * time.Second)
+		_, _, _ = get()
+		synctest.Wait()
+		expect(3, "no answer today", 0)
+		o.fails.Store(false)
+		time.Sleep(3 * time.Second)
+		expect(o.asked.Load()+1, "", 0)
+	})
+}
+
+// TestLatestForgets an answer that is on its way when something is changed.
+func TestLatestForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, o, l := new(Console), new(oracle), new(latest[int64])
+		require.NoError(t, c.Check())
+		defer c.Close()
+		o.takes.Store(int64(200 * time.Millisecond))
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = l.get(c, o.source()) })
+		synctest.Wait()
+		l.forget()
+		n, err := l.get(c, o.source())
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n, "what was asked for before the change is not it")
+		all.Wait()
+	})
+}
+
+// TestSlowAnswersStallNoPage has paths and services that do not answer.
+func TestSlowAnswersStallNoPage(t *testing.T) {
+	var asked, answered atomic.Int64
+	release := make(chan struct{})
+	hang := func() { asked.Add(1); <-release; answered.Add(1) }
+	slow := &admin.Admin{
+		Services: func(context.Context) []admin.Service { hang(); return nil },
+		Paths:    func(context.Context, string, netip.Addr) ([]admin.Path, error) { hang(); return nil, nil },
+	}
+	w := newWorld(t, func(c *Console) { c.Admin = slow }).logIn()
+	for range 10 {
+		require.Equal(t, 200, w.get("/").StatusCode)
+		require.Equal(t, 200, w.get("/services").StatusCode)
+	}
+	require.EqualValues(t, 2, asked.Load(), "each was asked once")
+	require.Zero(t, answered.Load(), "and no page waited for its answer")
+	close(release)
+}
