@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 
 	"github.com/sluicemail/sluice/checks"
@@ -14,6 +15,19 @@ import (
 type asker struct {
 	resolver checks.Bounded
 	network  string // "ip4", or "ip" for both
+	client   netip.Addr
+	macros   macros
+	names    *names // of the client; nil: not asked for
+	counted  bool   // asking for them was
+}
+
+// newAsker returns one for the evaluation of a client's mail.
+func newAsker(resolver checks.Bounded, client netip.Addr, id identity) *asker {
+	a := &asker{resolver: resolver, network: "ip4", client: client, macros: macros{identity: id, client: client}}
+	if client.Is6() {
+		a.network = "ip" // exists wants A records for every client (§5.7)
+	}
+	return a
 }
 
 // maxRecord is how long a policy may be. The longest useful ones have about a thousand octets; §3.4 advises fewer than 450.
@@ -41,6 +55,7 @@ func (a *asker) LookupTXT(ctx context.Context, name string) ([]string, error) {
 		if err := checkRecord(records[0]); err != nil {
 			return nil, &recordError{name, err}
 		}
+		records[0] = a.plainRecord(ctx, records[0], name)
 	}
 	return records, nil
 }
@@ -58,14 +73,26 @@ func (a *asker) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 }
 
 func (a *asker) LookupAddr(ctx context.Context, addr string) ([]string, error) {
+	if a.names != nil {
+		return a.names.listed, a.names.err
+	}
 	names, err := a.resolver.LookupAddr(ctx, addr)
 	if err != nil && len(names) == 0 {
 		return nil, failure(addr, err)
 	}
-	return names, nil
+	disguised := make([]string, len(names))
+	for i, name := range names {
+		disguised[i] = disguise.Replace(name) // as the names in records are, which they are compared with
+	}
+	return disguised, nil
 }
 
 func (a *asker) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
+	if a.names != nil {
+		if known, ok := a.names.addresses[host]; ok {
+			return known, nil
+		}
+	}
 	host, err := target(host)
 	if err != nil {
 		return nil, err
@@ -84,7 +111,7 @@ func (a *asker) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, er
 // target returns the name to ask for: without a dot at its end, and without its first labels when it is too long (§7.3). A name
 // that cannot be in the DNS is one that is not there (§4.8).
 func target(name string) (string, error) {
-	name = strings.TrimSuffix(name, ".")
+	name = strings.TrimSuffix(reveal.Replace(name), ".")
 	for len(name) > 253 {
 		dot := strings.IndexByte(name, '.')
 		if dot < 0 {

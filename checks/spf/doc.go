@@ -7,10 +7,11 @@
 //  2. It asks for the TXT records of the domain. A record is checked as a whole before any of it counts: a mistake anywhere,
 //     even behind what would match, is "permerror" (§4.6).
 //  3. Its mechanisms are tried in order, with at most 10 of them that need the DNS and at most 2 look-ups without an answer
-//     (§4.6.4). This is the work of blitiri.com.ar/go/spf.
+//     (§4.6.4). This is the work of blitiri.com.ar/go/spf, which is given records without macros: those are replaced here (§7.3).
 //  4. When the DNS could not say, the verdict is "temperror", never "fail".
 //
 // A record of more than 4,096 octets or 100 macros is "permerror" too: no honest one comes near. For a client with an IPv4
-// address only A records are asked for. The macro %{p} is "unknown", as §7.3 permits; an explanation (exp=) is checked for its
-// form and not fetched. An "@" within a quoted local part stands as "_" in macros.
+// address only A records are asked for. The macro %{p} costs one of the ten look-ups, once a mail, wherever a record uses it; a name with other characters than
+// letters, digits, hyphens and underscores is none that it stands for. An explanation (exp=) is checked for its form and not
+// fetched. An "@" within a quoted local part stands as "_" in macros.
 package spf

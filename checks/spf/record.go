@@ -117,12 +117,12 @@ func checkDirective(term string) error {
 
 // checkHost checks what follows a or mx: [":" domain-spec] [dual-cidr-length].
 func checkHost(rest string) error {
-	domain, lengths := rest, ""
-	if slash := firstSlash(rest); slash >= 0 {
-		domain, lengths = rest[:slash], rest[slash:]
+	domain, lengths := cutLengths(rest)
+	if domain != "" && domain[0] != ':' {
+		return errors.New("bad prefix length")
 	}
 	if domain != "" {
-		if err := checkDomainSpec(domain[1:]); err != nil { // it begins with the colon
+		if err := checkDomainSpec(domain[1:]); err != nil {
 			return err
 		}
 	}
@@ -133,21 +133,22 @@ func checkHost(rest string) error {
 	return nil
 }
 
-// firstSlash finds the slash that ends a domain-spec: not one within a macro, where it is a delimiter.
-func firstSlash(s string) int {
-	inMacro := false
-	for i := range len(s) {
-		switch {
-		case s[i] == '{' && i > 0 && s[i-1] == '%':
-			inMacro = true
-		case s[i] == '}':
-			inMacro = false
-		case s[i] == '/' && !inMacro:
-			return i
+// cutLengths cuts the prefix lengths off what follows a or mx: "/" and digits, "//" and digits, or both, at its very end. Any other slash belongs to the
+// domain (§7.1), in which a literal may have one.
+func cutLengths(s string) (domain, lengths string) {
+	end := len(s)
+	if rest, ok := strings.CutSuffix(trimDigits(s), "//"); ok && len(trimDigits(s)) < len(s) {
+		end = len(rest)
+	}
+	if head := s[:end]; len(trimDigits(head)) < end {
+		if rest, ok := strings.CutSuffix(trimDigits(head), "/"); ok {
+			end = len(rest)
 		}
 	}
-	return -1
+	return s[:end], s[end:]
 }
+
+func trimDigits(s string) string { return strings.TrimRight(s, "0123456789") }
 
 // isLength reports whether s is a prefix length: a number up to max without leading zeros.
 func isLength(s string, max int) bool {

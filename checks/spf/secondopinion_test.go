@@ -29,6 +29,8 @@ var differs = map[string]string{
 	"4.6 mistakes anywhere|192.0.2.1|a@m.test":                                  "it finds mistakes in macros only when it comes to them",
 	"4.6 mistakes anywhere|192.0.2.1|a@n.test":                                  "it finds mistakes in macros only when it comes to them",
 	"5.5 ptr|192.0.2.9|a@a.test":                                                "section 5.5 says that such an error is no match",
+	"7.3 the validated name of the client|192.0.2.3|a@other.test":               "section 7.3 says that such an error makes it unknown",
+	"7.3 the validated name of the client|192.0.2.2|a@ten.test":                 "it does not count this macro, as section 4.6.4 wants",
 	"7.3 long names lose their first labels|192.0.2.1|" + longLocal + "@a.test": "its resolver raises an exception",
 }
 

@@ -96,10 +96,7 @@ func (c *Checker) evaluate(ctx context.Context, client netip.Addr, id identity) 
 		return checks.TempError, "no verdict in time"
 	}
 	client = client.Unmap().WithZone("")
-	asker := &asker{resolver: checks.Bound(c.Resolver), network: "ip4"}
-	if client.Is6() {
-		asker.network = "ip" // exists wants A records for every client (§5.7)
-	}
+	asker := newAsker(checks.Bound(c.Resolver), client, id)
 	result, err := spf.CheckHostWithSender(net.IP(client.AsSlice()), id.helo, id.local+"@"+id.domain,
 		spf.WithContext(ctx), spf.WithResolver(asker))
 	verdict := checks.Verdict(result)
