@@ -133,8 +133,8 @@ func redirects() *sheet {
 func forcedErrors() *sheet {
 	return &sheet{
 		path: "/forced-errors", title: "Forced errors", group: steering, table: "errors", one: "forced error", add: "Force an error", end: "End",
-		about:   "Mail that ends with an error without being tried.",
-		empty:   "No errors are forced. A forced error ends mail at once, for example all with the tag of a campaign that should not have been sent.",
+		about:   "Mail that gets an error without being tried: with 500 to 599 it fails, with 400 to 499 it is tried again later.",
+		empty:   "No errors are forced. A forced error ends mail at once, for example all with the tag of a campaign that should not have been sent, or puts it off.",
 		columns: []listColumn{{title: "Mail", cell: selectsCell}, {title: "Ends with", key: "code", cell: answerCell}},
 		groups: []fieldGroup{
 			{title: "Which mail", note: "all that is given has to match; nothing given: all mail", fields: []string{"domain", "ip", "localip", "pool", "tag"}},

@@ -36,7 +36,7 @@ func wordsOf(table, column string) words {
 	case "ip":
 		return words{label: "Target address", blank: "any address"}
 	case "code":
-		return words{label: "Code", hint: "as in an SMTP reply, 200 to 599"}
+		return words{label: "Code", hint: "as in an SMTP reply, 400 to 599"}
 	case "extended":
 		return words{label: "Enhanced code", blank: "such as 5.1.1"}
 	case "description":

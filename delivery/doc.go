@@ -31,7 +31,8 @@
 // each state of the settings, and [Engine.Steered] says that there is another one.
 //
 // Of the addresses that a message may leave from, each is redirected first; one that is refused or paused then is left
-// out. When none is left, the message is parked if one of them is paused, and fails otherwise. All of that comes before the
+// out. When none is left, the message is parked if one of them is paused, and ends with the refusal otherwise: 4yz is a result
+// like that of a remote, after which the message is tried again, 5yz is final. All of that comes before the
 // DNS is asked. Rules about the address of the remote are applied when a connection to it is to be made, and before
 // each mail over one: where it is paused, other addresses are tried, and when all are, what waits is parked.
 //

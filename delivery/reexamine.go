@@ -8,8 +8,8 @@ import (
 // piece is how many messages are gone through while a lock is held.
 const piece = 100
 
-// reexamine goes through all that waits, as steering changed: what is paused now is parked, what is refused now fails, and
-// what is to leave from another address changes its path. Idle connections to paused targets end.
+// reexamine goes through all that waits, as steering changed: what is paused now is parked, what is refused now fails or is put
+// off, and what is to leave from another address changes its path. Idle connections to paused targets end.
 func (e *Engine) reexamine() {
 	e.routing.reexamine()
 	for _, p := range e.allPaths() {
@@ -207,7 +207,7 @@ func (c *connection) mayTake(j *job) bool {
 	return false
 }
 
-// steered asks about a target address on behalf of the first in line. Those that are refused there fail. wanted is false
+// steered asks about a target address on behalf of the first in line. Those that are refused there go. wanted is false
 // when nobody is in line any more.
 func (p *path) steered(s Steering, target netip.Addr) (paused, wanted bool) {
 	for {
@@ -224,7 +224,7 @@ func (p *path) steered(s Steering, target netip.Addr) (paused, wanted bool) {
 		}
 		p.drop(j)
 		p.mu.Unlock()
-		p.e.notTried(j, *v.result)
+		p.e.dispose(j, v)
 	}
 }
 

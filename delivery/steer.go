@@ -30,17 +30,23 @@ func (e *Engine) Steered() {
 
 // verdict is what was decided about a message before it has a path. The zero verdict lets it go.
 type verdict struct {
-	result *queue.Result // finishes it
+	result *queue.Result // finishes it, or puts it off
 	pause  *Pause        // holds it
 }
 
 func (v verdict) goes() bool { return v.result == nil && v.pause == nil }
 
-// dispose ends a job as decided.
+// forNow reports whether the message is refused with 4yz, so that it is tried again.
+func (v verdict) forNow() bool { return v.result != nil && v.result.Code/100 == 4 }
+
+// dispose ends a job as decided, or puts it off.
 func (e *Engine) dispose(j *job, v verdict) {
-	if v.pause != nil {
+	switch {
+	case v.pause != nil:
 		e.hold(j, v.pause, nil)
-	} else {
+	case v.forNow():
+		e.retry(j, *v.result)
+	default:
 		e.notTried(j, *v.result)
 	}
 }
@@ -127,7 +133,7 @@ func ruling(s Steering, sel *Selection, now time.Time) verdict {
 }
 
 // plan chooses the address that a job leaves from, among those that nothing is decided against. When there is none, the
-// message waits while any of them is paused, and fails otherwise.
+// message waits while any of them is paused, is put off when one is refused for now, and fails otherwise.
 func (e *Engine) plan(j *job) verdict {
 	j.epoch = e.epoch.Load() // before asking, or what changes meanwhile would go unnoticed
 	s := e.steering()
@@ -177,7 +183,7 @@ type choice struct {
 	open    []netip.Addr // that nothing is decided against
 	planned []netip.Addr // in place of which each of them came
 	now     time.Time
-	against verdict // what was decided against others: a pause rather than a refusal
+	against verdict // what was decided against others: a pause rather than a refusal, one for now rather than for good
 	strict  bool    // the only address that the message may leave from is paused
 	absent  bool    // a redirect leads to an address that is not here
 }
@@ -207,7 +213,7 @@ func (c *choice) consider(source netip.Addr) {
 		if c.against.pause == nil || sooner(v.pause.Until, c.against.pause.Until) {
 			c.against = v
 		}
-	case c.against.goes():
+	case c.against.goes(), c.against.pause == nil && v.forNow():
 		c.against = v
 	}
 }

@@ -49,9 +49,9 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 			want: "process/error 571",
 		},
 		"forced error for a tag": {
-			helm:   helm{refused: []refusing{{area{tag: "a"}, delivery.Refusal{Code: 451, Status: "4.7.1", Description: "no"}}}},
+			helm:   helm{refused: []refusing{{area{tag: "a"}, delivery.Refusal{Code: 551, Status: "5.7.1", Description: "no"}}}},
 			change: func(m *queue.Message) { m.Tags = []string{"b", "a"} },
-			want:   "process/error 451",
+			want:   "process/error 551",
 		},
 		"forced error for every address": {
 			helm: helm{refused: []refusing{{area{source: ip1}, delivery.Refusal{Code: 550}}, {area{source: ip2}, delivery.Refusal{Code: 550}}}},
@@ -91,6 +91,46 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 				require.Equal(t, []string{test.want}, pairs(failed))
 				require.Zero(t, w.sender.opened.Load(), "nothing goes over the wire")
 				require.Equal(t, 1, w.events.count(monitor.NotTried))
+				w.shutDown()
+			})
+		})
+	}
+}
+
+// A forced error of 4yz is an answer like that of a remote: mail is tried again after its intervals, for as long as it lasts, and
+// goes when the error is gone.
+func TestForcedErrorForNow(t *testing.T) {
+	target := netip.MustParseAddr("203.0.113.1")
+	for name, refused := range map[string][]refusing{
+		"domain":                           {{area{domain: "example.com"}, delivery.Refusal{Code: 451, Status: "4.7.1", Description: "not today"}}},
+		"target":                           {{area{target: target}, delivery.Refusal{Code: 451}}},
+		"addresses, one refused for good":  {{area{source: ip1}, delivery.Refusal{Code: 550}}, {area{source: ip2}, delivery.Refusal{Code: 451}}},
+		"addresses, the first one for now": {{area{source: ip1}, delivery.Refusal{Code: 451}}, {area{source: ip2}, delivery.Refusal{Code: 550}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.Retry.Intervals = []time.Duration{time.Minute, time.Hour}
+				w.Sources.Local = func() []netip.Addr { return []netip.Addr{ip1, ip2} }
+				w.Sources.Default = w.Sources.Local()
+				w.router.addresses["mx.example.com"] = []netip.Addr{target}
+				wheel := w.steered(&helm{refused: refused})
+				w.start()
+				w.publish(mail("someone@example.com"))
+				brief := mail("brief@example.com")
+				brief.MaxDeliverTime = time.Now().Add(30 * time.Second)
+				w.publish(brief)
+				w.settled()
+				require.Equal(t, 2, w.stats("retry").Ready)
+				require.Equal(t, 2, w.stats("outbox").Delayed)
+				w.sleep(31 * time.Second)
+				require.Equal(t, []string{"process/error 451", "process/timeout 554"}, pairs(w.one("failure")), "it is not kept beyond its time")
+				w.sleep(30 * time.Second)
+				require.Equal(t, 3, w.stats("retry").Ready)
+				wheel.turn(&helm{})
+				w.sleep(59 * time.Minute)
+				require.Zero(t, w.sender.opened.Load())
+				w.sleep(2 * time.Minute)
+				require.Equal(t, []string{"process/error 451", "process/error 451", "message/accepted 250"}, pairs(w.one("success")))
 				w.shutDown()
 			})
 		})

@@ -22,7 +22,7 @@ type Steering interface {
 	Rewrite(m *queue.Message, now time.Time) Decision
 	// Redirect returns the address from which mail leaves that was planned for source; ok is false when that is source.
 	Redirect(source netip.Addr, domain string, now time.Time) (to netip.Addr, ok bool)
-	// Refused returns the forced error for what s describes.
+	// Refused returns the forced error for what s describes. One of 4yz puts the message off until its next attempt.
 	Refused(s *Selection, now time.Time) (why Refusal, ok bool)
 	// Paused returns the pause that holds what s describes: of several the one that lasts longest.
 	Paused(s *Selection, now time.Time) (p Pause, ok bool)
@@ -48,7 +48,7 @@ type Selection struct {
 	Target netip.Addr // address of the remote; zero: not known yet. Rules that name one only match then.
 }
 
-// Refusal is why a message fails without being tried.
+// Refusal is why a message fails, or is put off, without being tried.
 type Refusal struct {
 	Rule        string // what decided: "suppression 17", "forced error 3"; for logs and explanations
 	Code        int    // 4yz or 5yz

@@ -51,7 +51,8 @@ func steeringRows() *settings.Rows {
 		DKIMKeys:      []settings.DKIMKey{{ID: 1, Domain: "a.test", Selector: "s", PrivateKey: "geheim", Enabled: true}},
 		DKIMPatterns:  []settings.DKIMPattern{{ID: 1, DKIMKey: 4, Type: settings.Global}},
 		DNS:           []settings.DNSRecord{{ID: 1, Hostname: "MX.Test.", IP: "192.0.2.9", Enabled: true}, {ID: 2, Hostname: "mx.test", IP: "192.0.2.10", Enabled: true}, {ID: 3, Hostname: "a b", IP: "1.2.3.4", Enabled: true}, {ID: 4, Hostname: "c", IP: "1.2.3", Enabled: true}},
-		Errors:        []settings.ForcedError{{ID: 1, Domain: "gone.test", Code: 551, Cluster: true, Enabled: true}, {ID: 2, IP: "x", Cluster: true, Enabled: true}},
+		Errors:        []settings.ForcedError{{ID: 1, Domain: "gone.test", Code: 551, Cluster: true, Enabled: true}, {ID: 2, IP: "x", Cluster: true, Enabled: true},
+			{ID: 3, Domain: "later.test", Code: 250, Cluster: true, Enabled: true}, {ID: 4, Domain: "later.test", Code: 421, Cluster: true, Enabled: true}},
 		Pauses: []settings.Pause{{ID: 1, Target: "one.test", Instance: 7, Enabled: true}, {ID: 2, Instance: 8, Enabled: true}, {ID: 3, Expire: "soon", Enabled: true},
 			{ID: 4, Target: "off.test", Cluster: true}},
 		Delegates:        []settings.Delegate{{ID: 1, LocalIP: "192.0.2.1", NewIP: "192.0.2.2", Enabled: true}, {ID: 2, LocalIP: "192.0.2.1", Expire: "?", Enabled: true}},
@@ -110,7 +111,7 @@ func TestCompileSteering(t *testing.T) {
 		require.NotContains(t, b.Reason, "geheim")
 	}
 	require.ElementsMatch(t, []string{"capacity_rules 2", "capacity_rules 3", "flood_responses 2", "schedule_steps 2", "schedule_steps 4", "schedule_rules 2",
-		"poolips 3", "externalmtas 2", "dkim_keys 1", "dkim_patterns 1", "dns 3", "dns 4", "errors 2", "paused 3", "delegates 2",
+		"poolips 3", "externalmtas 2", "dkim_keys 1", "dkim_patterns 1", "dns 3", "dns 4", "errors 2", "errors 3", "paused 3", "delegates 2",
 		"response_patterns_actions 2", "response_patterns_actions 4", "rewrite_triggers 2", "rewrite_conditions 2", "routes 2", "routes 3", "mtalabels 2"}, broken)
 }
 

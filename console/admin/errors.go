@@ -28,7 +28,7 @@ type Problem struct {
 	Expected string `json:"expected,omitempty"` // what would have been right
 }
 
-// String returns `code: got "700", expected a number from 200 to 599`.
+// String returns `code: got "700", expected an integer from 400 to 599`.
 func (p Problem) String() string {
 	var b strings.Builder
 	if p.Field != "" {

@@ -101,7 +101,8 @@ func selectors() []Field {
 	}
 }
 
-// answerFields are the fields of the result that a message gets. MailerQ allows codes from 200: that would destroy mail.
+// answerFields are the fields of the result that a message gets. MailerQ allows codes from 200: that would destroy mail. With a
+// forced error of 400 to 499 it is tried again.
 func answerFields() []Field {
 	return []Field{
 		{Name: "code", Type: Integer, Min: 400, Max: 599, Meaning: "reply code of the result", Required: true, Default: int64(0)},

@@ -144,7 +144,7 @@ func parseFailure(text string) (f delivery.Refusal, ownReply bool, err error) {
 		code = int64(status[0]-'0')*100 + 50
 	}
 	ownReply = code == 0
-	f.Code, f.Status, err = codeAndStatus(code, status, 400)
+	f.Code, f.Status, err = codeAndStatus(code, status)
 	if err != nil {
 		return f, false, wrong("value", ": %v", err)
 	}

@@ -59,7 +59,7 @@ func compileError(r *ForcedError, pools *pools) (compiled refusal, err error) {
 	if err != nil {
 		return compiled, err
 	}
-	code, status, err := codeAndStatus(r.Code, r.Extended, 200)
+	code, status, err := codeAndStatus(r.Code, r.Extended)
 	if err != nil {
 		return compiled, err
 	}
@@ -72,23 +72,16 @@ func compileError(r *ForcedError, pools *pools) (compiled refusal, err error) {
 }
 
 // codeAndStatus checks a reply code and its enhanced status code, and fills in what is missing.
-func codeAndStatus(code int64, extended string, lowest int64) (int, string, error) {
+func codeAndStatus(code int64, extended string) (int, string, error) {
 	if code == 0 {
 		code = 550
 	}
-	if code < lowest || code > 599 {
-		return 0, "", wrong("code", " %d: expected one from %d to 599", code, lowest)
+	if code < 400 || code > 599 {
+		return 0, "", wrong("code", " %d: expected 400 to 499, with which mail is tried again, or 500 to 599, with which it fails", code)
 	}
 	extended = strings.TrimSpace(extended)
 	if extended == "" {
-		class := code / 100
-		if class == 3 {
-			class = 5
-		}
-		if class == 2 {
-			return int(code), "2.0.0", nil
-		}
-		return int(code), fmt.Sprintf("%d.7.1", class), nil
+		return int(code), fmt.Sprintf("%d.7.1", code/100), nil
 	}
 	if !validStatus(extended) {
 		return 0, "", wrong("extended", " %q: expected an enhanced status code such as 5.7.1, or nothing", extended)
@@ -102,7 +95,7 @@ func codeAndStatus(code int64, extended string, lowest int64) (int, string, erro
 // validStatus checks an enhanced status code, RFC 3463 §2.
 func validStatus(s string) bool {
 	parts := strings.Split(s, ".")
-	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
+	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("45", parts[0]) {
 		return false
 	}
 	for _, p := range parts[1:] {

@@ -256,6 +256,7 @@ func TestLoopsThatAppearLater(t *testing.T) {
 }
 
 func TestProblems(t *testing.T) {
+	const codes = ": expected 400 to 499, with which mail is tried again, or 500 to 599, with which it fails"
 	for name, tt := range map[string]struct {
 		config rules.Config
 		want   []string
@@ -281,14 +282,16 @@ func TestProblems(t *testing.T) {
 			{ID: 1, Cluster: true, Code: 600}, {ID: 2, Cluster: true, Code: 199}, {ID: 3, Cluster: true, Extended: "5.1"}, {ID: 4, Cluster: true, Code: 451, Extended: "5.1.1"},
 			{ID: 5, Cluster: true, LocalIP: "x"}, {ID: 6, Cluster: true, IP: "x"}, {ID: 7, Cluster: true, Domain: "a b"}, {ID: 8, Cluster: true, Domain: "[a"}, {ID: 9, Cluster: true, Domain: "x@y.example"},
 			{ID: 10, Cluster: true, Domain: "a.example"}, {ID: 11, Cluster: true, Domain: "A.example.", Code: 421},
+			{ID: 12, Cluster: true, Domain: "b.example", Code: 250}, {ID: 13, Cluster: true, Domain: "b.example", Code: 399}, {ID: 14, Cluster: true, Domain: "b.example", Code: 400},
 		}}, []string{
-			"errors 1: code 600: expected one from 200 to 599", "errors 2: code 199: expected one from 200 to 599",
+			"errors 1: code 600" + codes, "errors 2: code 199" + codes,
 			`errors 3: extended "5.1": expected an enhanced status code such as 5.7.1, or nothing`,
 			`errors 4: extended "5.1.1" contradicts code 451: expected one that begins with 4`,
 			`errors 5: localip "x": expected an IP address, or nothing for all`, `errors 6: ip "x": expected an IP address, or nothing for all`,
 			`errors 7: domain "a b": expected a domain, wildcards allowed, or nothing for all`, `errors 8: domain: pattern "[a": a [ has no ]`,
 			`errors 9: domain "x@y.example": expected a domain, wildcards allowed, or nothing for all`,
 			"errors 11: row 10 selects the same mail and comes first: this one never counts",
+			"errors 12: code 250" + codes, "errors 13: code 399" + codes,
 		}},
 		"pauses": {rules.Config{Pauses: []rules.Pause{{ID: 1, Cluster: true, Target: "a b"}}, Started: []rules.Pause{{ID: 2, Target: "-x"}}},
 			[]string{`paused 1: target "a b": expected a domain, wildcards allowed, or nothing for all`, `started with 0: target "-x": expected a domain, wildcards allowed, or nothing for all`}},
