@@ -27,6 +27,7 @@ type job struct {
 	// What was decided about it; see plan.
 	epoch   uint64        // of the steering that was asked
 	planned bool          // source is chosen
+	asked   bool          // it stands for a message somebody asks about: it takes no turn
 	source  netip.Addr    // where it leaves from
 	avoid   string        // addresses that it is not to go to, each with a space behind it
 	fallen  *queue.Result // of the attempt there

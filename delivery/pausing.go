@@ -91,7 +91,7 @@ func newHold(j *job, pause *Pause, targets []Selection) *hold {
 		m.Tags = []string{pause.Tag}
 		h.id = j.domain
 	}
-	h.sample = &sample{pause: *pause, targets: targets, job: job{m: m, domain: j.domain, unfit: j.unfit, epoch: j.epoch}}
+	h.sample = &sample{pause: *pause, targets: targets, job: job{m: m, domain: j.domain, unfit: j.unfit, epoch: j.epoch, asked: true}}
 	return h
 }
 
@@ -382,6 +382,11 @@ func (p *pausing) begin(freed map[*holding]string) {
 	counts, err := parker.Parked(p.e.consume, p.e.Names.Outbox)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for h, key := range freed {
+		if p.holdings[key] != h {
+			delete(freed, h) // a path has adopted it meanwhile
+		}
+	}
 	if err != nil {
 		for h := range freed {
 			p.begins(h, p.e.Prefetch) // to find out

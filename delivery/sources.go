@@ -101,7 +101,11 @@ func (e *Engine) choose(from []netip.Addr, j *job) netip.Addr {
 	if last, ok := before(j.m); ok && slices.Contains(from, last) {
 		return last
 	}
-	return from[e.turn.Add(1)%uint64(len(from))]
+	turn := e.turn.Load() + 1
+	if !j.asked {
+		turn = e.turn.Add(1)
+	}
+	return from[turn%uint64(len(from))]
 }
 
 func (e *Engine) isLocal(ip netip.Addr) bool {

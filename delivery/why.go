@@ -198,7 +198,7 @@ func (e *Engine) pausedNow(w *Why, m *queue.Message) bool {
 		return false
 	}
 	stub := *m
-	j := &job{m: &stub, domain: addr.Domain(m.Recipient)}
+	j := &job{m: &stub, domain: addr.Domain(m.Recipient), asked: true}
 	if v := e.plan(j); v.pause != nil {
 		w.Cause, w.Pause, w.Until = ByPause, v.pause, v.pause.Until
 		return true

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -180,5 +182,26 @@ func TestWhyOfAMessageThatWasNotReadYet(t *testing.T) {
 		wheel := w.steered(&helm{})
 		wheel.turn(&helm{paused: []pausing{{area: area{domain: "example.com"}}}})
 		require.Equal(t, delivery.ByPause, w.why(m.ID).Cause)
+	})
+}
+
+// Asking about a message changes nothing, not even where the next one leaves from.
+func TestAskingTakesNoTurn(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.Sources.Default = []netip.Addr{ip1, ip2}
+		w.Sources.Local = func() []netip.Addr { return w.Sources.Default }
+		w.steered(&helm{})
+		w.start()
+		for i := range 10 {
+			w.publish(mail(fmt.Sprintf("r%d@example.com", i)))
+			w.settled()
+			w.Why(context.Background(), mail("later@example.com"), nil)
+		}
+		from := map[netip.Addr]int{}
+		for _, e := range w.events.all(monitor.Delivered) {
+			from[e.MTA]++
+		}
+		require.Equal(t, map[netip.Addr]int{ip1: 5, ip2: 5}, from)
+		w.shutDown()
 	})
 }

@@ -1,0 +1,47 @@
+package delivery
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// counting is a queue that calls asked before it says how much is parked.
+type counting struct {
+	queue.Queue
+	queue.Parker
+	asked func()
+}
+
+func (c *counting) Parked(context.Context, string) (map[string]int, error) {
+	c.asked()
+	return map[string]int{"a.test": 5, "b.test": 5}, nil
+}
+
+// A path may adopt what a pause held just when that is to be fetched: nobody then looks for it for ever.
+func TestHoldingThatIsAdoptedBeforeItBegins(t *testing.T) {
+	q := &counting{}
+	e := &Engine{Queue: q}
+	e.init()
+	p := &e.pausing
+	hold := func(domain string) *holding {
+		p.add(newHold(&job{m: &queue.Message{}, domain: domain}, &Pause{ID: 1}, nil), true)
+		return p.holdings[domain]
+	}
+	a, b := hold("a.test"), hold("b.test")
+	for _, h := range []*holding{a, b} {
+		h.samples[""].free = true
+	}
+	p.begins(a, 1)
+	q.asked = func() { require.True(t, p.adopts("a.test")) }
+	p.begin(map[*holding]string{a: "a.test", b: "b.test"})
+	require.EqualValues(t, 1, p.flowing.Load(), "b.test alone")
+	require.EqualValues(t, 1, p.active.Load())
+	p.fetched("b.test", 5, 5)
+	require.Zero(t, p.flowing.Load())
+	require.Zero(t, p.active.Load())
+	require.True(t, p.round().IsZero(), "there is nothing more to do, at no time")
+}
