@@ -51,7 +51,7 @@ func steeringRows() *settings.Rows {
 		DKIMKeys:      []settings.DKIMKey{{ID: 1, Domain: "a.test", Selector: "s", PrivateKey: "geheim", Enabled: true}},
 		DKIMPatterns:  []settings.DKIMPattern{{ID: 1, DKIMKey: 4, Type: settings.Global}},
 		DNS:           []settings.DNSRecord{{ID: 1, Hostname: "MX.Test.", IP: "192.0.2.9", Enabled: true}, {ID: 2, Hostname: "mx.test", IP: "192.0.2.10", Enabled: true}, {ID: 3, Hostname: "a b", IP: "1.2.3.4", Enabled: true}, {ID: 4, Hostname: "c", IP: "1.2.3", Enabled: true}},
-		Errors:        []settings.ForcedError{{ID: 1, Domain: "gone.test", Code: 551, Cluster: true, Enabled: true}, {ID: 2, IP: "x", Cluster: true, Enabled: true},
+		Errors: []settings.ForcedError{{ID: 1, Domain: "gone.test", Code: 551, Cluster: true, Enabled: true}, {ID: 2, IP: "x", Cluster: true, Enabled: true},
 			{ID: 3, Domain: "later.test", Code: 250, Cluster: true, Enabled: true}, {ID: 4, Domain: "later.test", Code: 421, Cluster: true, Enabled: true}},
 		Pauses: []settings.Pause{{ID: 1, Target: "one.test", Instance: 7, Enabled: true}, {ID: 2, Instance: 8, Enabled: true}, {ID: 3, Expire: "soon", Enabled: true},
 			{ID: 4, Target: "off.test", Cluster: true}},
