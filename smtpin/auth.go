@@ -36,7 +36,6 @@ func (c *session) auth(args string) {
 	mechanism, initial, given := strings.Cut(args, " ")
 	mechanism = strings.ToUpper(mechanism)
 	mechanisms := c.mechanisms()
-	c.secret = true
 	switch {
 	case c.backend == nil:
 		c.wrong(503, wire.Status{5, 5, 1}, "Say EHLO first")
@@ -154,32 +153,6 @@ func decodeSASL(text []byte) ([]byte, error) {
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(out, text)
 	return out[:n], err
-}
-
-// masked stands for a secret in transcripts.
-const masked = "********"
-
-// maskAuth returns an AUTH command as it may be shown: with its mechanism if that is the name of one, and nothing else.
-func maskAuth(line []byte) []byte {
-	words := bytes.Fields(line)
-	if len(words) == 0 || len(words[0]) != len("AUTH") {
-		return []byte(masked)
-	}
-	shown := string(words[0])
-	for _, word := range words[1:] {
-		name := strings.ToUpper(string(word))
-		if len(shown) > len("AUTH") || !slices.Contains(wellKnown, name) {
-			return []byte(shown + " " + masked)
-		}
-		shown += " " + string(word)
-	}
-	return []byte(shown)
-}
-
-// wellKnown are the mechanisms that clients ask for, offered or not.
-var wellKnown = []string{
-	"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "XOAUTH2",
-	"OAUTHBEARER", "GSSAPI", "NTLM", "EXTERNAL", "ANONYMOUS",
 }
 
 // nameListener learns the user's name from what the client says.

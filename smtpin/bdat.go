@@ -116,8 +116,8 @@ func (c *session) nextChunk() (size int64, last bool, err error) {
 		if !ok {
 			return 0, false, smtp.ErrDataReset
 		}
-		c.show(line)
 		verb, args, _ := parseCommand(line)
+		c.hear(verb, line)
 		switch verb {
 		case "BDAT":
 			if size, last, ok = c.chunkSize(args); !ok {

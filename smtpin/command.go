@@ -2,7 +2,6 @@ package smtpin
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +54,7 @@ func known(verb []byte) string {
 // command carries out a command line.
 func (c *session) command(line []byte) {
 	verb, args, ok := parseCommand(line)
-	c.showCommand(verb, line)
+	c.hear(verb, line)
 	if !ok {
 		c.wrong(500, wire.Status{5, 5, 2}, "Cannot make sense of this command")
 		return
@@ -67,25 +66,6 @@ func (c *session) command(line []byte) {
 		c.do(verb, args)
 	}
 }
-
-// showCommand gives a command to the transcript, without secrets: those of AUTH, also when it makes no sense, and what a client
-// sends after an AUTH that was refused, or had all it needed, as if more were asked for.
-func (c *session) showCommand(verb string, line []byte) {
-	if !c.tap.Watched() {
-		return
-	}
-	start, _ := cutPrefixFold(string(line), "AUTH")
-	switch {
-	case len(start) < len(line):
-		c.show(maskAuth(line))
-	case c.secret && !slices.Contains(commands, verb):
-		c.show([]byte(masked))
-	default:
-		c.show(line)
-	}
-}
-
-var commands = []string{"EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS"}
 
 // do carries out a command.
 func (c *session) do(verb, args string) {

@@ -2,12 +2,10 @@ package smtpin
 
 import (
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
 
@@ -75,18 +73,6 @@ func (c *session) ended(accepted bool) {
 	}
 	c.w.SetLimit(time.Now().Add(c.srv.transactionTimeout()))
 	c.reset()
-}
-
-func (c *session) showMail(size int64) {
-	heard := c.heard
-	c.heard = nil
-	if !c.tap.Watched() {
-		return
-	}
-	c.show([]byte("(a mail of " + strconv.FormatInt(size, 10) + " bytes)"))
-	if watcher, ok := c.tap.(monitor.MailTranscript); ok && heard != nil {
-		watcher.Mail(monitor.FromRemote, heard.begin, size)
-	}
 }
 
 // answers are the replies to a mail: one, or with LMTP one for each recipient.

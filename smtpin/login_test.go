@@ -135,7 +135,7 @@ func TestPasswordsStaySecret(t *testing.T) {
 	s := &Server{Backend: authOnly{a}, Monitor: m, Logger: logger, MaxErrors: 1000}
 	address := serve(t, s, nil)
 	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	plain := b64("\x00user\x00" + password)
+	plain, short := b64("\x00user\x00"+password), b64("geheim")
 	dialogues := []string{
 		"AUTH PLAIN " + plain, "auth plain " + plain, "AUTH  PLAIN  " + plain, "AUTH\tPLAIN " + plain, "AUTHPLAIN " + plain,
 		"AUTH PLAIN\r\n" + plain, "AUTH LOGIN\r\n" + b64("user") + "\r\n" + b64(password), "AUTH LOGIN " + b64("user") + "\r\n" + b64(password),
@@ -143,6 +143,21 @@ func TestPasswordsStaySecret(t *testing.T) {
 		"AUTH CRAM-MD5\r\n" + plain, "AUTH PLAIN " + b64("other\x00user\x00"+password), "AUTH PLAIN " + b64("a\x00b\x00c\x00"+password),
 		"AUTH PLAIN " + plain + "\r\n" + plain, "AUTH LOGIN " + b64("us\ner") + "\r\n" + b64(password), "MAIL FROM:<a@b.test>\r\nAUTH PLAIN " + plain,
 		"AUTH PLAIN " + plain + strings.Repeat("A", 13000),
+		"AUTH LOGIN " + strings.Repeat("A", 13000) + "\r\n" + b64(password), "AUTH LOGIN\r\n" + strings.Repeat("A", 13000) + "\r\n" + b64(password),
+		" AUTH PLAIN " + plain, "AUTH\tLOGIN\r\n" + b64("user") + "\r\n" + short, "AUHT LOGIN " + b64("user") + "\r\n" + short, "\x00AUTH PLAIN " + plain,
+		"XAUTH PLAIN " + plain, "XAUTH LOGIN\r\n" + b64("user") + "\r\n" + short, "AUTH\r\n" + short, "AUTH NTLM\r\n" + short, "AUTH LOGIN\r\n*\r\n" + short,
+		"AUTH LOGIN\r\n*\r\nRSET\r\n" + b64("user") + "\r\n" + short, "AUTH LOGIN\r\n" + b64("user") + "\r\nRSET\r\n" + short + "\r\nNOOP\r\n" + short,
+		"AUTH PLAIN " + plain + "\r\nAUTH PLAIN " + plain, "AUTH LOGIN\r\nAUTH PLAIN " + plain, "EHLO again.test\r\nAUTH LOGIN\r\n" + b64("user") + "\r\n" + short + "\r\n" + short,
+		"AUTH PLAIN " + plain + "\r\nEHLO again.test\r\n" + short, "POST / HTTP/1.1\r\nAuthorization: Basic " + plain,
+	}
+	for _, within := range []string{
+		"AUTH PLAIN " + plain, "auth plain " + plain, "AUTH LOGIN\r\n" + b64("user") + "\r\n" + short, "AUTH LOGIN " + b64("user") + "\r\n" + short,
+		"AUTH\tPLAIN " + plain, " AUTH PLAIN " + plain, "AUTH PLAIN\r\n" + plain, "AUTH LOGIN\r\n*\r\n" + short, "AUTH CRAM-MD5\r\n" + plain,
+		"AUTH PLAIN " + plain + strings.Repeat("A", 13000) + "\r\n" + short, "AUTHENTICATE " + plain,
+	} {
+		const begin = "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n"
+		dialogues = append(dialogues, begin+"BDAT 3\r\nabc"+within+"\r\nBDAT 0 LAST", begin+"BDAT 3\r\nabc"+within+"\r\nRSET\r\n"+short,
+			begin+"DATA\r\ntext\r\n.\r\n"+within, begin+within+"\r\nRSET\r\n"+within, "BDAT 3 LAST\r\nabc"+within, begin+"RSET\r\n"+within+"\r\n"+short)
 	}
 	for i := range answers {
 		turn.Store(int32(i))
@@ -159,7 +174,7 @@ func TestPasswordsStaySecret(t *testing.T) {
 	written := log.String() + m.text()
 	require.Contains(t, written, "AUTH PLAIN ********")
 	require.Contains(t, written, "directory is down")
-	for _, secret := range []string{password, plain, b64(password), plain[4:20], b64("\x00user\x00" + password)[:24], "ZG9yJj"} {
+	for _, secret := range []string{password, plain, short, strings.ToUpper(short), b64(password), plain[4:20], b64("\x00user\x00" + password)[:24], "ZG9yJj"} {
 		if i := strings.Index(written, secret); i >= 0 {
 			t.Errorf("found %q in ...%s", secret, written[max(0, i-300):i+len(secret)])
 		}

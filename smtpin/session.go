@@ -40,7 +40,7 @@ type session struct {
 	rcpts   int      // recipients accepted
 	names   []string // the recipients, for LMTP only
 	refused bool     // a mail in chunks was refused: its other chunks are too
-	secret  bool     // the client has said AUTH: what makes no sense after it may be a secret
+	secret  bool     // what makes no sense may be a secret from now on
 	pending string   // a command that ended a mail in chunks, to be carried out
 	dot     wire.DotReader
 	chunk   wire.ChunkReader
@@ -150,27 +150,6 @@ func (c *session) greet() bool {
 	return true
 }
 
-// watch sets the transcript up.
-func (c *session) watch() {
-	m := c.srv.monitor()
-	if c.probe {
-		m = monitor.Discard
-	}
-	c.tap = m.Tap(monitor.Session{Incoming: true, Local: c.conn.Local(), Remote: c.conn.Remote()})
-	c.w.Sent = func(flight []byte) {
-		if c.tap.Watched() {
-			c.tap.Line(monitor.FromUs, flight)
-		}
-	}
-}
-
-// show gives what the client said to the transcript.
-func (c *session) show(line []byte) {
-	if c.tap.Watched() {
-		c.tap.Line(monitor.FromRemote, append(line[:len(line):len(line)], '\r', '\n'))
-	}
-}
-
 // guard is deferred around the session: a panic of the backend ends this connection, not the server.
 func (c *session) guard() {
 	v := recover()
@@ -227,6 +206,7 @@ func (c *session) readCommand() ([]byte, bool) {
 		case nil:
 			return line, true
 		case wire.ErrLong:
+			c.secret = true // it may have been AUTH
 			c.show([]byte("(a line that is too long)"))
 			c.wrong(500, wire.Status{5, 5, 2}, "Line is too long")
 		default:
