@@ -15,12 +15,10 @@ type Switches struct {
 	ListIPs        bool   // --list-ips
 	ListCluster    bool   // --list-cluster
 	NotifyCluster  bool   // --notify-cluster: tell the other instances to reload
-	Paused         bool   // --paused: start with every delivery paused
-	Loopback       bool   // --loopback
-	Daemon         bool   // --daemon: accepted, everything runs in the foreground
 	RepairDatabase bool   // --repair-database
 	PurgeDatabase  bool   // --purge-database: asks first
 	Yes            bool   // --yes: do not ask
+	FetchLicense   bool   // --fetch-license: ignored
 
 	// As a tool like sendmail.
 
@@ -50,11 +48,9 @@ func toggles() []toggle {
 		{"list-ips", "", "print the local addresses and stop", func(s *Switches) *bool { return &s.ListIPs }},
 		{"list-cluster", "", "print the instances that answer and stop", func(s *Switches) *bool { return &s.ListCluster }},
 		{"notify-cluster", "", "tell the instances to reload and stop", func(s *Switches) *bool { return &s.NotifyCluster }},
-		{"paused", "", "start with every delivery paused", func(s *Switches) *bool { return &s.Paused }},
-		{"loopback", "", "use loopback addresses too", func(s *Switches) *bool { return &s.Loopback }},
-		{"daemon", "", "accepted; runs in the foreground all the same", func(s *Switches) *bool { return &s.Daemon }},
 		{"repair-database", "", "repair the settings database and stop", func(s *Switches) *bool { return &s.RepairDatabase }},
 		{"purge-database", "", "empty the settings database and stop; asks first", func(s *Switches) *bool { return &s.PurgeDatabase }},
+		{"fetch-license", "", "ignored: there is no licence", func(s *Switches) *bool { return &s.FetchLicense }},
 		{"yes", "", "do not ask", func(s *Switches) *bool { return &s.Yes }},
 		{"extract-recipients", "-t", "read a mail and send it to the recipients in its headers", func(s *Switches) *bool { return &s.ExtractRecipients }},
 		{"ignore-dot", "-i, -oi", "a line with only a dot does not end the mail", func(s *Switches) *bool { return &s.IgnoreDot }},
@@ -217,7 +213,9 @@ func (p *argParser) sender(joined string) bool {
 func (p *argParser) unknown(arg string) {
 	arg, _, _ = strings.Cut(arg, "=") // what follows may be a password
 	want := "a key or a switch of --help"
-	if near := p.suggest(strings.TrimLeft(arg, "-")); near != "" {
+	if r := retiredKey(strings.TrimLeft(arg, "-")); r != nil {
+		want = r.advice
+	} else if near := p.suggest(strings.TrimLeft(arg, "-")); near != "" {
 		want = "a known switch; did you mean --" + near + "?"
 	}
 	p.fail(&Error{Origin: onCommandLine(cut(arg)), Want: want})

@@ -18,9 +18,9 @@ func TestSwitches(t *testing.T) {
 		{"--config-file=/x=y", Switches{ConfigFile: "/x=y"}},
 		{"--version", Switches{Version: true}},
 		{"-h", Switches{Help: true}},
-		{"--list-ips --list-cluster --notify-cluster --paused --loopback --daemon", Switches{ListIPs: true, ListCluster: true, NotifyCluster: true, Paused: true, Loopback: true, Daemon: true}},
+		{"--list-ips --list-cluster --notify-cluster --paused --loopback --daemon", Switches{ListIPs: true, ListCluster: true, NotifyCluster: true}},
 		{"--repair-database --purge-database --yes", Switches{RepairDatabase: true, PurgeDatabase: true, Yes: true}},
-		{"--paused=false --daemon=yes", Switches{Daemon: true}},
+		{"--yes=false --fetch-license=yes", Switches{FetchLicense: true}},
 		{"a@b.c d@e.f", Switches{Addresses: []string{"a@b.c", "d@e.f"}}},
 		{"--extract-recipients --ignore-dot --envelope a@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
 		{"--envelope= x@y.z", Switches{EnvelopeSet: true, Addresses: []string{"x@y.z"}}},
@@ -55,7 +55,8 @@ func TestSwitchesThatAreWrong(t *testing.T) {
 		{"--smtp-port --paused", "command line --smtp-port: expected a value behind it"},
 		{"--config-file", "command line --config-file: expected a value behind it"},
 		{"-f", "command line -f: expected an address behind it"},
-		{"--paused=perhaps", `command line --paused: "perhaps": expected a boolean`},
+		{"--yes=perhaps", `command line --yes: "perhaps": expected a boolean`},
+		{"--rabbitmq-host=hunter2", "command line --rabbitmq-host: expected rabbitmq-address"},
 	}
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // what does not follow from them.
 func (l *loader) finish() {
 	l.older()
+	l.refuse()
 	l.derive()
 	l.certificates()
 	l.listeners()

@@ -69,7 +69,7 @@ func TestWarnings(t *testing.T) {
 				"config.txt:3: send-log-directory is an older name: understood as send-log-file: /var/log/attempts.log\n" +
 				"config.txt:5: send-log-maxsize is ignored: let logrotate move the log, it is opened anew at once\n" +
 				"config.txt:8: received-log-directory is ignored: received-log-file is what counts\n" +
-				"config.txt:6: www-log-prefix is ignored: www-log-file is what counts\n"},
+				"config.txt:6: www-log-prefix does nothing without www-log-directory: nothing is logged there; name the file with www-log-file\n"},
 		{"old error log beside the new one", base + "error-log: /e.log\napplication-log: stdout\n", "config.txt:2: error-log is ignored: application-log is what counts\n"},
 	}
 	for _, test := range tests {

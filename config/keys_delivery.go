@@ -10,8 +10,8 @@ const privateRanges = "0.0.0.0/8,10.0.0.0/8,100.64.0.0/10,127.0.0.0/8,169.254.0.
 
 func deliveryKeys() []Key {
 	return []Key{
-		key("max-delivertime", "86400", seconds(time.Second), func(c *Config) *time.Duration { return &c.MaxDeliverTime }, "seconds to keep trying after the first pickup").alias("max-deliver-time").restart(),
-		key("max-attempts", "0", count(0), func(c *Config) *int { return &c.MaxAttempts }, "attempts for one message; 0: unlimited").restart(),
+		key("max-delivertime", "86400", unlimited(seconds(time.Second)), func(c *Config) *time.Duration { return &c.MaxDeliverTime }, "seconds to keep trying after the first pickup").alias("max-deliver-time").restart(),
+		key("max-attempts", "0", limit(), func(c *Config) *int { return &c.MaxAttempts }, "attempts for one message; 0: unlimited").restart(),
 		key("retry-interval", "600,600,1800,1800,3600,3600,7200", intervals(), func(c *Config) *[]time.Duration { return &c.RetryInterval }, "delays between attempts; the last repeats").restart(),
 		key("validate-envelope", "strict", oneOf("strict", "loose"), func(c *Config) *string { return &c.ValidateEnvelope }, "loose sends from addresses that RFC 5321 forbids").restart(),
 		key("validate-recipient", "strict", oneOf("strict", "loose"), func(c *Config) *string { return &c.ValidateRecipient }, "loose sends to addresses that RFC 5321 forbids").restart(),
@@ -19,7 +19,7 @@ func deliveryKeys() []Key {
 		key("smarthost-port", "25", port(), func(c *Config) *int { return &c.SmarthostPort }, "port of the relay").restart(),
 		key("smarthost-username", "", plain(), func(c *Config) *string { return &c.SmarthostUsername }, "user to log in as at the relay").restart(),
 		key("smarthost-password", "", secret(), func(c *Config) *string { return &c.SmarthostPassword }, "password for the relay").restart(),
-		key("smtp-sink-address", "", sink(), func(c *Config) *string { return &c.SMTPSinkAddress }, "all connections go here instead, for tests; 0.0.0.0: off").blank("off").restart(),
+		key("smtp-sink-address", "", sink(), func(c *Config) *string { return &c.SMTPSinkAddress }, "all connections go here instead, for tests; 0.0.0.0: off").blank("off").restart().alias("smtp-sink-ip"),
 		key("smtp-sink-port", "25", port(), func(c *Config) *int { return &c.SMTPSinkPort }, "port of the sink").restart(),
 		key("smtp-sink-username", "", plain(), func(c *Config) *string { return &c.SMTPSinkUsername }, "user to log in as at the sink").restart(),
 		key("smtp-sink-password", "", secret(), func(c *Config) *string { return &c.SMTPSinkPassword }, "password for the sink").restart(),
@@ -36,15 +36,15 @@ func deliveryKeys() []Key {
 func throttleKeys() []Key {
 	proxies := func() codec[string] { return address("http", "https", "socks", "socks5") }
 	return []Key{
-		key("domain-maxmessages", "0", count(0), func(c *Config) *int { return &c.DomainMaxMessages }, "messages a minute to one target domain; 0: unlimited"),
-		key("domain-maxconnects", "0", count(0), func(c *Config) *int { return &c.DomainMaxConnects }, "new connections a minute to one target domain; 0: unlimited"),
-		key("domain-maxconnections", "0", count(0), func(c *Config) *int { return &c.DomainMaxConnections }, "simultaneous connections to one target domain; 0: unlimited"),
-		key("domain-maxqueue", "500", count(1), func(c *Config) *int { return &c.DomainMaxQueue }, "messages for one target domain in memory"),
-		key("ip-maxmessages", "0", count(0), func(c *Config) *int { return &c.IPMaxMessages }, "messages a minute to one target IP; 0: unlimited"),
-		key("ip-maxconnects", "0", count(0), func(c *Config) *int { return &c.IPMaxConnects }, "new connections a minute to one target IP; 0: unlimited"),
-		key("ip-maxconnections", "0", count(0), func(c *Config) *int { return &c.IPMaxConnections }, "simultaneous connections to one target IP; 0: unlimited"),
-		key("connection-maxmessages", "0", count(0), func(c *Config) *int { return &c.ConnectionMaxMessages }, "messages over one connection; 0: unlimited"),
-		key("connection-maxidle", "5000", millis(0), func(c *Config) *time.Duration { return &c.ConnectionMaxIdle }, "milliseconds a connection without work stays open"),
+		key("domain-maxmessages", "0", limit(), func(c *Config) *int { return &c.DomainMaxMessages }, "messages a minute to one target domain; 0: unlimited"),
+		key("domain-maxconnects", "0", limit(), func(c *Config) *int { return &c.DomainMaxConnects }, "new connections a minute to one target domain; 0: unlimited"),
+		key("domain-maxconnections", "0", limit(), func(c *Config) *int { return &c.DomainMaxConnections }, "simultaneous connections to one target domain; 0: unlimited"),
+		key("domain-maxqueue", "500", boundless(count(1)), func(c *Config) *int { return &c.DomainMaxQueue }, "messages for one target domain in memory"),
+		key("ip-maxmessages", "0", limit(), func(c *Config) *int { return &c.IPMaxMessages }, "messages a minute to one target IP; 0: unlimited"),
+		key("ip-maxconnects", "0", limit(), func(c *Config) *int { return &c.IPMaxConnects }, "new connections a minute to one target IP; 0: unlimited"),
+		key("ip-maxconnections", "0", limit(), func(c *Config) *int { return &c.IPMaxConnections }, "simultaneous connections to one target IP; 0: unlimited"),
+		key("connection-maxmessages", "0", limit(), func(c *Config) *int { return &c.ConnectionMaxMessages }, "messages over one connection; 0: unlimited"),
+		key("connection-maxidle", "5000", unlimited(millis(0)), func(c *Config) *time.Duration { return &c.ConnectionMaxIdle }, "milliseconds a connection without work stays open"),
 		key("connection-secure", "true", boolean(), func(c *Config) *bool { return &c.ConnectionSecure }, "use TLS when it is offered"),
 		key("proxy-server", "", proxies(), func(c *Config) *string { return &c.ProxyServer }, "proxy for outgoing HTTP: http:// or socks://"),
 		key("download-cache", "", path(), func(c *Config) *string { return &c.DownloadCache }, "directory where downloaded attachments are kept").blank("memory"),

@@ -16,7 +16,7 @@ func consoleKeys() []Key {
 		key("www-auth", "", address(authSchemes()...), func(c *Config) *string { return &c.WWWAuth }, "who may log in: an authentication URL").blank("a password made at first start").restart(),
 		key("www-password", "", secret(), func(c *Config) *string { return &c.WWWPassword }, "older form: one password, any user name; www-auth wins over it").restart(),
 		key("www-dir", "", path(), func(c *Config) *string { return &c.WWWDir }, "serve the console's files from here").blank("built in").restart(),
-		key("www-connections", "", count(0), func(c *Config) *int { return &c.WWWConnections }, "simultaneous HTTP connections, web sockets included").blank("unlimited").restart(),
+		key("www-connections", "", limit(), func(c *Config) *int { return &c.WWWConnections }, "simultaneous HTTP connections, web sockets included").blank("unlimited").restart(),
 		key("www-host", "", host(), func(c *Config) *string { return &c.WWWHost }, "host under which other instances link here").blank("detected"),
 		key("www-url", "", address("http", "https"), func(c *Config) *string { return &c.WWWURL }, "URL under which other instances link here").blank("detected"),
 		key("www-cache-control", "", plain(), func(c *Config) *string { return &c.WWWCacheControl }, "Cache-Control of the console's files").restart(),
@@ -79,6 +79,9 @@ func processKeys() []Key {
 	return []Key{
 		key("user", "", plain(), func(c *Config) *string { return &c.User }, "user to become after the ports are open").blank("whoever started it").restart(),
 		key("lock", "", path(), func(c *Config) *string { return &c.Lock }, "pid file that refuses a second start (MailerQ: /tmp/mailerq.pid)").blank("none").restart(),
+		key("daemon", "false", boolean(), func(c *Config) *bool { return &c.Daemon }, "go on in the background once everything is open; systemd does not want that").restart(),
+		key("paused", "false", boolean(), func(c *Config) *bool { return &c.Paused }, "start with every delivery paused").restart(),
+		key("loopback", "false", boolean(), func(c *Config) *bool { return &c.Loopback }, "use loopback addresses too").restart(),
 		ignored("license", "there is no licence"),
 		ignored("heartbeat", "nothing is reported to anybody"),
 		ignored("heartbeat-enabled", "nothing is reported to anybody"),

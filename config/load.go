@@ -76,6 +76,7 @@ type loader struct {
 	report  *Report
 	origins map[string]Origin // by main name: where the effective value came from; none: the default
 	values  map[string]string // by main name: the value last given
+	refused []refusal
 	errs    []error
 }
 
@@ -236,6 +237,10 @@ func (l *loader) failValue(k *Key, value string, at Origin, err error) {
 }
 
 func (l *loader) unknown(at Origin, name string) {
+	if r := retiredKey(name); r != nil {
+		l.retire(at, r, name)
+		return
+	}
 	if near := nearest(name, l.table.names); near != "" {
 		l.warn(at, "unknown key %s: did you mean %s?", cut(name), near)
 		return

@@ -126,6 +126,28 @@ func number(low, high int) codec[int] {
 // count is a number without a practical upper bound.
 func count(low int) codec[int] { return number(low, math.MaxInt32) }
 
+// limit is a count where 0 is no limit, as is -1 in files for MailerQ 3.
+func limit() codec[int] { return minusOne(count(0), 0) }
+
+// boundless is a count where -1 is as many as there are.
+func boundless(c codec[int]) codec[int] { return minusOne(c, math.MaxInt32) }
+
+// unlimited is a duration where -1 is the longest.
+func unlimited(c codec[time.Duration]) codec[time.Duration] { return minusOne(c, longest) }
+
+// minusOne has a codec read -1, which MailerQ 3 had for no limit, as a value that it has for that.
+func minusOne[T any](c codec[T], none T) codec[T] {
+	parse := c.parse
+	c.want += "; -1: no limit"
+	c.parse = func(s string) (T, error) {
+		if s == "-1" {
+			return none, nil
+		}
+		return parse(s)
+	}
+	return c
+}
+
 // score is a number that may have decimals.
 func score() codec[float64] {
 	return codec[float64]{kind: "number", want: "a number from 0 to 1000000 such as 8 or 12.5",

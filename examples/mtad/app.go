@@ -48,7 +48,6 @@ type app struct {
 	finder   *mx.Finder
 	throttle *local.Throttler
 	limiter  throttle.Throttler // throttle, or what shares its limits with other instances
-	switches config.Switches
 	limits   *rules.Live
 	finish   func(context.Context, *queue.Message) (queue.Body, error) // of every mail, just before it is sent
 	live     *monitor.Live
@@ -67,7 +66,7 @@ type app struct {
 
 // open opens everything, ports first, so that privileges can be dropped before any file is made.
 func open(cfg *config.Config, report *config.Report, log *appLog) (a *app, err error) {
-	a = &app{log: log.Logger, appLog: log, switches: report.Switches}
+	a = &app{log: log.Logger, appLog: log}
 	a.config.Store(cfg)
 	defer func() {
 		if err != nil {
@@ -88,8 +87,9 @@ func open(cfg *config.Config, report *config.Report, log *appLog) (a *app, err e
 }
 
 // serve runs intake and delivery until it is told to stop, then ends them in order: no new clients, sessions finish,
-// mails on their way finish, the queue closes. control runs beside it and gets the function that stops.
-func (a *app) serve(control func(context.CancelCauseFunc)) error {
+// mails on their way finish, the queue closes. control runs beside it and gets the function that stops;
+// ready is called when all is served.
+func (a *app) serve(control func(context.CancelCauseFunc), ready func() error) error {
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	go control(stop)
@@ -105,6 +105,9 @@ func (a *app) serve(control func(context.CancelCauseFunc)) error {
 		a.log.Info("listening", "address", socket.Addr().String(), "policy", a.server.Listeners[i].Name)
 	}
 	a.face.ready.Store(true)
+	if err := ready(); err != nil {
+		stop(fmt.Errorf("daemon: %w", err))
+	}
 	var failed error
 	select {
 	case <-ctx.Done():

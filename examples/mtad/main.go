@@ -44,13 +44,16 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return learn(args[1:], environ, os.Stdin, stdout, stderr)
 	}
 	cfg, report, err := config.Load(sources(args, environ))
-	if code, done := answer(report, err, stdout, stderr); done {
+	if code, done := answer(cfg, report, err, stdout, stderr); done {
 		return code
 	}
 	if s := report.Switches; s.RepairDatabase || s.PurgeDatabase {
 		return maintainDatabase(cfg, s, os.Stdin, stdout, stderr)
 	} else if s.ListCluster || s.NotifyCluster {
 		return askCluster(cfg, s, stdout, stderr)
+	}
+	if detaches(cfg, environ) {
+		return detach(args, environ, stdout, stderr)
 	}
 	u, err := serviceAccount(cfg)
 	if err != nil {
@@ -71,6 +74,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		}
 		log.Log(context.Background(), level, w.String())
 	}
+	warnDetached(cfg, environ, log.Logger)
 
 	app, err := open(cfg, report, log)
 	if err != nil {
@@ -80,7 +84,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	tune()
 	caught := make(chan os.Signal, 4)
 	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before anybody is told that mail is taken
-	if err := app.serve(func(stop context.CancelCauseFunc) { app.signals(caught, args, environ, stop) }); err != nil {
+	control := func(stop context.CancelCauseFunc) { app.signals(caught, args, environ, stop) }
+	if err := app.serve(control, func() error { return detached(environ) }); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}
@@ -96,7 +101,7 @@ func sources(args, environ []string) config.Sources {
 }
 
 // answer deals with a command line that asks for no server, and with a configuration that does not stand.
-func answer(report *config.Report, err error, stdout, stderr io.Writer) (code int, done bool) {
+func answer(cfg *config.Config, report *config.Report, err error, stdout, stderr io.Writer) (code int, done bool) {
 	s := report.Switches
 	switch {
 	case s.Help:
@@ -115,7 +120,7 @@ func answer(report *config.Report, err error, stdout, stderr io.Writer) (code in
 		return exitOK, true
 	case s.ListIPs:
 		for _, ip := range localAddresses() {
-			if s.Loopback || !ip.IsLoopback() {
+			if cfg.Loopback || !ip.IsLoopback() {
 				fmt.Fprintln(stdout, ip)
 			}
 		}

@@ -33,7 +33,7 @@ func (a *app) openSettings(cfg *config.Config) error {
 		IPs:      ips,
 		Logger:   a.log,
 		Compiler: settingsCompiler(cfg),
-		Started:  startedPaused(a.switches),
+		Started:  startedPaused(cfg),
 		Announce: a.tellCluster,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)

@@ -26,8 +26,8 @@ func settingsCompiler(cfg *config.Config) snapshot.Compiler {
 }
 
 // startedPaused is the pause of --paused: everything waits until an operator lifts it.
-func startedPaused(s config.Switches) []rules.Pause {
-	if !s.Paused {
+func startedPaused(cfg *config.Config) []rules.Pause {
+	if !cfg.Paused {
 		return nil
 	}
 	return []rules.Pause{{Cluster: true}} // wherever it would have come from: it is this instance's own
