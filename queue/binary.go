@@ -54,6 +54,7 @@ const (
 	binExtracted
 	binExtra
 	binNoIPs // IPs is empty but not nil
+	binForms
 )
 
 // AppendBinary appends the compact form of m, everything but its Body, to dst. It is meant for storage on one machine:
@@ -107,6 +108,7 @@ func putRare(dst []byte, m *Message) []byte {
 	dst = putBytes(dst, binCompose, m.Compose)
 	dst = putBytes(dst, binData, m.Data)
 	dst = putBytes(dst, binExtracted, m.Extracted)
+	dst = putExtra(dst, binForms, m.forms)
 	return putExtra(dst, binExtra, m.Extra)
 }
 
@@ -129,6 +131,7 @@ func putDKIM(dst []byte, k *DKIM) []byte {
 	dst = putStrings(dst, 7, k.Protocols)
 	dst = putString(dst, 8, k.Canonicalization)
 	dst = putInt(dst, 9, int64(k.Priority))
+	dst = putTime(dst, 11, k.ExpireAt)
 	return putExtra(dst, 10, k.Extra)
 }
 
@@ -152,7 +155,8 @@ func putSmarthost(dst []byte, s *Smarthost) []byte {
 	dst = putString(dst, 1, s.Hostname)
 	dst = putInt(dst, 2, int64(s.Port))
 	dst = putString(dst, 3, s.Username)
-	return putString(dst, 4, s.Password)
+	dst = putString(dst, 4, s.Password)
+	return putBool(dst, 5, s.Plaintext)
 }
 
 func putHeaders(dst []byte, h *HeaderEdits) []byte {
@@ -207,6 +211,7 @@ func putResult(dst []byte, r *Result) []byte {
 	dst = putString(dst, 13, r.Authentication)
 	dst = putNested(dst, 14, r.Cipher, putCipher)
 	dst = putNested(dst, 15, r.Certificate, putCertificate)
+	dst = putBytes(dst, 17, r.form)
 	return putExtra(dst, 16, r.Extra)
 }
 
@@ -229,11 +234,18 @@ func putCertificate(dst []byte, c *Certificate) []byte {
 	dst = putInt(dst, 3, int64(c.Version))
 	dst = putBool(dst, 4, c.Verified)
 	dst = putString(dst, 5, c.Result)
-	dst = putStrings(dst, 6, c.KeyUsage)
 	dst = putBool(dst, 7, c.SelfSigned)
-	dst = putString(dst, 8, c.Subject)
-	dst = putString(dst, 9, c.Issuer)
-	return putStrings(dst, 10, c.AltNames)
+	dst = putStrings(dst, 10, c.AltNames)
+	dst = putInt(dst, 11, int64(c.KeyUsage)) // 6, 8 and 9 were texts
+	dst = putNested(dst, 12, c.Subject, putName)
+	return putNested(dst, 13, c.Issuer, putName)
+}
+
+func putName(dst []byte, n *Name) []byte {
+	for i, s := range [...]string{n.Common, n.Country, n.State, n.Locality, n.Organization, n.Unit} {
+		dst = putString(dst, uint64(i+1), s)
+	}
+	return dst
 }
 
 // putExtra appends the entries in the order of their names, so that equal messages have equal forms.

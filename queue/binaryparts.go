@@ -44,6 +44,8 @@ func readDKIM(r *binaryReader, k *DKIM) {
 			k.Priority = r.int()
 		case 10:
 			r.extra(&k.Extra)
+		case 11:
+			k.ExpireAt = r.time()
 		}
 	}
 }
@@ -84,6 +86,8 @@ func readSmarthost(r *binaryReader, s *Smarthost) {
 			s.Username = r.string()
 		case 4:
 			s.Password = r.string()
+		case 5:
+			s.Plaintext = r.bool()
 		}
 	}
 }
@@ -186,6 +190,8 @@ func readResult(r *binaryReader, v *Result) {
 			v.Certificate = readNested(r, readCertificate)
 		case 16:
 			r.extra(&v.Extra)
+		case 17:
+			v.form = r.raw()
 		}
 	}
 }
@@ -231,16 +237,25 @@ func readCertificate(r *binaryReader, c *Certificate) {
 			c.Verified = r.bool()
 		case 5:
 			c.Result = r.string()
-		case 6:
-			c.KeyUsage = append(c.KeyUsage, r.string())
 		case 7:
 			c.SelfSigned = r.bool()
-		case 8:
-			c.Subject = r.string()
-		case 9:
-			c.Issuer = r.string()
 		case 10:
 			c.AltNames = append(c.AltNames, r.string())
+		case 11:
+			c.KeyUsage = r.int()
+		case 12:
+			c.Subject = readNested(r, readName)
+		case 13:
+			c.Issuer = readNested(r, readName)
+		}
+	}
+}
+
+func readName(r *binaryReader, n *Name) {
+	parts := [...]*string{&n.Common, &n.Country, &n.State, &n.Locality, &n.Organization, &n.Unit}
+	for r.next() {
+		if i := r.number - 1; i < uint64(len(parts)) {
+			*parts[i] = r.string()
 		}
 	}
 }

@@ -252,5 +252,7 @@ func readRare(r *binaryReader, m *Message) {
 		m.Extracted = r.raw()
 	case binExtra:
 		r.extra(&m.Extra)
+	case binForms:
+		r.extra(&m.forms)
 	}
 }

@@ -22,10 +22,10 @@ func full() *queue.Message {
 		DKIM: []queue.DKIM{{Domain: "example.org", Selector: "s1", Key: "-----BEGIN PRIVATE KEY-----\nabc\n", Expire: 3600,
 			Headers: []string{"list-id"}, Report: true, Protocols: []string{"dkim", "arc"},
 			Canonicalization: "relaxed/relaxed", Priority: 3,
-			Extra: map[string]json.RawMessage{"comment": json.RawMessage(`"mine"`)}}, {Domain: "example.net", Selector: "x"}},
+			Extra: map[string]json.RawMessage{"comment": json.RawMessage(`"mine"`)}}, {Domain: "example.net", Selector: "x", ExpireAt: at}},
 		DSN:       &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", ORcpt: "rfc822;jo@example.com", EnvID: "e1"},
 		Queues:    &queue.Queues{Results: &off, DSN: &bounces},
-		Smarthost: &queue.Smarthost{Hostname: "relay.example.org", Port: 587, Username: "me", Password: "hush"},
+		Smarthost: &queue.Smarthost{Hostname: "relay.example.org", Port: 587, Username: "me", Password: "hush", Plaintext: true},
 		Tags:      []string{"spring", "news"},
 		Headers: &queue.HeaderEdits{Remove: []string{"x-a"}, Prepend: []queue.Field{{Name: "x-b", Value: "1"}},
 			Append:  []queue.Field{{Name: "x-c", Value: "1"}, {Name: "x-c", Value: "2"}},
@@ -45,8 +45,8 @@ func full() *queue.Message {
 				Description: "OK", DSN: true, Authentication: "plain",
 				Cipher: &queue.Cipher{Name: "TLS_AES_128_GCM_SHA256", Bits: 128, AlgBits: 128, Version: "TLSv1.3", ID: 0x1301},
 				Certificate: &queue.Certificate{NotBefore: at, NotAfter: at.AddDate(1, 0, 0), Version: 3, Verified: true,
-					Result: "ok", KeyUsage: []string{"digitalSignature"}, SelfSigned: true, Subject: "CN=mx.example.com",
-					Issuer: "CN=ca", AltNames: []string{"mx.example.com"}},
+					Result: "ok", KeyUsage: 5, SelfSigned: true, Subject: &queue.Name{Common: "mx.example.com", Unit: "mail"},
+					Issuer: &queue.Name{Common: "ca", Country: "NL"}, AltNames: []string{"mx.example.com"}},
 				Extra: map[string]json.RawMessage{"note": json.RawMessage(`[1,2]`)}},
 		},
 		Extracted: json.RawMessage(`{"subject":"hi"}`),
@@ -136,7 +136,7 @@ func anyMessage() *rapid.Generator[*queue.Message] {
 		}
 		if flag.Draw(t, "smarthost") {
 			m.Smarthost = &queue.Smarthost{Hostname: rapid.StringN(1, -1, -1).Draw(t, "host"), Port: port.Draw(t, "port"),
-				Username: text.Draw(t, "user"), Password: text.Draw(t, "password")}
+				Username: text.Draw(t, "user"), Password: text.Draw(t, "password"), Plaintext: flag.Draw(t, "plaintext")}
 		}
 		drawSources(t, m)
 		return m
@@ -170,8 +170,12 @@ func drawSources(t *rapid.T, m *queue.Message) {
 func anyDKIM() *rapid.Generator[queue.DKIM] {
 	return rapid.Custom(func(t *rapid.T) queue.DKIM {
 		text := rapid.String()
+		expire, expireAt := rapid.Int64Range(0, 1e9).Draw(t, "expire"), anyTime().Draw(t, "at")
+		if !expireAt.IsZero() {
+			expire = 0
+		}
 		return queue.DKIM{Domain: text.Draw(t, "domain"), Selector: text.Draw(t, "selector"), Key: text.Draw(t, "key"),
-			Expire: rapid.Int64Range(0, 1e9).Draw(t, "expire"), Headers: several(text).Draw(t, "headers"), Report: rapid.Bool().Draw(t, "report"),
+			Expire: expire, ExpireAt: expireAt, Headers: several(text).Draw(t, "headers"), Report: rapid.Bool().Draw(t, "report"),
 			Protocols:        several(rapid.SampledFrom([]string{"dkim", "arc"})).Draw(t, "protocols"),
 			Canonicalization: rapid.SampledFrom([]string{"", "simple/simple", "relaxed"}).Draw(t, "canonicalization"),
 			Priority:         rapid.IntRange(-9, 9).Draw(t, "priority"), Extra: anyExtra().Draw(t, "extra")}
@@ -221,9 +225,17 @@ func anyResult() *rapid.Generator[queue.Result] {
 		if flag.Draw(t, "cipher") {
 			r.Cipher = &queue.Cipher{Name: text.Draw(t, "name"), Bits: 256, AlgBits: 256, Version: text.Draw(t, "version"), ID: 7}
 			r.Certificate = &queue.Certificate{NotBefore: anyTime().Draw(t, "before"), NotAfter: anyTime().Draw(t, "after"), Version: 3,
-				Verified: flag.Draw(t, "verified"), Result: text.Draw(t, "result"), KeyUsage: several(text).Draw(t, "usage"),
-				SelfSigned: flag.Draw(t, "self"), Subject: text.Draw(t, "subject"), Issuer: text.Draw(t, "issuer"), AltNames: several(text).Draw(t, "names")}
+				Verified: flag.Draw(t, "verified"), Result: text.Draw(t, "result"), KeyUsage: rapid.IntRange(0, 511).Draw(t, "usage"),
+				SelfSigned: flag.Draw(t, "self"), Subject: optional(anyName()).Draw(t, "subject"), Issuer: optional(anyName()).Draw(t, "issuer"), AltNames: several(text).Draw(t, "names")}
 		}
 		return r
+	})
+}
+
+func anyName() *rapid.Generator[queue.Name] {
+	return rapid.Custom(func(t *rapid.T) queue.Name {
+		text := rapid.String()
+		return queue.Name{Common: text.Draw(t, "common"), Country: text.Draw(t, "country"), State: text.Draw(t, "state"),
+			Locality: text.Draw(t, "locality"), Organization: text.Draw(t, "organization"), Unit: text.Draw(t, "unit")}
 	})
 }

@@ -1,25 +1,31 @@
 package queue
 
+import "bytes"
+
+const byteOrderMark = "\uFEFF"
+
 // Unmarshal reads the JSON of a message. It does not refer to data afterwards.
 //
-// Numbers and booleans may come as strings. Of properties with the same name the last one counts; null means absent.
+// Numbers and booleans may come as strings, time stamps as [ParseTime] reads them; a byte order mark in front is skipped. Of properties with the same name the last one counts; null means absent.
 // Properties that are not known are kept in Extra, unknown members of a known object in Extra under the name of that
-// object; AppendJSON puts them back in their places. A mime property in a string gets CRLF line ends.
+// object; AppendJSON puts them back in their places, and writes what did not change meanwhile in the form in which it came. A mime property in a string gets CRLF line ends.
 //
 // When data is not JSON, not an object, or nested more than 1000 deep, the message is nil and the error is a
 // *SyntaxError. When a property has a wrong type or an impossible value, or the recipient is missing, the error is a
 // *PropertyError for the first of them; the message is complete but for these properties, which are in Extra as they came.
 func Unmarshal(data []byte) (*Message, error) {
-	if err := checkJSON(data); err != nil {
+	text := bytes.TrimPrefix(data, []byte(byteOrderMark))
+	if err := checkJSON(text); err != nil {
+		err.Offset += int64(len(data) - len(text))
 		return nil, err
 	}
-	v := value(trimSpace(data))
+	v := value(trimSpace(text))
 	if !v.isObject() {
 		return nil, &SyntaxError{Offset: int64(len(data) - len(v)), Reason: "expected an object, got " + v.kind()}
 	}
 	m := new(Message)
 	d := new(decoder)
-	failed := readObject(d, messageTable, v, m, &m.Extra, true)
+	failed := readObject(d, messageTable, v, m, &m.Extra, &m.forms)
 	if err := d.finishMIME(m); failed == nil {
 		failed = err
 	}
@@ -38,7 +44,7 @@ func Unmarshal(data []byte) (*Message, error) {
 // *DamageError and dst is returned as it was.
 func AppendJSON(dst []byte, m *Message) ([]byte, error) {
 	e := encoder{dst: dst}
-	writeObject(&e, messageTable, m, m.Extra)
+	writeObject(&e, messageTable, m, m.Extra, m.forms)
 	if e.err != nil {
 		return dst, e.err
 	}
@@ -50,6 +56,6 @@ func AppendJSON(dst []byte, m *Message) ([]byte, error) {
 // monitor.Record.
 func (m *Message) AppendRecord(dst []byte) []byte {
 	e := encoder{dst: dst, record: true}
-	writeObject(&e, messageTable, m, m.Extra)
+	writeObject(&e, messageTable, m, m.Extra, m.forms)
 	return e.dst
 }

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -59,7 +60,7 @@ func goldenMessage() *queue.Message {
 			Description: "Greylisted", DSN: true,
 			Cipher: &queue.Cipher{Name: "TLS_AES_128_GCM_SHA256", Bits: 128, AlgBits: 128, Version: "TLSv1.3", ID: 4865},
 			Certificate: &queue.Certificate{NotBefore: utc("2025-01-01 00:00:00"), NotAfter: utc("2026-01-01 00:00:00"), Version: 3, Verified: true,
-				KeyUsage: []string{"Digital Signature"}, Subject: "CN=mx.kunde.example", Issuer: "CN=CA", AltNames: []string{"mx.kunde.example"}},
+				KeyUsage: 1, Subject: &queue.Name{Common: "mx.kunde.example", Organization: "Kunde"}, Issuer: &queue.Name{Common: "CA"}, AltNames: []string{"mx.kunde.example"}},
 			Extra: map[string]json.RawMessage{"shard": raw("4")}}},
 		Extra: map[string]json.RawMessage{"campaign": raw(`{"id":4711,"label":"W\"25"}`), "customer.id": raw("1000000000000000000001"),
 			"connection": raw(`{"helo":"app1"}`)},
@@ -69,7 +70,7 @@ func goldenMessage() *queue.Message {
 func TestUnmarshalReadsEveryProperty(t *testing.T) {
 	m, err := queue.Unmarshal(golden(t))
 	require.NoError(t, err)
-	require.Equal(t, goldenMessage(), m)
+	require.Equal(t, goldenMessage(), queue.Plain(m))
 }
 
 func TestAppendJSONWritesTheFormsOfTheSpecification(t *testing.T) {
@@ -92,7 +93,7 @@ func TestAppendJSONWritesTheFormsOfTheSpecification(t *testing.T) {
 		"tags": ["winter", "2025"],
 		"headers": {"remove": ["X-Internal"], "prepend": {"X-First": "1"}, "append": [{"X-A": "a"}, {"X-B": "b"}, {"X-B": "c"}], "replace": {"Subject": "Hi"}, "update": {"X-U": "5"}},
 		"priority": 3, "security": "required",
-		"results": [{"state": "rcptto", "result": "error", "time": "2025-11-30 08:16:00", "mta": "mx.kunde.example", "from": "192.0.2.25", "to": "198.51.100.9", "messages": 2, "sent": {"connection": 900}, "code": 451, "status": "4.7.1", "description": "Greylisted", "dsn": true, "cipher": {"name": "TLS_AES_128_GCM_SHA256", "bits": 128, "algbits": 128, "version": "TLSv1.3", "id": 4865}, "certificate": {"notbefore": "2025-01-01 00:00:00", "notafter": "2026-01-01 00:00:00", "version": 3, "verified": true, "keyusage": ["Digital Signature"], "subject": "CN=mx.kunde.example", "issuer": "CN=CA", "altnames": ["mx.kunde.example"]}, "shard": 4}],
+		"results": [{"state": "rcptto", "result": "error", "time": "2025-11-30 08:16:00", "mta": "mx.kunde.example", "from": "192.0.2.25", "to": "198.51.100.9", "messages": 2, "sent": {"connection": 900, "data": 0}, "code": 451, "status": "4.7.1", "description": "Greylisted", "dsn": true, "cipher": {"name": "TLS_AES_128_GCM_SHA256", "bits": 128, "algbits": 128, "version": "TLSv1.3", "id": 4865}, "certificate": {"notbefore": "2025-01-01 00:00:00", "notafter": "2026-01-01 00:00:00", "version": 3, "verified": true, "keyusage": 1, "self-signed": false, "subject": {"common": "mx.kunde.example", "organization": "Kunde"}, "issuer": {"common": "CA"}, "altnames": ["mx.kunde.example"]}, "shard": 4}],
 		"campaign": {"id": 4711, "label": "W\"25"}, "customer.id": 1000000000000000000001
 	}`, strings.TrimPrefix(string(data), "> "))
 	require.Contains(t, string(data), `"customer.id":1000000000000000000001`, "numbers keep their text")
@@ -150,7 +151,7 @@ func TestUnmarshalSmallThings(t *testing.T) {
 			tc.want.Recipient = "a@b"
 			got, err := queue.Unmarshal([]byte(tc.in))
 			require.NoError(t, err)
-			require.Equal(t, &tc.want, got)
+			require.Equal(t, &tc.want, queue.Plain(got))
 		})
 	}
 }
@@ -186,13 +187,15 @@ func TestUnmarshalNamesTheWrongProperty(t *testing.T) {
 		{"smarthost", `{"port":25}`, "smarthost.hostname", "nothing"},
 		{"tags", `"spring"`, "tags", "spring"},
 		{"tags", `["a",{}]`, "tags.1", "an object"},
-		{"headers", `{"remove":"x"}`, "headers.remove", "x"},
+		{"headers", `{"remove":{"x":1}}`, "headers.remove", "an object"},
 		{"headers", `{"append":{"a b":"x"}}`, "headers.append.a b", "something else"},
 		{"headers", `{"append":["x"]}`, "headers.append", "the string"},
 		{"priority", `"high"`, "priority", "high"},
 		{"security", `"maximal"`, "security", "maximal"},
 		{"security", `true`, "security", "true"},
-		{"received", `"2025-11-30T08:15:42Z"`, "received", "2025"},
+		{"received", `"2025-11-30T08:15Z"`, "received", "2025"},
+		{"dkim", `{"expire":"next year"}`, "dkim.expire", "next year"},
+		{"delayed", `"soon"`, "delayed", "soon"},
 		{"connection", `{"remote-port":-1}`, "connection.remote-port", "-1"},
 		{"checks", `{}`, "checks", "an object"},
 		{"results", `[1]`, "results.0", "the number 1"},
@@ -422,7 +425,7 @@ func FuzzUnmarshal(f *testing.F) {
 		case err != nil:
 			require.ErrorAs(t, err, &wrong)
 		}
-		require.True(t, json.Valid(data), "what Unmarshal takes is JSON")
+		require.True(t, json.Valid(bytes.TrimPrefix(data, []byte("\uFEFF"))), "what Unmarshal takes is JSON")
 		require.True(t, json.Valid(m.AppendRecord(nil)))
 		m.Property("headers.append.0.a")
 		out, err := queue.AppendJSON(nil, m)

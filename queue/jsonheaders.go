@@ -3,7 +3,11 @@ package queue
 // headersTable describes edits of the header. Lists of fields are objects, {"Name": "value"} or {"Name": ["a", "b"]}, or
 // arrays of such objects where order matters.
 var headersTable = []property[HeaderEdits]{
-	texts("remove", false, func(h *HeaderEdits) *[]string { return &h.Remove }),
+	define("remove", readRemove, func(e *encoder, h *HeaderEdits) {
+		if len(h.Remove) > 0 {
+			e.strings(h.Remove)
+		}
+	}),
 	fields("prepend", func(h *HeaderEdits) *[]Field { return &h.Prepend }),
 	fields("append", func(h *HeaderEdits) *[]Field { return &h.Append }),
 	addFields(),
@@ -11,12 +15,26 @@ var headersTable = []property[HeaderEdits]{
 	fields("update", func(h *HeaderEdits) *[]Field { return &h.Update }),
 }
 
+// readRemove reads an array of names, or one name.
+func readRemove(d *decoder, v value, h *HeaderEdits) (err *PropertyError) {
+	if !v.isString() {
+		h.Remove, err = d.texts(v, false)
+		return err
+	}
+	d.odd = true
+	if name := v.unquote(); name != "" {
+		h.Remove = []string{name}
+	}
+	return nil
+}
+
 func fields(name string, list func(*HeaderEdits) *[]Field) property[HeaderEdits] {
-	return define(name, func(_ *decoder, v value, h *HeaderEdits) *PropertyError {
+	return define(name, func(d *decoder, v value, h *HeaderEdits) *PropertyError {
 		found, err := readFields(v)
 		if err == nil {
 			*list(h) = append(*list(h), found...)
 		}
+		d.odd = d.odd || !plainFields(v, found)
 		return err
 	}, func(e *encoder, h *HeaderEdits) { writeFields(e, *list(h)) })
 }
@@ -24,6 +42,11 @@ func fields(name string, list func(*HeaderEdits) *[]Field) property[HeaderEdits]
 // addFields is the other name of append; what it adds comes behind.
 func addFields() property[HeaderEdits] {
 	p := fields("add", func(h *HeaderEdits) *[]Field { return &h.Append })
+	read := p.read
+	p.read = func(d *decoder, v value, h *HeaderEdits) *PropertyError {
+		d.odd = true
+		return read(d, v, h)
+	}
 	p.write = func(*encoder, *HeaderEdits) {}
 	return p
 }
@@ -87,18 +110,44 @@ func validFieldName(name string) bool {
 	return name != ""
 }
 
+func uniqueNames(list []Field) bool {
+	names := make(map[string]bool, len(list))
+	for i := range list {
+		names[list[i].Name] = true
+	}
+	return len(names) == len(list)
+}
+
+// plainFields reports whether v, of which list was read, has the form that writeFields gives it.
+func plainFields(v value, list []Field) bool {
+	plain := len(list) > 0 && v.isObject() == uniqueNames(list)
+	each := func(_ []byte, v value) bool {
+		plain = plain && v.isString()
+		return plain
+	}
+	if v.isObject() {
+		members(v, each)
+	} else if v.isArray() {
+		n := 0
+		elements(v, func(_ int, v value) bool {
+			n++
+			if v.isObject() {
+				members(v, each)
+			}
+			return plain
+		})
+		plain = plain && n == len(list)
+	}
+	return plain
+}
+
 // writeFields writes an object when every name occurs once, else an array of objects.
 func writeFields(e *encoder, list []Field) {
 	if len(list) == 0 {
 		return
 	}
-	names := make(map[string]bool, len(list))
-	for i := range list {
-		names[list[i].Name] = true
-	}
-	unique := len(names) == len(list)
 	open, separator, end := "{", ",", "}"
-	if !unique {
+	if !uniqueNames(list) {
 		open, separator, end = "[{", "},{", "}]"
 	}
 	for i, f := range list {

@@ -25,6 +25,7 @@ var messageTable = []property[Message]{
 	define("ips", readIPs, writeIPs),
 	text("pool", func(m *Message) *string { return &m.Pool }),
 	define("nextattempt", readNextAttempt, writeNextAttempt),
+	define("delayed", readDelayed, func(*encoder, *Message) {}),
 	stamp("maxdelivertime", func(m *Message) *time.Time { return &m.MaxDeliverTime }),
 	define("maxattempts", readMaxAttempts, writeMaxAttempts),
 	define("retries", readRetries, writeRetries),
@@ -39,8 +40,8 @@ var messageTable = []property[Message]{
 	number("priority", math.MinInt32, math.MaxInt32, func(m *Message) *int { return &m.Priority }),
 	choice("security", `"optional", "opportunistic", "required" or "verified"`,
 		func(m *Message) *Security { return &m.Security }, normalSecurity),
-	private(define("mime", readMIME, writeMIME)),
-	private(define("mime-encoding", readMIMEEncoding, func(*encoder, *Message) {})),
+	private(part(define("mime", readMIME, writeMIME))),
+	private(part(define("mime-encoding", readMIMEEncoding, func(*encoder, *Message) {}))),
 	define("results", readResults, writeResults),
 	blob("extracted", func(m *Message) *json.RawMessage { return &m.Extracted }),
 }
@@ -50,12 +51,17 @@ func private[T any](p property[T]) property[T] {
 	return p
 }
 
+func part[T any](p property[T]) property[T] {
+	p.part = true
+	return p
+}
+
 var connectionTable = []property[Connection]{
 	text("local-ip", func(c *Connection) *string { return &c.LocalIP }),
 	number("local-port", 0, 65535, func(c *Connection) *int { return &c.LocalPort }),
 	text("remote-ip", func(c *Connection) *string { return &c.RemoteIP }),
 	number("remote-port", 0, 65535, func(c *Connection) *int { return &c.RemotePort }),
-	flag("secure", func(c *Connection) *bool { return &c.Secure }),
+	always(flag("secure", func(c *Connection) *bool { return &c.Secure }), "false"),
 	text("user", func(c *Connection) *string { return &c.User }),
 }
 
@@ -78,11 +84,12 @@ var httpTable = []property[HTTPSource]{
 	number("remote-port", 0, 65535, func(h *HTTPSource) *int { return &h.RemotePort }),
 }
 
-func readChecks(_ *decoder, v value, m *Message) *PropertyError {
+func readChecks(d *decoder, v value, m *Message) *PropertyError {
 	list, err := readList(v, false, func(v value, raw *json.RawMessage) *PropertyError {
 		*raw = compact(v)
 		return nil
 	})
+	d.odd = d.odd || list == nil
 	if err == nil {
 		m.Checks = list
 	}
@@ -101,8 +108,9 @@ func writeChecks(e *encoder, m *Message) {
 	e.end(']')
 }
 
-func readResults(_ *decoder, v value, m *Message) *PropertyError {
+func readResults(d *decoder, v value, m *Message) *PropertyError {
 	list, err := readList(v, false, readJSONResult)
+	d.odd = d.odd || list == nil
 	if err == nil {
 		m.Results = list
 	}
@@ -116,7 +124,7 @@ func writeResults(e *encoder, m *Message) {
 	e.begin('[')
 	for i := range m.Results {
 		e.next(i)
-		writeObject(e, resultTable, &m.Results[i], m.Results[i].Extra)
+		m.Results[i].write(e)
 	}
 	e.end(']')
 }
@@ -128,12 +136,12 @@ func readIPs(d *decoder, v value, m *Message) *PropertyError {
 		d.unknown = compact(v)
 		return nil
 	}
-	list, err := v.texts(false)
+	list, err := d.texts(v, false)
 	if err != nil {
 		return err
 	}
 	if list == nil {
-		list = []string{}
+		list, d.odd = []string{}, false
 	}
 	m.IPs = list
 	return nil
@@ -153,7 +161,8 @@ var nextAttemptTable = []property[nextAttempt]{stamp("time", func(n *nextAttempt
 // readNextAttempt reads {"time": "…"}, or the time alone.
 func readNextAttempt(d *decoder, v value, m *Message) *PropertyError {
 	if v.isString() {
-		at, err := v.time()
+		d.odd = true
+		at, err := d.time(v)
 		m.NextAttempt = at
 		return err
 	}
@@ -162,7 +171,22 @@ func readNextAttempt(d *decoder, v value, m *Message) *PropertyError {
 	if err := p.read(d, v, m); err != nil {
 		return err
 	}
+	d.odd = d.odd || n.next.at.IsZero()
 	m.NextAttempt = n.next.at
+	return nil
+}
+
+// readDelayed reads the name that nextattempt had before MailerQ 5.1. It is kept as an unknown property, and says nothing
+// where there is a nextattempt.
+func readDelayed(d *decoder, v value, m *Message) *PropertyError {
+	at, err := d.time(v)
+	if err != nil {
+		return err
+	}
+	if m.NextAttempt.IsZero() {
+		m.NextAttempt = at
+	}
+	d.odd, d.unknown = false, compact(v)
 	return nil
 }
 
@@ -175,8 +199,8 @@ func writeNextAttempt(e *encoder, m *Message) {
 }
 
 // readMaxAttempts turns the zero that means unlimited into -1, as the zero of the field means absent.
-func readMaxAttempts(_ *decoder, v value, m *Message) *PropertyError {
-	n, err := v.int(0, math.MaxInt32)
+func readMaxAttempts(d *decoder, v value, m *Message) *PropertyError {
+	n, err := d.int(v, 0, math.MaxInt32)
 	if err != nil {
 		return err
 	}
@@ -193,15 +217,16 @@ func writeMaxAttempts(e *encoder, m *Message) {
 	}
 }
 
-func readRetries(_ *decoder, v value, m *Message) *PropertyError {
+func readRetries(d *decoder, v value, m *Message) *PropertyError {
 	if !v.isArray() {
 		return v.wrong("an array of whole numbers")
 	}
-	list, err := readList(v, false, func(v value, d *time.Duration) *PropertyError {
-		n, err := v.int(0, math.MaxInt32)
-		*d = time.Duration(n) * time.Second
+	list, err := readList(v, false, func(v value, after *time.Duration) *PropertyError {
+		n, err := d.int(v, 0, math.MaxInt32)
+		*after = time.Duration(n) * time.Second
 		return err
 	})
+	d.odd = d.odd || list == nil
 	if err == nil {
 		m.Retries = list
 	}

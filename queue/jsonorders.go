@@ -14,7 +14,7 @@ var dkimTable = []property[DKIM]{
 	text("domain", func(k *DKIM) *string { return &k.Domain }),
 	text("selector", func(k *DKIM) *string { return &k.Selector }),
 	secret("key", func(k *DKIM) *string { return &k.Key }),
-	number("expire", 0, math.MaxInt64, func(k *DKIM) *int64 { return &k.Expire }),
+	define("expire", readExpire, writeExpire),
 	texts("headers", false, func(k *DKIM) *[]string { return &k.Headers }),
 	flag("report", func(k *DKIM) *bool { return &k.Report }),
 	define("protocols", readProtocols, func(e *encoder, k *DKIM) {
@@ -27,8 +27,34 @@ var dkimTable = []property[DKIM]{
 	number("priority", math.MinInt32, math.MaxInt32, func(k *DKIM) *int { return &k.Priority }),
 }
 
-func readProtocols(_ *decoder, v value, k *DKIM) *PropertyError {
-	list, err := v.texts(false)
+// readExpire reads a time, or a number of seconds from when the signature is made.
+func readExpire(d *decoder, v value, k *DKIM) *PropertyError {
+	if v.isString() {
+		if at, err := d.time(v); err == nil {
+			k.ExpireAt = at
+			return nil
+		}
+	}
+	n, err := d.int(v, 0, math.MaxInt64)
+	if err != nil {
+		return v.wrong(`a UTC time such as "2030-12-31 23:59:59", or a whole number of seconds`)
+	}
+	d.odd = d.odd || n == 0
+	k.Expire = n
+	return nil
+}
+
+func writeExpire(e *encoder, k *DKIM) {
+	switch {
+	case !k.ExpireAt.IsZero():
+		e.time(k.ExpireAt)
+	case k.Expire != 0:
+		e.int(k.Expire)
+	}
+}
+
+func readProtocols(d *decoder, v value, k *DKIM) *PropertyError {
+	list, err := d.texts(v, false)
 	if err != nil {
 		return err
 	}
@@ -54,8 +80,9 @@ func normalCanonicalization(s string) (string, bool) {
 
 func readJSONDKIM(d *decoder, v value, m *Message) *PropertyError {
 	list, err := readList(v, true, func(v value, k *DKIM) *PropertyError {
-		return readObject(d, dkimTable, v, k, &k.Extra, false)
+		return readObject(d, dkimTable, v, k, &k.Extra, nil)
 	})
+	d.odd = d.odd || v.isArray() && len(list) < 2
 	if err == nil {
 		m.DKIM = list
 	}
@@ -69,7 +96,7 @@ func writeDKIM(e *encoder, m *Message) {
 		if e.record {
 			extra = nil // a misspelt name may hide a key
 		}
-		writeObject(e, dkimTable, k, extra)
+		writeObject(e, dkimTable, k, extra, nil)
 	}
 	if len(m.DKIM) == 1 {
 		one(&m.DKIM[0])
@@ -98,20 +125,22 @@ var dsnTable = []property[DSN]{
 }
 
 // readNotify reads a list or a comma string. NEVER stands alone (RFC 3461 §4.1).
-func readNotify(_ *decoder, v value, d *DSN) *PropertyError {
+func readNotify(d *decoder, v value, dsn *DSN) *PropertyError {
 	var list []string
 	if v.isString() {
+		d.odd = true
 		if s := v.unquote(); s != "" {
 			list = strings.Split(s, ",")
 		}
 	} else {
 		var err *PropertyError
-		if list, err = v.texts(false); err != nil {
+		if list, err = d.texts(v, false); err != nil {
 			return err
 		}
 	}
 	for i, s := range list {
 		list[i] = strings.ToUpper(strings.TrimSpace(s))
+		d.odd = d.odd || list[i] != s
 		switch list[i] {
 		case "FAILURE", "DELAY", "SUCCESS":
 		case "NEVER":
@@ -123,7 +152,7 @@ func readNotify(_ *decoder, v value, d *DSN) *PropertyError {
 			return v.wrong("FAILURE, DELAY, SUCCESS or NEVER").got(strconv.Quote(shorten(s)))
 		}
 	}
-	d.Notify = list
+	dsn.Notify = list
 	return nil
 }
 
@@ -137,11 +166,11 @@ var queuesTable = []property[Queues]{
 
 // override is the name of a queue, or null to switch it off.
 func override(name string, field func(*Queues) **string) property[Queues] {
-	p := define(name, func(_ *decoder, v value, q *Queues) *PropertyError {
+	p := define(name, func(d *decoder, v value, q *Queues) *PropertyError {
 		s := ""
 		if !v.isNull() {
 			var err *PropertyError
-			if s, err = v.text(); err != nil {
+			if s, err = d.text(v); err != nil {
 				err.Want = "the name of a queue, or null"
 				return err
 			}
@@ -163,9 +192,21 @@ func override(name string, field func(*Queues) **string) property[Queues] {
 
 var smarthostTable = []property[Smarthost]{
 	text("hostname", func(s *Smarthost) *string { return &s.Hostname }),
+	define("name", readSmarthostName, func(*encoder, *Smarthost) {}),
 	number("port", 0, 65535, func(s *Smarthost) *int { return &s.Port }),
 	text("username", func(s *Smarthost) *string { return &s.Username }),
 	secret("password", func(s *Smarthost) *string { return &s.Password }),
+	flag("plaintext", func(s *Smarthost) *bool { return &s.Plaintext }),
+}
+
+// readSmarthostName reads the name that hostname had in MailerQ 4.
+func readSmarthostName(d *decoder, v value, s *Smarthost) *PropertyError {
+	name, err := d.text(v)
+	if err == nil && s.Hostname == "" {
+		s.Hostname = name
+	}
+	d.odd = true
+	return err
 }
 
 var smarthostProperty = nested("smarthost", smarthostTable, func(m *Message) **Smarthost { return &m.Smarthost })

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"bytes"
+	"encoding/json"
 	"math"
 	"time"
 )
@@ -19,15 +21,15 @@ var resultTable = []property[Result]{
 	count("code", func(r *Result) *int { return &r.Code }),
 	text("status", func(r *Result) *string { return &r.Status }),
 	text("description", func(r *Result) *string { return &r.Description }),
-	flag("dsn", func(r *Result) *bool { return &r.DSN }),
+	define("dsn", readAnnounced, writeAnnounced),
 	text("authentication", func(r *Result) *string { return &r.Authentication }),
 	nested("cipher", cipherTable, func(r *Result) **Cipher { return &r.Cipher }),
 	nested("certificate", certificateTable, func(r *Result) **Certificate { return &r.Certificate }),
 }
 
 var sentTable = []property[Sent]{
-	number("connection", 0, math.MaxInt64, func(s *Sent) *int64 { return &s.Connection }),
-	number("data", 0, math.MaxInt64, func(s *Sent) *int64 { return &s.Data }),
+	always(number("connection", 0, math.MaxInt64, func(s *Sent) *int64 { return &s.Connection }), "0"),
+	always(number("data", 0, math.MaxInt64, func(s *Sent) *int64 { return &s.Data }), "0"),
 }
 
 var cipherTable = []property[Cipher]{
@@ -42,22 +44,74 @@ var certificateTable = []property[Certificate]{
 	stamp("notbefore", func(c *Certificate) *time.Time { return &c.NotBefore }),
 	stamp("notafter", func(c *Certificate) *time.Time { return &c.NotAfter }),
 	count("version", func(c *Certificate) *int { return &c.Version }),
-	flag("verified", func(c *Certificate) *bool { return &c.Verified }),
+	always(flag("verified", func(c *Certificate) *bool { return &c.Verified }), "false"),
 	text("result", func(c *Certificate) *string { return &c.Result }),
-	texts("keyusage", false, func(c *Certificate) *[]string { return &c.KeyUsage }),
-	flag("self-signed", func(c *Certificate) *bool { return &c.SelfSigned }),
-	text("subject", func(c *Certificate) *string { return &c.Subject }),
-	text("issuer", func(c *Certificate) *string { return &c.Issuer }),
+	always(count("keyusage", func(c *Certificate) *int { return &c.KeyUsage }), "0"),
+	always(flag("self-signed", func(c *Certificate) *bool { return &c.SelfSigned }), "false"),
+	nested("subject", nameTable, func(c *Certificate) **Name { return &c.Subject }),
+	nested("issuer", nameTable, func(c *Certificate) **Name { return &c.Issuer }),
 	texts("altnames", false, func(c *Certificate) *[]string { return &c.AltNames }),
+}
+
+var nameTable = []property[Name]{
+	text("common", func(n *Name) *string { return &n.Common }),
+	text("country", func(n *Name) *string { return &n.Country }),
+	text("state", func(n *Name) *string { return &n.State }),
+	text("locality", func(n *Name) *string { return &n.Locality }),
+	text("organization", func(n *Name) *string { return &n.Organization }),
+	text("unit", func(n *Name) *string { return &n.Unit }),
+}
+
+func readAnnounced(d *decoder, v value, r *Result) *PropertyError {
+	announced, err := d.bool(v)
+	r.DSN = announced
+	return err
+}
+
+// writeAnnounced writes false, too, where the remote had its say: it answered EHLO or HELO before.
+func writeAnnounced(e *encoder, r *Result) {
+	switch {
+	case r.DSN:
+		e.raw([]byte("true"))
+	case r.State == StateMailFrom, r.State == StateRcptTo, r.State == StateData, r.State == StateMessage:
+		e.raw([]byte("false"))
+	}
 }
 
 func readJSONResult(v value, r *Result) *PropertyError {
 	if !v.isObject() {
 		return v.wrong("an object")
 	}
-	var d decoder
-	_ = readObject(&d, resultTable, v, r, &r.Extra, true)
+	var forms map[string]json.RawMessage // instead of these, the whole is kept
+	_ = readObject(new(decoder), resultTable, v, r, &r.Extra, &forms)
+	var room [1024]byte
+	e := encoder{dst: room[:0]}
+	r.write(&e)
+	if !bytes.Equal(e.dst, v) {
+		if form := compact(v); !bytes.Equal(e.dst, form) {
+			r.form = form
+		}
+	}
 	return nil
+}
+
+// write writes a result as it came, unless it was changed since.
+func (r *Result) write(e *encoder) {
+	start := len(e.dst)
+	writeObject(e, resultTable, r, r.Extra, nil)
+	if r.form == nil {
+		return
+	}
+	var came Result
+	if readJSONResult(value(r.form), &came) != nil {
+		return
+	}
+	came.form = nil
+	var meant encoder
+	came.write(&meant)
+	if bytes.Equal(meant.dst, e.dst[start:]) {
+		e.dst = append(e.dst[:start], r.form...)
+	}
 }
 
 // UnmarshalResult reads the JSON of one result. Members that are not known, or not of the type they should be, are kept
@@ -77,7 +131,7 @@ func UnmarshalResult(data []byte) (*Result, error) {
 // AppendJSON appends the JSON of the result to dst.
 func (r *Result) AppendJSON(dst []byte) []byte {
 	e := encoder{dst: dst}
-	writeObject(&e, resultTable, r, r.Extra)
+	r.write(&e)
 	return e.dst
 }
 

@@ -18,11 +18,14 @@ type property[T any] struct {
 	write   func(e *encoder, t *T)
 	null    bool // read wants null, too
 	private bool // may hold secrets or mail: what is kept unread of it stays out of records
+	always  bool // written even when zero: one that is missing came in another form
+	part    bool // says how another property is to be read, and has no form of its own
 }
 
 // decoder is what reading a message keeps on the side.
 type decoder struct {
 	unknown      json.RawMessage // members of the object just read that nobody knows, as an object
+	odd          bool            // the value just read is not written as it would be here
 	mime, coding value
 }
 
@@ -36,9 +39,9 @@ func find[T any, S string | []byte](table []property[T], name S) int {
 }
 
 // readObject fills t from an object. Of members with the same name the last one counts; null is as if absent. Members
-// that nobody knows go into extra. It returns the first error; with keepBad it goes on after it, and members of a wrong
-// type or value go into extra, too.
-func readObject[T any](d *decoder, table []property[T], v value, t *T, extra *map[string]json.RawMessage, keepBad bool) *PropertyError {
+// that nobody knows go into extra. It returns the first error; with forms, it goes on after it, members of a wrong type or
+// value go into extra, too, and those written otherwise than they would be here into forms. Without, d.odd tells of these.
+func readObject[T any](d *decoder, table []property[T], v value, t *T, extra, forms *map[string]json.RawMessage) *PropertyError {
 	if !v.isObject() {
 		return v.wrongKind("an object")
 	}
@@ -55,21 +58,34 @@ func readObject[T any](d *decoder, table []property[T], v value, t *T, extra *ma
 	var first *PropertyError
 	for i, v := range found {
 		p := &table[i]
-		if v == nil || v.isNull() && !p.null {
+		if v == nil {
+			d.odd = d.odd || p.always
 			continue
 		}
+		if forms != nil {
+			d.odd = false
+		}
 		d.unknown = nil
-		err := p.read(d, v, t)
+		var err *PropertyError
+		if v.isNull() && !p.null {
+			d.odd = true
+		} else {
+			err = p.read(d, v, t)
+		}
 		switch {
-		case err != nil && !keepBad:
+		case err != nil && forms == nil:
 			return err.under(p.name)
 		case err != nil:
 			if first == nil {
 				first = err.under(p.name)
 			}
 			keep(extra, p.name, compact(v))
+			continue
 		case d.unknown != nil:
 			keep(extra, p.name, d.unknown)
+		}
+		if d.odd && forms != nil && !p.part {
+			keep(forms, p.name, compact(v))
 		}
 	}
 	d.unknown = nil
@@ -89,8 +105,8 @@ func define[T any](name string, read func(*decoder, value, *T) *PropertyError, w
 
 // text is a string that is absent when empty.
 func text[T any, S ~string](name string, field func(*T) *S) property[T] {
-	return define(name, func(_ *decoder, v value, t *T) *PropertyError {
-		s, err := v.text()
+	return define(name, func(d *decoder, v value, t *T) *PropertyError {
+		s, err := d.text(v)
 		if err == nil {
 			*field(t) = S(s)
 		}
@@ -105,14 +121,16 @@ func text[T any, S ~string](name string, field func(*T) *S) property[T] {
 // choice is a string of a few that are possible; others make an error.
 func choice[T any, S ~string](name, want string, field func(*T) *S, normal func(string) (string, bool)) property[T] {
 	p := text(name, field)
-	p.read = func(_ *decoder, v value, t *T) *PropertyError {
+	p.read = func(d *decoder, v value, t *T) *PropertyError {
 		if !v.isString() {
 			return v.wrong(want)
 		}
-		s, ok := normal(v.unquote())
+		written, _ := d.text(v)
+		s, ok := normal(written)
 		if !ok {
 			return v.wrong(want)
 		}
+		d.odd = d.odd || s != written
 		*field(t) = S(s)
 		return nil
 	}
@@ -123,8 +141,8 @@ func choice[T any, S ~string](name, want string, field func(*T) *S, normal func(
 func secret[T any](name string, field func(*T) *string) property[T] {
 	p := text(name, field)
 	p.private = true
-	p.read = func(_ *decoder, v value, t *T) *PropertyError {
-		s, err := v.text()
+	p.read = func(d *decoder, v value, t *T) *PropertyError {
+		s, err := d.text(v)
 		if err != nil {
 			err.Got = "something else"
 			return err
@@ -143,8 +161,8 @@ func secret[T any](name string, field func(*T) *string) property[T] {
 
 // flag is a boolean that is absent when false.
 func flag[T any](name string, field func(*T) *bool) property[T] {
-	return define(name, func(_ *decoder, v value, t *T) *PropertyError {
-		b, err := v.bool()
+	return define(name, func(d *decoder, v value, t *T) *PropertyError {
+		b, err := d.bool(v)
 		if err == nil {
 			*field(t) = b
 		}
@@ -158,11 +176,12 @@ func flag[T any](name string, field func(*T) *bool) property[T] {
 
 // number is a whole number that is absent when zero.
 func number[T any, N int | int64](name string, lo, hi int64, field func(*T) *N) property[T] {
-	return define(name, func(_ *decoder, v value, t *T) *PropertyError {
-		n, err := v.int(lo, hi)
+	return define(name, func(d *decoder, v value, t *T) *PropertyError {
+		n, err := d.int(v, lo, hi)
 		if err == nil {
 			*field(t) = N(n)
 		}
+		d.odd = d.odd || n == 0
 		return err
 	}, func(e *encoder, t *T) {
 		if n := *field(t); n != 0 {
@@ -178,8 +197,8 @@ func count[T any, N int | int64](name string, field func(*T) *N) property[T] {
 
 // stamp is a time that is absent when zero.
 func stamp[T any](name string, field func(*T) *time.Time) property[T] {
-	return define(name, func(_ *decoder, v value, t *T) *PropertyError {
-		at, err := v.time()
+	return define(name, func(d *decoder, v value, t *T) *PropertyError {
+		at, err := d.time(v)
 		if err == nil {
 			*field(t) = at
 		}
@@ -193,8 +212,8 @@ func stamp[T any](name string, field func(*T) *time.Time) property[T] {
 
 // texts is an array of strings that is absent when empty.
 func texts[T any](name string, loose bool, field func(*T) *[]string) property[T] {
-	return define(name, func(_ *decoder, v value, t *T) *PropertyError {
-		list, err := v.texts(loose)
+	return define(name, func(d *decoder, v value, t *T) *PropertyError {
+		list, err := d.texts(v, loose)
 		if err == nil {
 			*field(t) = list
 		}
@@ -222,21 +241,42 @@ func nested[T, U any](name string, table []property[U], field func(*T) **U) prop
 	return define(name, func(d *decoder, v value, t *T) *PropertyError {
 		u := new(U)
 		var extra map[string]json.RawMessage
-		if err := readObject(d, table, v, u, &extra, false); err != nil {
+		if err := readObject(d, table, v, u, &extra, nil); err != nil {
 			return err
 		}
 		*field(t) = u
 		if len(extra) > 0 {
 			e := encoder{}
-			writeObject(&e, nil, u, extra)
+			writeObject(&e, nil, u, extra, nil)
 			d.unknown = e.dst
 		}
 		return nil
 	}, func(e *encoder, t *T) {
 		if u := *field(t); u != nil {
-			writeObject(e, table, u, nil)
+			writeObject(e, table, u, nil, nil)
 		}
 	})
+}
+
+// always has a flag or a number written when it is zero, too.
+func always[T any](p property[T], zero string) property[T] {
+	read, write := p.read, p.write
+	p.always = true
+	p.read = func(d *decoder, v value, t *T) *PropertyError {
+		odd := d.odd
+		err := read(d, v, t)
+		if string(v) == zero {
+			d.odd = odd
+		}
+		return err
+	}
+	p.write = func(e *encoder, t *T) {
+		n := len(e.dst)
+		if write(e, t); len(e.dst) == n {
+			e.dst = append(e.dst, zero...)
+		}
+	}
+	return p
 }
 
 // readList reads an array, or one value that stands for an array of one when single.

@@ -134,16 +134,23 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
+// The methods below read one value each, and note in d.odd whether it is in another form than it would be written in.
+
 // text reads a string.
-func (v value) text() (string, *PropertyError) {
+func (d *decoder) text(v value) (string, *PropertyError) {
 	if !v.isString() {
 		return "", v.wrong("a string")
 	}
+	d.odd = d.odd || len(v) == len(`""`)
 	return v.unquote(), nil
 }
 
 // bool reads a boolean, which may come as a number or a string.
-func (v value) bool() (bool, *PropertyError) {
+func (d *decoder) bool(v value) (bool, *PropertyError) {
+	if v[0] == 't' {
+		return true, nil
+	}
+	d.odd = true
 	switch strings.ToLower(v.scalar()) {
 	case "true", "1", "yes", "on":
 		return true, nil
@@ -154,10 +161,12 @@ func (v value) bool() (bool, *PropertyError) {
 }
 
 // int reads a whole number between lo and hi, which may come as a string.
-func (v value) int(lo, hi int64) (int64, *PropertyError) {
+func (d *decoder) int(v value, lo, hi int64) (int64, *PropertyError) {
 	n, ok := int64(0), v.isNumber() || v.isString()
 	if ok {
-		n, ok = wholeNumber(v.scalar())
+		text := v.scalar()
+		n, ok = wholeNumber(text)
+		d.odd = d.odd || v.isString() || strings.ContainsAny(text, ".eE")
 	}
 	if !ok {
 		return 0, v.wrong("a whole number")
@@ -183,26 +192,51 @@ func wholeNumber(s string) (int64, bool) {
 	return int64(f), true
 }
 
-// time reads a time stamp.
-func (v value) time() (time.Time, *PropertyError) {
-	const want = `a UTC time such as "2030-12-31 23:59:59"`
-	if !v.isString() || len(v) != len(timeLayout)+2 {
-		return time.Time{}, v.wrong(want)
+// time reads a time stamp; see ParseTime.
+func (d *decoder) time(v value) (time.Time, *PropertyError) {
+	if v.isString() {
+		text := v.unquote()
+		if t, ok := ParseTime(text); ok {
+			d.odd = d.odd || len(text) != len(timeLayout) || text[len("2006-01-02")] != ' ' || t.IsZero()
+			return t, nil
+		}
 	}
-	t, err := time.Parse(timeLayout, v.unquote())
-	if err != nil {
-		return time.Time{}, v.wrong(want)
+	return time.Time{}, v.wrong(`a UTC time such as "2030-12-31 23:59:59"`)
+}
+
+// ParseTime reads a time stamp: MailerQ's, "2030-12-31 23:59:59" in UTC, or in the form of RFC 3339, as other programs write
+// it: "2030-12-31T23:59:59.123+02:00". Without an offset it is UTC.
+func ParseTime(text string) (time.Time, bool) {
+	if len(text) == len(timeLayout) {
+		if t, err := time.Parse(timeLayout, text); err == nil {
+			return t, true
+		}
 	}
-	return t, nil
+	const date = len("2006-01-02")
+	if len(text) < len(timeLayout) || len(text) > 40 || strings.IndexByte(" Tt", text[date]) < 0 {
+		return time.Time{}, false
+	}
+	text = text[:date] + "T" + text[date+1:]
+	if strings.HasSuffix(text, "z") {
+		text = text[:len(text)-1] + "Z"
+	}
+	for _, layout := range [...]string{"2006-01-02T15:04:05", time.RFC3339} { // both read fractions
+		if t, err := time.Parse(layout, text); err == nil {
+			t = t.UTC()
+			return t, t.Year() > 0 && t.Year() < 10000
+		}
+	}
+	return time.Time{}, false
 }
 
 // texts reads an array of strings. Numbers count as their text when loose. An empty array gives nil.
-func (v value) texts(loose bool) (list []string, err *PropertyError) {
+func (d *decoder) texts(v value, loose bool) (list []string, err *PropertyError) {
 	if !v.isArray() {
 		return nil, v.wrong("an array of strings")
 	}
 	elements(v, func(i int, e value) bool {
 		if e.isString() || loose && e.isNumber() {
+			d.odd = d.odd || e.isNumber()
 			list = append(list, e.scalar())
 			return true
 		}
@@ -210,6 +244,7 @@ func (v value) texts(loose bool) (list []string, err *PropertyError) {
 		err.Property = strconv.Itoa(i)
 		return false
 	})
+	d.odd = d.odd || list == nil
 	return list, err
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
@@ -103,8 +104,9 @@ func decodeRune[T string | []byte](s T) (rune, int) {
 	return utf8.DecodeRune(head[:copy(head[:], s)])
 }
 
-// object writes v by its table. extra holds further members, those of nested objects under the object's name.
-func writeObject[T any](e *encoder, table []property[T], v *T, extra map[string]json.RawMessage) {
+// writeObject writes v by its table. extra holds further members, those of nested objects under the object's name; forms holds
+// members as they came, which stand for as long as they say what v says.
+func writeObject[T any](e *encoder, table []property[T], v *T, extra, forms map[string]json.RawMessage) {
 	e.begin('{')
 	first := len(e.dst)
 	var written uint64 // a bit for each property of the table
@@ -117,6 +119,13 @@ func writeObject[T any](e *encoder, table []property[T], v *T, extra map[string]
 		e.dst = append(e.dst, p.key...)
 		before := len(e.dst)
 		p.write(e, v)
+		if len(forms) > 0 && !(e.record && p.private) {
+			if form := forms[p.name]; form != nil && p.says(value(form), e.dst[before:]) {
+				e.dst = append(e.dst[:before], form...)
+				written |= 1 << i
+				continue
+			}
+		}
 		if len(e.dst) == before {
 			e.dst = e.dst[:mark]
 			continue
@@ -130,6 +139,17 @@ func writeObject[T any](e *encoder, table []property[T], v *T, extra map[string]
 		writeExtra(e, table, extra, written, first)
 	}
 	e.end('}')
+}
+
+// says reports whether a value, as it came, means what is written.
+func (p *property[T]) says(came value, written []byte) bool {
+	var t T
+	if (!came.isNull() || p.null) && p.read(new(decoder), came, &t) != nil {
+		return false
+	}
+	var e encoder
+	p.write(&e, &t)
+	return bytes.Equal(e.dst, written)
 }
 
 // join adds the members of an object to the object that was written last.

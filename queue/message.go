@@ -53,14 +53,19 @@ type Message struct {
 
 	// Extra holds every property that is not known, and those of a wrong type, as compact JSON.
 	Extra map[string]json.RawMessage
+
+	// forms has the properties that came in another form than AppendJSON writes, "keepmime": 1 for one. They are written as
+	// they came unless the field says something else by then.
+	forms map[string]json.RawMessage
 }
 
 // DKIM is a key to sign with.
 type DKIM struct {
 	Domain           string
 	Selector         string
-	Key              string // PEM, RSA or Ed25519; secret
-	Expire           int64  // seconds of validity of the signature; zero: none
+	Key              string    // PEM, RSA or Ed25519; secret
+	Expire           int64     // seconds of validity of the signature; zero: none
+	ExpireAt         time.Time // the signature's x=, and the end of the key's use; zero: as Expire says
 	Headers          []string
 	Report           bool     // r=y, RFC 6651
 	Protocols        []string // "dkim", "arc"; nil: dkim
@@ -93,6 +98,8 @@ type Smarthost struct {
 	Port     int // zero: 25
 	Username string
 	Password string // secret
+	// Plaintext allows logging in over a connection without TLS.
+	Plaintext bool
 }
 
 // String names the relay and the user, and masks the password.

@@ -18,12 +18,14 @@ type Result struct {
 	Code           int    // SMTP reply code
 	Status         string // enhanced status code, "5.1.1"
 	Description    string
-	DSN            bool // the remote announced DSN
+	DSN            bool // the remote announced DSN; in the JSON of every result that came so far that it could have
 	Authentication string
 	Cipher         *Cipher
 	Certificate    *Certificate
 
 	Extra map[string]json.RawMessage // properties that are not known, as compact JSON
+
+	form json.RawMessage // as it came, where AppendJSON would write it otherwise; it stands while nothing is changed
 }
 
 // Sent counts bytes written.
@@ -46,11 +48,16 @@ type Certificate struct {
 	NotBefore, NotAfter time.Time
 	Version             int
 	Verified            bool
-	Result              string // why it could not be verified
-	KeyUsage            []string
+	Result              string // "ok", or why it could not be verified
+	KeyUsage            int    // bits, in the order of RFC 5280 §4.2.1.3: 1 is digitalSignature
 	SelfSigned          bool
-	Subject, Issuer     string
+	Subject, Issuer     *Name
 	AltNames            []string
+}
+
+// Name is what a distinguished name says (RFC 5280 §4.1.2.4), the first of several values each.
+type Name struct {
+	Common, Country, State, Locality, Organization, Unit string
 }
 
 // ResultState names the step at which an attempt ended.

@@ -22,8 +22,9 @@ type key struct {
 	domain   string // folded
 	selector string
 	signer   crypto.Signer
-	expire   int64    // seconds; zero: never
-	extra    []string // fields that are also signed
+	expire   int64     // seconds; zero: never
+	until    time.Time // signatures expire, and the key is used no more; zero: never
+	extra    []string  // fields that are also signed
 	report   bool
 	priority int
 	header   mailsig.Form
@@ -54,7 +55,7 @@ func (f *fault) Error() string { return f.property + ": expected " + f.want + ",
 
 // newKey compiles a key as the message's property has it. The error is a *fault.
 func newKey(k *queue.DKIM, cache *KeyCache) (*key, *fault) {
-	out := &key{selector: k.Selector, expire: k.Expire, extra: k.Headers, report: k.Report, priority: k.Priority}
+	out := &key{selector: k.Selector, expire: k.Expire, until: k.ExpireAt, extra: k.Headers, report: k.Report, priority: k.Priority}
 	out.domain = addr.Fold(strings.TrimSuffix(k.Domain, "."))
 	if !addr.ValidDomain(out.domain, addr.Loose) || strings.HasPrefix(out.domain, "[") || !plainName(out.domain) {
 		return nil, &fault{"domain", "a domain", fmt.Sprintf("%.80q", k.Domain)}
@@ -145,15 +146,25 @@ func (k *key) draft(m *mailsig.Message, now time.Time) *mailsig.Draft {
 	if k.expire > 0 {
 		d.Expires = now.Add(time.Duration(k.expire) * time.Second)
 	}
+	if !k.until.IsZero() {
+		d.Expires = k.until
+	}
 	return d
 }
 
-// lifetime is how long a signature may be given to further recipients of the same mail: an eighth of its validity at most.
-func lifetime(keys []*key, most time.Duration) time.Duration {
+// over reports whether the time of a key is over.
+func over(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
+
+// lifetime is how long a signature may be given to further recipients of the same mail: an eighth of its validity at most, and
+// while the keys are used.
+func lifetime(keys []*key, most time.Duration, now time.Time) time.Duration {
 	shortest := int64(math.MaxInt64)
 	for _, k := range keys {
-		if k.expire > 0 {
+		if k.expire > 0 && k.until.IsZero() {
 			shortest = min(shortest, k.expire)
+		}
+		if !k.until.IsZero() {
+			most = min(most, k.until.Sub(now))
 		}
 	}
 	if shortest == math.MaxInt64 {

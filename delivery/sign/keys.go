@@ -16,7 +16,7 @@ type Spec struct {
 	// Key has what the property dkim of a message has. An item of Headers or Protocols may be a list with commas between, as
 	// the columns of the settings are.
 	Key     queue.DKIM
-	Expires string // text of the settings' column: seconds; used when Key.Expire is zero
+	Expires string // text of the settings' column: a UTC time, or seconds; used when Key has neither
 	// Patterns say which mail the key signs, by the domain of From; any that matches is enough. Without any it signs the mail of
 	// its own domain.
 	Patterns []Pattern
@@ -156,12 +156,16 @@ func items(list []string) (out []string) {
 // readExpire reads the settings' text of how long signatures are valid.
 func readExpire(k *queue.DKIM, text string) error {
 	text = strings.TrimSpace(text)
-	if k.Expire != 0 || text == "" {
+	if k.Expire != 0 || !k.ExpireAt.IsZero() || text == "" {
+		return nil
+	}
+	if at, ok := queue.ParseTime(text); ok {
+		k.ExpireAt = at
 		return nil
 	}
 	for i := range len(text) {
 		if text[i] < '0' || text[i] > '9' || len(text) > 12 {
-			return fmt.Errorf("expire: expected seconds, got %.80q", text)
+			return fmt.Errorf("expire: expected a UTC time or seconds, got %.80q", text)
 		}
 		k.Expire = k.Expire*10 + int64(text[i]-'0')
 	}

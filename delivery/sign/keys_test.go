@@ -91,7 +91,7 @@ func TestBrokenKeysOfSettingsAreNamed(t *testing.T) {
 			with(func(s *sign.Spec) { s.Key.Key = "MIIsecret" }), 0},
 		{"domain", `dkim_keys 7: domain: expected a domain, got "a b"`, with(func(s *sign.Spec) { s.Key.Domain = "a b" }), 0},
 		{"unnamed", `DKIM key "ed._domainkey.a b": domain`, with(func(s *sign.Spec) { s.Name, s.Key.Domain = "", "a b" }), 0},
-		{"expiry", `dkim_keys 7: expire: expected seconds, got "tomorrow"`, with(func(s *sign.Spec) { s.Expires = "tomorrow" }), 0},
+		{"expiry", `dkim_keys 7: expire: expected a UTC time or seconds, got "tomorrow"`, with(func(s *sign.Spec) { s.Expires = "tomorrow" }), 0},
 		{"protocol", `dkim_keys 7: protocols: expected dkim and arc, got "x"`, with(func(s *sign.Spec) { s.Key.Protocols = []string{"dkim", "x"} }), 0},
 		{"regex", "dkim_keys 7: pattern \"(\"", with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "regex", Text: "("}} }), 1},
 		{"no pattern", "dkim_keys 7: pattern is empty", with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "exact"}} }), 1},

@@ -53,7 +53,8 @@ func (s *Signer) Finish(ctx context.Context, m *queue.Message) (queue.Body, erro
 // it is sent. When ctx ends while another goroutine signs the same mail, the error is that of ctx.
 func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
 	keys := s.keys()
-	if body == nil || len(m.DKIM) == 0 && keys.Len() == 0 {
+	own := s.hasKeys(m)
+	if body == nil || !own && keys.Len() == 0 {
 		return body, nil
 	}
 	header, err := mailbody.Header(body, MaxHeader)
@@ -68,7 +69,7 @@ func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (q
 	if found {
 		matching = s.usable(keys.match(domain))
 	}
-	if len(matching) == 0 && len(m.DKIM) == 0 {
+	if len(matching) == 0 && !own {
 		return body, nil
 	}
 	if !found && !m.Force {
@@ -87,6 +88,15 @@ func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (q
 		return body, nil
 	}
 	return mailbody.Join(fields, body, 0), nil
+}
+
+// hasKeys reports whether a message brings along a key whose time is not over.
+func (s *Signer) hasKeys(m *queue.Message) bool {
+	if len(m.DKIM) == 0 {
+		return false
+	}
+	now := s.now()
+	return slices.ContainsFunc(m.DKIM, func(k queue.DKIM) bool { return !over(k.ExpireAt, now) })
 }
 
 func (s *Signer) keys() *Keys {
@@ -153,23 +163,26 @@ func (s *Signer) fill(e *entry, w work) {
 
 // make signs a mail and returns the fields, topmost first, and how long they may be used.
 func (s *Signer) make(w work) ([]byte, time.Duration, error) {
-	own, err := s.ownKeys(w.m)
+	now := s.now()
+	own, err := s.ownKeys(w.m, now)
 	if err != nil {
 		return nil, 0, err
 	}
 	all := own
 	for _, k := range w.matching {
+		if over(k.until, now) {
+			continue
+		}
 		if !slices.ContainsFunc(all, func(o *key) bool { return o.selector == k.selector && o.domain == k.domain }) {
 			all = append(all, k)
 		}
 	}
 	byPriority(all)
 	if len(all) == 0 {
-		return nil, s.life(nil), nil
+		return nil, s.life(nil, now), nil
 	}
 	mail := mailsig.NewMessage(w.header, w.body, w.body.Size())
 	drafts := make([]*mailsig.Draft, len(all))
-	now := s.now()
 	for i, k := range all {
 		drafts[i] = k.draft(mail, now)
 	}
@@ -181,15 +194,15 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 	} else if err != nil {
 		return nil, 0, &readError{err}
 	}
-	return bytes.Join(fields, nil), s.life(all), nil
+	return bytes.Join(fields, nil), s.life(all, now), nil
 }
 
-func (s *Signer) life(keys []*key) time.Duration {
-	return lifetime(keys, cmp.Or(s.Reuse, 10*time.Minute))
+func (s *Signer) life(keys []*key, now time.Time) time.Duration {
+	return lifetime(keys, cmp.Or(s.Reuse, 10*time.Minute), now)
 }
 
-// ownKeys compiles the property dkim of a message.
-func (s *Signer) ownKeys(m *queue.Message) ([]*key, error) {
+// ownKeys compiles the property dkim of a message. A key whose time is over is not looked at.
+func (s *Signer) ownKeys(m *queue.Message, now time.Time) ([]*key, error) {
 	if len(m.DKIM) > MaxOwn && !m.Force {
 		return nil, &queue.PropertyError{Property: "dkim", Want: "at most " + strconv.Itoa(MaxOwn) + " keys", Got: strconv.Itoa(len(m.DKIM))}
 	}
@@ -199,7 +212,7 @@ func (s *Signer) ownKeys(m *queue.Message) ([]*key, error) {
 	}
 	var keys []*key
 	for i := range m.DKIM[:min(len(m.DKIM), MaxOwn)] {
-		if onlyARC(m.DKIM[i].Protocols) {
+		if onlyARC(m.DKIM[i].Protocols) || over(m.DKIM[i].ExpireAt, now) {
 			continue
 		}
 		k, bad := newKey(&m.DKIM[i], parsed)
@@ -281,6 +294,7 @@ func identify(h hash.Hash, m *queue.Message) {
 		texts(k.Headers)
 		texts(k.Protocols)
 		number(k.Expire)
+		number(k.ExpireAt.Unix())
 		number(int64(k.Priority))
 		flag(k.Report)
 	}

@@ -293,3 +293,34 @@ func TestMailThatCannotBeReadFailsWhenItIsSent(t *testing.T) {
 		}
 	}
 }
+
+// TestTheTimeOfAKey lets the clock pass a key's expire: until then x= says so, also for a signature that is used again, and then
+// the mail goes without it.
+func TestTheTimeOfAKey(t *testing.T) {
+	until := time.Unix(1800000000, 0)
+	now := until.Add(-time.Minute)
+	s := &sign.Signer{Now: func() time.Time { return now }}
+	limited, other := edOwn(), rsaOwn()
+	limited.ExpireAt = until
+	for range 2 {
+		list := signatures(signedBy(t, s, mail, limited, other))
+		require.Len(t, list, 2)
+		require.Equal(t, "1800000000", tag(list[0], "x"))
+		require.Empty(t, tag(list[1], "x"))
+	}
+	now = until
+	list := signatures(signedBy(t, s, mail, limited, other))
+	require.Len(t, list, 1)
+	require.Equal(t, "rsa", tag(list[0], "s"))
+	broken := queue.DKIM{Domain: "example.com", Selector: "old", Key: "-----BEGIN RSA PRIVATE KEY-----\n.....", ExpireAt: until}
+	require.Equal(t, mail, signedBy(t, s, mail, limited, broken), "a key that is over is not looked at")
+	require.Equal(t, "Subject: x\r\n\r\n", signedBy(t, s, "Subject: x\r\n\r\n", limited), "and asks for no From")
+
+	keys, problems := sign.Compile([]sign.Spec{{Key: rsaOwn(), Expires: "2027-01-15 08:00:00"}}, nil)
+	require.Empty(t, problems)
+	s = &sign.Signer{Now: func() time.Time { return now }, Keys: func() *sign.Keys { return keys }}
+	now = until.Add(-time.Second)
+	require.Equal(t, "1800000000", tag(signatures(signedBy(t, s, mail))[0], "x"))
+	now = until
+	require.Equal(t, mail, signedBy(t, s, mail), "keys of the settings likewise")
+}

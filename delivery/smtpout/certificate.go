@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"strings"
 
@@ -40,10 +41,10 @@ func describeCertificate(state *tls.ConnectionState, base *tls.Config, names []s
 		NotBefore:  leaf.NotBefore.UTC(),
 		NotAfter:   leaf.NotAfter.UTC(),
 		Version:    leaf.Version,
-		KeyUsage:   keyUsages(leaf.KeyUsage),
+		KeyUsage:   int(leaf.KeyUsage),
 		SelfSigned: bytes.Equal(leaf.RawSubject, leaf.RawIssuer) && leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil,
-		Subject:    printable(leaf.Subject.String()),
-		Issuer:     printable(leaf.Issuer.String()),
+		Subject:    describeName(&leaf.Subject),
+		Issuer:     describeName(&leaf.Issuer),
 		AltNames:   altNames(leaf),
 	}
 	if err := verify(state.PeerCertificates, base, names); err != nil {
@@ -102,13 +103,13 @@ func altNames(c *x509.Certificate) []string {
 	return names
 }
 
-func keyUsages(usage x509.KeyUsage) []string {
-	var names []string
-	for i, name := range [...]string{"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment",
-		"keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"} {
-		if usage&(1<<i) != 0 {
-			names = append(names, name)
+func describeName(n *pkix.Name) *queue.Name {
+	first := func(list []string) string {
+		if len(list) == 0 {
+			return ""
 		}
+		return printable(list[0])
 	}
-	return names
+	return &queue.Name{Common: printable(n.CommonName), Country: first(n.Country), State: first(n.Province),
+		Locality: first(n.Locality), Organization: first(n.Organization), Unit: first(n.OrganizationalUnit)}
 }

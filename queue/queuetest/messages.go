@@ -59,8 +59,8 @@ func fullResults(at time.Time) []queue.Result {
 			Description: "OK: \"queued\"\nsecond line", DSN: true, Authentication: "plain",
 			Cipher: &queue.Cipher{Name: "TLS_AES_128_GCM_SHA256", Bits: 128, AlgBits: 128, Version: "TLSv1.3", ID: 0x1301},
 			Certificate: &queue.Certificate{NotBefore: at, NotAfter: at.AddDate(1, 0, 0), Version: 3, Verified: true,
-				Result: "ok", KeyUsage: []string{"digitalSignature"}, SelfSigned: true, Subject: "CN=mx.example.com",
-				Issuer: "CN=ca", AltNames: []string{"mx.example.com"}},
+				Result: "ok", KeyUsage: 5, SelfSigned: true, Subject: &queue.Name{Common: "mx.example.com"},
+				Issuer: &queue.Name{Common: "ca"}, AltNames: []string{"mx.example.com"}},
 			Extra: extra("note", `[1,2]`)},
 	}
 }
