@@ -168,6 +168,8 @@ func (e *Engine) missing(m *queue.Message) (queue.Result, bool) {
 		state, text = queue.StateProcess, "mime: expected a mail, got none"
 	case m.Data != nil && !m.Force:
 		state, text = queue.StatePersonalize, "data: personalisation is not supported; force sends the mail as it is"
+	case m.InlineCSS && !m.Force:
+		state, text = queue.StateResponsive, "inlinecss: moving styles into the tags is not supported; force sends the mail as it is"
 	default:
 		return queue.Result{}, true
 	}

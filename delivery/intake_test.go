@@ -44,6 +44,8 @@ func TestMailThatIsNotTried(t *testing.T) {
 		{"mail to be composed", func(m *queue.Message) { m.Body, m.Compose = nil, json.RawMessage(`{"text":"x"}`) }, nil, "responsive/error 554", "object"},
 		{"personalisation", func(m *queue.Message) { m.Data = json.RawMessage(`{"name":"x"}`) }, nil, "personalize/error 554", "personalisation"},
 		{"personalisation, forced", func(m *queue.Message) { m.Data, m.Force = json.RawMessage(`{"name":"x"}`), true }, nil, "sent", ""},
+		{"styles to be moved", func(m *queue.Message) { m.InlineCSS = true }, nil, "responsive/error 554", "inlinecss"},
+		{"styles to be moved, forced", func(m *queue.Message) { m.InlineCSS, m.Force = true, true }, nil, "sent", ""},
 		{"addresses that are not here", func(m *queue.Message) { m.IPs = []string{"192.0.2.9", "nonsense"} }, func(e *delivery.Engine) {
 			e.Sources.Local = func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} }
 		}, "bind/error 550", "none of the addresses"},
