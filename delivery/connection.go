@@ -269,13 +269,9 @@ func (c *connection) prepare(j *job) bool {
 	if j.absent() && !c.fetch(j) {
 		return false
 	}
-	j.tx = Transaction{Message: j.m, Body: j.m.Body}
-	if c.e.Finish == nil {
-		return true
-	}
-	body, err := c.e.Finish(c.e.ctx, j.m)
+	body, err := c.Finish(j.m, nil)
 	if err == nil {
-		j.tx.Body = body
+		j.tx = Transaction{Message: j.m, Body: body, Finisher: c}
 		return true
 	}
 	c.account.Cancel(j.size)
@@ -289,6 +285,26 @@ func (c *connection) prepare(j *job) bool {
 		c.e.notTried(j, queue.Result{State: queue.StateProcess, Result: outcome, Code: 554, Status: "5.6.0", Description: err.Error()})
 	}
 	return false
+}
+
+// Finish implements Finisher; without fit it takes the mail to be fit.
+func (c *connection) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error) {
+	body, err := m.Body, error(nil)
+	if c.e.Edit != nil {
+		body, err = c.e.Edit(c.e.ctx, m)
+	}
+	if err == nil && fit != nil {
+		body, err = fit(body)
+	}
+	if err != nil || c.e.Finish == nil {
+		return body, err
+	}
+	if !queue.SameBody(body, m.Body) {
+		changed := *m
+		changed.Body = body
+		m = &changed
+	}
+	return c.e.Finish(c.e.ctx, m)
 }
 
 // maxUnsent is how often a mail goes again, uncounted, because its connection ended before it.

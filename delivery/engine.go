@@ -43,9 +43,10 @@ type Engine struct {
 	PathConnections int
 	// Lookups is the largest number of route look-ups at a time; zero means 100.
 	Lookups int
-	// Finish makes of a message's mail what goes over the wire (signatures, edited header). It is called by the
-	// connection just before the mail is sent. Nil: the mail goes as it is.
-	Finish func(context.Context, *queue.Message) (queue.Body, error)
+	// Edit and Finish make of a message's mail what goes over the wire: Edit changes its header, Finish signs what came of
+	// that. They are called by the connection just before the mail is sent; what a remote does not take is changed between
+	// them, and Finish called for it again. Nil: the mail goes as it is.
+	Edit, Finish func(context.Context, *queue.Message) (queue.Body, error)
 	// Steering returns what an operator decided about messages; it is asked for every message and must not block. Whoever
 	// has it return something else calls Steered. Nil, or when it returns nil: nobody steers.
 	Steering func() Steering

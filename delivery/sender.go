@@ -63,6 +63,8 @@ type Transaction struct {
 	Message *queue.Message
 	// Body is what goes over the wire: the message's own, or what signing and editing made of it.
 	Body queue.Body
+	// Finisher makes the mail anew when the remote can only get it changed; nil: Body itself may be changed.
+	Finisher Finisher
 
 	// Result is filled in by Deliver: state, result, code, status, description, to, mta, sent, cipher and so on.
 	Result queue.Result
@@ -71,6 +73,14 @@ type Transaction struct {
 	Unsent bool
 	// Text is the whole last reply, lines joined by "\n", as patterns are matched against it.
 	Text string
+}
+
+// Finisher edits and signs mails. A mail that has to be changed for a remote is changed between these two, so that its
+// signatures hold.
+type Finisher interface {
+	// Finish returns what goes over the wire of a message's mail, with fit called on it before it is signed. An error of fit
+	// is returned as it is; a *queue.PropertyError names a property that makes it impossible.
+	Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error)
 }
 
 // Failure is why a connection could not be made, or broke. Result says at which state and how.

@@ -16,5 +16,5 @@
 // are: whoever needs encoded words (RFC 2047) writes them. Fields that are not touched stay byte for byte what they were, so
 // that signatures over them hold. A mail that has no empty line after its header, or no header at all, gets one.
 //
-// Signing comes after this: see package sign.
+// Signing comes after this, and so does what makes the mail fit for a remote: see delivery.Finisher.
 package edit

@@ -22,8 +22,9 @@
 // An entry whose protocols are arc alone makes no signature here. A mail without From cannot be signed (RFC 6376 §5.4):
 // keys of the settings leave it alone, keys of the message make it fail.
 //
-// A signature is over the mail as it is handed to the connection. One that the connection has to change, because the remote does
-// not take eight-bit mail or because of lone CRs in it, arrives with a signature that does not hold.
+// A signature is over the mail as it is handed over. Where a remote takes it only changed, because of eight-bit text or lone CRs
+// in it, what came of it is to be signed instead: see delivery.Finisher. Signatures are remembered by the content that they are
+// over, so either form is signed once for many recipients.
 //
 // Private keys never appear in errors. Signing is done by internal/mailsig, which verifies too: one canonicalisation serves both,
 // the body is read once for several signatures, and a body of nothing but line ends needs no memory.

@@ -82,7 +82,7 @@ func (c *connection) writeMail(m *mail, tail []byte) error {
 		return err
 	}
 	c.out = c.out[:0]
-	s := stuffer{w: w, raw: m.chunked, normal: m.shape.alone > 0, fresh: true}
+	s := stuffer{w: w, raw: m.chunked, fresh: true}
 	var err error
 	if m.memory != nil {
 		err = s.write(m.memory)
@@ -101,14 +101,12 @@ func (c *connection) writeMail(m *mail, tail []byte) error {
 	return err
 }
 
-// stuffer writes a mail as DATA wants it: a dot more before each line that begins with one (RFC 5321 §4.5.2), and lone
-// CRs and LFs, which may not be sent (§2.3.8) and would let one mail smuggle in another, as CRLF.
+// stuffer writes a mail as DATA wants it: a dot more before each line that begins with one (RFC 5321 §4.5.2). Its lines
+// end with CRLF; see fit.
 type stuffer struct {
-	w      *outbox
-	raw    bool // for BDAT: as it is
-	normal bool // there are lone CRs or LFs
-	fresh  bool // at the begin of a line
-	cr     bool // a CR is held back
+	w     *outbox
+	raw   bool // for BDAT: as it is
+	fresh bool // at the begin of a line
 }
 
 var (
@@ -118,11 +116,8 @@ var (
 )
 
 func (s *stuffer) write(p []byte) error {
-	switch {
-	case s.raw:
+	if s.raw {
 		return s.w.write(p)
-	case s.normal:
-		return s.normalise(p)
 	}
 	for len(p) > 0 {
 		if s.fresh && p[0] == '.' {
@@ -144,52 +139,10 @@ func (s *stuffer) write(p []byte) error {
 	return nil
 }
 
-func (s *stuffer) normalise(p []byte) error {
-	for len(p) > 0 {
-		if s.cr {
-			if p[0] == '\n' {
-				p = p[1:]
-			}
-			if err := s.newline(); err != nil {
-				return err
-			}
-			continue
-		}
-		if s.fresh && p[0] == '.' {
-			if err := s.w.write(dot); err != nil {
-				return err
-			}
-		}
-		i := bytes.IndexAny(p, "\r\n")
-		if i != 0 {
-			s.fresh = false
-		}
-		if i < 0 {
-			return s.w.write(p)
-		}
-		if err := s.w.write(p[:i]); err != nil {
-			return err
-		}
-		s.cr = p[i] == '\r'
-		if !s.cr {
-			if err := s.newline(); err != nil {
-				return err
-			}
-		}
-		p = p[i+1:]
-	}
-	return nil
-}
-
-func (s *stuffer) newline() error {
-	s.cr, s.fresh = false, true
-	return s.w.write(crlf)
-}
-
 // end ends the last line.
 func (s *stuffer) end() error {
-	if s.raw || s.fresh && !s.cr {
+	if s.raw || s.fresh {
 		return nil
 	}
-	return s.newline()
+	return s.w.write(crlf)
 }

@@ -117,15 +117,18 @@ func (d *dialogue) option(key string) string {
 
 // bodies are the mails that dialogues name.
 var bodies = map[string]string{
-	"":         "Subject: hello\r\n\r\nHello\r\n",
-	"dots":     ".Subject: dots\r\n\r\n.\r\n..\r\n...x\r\nend\r\n",
-	"unended":  "Subject: hello\r\n\r\nno line end",
-	"empty":    "",
-	"8bit":     "Subject: accent\r\n\r\ncaf\xc3\xa9\r\n",
-	"binary":   "Subject: bin\r\n\r\na\x00b\nc\rd",
-	"smuggle":  "Subject: x\r\n\r\n\n.\n\r.\r\r\n\n.\r\nMAIL FROM:<evil@example.org>\r\n",
-	"longline": "Subject: long\r\n\r\n" + strings.Repeat("x", 999) + "\r\n",
-	"large":    "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("0123456789", 7)+"\r\n", 4000),
+	"":                   "Subject: hello\r\n\r\nHello\r\n",
+	"dots":               ".Subject: dots\r\n\r\n.\r\n..\r\n...x\r\nend\r\n",
+	"unended":            "Subject: hello\r\n\r\nno line end",
+	"empty":              "",
+	"8bit":               "Subject: accent\r\n\r\ncaf\xc3\xa9\r\n",
+	"binary":             "Subject: bin\r\n\r\na\x00b\nc\rd",
+	"smuggle":            "Subject: x\r\n\r\n\n.\n\r.\r\r\n\n.\r\nMAIL FROM:<evil@example.org>\r\n",
+	"signed 8bit":        "DKIM-Signature: v=1; d=x\r\n\r\ncaf\xc3\xa9\r\n",
+	"signed 8bit header": "DKIM-Signature: v=1; d=x\r\nSubject: caf\xc3\xa9\r\n\r\ncoffee\r\n",
+	"signed lone":        "DKIM-Signature: v=1; d=x\r\n\r\none\ntwo\r\ns\r\n",
+	"longline":           "Subject: long\r\n\r\n" + strings.Repeat("x", 999) + "\r\n",
+	"large":              "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("0123456789", 7)+"\r\n", 4000),
 }
 
 // onWire is what a remote must get of a body, dots removed.

@@ -21,8 +21,8 @@
 //
 //  1. prepare looks at addresses and body, once: is it ASCII, does it need dots stuffed, would DATA damage it? What this
 //     remote cannot take is declined here with a reply of our own making: 552 5.3.4 over its SIZE, 553 5.6.7 when
-//     SMTPUTF8 is needed and missing, 553 5.1.3 and 5.1.7 for impossible addresses. A mail with bytes beyond ASCII is
-//     made quoted-printable for a remote without 8BITMIME.
+//     SMTPUTF8 is needed and missing, 553 5.1.3 and 5.1.7 for impossible addresses, 554 5.6.3 for a mail that would have
+//     to be changed but bears the signature of its author. Others are made fit: see below.
 //  2. begin writes MAIL, RCPT and DATA in one flight.
 //  3. envelope reads the replies to them (mailfrom, rcptto, data), withdraw tidies up after a refusal.
 //  4. message writes the mail and its final dot in one flight, together with MAIL, RCPT and DATA of the next mail, when
@@ -45,11 +45,16 @@
 //
 // A body in memory (one with a method Bytes) that has no line beginning with a dot goes to the socket from where it
 // lies, in the same system call as what follows it. Other bodies pass through a pooled buffer of 64 KiB: small ones at
-// once, files piece by piece. Lone CRs and LFs, which RFC 5321 §2.3.8 forbids and with which one mail could smuggle in
-// another, become CRLF under DATA; a remote with CHUNKING gets such mails, and those with NULs or lines of more than
-// 998 bytes, unchanged by BDAT. DATA is the rule: it costs as many round trips, was not slower when measured (see
-// BenchmarkDeliver), and no content goes out before the remote agreed to take it. Changing lone CRs and LFs, like
-// making a mail quoted-printable, breaks signatures over its body; where that matters, give signing what will be sent.
+// once, files piece by piece. DATA is the rule: it costs as many round trips as BDAT, was not slower when measured (see
+// BenchmarkDeliver), and no content goes out before the remote agreed to take it. A remote with CHUNKING gets mails with
+// NULs or lines of more than 998 bytes by BDAT.
+//
+// A mail that the remote may not get as it is is made fit: bytes beyond ASCII become quoted-printable or base64 for one
+// without 8BITMIME, also one that knows HELO alone; lone CRs and LFs, which RFC 5321 §2.3.8 forbids and with which one mail
+// could smuggle in another, become CRLF unless the remote has CHUNKING and BINARYMIME. That is done before the mail is
+// signed: the transaction's [delivery.Finisher] edits it, has it fitted, and signs what came of it, so that signatures
+// hold. A signature that the mail came with would not: such a mail is not changed. It goes as it is where that is allowed,
+// when only its header has bytes beyond ASCII for one, and is declined where not (RFC 6152 §3).
 //
 // # When things go wrong
 //

@@ -105,9 +105,9 @@ func (c *connection) prepareBody(m *mail) *fault {
 	if err := m.load(); err != nil {
 		return unreadable(err)
 	}
-	if m.shape.eight && !c.ext.eightBit {
-		if body, ok := downConvert(m.body); ok {
-			m.replace(body)
+	if c.unfit(&m.shape) {
+		if f := c.refit(m); f != nil {
+			return f
 		}
 	}
 	m.chunked = c.ext.chunking && (c.sender.Chunking || m.shape.binary())
@@ -158,16 +158,13 @@ func (m *mail) load() error {
 	return nil
 }
 
-// replace puts another body, in memory, in place of the transaction's.
-func (m *mail) replace(body queue.Bytes) {
+// replace puts another body in place of the transaction's; it is yet to be loaded.
+func (m *mail) replace(body queue.Body) {
 	if m.buffer != nil {
 		m.buffer.free()
 		m.buffer = nil
 	}
-	m.body, m.memory = body, body
-	var s scanner
-	s.scan(body)
-	m.shape = s.finish()
+	m.body, m.memory = body, nil
 }
 
 // errShort says that a body ended before its size.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/queue/disk"
@@ -101,6 +102,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 		Hostname:       heloName(cfg),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
+		Edit:           edit.Finish,
 		Finish:         a.finish,
 		Store:          a.mailStore(),
 		StoreTimes:     a.storageTimes,

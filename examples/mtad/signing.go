@@ -1,17 +1,13 @@
 package main
 
 import (
-	"context"
-
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/config/snapshot"
-	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/sign"
-	"github.com/sluicemail/sluice/queue"
 )
 
-// openSigning prepares what is done to a mail just before it is sent: first its header is edited, then it is signed, with
-// the keys that the message brings along and those of the settings. Whether the DNS has the public halves, for keys that
+// openSigning prepares what is done to a mail last before it is sent: it is signed, with the keys that the message brings
+// along and those of the settings. Whether the DNS has the public halves, for keys that
 // depend on it, is found out in the background.
 func (a *app) openSigning(*config.Config) error {
 	published := &sign.Published{Resolver: a.resolver, Changed: func(record string, found bool, err error) {
@@ -30,12 +26,6 @@ func (a *app) openSigning(*config.Config) error {
 			published.Watch(current)
 		}
 	})
-	a.finish = func(ctx context.Context, m *queue.Message) (queue.Body, error) {
-		body, err := edit.Finish(ctx, m)
-		if err != nil {
-			return nil, err
-		}
-		return signer.Sign(ctx, m, body)
-	}
+	a.finish = signer.Finish
 	return nil
 }
