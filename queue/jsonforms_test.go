@@ -115,7 +115,9 @@ func TestWhatCameComesBackAsItCame(t *testing.T) {
 }
 
 func next(at string) func(*testing.T, *queue.Message) {
-	return func(t *testing.T, m *queue.Message) { require.True(t, utc(at).Equal(m.NextAttempt), "%v", m.NextAttempt) }
+	return func(t *testing.T, m *queue.Message) {
+		require.True(t, utc(at).Equal(m.NextAttempt), "%v", m.NextAttempt)
+	}
 }
 
 func TestWhatChangedIsWrittenInOurForm(t *testing.T) {
