@@ -240,8 +240,8 @@ func TestRoundOfConnecting(t *testing.T) {
 		want  string // result of the message; "" when it was delivered
 	}{
 		{"next address", map[string]int{"a.test": 3}, []string{"a.test"}, nil, 3, ""},
-		{"at most eight addresses", map[string]int{"a.test": 20}, []string{"a.test"}, func(string) error { return refused }, 8, "connect/lost 0"},
-		{"at most eight of all hosts", map[string]int{"a.test": 5, "b.test": 5}, []string{"a.test", "b.test"}, func(string) error { return refused }, 8, "connect/lost 0"},
+		{"at most eight addresses", map[string]int{"a.test": 20}, []string{"a.test"}, func(string) error { return refused }, 8, "connect/lost 451"},
+		{"at most eight of all hosts", map[string]int{"a.test": 5, "b.test": 5}, []string{"a.test", "b.test"}, func(string) error { return refused }, 8, "connect/lost 451"},
 		{"next host after a permanent refusal", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"}, func(host string) error {
 			if host == "a.test" {
 				return failure(queue.StateIntro, queue.Error, 554)
@@ -262,7 +262,7 @@ func TestRoundOfConnecting(t *testing.T) {
 		{"all refuse for good", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"}, func(string) error {
 			return failure(queue.StateIntro, queue.Error, 554)
 		}, 2, "intro/error 554"},
-		{"an error that is no failure", map[string]int{"a.test": 1}, []string{"a.test"}, func(string) error { return fmt.Errorf("odd") }, 1, "connect/error 0"},
+		{"an error that is no failure", map[string]int{"a.test": 1}, []string{"a.test"}, func(string) error { return fmt.Errorf("odd") }, 1, "connect/error 451"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -323,7 +323,7 @@ func TestUnreachableSiteCostsOneMessageARound(t *testing.T) {
 			require.InDelta(t, want, (at[i+1] - at[i]).Seconds(), want/10+1, "pause %d", i)
 		}
 		for _, m := range w.take("retry") {
-			require.Equal(t, []string{"connect/timeout 0"}, pairs(m))
+			require.Equal(t, []string{"connect/timeout 451"}, pairs(m))
 		}
 		w.shutDown()
 	})

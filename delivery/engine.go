@@ -47,6 +47,8 @@ type Engine struct {
 	// that. They are called by the connection just before the mail is sent; what a remote does not take is changed between
 	// them, and Finish called for it again. Nil: the mail goes as it is.
 	Edit, Finish func(context.Context, *queue.Message) (queue.Body, error)
+	// Extract has the message of events that tell of an outcome carry the property extracted, as results do.
+	Extract bool
 	// Steering returns what an operator decided about messages; it is asked for every message and must not block. Whoever
 	// has it return something else calls Steered. Nil, or when it returns nil: nobody steers.
 	Steering func() Steering

@@ -88,14 +88,14 @@ func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
 	j.undated = m.MaxDeliverTime.IsZero()
 	j.deadline = e.deadline(j.d, now)
 	if !now.Before(j.deadline) {
-		result := expired(j)
+		result := givenUp()
 		if outbox, awaited := e.owner(m); outbox == "" && awaited {
-			result.Description += ": no instance was known to have an address that it may leave from"
+			result.Description = "no instance was known to have an address that it may leave from"
 		}
 		return result, false
 	}
 	if n := e.maxAttempts(m); n > 0 && len(m.Results) >= n {
-		return exhausted(n), false
+		return givenUp(), false
 	}
 	if text := e.invalid(m); text != "" {
 		return queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text}, false
@@ -190,14 +190,10 @@ func (e *Engine) undecodable(err error) queue.Result {
 	return r
 }
 
-func expired(j *job) queue.Result {
-	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7",
-		Description: "could not be delivered before " + j.deadline.UTC().Format(time.DateTime)}
-}
-
-func exhausted(attempts int) queue.Result {
-	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7",
-		Description: fmt.Sprintf("could not be delivered in %d attempts", attempts)}
+// givenUp is the result of a message whose time or attempts are used up. It has no description, so that who reads the last
+// one there is sees what the remote said.
+func givenUp() queue.Result {
+	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7"}
 }
 
 // place puts a routed job into the ready list of its path, and returns that path; nil when the job ended here.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
@@ -40,8 +41,9 @@ type job struct {
 	// How it ends; see settler.
 	do         action
 	successors []queue.Item
-	why        string // it is parked
-	tries      int    // that failed
+	extracted  json.RawMessage // of the mail, for results and logs; nil: not made yet
+	why        string          // it is parked
+	tries      int             // that failed
 	due        time.Time
 
 	prev, next *job // in a jobList

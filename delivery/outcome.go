@@ -146,7 +146,7 @@ func (e *Engine) notTried(j *job, result queue.Result) {
 }
 
 // expire finishes a message whose time is over.
-func (e *Engine) expire(j *job) { e.notTried(j, expired(j)) }
+func (e *Engine) expire(j *job) { e.notTried(j, givenUp()) }
 
 // retry puts a message back into the outbox for later, or finishes it when its attempts or its time are used up. There is
 // no attempt after its deadline: it is picked up once more then, to be finished.
@@ -158,7 +158,7 @@ func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 	e.report(monitor.Retried, j)
 	now := time.Now()
 	if n := e.maxAttempts(j.m); n > 0 && len(j.m.Results) >= n {
-		e.notTried(j, exhausted(n))
+		e.notTried(j, givenUp())
 		return
 	}
 	if !now.Before(j.deadline) {
@@ -175,20 +175,37 @@ func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 	j.m.NextAttempt = wholeSecond(next)
 	items := []queue.Item{{Queue: e.Names.Outbox, Message: j.stored()}}
 	if name := override(j.m.Queues, retryQueue, e.Names.Retry); name != "" {
-		said := published(j)
-		said.NextAttempt = time.Time{} // or the queue would hold it back as well
-		items = append(items, queue.Item{Queue: name, Message: said})
+		items = append(items, queue.Item{Queue: name, Message: retried(j)})
 	}
 	e.settle(j, items)
 }
 
 // record adds a result to the message.
 func (e *Engine) record(j *job, result queue.Result) {
+	if result.Code == 0 {
+		result.Code, result.Status = ownCode(&result)
+	}
 	result.Time = time.Now().UTC().Truncate(time.Second)
 	results := make([]queue.Result, len(j.m.Results)+1)
 	copy(results, j.m.Results)
 	results[len(results)-1] = result
 	j.m.Results = results
+}
+
+// ownCode returns a code and a status that fit a connection that was not made, or not secured, when no remote gave one.
+func ownCode(r *queue.Result) (code int, status string) {
+	switch r.State {
+	case queue.StateConnect, queue.StateHandshake:
+		return 451, "4.4.1"
+	case queue.StateDNS:
+		return 451, "4.4.3"
+	case queue.StateBind:
+		return 451, "4.3.5"
+	case queue.StateStartTLS, queue.StateAuthPlain, queue.StateAuthLogin, queue.StateAuthUsername,
+		queue.StateAuthPassword, queue.StateAuthCRAM, queue.StateAuthResponse:
+		return 454, "4.7.0"
+	}
+	return 0, ""
 }
 
 // report tells the monitor of the last result.
@@ -197,8 +214,14 @@ func (e *Engine) report(kind monitor.Kind, j *job) {
 		return
 	}
 	result := &j.m.Results[len(j.m.Results)-1]
+	m := j.m
+	if e.Extract {
+		with := *j.m
+		with.Extracted = j.extracts()
+		m = &with
+	}
 	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,
-		Text: result.Description, Message: j.m, Result: result, Remote: j.target}
+		Text: result.Description, Message: m, Result: result, Remote: j.target}
 	if j.path != nil {
 		ev.MTA = j.path.key.Source
 	}

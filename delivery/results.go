@@ -2,10 +2,9 @@ package delivery
 
 import (
 	"encoding/json"
-	"unicode/utf8"
+	"maps"
+	"time"
 
-	"github.com/sluicemail/sluice/internal/addr"
-	"github.com/sluicemail/sluice/internal/mailheader"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -48,115 +47,30 @@ func (e *Engine) finished(j *job, configured string, of func(*queue.Queues) *str
 // with some properties of it extracted.
 func published(j *job) *queue.Message {
 	m := *j.m
-	m.Extracted = extracted(j.m)
+	m.Extracted = j.extracts()
 	if !m.KeepMIME {
 		m.Body, m.Compose = nil, nil
 	}
 	return &m
 }
 
-// maxHeader is how much of a mail is read to extract properties from its header.
-const maxHeader = 64 << 10
-
-// extracted makes the property of the same name: from, to, subject and the whole header of the mail, and the parts of
-// both addresses. It is written by hand: with a results queue, that happens for every message.
-func extracted(m *queue.Message) json.RawMessage {
-	header := readHeader(m.Body)
-	dst := make([]byte, 0, 256+2*len(header))
-	dst = append(dst, '{')
-	dst = appendHeader(dst, header)
-	dst = append(dst, `"envelope":`...)
-	dst = appendAddress(dst, m.Envelope)
-	dst = append(dst, `,"recipient":`...)
-	dst = appendAddress(dst, m.Recipient)
-	return append(dst, '}')
+// extracts makes the property extracted, once for each outcome.
+func (j *job) extracts() json.RawMessage {
+	if j.extracted == nil {
+		j.extracted = extracted(j.m)
+	}
+	return j.extracted
 }
 
-func appendAddress(dst []byte, address string) []byte {
-	local, domain := addr.Split(address)
-	dst = append(dst, `{"domain":`...)
-	dst = appendQuoted(dst, domain)
-	dst = append(dst, `,"local":`...)
-	dst = appendQuoted(dst, local)
-	return append(dst, '}')
-}
-
-// appendHeader appends the first from, to and subject, and all fields as pairs of name and value; a comma follows each.
-func appendHeader(dst, header []byte) []byte {
-	var text []byte
-	known := [...]string{"from", "to", "subject"}
-	var found [len(known)]bool
-	s := mailheader.NewScanner(header)
-	for f, ok := s.Next(); ok; f, ok = s.Next() {
-		for i, name := range known {
-			if !found[i] && f.Is(name) {
-				found[i] = true
-				text = mailheader.AppendUnfolded(text[:0], f.Value())
-				dst = append(appendQuoted(dst, name), ':')
-				dst = append(appendQuoted(dst, text), ',')
-			}
-		}
+// retried returns the copy of a message that tells of its retry. When that comes stands in it as a property that no queue
+// waits for.
+func retried(j *job) *queue.Message {
+	m := published(j)
+	m.Extra = maps.Clone(m.Extra)
+	if m.Extra == nil {
+		m.Extra = make(map[string]json.RawMessage, 1)
 	}
-	s = mailheader.NewScanner(header)
-	n := 0
-	for f, ok := s.Next(); ok; f, ok = s.Next() {
-		if len(f.Name()) == 0 {
-			continue // not a field
-		}
-		if n++; n == 1 {
-			dst = append(dst, `"headers":[`...)
-		} else {
-			dst = append(dst, ',')
-		}
-		text = mailheader.AppendUnfolded(text[:0], f.Value())
-		dst = append(appendQuoted(append(dst, '['), f.Name()), ',')
-		dst = append(appendQuoted(dst, text), ']')
-	}
-	if n > 0 {
-		dst = append(dst, "],"...)
-	}
-	return dst
-}
-
-// appendQuoted appends a JSON string; bytes that are not UTF-8 become U+FFFD.
-func appendQuoted[T string | []byte](dst []byte, s T) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ' || c == 0x7f:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
-			dst = utf8.AppendRune(dst, r)
-			i += n
-			continue
-		}
-		i++
-	}
-	return append(dst, '"')
-}
-
-// readHeader returns the beginning of a mail, as far as its header goes.
-func readHeader(body queue.Body) []byte {
-	if body == nil {
-		return nil
-	}
-	var head []byte
-	if m, ok := body.(interface{ Bytes() []byte }); ok {
-		head = m.Bytes()
-		head = head[:min(len(head), maxHeader)]
-	}
-	if head == nil {
-		head = make([]byte, min(body.Size(), maxHeader))
-		n, _ := body.ReadAt(head, 0)
-		head = head[:n]
-	}
-	end, _ := mailheader.Length(head, 0)
-	return head[:end]
+	m.Extra["nextattempt"] = m.NextAttempt.UTC().AppendFormat(nil, `{"time":"`+time.DateTime+`"}`)
+	m.NextAttempt = time.Time{}
+	return m
 }

@@ -101,7 +101,7 @@ func (w *Why) answer() string {
 	if w.Last == nil {
 		return ""
 	}
-	if w.Last.Code == 0 {
+	if own, _ := ownCode(w.Last); w.Last.Code == 0 || w.Last.Code == own {
 		return fmt.Sprintf(" (the last one ended with %s/%s: %s)", w.Last.State, w.Last.Result, w.Last.Description)
 	}
 	return fmt.Sprintf(" (the last answer was %d %s)", w.Last.Code, w.Last.Description)

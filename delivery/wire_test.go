@@ -113,7 +113,7 @@ func TestEveryFateOverTheWire(t *testing.T) {
 		"mail-defer":   {at(smtptest.Mail, refused(smtptest.Mail, false)), again, "mailfrom/error 451"},
 		"mail-hang":    {at(smtptest.Mail, hang), again, "mailfrom/timeout 0"},
 		"mail-close":   {at(smtptest.Mail, drop), again, "mailfrom/lost 0"},
-		"unreachable":  {nil, again, "connect/error 0"},
+		"unreachable":  {nil, again, "connect/error 451"},
 	}
 	router := &static{common: listen(t, &smtptest.Sink{}), domains: map[string]netip.AddrPort{}}
 	w := realWorld(t, router)

@@ -103,7 +103,7 @@ type Event struct {
 
 // Record is what logs ask of an event's Message and Result. AppendRecord appends one JSON object without the mail and
 // without secrets. Property returns the text of a property named by a path with dots ("connection.remote-ip"); an
-// underscore in the path matches a dash.
+// underscore in the path matches a dash. An array is printed as MailerQ's logs do: [ "a", "b" ], an empty one as [ ].
 type Record interface {
 	AppendRecord(dst []byte) []byte
 	Property(path string) (string, bool)

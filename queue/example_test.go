@@ -60,7 +60,7 @@ func ExampleMessage_Property() {
 	// Output:
 	// recipient jo@example.com true
 	// connection.remote_ip 192.0.2.7 true
-	// tags news,spring true
+	// tags [ "news", "spring" ] true
 	// pool  false
 }
 

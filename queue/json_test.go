@@ -342,10 +342,10 @@ func TestProperty(t *testing.T) {
 	for path, want := range map[string]string{
 		"recipient": "Ana@Kunde.example", "envelope": "offers@shop.example", "message_id": "2f9c.7@mx1.example.net",
 		"message-id": "2f9c.7@mx1.example.net", "received": "2025-11-30 08:15:42", "connection.remote_ip": "2001:db8::7",
-		"connection.remote-port": "41022", "connection.secure": "true", "connection.helo": "app1", "tags": "winter,2025", "tags.1": "2025",
+		"connection.remote-port": "41022", "connection.secure": "true", "connection.helo": "app1", "tags": `[ "winter", "2025" ]`, "tags.1": "2025",
 		"nextattempt.time": "2025-12-01 06:00:00", "queues.results": "shop-results", "results.0.code": "451",
 		"results.0.cipher.version": "TLSv1.3", "campaign.id": "4711", "campaign.label": `W"25`, "campaign": `{"id":4711,"label":"W\"25"}`,
-		"customer.id": "1000000000000000000001", "dkim.selector": "w25", "smarthost.username": "shop", "data.cart": "1,2", "checks.0.spf": "pass",
+		"customer.id": "1000000000000000000001", "dkim.selector": "w25", "smarthost.username": "shop", "data.cart": "[ 1, 2 ]", "checks.0.spf": "pass",
 		"priority": "3", "keepmime": "true", "maxattempts": "0", "headers.append.1.X-B": "b",
 	} {
 		got, ok := m.Property(path)
@@ -367,7 +367,7 @@ func TestPropertyOfResult(t *testing.T) {
 	for path, want := range map[string]string{
 		"state": "rcptto", "result": "error", "code": "451", "status": "4.7.1", "description": "Greylisted", "from": "192.0.2.25",
 		"to": "198.51.100.9", "time": "2025-11-30 08:16:00", "mta": "mx.kunde.example", "cipher.name": "TLS_AES_128_GCM_SHA256",
-		"certificate.altnames": "mx.kunde.example", "shard": "4", "sent.connection": "900",
+		"certificate.altnames": `[ "mx.kunde.example" ]`, "shard": "4", "sent.connection": "900",
 	} {
 		got, ok := r.Property(path)
 		require.True(t, ok, path)

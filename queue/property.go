@@ -7,8 +7,8 @@ import (
 )
 
 // Property returns the text of the property with this path, and whether the message has it: "recipient",
-// "connection.remote-ip", "results.0.code". An underscore in the path matches a dash. Arrays of plain values are joined
-// by commas; objects are JSON. As in AppendRecord, neither the mail nor secrets can be had.
+// "connection.remote-ip", "results.0.code". An underscore in the path matches a dash. Arrays look as in MailerQ's logs,
+// [ "a", "b" ]; objects are JSON. As in AppendRecord, neither the mail nor secrets can be had.
 func (m *Message) Property(path string) (string, bool) {
 	if m == nil {
 		return "", false
@@ -21,7 +21,7 @@ func (m *Message) Property(path string) (string, bool) {
 	case "message-id", "message_id":
 		return m.ID, m.ID != ""
 	}
-	return lookup(messageTable, m, m.Extra, path)
+	return lookup(messageTable, m, m.Extra, m.forms, path)
 }
 
 // Property returns the text of the property with this path, and whether the result has it; see [Message.Property].
@@ -48,11 +48,11 @@ func (r *Result) Property(path string) (string, bool) {
 	case "to":
 		return r.To, r.To != ""
 	}
-	return lookup(resultTable, r, r.Extra, path)
+	return lookup(resultTable, r, r.Extra, nil, path)
 }
 
 // lookup writes the property that the path begins with and follows the rest of the path into it.
-func lookup[T any](table []property[T], t *T, extra map[string]json.RawMessage, path string) (string, bool) {
+func lookup[T any](table []property[T], t *T, extra, forms map[string]json.RawMessage, path string) (string, bool) {
 	name, rest, _ := strings.Cut(path, ".")
 	for i := range table {
 		p := &table[i]
@@ -61,14 +61,16 @@ func lookup[T any](table []property[T], t *T, extra map[string]json.RawMessage, 
 		}
 		var room [256]byte
 		e := encoder{dst: room[:0], record: true}
-		if p.write(&e, t); len(e.dst) > 0 {
-			if !p.private {
-				e.join(extra[p.name])
-			}
+		p.write(&e, t)
+		if p.private {
 			return follow(value(e.dst), rest)
 		}
-		if p.private {
-			return "", false
+		if form := forms[p.name]; form != nil && p.says(value(form), e.dst) {
+			return follow(value(form), rest)
+		}
+		if len(e.dst) > 0 {
+			e.join(extra[p.name])
+			return follow(value(e.dst), rest)
 		}
 	}
 	for key, raw := range extra {
@@ -87,12 +89,12 @@ func lookup[T any](table []property[T], t *T, extra map[string]json.RawMessage, 
 
 // follow goes down the path and returns the text of what is there.
 func follow(v value, path string) (string, bool) {
-	for path != "" && v != nil {
+	for path != "" && len(v) > 0 {
 		var name string
 		name, path, _ = strings.Cut(path, ".")
 		v = v.child(name)
 	}
-	if v == nil || v.isNull() {
+	if len(v) == 0 || v.isNull() {
 		return "", false
 	}
 	if v.isObject() {
@@ -101,19 +103,15 @@ func follow(v value, path string) (string, bool) {
 	if !v.isArray() {
 		return v.scalar(), true
 	}
-	var list []string
-	plain := true
-	elements(v, func(_ int, v value) bool {
-		plain = !v.isObject() && !v.isArray()
-		if plain {
-			list = append(list, v.scalar())
+	list := []byte{'['}
+	elements(v, func(i int, v value) bool {
+		if i > 0 {
+			list = append(list, ',')
 		}
-		return plain
+		list = append(append(list, ' '), v...)
+		return true
 	})
-	if !plain {
-		return string(v), true
-	}
-	return strings.Join(list, ","), true
+	return string(append(list, " ]"...)), true
 }
 
 // child returns a member of an object or an element of an array; nil when there is none.

@@ -160,6 +160,8 @@ func (d *dialogue) play(t *testing.T) {
 			var failure *delivery.Failure
 			require.ErrorAs(t, err, &failure)
 			d.open.check(t, &failure.Result)
+			require.Equal(t, 1, failure.Result.Messages, "the mail that was to go")
+			require.Zero(t, failure.Result.Sent.Data)
 			return
 		}
 		require.NoError(t, err)

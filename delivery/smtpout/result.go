@@ -7,9 +7,12 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// result begins a result with what is known of the connection.
+// result begins a result with what is known of the connection. The mail that the next envelope belongs to is counted as one of
+// its mails.
 func (c *connection) result(state queue.ResultState, outcome queue.Outcome) queue.Result {
 	return queue.Result{
+		Messages:       c.messages + 1,
+		Sent:           &queue.Sent{Connection: c.written},
 		State:          state,
 		Result:         outcome,
 		Time:           now(),
@@ -27,8 +30,7 @@ func (c *connection) result(state queue.ResultState, outcome queue.Outcome) queu
 func (c *connection) settle(m *mail, state queue.ResultState, outcome queue.Outcome) *queue.Result {
 	r := &m.tx.Result
 	*r = c.result(state, outcome)
-	r.Messages = m.number
-	r.Sent = &queue.Sent{Connection: c.written, Data: m.data(c.written)}
+	r.Messages, r.Sent.Data = m.number, m.data(c.written)
 	return r
 }
 

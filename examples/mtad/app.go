@@ -52,6 +52,7 @@ type app struct {
 	finish   func(context.Context, *queue.Message) (queue.Body, error) // of every mail, just before it is sent
 	live     *monitor.Live
 	logs     *logfile.Log
+	extract  bool // the logs tell of the property extracted
 	monitor  monitor.Monitor
 	login    *auth.Limit // nil: nobody can log in
 	settings *snapshot.Keeper

@@ -131,16 +131,17 @@ func (m *movable) Close() error {
 
 // openLogs opens the attempt and intake logs and makes the monitor that everything is told to.
 func (a *app) openLogs(cfg *config.Config) error {
-	logs, err := logfile.Open(logfile.Options{
+	options := logfile.Options{
 		Send:     logfile.Target{File: cfg.SendLogFile, Format: cfg.SendLogFormat, BinFile: cfg.SendBinLogFile},
 		Received: logfile.Target{File: cfg.ReceivedLogFile, Format: cfg.ReceivedLogFormat, BinFile: cfg.ReceivedBinLogFile},
 		WWW:      logfile.Target{File: cfg.WWWLogFile, Format: cfg.WWWLogFormat, BinFile: cfg.WWWBinLogFile},
 		Logger:   a.log,
-	})
+	}
+	logs, err := logfile.Open(options)
 	if err != nil {
 		return misconfigured{err}
 	}
-	a.logs = logs
+	a.logs, a.extract = logs, options.NeedsExtracted()
 	a.onClose(logs.Close)
 	a.live = &monitor.Live{}
 	a.tail = new(logsearch.Tail)

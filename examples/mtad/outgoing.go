@@ -104,6 +104,7 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Edit:           edit.Finish,
 		Finish:         a.finish,
+		Extract:        a.extract,
 		Store:          a.mailStore(),
 		StoreTimes:     a.storageTimes,
 		Steering:       a.steering,

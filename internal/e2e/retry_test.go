@@ -49,7 +49,7 @@ func TestDeferredAfterData(t *testing.T) {
 		require.Equal(t, "later@sink.test", m.Recipient)
 		require.Equal(t, 451, m.Results[0].Code)
 		require.Nil(t, m.Body, "the mail stays out of results")
-		require.Contains(t, string(m.Extracted), "X-Job")
+		require.Contains(t, string(m.Extracted), `"x-job":"7"`)
 	}
 	require.Zero(t, mtatest.Waiting(t, q)["failure"])
 	require.Zero(t, mtatest.Waiting(t, q)["outbox"])

@@ -19,7 +19,7 @@
 // A template is text in which {$name} stands for a value, and {if $name}…{else}…{/if} chooses; {else} may be left out,
 // and choices may be nested. Names with dots reach into a message or a result, and a dash in them is written as an
 // underscore: {$email.connection.remote_ip}. A value that is unknown or absent prints nothing, and counts as false, as do
-// the texts "0" and "false". A brace that is followed by a blank or by the end is itself; elsewhere {ldelim} and {rdelim}
+// the texts "0" and "false" and the empty array. Arrays print as [ "a", "b" ]. A brace that is followed by a blank or by the end is itself; elsewhere {ldelim} and {rdelim}
 // stand for braces. Anything else between braces is an error, when the log is opened.
 //
 // Control characters in values are written as \n, \r, \t or \x1b, so that each event is one line.
@@ -30,5 +30,9 @@
 //	download  $url, $time (seconds it took), $date
 //	www       $date, $ip, $request
 //
-// Dates are UTC, YYYY-MM-DD HH:MM:SS. A message or result without a further name prints as its JSON object.
+// Dates are UTC, YYYY-MM-DD HH:MM:SS. A message or result without a further name prints as its JSON object. What a message's mail
+// says is under $email.extracted, as in results: {$email.extracted.subject}, {$email.extracted.headers.x_campaign}.
+//
+// An object of the machine-readable send log is the message as it goes to the result queues, without the mail and secrets, and
+// final: whether it is done with, or will be tried again.
 package logfile

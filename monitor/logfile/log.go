@@ -64,6 +64,13 @@ func (o *Options) Check() error {
 	return err
 }
 
+// NeedsExtracted reports whether the lines of attempts tell of the property extracted: JSON objects do, text lines when their
+// template names it. Making that property costs a look at the header of every mail.
+func (o *Options) NeedsExtracted() bool {
+	formats, err := compile(o)
+	return err == nil && (o.Send.BinFile != "" || o.Send.File != "" && formats[0].names("extracted"))
+}
+
 // kinds lists the logs in the order of Options.
 func (o *Options) kinds() [4]kind {
 	return [4]kind{
@@ -159,7 +166,25 @@ func (l *Log) Observe(e *monitor.Event) {
 	}
 	v := values{at: e.Time, message: message}
 	v.result, _ = e.Result.(monitor.Record)
-	t.write(&v, func(dst []byte) []byte { return appendRecord(dst, message) })
+	t.write(&v, func(dst []byte) []byte {
+		dst = appendRecord(dst, message)
+		if t == &l.send {
+			dst = appendFinal(dst, e.Kind != monitor.Retried)
+		}
+		return dst
+	})
+}
+
+// appendFinal adds to an object whether the outcome is the last one of its message.
+func appendFinal(object []byte, final bool) []byte {
+	if n := len(object) - 1; n > 0 && object[n] == '}' {
+		if object = object[:n]; object[n-1] != '{' {
+			object = append(object, ',')
+		}
+		object = strconv.AppendBool(append(object, `"final":`...), final)
+		object = append(object, '}')
+	}
+	return object
 }
 
 // Download logs that something was fetched over the network.

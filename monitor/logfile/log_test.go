@@ -96,7 +96,39 @@ func TestRecordsStayOnOneLine(t *testing.T) {
 	l := open(t, Options{Send: Target{BinFile: file}})
 	l.Observe(&monitor.Event{Kind: monitor.Failed, Message: spread{}})
 	require.NoError(t, l.Close())
-	require.Equal(t, "{ \"a\":  1}\n", read(t, file))
+	require.Equal(t, "{ \"a\":  1,\"final\":true}\n", read(t, file))
+}
+
+func TestWhetherAnOutcomeIsFinal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	l := open(t, Options{Send: Target{BinFile: file}, Received: Target{BinFile: file}})
+	for _, kind := range []monitor.Kind{monitor.Retried, monitor.Failed, monitor.NotTried, monitor.Delivered, monitor.MessageReceived} {
+		l.Observe(&monitor.Event{Kind: kind, Message: record{"kind": fmt.Sprint(kind)}})
+	}
+	require.NoError(t, l.Close())
+	var finals []string
+	for line := range strings.Lines(read(t, file)) {
+		var object map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &object))
+		finals = append(finals, fmt.Sprint(object["final"]))
+	}
+	require.Equal(t, []string{"false", "true", "true", "true", "<nil>"}, finals)
+}
+
+func TestWhoNeedsWhatIsExtracted(t *testing.T) {
+	for format, want := range map[string]bool{
+		"": false, "{$email.recipient}": false, "{$email.extracted.subject}": true, "{if $email.extracted.from}x{/if}": true, "{$email}": true,
+		"{if $attempt}{else}{$email.extracted.headers.x_a}{/if}": true, "{$result.extracted}": false, "{$email.extractedx}": false,
+	} {
+		o := Options{Send: Target{File: "x", Format: format}}
+		require.Equal(t, want, o.NeedsExtracted(), format)
+		o.Send.File = ""
+		require.False(t, o.NeedsExtracted())
+		o.Send.BinFile = "y"
+		require.True(t, o.NeedsExtracted())
+	}
+	o := Options{Received: Target{File: "x", BinFile: "y", Format: "{$json.extracted.from}"}}
+	require.False(t, o.NeedsExtracted(), "a received record is the message as it was queued")
 }
 
 func TestSameNameCombines(t *testing.T) {
@@ -110,7 +142,7 @@ func TestSameNameCombines(t *testing.T) {
 	l.Observe(&monitor.Event{Kind: monitor.MessageReceived, Message: record{}})
 	l.Observe(&monitor.Event{Kind: monitor.Delivered, Message: record{}})
 	require.NoError(t, l.Close())
-	require.Equal(t, "received\nsent\n{}\n", read(t, file))
+	require.Equal(t, "received\nsent\n{\"final\":true}\n", read(t, file))
 }
 
 func TestRotationLosesNothing(t *testing.T) {

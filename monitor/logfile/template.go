@@ -40,6 +40,18 @@ type node struct {
 // template makes lines. It is never changed after it was parsed.
 type template []node
 
+// names reports whether the template has a variable for the property, or for something within it, or for all.
+func (t template) names(property string) bool {
+	for i := range t {
+		n := &t[i]
+		first, _, _ := strings.Cut(n.value.path, ".")
+		if n.value.source == messageValue && (n.value.path == "" || first == property) || template(n.then).names(property) || template(n.not).names(property) {
+			return true
+		}
+	}
+	return false
+}
+
 const (
 	maxTemplate = 64 << 10
 	maxDepth    = 32

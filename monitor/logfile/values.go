@@ -118,7 +118,7 @@ func (v *values) true(name variable) bool {
 	default:
 		return name.source != nothing
 	}
-	return text != "" && text != "0" && text != "false"
+	return text != "" && text != "0" && text != "false" && text != "[ ]"
 }
 
 const hex = "0123456789abcdef"
