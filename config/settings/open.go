@@ -58,6 +58,21 @@ type DB struct {
 // An [AddressError] or a [SchemaError] is a mistake in the configuration; nothing has been altered then. Any other error is
 // an [Error]: the database is down, or refuses; the caller may go on with [LoadCache] and try again later.
 func Open(ctx context.Context, databaseAddress string, opts Options) (*DB, error) {
+	open, err := opener(databaseAddress)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, opts)
+}
+
+// CheckAddress returns the [AddressError] that Open would, and opens nothing.
+func CheckAddress(databaseAddress string) error {
+	_, err := opener(databaseAddress)
+	return err
+}
+
+// opener takes an address apart.
+func opener(databaseAddress string) (func(context.Context, Options) (*DB, error), error) {
 	a, err := database.Parse(databaseAddress)
 	if err != nil {
 		return nil, &AddressError{err.Error()}
@@ -68,15 +83,15 @@ func Open(ctx context.Context, databaseAddress string, opts Options) (*DB, error
 		if err != nil {
 			return nil, &AddressError{err.Error()}
 		}
-		return OpenPostgres(ctx, cfg, opts)
+		return func(ctx context.Context, opts Options) (*DB, error) { return OpenPostgres(ctx, cfg, opts) }, nil
 	case "mysql":
 		cfg, err := database.MySQLConfig(a)
 		if err != nil {
 			return nil, &AddressError{err.Error()}
 		}
-		return OpenMySQL(ctx, cfg, opts)
+		return func(ctx context.Context, opts Options) (*DB, error) { return OpenMySQL(ctx, cfg, opts) }, nil
 	}
-	return OpenSQLite(ctx, a.Path, opts)
+	return func(ctx context.Context, opts Options) (*DB, error) { return OpenSQLite(ctx, a.Path, opts) }, nil
 }
 
 // finishOpen is what all engines have in common.

@@ -154,7 +154,7 @@ func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
 // reload reads the configuration again and puts in force what can change while mail flows.
 func (a *app) reload(args, environ []string) {
 	a.logs.Reopen()
-	cfg, report, err := config.Load(sources(args, environ))
+	cfg, report, err := config.Load(startSources(args, environ))
 	if err != nil {
 		a.log.Error("the configuration is wrong; the old one stays in force", "error", err)
 		return

@@ -2,9 +2,17 @@ package main
 
 import (
 	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
 	"os/user"
+	"path/filepath"
+	"strings"
 
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/monitor/logfile"
 )
@@ -39,4 +47,72 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 			complain("user", "a user of this machine", nil)
 		}
 	}
+}
+
+// checkStart is check with what else a start would refuse, by the constructors that it uses: of what can be made without making
+// or connecting anything.
+func checkStart(cfg *config.Config, complain func(key, want string, cause error)) {
+	check(cfg, complain)
+	quiet := &app{log: slog.New(slog.DiscardHandler)}
+	for _, login := range []struct{ key, url string }{{"smtp-auth", cfg.SMTPAuth}, {"www-auth", cfg.WWWAuth}} {
+		if login.url == "" {
+			continue
+		}
+		backend, err := quiet.backends().Open(login.url)
+		if err != nil {
+			complain(login.key, "a back end that can be used", err)
+		}
+		if closer, ok := backend.(io.Closer); ok {
+			closer.Close()
+		}
+	}
+	if err := settings.CheckAddress(cfg.DatabaseAddress); err != nil {
+		complain("database-address", "the address of a settings database", err)
+	}
+	if dir := queueDir(cfg); dir == "" || dir == cfg.QueueAddress {
+		complain("queue-address", "disk:///a/directory", nil)
+	}
+	if cfg.WWWDir != "" {
+		c := &console.Console{Dir: cfg.WWWDir, Logger: quiet.log}
+		if err := c.Check(); err != nil {
+			complain("www-dir", "a directory of files that can be used", err)
+		}
+		c.Close()
+	}
+	checkFiles(cfg, complain)
+}
+
+// checkFiles finds files that cannot be written since their directories are not there.
+func checkFiles(cfg *config.Config, complain func(key, want string, cause error)) {
+	logs := map[string]string{"lock": cfg.Lock, "send-log-file": cfg.SendLogFile, "send-bin-log-file": cfg.SendBinLogFile,
+		"received-log-file": cfg.ReceivedLogFile, "received-bin-log-file": cfg.ReceivedBinLogFile,
+		"www-log-file": cfg.WWWLogFile, "www-bin-log-file": cfg.WWWBinLogFile}
+	for key, file := range logs {
+		if err := mayBeFile(file); err != nil {
+			complain(key, "a file in a directory that is there", err)
+		}
+	}
+	for _, target := range cfg.ApplicationLog {
+		if target == "stdout" || target == "stderr" || target == "syslog" {
+			continue
+		}
+		if err := mayBeFile(target); err != nil {
+			complain("application-log", "stdout, stderr, syslog, or a file in a directory that is there", err)
+		}
+	}
+}
+
+// mayBeFile returns why there can be no file at a path; "" is none, and fine.
+func mayBeFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	if strings.HasSuffix(path, "/") {
+		return &fs.PathError{Op: "open", Path: path, Err: errors.New("is a directory")}
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return &fs.PathError{Op: "open", Path: path, Err: errors.New("is a directory")}
+	}
+	_, err := os.Stat(filepath.Dir(path))
+	return err
 }

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "learn" {
 		return learn(args[1:], environ, os.Stdin, stdout, stderr)
 	}
-	cfg, report, err := config.Load(sources(args, environ))
+	cfg, report, err := config.Load(startSources(args, environ))
 	if code, done := answer(cfg, report, err, stdout, stderr); done {
 		return code
 	}
@@ -79,6 +80,9 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	app, err := open(cfg, report, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
+		if !slices.Contains(cfg.ApplicationLog, "stderr") {
+			fmt.Fprintln(stderr, "mtad: cannot start:", err)
+		}
 		return exitCode(err)
 	}
 	tune()
@@ -98,6 +102,15 @@ func sources(args, environ []string) config.Sources {
 	defaults["queue-address"] = "disk://" + filepath.Join(stateDir(), "queue")
 	defaults["database-address"] = "sqlite://" + filepath.Join(stateDir(), "settings.db")
 	return config.Sources{Args: args, Environ: environ, NoFile: defaults, Supported: supported, Check: check}
+}
+
+// startSources is sources for a start, or for who asks whether one would succeed: all is looked at that could keep it from that.
+func startSources(args, environ []string) config.Sources {
+	src := sources(args, environ)
+	if s, _ := config.ParseArgs(args); !s.ListIPs && !s.ListCluster && !s.NotifyCluster && !s.RepairDatabase && !s.PurgeDatabase {
+		src.Check = checkStart
+	}
+	return src
 }
 
 // answer deals with a command line that asks for no server, and with a configuration that does not stand.

@@ -23,7 +23,7 @@ func writeFile(t testing.TB, name, text string) string {
 func TestCheckConfig(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "mtad.conf", "smtp-port: 2526\nsmarthost: relay.test\nsmarthost-username: joe\nsmarthost-password: hunter2\n"+
-		"smtp-auth: ldap://joe:hunter2@ldap.test/dc=test\nmax-delivrtime: 7\n")
+		"smtp-auth: hardcoded://joe:hunter2\nmax-delivrtime: 7\n")
 	p := mtatest.Run(t, []string{"MTAD_SMTP_HOSTNAME=env.test"}, "--config-file", file, "--check-config", "--max-attempts=3")
 	require.Zero(t, p.Exit(t, mtatest.Patience), p.Log.String())
 	text := p.Out.String() + p.Log.String()
@@ -53,6 +53,14 @@ func TestWrongConfiguration(t *testing.T) {
 		{"a template that makes no sense", "send-log-format: {$email.recipient} {nobody}\n", nil, []string{"mtad.conf:2: send-log-format", "{nobody}", "column 20"}},
 		{"a user that does not exist", "user: nobody-at-all\n", nil, []string{"mtad.conf:2: user", "nobody-at-all"}},
 		{"a log that can never be", "send-log-file: /nowhere/send.log\n", nil, []string{"/nowhere/send.log"}},
+		{"a program that is not there", "smtp-auth: exec:///nowhere/login\n", nil, []string{"mtad.conf:2: smtp-auth", "/nowhere/login"}},
+		{"a password file that is not there", "www-auth: file:///nowhere/users\n", nil, []string{"mtad.conf:2: www-auth", "/nowhere/users"}},
+		{"a list of logins that is none", "smtp-auth: hardcoded://joe:hunter2:x\n", nil, []string{"mtad.conf:2: smtp-auth"}},
+		{"parameters that nobody knows", "smtp-auth: ldap://h.test/dc=test?nonsense=1\n", nil, []string{"mtad.conf:2: smtp-auth"}},
+		{"a database that has no address", "database-address: mysql://joe:hunter2@host/db?tls=perhaps\n", nil, []string{"mtad.conf:2: database-address", "tls"}},
+		{"an application log that can never be", "application-log: /nowhere/mtad.log\n", nil, []string{"mtad.conf:2: application-log", "/nowhere"}},
+		{"a pid file that can never be", "lock: /nowhere/mtad.pid\n", nil, []string{"mtad.conf:2: lock", "/nowhere"}},
+		{"a certificate that does not fit", "www-certificate: /etc/hostname\nwww-privatekey: /etc/hostname\n", nil, []string{"mtad.conf:2: www-certificate"}},
 		{"a file that is not there", "", []string{"--config-file", "/nowhere/mtad.conf"}, []string{"/nowhere/mtad.conf"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -64,6 +72,12 @@ func TestWrongConfiguration(t *testing.T) {
 			require.Equal(t, 78, p.Exit(t, mtatest.Patience), p.Log.String())
 			for _, want := range c.want {
 				require.Contains(t, p.Log.String(), want)
+			}
+			require.NotContains(t, p.Log.String(), "hunter2")
+			check := mtatest.Run(t, nil, append(args, "--check-config")...)
+			require.Equal(t, 78, check.Exit(t, mtatest.Patience), "--check-config says so too: %s", check.Log.String())
+			for _, want := range c.want {
+				require.Contains(t, check.Log.String(), want)
 			}
 			require.NoDirExists(t, queue, "nothing has been opened yet")
 		})
@@ -145,4 +159,11 @@ func TestPortTaken(t *testing.T) {
 	p := mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": port, "queue-address": "disk://" + t.TempDir()})
 	require.NotZero(t, p.Exit(t, mtatest.Patience))
 	require.Contains(t, p.Log.String(), "127.0.0.1:"+port)
+	log := filepath.Join(t.TempDir(), "mtad.log")
+	p = mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": port, "queue-address": "disk://" + t.TempDir(), "application-log": log})
+	require.NotZero(t, p.Exit(t, mtatest.Patience))
+	require.Contains(t, p.Log.String(), "127.0.0.1:"+port, "also where somebody sees it who has just started it")
+	text, err := os.ReadFile(log)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "cannot start")
 }
