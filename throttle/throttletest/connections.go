@@ -116,7 +116,7 @@ func independent(t *testing.T, newThrottler New) {
 	for _, path := range []throttle.Path{pathA, pathB, pathC, {Site: "a.example"}} {
 		c := dial(t, th, path, target1)
 		require.True(t, c.Send(1).Zero(), "%v: paths have rates of their own", path)
-		require.False(t, c.Send(1).Zero())
+		require.False(t, c.Send(1).Zero(), "maxmessages: more than the limit of 1")
 		defer c.Close()
 	}
 }
@@ -148,6 +148,7 @@ func storm(t *testing.T, newThrottler New) {
 	var open [3]atomic.Int64
 	var openTo [2]atomic.Int64
 	var sent [3]atomic.Int64
+	var tooMany, tooManyTo sync.Once
 	began := time.Now()
 	var wg sync.WaitGroup
 	for worker := range 24 {
@@ -159,11 +160,15 @@ func storm(t *testing.T, newThrottler New) {
 				if !wait.Zero() {
 					continue
 				}
+				if c == nil {
+					t.Error("Connect with a zero Wait must return a Conn")
+					return
+				}
 				if n := open[p].Add(1); n > perPath {
-					t.Errorf("%d connections of a path", n)
+					tooMany.Do(func() { t.Errorf("maxconnections: %d connections of a path are open, %d are allowed", n, perPath) })
 				}
 				if n := openTo[to].Add(1); n > perTarget {
-					t.Errorf("%d connections to a target", n)
+					tooManyTo.Do(func() { t.Errorf("ip_maxconnections: %d connections to a target are open, %d are allowed", n, perTarget) })
 				}
 				c.Established()
 				sent[p].Add(stormSend(r, c))
@@ -176,7 +181,7 @@ func storm(t *testing.T, newThrottler New) {
 	wg.Wait()
 	allowed := int64(time.Since(began)*perMinute/time.Minute) + perMinute/100
 	for i := range sent {
-		require.LessOrEqual(t, sent[i].Load(), allowed, "more mails than the limit allows in the time it took")
+		require.LessOrEqual(t, sent[i].Load(), allowed, "maxmessages: more mails than the limit allows in the time it took")
 	}
 	for _, path := range paths {
 		for range perPath {

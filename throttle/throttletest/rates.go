@@ -107,9 +107,9 @@ func lateCallers(t *testing.T, newThrottler New) {
 	c := dial(t, th, pathA, target1)
 	defer c.Close()
 	var sent events
-	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); {
+	for s := steady(t, 5*time.Minute); s.more(); {
 		if wait := c.Send(1); !wait.Zero() {
-			time.Sleep(wait.For + 5*time.Millisecond) // as timers and schedulers are
+			s.wait(wait, 5*time.Millisecond) // as timers and schedulers are
 			continue
 		}
 		sent = append(sent, time.Now())
@@ -152,7 +152,7 @@ func largeMail(t *testing.T, newThrottler New) {
 	require.True(t, c.Send(100).Zero())
 	sent := pump(t, c, 5000, 20*time.Minute)
 	require.NotEmpty(t, sent, "a mail larger than a minute's bytes must go in the end")
-	require.LessOrEqual(t, len(sent), 5, "at the rate of its size")
+	require.LessOrEqual(t, len(sent), 5, "maxbytes: a mail larger than a minute's bytes goes at the rate of its size")
 }
 
 func connects(t *testing.T, newThrottler New) {
@@ -165,17 +165,17 @@ func connects(t *testing.T, newThrottler New) {
 	} {
 		th := newThrottler(t, c.limits)
 		var made events
-		for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); {
+		for s := steady(t, 5*time.Minute); s.more(); {
 			conn, wait := th.Connect(pathA, target1)
 			if wait.Zero() {
+				require.NotNil(t, conn, "Connect with a zero Wait must return a Conn")
 				made = append(made, time.Now())
 				conn.Close() // gives back no connect
 				continue
 			}
 			require.Nil(t, conn, "no Conn with a wait")
 			require.Equal(t, c.name, wait.Limit)
-			sane(t, wait)
-			time.Sleep(wait.For)
+			s.wait(wait, 0)
 		}
 		made.exact(t, th, c.name, 120, 5)
 	}
@@ -187,7 +187,7 @@ func cancel(t *testing.T, newThrottler New) {
 	defer c.Close()
 	for range 10 {
 		require.True(t, c.Send(700).Zero(), "Cancel gives back what Send reserved")
-		require.False(t, c.Send(700).Zero())
+		require.False(t, c.Send(700).Zero(), "maxmessages: more than the limit of 1")
 		c.Cancel(700)
 	}
 	c.Cancel(700)
@@ -204,9 +204,9 @@ func cancelTooMuch(t *testing.T, newThrottler New) {
 	defer c.Close()
 	var kept events
 	step := 0
-	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); step++ {
+	for s := steady(t, 10*time.Minute); s.more(); step++ {
 		if wait := c.Send(10); !wait.Zero() {
-			time.Sleep(wait.For)
+			s.wait(wait, 0)
 			continue
 		}
 		at := time.Now()
@@ -227,7 +227,7 @@ func cancelTells(t *testing.T, newThrottler New) {
 	defer b.Close()
 	w := listen(th)
 	require.True(t, a.Send(1).Zero())
-	require.False(t, b.Send(1).Zero())
+	require.False(t, b.Send(1).Zero(), "maxmessages: more than the limit of 1")
 	a.Cancel(1)
 	w.one(t, pathA, "Changed is called when what was cancelled lets others go before their time")
 	require.True(t, b.Send(1).Zero())

@@ -47,10 +47,10 @@ func (p *patient) persist(ask func() throttle.Wait) throttle.Wait {
 	for end := time.Now().Add(p.Patience); ; {
 		wait := ask()
 		left := time.Until(end)
-		if wait.Zero() || left <= 0 || wait.Limit == "pause" || wait.Limit == "connection_maxmessages" || wait.Limit == "connection_maxbytes" {
+		if wait.For <= 0 || left <= 0 || wait.Limit == "pause" || wait.Limit == "connection_maxmessages" || wait.Limit == "connection_maxbytes" {
 			return wait
 		}
-		time.Sleep(min(left, wait.For, 2*time.Millisecond))
+		time.Sleep(min(left, max(wait.For, time.Millisecond), 2*time.Millisecond))
 	}
 }
 
@@ -75,9 +75,13 @@ func (p *patient) Changed(f func(throttle.Path)) {
 	})
 }
 
-// Explain is that of the throttler, which must have it.
-func (p *patient) Explain(path throttle.Path, targets ...netip.Addr) throttle.Explanation {
-	return p.Throttler.(throttle.Explainer).Explain(path, targets...)
+// explainer returns what a throttler explains with, if it does.
+func explainer(th throttle.Throttler) (e throttle.Explainer, ok bool) {
+	if p, shared := th.(*patient); shared {
+		th = p.Throttler
+	}
+	e, ok = th.(throttle.Explainer)
+	return e, ok
 }
 
 type patientConn struct {

@@ -30,7 +30,7 @@ func paused(t *testing.T, newThrottler New) {
 func explained(t *testing.T, newThrottler New) {
 	th := newThrottler(t, throttle.Limits{Domain: throttle.Rates{Messages: 2, Connections: 1}, Target: throttle.Rates{Connects: 60},
 		Origin: map[string]string{"maxmessages": "gentle", "maxconnections": "gentle", "ip_maxconnects": "gentle"}})
-	e, ok := th.(throttle.Explainer)
+	e, ok := explainer(th)
 	if !ok {
 		t.Skip("this throttler does not explain")
 	}

@@ -108,18 +108,47 @@ func (e events) exact(t *testing.T, th throttle.Throttler, what string, perMinut
 	}
 }
 
+// supply asks until the time has passed. It also ends when it was asked far more often than any limit here needs: a throttler
+// that grants everything is found to exceed its limit then, and one that refuses again and again after each wait fails here.
+type supply struct {
+	t       *testing.T
+	end     time.Time
+	calls   int
+	refused int
+}
+
+func steady(t *testing.T, during time.Duration) *supply {
+	return &supply{t: t, end: time.Now().Add(during)}
+}
+
+// more reports whether to ask once more.
+func (s *supply) more() bool {
+	s.t.Helper()
+	const most = 150_000 // ten minutes of 6,000 mails, each refused once, are less
+	s.calls++
+	if s.calls > most && s.refused > most/2 {
+		require.Fail(s.t, "Wait.For says when it makes sense to ask again", "%d of %d calls were refused, each after the wait that was asked for", s.refused, most)
+	}
+	return s.calls <= most && time.Now().Before(s.end)
+}
+
+// wait waits as long as a refusal says, and a little longer.
+func (s *supply) wait(w throttle.Wait, late time.Duration) {
+	s.t.Helper()
+	sane(s.t, w)
+	s.refused++
+	time.Sleep(min(w.For, time.Until(s.end)) + late)
+}
+
 // pump sends as much as it may until the time has passed, and returns when each mail went.
 func pump(t *testing.T, c throttle.Conn, size int64, during time.Duration) (sent events) {
 	t.Helper()
-	end := time.Now().Add(during)
-	for time.Now().Before(end) {
-		wait := c.Send(size)
-		if wait.Zero() {
+	for s := steady(t, during); s.more(); {
+		if wait := c.Send(size); wait.Zero() {
 			sent = append(sent, time.Now())
-			continue
+		} else {
+			s.wait(wait, 0)
 		}
-		sane(t, wait)
-		time.Sleep(min(wait.For, time.Until(end)))
 	}
 	return sent
 }
@@ -131,7 +160,12 @@ type wakes struct {
 
 func listen(th throttle.Throttler) *wakes {
 	w := &wakes{paths: make(chan throttle.Path, 1000)}
-	th.Changed(func(p throttle.Path) { w.paths <- p })
+	th.Changed(func(p throttle.Path) {
+		select {
+		case w.paths <- p:
+		default: // as many as were told already tell enough
+		}
+	})
 	return w
 }
 
