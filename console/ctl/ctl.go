@@ -31,7 +31,7 @@ type Command struct {
 	Name string
 	// Server tells where the server of a configuration file is; "" is the usual file.
 	Server func(configFile string) (Server, error)
-	// OpenSettings opens the settings database of a configuration file.
+	// OpenSettings opens the settings database of a configuration file; "" is the usual file.
 	OpenSettings func(ctx context.Context, configFile string) (*settings.DB, error)
 	// SettingsCache names the file that stands in for that database when it is lost. Nil: there is none.
 	SettingsCache func(configFile string) (string, error)
@@ -55,8 +55,8 @@ type Server struct {
 type grammar struct {
 	ConfigFile string `name:"config-file" placeholder:"FILE" help:"Configuration file of the server."`
 	URL        string `name:"url" placeholder:"URL" help:"Where the server is, instead of what the configuration says; also SLUICE_URL."`
-	TokenFile  string `name:"token-file" placeholder:"FILE" help:"File with the token; also SLUICE_TOKEN."`
-	Bearer     string `name:"token" placeholder:"TOKEN" help:"The token itself. Others can see it in the list of processes."`
+	TokenFile  string `name:"token-file" placeholder:"FILE" help:"File that holds the token."`
+	Bearer     string `name:"token" placeholder:"TOKEN" help:"The token itself, which others can see in the list of processes: SLUICE_TOKEN=TOKEN hides it."`
 	JSON       bool   `name:"json" help:"Print the answer as it came."`
 
 	Token    tokenCommand    `cmd:"" help:"Make, list and delete tokens, in the settings database itself."`
@@ -69,7 +69,7 @@ type grammar struct {
 	Drop     dropCommand     `cmd:"" help:"Remove messages, without any result."`
 	Inject   injectCommand   `cmd:"" help:"Put messages into the inbox: the JSON of one, or an array."`
 	Pauses   pausesCommand   `cmd:"" help:"List pauses."`
-	Pause    pauseCommand    `cmd:"" help:"Hold mail back. Nothing selected: all mail."`
+	Pause    pauseCommand    `cmd:"" help:"Hold mail back: what is selected, or with --all everything."`
 	Resume   resumeCommand   `cmd:"" help:"End the pause that selects exactly this; with --flood, what flood patterns hold."`
 	Errors   errorsCommand   `cmd:"" help:"List forced errors (add and delete: add errors …, delete errors …)."`
 	Suppress suppressCommand `cmd:"" help:"Add addresses or domains to the suppression list."`
@@ -123,12 +123,25 @@ func (c *Command) Run(ctx context.Context, args []string) (code int) {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
 	}
-	s := &session{ctx: ctx, command: c, grammar: &g, out: stdout}
+	s := &session{ctx: ctx, command: c, grammar: &g, out: stdout, notes: stderr}
 	if err := parsed.Run(s); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return c.exitCode(err)
 	}
 	return ExitOK
+}
+
+// Commands returns the names of the commands.
+func Commands() []string {
+	parser, err := kong.New(new(grammar))
+	if err != nil {
+		return nil // a mistake in the grammar, which every test finds
+	}
+	var all []string
+	for _, n := range parser.Model.Children {
+		all = append(all, n.Name)
+	}
+	return all
 }
 
 func (c *Command) exitCode(err error) int {
@@ -162,6 +175,7 @@ type session struct {
 	command *Command
 	grammar *grammar
 	out     io.Writer
+	notes   io.Writer // what people want to know beside the answer
 }
 
 // environ returns an environment variable.
@@ -190,7 +204,7 @@ func (s *session) token() (string, error) {
 	if token := s.environ("SLUICE_TOKEN"); token != "" {
 		return token, nil
 	}
-	return "", &failure{ExitNoPerm, "no token: name a file with --token-file or put it into SLUICE_TOKEN (make one with: token add NAME)"}
+	return "", &failure{ExitNoPerm, "no token: name a file that holds it with --token-file, or put the token itself into SLUICE_TOKEN (make one with: token add NAME)"}
 }
 
 // server returns where the server is.

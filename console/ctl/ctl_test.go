@@ -61,20 +61,21 @@ func TestCommands(t *testing.T) {
 			"GET /v1/messages?domain=a.test&limit=50&older-than=2h", "", []string{"a b", "2020-01-01 00:00:00 (", "--cursor c1"}},
 		{"message a/b", `{"entry":{"id":"a/b"},"why":{"where":"parked","reason":"because"},"message":{}}`, "GET /v1/messages/a%2Fb", "",
 			[]string{"parked", "because"}},
-		{"drop --tag x --dry-run", `{"messages":12345,"dry-run":true}`, "POST /v1/messages/drop", `{"tag":"x","dry-run":true}`, []string{"12,345", "nothing was done"}},
-		{"move --all --to q", `{"messages":1}`, "POST /v1/messages/move", `{"all":true,"to":"q"}`, []string{"1 messages: move"}},
-		{"retry --state delayed", `{"messages":0}`, "POST /v1/messages/retry", `{"state":"delayed"}`, []string{"0 messages: retry"}},
+		{"drop --tag x --dry-run", `{"messages":12345,"dry-run":true}`, "POST /v1/messages/drop", `{"tag":"x","dry-run":true}`, []string{"12,345 messages would be concerned; nothing was done"}},
+		{"move --all --to q", `{"messages":1}`, "POST /v1/messages/move", `{"all":true,"to":"q"}`, []string{"1 message moved to q"}},
+		{"drop --tag x", `{"messages":3}`, "POST /v1/messages/drop", `{"tag":"x"}`, []string{"3 messages removed"}},
+		{"retry --state delayed", `{"messages":0}`, "POST /v1/messages/retry", `{"state":"delayed"}`, []string{"0 messages to be tried now"}},
 		{"pause --domain a.test --cluster", `{"domain":"a.test","cluster":true}`, "POST /v1/pauses", `{"domain":"a.test","cluster":true}`, []string{"a.test", "yes"}},
-		{"pause", `{}`, "POST /v1/pauses", `{}`, []string{"all mail"}},
-		{"resume --tag x", `{"deleted":1}`, "DELETE /v1/pauses", `{"tag":"x"}`, []string{"1 resumed"}},
-		{"resume --flood --domain a.test", `{"deleted":2}`, "DELETE /v1/floods", `{"site":"a.test"}`, []string{"2 resumed"}},
+		{"pause --all", `{"cluster":false}`, "POST /v1/pauses", `{}`, []string{"all mail is held"}},
+		{"resume --tag x", `{"deleted":1}`, "DELETE /v1/pauses", `{"tag":"x"}`, []string{"1 pause ended"}},
+		{"resume --flood --domain a.test", `{"deleted":2}`, "DELETE /v1/floods", `{"site":"a.test"}`, []string{"2 floods ended"}},
 		{"suppress a@b.test", `{"value":"a@b.test"}`, "POST /v1/suppressions", `{"value":"a@b.test","type":"address","code":550}`, []string{"a@b.test"}},
 		{"list paused tag=x", `[]`, "GET /v1/pauses?tag=x", "", []string{"none"}},
 		{"list locals --search exa", `[{"id":1,"version":"00","zzz":1,"address":"a"}]`, "GET /v1/locals?search=exa", "", []string{"ID  ADDRESS  ZZZ"}},
 		{"add errors code=550 tag=x", `{"code":550,"tag":"x"}`, "POST /v1/errors", `{"code":"550","tag":"x"}`, []string{"550"}},
 		{"set capacity 3 maxmessages=6", `{"id":3}`, "POST /v1/capacity/3", `{"maxmessages":"6"}`, []string{"3"}},
-		{"delete capacity 3", `{"deleted":1}`, "DELETE /v1/capacity/3", "", []string{"1 deleted"}},
-		{"delete pools name=x", `{"deleted":1}`, "DELETE /v1/pools", `{"name":"x"}`, []string{"1 deleted"}},
+		{"delete capacity 3", `{"deleted":1}`, "DELETE /v1/capacity/3", "", []string{"1 row deleted"}},
+		{"delete pools name=x", `{"deleted":1}`, "DELETE /v1/pools", `{"name":"x"}`, []string{"1 row deleted"}},
 		{"stats --tag x", `{"sum":{"delivered":120},"now":{"active":3}}`, "GET /v1/stats?tag=x", "", []string{"delivered", "120", "2"}},
 		{"stats --by domains", `[{"name":"a.test","sum":{"delivered":1},"now":{}},{"other":true,"sum":{},"now":{}}]`, "GET /v1/stats/domains", "", []string{"a.test", "(others)"}},
 		{"explain a.test", `[{"site":"a.test","limits":[{"limit":"maxmessages","value":60,"rule":"slow"}],"binding":[{"limit":"maxmessages","rule":"slow"}],"floods":[{"name":"f","phase":"paused","until":"2020-01-01T00:00:00Z"}]}]`,
@@ -107,6 +108,16 @@ func TestExitCodes(t *testing.T) {
 		require.Equal(t, want, code, "status %d", status)
 		require.Contains(t, errs, "so it is")
 	}
+	for args, want := range map[string]string{
+		"pause": "--all", "pause --cluster": "--all", "pause --expire 1893456000": "--all", "pause --all --tag x": "not both",
+		"queue": "did you mean", "message": "<id>",
+	} {
+		url, last := server(t, 200, "{}")
+		_, errs, code := run(&ctl.Command{}, append([]string{"--url", url}, strings.Fields(args)...)...)
+		require.Equal(t, ctl.ExitUsage, code, args)
+		require.Contains(t, errs, want, args)
+		require.Empty(t, last.line, "nothing was sent")
+	}
 	_, errs, code := run(&ctl.Command{}, "queues")
 	require.Equal(t, ctl.ExitUsage, code, errs)
 	_, _, code = run(&ctl.Command{Server: func(string) (ctl.Server, error) { return ctl.Server{}, fmt.Errorf("no port") }}, "queues")
@@ -114,6 +125,9 @@ func TestExitCodes(t *testing.T) {
 	out, _, code := run(&ctl.Command{}, "--help")
 	require.Zero(t, code)
 	require.Contains(t, out, "suppress")
+	for _, says := range []string{"--token-file=FILE", "File that holds the token.", "--token=TOKEN", "SLUICE_TOKEN=TOKEN"} {
+		require.Contains(t, out, says)
+	}
 	c := &ctl.Command{Stdout: io.Discard, Environ: []string{}}
 	require.Equal(t, ctl.ExitNoPerm, c.Run(t.Context(), []string{"--url", "http://127.0.0.1:1", "queues"}), "no token")
 }
@@ -142,6 +156,9 @@ func TestTokens(t *testing.T) {
 	out, errs, code := run(c, "token", "add", "ci")
 	require.Zero(t, code, errs)
 	token := strings.TrimSpace(out)
+	require.Len(t, token, 26, "only the token is printed")
+	require.Contains(t, errs, path, "and the database named")
+	require.NotContains(t, errs, token)
 	db, err := settings.OpenSQLite(t.Context(), path, settings.Options{})
 	require.NoError(t, err)
 	defer db.Close()
@@ -156,10 +173,12 @@ func TestTokens(t *testing.T) {
 	require.Contains(t, errs, "already")
 	_, errs, code = run(c, "token", "add", "two\nlines")
 	require.Equal(t, 1, code, errs)
-	_, _, code = run(c, "token", "delete", "ci")
+	_, errs, code = run(c, "token", "delete", "ci")
 	require.Zero(t, code)
-	_, _, code = run(c, "token", "delete", "ci")
+	require.Contains(t, errs, path)
+	_, errs, code = run(c, "token", "delete", "ci")
 	require.Equal(t, 1, code)
+	require.Contains(t, errs, path)
 }
 
 // TestAccept drops the settings of the last run when the database is empty, and only then.

@@ -4,8 +4,8 @@
 // with --json just as it came. The commands about tokens are different: they work on the settings database itself, so that a
 // first token can be made, and whether the server runs or not.
 //
-// The token comes from --token-file, from the environment variable SLUICE_TOKEN, or from --token; the last one shows in the
-// list of processes. The server is found by --url, by SLUICE_URL, or by the configuration file.
+// The token comes from the file that --token-file names, or is itself in the environment variable SLUICE_TOKEN or behind --token,
+// which shows in the list of processes. The server is found by --url, by SLUICE_URL, or by the configuration file.
 //
 // Exit codes are those of sysexits.h: 0 done, 1 refused or not found, 64 a wrong command line, 65 wrong fields, 66 an
 // unreadable file, 69 the server cannot be reached or cannot work now, 77 no valid token, 78 a wrong configuration.

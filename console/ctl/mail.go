@@ -124,11 +124,14 @@ func (c *messageCommand) Run(s *session) error {
 	return s.printRow(one.Why, "where", "cause", "reason", "limit", "rule", "source", "site", "since", "next", "ahead", "attempts", "last-answer")
 }
 
-func (c *retryCommand) Run(s *session) error { return c.do(s, "retry", "") }
-func (c *dropCommand) Run(s *session) error  { return c.do(s, "drop", "") }
-func (c *moveCommand) Run(s *session) error  { return c.do(s, "move", c.To) }
+func (c *retryCommand) Run(s *session) error { return c.do(s, "retry", "", "to be tried now") }
+func (c *dropCommand) Run(s *session) error  { return c.do(s, "drop", "", "removed") }
+func (c *moveCommand) Run(s *session) error {
+	return c.do(s, "move", c.To, "moved to "+printable(c.To))
+}
 
-func (c *action) do(s *session, what, to string) error {
+// do has something done to messages; done says what was, behind their number.
+func (c *action) do(s *session, what, to, done string) error {
 	fields := c.fields()
 	if c.All {
 		fields["all"] = true
@@ -136,12 +139,11 @@ func (c *action) do(s *session, what, to string) error {
 	if to != "" {
 		fields["to"] = to
 	}
-	verb := "messages: " + what
 	if c.DryRun {
 		fields["dry-run"] = true
-		verb = "messages there would be; nothing was done"
+		done = "would be concerned; nothing was done"
 	}
-	return s.count("POST", "/v1/messages/"+what, fields, "messages", verb)
+	return s.count("POST", "/v1/messages/"+what, fields, "messages", "message", done)
 }
 
 func (c *injectCommand) Run(s *session) error {
@@ -174,8 +176,8 @@ func (c *injectCommand) Run(s *session) error {
 	return nil
 }
 
-// count sends something and prints the number in the answer.
-func (s *session) count(method, path string, fields any, name, verb string) error {
+// count sends something and prints what was done: the number under a name in the answer, of what, and a verb.
+func (s *session) count(method, path string, fields any, name, what, verb string) error {
 	data, err := s.ask(method, path, fields)
 	if err != nil {
 		return err
@@ -188,7 +190,10 @@ func (s *session) count(method, path string, fields any, name, verb string) erro
 		return err
 	}
 	n, _ := answer[name].(float64)
-	_, err = fmt.Fprintf(s.out, "%s %s\n", humanize.Comma(int64(n)), verb)
+	if n != 1 {
+		what += "s"
+	}
+	_, err = fmt.Fprintf(s.out, "%s %s %s\n", humanize.Comma(int64(n)), what, verb)
 	return err
 }
 

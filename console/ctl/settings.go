@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 
@@ -46,6 +47,7 @@ type (
 	}
 	pauseCommand struct {
 		selection `embed:""`
+		All       bool   `help:"Nothing selected: all mail."`
 		Expire    string `help:"When it ends: YYYY-MM-DD HH:MM:SS in UTC, or Unix seconds."`
 	}
 	resumeCommand struct {
@@ -128,14 +130,14 @@ func (c *deleteCommand) Run(s *session) error {
 	if len(c.What) == 1 {
 		if id, err := strconv.ParseInt(c.What[0], 10, 64); err == nil {
 			path += "/" + strconv.FormatInt(id, 10)
-			return s.count("DELETE", path, nil, "deleted", "deleted")
+			return s.count("DELETE", path, nil, "deleted", "row", "deleted")
 		}
 	}
 	fields, err := assignments(c.What)
 	if err != nil {
 		return err
 	}
-	return s.count("DELETE", path, fields, "deleted", "deleted")
+	return s.count("DELETE", path, fields, "deleted", "row", "deleted")
 }
 
 // fields returns what was given of a selection.
@@ -154,6 +156,13 @@ func (c *selection) fields() map[string]any {
 
 func (c *pauseCommand) Run(s *session) error {
 	fields := c.fields()
+	selected := len(fields) > 1 || len(fields) == 1 && !c.Cluster
+	switch {
+	case !selected && !c.All:
+		return &failure{ExitUsage, "this would hold all mail: select some (--domain, --tag, …), or say --all"}
+	case selected && c.All:
+		return &failure{ExitUsage, "--all is for all mail: select some, or say --all, not both"}
+	}
 	if c.Expire != "" {
 		fields["expire"] = c.Expire
 	}
@@ -161,12 +170,17 @@ func (c *pauseCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	if c.All && !s.grammar.JSON {
+		if _, err := fmt.Fprintln(s.out, "all mail is held:"); err != nil {
+			return err
+		}
+	}
 	return s.printRow(data, columnsOf("pauses")...)
 }
 
 func (c *resumeCommand) Run(s *session) error {
 	if !c.Flood {
-		return s.count("DELETE", "/v1/pauses", c.fields(), "deleted", "resumed")
+		return s.count("DELETE", "/v1/pauses", c.fields(), "deleted", "pause", "ended")
 	}
 	fields := map[string]any{"site": c.Domain}
 	if c.MTA != "" {
@@ -175,7 +189,7 @@ func (c *resumeCommand) Run(s *session) error {
 	if c.Name != "" {
 		fields["name"] = c.Name
 	}
-	return s.count("DELETE", "/v1/floods", fields, "deleted", "resumed")
+	return s.count("DELETE", "/v1/floods", fields, "deleted", "flood", "ended")
 }
 
 func (c *suppressCommand) Run(s *session) error {

@@ -63,10 +63,6 @@ func (s *session) printRow(data []byte, columns ...string) error {
 		return fmt.Errorf("the answer is not understood: %w", err)
 	}
 	columns = present([]map[string]any{row}, columns)
-	if len(columns) == 0 {
-		_, err := fmt.Fprintln(s.out, "all mail")
-		return err
-	}
 	t := s.table()
 	for _, c := range columns {
 		fmt.Fprintf(t, "%s\t%s\t\n", c, cell(c, row[c]))

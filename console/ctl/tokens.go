@@ -55,15 +55,22 @@ func addToken(s *session, db *settings.DB, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.out, secret)
+	if _, err = fmt.Fprintln(s.out, secret); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.notes, "The token of %q was added to %s.\n", name, db)
 	return err
 }
 
 func deleteToken(s *session, db *settings.DB, name string) error {
 	n, err := settings.DeleteWhere[settings.Token](s.ctx, db, settings.Query{Column: "name", Value: name})
 	if err == nil && n == 0 {
-		err = &failure{ExitFailed, fmt.Sprintf("there is no token named %q", name)}
+		err = &failure{ExitFailed, fmt.Sprintf("there is no token named %q in %s", name, db)}
 	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.notes, "The token of %q was deleted from %s.\n", name, db)
 	return err
 }
 

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/sluicemail/sluice/config"
@@ -38,6 +40,9 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 		},
 		OpenSettings: func(ctx context.Context, file string) (*settings.DB, error) {
 			cfg, err := load(file)
+			if err == nil {
+				err = isThere(cfg)
+			}
 			if err != nil {
 				return nil, misconfigured{err}
 			}
@@ -54,6 +59,20 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 		Stdin:         stdin, Stdout: stdout, Stderr: stderr, Environ: environ,
 	}
 	return c.Run(ctx, args)
+}
+
+// isThere finds fault with the database of this program's own defaults when there is none: the server that is meant has
+// another, in a configuration file that was not named.
+func isThere(cfg *config.Config) error {
+	path, isFile := strings.CutPrefix(cfg.DatabaseAddress, "sqlite://")
+	if cfg.DatabaseAddress != sources(nil, nil).NoFile["database-address"] || !isFile {
+		return nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("there is no settings database at %s, which is where it is without a configuration: name the server's with --config-file FILE",
+			cfg.DatabaseAddress)
+	}
+	return nil
 }
 
 // consoleServer is where the REST API is, seen from this machine.

@@ -38,11 +38,10 @@ func main() {
 
 // run is main with its surroundings as parameters; it returns the exit code.
 func run(args, environ []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == "ctl" {
-		return control(args[1:], environ, os.Stdin, stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "learn" {
-		return learn(args[1:], environ, os.Stdin, stdout, stderr)
+	if len(args) > 0 {
+		if command := commands(args[0]); command != nil {
+			return command(args[1:], environ, os.Stdin, stdout, stderr)
+		}
 	}
 	cfg, report, err := config.Load(startSources(args, environ))
 	if code, done := answer(cfg, report, err, stdout, stderr); done {
@@ -116,6 +115,12 @@ func startSources(args, environ []string) config.Sources {
 // answer deals with a command line that asks for no server, and with a configuration that does not stand.
 func answer(cfg *config.Config, report *config.Report, err error, stdout, stderr io.Writer) (code int, done bool) {
 	s := report.Switches
+	if len(s.Addresses) > 0 {
+		if meant := noCommand(s.Addresses[0]); meant != "" {
+			fmt.Fprintf(stderr, "mtad: there is no command %s here: %s\n", s.Addresses[0], meant)
+			return exitUsage, true
+		}
+	}
 	switch {
 	case s.Help:
 		config.WriteHelp(stdout)

@@ -167,3 +167,33 @@ func TestPortTaken(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "cannot start")
 }
+
+// TestCommandsInTheWrongPlace are told with the right ones: they are no addresses to send a mail to.
+func TestCommandsInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--config-file /etc/mtad.conf ctl --json queues": "mtad ctl --config-file FILE",
+		"--smtp-port=2525 learn spam":                    "mtad learn --config-file FILE",
+		"queue":                                          "use mtad ctl queues",
+		"log --last 3h":                                  "use mtad ctl logs",
+		"pauses":                                         "use mtad ctl pauses",
+		"token add me":                                   "use mtad ctl token",
+	} {
+		p := mtatest.Run(t, nil, strings.Fields(args)...)
+		require.Equal(t, 64, p.Exit(t, mtatest.Patience), "%s: %s", args, p.Log.String())
+		require.Contains(t, p.Log.String(), want)
+	}
+}
+
+// TestTokenOfNoServer is refused: without a configuration and without a database it would open no door.
+func TestTokenOfNoServer(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	p := mtatest.Run(t, []string{"HOME=" + home, "XDG_STATE_HOME="}, "ctl", "token", "add", "me")
+	require.Equal(t, 78, p.Exit(t, mtatest.Patience))
+	require.Contains(t, p.Log.String(), "there is no settings database at sqlite://"+home)
+	require.Contains(t, p.Log.String(), "--config-file")
+	left, err := os.ReadDir(home)
+	require.NoError(t, err)
+	require.Empty(t, left, "and none is made")
+}

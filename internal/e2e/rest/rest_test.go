@@ -166,12 +166,12 @@ func TestWhy(t *testing.T) {
 	require.Contains(t, w.mustCtl("messages", "--domain", "sink.test"), "452+x@sink.test")
 	require.Equal(t, "none\n", w.mustCtl("messages", "--domain", "other.test"))
 	require.Contains(t, w.mustCtl("retry", "--domain", "sink.test", "--dry-run"), "1 messages there would be")
-	require.Contains(t, w.mustCtl("retry", "--domain", "sink.test"), "1 messages: retry")
+	require.Contains(t, w.mustCtl("retry", "--domain", "sink.test"), "1 message to be tried now")
 	mtatest.Eventually(t, "it was tried again", func() bool {
 		status, body := w.send("GET", "/v1/messages/busy", "")
 		return status == 200 && json.Unmarshal([]byte(body), &one) == nil && one.Why.Attempts == 2 && one.Why.Where == "deferred"
 	})
-	require.Contains(t, w.mustCtl("drop", "--tag", "e2e"), "1 messages: drop")
+	require.Contains(t, w.mustCtl("drop", "--tag", "e2e"), "1 message removed")
 	_, errs, code := w.ctl("message", "busy")
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "no message with this id")
@@ -270,7 +270,7 @@ func TestPauses(t *testing.T) {
 	require.Contains(t, body, `"rule":"pause 1"`)
 	require.Len(t, sink.Received(), 1)
 	require.Contains(t, w.mustCtl("pauses"), "held.test")
-	require.Contains(t, w.mustCtl("resume", "--domain", "held.test"), "1 resumed")
+	require.Contains(t, w.mustCtl("resume", "--domain", "held.test"), "1 pause ended")
 	require.Len(t, sink.Await(t, 2), 2)
 }
 
@@ -292,7 +292,7 @@ func TestControl(t *testing.T) {
 		says string
 		args []string
 	}{
-		{65, "code: expected an integer from 200 to 599", []string{"add", "errors", "domain=a.test"}},
+		{65, "code: expected an integer from 400 to 599", []string{"add", "errors", "domain=a.test"}},
 		{64, "column=value", []string{"add", "errors", "code"}},
 		{64, "unexpected argument nonsense", []string{"nonsense"}},
 		{66, "no such file", []string{"inject", "/nonexistent"}},
