@@ -168,7 +168,9 @@ func storm(t *testing.T, newThrottler New) {
 					tooMany.Do(func() { t.Errorf("maxconnections: %d connections of a path are open, %d are allowed", n, perPath) })
 				}
 				if n := openTo[to].Add(1); n > perTarget {
-					tooManyTo.Do(func() { t.Errorf("ip_maxconnections: %d connections to a target are open, %d are allowed", n, perTarget) })
+					tooManyTo.Do(func() {
+						t.Errorf("ip_maxconnections: %d connections to a target are open, %d are allowed", n, perTarget)
+					})
 				}
 				c.Established()
 				sent[p].Add(stormSend(r, c))

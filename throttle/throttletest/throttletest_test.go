@@ -20,7 +20,9 @@ func bad() map[string]struct {
 	says []string
 } {
 	stuck := func(wait throttle.Wait) throttletest.New {
-		return func(_ *testing.T, limits throttle.Limits) throttle.Throttler { return &broken{limits: limits, send: wait} }
+		return func(_ *testing.T, limits throttle.Limits) throttle.Throttler {
+			return &broken{limits: limits, send: wait}
+		}
 	}
 	return map[string]struct {
 		make throttletest.New
@@ -40,9 +42,13 @@ func bad() map[string]struct {
 		"refuses for less than no time": {stuck(throttle.Wait{For: -1, Limit: "maxmessages", Rule: "configuration"}), []string{
 			"Wait.For is positive in every wait"}},
 		"names no limit": {stuck(throttle.Wait{For: time.Second, Rule: "configuration"}), []string{"Wait names the limit that holds"}},
-		"connects with nothing": {func(_ *testing.T, limits throttle.Limits) throttle.Throttler { return &broken{limits: limits, nothing: true} },
+		"connects with nothing": {func(_ *testing.T, limits throttle.Limits) throttle.Throttler {
+			return &broken{limits: limits, nothing: true}
+		},
 			[]string{"Connect with a zero Wait must return a Conn"}},
-		"tells without end": {func(_ *testing.T, limits throttle.Limits) throttle.Throttler { return &broken{limits: limits, chatty: true} },
+		"tells without end": {func(_ *testing.T, limits throttle.Limits) throttle.Throttler {
+			return &broken{limits: limits, chatty: true}
+		},
 			[]string{"nobody waits, so nobody is to be told"}},
 	}
 }

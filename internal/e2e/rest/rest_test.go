@@ -165,7 +165,7 @@ func TestWhy(t *testing.T) {
 	require.Contains(t, out, "452")
 	require.Contains(t, w.mustCtl("messages", "--domain", "sink.test"), "452+x@sink.test")
 	require.Equal(t, "none\n", w.mustCtl("messages", "--domain", "other.test"))
-	require.Contains(t, w.mustCtl("retry", "--domain", "sink.test", "--dry-run"), "1 messages there would be")
+	require.Contains(t, w.mustCtl("retry", "--domain", "sink.test", "--dry-run"), "1 message would be concerned")
 	require.Contains(t, w.mustCtl("retry", "--domain", "sink.test"), "1 message to be tried now")
 	mtatest.Eventually(t, "it was tried again", func() bool {
 		status, body := w.send("GET", "/v1/messages/busy", "")
