@@ -151,6 +151,7 @@ func (c *session) hello(verb, args string) {
 	}
 	info := &c.conn.info
 	info.Hostname, info.HELO = name, verb == "HELO"
+	info.STARTTLS = c.srv.tlsConfig() != nil
 	if c.backend == nil {
 		b, err := c.srv.Backend.NewSession(c.ctx, c.conn)
 		if err != nil {
@@ -191,7 +192,7 @@ func (c *session) extensions() string {
 	add(s.SMTPUTF8, "SMTPUTF8")
 	add(s.DSN, "DSN")
 	add(s.REQUIRETLS && c.conn.info.TLS != nil, "REQUIRETLS")
-	add(c.conn.info.TLS == nil && s.tlsConfig() != nil, "STARTTLS")
+	add(c.conn.MayStartTLS(), "STARTTLS")
 	if mechanisms := c.mechanisms(); len(mechanisms) > 0 && c.mayAuth() {
 		add(true, "AUTH ", strings.Join(mechanisms, " "))
 	}

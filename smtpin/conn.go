@@ -22,6 +22,8 @@ type ConnInfo struct {
 	HELO          bool                 // it said HELO: neither EHLO nor LHLO
 	UTF8          bool                 // the current mail was begun with SMTPUTF8
 	User          string               // as whom the client logged in; "": not at all
+	STARTTLS      bool                 // the client could begin TLS
+	Postmaster    bool                 // the recipient at hand was named <Postmaster>, without a domain
 	Listener      *Listener            // nil: a zero Listener
 }
 
@@ -81,6 +83,13 @@ func (c *Conn) MayAuth() bool {
 	remote := c.info.Remote.Addr()
 	return !c.info.Listener.RequireTLS && (c.info.Listener.InsecureAuth || !remote.IsValid() || remote.IsLoopback())
 }
+
+// MayStartTLS reports whether the client could begin TLS with STARTTLS, and has not.
+func (c *Conn) MayStartTLS() bool { return c.info.STARTTLS && c.info.TLS == nil }
+
+// ToPostmaster reports, while a recipient is judged, whether the client named it <Postmaster> without a domain. Such mail must
+// always be taken (RFC 5321 §4.5.1); the address that the session gets has been completed.
+func (c *Conn) ToPostmaster() bool { return c.info.Postmaster }
 
 // Protocol returns the word for the "with" clause of a Received header: SMTP or ESMTP, LMTP, with S for TLS and A for AUTH
 // (RFC 3848), and with UTF8 in front for a mail sent with SMTPUTF8 (RFC 6531 §4.3).

@@ -155,6 +155,7 @@ func (d *dialogue) option(t *testing.T, rest string) {
 		"size": strconv.FormatInt(m.opts.Size, 10), "utf8": strconv.FormatBool(m.opts.UTF8),
 		"orcpt": string(m.rcpt[0].OriginalRecipientType) + ";" + m.rcpt[0].OriginalRecipient,
 	}
+	values["auth"] = "none"
 	if m.opts.Auth != nil {
 		values["auth"] = "<" + *m.opts.Auth + ">"
 	}

@@ -19,6 +19,8 @@ func (c *session) ready() bool {
 		c.wrong(554, wire.Status{5, 7, 1}, "The PROXY header names no client")
 	case c.policy.RequireTLS && c.conn.info.TLS == nil:
 		c.wrong(530, wire.Status{5, 7, 0}, "Begin TLS with STARTTLS first")
+	case c.policy.RequireAuth && c.conn.info.User == "" && !c.mayAuth() && c.conn.MayStartTLS():
+		c.wrong(530, wire.Status{5, 7, 0}, "Begin TLS with STARTTLS and log in with AUTH first")
 	case c.policy.RequireAuth && c.conn.info.User == "":
 		c.wrong(530, wire.Status{5, 7, 0}, "Log in with AUTH first")
 	case c.mail:
@@ -85,6 +87,7 @@ func (c *session) rcptTo(args string) {
 	if err == nil && to == "" {
 		err = addr.ErrPath
 	}
+	postmaster := strings.EqualFold(to, "postmaster")
 	if err == nil {
 		to, err = c.checkAddress(to, c.conn.info.UTF8)
 	}
@@ -101,11 +104,13 @@ func (c *session) rcptTo(args string) {
 		c.refuse(errTooManyRecipients)
 		return
 	}
+	c.conn.info.Postmaster = postmaster
 	if m, ok := c.backend.(MailSession); ok {
 		err = m.RcptContext(c.ctx, to, opts)
 	} else {
 		err = c.backend.Rcpt(to, opts)
 	}
+	c.conn.info.Postmaster = false
 	if err != nil {
 		c.refuse(err)
 		return

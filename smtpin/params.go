@@ -79,7 +79,11 @@ func (c *session) mailParams(opts *smtp.MailOptions, s string) *smtp.SMTPError {
 			}
 			return nil
 		case "AUTH":
-			return authParam(opts, value)
+			if value == "" {
+				return badValue(key)
+			}
+			authParam(opts, value)
+			return nil
 		case "SMTPUTF8", "REQUIRETLS":
 			return c.flagParam(opts, key, has)
 		case "RET", "ENVID":
@@ -123,19 +127,19 @@ func (c *session) flagParam(opts *smtp.MailOptions, key string, has bool) *smtp.
 	return nil
 }
 
-// authParam reads AUTH= (RFC 4954 §5).
-func authParam(opts *smtp.MailOptions, value string) *smtp.SMTPError {
+// authParam reads AUTH= (RFC 4954 §5). What is no mailbox counts as not said: clients put user names there, and nothing hangs
+// on it.
+func authParam(opts *smtp.MailOptions, value string) {
 	text, ok := decodeXtext(value)
-	if !ok || text == "" {
-		return badValue("AUTH")
-	}
-	if text == "<>" {
+	switch {
+	case !ok:
+		return
+	case text == "<>":
 		text = ""
-	} else if !addr.Valid(text, addr.Loose) {
-		return badValue("AUTH")
+	case !addr.Valid(text, addr.Loose):
+		return
 	}
 	opts.Auth = &text
-	return nil
 }
 
 // dsnMailParam reads RET= and ENVID= (RFC 3461 §4.3, §4.4).

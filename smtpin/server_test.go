@@ -509,3 +509,36 @@ func (d *deaf) Write(p []byte) (int, error) {
 	}
 	return d.scripted.Write(p)
 }
+
+// TestNothingAfter421, whatever was still to be said.
+func TestNothingAfter421(t *testing.T) {
+	for name, dialogue := range map[string]string{
+		"a chunk of no mail":         "BDAT 10\r\nabc",
+		"a chunk of a mail":          "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 10\r\nabc",
+		"a chunk of a refused mail":  "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1001\r\n" + strings.Repeat("x", 1001) + "BDAT 10\r\nabc",
+		"a chunk that is too large":  "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1001\r\nabc",
+		"a mail":                     "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nabc",
+		"too many errors":            strings.Repeat("RABBIT\r\n", 30),
+		"too many errors in a chunk": "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1\r\na" + strings.Repeat("RABBIT\r\n", 30),
+		"a login":                    "AUTH LOGIN\r\n",
+		"a command":                  "NOO",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &Server{Backend: &recorder{auth: true}, MaxSize: 1000, Timeout: 50 * time.Millisecond}
+			c := dial(t, serve(t, s, nil))
+			c.expect("", "220")
+			c.expect("EHLO client.test\r\n", "250")
+			c.send(dialogue)
+			code := ""
+			for {
+				next, _ := c.reply()
+				if next == "" {
+					break
+				}
+				require.NotEqual(t, "421", code, "and then %s", next)
+				code = next
+			}
+			require.Equal(t, "421", code)
+		})
+	}
+}

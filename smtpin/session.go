@@ -31,6 +31,7 @@ type session struct {
 	counted netip.Addr   // under which the server counts it; guarded by Server.mu
 	backend smtp.Session // nil until the client has said its name
 	closing bool         // the connection ends after the replies that wait
+	gone    bool         // 421 was replied
 	linger  bool         // the client may still be sending: read on a little, or it may miss the last reply
 
 	errors   int // commands that were wrong
@@ -240,8 +241,13 @@ func (c *session) shutDown() {
 	c.close()
 }
 
-// reply adds a reply to those that wait.
+// reply adds a reply to those that wait. The last is 421: a client that reads on would take another for that to its next
+// command.
 func (c *session) reply(code int, status wire.Status, text string) {
+	if c.gone {
+		return
+	}
+	c.gone = code == 421
 	c.w.Reply(code, status, text)
 }
 
@@ -266,6 +272,9 @@ var errLocal = &smtp.SMTPError{
 
 // refuseWith refuses with a reply of its own for errors that are none.
 func (c *session) refuseWith(err error, unknown *smtp.SMTPError) {
+	if c.gone {
+		return
+	}
 	e := c.replyTo(err, unknown)
 	c.observe(monitor.CommandRefused, e.Code, e.Message)
 	c.replyWith(e)

@@ -28,7 +28,7 @@ type Backend struct {
 	ServerID uint
 
 	// Local reports whether mail to this address is accepted from anybody, and kept apart from mail to be sent on. Nil: no
-	// address is local. It is asked for each recipient and must not block.
+	// address is local. It is asked for each recipient and must not block. <Postmaster> without a domain is always local.
 	Local func(address string) bool
 	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and those that would have to are told
 	// that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).

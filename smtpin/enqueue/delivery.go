@@ -255,9 +255,10 @@ func (d *delivery) explain(err error) error {
 	return queueReply(err)
 }
 
-// reply lists the ids as MailerQ does: free text, and then "ID for RCPT" on a line of its own for each recipient.
+// reply lists the ids as MailerQ does, word for word since there are clients that read it: a line of text, and then "ID for
+// RCPT" on a line of its own for each recipient, without enhanced codes (MailerQ 5.13, json-incoming).
 func (d *delivery) reply() *smtp.SMTPError {
-	const text = "2.0.0 Message accepted"
+	const text = "Ok, your message has been queued using the following identifiers:"
 	n := len(text)
 	for i, id := range d.ids {
 		n += len(id) + len(d.rcpts[i].address) + 6

@@ -43,6 +43,10 @@ func authNeeded() error {
 	return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required to send to this address")
 }
 
+func tlsNeeded() error {
+	return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required to send to this address: begin TLS with STARTTLS first")
+}
+
 func relayDenied() error {
 	return refuse(550, smtp.EnhancedCode{5, 7, 1}, "Relaying denied: this address is not local")
 }

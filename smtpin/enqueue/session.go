@@ -95,7 +95,7 @@ func (s *session) RcptContext(ctx context.Context, to string, opts *smtp.RcptOpt
 	if err := s.listed(ctx); err != nil {
 		return err
 	}
-	r := recipient{address: to, local: s.backend.Local != nil && s.backend.Local(to)}
+	r := recipient{address: to, local: s.isLocal(to)}
 	if opts != nil {
 		r.notify, r.orcpt = dsnOptions(opts)
 	}
@@ -103,6 +103,11 @@ func (s *session) RcptContext(ctx context.Context, to string, opts *smtp.RcptOpt
 		return s.accept(r)
 	}
 	return s.refuse(r)
+}
+
+// isLocal reports whether mail to an address is accepted from anybody.
+func (s *session) isLocal(to string) bool {
+	return s.conn.ToPostmaster() || s.backend.Local != nil && s.backend.Local(to)
 }
 
 // accept adds a recipient that gets the mail. Over SMTP there is one reply to all recipients, so it cannot join those that
@@ -119,11 +124,7 @@ func (s *session) accept(r recipient) error {
 // refuse refuses a recipient, or accepts it provisionally when there is a queue for such mail: then the refusal follows
 // after the mail. In a transaction that has good recipients it cannot, and comes at once.
 func (s *session) refuse(r recipient) error {
-	if len(s.backend.mechanisms()) > 0 && s.conn.MayAuth() {
-		r.refusal = authNeeded()
-	} else {
-		r.refusal = relayDenied()
-	}
+	r.refusal = s.mayNotRelay()
 	if s.backend.Queues.Refused == "" {
 		return r.refusal
 	}
@@ -136,6 +137,18 @@ func (s *session) refuse(r recipient) error {
 		s.rcpts = append(s.rcpts, r)
 	}
 	return r.refusal
+}
+
+// mayNotRelay tells a client what it would have to do to send to any address, if there is something.
+func (s *session) mayNotRelay() error {
+	switch {
+	case len(s.backend.mechanisms()) == 0:
+	case s.conn.MayAuth():
+		return authNeeded()
+	case s.conn.MayStartTLS():
+		return tlsNeeded()
+	}
+	return relayDenied()
 }
 
 func (s *session) lmtp() bool { return s.conn.Listener().LMTP }
