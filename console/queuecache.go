@@ -14,8 +14,12 @@ type queueCache struct {
 	at     time.Time
 	asking bool
 	stats  []queue.Stats
+	known  time.Time // when that was answered
 	err    error
 }
+
+// stale reports whether the queues may hold something else by now: they cannot be asked, or do not answer.
+func (q *queueCache) stale(now time.Time) bool { return q.err != nil || now.Sub(q.known) > queuesTime }
 
 const (
 	queuesEvery = 2 * time.Second
@@ -58,6 +62,6 @@ func (c *Console) askQueues() {
 	defer cache.mu.Unlock()
 	cache.asking, cache.at, cache.err = false, c.now(), err
 	if err == nil {
-		cache.stats = stats
+		cache.stats, cache.known = stats, cache.at
 	}
 }

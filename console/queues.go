@@ -56,6 +56,7 @@ type queueLine struct {
 	Consumers int     `json:"consumers"` // programs that read it; negative: not known
 	Change    float64 `json:"change"`    // messages a second, over the last readings
 	Trend     string  `json:"trend"`     // points of a line in a box of 60 by 16
+	Unknown   bool    `json:"unknown"`   // what it holds is not known now
 }
 
 // Depth is all that it holds.
@@ -94,13 +95,21 @@ func (c *Console) queueNews() *queueNews {
 	n.Counters = c.queueCounters(temporary)
 	stats, at, err := c.queueStats()
 	n.At = at
+	now := c.now()
 	if err != nil {
 		shown := asFault(err)
 		n.Problem, n.Next = shown.what, shown.next
+		if len(stats) > 0 {
+			n.Problem += " What the queues hold is not known since " + at.UTC().Format("15:04:05") + " UTC."
+		}
 	}
 	consumers := c.consumers()
-	now := c.now()
 	for _, s := range stats {
+		if err != nil {
+			n.Queues = append(n.Queues, queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(),
+				Inbox: s.Queue == c.Admin.Inbox, Consumers: -1, Unknown: true})
+			continue
+		}
 		l := queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(), Inbox: s.Queue == c.Admin.Inbox,
 			Ready: s.Ready, Delayed: s.Delayed, Parked: s.Parked, Out: s.Out, Bytes: s.Bytes, Consumers: -1}
 		if k, ok := consumers[s.Queue]; ok {
@@ -112,7 +121,7 @@ func (c *Console) queueNews() *queueNews {
 	return n
 }
 
-// queueStats returns the queues as they were at a time, and why they are not known now.
+// queueStats returns the queues as they were at a time, and why they are not known now: then the time is that of the last answer.
 func (c *Console) queueStats() ([]queue.Stats, time.Time, error) {
 	if c.Admin == nil {
 		return nil, time.Time{}, fmt.Errorf("%w: there is no queue", admin.ErrUnavailable)
@@ -124,7 +133,11 @@ func (c *Console) queueStats() ([]queue.Stats, time.Time, error) {
 	if c.queued.at.IsZero() {
 		return nil, time.Time{}, fmt.Errorf("%w: the queues have not answered yet", admin.ErrUnavailable)
 	}
-	return c.queued.stats, c.queued.at, c.queued.err
+	q := &c.queued
+	if q.err == nil && q.stale(c.now()) {
+		return q.stats, q.known, fmt.Errorf("%w: the queues do not answer", admin.ErrUnavailable)
+	}
+	return q.stats, q.known, q.err
 }
 
 // freshQueues asks the queues when nobody has looked at them for a while, and waits a moment for the answer.

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,4 +260,44 @@ func TestAsideOf(t *testing.T) {
 	}
 	require.True(t, slices.Equal([]string{"mail to b.test", "tag “x”", "held by a pause"}, words), words)
 	require.False(t, isGone(errors.New("x")))
+}
+
+// fickle is a queue that can go away.
+type fickle struct {
+	*memory.Queue
+	away atomic.Bool
+}
+
+func (f *fickle) Queues(ctx context.Context) ([]queue.Stats, error) {
+	if f.away.Load() {
+		return nil, fmt.Errorf("broker: %w: nobody answers (since 2026-01-02 03:04:05 UTC)", queue.ErrUnavailable)
+	}
+	return f.Queue.Queues(ctx)
+}
+
+// TestQueuesWhoseBrokerIsAway shows since when, and no numbers of before.
+func TestQueuesWhoseBrokerIsAway(t *testing.T) {
+	q := &fickle{Queue: memory.New()}
+	defer q.Close()
+	w := newWorld(t, withQueue(q)).logIn()
+	waiting(t, q, mailTo("1", "a@b.test"), mailTo("2", "c@b.test"))
+	shown := func(text string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return strings.Contains(w.get("/queues").body, text) }, 10*time.Second, 10*time.Millisecond, text)
+	}
+	w.clock.forward(3 * time.Second)
+	shown(`<td class="n">2</td>`)
+	q.away.Store(true)
+	w.clock.forward(3 * time.Second)
+	shown("nobody answers (since 2026-01-02 03:04:05 UTC)")
+	page := w.checkPage("/queues", 200)
+	require.Contains(t, page, "What the queues hold is not known since ")
+	require.Contains(t, page, "outbox</a></th><td class=\"n\">–</td>")
+	require.NotContains(t, page, `<td class="n">2</td>`)
+	news := w.Console.queueNews()
+	require.True(t, news.Queues[0].Unknown)
+	require.Zero(t, news.Queues[0].Depth())
+	q.away.Store(false)
+	w.clock.forward(3 * time.Second)
+	shown(`<td class="n">2</td>`)
 }

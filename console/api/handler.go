@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -24,6 +26,9 @@ type Handler struct {
 	Client func(*http.Request) netip.AddrPort
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
+	// Patience is how long a request that reads may take until it is answered 503; one that changes something may take three times
+	// as long, and a list may be sent for ten minutes. Zero: 20 s.
+	Patience time.Duration
 
 	once   sync.Once
 	routes *routes
@@ -59,14 +64,42 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			reason: fmt.Sprintf("%s does not take %s; it takes %s", r.URL.Path, r.Method, allowed)})
 		return
 	}
-	ctx := admin.As(r.Context(), admin.Actor{Name: name, Via: "rest", Remote: remote})
+	ctx, cancel := context.WithCancelCause(admin.As(r.Context(), admin.Actor{Name: name, Via: "rest", Remote: remote}))
+	defer cancel(nil)
+	late := h.deadline(r.Method)
+	timer := time.AfterFunc(late, func() { cancel(tooLate(late)) })
+	defer timer.Stop()
 	c := &call{handler: h, admin: h.Admin, request: r.WithContext(ctx), parameters: parameters, header: header}
 	answer, err := h.run(w, route, c)
 	if err != nil {
+		if reason, ok := errors.AsType[*problem](context.Cause(ctx)); ok && (errors.Is(err, context.Canceled) || !errors.Is(err, admin.ErrUnavailable)) {
+			err = reason
+		}
 		h.refuse(w, err)
 		return
 	}
+	if _, ok := answer.(stream); ok {
+		timer.Reset(streamTime)
+	}
 	h.write(w, c, answer)
+}
+
+const (
+	defaultPatience = 20 * time.Second
+	streamTime      = 10 * time.Minute
+)
+
+// deadline is how long a request may take.
+func (h *Handler) deadline(method string) time.Duration {
+	d := cmp.Or(h.Patience, defaultPatience)
+	if method != http.MethodGet {
+		d *= 3
+	}
+	return d
+}
+
+func tooLate(after time.Duration) *problem {
+	return &problem{status: http.StatusServiceUnavailable, retry: 5 * time.Second, reason: fmt.Sprintf("there was no answer within %v", after)}
 }
 
 // run reads what was sent along and calls the route.

@@ -208,10 +208,14 @@ func (a *app) consoleURL(cfg *config.Config) string {
 	return u.String() + "/"
 }
 
-// readiness tells whether mail is taken and delivered.
+// readiness tells whether mail is taken and delivered: not while what is sent would be answered 4xx, as the disk is full or the
+// broker away.
 func (a *app) readiness() error {
 	if !a.face.ready.Load() {
 		return errors.New("the server starts or stops")
+	}
+	if q, ok := a.storedQueue().(interface{ Err() error }); ok {
+		return q.Err()
 	}
 	return nil
 }

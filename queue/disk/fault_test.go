@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -320,4 +321,28 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 		_, err := q.Peek(t.Context(), id)
 		require.Equal(t, there, err == nil, id)
 	}
+}
+
+// TestErrWhileFull asks whether a full store takes mail, without trying: not while there is no space, and again when there is.
+func TestErrWhileFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := newSimFS(1)
+		fs.space.Store(1 << 40)
+		opts := simOptions(fs)
+		opts.MinFree = 1 << 20
+		q, err := Open("sim", opts)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, q.Close()) }()
+		require.NoError(t, q.Err())
+		fs.space.Store(1 << 10)
+		fill(t, q)
+		for range 20 {
+			require.ErrorIs(t, q.Err(), queue.ErrFull, "it does not change its mind by itself")
+			time.Sleep(time.Second)
+		}
+		fs.space.Store(1 << 40)
+		time.Sleep(fullFor)
+		require.NoError(t, q.Err(), "space is back, and nobody has tried yet")
+		require.NoError(t, q.Publish(t.Context(), numbered(1, 100)))
+	})
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ type simFS struct {
 	stalled   atomic.Pointer[stall] // a disk that does not answer
 	failWrite atomic.Bool           // with ENOSPC, half done
 	lieAbout  atomic.Bool           // free space
+	space     atomic.Int64          // free; 0: plenty
 }
 
 // stall has syncs wait.
@@ -203,7 +205,7 @@ func (s *simFS) Free() (int64, error) {
 	if s.lieAbout.Load() {
 		return 0, nil
 	}
-	return 1 << 40, nil
+	return cmp.Or(s.space.Load(), 1<<40), nil
 }
 
 type simFile struct {

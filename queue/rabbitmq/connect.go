@@ -36,6 +36,7 @@ type dialer struct {
 	mu    sync.Mutex
 	down  map[any]bool // who waits for a connection
 	since time.Time
+	why   error // of the last try
 	tries int
 }
 
@@ -161,7 +162,7 @@ func (d *dialer) lost(who any, err error) {
 	if d.down == nil {
 		d.down = make(map[any]bool)
 	}
-	d.down[who] = true
+	d.down[who], d.why = true, err
 }
 
 func (d *dialer) back(who any) {

@@ -1,28 +1,21 @@
 package rabbitmq
 
-import (
-	"context"
-
-	amqp "github.com/rabbitmq/amqp091-go"
-)
+import "context"
 
 // Consumers implements queue.ConsumerCounter for the queues that Queues names. The broker counts the programs' channels: one
 // of this engine may have several.
 func (q *Queue) Consumers(ctx context.Context) (map[string]int, error) {
-	ctx, cancel := q.bounded(ctx)
-	defer cancel()
-	all := map[string]int{}
-	for _, name := range q.names() {
-		err := q.topology.do(ctx, func(ch *amqp.Channel) error {
-			state, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
-			if err == nil {
-				all[name] = state.Consumers
+	return ask(ctx, q, func(ctx context.Context) (map[string]int, error) {
+		all := map[string]int{}
+		for _, name := range q.names() {
+			seen, found, err := q.topology.look(ctx, name)
+			if err != nil {
+				return nil, err
 			}
-			return err
-		})
-		if err != nil && code(err) != amqp.NotFound {
-			return nil, q.closed(err)
+			if found {
+				all[name] = seen.Consumers
+			}
 		}
-	}
-	return all, nil
+		return all, nil
+	})
 }

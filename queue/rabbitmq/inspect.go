@@ -19,16 +19,17 @@ var _ queue.Inspector = (*Queue)(nil)
 const maxBrowse = 10_000
 
 // Queues implements queue.Inspector, as far as AMQP goes: it names the queues that this process has published to, read or
-// declared; Out and Parked count the messages of this process; and Bytes is zero, as the broker does not tell.
-func (q *Queue) Queues(ctx context.Context) ([]queue.Stats, error) {
-	ctx, cancel := q.bounded(ctx)
-	defer cancel()
+// declared; Out and Parked count the messages of this process; and Bytes is zero, as the broker does not tell. As all that
+// look into queues it fails with queue.ErrUnavailable at once while no broker can be reached, and else when ctx ends.
+func (q *Queue) Queues(ctx context.Context) ([]queue.Stats, error) { return ask(ctx, q, q.stats) }
+
+func (q *Queue) stats(ctx context.Context) ([]queue.Stats, error) {
 	var all []queue.Stats
 	for _, name := range q.names() {
 		s := queue.Stats{Queue: name}
 		places, err := q.places(ctx, name)
 		if err != nil {
-			return nil, q.closed(err)
+			return nil, err
 		}
 		for _, p := range places {
 			*counter(&s, p.state) += p.count
@@ -43,7 +44,7 @@ func (q *Queue) Queues(ctx context.Context) ([]queue.Stats, error) {
 		b.mu.Unlock()
 		all = append(all, s)
 	}
-	return all, q.closed(ctx.Err())
+	return all, ctx.Err()
 }
 
 func counter(s *queue.Stats, state queue.State) *int {
@@ -296,15 +297,15 @@ func (q *Queue) List(ctx context.Context, f queue.Filter, cursor string, limit i
 	if limit <= 0 {
 		limit = 100
 	}
-	ctx, cancel := q.bounded(ctx)
-	defer cancel()
-	var found []queue.Entry
-	err := q.visit(ctx, f, func(d *decoded) (bool, error) {
-		found = append(found, d.entry)
-		return false, nil
+	found, err := ask(ctx, q, func(ctx context.Context) (found []queue.Entry, err error) {
+		err = q.visit(ctx, f, func(d *decoded) (bool, error) {
+			found = append(found, d.entry)
+			return false, nil
+		})
+		return found, err
 	})
 	if err != nil {
-		return nil, "", q.closed(err)
+		return nil, "", err
 	}
 	found = append(found, q.inMemory(f)...)
 	slices.SortStableFunc(found, func(a, b queue.Entry) int { return a.Stored.Compare(b.Stored) })
@@ -350,9 +351,6 @@ func (q *Queue) Peek(ctx context.Context, id string) (*queue.Message, error) {
 	if id == "" {
 		return nil, queue.ErrNotFound
 	}
-	ctx, cancel := q.bounded(ctx)
-	defer cancel()
-	var found *queue.Message
 	for _, b := range q.all() {
 		b.mu.Lock()
 		reads := b.reads()
@@ -364,14 +362,16 @@ func (q *Queue) Peek(ctx context.Context, id string) (*queue.Message, error) {
 			}
 		}
 	}
-	err := q.visit(ctx, queue.Filter{ID: id}, func(d *decoded) (bool, error) {
-		found = d.message
-		return false, nil
+	return ask(ctx, q, func(ctx context.Context) (found *queue.Message, err error) {
+		err = q.visit(ctx, queue.Filter{ID: id}, func(d *decoded) (bool, error) {
+			found = d.message
+			return false, nil
+		})
+		if err == nil && found == nil {
+			err = queue.ErrNotFound
+		}
+		return found, err
 	})
-	if err == nil && found == nil {
-		err = queue.ErrNotFound
-	}
-	return found, q.closed(err)
 }
 
 // Purge implements queue.Inspector, with the means and limits of List.
@@ -404,20 +404,16 @@ func (q *Queue) RetryNow(ctx context.Context, f queue.Filter) (int, error) {
 }
 
 func (q *Queue) change(ctx context.Context, f queue.Filter, do func(context.Context, *decoded) (bool, error)) (int, error) {
-	if q.isClosed() {
-		return 0, queue.ErrClosed
-	}
-	ctx, cancel := q.bounded(ctx)
-	defer cancel()
-	n := 0
-	err := q.visit(ctx, f, func(d *decoded) (bool, error) {
-		done, err := do(ctx, d)
-		if done {
-			n++
-		}
-		return done, err
+	return ask(ctx, q, func(ctx context.Context) (n int, err error) {
+		err = q.visit(ctx, f, func(d *decoded) (bool, error) {
+			done, err := do(ctx, d)
+			if done {
+				n++
+			}
+			return done, err
+		})
+		return n, err
 	})
-	return n, q.closed(err)
 }
 
 // repost publishes a message as it came to a queue.

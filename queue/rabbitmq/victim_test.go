@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ func TestVictim(t *testing.T) {
 	}{
 		{"killed under load", killedUnderLoad},
 		{"killed while delayed mail becomes due", killedWhileDelayed},
+		{"asked while it is away", askedWhileAway},
 		{"memory alarm", memoryAlarm},
 		{"consumer timeout", consumerTimeout},
 		{"messages larger than it takes", largerThanItTakes},
@@ -156,4 +158,50 @@ func largerThanItTakes(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return q.Publish(t.Context(), rabbittest.Items("outbox", rabbittest.Mails("m", 1))...) == nil
 	}, rabbittest.Patience, 50*time.Millisecond)
+}
+
+// askedWhileAway looks into queues while the broker is dead, and while it does not answer.
+func askedWhileAway(t *testing.T) {
+	address := victim.VHost(t)
+	p := rabbittest.NewProxy(t, victim.Server(t).Address)
+	q := open(t, Options{Addresses: []string{p.Through(address)}, Logger: new(rabbittest.Notes).Logger()})
+	rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 3)...)
+	r := rabbittest.Consume(t, q, "outbox", 1)
+	r.Next()
+	calls := map[string]func(context.Context) error{
+		"Queues": func(ctx context.Context) error { _, err := q.Queues(ctx); return err },
+		"List":   func(ctx context.Context) error { _, _, err := q.List(ctx, queue.Filter{}, "", 0); return err },
+		"Peek":   func(ctx context.Context) error { _, err := q.Peek(ctx, "nobody"); return err },
+		"Move": func(ctx context.Context) error {
+			_, err := q.Move(ctx, queue.Filter{ID: "nobody"}, "aside")
+			return err
+		},
+		"Purge":     func(ctx context.Context) error { _, err := q.Purge(ctx, queue.Filter{ID: "nobody"}); return err },
+		"RetryNow":  func(ctx context.Context) error { _, err := q.RetryNow(ctx, queue.Filter{ID: "nobody"}); return err },
+		"Consumers": func(ctx context.Context) error { _, err := q.Consumers(ctx); return err },
+	}
+	p.SetDeaf(true)
+	for name, call := range calls {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		began := time.Now()
+		err := call(ctx)
+		cancel()
+		require.ErrorIs(t, err, queue.ErrUnavailable, name)
+		require.ErrorContains(t, err, "has not answered in time", name)
+		require.Less(t, time.Since(began), 10*time.Second, name)
+	}
+	p.SetDeaf(false)
+	p.Cut()
+	victim.Remember(t)
+	victim.Server(t).Kill()
+	require.Eventually(t, func() bool { return q.dialer.outage() != nil }, rabbittest.Patience, 10*time.Millisecond)
+	for name, call := range calls {
+		began := time.Now()
+		err := call(t.Context()) // which never ends by itself
+		require.ErrorIs(t, err, queue.ErrUnavailable, name)
+		require.ErrorContains(t, err, "(since 20", name)
+		require.Less(t, time.Since(began), 10*time.Second, name)
+	}
+	require.NoError(t, victim.Server(t).Start())
+	require.Eventually(t, func() bool { _, err := q.Queues(t.Context()); return err == nil }, rabbittest.Patience, 50*time.Millisecond)
 }

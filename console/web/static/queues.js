@@ -57,6 +57,10 @@ function row(q) {
   const tr = document.createElement("tr");
   const name = heading(q.address, q.queue);
   if (q.inbox) name.append(" ", cell("small", "injected mail goes here"));
+  if (q.unknown) {
+    tr.append(name, ...Array.from({ length: 9 }, (_, at) => cell("td", at === 6 ? "" : "–", "n")));
+    return tr;
+  }
   const all = q.ready + q.delayed + q.parked + q.out;
   tr.append(name, ...[q.ready, q.delayed, q.parked, q.out].map((n) => cell("td", number.format(n), "n")), cell("td", cell("b", number.format(all)), "n"),
     cell("td", growth(q.change), "n"), cell("td", trend(q.trend)), cell("td", bytes(q.bytes), "n"), cell("td", q.consumers < 0 ? "–" : number.format(q.consumers), "n"));
@@ -83,7 +87,7 @@ follow("queues", (news) => {
       banner.setAttribute("role", "alert");
       box.prepend(banner);
     }
-    if (!banner.textContent.startsWith(news.problem)) banner.textContent = news.problem + " What stands below is as it was before.";
+    if (!banner.textContent.startsWith(news.problem)) banner.textContent = news.problem;
   } else document.getElementById("problem")?.remove();
   put(table.tBodies[0], news.queues.map(row));
   table.hidden = news.queues.length === 0;

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "6") // they wait for the broker most of the time
 	node.Warm()
 	victim.Warm()
-	mtatest.Main(m, node.End, victim.End)
+	mtatest.Main(m, node.End, victim.End, doomed.End)
 }
 
 // queues are the settings that name all queues.
