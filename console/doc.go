@@ -5,7 +5,8 @@
 //
 //  1. Security headers are set: a content security policy without inline scripts and styles, no framing, no sniffing.
 //  2. /static/ holds style sheet and scripts, from the program itself or from Console.Dir. /healthz and /readyz answer
-//     everybody, with a word. /v1/ is the REST API, which knows its users by tokens.
+//     everybody, with a word: the process lives; it takes and delivers mail, which it does not while a disk is full or a
+//     broker away. /v1/ is the REST API, which knows its users by tokens.
 //  3. Everything else needs a session. A login is judged by Console.Auth behind an auth.Limit; what it learned is kept by the
 //     hash of a random token, which only the browser's cookie holds. A session ends after half an hour without use, after
 //     twelve hours in any case, and when its user logs out, here or everywhere.

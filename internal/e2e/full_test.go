@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +37,19 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	defer open() // or the sink would not end
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"queue-address": "disk://" + filepath.Join(disk, "queue")}))
+	www := mtatest.FreePort(t)
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"queue-address": "disk://" + filepath.Join(disk, "queue"),
+		"www-ip": "127.0.0.1", "www-port": www, "www-password": "secret"}))
+	ready := func(want int) {
+		t.Helper()
+		mtatest.Eventually(t, fmt.Sprint("/readyz says ", want), func() bool {
+			answer, err := http.Get("http://127.0.0.1:" + www + "/readyz")
+			require.NoError(t, err)
+			answer.Body.Close()
+			return answer.StatusCode == want
+		})
+	}
+	ready(200)
 
 	c := d.Talk(t)
 	c.Command("EHLO client.test", 250)
@@ -63,11 +76,13 @@ func TestDiskFull(t *testing.T) {
 	accepted, arrived, _ := l.Counts()
 	require.Greater(t, accepted, 300, "mails that fit onto the disk")
 	require.Zero(t, arrived)
+	ready(503)
 	fill(2 << 20) // too large to be held in memory
 	fill(1 << 20) // into what is left
 
 	open()
 	l.Settled(t)
+	ready(200)
 	mtatest.Eventually(t, "mail is taken again", func() bool {
 		code, _ := try(100 << 10)
 		return code == 250
