@@ -91,17 +91,7 @@ type authRecord struct {
 }
 
 func readAuth(leaves []leaf) (*Auth, error) {
-	var last error = errors.New("the report in it cannot be read")
-	for i := range leaves {
-		if l := &leaves[i]; sniff(l.content()) == DMARC {
-			a, err := parseAuth(l)
-			if err == nil {
-				return a, nil
-			}
-			last = err
-		}
-	}
-	return nil, last
+	return firstReadable(leaves, DMARC, parseAuth)
 }
 
 // parseAuth reads a report element by element, so that a large one needs no more memory than its records.
@@ -110,29 +100,48 @@ func parseAuth(l *leaf) (*Auth, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := xml.NewDecoder(&tagGuard{in: unpacked})
+	g := &guard{in: unpacked, most: maxElement}
+	d := xml.NewDecoder(g)
 	d.Strict = false
 	d.CharsetReader = latin1
 	a := &Auth{}
-	listed := 0
-	for {
+	var memory kept
+	for depth := 0; ; {
+		g.renew()
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err == nil {
+			depth, err = a.token(d, token, depth, &memory)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line(d), err)
-		}
-		if start, ok := token.(xml.StartElement); ok {
-			if err := a.element(d, start, &listed); err != nil {
-				return nil, fmt.Errorf("line %d: %w", line(d), err)
-			}
 		}
 	}
 	if a.Policy.Domain == "" {
 		return nil, errors.New("it names no domain: expected an element policy_published with a domain (RFC 7489, appendix C)")
 	}
 	return a, nil
+}
+
+// token reads on behind a token, and returns how deep in the document that is.
+func (a *Auth) token(d *xml.Decoder, token xml.Token, depth int, memory *kept) (int, error) {
+	switch t := token.(type) {
+	case xml.EndElement:
+		return depth - 1, nil
+	case xml.StartElement:
+		read, err := a.element(d, t, memory)
+		if read || err != nil {
+			return depth, err
+		}
+		if depth++; depth > maxNested {
+			return depth, tooMany(maxNested, "elements within each other")
+		}
+		memory.add(64) // it takes none, but time
+		return depth, memory.err()
+	}
+	return depth, nil
 }
 
 func line(d *xml.Decoder) int { l, _ := d.InputPos(); return l }
@@ -156,32 +165,44 @@ func (l *list[T]) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 	return nil
 }
 
-// element reads one element of a report; what is unknown is skipped. listed counts what is in lists.
-func (a *Auth) element(d *xml.Decoder, start xml.StartElement, listed *int) error {
+// element reads an element of a report with all that is in it; false: it is none of those that are known.
+func (a *Auth) element(d *xml.Decoder, start xml.StartElement, memory *kept) (bool, error) {
 	switch start.Name.Local {
 	case "report_metadata":
 		var m authMetadata
 		if err := d.DecodeElement(&m, &start); err != nil {
-			return err
+			return true, err
 		}
 		a.Organisation, a.Email, a.Contact, a.ID = m.Organisation, strings.TrimSpace(m.Email), m.Contact, strings.TrimSpace(m.ID)
 		a.Begin, a.End, a.Errors = unixTime(m.Begin), unixTime(m.End), m.Errors
 	case "policy_published":
-		return d.DecodeElement(&a.Policy, &start)
+		return true, d.DecodeElement(&a.Policy, &start)
 	case "record":
-		if len(a.Records) >= maxRecords {
-			return tooMany(maxRecords, "records")
-		}
 		var r authRecord
 		if err := d.DecodeElement(&r, &start); err != nil {
-			return err
+			return true, err
 		}
-		if *listed += len(r.Reasons) + len(r.DKIMResults) + len(r.SPFResults); *listed > maxListed {
-			return tooMany(maxListed, "results")
+		if memory.record(&r); memory.err() != nil {
+			return true, memory.err()
 		}
 		a.Records = append(a.Records, r.record())
+	default:
+		return false, nil
 	}
-	return nil
+	return true, nil
+}
+
+// record counts a record.
+func (k *kept) record(r *authRecord) {
+	k.add(256, r.Disposition, r.DKIM, r.SPF, r.HeaderFrom, r.EnvelopeFrom, r.EnvelopeTo)
+	for _, v := range r.Reasons {
+		k.add(48, v.Type, v.Comment)
+	}
+	for _, all := range []list[AuthResult]{r.DKIMResults, r.SPFResults} {
+		for _, v := range all {
+			k.add(160, v.Domain, v.Selector, v.Scope, v.Result, v.Human)
+		}
+	}
 }
 
 func (r *authRecord) record() AuthRecord {

@@ -28,6 +28,6 @@
 //  5. The less the sender is sure to be a program, the more must show that this is a bounce: a phrase in the subject, a reply, the returned mail.
 //
 // A mail can say anything, so everything has a limit: how much of it is looked at, how many parts, how deep, how many
-// attachments are opened, and how much comes out of a compressed one. Whoever exceeds them is not recognised, at no cost to
-// others. Nothing here starts a goroutine, writes a file, or panics.
+// attachments are opened, and how much comes out of a compressed one. Whoever exceeds them is not recognised, or its report
+// refused as too large, at no cost to others: reading a mail takes less than 64 MiB of memory, whatever it is. Nothing here starts a goroutine, writes a file, or panics.
 package report

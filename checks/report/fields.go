@@ -13,11 +13,15 @@ import (
 // fields is a group of fields, as reports for machines consist of: by name in lower case, in order.
 type fields map[string][]string
 
-// maxGroups bounds the groups of a report, and so the recipients.
-const maxGroups = 10_000
+// maxGroups bounds the groups of a report, and so the recipients; maxFields the fields of all groups.
+const (
+	maxGroups = 10_000
+	maxFields = 100_000
+)
 
 // parseGroups reads groups of fields with empty lines between them. Lines that are no field are skipped.
 func parseGroups(text []byte) (all []fields, err error) {
+	count := 0
 	for len(text) > 0 {
 		n, _ := mailheader.Length(text, 0)
 		if n == 0 {
@@ -29,6 +33,10 @@ func parseGroups(text []byte) (all []fields, err error) {
 			if len(f.Name()) > 0 {
 				name := strings.ToLower(string(f.Name()))
 				group[name] = append(group[name], fieldText(f))
+				count++
+			}
+			if count > maxFields {
+				return nil, tooMany(maxFields, "fields")
 			}
 		}
 		if len(group) > 0 {

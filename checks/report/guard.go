@@ -6,81 +6,63 @@ import (
 	"io"
 )
 
-// Limits of what is parsed in one go: parsers take many times the memory of what they read when it consists of tiny pieces.
+// Limits of what is parsed in one go, and of what comes of it: parsers take many times the memory of what they read when it consists of tiny pieces. A
+// mail takes less than 64 MiB while it is read, whatever it is.
 const (
-	maxTag      = 16 << 10        // bytes of an XML tag, and so its attributes
-	maxListed   = 5 * maxRecords  // results and reasons of a report on DMARC
-	maxTLS      = 16 << 20        // bytes of a report on TLS
-	maxElements = 20 * maxRecords // values of a report on TLS
+	maxElement  = 256 << 10 // bytes of an element of a report on DMARC
+	maxNested   = 32        // elements within elements, of which reports on DMARC need six
+	maxPolicy   = 4 << 20   // bytes of a policy of a report on TLS
+	maxObjects  = 10_000    // in a policy, and so failures
+	maxElements = 50_000    // values in a policy
+	maxKept     = 16 << 20  // bytes of memory that a report comes to
 )
 
-// tagGuard reads XML and fails when a tag is too long.
-type tagGuard struct {
-	in     io.Reader
-	inside bool
-	quote  byte // in a tag: which ends the value of an attribute
-	length int  // of the tag so far
+// guard reads a document and fails when one of its elements is too large. It must be renewed before each of them.
+type guard struct {
+	in   io.Reader
+	most int // bytes of an element
+	json bool
+	used
 }
 
-func (g *tagGuard) Read(p []byte) (int, error) {
+// used is what was read of an element.
+type used struct{ bytes, objects, values int }
+
+func (g *guard) renew() { g.used = used{} }
+
+func (g *guard) Read(p []byte) (int, error) {
 	n, err := g.in.Read(p)
-	for i := 0; i < n; i++ {
-		if !g.inside {
-			next := bytes.IndexByte(p[i:n], '<')
-			if next < 0 {
-				break
-			}
-			g.inside, g.quote, g.length = true, 0, 0
-			i += next
-			continue
-		}
-		if err := g.within(p[i]); err != nil {
-			return 0, err
-		}
-	}
-	return n, err
-}
-
-// within takes the next byte of a tag.
-func (g *tagGuard) within(c byte) error {
-	switch g.length++; {
-	case g.length > maxTag:
-		return fmt.Errorf("a tag of more than %d bytes: %w", maxTag, ErrLarge)
-	case g.length == 1 && (c == '!' || c == '?'): // a comment or the like, where quotes mean nothing
-		g.inside = false
-	case g.quote != 0:
-		if c == g.quote {
-			g.quote = 0
-		}
-	case c == '"' || c == '\'':
-		g.quote = c
-	case c == '>':
-		g.inside = false
-	}
-	return nil
-}
-
-// countGuard reads JSON and fails when it has too many objects or values.
-type countGuard struct {
-	in              io.Reader
-	objects, values int
-}
-
-func (g *countGuard) Read(p []byte) (int, error) {
-	n, err := g.in.Read(p)
-	for _, c := range p[:n] {
-		switch c {
-		case '{':
-			g.objects++
-		case ',':
-			g.values++
-		}
+	g.bytes += n
+	if g.json {
+		g.objects += bytes.Count(p[:n], []byte("{"))
+		g.values += bytes.Count(p[:n], []byte(","))
 	}
 	switch {
-	case g.objects > maxRecords:
-		return 0, tooMany(maxRecords, "objects")
+	case g.bytes > g.most:
+		return 0, fmt.Errorf("an element of more than %d bytes: %w", g.most, ErrLarge)
+	case g.objects > maxObjects:
+		return 0, tooMany(maxObjects, "objects in an element")
 	case g.values > maxElements:
-		return 0, tooMany(maxElements, "values")
+		return 0, tooMany(maxElements, "values in an element")
 	}
 	return n, err
+}
+
+// kept counts the memory that a report comes to.
+type kept int
+
+// add counts a structure of so many bytes, with its texts.
+func (k *kept) add(structure int, texts ...string) {
+	*k += kept(structure)
+	for _, t := range texts {
+		*k += kept(len(t))
+	}
+}
+
+// err returns an error when it has become too much.
+func (k *kept) err() error {
+	if *k > maxKept {
+		return fmt.Errorf("more than %d bytes when read: %w", maxKept, ErrLarge)
+	}
+	return nil
 }

@@ -3,8 +3,10 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
@@ -109,6 +111,28 @@ func (l *limited) Read(p []byte) (int, error) {
 		n-- // the one too many
 	}
 	return n, err
+}
+
+// typesOf are the types of parts that are certainly reports of a kind.
+var typesOf = map[Kind][]string{TLSRPT: {"application/tlsrpt+json", "application/tlsrpt+gzip"}}
+
+// firstReadable reads the reports of a kind that are attached until one can be read.
+func firstReadable[T any](leaves []leaf, kind Kind, parse func(*leaf) (T, error)) (report T, err error) {
+	err = errors.New("the report in it cannot be read")
+	tried := 0
+	for i := range leaves {
+		l := &leaves[i]
+		if !slices.Contains(typesOf[kind], l.mediaType) && sniff(l.content()) != kind {
+			continue
+		}
+		if report, err = parse(l); err == nil {
+			return report, nil
+		}
+		if tried++; tried == maxTried {
+			break
+		}
+	}
+	return report, err
 }
 
 // text returns the beginning of the content.

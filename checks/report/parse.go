@@ -30,8 +30,9 @@ const (
 	maxSpan     = 64 << 20 // bytes of a mail in which parts may begin
 	maxText     = 64 << 10 // text for people, of which a bounce may consist
 	maxStatus   = 4 << 20  // fields of a DSN, MDN or ARF
-	maxUnpacked = 64 << 20 // of a compressed report
-	maxRecords  = 100_000  // of a report on DMARC, or policies and failures of one on TLS
+	maxUnpacked = 32 << 20 // of a report on DMARC
+	maxTLS      = 16 << 20 // of one on TLS
+	maxTried    = 2        // attachments that are read as such a report
 )
 
 // Parse reads what a mail reports. mail has size bytes and is read during the call only. It returns ErrNone for a mail that

@@ -2,9 +2,9 @@ package report
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -40,18 +40,7 @@ type TLSFailure struct {
 	Reason      string
 }
 
-// tlsJSON is a report as it is written.
-type tlsJSON struct {
-	Organisation string `json:"organization-name"`
-	Range        struct {
-		Start string `json:"start-datetime"`
-		End   string `json:"end-datetime"`
-	} `json:"date-range"`
-	Contact  string          `json:"contact-info"`
-	ID       string          `json:"report-id"`
-	Policies []tlsPolicyJSON `json:"policies"`
-}
-
+// tlsPolicyJSON is a policy as it is written.
 type tlsPolicyJSON struct {
 	Policy struct {
 		Type   string     `json:"policy-type"`
@@ -102,38 +91,118 @@ func (c *count) UnmarshalJSON(data []byte) error {
 }
 
 func readTLS(leaves []leaf) (*TLS, error) {
-	var last error = errors.New("the report in it cannot be read")
-	for i := range leaves {
-		l := &leaves[i]
-		if l.mediaType != "application/tlsrpt+json" && l.mediaType != "application/tlsrpt+gzip" && sniff(l.content()) != TLSRPT {
-			continue
-		}
-		t, err := parseTLS(l)
-		if err == nil {
-			return t, nil
-		}
-		last = err
-	}
-	return nil, last
+	return firstReadable(leaves, TLSRPT, parseTLS)
 }
 
+// parseTLS reads a report value by value, so that a large one needs no more memory than its policies.
 func parseTLS(l *leaf) (*TLS, error) {
 	in, err := l.unpacked(maxTLS)
 	if err != nil {
 		return nil, err
 	}
-	var j tlsJSON
-	if err := json.NewDecoder(&countGuard{in: in}).Decode(&j); err != nil {
+	r := tlsReader{guard: &guard{in: in, most: maxPolicy, json: true}}
+	r.json = json.NewDecoder(r.guard)
+	if err := r.members(r.member); err != nil {
 		return nil, err
 	}
-	t := &TLS{Organisation: j.Organisation, Contact: j.Contact, ID: j.ID, Begin: parseDate(j.Range.Start), End: parseDate(j.Range.End)}
-	for i := range j.Policies {
-		t.Policies = append(t.Policies, j.Policies[i].policy())
+	if len(r.report.Policies) == 0 {
+		return nil, fmt.Errorf("report %q has no policies: expected at least one (RFC 8460 §4.4)", r.report.ID)
 	}
-	if len(t.Policies) == 0 {
-		return nil, fmt.Errorf("report %q has no policies: expected at least one (RFC 8460 §4.4)", j.ID)
+	return &r.report, nil
+}
+
+// tlsReader reads a report on TLS.
+type tlsReader struct {
+	guard  *guard
+	json   *json.Decoder
+	memory kept
+	report TLS
+}
+
+// next reads a value.
+func (r *tlsReader) next(value any) error {
+	r.guard.renew()
+	return r.json.Decode(value)
+}
+
+// members reads an object, and each of its members with a function that is given the name.
+func (r *tlsReader) members(member func(name string) error) error {
+	return r.inside('{', func() error {
+		r.guard.renew()
+		name, err := r.json.Token()
+		if err != nil {
+			return err
+		}
+		text, _ := name.(string)
+		return member(strings.ToLower(text))
+	})
+}
+
+// inside reads an object or an array, and each of its elements with a function.
+func (r *tlsReader) inside(kind json.Delim, element func() error) error {
+	r.guard.renew()
+	open, err := r.json.Token()
+	if err != nil || open == nil {
+		return err
 	}
-	return t, nil
+	if open != kind {
+		return fmt.Errorf("%v at byte %d: expected %v", open, r.json.InputOffset(), kind)
+	}
+	for r.json.More() {
+		if err := element(); err != nil {
+			return err
+		}
+	}
+	_, err = r.json.Token()
+	return err
+}
+
+// member reads a member of the report.
+func (r *tlsReader) member(name string) error {
+	switch name {
+	case "organization-name":
+		return r.next(&r.report.Organisation)
+	case "contact-info":
+		return r.next(&r.report.Contact)
+	case "report-id":
+		return r.next(&r.report.ID)
+	case "date-range":
+		var span struct {
+			Start string `json:"start-datetime"`
+			End   string `json:"end-datetime"`
+		}
+		err := r.next(&span)
+		r.report.Begin, r.report.End = parseDate(span.Start), parseDate(span.End)
+		return err
+	case "policies":
+		return r.inside('[', r.policy)
+	}
+	r.guard.renew()
+	return skipValue(r.json)
+}
+
+// policy reads a policy.
+func (r *tlsReader) policy() error {
+	var j tlsPolicyJSON
+	if err := r.next(&j); err != nil {
+		return err
+	}
+	if r.memory.policy(&j); r.memory.err() != nil {
+		return r.memory.err()
+	}
+	r.report.Policies = append(r.report.Policies, j.policy())
+	return nil
+}
+
+// policy counts a policy.
+func (k *kept) policy(j *tlsPolicyJSON) {
+	k.add(256, j.Policy.Type, j.Policy.Domain)
+	for _, lines := range []stringList{j.Policy.Lines, j.Policy.MX} {
+		k.add(32*len(lines), lines...)
+	}
+	for _, f := range j.Failures {
+		k.add(320, f.Type, f.MX, f.HELO, f.Information, f.Reason)
+	}
 }
 
 func (j *tlsPolicyJSON) policy() TLSPolicy {
