@@ -11,7 +11,7 @@ type Answer struct {
 	Code  int       `json:"code"` // zero: not an SMTP reply
 	Text  string    `json:"text"` // shortened
 	Count int64     `json:"count"`
-	Last  time.Time `json:"last"`
+	Last  time.Time `json:"last,omitzero"`
 }
 
 const (

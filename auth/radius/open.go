@@ -15,7 +15,7 @@ import (
 //
 //	message-authenticator=required   refuse replies without one (this is how it is without the parameter)
 //	message-authenticator=optional   take them
-//	timeout=10s                      the time limit of a login
+//	timeout=4s                       the time limit of a login
 //	retransmit=1s                    the time after which a request is sent again first
 //
 // It is an auth.Opener: the mux adds the scheme to its errors.

@@ -26,7 +26,7 @@ func TestOpen(t *testing.T) {
 		got.Secret = string(opened.(*Authenticator).protocol.secret())
 		require.NotNil(t, got.Dial)
 		if c.want.Timeout == 0 {
-			c.want.Timeout, c.want.Retransmit = 10*time.Second, time.Second
+			c.want.Timeout, c.want.Retransmit = 4*time.Second, time.Second
 		}
 		got.Dial, c.want.InFlight = nil, 512
 		require.True(t, sameOptions(got, c.want), "%s", c.raw)

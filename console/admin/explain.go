@@ -55,8 +55,8 @@ type Flood struct {
 	Source string    `json:"source,omitempty"`
 	Site   string    `json:"site"`
 	Phase  string    `json:"phase"` // "paused", "reduced"
-	Since  time.Time `json:"since"`
-	Until  time.Time `json:"until"`          // end of the phase
+	Since  time.Time `json:"since,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // end of the phase
 	End    time.Time `json:"end,omitzero"`   // end of the flood
 	Text   string    `json:"text,omitempty"` // the answer that set it off
 }
@@ -67,7 +67,7 @@ type Held struct {
 	Domain   string    `json:"domain,omitempty"`
 	Tag      string    `json:"tag,omitempty"`
 	Rule     string    `json:"rule"` // the pause: "pause 12"
-	Since    time.Time `json:"since"`
+	Since    time.Time `json:"since,omitzero"`
 	Until    time.Time `json:"until,omitzero"` // zero: until it is ended
 	Messages int       `json:"messages"`
 	Flowing  bool      `json:"flowing,omitempty"` // the pause is over, and the messages come back piece by piece

@@ -139,3 +139,14 @@ func TestConversations(t *testing.T) {
 		})
 	}
 }
+
+// TestNoYearOne asks for all figures of a server that has seen nothing: what has not happened yet has no time.
+func TestNoYearOne(t *testing.T) {
+	w := newWorld(t)
+	w.admin.Floods = func() []admin.Flood { return []admin.Flood{{Name: "f", Phase: "reduced"}} }
+	for _, path := range []string{"/v1/stats", "/v1/stats?domain=a.test&tag=x", "/v1/stats/domains", "/v1/floods", "/v1/services", "/v1/explain", "/v1/tokens"} {
+		got := w.send("GET", path, "")
+		require.Equal(t, 200, got.status, path)
+		require.NotContains(t, got.body, "0001-01-01", path)
+	}
+}
