@@ -15,12 +15,6 @@ func (l *loader) idle() {
 	if c.SMTPAuth != "" && noTLS {
 		l.warn(l.origins["smtp-auth"], "smtp-auth without smtp-certificate and smtp-key: logging in is possible from loopback only")
 	}
-	if len(c.SubmissionPort) > 0 && noTLS {
-		l.warn(l.origins["submission-port"], "submission-port demands TLS: nobody can send there before smtp-certificate and smtp-key are set")
-	}
-	if len(c.SubmissionPort) > 0 && c.SMTPAuth == "" {
-		l.warn(l.origins["submission-port"], "submission-port demands logging in: nobody can send there before smtp-auth is set")
-	}
 	if l.given("rabbitmq-outbox") && !l.given("rabbitmq-inbox") && c.RabbitMQOutbox != c.RabbitMQInbox {
 		l.warn(l.origins["rabbitmq-outbox"], "rabbitmq-inbox is still %s: mail received is not sent on from there; set it to %s if it should be", c.RabbitMQInbox, cut(c.RabbitMQOutbox))
 	}

@@ -140,6 +140,14 @@ func (l *loader) listeners() {
 	if len(c.SMTPSecurePort) > 0 && c.SMTPCertificate == "" && c.SMTPKey == "" {
 		l.fail(&Error{Origin: l.origins["smtp-secure-port"], Key: "smtp-secure-port", Value: portsText(c.SMTPSecurePort), Want: "smtp-certificate and smtp-key to be set too"})
 	}
+	if len(c.SubmissionPort) > 0 && c.SMTPCertificate == "" && c.SMTPKey == "" {
+		l.fail(&Error{Origin: l.origins["submission-port"], Key: "submission-port", Value: portsText(c.SubmissionPort),
+			Want: "smtp-certificate and smtp-key to be set too, since TLS is required there and nobody could ever send"})
+	}
+	if len(c.SubmissionPort) > 0 && c.SMTPAuth == "" {
+		l.fail(&Error{Origin: l.origins["submission-port"], Key: "submission-port", Value: portsText(c.SubmissionPort),
+			Want: "smtp-auth to be set too, since logging in is required there and nobody could ever send"})
+	}
 	if c.WWWSecurePort > 0 && c.WWWCertificate == "" && c.WWWPrivateKey == "" {
 		l.fail(&Error{Origin: l.origins["www-secure-port"], Key: "www-secure-port", Value: portsText([]int{c.WWWSecurePort}), Want: "www-certificate and www-privatekey to be set too"})
 	}

@@ -53,9 +53,6 @@ func TestWarnings(t *testing.T) {
 		{"ignored", base + "license: /l\nplugin-directory: /p\n",
 			"config.txt:2: license is ignored: there is no licence\nconfig.txt:3: plugin-directory is ignored: Go interfaces replace plug-ins\n"},
 		{"auth without TLS", base + "smtp-auth: users://a\n", "config.txt:2: smtp-auth without smtp-certificate and smtp-key: logging in is possible from loopback only\n"},
-		{"submission port that nobody can use", base + "submission-port: 587\n",
-			"config.txt:2: submission-port demands TLS: nobody can send there before smtp-certificate and smtp-key are set\n" +
-				"config.txt:2: submission-port demands logging in: nobody can send there before smtp-auth is set\n"},
 		{"old login beside the new one", base + "smtp-auth: users://a\nsmtp-username: u\nsmtp-password: p\n",
 			"config.txt:3: smtp-username is not used: smtp-auth takes its place\nconfig.txt:2: smtp-auth without smtp-certificate and smtp-key: logging in is possible from loopback only\n"},
 		{"console's old login", base + "www-auth: users://a\nwww-password: p\n", "config.txt:3: www-password is not used: www-auth takes its place\n"},
@@ -101,6 +98,8 @@ func TestErrors(t *testing.T) {
 		{"virus scanner that is nowhere", "smtp-check: spf,virus\n", `config.txt:1: smtp-check: "spf,virus": expected clamav-address to be set too, to where clamd listens, for the check virus`},
 		{"TLS port alone", "smtp-secure-port: 465\n", `config.txt:1: smtp-secure-port: "465": expected smtp-certificate and smtp-key to be set too`},
 		{"HTTPS port alone", "www-secure-port: 443\n", `config.txt:1: www-secure-port: "443": expected www-certificate and www-privatekey to be set too`},
+		{"a submission port without TLS", "smtp-auth: users://a\nsubmission-port: 587\n", `config.txt:2: submission-port: "587": expected smtp-certificate and smtp-key to be set too`},
+		{"a submission port without logins", "submission-port: 587\n", `config.txt:1: submission-port: "587": expected smtp-auth to be set too`},
 		{"a port twice", "smtp-port: 25,587\nsubmission-port: 587\n", `config.txt:2: submission-port: "587": expected a port that smtp-port does not name too`},
 		{"user alone", "smarthost-username: u\n", `config.txt:1: smarthost-username: "u": expected smarthost-password to be set too`},
 		{"password alone", "smtp-password: hunter2\n", `config.txt:1: smtp-password: "********": expected smtp-username to be set too`},

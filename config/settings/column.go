@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -49,6 +50,9 @@ type Column struct {
 	// Default is what NULL means, and what a writer gets who does not name the column: 1 for "enabled", [FallBack] for what
 	// stands beside limits and is none, such as a time-out, else 0. Of texts it is the empty one.
 	Default int64
+	// Min and Max are the numbers that make sense; both 0: any. One beyond them is read as it is, with a [Notice], and counts
+	// as the nearest ([Column.Nearest]).
+	Min, Max int64
 }
 
 // column ties a column to the field of T that holds it: one of the three functions is set.
@@ -61,6 +65,37 @@ type column[T any] struct {
 
 func number[T any](name, meaning string, at func(*T) *int64) column[T] {
 	return column[T]{Column: Column{Name: name, Kind: Integer, Meaning: meaning}, number: at}
+}
+
+// within bounds a number.
+func (c column[T]) within(least, most int64) column[T] {
+	c.Min, c.Max = least, most
+	return c
+}
+
+// Nearest returns the number within Min and Max that is nearest to n.
+func (c *Column) Nearest(n int64) int64 {
+	if c.Min == 0 && c.Max == 0 {
+		return n
+	}
+	return min(max(n, c.Min), c.Max)
+}
+
+// doubt says what is odd about a number that was read; "": nothing.
+func (c *column[T]) doubt(row *T) string {
+	if c.number == nil {
+		return ""
+	}
+	n := *c.number(row)
+	near := c.Nearest(n)
+	if near == n {
+		return ""
+	}
+	upTo := ""
+	if c.Max != math.MaxInt64 {
+		upTo = fmt.Sprintf(" to %d", c.Max)
+	}
+	return fmt.Sprintf("%s %d: expected a number from %d%s, taken as %d", c.Name, n, c.Min, upTo, near)
 }
 
 func boolean[T any](name, meaning string, at func(*T) *bool) column[T] {

@@ -203,6 +203,11 @@ func (r *reader[T]) add(cells []any) {
 			return
 		}
 	}
+	for i := range t.columns {
+		if notice := t.columns[i].doubt(&row); notice != "" {
+			r.note(Notice{Table: t.name, ID: id, Text: notice, Wrong: true})
+		}
+	}
 	if t.review != nil {
 		found := row
 		notice, err := t.review(&row, false)
@@ -211,7 +216,9 @@ func (r *reader[T]) add(cells []any) {
 			return
 		}
 		if notice != "" {
-			r.note(id, notice, found, row)
+			if r.note(Notice{Table: t.name, ID: id, Text: notice}) {
+				r.replace(id, found, row)
+			}
 		}
 	}
 	r.rows = append(r.rows, row)
@@ -224,12 +231,17 @@ func (r *reader[T]) reject(id int64, err error) {
 	}
 }
 
-// note keeps what was put right, and for tokens what they were.
-func (r *reader[T]) note(id int64, text string, found, row T) {
+// note keeps what was put right, unless that is too much.
+func (r *reader[T]) note(n Notice) bool {
 	if r.reviewed++; r.reviewed > maxBroken {
-		return
+		return false
 	}
-	r.loader.notices = append(r.loader.notices, Notice{Table: r.table.name, ID: id, Text: text})
+	r.loader.notices = append(r.loader.notices, n)
+	return true
+}
+
+// replace remembers a plain token that is to be replaced by its hash.
+func (r *reader[T]) replace(id int64, found, row T) {
 	if token, ok := any(row).(Token); ok {
 		r.loader.plain = append(r.loader.plain, plainToken{id, any(found).(Token).Hash, token.Hash})
 	}

@@ -55,6 +55,7 @@ type Notice struct {
 	Table string
 	ID    int64
 	Text  string
+	Wrong bool // what was there made no sense, and may be meant otherwise
 }
 
 // String is as that of [Broken].

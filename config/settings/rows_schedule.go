@@ -29,7 +29,7 @@ func (ScheduleStep) schema() *table[ScheduleStep] {
 		id: func(r *ScheduleStep) *int64 { return &r.ID }, rows: func(r *Rows) *[]ScheduleStep { return &r.ScheduleSteps },
 		columns: []column[ScheduleStep]{
 			number("schedule", "id of the schedule", func(r *ScheduleStep) *int64 { return &r.Schedule }),
-			number("day", "first day, counted from 1", func(r *ScheduleStep) *int64 { return &r.Day }),
+			number("day", "first day, counted from 1", func(r *ScheduleStep) *int64 { return &r.Day }).within(1, 100_000),
 			number("capacity", "id of the throttle", func(r *ScheduleStep) *int64 { return &r.Capacity }),
 		}}
 }
@@ -71,7 +71,7 @@ func (ScheduleDay) schema() *table[ScheduleDay] {
 		columns: []column[ScheduleDay]{
 			text("localip", "source address", func(r *ScheduleDay) *string { return &r.LocalIP }),
 			text("site", "target site", func(r *ScheduleDay) *string { return &r.Site }),
-			number("day", "days on which mail was sent", func(r *ScheduleDay) *int64 { return &r.Day }),
+			number("day", "days on which mail was sent", func(r *ScheduleDay) *int64 { return &r.Day }).within(1, 100_000),
 			text("lastsent", "the last of them", func(r *ScheduleDay) *string { return &r.LastSent }),
 		}}
 }

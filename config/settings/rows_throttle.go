@@ -1,7 +1,12 @@
 package settings
 
+import "math"
+
 // FallBack in a limit's column leaves the value to the less specific rule; 0 is unlimited.
 const FallBack = -1
+
+// maxSeconds is a hundred years.
+const maxSeconds = 100 * 365 * 86400
 
 // Rates are the limits that a site and a single target IP both have. Each is [FallBack], 0 for unlimited, or a number.
 type Rates struct {
@@ -58,6 +63,24 @@ func rates[T any](prefix, of string, at func(*T) *Rates) []column[T] {
 
 // limits lists the columns of Limits.
 func limits[T any](at func(*T) *Limits) []column[T] {
+	all := limitColumns(at)
+	for i := range all {
+		most := int64(math.MaxInt64)
+		switch all[i].Name {
+		case "security":
+			most = 3
+		case "retryshare":
+			most = 100
+		case "connection_spread", "greylist_sameip":
+			most = 1
+		}
+		all[i] = all[i].within(FallBack, most)
+	}
+	return all
+}
+
+// limitColumns are the columns without their bounds.
+func limitColumns[T any](at func(*T) *Limits) []column[T] {
 	all := append(rates("", " to a site", func(r *T) *Rates { return &at(r).Site }),
 		rates("ip_", " to one target IP", func(r *T) *Rates { return &at(r).IP })...)
 	return append(all,
@@ -157,8 +180,8 @@ func (FloodResponse) schema() *table[FloodResponse] {
 		text("type", patternTypes, func(r *FloodResponse) *string { return &r.Type }),
 		text("localip", localIPMeaning, func(r *FloodResponse) *string { return &r.LocalIP }),
 		text("domain", domainMeaning, func(r *FloodResponse) *string { return &r.Domain }),
-		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }),
-		number("duration", "seconds after the pause in which the limits of this row hold", func(r *FloodResponse) *int64 { return &r.Duration }),
+		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0, maxSeconds),
+		number("duration", "seconds after the pause in which the limits of this row hold", func(r *FloodResponse) *int64 { return &r.Duration }).within(0, maxSeconds),
 	}
 	columns = append(columns, limits(func(r *FloodResponse) *Limits { return &r.Limits })...)
 	return &table[FloodResponse]{name: "flood_responses", meaning: "replies that slow a path down; -1 falls back, 0 is unlimited",

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,7 @@ func suite(t *testing.T, address func(*testing.T) string) {
 	}{
 		{"every column of every table", testColumns},
 		{"NULL and missing columns", testNulls},
+		{"numbers that make no sense", testNumbers},
 		{"one moment", testSnapshot},
 		{"transactions", testTransactions},
 		{"queries", testQueries},
@@ -240,7 +242,7 @@ func testColumns(t *testing.T, db *DB) {
 	rows, err := db.Load(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, rows.Broken)
-	require.Empty(t, rows.Notices)
+	require.False(t, slices.ContainsFunc(rows.Notices, func(n Notice) bool { return !n.Wrong }), "%v", rows.Notices)
 	for _, e := range examinees(t) {
 		require.Len(t, e.list(t, db), 4, e.name)
 	}
@@ -294,6 +296,31 @@ func testNulls(t *testing.T, db *DB) {
 	found, _, err = Select[Local](t.Context(), db, Query{Column: "enabled", Value: true})
 	require.NoError(t, err)
 	require.Len(t, found, 2, "NULL counts as enabled")
+}
+
+// testNumbers has numbers beyond their bounds told.
+func testNumbers(t *testing.T, db *DB) {
+	raw(t, db, `INSERT INTO "capacity" (id, "name", "maxmessages", "security", "retryshare", "connection_spread") VALUES (1, 'odd', -7, 9, 150, 2)`)
+	raw(t, db, `INSERT INTO "flood_responses" (id, "name", "pause") VALUES (1, 'odd', -60)`)
+	raw(t, db, `INSERT INTO "schedule_steps" (id, "day") VALUES (1, -3)`)
+	raw(t, db, `INSERT INTO "capacity" (id, "name", "maxmessages", "security", "retryshare") VALUES (2, 'fine', -1, 3, 0)`)
+	rows, err := db.Load(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, rows.Broken)
+	require.EqualValues(t, 9, rows.Capacities[0].Limits.Security, "rows are what they are")
+	var told []string
+	for _, n := range rows.Notices {
+		require.True(t, n.Wrong)
+		told = append(told, n.String())
+	}
+	require.Equal(t, []string{
+		"table capacity, id 1: maxmessages -7: expected a number from -1, taken as -1",
+		"table capacity, id 1: connection_spread 2: expected a number from -1 to 1, taken as 1",
+		"table capacity, id 1: security 9: expected a number from -1 to 3, taken as 3",
+		"table capacity, id 1: retryshare 150: expected a number from -1 to 100, taken as 100",
+		"table flood_responses, id 1: pause -60: expected a number from 0 to 3153600000, taken as 0",
+		"table schedule_steps, id 1: day -3: expected a number from 1 to 100000, taken as 1",
+	}, told)
 }
 
 func testSnapshot(t *testing.T, db *DB) {
@@ -448,7 +475,7 @@ func testTokens(t *testing.T, db *DB) {
 	require.True(t, rows.Tokens[0].Matches(plain))
 	require.True(t, rows.Tokens[1].Matches(token))
 	require.False(t, rows.Tokens[1].Matches(plain))
-	require.Equal(t, []Notice{{"tokens", 1, tokenHashed}}, rows.Notices)
+	require.Equal(t, []Notice{{Table: "tokens", ID: 1, Text: tokenHashed}}, rows.Notices)
 	require.Len(t, rows.Broken, 3)
 	require.Equal(t, "table tokens, id 2: hash is empty", rows.Broken[0].String())
 

@@ -57,6 +57,7 @@ type Keeper struct {
 	saved      bool
 	unread     bool // neither a database nor a cache was read so far: no mail leaves
 	told       map[settings.Broken]bool
+	noticed    map[settings.Notice]bool
 	changed    []func(*Snapshot)
 }
 
@@ -365,9 +366,18 @@ func (k *Keeper) report(s *Snapshot) {
 		}
 	}
 	k.told = told
+	noticed := make(map[settings.Notice]bool, len(s.Rows.Notices))
 	for _, n := range s.Rows.Notices {
-		k.logger().Info("a row of the settings was put right", "row", n.String())
+		noticed[n] = true
+		switch {
+		case k.noticed[n]:
+		case n.Wrong:
+			k.logger().Warn("a row of the settings has a number that makes no sense", "row", n.String())
+		default:
+			k.logger().Info("a row of the settings was put right", "row", n.String())
+		}
 	}
+	k.noticed = noticed
 }
 
 func (k *Keeper) logger() *slog.Logger {

@@ -208,3 +208,20 @@ func requireMinimal(t *testing.T, s *Snapshot) {
 		require.Equal(t, base.Queue.RetryShare, l.Queue.RetryShare)
 	}
 }
+
+// TestOddNumbers warns once of a number that makes no sense, as long as it stays.
+func TestOddNumbers(t *testing.T) {
+	l := &losing{dir: t.TempDir()}
+	k := l.start(t)
+	pool, err := database.SQLite(l.path(), time.Minute)
+	require.NoError(t, err)
+	defer pool.Close()
+	_, err = pool.Exec("INSERT INTO capacity (id, name, security) VALUES (1, 'odd', 9)")
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, k.Reload(t.Context()))
+	}
+	require.Equal(t, 1, strings.Count(l.log.String(), "level=WARN"), l.log.String())
+	require.Contains(t, l.log.String(), "security 9: expected a number from -1 to 3, taken as 3")
+	require.Empty(t, k.Current().Broken)
+}

@@ -58,12 +58,16 @@ func (w *work) members() map[netip.Addr]string {
 
 // limitValues returns the limit columns of a row, all of which bear the names that throttles know.
 func limitValues[T settings.Entity[T]](row *T) limits.Values {
-	fields := throttle.Fields()
-	values := make(limits.Values, len(fields))
-	for _, f := range fields {
-		if v, err := settings.Value(row, f.Name); err == nil {
+	columns := settings.Describe[T]().Columns
+	values := make(limits.Values, len(columns))
+	for i := range columns {
+		c := &columns[i]
+		if _, isLimit := throttle.FieldIndex(c.Name); !isLimit {
+			continue
+		}
+		if v, err := settings.Value(row, c.Name); err == nil {
 			if n, ok := v.(int64); ok && n >= 0 {
-				values[f.Name] = n
+				values[c.Name] = c.Nearest(n)
 			}
 		}
 	}

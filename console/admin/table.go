@@ -238,10 +238,10 @@ func fieldOf(table string, c settings.Column) Field {
 			f.Type, f.Refers = Reference, referred(c.Name)
 		}
 	default:
-		boundNumber(table, &f)
+		boundNumber(table, c, &f)
 	}
 	if c.Name == "code" {
-		boundNumber(table, &f)
+		boundNumber(table, c, &f)
 	}
 	return f
 }
@@ -264,7 +264,7 @@ func referred(column string) string {
 }
 
 // boundNumber says which numbers make sense.
-func boundNumber(table string, f *Field) {
+func boundNumber(table string, c settings.Column, f *Field) {
 	if f.Type != Integer {
 		return
 	}
@@ -278,23 +278,12 @@ func boundNumber(table string, f *Field) {
 		f.Min, f.Max = 1, 65535
 	case "port":
 		f.Min, f.Max = 0, 65535
-	case "day":
-		f.Min, f.Max = 1, 100_000
-	case "pause", "duration":
-		f.Min, f.Max = 0, 100*365*86400
-	case "priority", "instance":
 	default:
-		if table != "capacity" && table != "flood_responses" {
+		if c.Min == 0 && c.Max == 0 {
 			return
 		}
-		f.Type, f.Min, f.Max, f.Default = Limit, settings.FallBack, math.MaxInt64, int64(settings.FallBack)
-		switch f.Name {
-		case "security":
-			f.Max = 3
-		case "retryshare":
-			f.Max = 100
-		case "connection_spread", "greylist_sameip":
-			f.Max = 1
+		if f.Min, f.Max = c.Min, c.Max; c.Min == settings.FallBack {
+			f.Type, f.Default = Limit, int64(settings.FallBack)
 		}
 	}
 }

@@ -42,11 +42,16 @@ func (a *app) openCluster(cfg *config.Config) error {
 
 // announced is what the other instances hear of this one.
 func announced(cfg *config.Config, ips []netip.Addr) cluster.Instance {
-	i := cluster.Instance{Host: heloName(cfg), URL: consoleURL(cfg), IPs: slices.DeleteFunc(slices.Clone(ips), netip.Addr.IsLoopback)}
+	i := cluster.Instance{Host: heloName(cfg), URL: consoleURL(cfg), IPs: reachable(ips)}
 	if sharesQueues(cfg) {
 		i.Outbox = cfg.RabbitMQOutbox
 	}
 	return i
+}
+
+// reachable are the addresses that mean something to others: each machine has its own loopback and link-local ones.
+func reachable(ips []netip.Addr) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(ips), func(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsLinkLocalUnicast() })
 }
 
 // sharesQueues reports whether the other instances can publish to the queues of this one.

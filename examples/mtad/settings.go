@@ -24,6 +24,9 @@ func (a *app) openSettings(cfg *config.Config) error {
 	host, _ := os.Hostname()
 	var ips []settings.IP
 	for _, ip := range localAddresses() {
+		if ip.IsLinkLocalUnicast() {
+			continue // means nothing to others
+		}
 		ips = append(ips, settings.IP{IP: ip.String(), Hostname: host})
 	}
 	a.settings = &snapshot.Keeper{
