@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/monitor"
 )
 
@@ -91,7 +92,7 @@ func (f filter) String() string {
 
 // filterOf reads a filter. An address that is none is left out.
 func filterOf(q url.Values) filter {
-	f := filter{Domain: strings.ToLower(strings.TrimSpace(cut(q.Get("domain"), 255))), Tag: strings.TrimSpace(cut(q.Get("tag"), 255))}
+	f := filter{Domain: addr.Fold(strings.TrimSpace(cut(q.Get("domain"), 255))), Tag: strings.TrimSpace(cut(q.Get("tag"), 255))}
 	if mta, err := netip.ParseAddr(strings.TrimSpace(q.Get("mta"))); err == nil {
 		f.MTA = mta.Unmap().String()
 	}

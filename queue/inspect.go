@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // Inspector is the add-on of engines whose contents can be looked at and moved about while mail flows. What is out with
@@ -68,7 +70,7 @@ func (f *Filter) Matches(e *Entry, now time.Time) bool {
 		!f.MatchesAge(e.Stored, now),
 		f.Envelope != "" && !strings.EqualFold(f.Envelope, e.Envelope),
 		f.Recipient != "" && !strings.EqualFold(f.Recipient, e.Recipient),
-		f.Domain != "" && !strings.EqualFold(f.Domain, DomainOf(e.Recipient)),
+		f.Domain != "" && addr.Fold(f.Domain) != DomainOf(e.Recipient),
 		f.Tag != "" && !slices.Contains(e.Tags, f.Tag):
 		return false
 	}

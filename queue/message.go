@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // Message is one mail to one recipient, on its way. Its JSON form is MailerQ's; every field names the property it
@@ -166,15 +167,10 @@ type HTTPSource struct {
 	RemotePort     int
 }
 
-// Domain returns the domain of the recipient in lower case: what follows the last "@", "" when there is none.
+// Domain returns the domain of the recipient; see DomainOf.
 func (m *Message) Domain() string { return DomainOf(m.Recipient) }
 
-// DomainOf returns the domain of an address in lower case: what follows the last "@", "" when there is none. It
-// allocates only when there is something to change.
-func DomainOf(address string) string {
-	at := strings.LastIndexByte(address, '@')
-	if at < 0 {
-		return ""
-	}
-	return strings.ToLower(address[at+1:])
-}
+// DomainOf returns the domain of an address, what follows the last "@", as domains are compared, parked and listed: in lower
+// case, with A-labels where it has characters beyond ASCII. It is "" when there is none. It allocates only when there is something
+// to change.
+func DomainOf(address string) string { return addr.Domain(address) }

@@ -1,12 +1,14 @@
 package dmarc
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strconv"
 	"strings"
 
 	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
 
@@ -142,5 +144,8 @@ func worse(a, b outcome) bool {
 	return a.disposition.level() > b.disposition.level()
 }
 
-// domainOf returns the domain of an address, or the whole when it has no @.
-func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+// domainOf returns the domain of an address, or of a name that has no @, folded.
+func domainOf(address string) string {
+	address = strings.TrimSuffix(address, ".")
+	return cmp.Or(addr.Domain(address), addr.Fold(address))
+}

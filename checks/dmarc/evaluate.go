@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/sluicemail/sluice/checks"
-	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // identity is a domain that a check vouches for, or might have.
@@ -50,7 +49,7 @@ func identified(r checks.Result) string {
 	name := func(property string) string {
 		for _, p := range r.Properties {
 			if p.Name == property {
-				return addr.Fold(strings.TrimSuffix(domainOf(p.Value), "."))
+				return domainOf(p.Value)
 			}
 		}
 		return ""

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // Query says what is looked for; every field that is set must match. The zero Query matches everything.
@@ -124,7 +126,7 @@ func (q *Query) matches(e *Entry) bool {
 		q.Code > 0 && q.Code < 10 && q.Code != e.Code/100,
 		q.Tag != "" && !slices.Contains(e.Tags, q.Tag),
 		q.Address != "" && !hasFold(e.Envelope, q.Address) && !hasFold(e.Recipient, q.Address),
-		q.Domain != "" && !strings.EqualFold(domain(e.Recipient), q.Domain),
+		q.Domain != "" && addr.Domain(e.Recipient) != addr.Fold(q.Domain),
 		q.IP != "" && !sameIP(q.IP, e.From) && !sameIP(q.IP, e.To) && !sameIP(q.IP, e.Client):
 		return false
 	}
@@ -134,8 +136,6 @@ func (q *Query) matches(e *Entry) bool {
 func hasFold(s, part string) bool {
 	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }
-
-func domain(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 
 func sameIP(a, b string) bool {
 	if a == b {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -20,7 +21,7 @@ type matcher struct {
 
 func newMatcher(f queue.Filter) *matcher {
 	return &matcher{
-		f: f, domain: strings.ToLower(f.Domain), text: strings.ToLower(f.Text), now: time.Now(),
+		f: f, domain: addr.Fold(f.Domain), text: strings.ToLower(f.Text), now: time.Now(),
 		id: hash(f.ID, false), sender: hash(f.Envelope, true), rcpt: hash(f.Recipient, true),
 		record: f.ID != "" || f.Envelope != "" || f.Recipient != "" || f.Text != "",
 	}

@@ -97,7 +97,7 @@ const tagSeparator = "\x00"
 // factsOf fills in what the message itself tells.
 func factsOf(queueName string, m *queue.Message) facts {
 	f := facts{
-		queue: queueName, domain: domainOf(m.Recipient),
+		queue: queueName, domain: m.Domain(),
 		idHash: hash(m.ID, false), sender: hash(m.Envelope, true), rcpt: hash(m.Recipient, true),
 		priority: int32(max(-1<<31, min(1<<31-1, m.Priority))),
 		attempts: uint16(min(len(m.Results), 1<<16-1)),
@@ -113,10 +113,6 @@ func factsOf(queueName string, m *queue.Message) facts {
 		f.tags = strings.Join(m.Tags, tagSeparator)
 	}
 	return f
-}
-
-func domainOf(address string) string {
-	return strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
 }
 
 // hash is FNV-1a. It narrows a search; whatever it finds is compared in full.

@@ -33,6 +33,8 @@ var inspecting = []rule{
 		text: "Move brings what matches, and is not out, into another queue unchanged, and says how many"},
 	{name: "purge", run: purge, needs: hasInspector,
 		text: "Purge removes what matches, and is not out, and says how many"},
+	{name: "international domains", run: internationalDomains, needs: hasInspector,
+		text: "a domain is selected by either of its forms, whichever the recipient has"},
 	{name: "retry now", run: retryNow, needs: hasInspector,
 		text: "RetryNow makes delayed messages that match due at once"},
 	{name: "retry parked now", run: retryParkedNow, needs: parkerAndList,
@@ -337,6 +339,20 @@ func purge(e *exam) {
 	e.release(out)
 	require.Equal(e, "out", r.next().Message.ID)
 	e.stats(queue.Stats{Queue: "outbox", Out: 1, Bytes: out.Message.Body.Size()})
+}
+
+func internationalDomains(e *exam) {
+	e.publish("outbox", mail("u", "u@Bücher.example"), mail("a", "u@xn--bcher-kva.example"), mail("other", "u@bucher.example"))
+	for _, domain := range []string{"bücher.example", "BÜCHER.example", "xn--bcher-kva.example"} {
+		e.find(domain, queue.Filter{Domain: domain}, "u", "a")
+	}
+	n, err := e.inspector.Move(e.ctx(), queue.Filter{Domain: "xn--bcher-kva.example"}, "aside")
+	require.NoError(e, err, "Move")
+	require.Equal(e, 2, n, "messages moved")
+	n, err = e.inspector.Purge(e.ctx(), queue.Filter{Domain: "bücher.example"})
+	require.NoError(e, err, "Purge")
+	require.Equal(e, 2, n, "messages purged")
+	e.find("what is left", queue.Filter{}, "other")
 }
 
 func retryNow(e *exam) {
