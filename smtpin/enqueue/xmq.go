@@ -61,7 +61,7 @@ func (p *properties) read(f mailheader.Field) error {
 	if !isPropertyName(name) {
 		return unusable("...", "a name of at most 64 letters, digits, dashes, dots and underscores")
 	}
-	value := string(mailheader.AppendUnfolded(nil, f.Value()))
+	value := decodeWords(string(mailheader.AppendUnfolded(nil, f.Value())))
 	if !isText(value) {
 		return unusable(name, "text in UTF-8 without control characters")
 	}
@@ -250,6 +250,12 @@ func (p *properties) setSmarthost(which, value string) (want string, known bool)
 		s.Username = value
 	case "password":
 		s.Password = value
+	case "plaintext":
+		var plaintext *bool
+		if want := setBool(&plaintext, value); want != "" {
+			return want, true
+		}
+		s.Plaintext = *plaintext
 	default:
 		return "", false
 	}

@@ -51,6 +51,20 @@ func TestHeaderFieldsBecomeProperties(t *testing.T) {
 		{"smarthost", "x-mq-smarthost-hostname: relay.example\r\nx-mq-smarthost-port: 587\r\nx-mq-smarthost-username: u\r\nx-mq-smarthost-password: p w\r\n", func(m *queue.Message) {
 			m.Smarthost = &queue.Smarthost{Hostname: "relay.example", Port: 587, Username: "u", Password: "p w"}
 		}},
+		{"encoded words", "x-mq-tag: =?utf-8?q?Gr=C3=BC=C3=9Fe_aus?=\r\n =?iso-8859-15?B?IE35bmNoZW4=?=\r\nX-MQ-Pool: =?us-ascii?q?fast?=\r\n" +
+			"x-mq-customer: =?windows-1252?q?M=FCller=80?=\r\nx-mq-n: =?utf-8?b?MTI=?=\r\n", func(m *queue.Message) {
+			m.Tags, m.IPs, m.Pool = []string{"Grüße aus Mùnchen"}, nil, "fast"
+			m.Extra = map[string]json.RawMessage{"customer": json.RawMessage(`"Müller€"`), "n": json.RawMessage(`12`)}
+		}},
+		{"what does not decode", "x-mq-tag: =?utf-8?q?bad=0Aline?=\r\nx-mq-tag: =?klingon?q?x?=\r\nx-mq-tag: =?utf-8?x\r\nx-mq-tag: a=?b\r\n", func(m *queue.Message) {
+			m.Tags = []string{"=?utf-8?q?bad=0Aline?=", "=?klingon?q?x?=", "=?utf-8?x", "a=?b"}
+		}},
+		{"smarthost in plain text", "x-mq-smarthost-hostname: relay.example\r\nx-mq-smarthost-plaintext: 1\r\n", func(m *queue.Message) {
+			m.Smarthost = &queue.Smarthost{Hostname: "relay.example", Plaintext: true}
+		}},
+		{"times without an offset", "x-mq-delayed: 2026-12-01T08:00:00.5\r\n", func(m *queue.Message) {
+			m.NextAttempt = time.Date(2026, 12, 1, 8, 0, 0, 5e8, time.UTC)
+		}},
 		{"smarthost by address", "x-mq-smarthost-hostname: 2001:db8::7\r\n", func(m *queue.Message) {
 			m.Smarthost = &queue.Smarthost{Hostname: "2001:db8::7"}
 		}},

@@ -2,10 +2,15 @@ package enqueue
 
 import (
 	"encoding/json"
+	"mime"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/emersion/go-message/charset"
+
+	"github.com/sluicemail/sluice/queue"
 )
 
 // isPropertyName reports whether name, in lower case, can be the name of a property.
@@ -53,15 +58,26 @@ func setBool(dst **bool, value string) (want string) {
 	return ""
 }
 
-// setTime reads a time as messages have it, in UTC, or after RFC 3339.
+// setTime reads a time as messages have it.
 func setTime(dst *time.Time, value string) (want string) {
-	for _, layout := range [...]string{time.DateTime, time.RFC3339} {
-		if t, err := time.Parse(layout, value); err == nil && t.Year() >= 1970 && t.Year() <= 9999 {
-			*dst = t.UTC()
-			return ""
-		}
+	if t, ok := queue.ParseTime(value); ok && t.Year() >= 1970 {
+		*dst = t
+		return ""
 	}
 	return "a time such as 2026-12-31 23:59:59 (UTC)"
+}
+
+// decodeWords decodes encoded words (RFC 2047), in which some clients write what is long or beyond ASCII. What does not decode to
+// text stays as it is.
+func decodeWords(value string) string {
+	if !strings.Contains(value, "=?") {
+		return value
+	}
+	d := mime.WordDecoder{CharsetReader: charset.Reader}
+	if decoded, err := d.DecodeHeader(value); err == nil && isText(decoded) {
+		return decoded
+	}
+	return value
 }
 
 // parseInt reads a number from 0 to most, digits only.
