@@ -74,6 +74,7 @@ type Config struct {
 	SmarthostPort       int             // smarthost-port: port of the relay
 	SmarthostUsername   string          // smarthost-username: user to log in as at the relay
 	SmarthostPassword   string          // smarthost-password: password for the relay
+	SmarthostPlaintext  bool            // smarthost-plaintext: log in at the relay over a connection without TLS, too
 	SMTPSinkAddress     string          // smtp-sink-address: all connections go here instead, for tests; 0.0.0.0: off; "": off
 	SMTPSinkPort        int             // smtp-sink-port: port of the sink
 	SMTPSinkUsername    string          // smtp-sink-username: user to log in as at the sink

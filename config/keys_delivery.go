@@ -19,6 +19,7 @@ func deliveryKeys() []Key {
 		key("smarthost-port", "25", port(), func(c *Config) *int { return &c.SmarthostPort }, "port of the relay").restart(),
 		key("smarthost-username", "", plain(), func(c *Config) *string { return &c.SmarthostUsername }, "user to log in as at the relay").restart(),
 		key("smarthost-password", "", secret(), func(c *Config) *string { return &c.SmarthostPassword }, "password for the relay").restart(),
+		key("smarthost-plaintext", "false", boolean(), func(c *Config) *bool { return &c.SmarthostPlaintext }, "log in at the relay over a connection without TLS, too; messages allow that for their own with smarthost.plaintext").ours().restart(),
 		key("smtp-sink-address", "", sink(), func(c *Config) *string { return &c.SMTPSinkAddress }, "all connections go here instead, for tests; 0.0.0.0: off").blank("off").restart().alias("smtp-sink-ip"),
 		key("smtp-sink-port", "25", port(), func(c *Config) *int { return &c.SMTPSinkPort }, "port of the sink").restart(),
 		key("smtp-sink-username", "", plain(), func(c *Config) *string { return &c.SMTPSinkUsername }, "user to log in as at the sink").restart(),

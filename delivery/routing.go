@@ -56,7 +56,7 @@ func smarthostRoute(s *queue.Smarthost) *Route {
 		Relay: true,
 	}
 	if s.Username != "" {
-		route.Credentials = &Credentials{Username: s.Username, Password: s.Password}
+		route.Credentials = &Credentials{Username: s.Username, Password: s.Password, Plaintext: s.Plaintext}
 	}
 	return route
 }

@@ -9,6 +9,8 @@
 //
 // [Table.Sources] are addresses that mail may leave from, beside those that the machine itself has.
 //
+// A row that makes no sense is left out; its public address is known to be [Table.Broken] meanwhile, so that mail for it waits.
+//
 // # Protocols
 //
 // A row has the public address, a local address to bind to (none: the system chooses), an address and port to connect to, and

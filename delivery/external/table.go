@@ -41,6 +41,7 @@ type MTA struct {
 type Table struct {
 	byPublic map[netip.Addr]*MTA
 	sources  []netip.Addr
+	broken   map[netip.Addr]bool // public addresses of rows that were left out
 }
 
 // Problem is a row that makes no sense and was left out.
@@ -68,6 +69,9 @@ func Compile(rows []Row) (*Table, []Problem) {
 		}
 		if err != nil {
 			problems = append(problems, Problem{Table: "externalmtas", ID: rows[i].ID, Err: err})
+			if public, bad := address("public_ip", rows[i].PublicIP); bad == nil && public.IsValid() {
+				t.leaveOut(public)
+			}
 			continue
 		}
 		t.byPublic[mta.Public] = mta
@@ -83,6 +87,19 @@ func (t *Table) Sources() []netip.Addr {
 		return nil
 	}
 	return t.sources
+}
+
+func (t *Table) leaveOut(public netip.Addr) {
+	if t.broken == nil {
+		t.broken = make(map[netip.Addr]bool)
+	}
+	t.broken[public] = true
+}
+
+// Broken reports whether there is a row for a public address that makes no sense. Mail that may leave from it waits until the row
+// is mended.
+func (t *Table) Broken(public netip.Addr) bool {
+	return t != nil && t.broken[public.Unmap()] && t.find(public) == nil
 }
 
 // Find returns the external MTA with a public address.

@@ -147,6 +147,32 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// TestOverridesOfDomainsThatTheDNSDoesNotKnow routes mail to domains that only the settings know.
+func TestOverridesOfDomainsThatTheDNSDoesNotKnow(t *testing.T) {
+	f := finder(t, &mx.Finder{Overrides: func(host string) []netip.Addr {
+		switch host {
+		case "nobody.example.org", "text.example.org", "fail.example", "example.org":
+			return []netip.Addr{netip.MustParseAddr("10.9.9.9")}
+		}
+		return nil
+	}})
+	for domain, want := range map[string]string{"nobody.example.org": "0 nobody.example.org", "text.example.org": "0 text.example.org",
+		"example.org": "10 mx1.example.org, 20 mx2.example.org, 30 mx3.example.org"} {
+		route, err := f.Route(t.Context(), domain)
+		require.NoError(t, err, domain)
+		require.Equal(t, want, describe(route))
+		if domain != "example.org" {
+			addrs, err := f.Addresses(t.Context(), route.Hosts[0])
+			require.NoError(t, err)
+			require.Equal(t, "[10.9.9.9]", fmt.Sprint(addrs))
+		}
+	}
+	_, err := f.Route(t.Context(), "fail.example")
+	require.False(t, routeError(t, err).Permanent, "a DNS that does not answer may know of hosts")
+	_, err = f.Route(t.Context(), "nobody.example.net")
+	require.True(t, routeError(t, err).Permanent)
+}
+
 func TestLoops(t *testing.T) {
 	for _, c := range []struct {
 		name   string

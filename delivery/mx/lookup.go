@@ -30,7 +30,8 @@ type found struct {
 func (f *Finder) lookup(ctx context.Context, domain string) (*found, *failure) {
 	result, err := f.resolver.MX(ctx, domain)
 	if err != nil {
-		if kindOf(err) == resolver.NoData {
+		kind := kindOf(err)
+		if kind == resolver.NoData || kind == resolver.NXDomain && f.override(domain) != nil {
 			return f.implicit(ctx, domain)
 		}
 		return nil, lookupFailure(domain, "domain", err)

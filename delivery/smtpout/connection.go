@@ -38,6 +38,7 @@ type connection struct {
 	watched  bool // somebody watched when the last flight left
 	written  int64
 	messages int
+	slow     bool // it gets one command at a time, whatever it announces
 	broken   bool // of no more use
 	closed   bool
 
@@ -67,10 +68,10 @@ func newConnection(s *Sender, hop *delivery.Hop, limits timeouts, nc net.Conn) *
 	c.rd = reply.NewReader((*inbound)(c))
 	c.vectored = canVector(nc)
 	local := addrPort(nc.LocalAddr())
-	if local.IsValid() {
+	if hop.Source.IsValid() { // the address of an external MTA is not one of this machine's
+		c.from = hop.Source.Unmap().String()
+	} else if local.IsValid() {
 		c.from = local.Addr().Unmap().String()
-	} else if hop.Source.IsValid() {
-		c.from = hop.Source.String()
 	}
 	watcher := hop.Monitor
 	if watcher == nil {

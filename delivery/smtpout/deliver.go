@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/queue"
@@ -44,7 +45,7 @@ func (c *connection) Deliver(ctx context.Context, tx, next *delivery.Transaction
 }
 
 // lockstep reports whether each command waits for the reply to the one before.
-func (c *connection) lockstep() bool { return c.sender.NoPipelining || !c.ext.pipelining }
+func (c *connection) lockstep() bool { return c.sender.NoPipelining || !c.ext.pipelining || c.slow }
 
 // begin sends the first flight of a mail: its whole envelope, where the remote takes that. False means that the mail is
 // settled.
@@ -166,6 +167,9 @@ func (c *connection) step(m *mail, state queue.ResultState, r *replies) bool {
 		limit = c.limits.data
 	}
 	code, err := c.await(limit)
+	if err != nil && isTimeout(err) && !c.lockstep() {
+		c.sender.liars.add(c.hop.Target, time.Now())
+	}
 	switch {
 	case err != nil && !r.rejected:
 		c.part(m, state, err, c.spared(m, state, err))

@@ -60,7 +60,8 @@
 //
 // Every reply is bounded in size, lines and time; no wait is without a time-out. A reply that is none, or has a code that
 // makes no sense at its place, is result invalid and ends the connection, as do 421, time-outs and closing.
-// What counts is the first refusal: replies to commands behind it are read and dropped. A remote that refuses the
+// A remote that announced PIPELINING and lets a flight of commands time out gets one at a time for some hours: it may have
+// lost all but the first. What counts is the first refusal: replies to commands behind it are read and dropped. A remote that refuses the
 // recipient and takes DATA all the same gets an empty mail (RFC 2920 §3.1). RSET goes out only where an envelope was
 // left open, in the flight of the next mail.
 //

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicemail/sluice/internal/reply"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -86,7 +87,9 @@ func (c *connection) greet() *failure {
 
 // hello says EHLO or, to a remote that refuses that, HELO.
 func (c *connection) hello() *failure {
+	c.rd.Lines = reply.MaxExtensions
 	code, failed := c.command(queue.StateEHLO, "EHLO "+c.name())
+	c.rd.Lines = 0
 	if failed != nil {
 		return failed
 	}

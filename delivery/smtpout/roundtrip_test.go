@@ -105,19 +105,19 @@ func TestRoundTrips(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		extensions []string
-		sender     smtpout.Sender
+		sender     *smtpout.Sender
 		body       queue.Body
 		overlap    bool
 		trips      int // all mails
 		writes     int
 	}{
-		{"overlap", []string{"PIPELINING"}, smtpout.Sender{}, hello, true, mails + 1, mails + 1},
-		{"overlap, dots", []string{"PIPELINING"}, smtpout.Sender{}, queue.Bytes(".x\r\n"), true, mails + 1, mails + 1},
-		{"one after the other", []string{"PIPELINING"}, smtpout.Sender{}, hello, false, 2 * mails, 2 * mails},
-		{"chunking", []string{"PIPELINING", "CHUNKING"}, smtpout.Sender{Chunking: true}, hello, true, mails, mails},
-		{"binary", []string{"PIPELINING", "CHUNKING"}, smtpout.Sender{}, queue.Bytes("a\x00b"), true, mails, mails},
-		{"lockstep", nil, smtpout.Sender{}, hello, true, 4 * mails, 4 * mails},
-		{"pipelining switched off", []string{"PIPELINING"}, smtpout.Sender{NoPipelining: true}, hello, true, 4 * mails, 4 * mails},
+		{"overlap", []string{"PIPELINING"}, &smtpout.Sender{}, hello, true, mails + 1, mails + 1},
+		{"overlap, dots", []string{"PIPELINING"}, &smtpout.Sender{}, queue.Bytes(".x\r\n"), true, mails + 1, mails + 1},
+		{"one after the other", []string{"PIPELINING"}, &smtpout.Sender{}, hello, false, 2 * mails, 2 * mails},
+		{"chunking", []string{"PIPELINING", "CHUNKING"}, &smtpout.Sender{Chunking: true}, hello, true, mails, mails},
+		{"binary", []string{"PIPELINING", "CHUNKING"}, &smtpout.Sender{}, queue.Bytes("a\x00b"), true, mails, mails},
+		{"lockstep", nil, &smtpout.Sender{}, hello, true, 4 * mails, 4 * mails},
+		{"pipelining switched off", []string{"PIPELINING"}, &smtpout.Sender{NoPipelining: true}, hello, true, 4 * mails, 4 * mails},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

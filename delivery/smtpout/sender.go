@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/queue"
@@ -28,8 +29,11 @@ type Sender struct {
 	// Chunking uses BDAT instead of DATA for every mail where the remote offers it. False: only for mails that DATA
 	// would damage: with lone CRs or LFs, NULs, or lines of more than 998 bytes.
 	Chunking bool
-	// NoPipelining sends one command at a time even where the remote takes several.
+	// NoPipelining sends one command at a time even where the remote takes several. False: only to remotes that do not
+	// announce PIPELINING, and for a while to those that announced it and did not answer.
 	NoPipelining bool
+
+	liars liars
 }
 
 var _ delivery.Sender = (*Sender)(nil)
@@ -64,6 +68,7 @@ func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Sec
 		return nil, failed
 	}
 	c := newConnection(s, hop, limits, nc)
+	c.slow = s.liars.has(hop.Target, time.Now())
 	if !c.enter(ctx) {
 		failed = c.broke(queue.StateConnect, errInterrupted)
 	} else {

@@ -78,8 +78,12 @@ func (a *app) tellCluster() {
 	}
 }
 
-// elsewhere returns the outbox of the instance that has an address, and whether one may be heard of.
+// elsewhere returns the outbox of the instance that has an address, and whether one may be heard of. The address of a row of
+// external MTAs that makes no sense is awaited, too: somebody is going to mend the row.
 func (a *app) elsewhere(ip netip.Addr) (outbox string, awaited bool) {
+	if a.externalMTAs().Broken(ip) {
+		return "", true
+	}
 	if a.cluster == nil || ip.IsLoopback() || !sharesQueues(a.config.Load()) {
 		return "", false
 	}
@@ -87,7 +91,7 @@ func (a *app) elsewhere(ip netip.Addr) (outbox string, awaited bool) {
 	return outbox, true
 }
 
-// heardOf has mail looked at again that waits for an instance with its addresses.
+// heardOf has mail looked at again that waits for an instance, or a row of external MTAs, with its addresses.
 func (a *app) heardOf() {
 	if a.started.Load() {
 		a.engine.LookElsewhere()

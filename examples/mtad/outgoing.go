@@ -59,8 +59,8 @@ func (a *app) openDelivery(cfg *config.Config) error {
 		OwnNames:     ownNames(cfg),
 		Routes:       a.ways.both.Load,
 		Overrides:    a.hostAddresses,
-		Sink:         relay(cfg.SMTPSinkAddress, cfg.SMTPSinkPort, cfg.SMTPSinkUsername, cfg.SMTPSinkPassword),
-		Smarthost:    relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword),
+		Sink:         relay(cfg.SMTPSinkAddress, cfg.SMTPSinkPort, cfg.SMTPSinkUsername, cfg.SMTPSinkPassword, false),
+		Smarthost:    relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword, cfg.SmarthostPlaintext),
 	}
 	a.onClose(a.finder.Close)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -136,10 +136,10 @@ func resolverOptions(cfg *config.Config) resolver.Options {
 	}
 }
 
-func relay(host string, port int, user, password string) mx.Relay {
+func relay(host string, port int, user, password string, plaintext bool) mx.Relay {
 	r := mx.Relay{Host: host, Port: port}
 	if user != "" {
-		r.Credentials = &delivery.Credentials{Username: user, Password: password}
+		r.Credentials = &delivery.Credentials{Username: user, Password: password, Plaintext: plaintext}
 	}
 	return r
 }

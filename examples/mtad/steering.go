@@ -42,11 +42,16 @@ func (a *app) steer() {
 	var current *rules.Set
 	var hosts *snapshot.Hosts
 	var routes *mx.Routes
+	var mtas *external.Table
 	a.settings.OnChange(func(s *snapshot.Snapshot) {
 		if s.DNS != hosts || s.Routes != routes {
 			hosts, routes = s.DNS, s.Routes
 			a.ways.table(s.Routes)
 			a.finder.Forget()
+		}
+		if s.External != mtas {
+			mtas = s.External
+			a.heardOf()
 		}
 		if s.Steering != current {
 			current = s.Steering

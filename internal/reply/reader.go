@@ -2,6 +2,7 @@ package reply
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"strconv"
@@ -9,14 +10,16 @@ import (
 
 // The bounds of one reply. RFC 5321 §4.5.3.1.5 allows lines of 512 bytes; servers exceed that.
 const (
-	MaxSize  = 16 << 10 // bytes, codes included
+	MaxSize  = 64 << 10 // bytes, codes included
 	MaxLines = 256
+	// MaxExtensions is what Reader.Lines is to be for answers to EHLO.
+	MaxExtensions = 2048
 )
 
 // bufferSize holds the replies to several flights of ordinary length.
 const bufferSize = 4 << 10
 
-// ErrTooLong is returned for a reply beyond MaxSize or MaxLines.
+// ErrTooLong is returned for a reply beyond MaxSize or with too many lines.
 var ErrTooLong = errors.New("reply too long")
 
 // SyntaxError says that a server sent something that is not a reply.
@@ -30,6 +33,9 @@ func (e *SyntaxError) Error() string {
 
 // Reader reads replies. It is for one goroutine.
 type Reader struct {
+	// Lines is how many lines a reply may have; zero is MaxLines.
+	Lines int
+
 	src  io.Reader
 	buf  []byte
 	r, w int    // unread part of buf
@@ -62,7 +68,7 @@ func (r *Reader) Next() (int, error) {
 		r.text = nil
 	}
 	r.text = r.text[:0]
-	for range MaxLines {
+	for range cmp.Or(r.Lines, MaxLines) {
 		start := len(r.text)
 		if err := r.readLine(); err != nil {
 			if err == io.EOF && len(r.text) > 0 {
