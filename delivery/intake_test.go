@@ -330,6 +330,7 @@ func TestSmarthostOfTheMessage(t *testing.T) {
 		other.Smarthost = &queue.Smarthost{Hostname: "relay.test", Port: 587, Username: "other", Password: "secret"}
 		third := mail("third@example.net")
 		third.Smarthost = m.Smarthost
+		other.Smarthost.Plaintext = true
 		w.start()
 		w.publish(m, other, third)
 		w.settled()
@@ -341,6 +342,7 @@ func TestSmarthostOfTheMessage(t *testing.T) {
 			require.Equal(t, "relay.test:587", hop.Domain)
 			require.Equal(t, "secret", hop.Credentials.Password)
 			require.NotContains(t, hop.Credentials.String(), "secret")
+			require.Equal(t, hop.Credentials.Username == "other", hop.Credentials.Plaintext, "AUTH without TLS")
 			logins[hop.Credentials.Username] = true
 		}
 		require.Equal(t, map[string]bool{"user": true, "other": true}, logins)

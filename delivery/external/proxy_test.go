@@ -63,6 +63,7 @@ func deliver(t *testing.T, dialer *external.Dialer, source netip.Addr, target ne
 	}
 	conn.Deliver(t.Context(), tx, nil)
 	require.True(t, tx.Result.Success(), "%+v", tx.Result)
+	require.Equal(t, source.Unmap().String(), tx.Result.From, "the address that the world sees")
 	return nil
 }
 
@@ -94,6 +95,19 @@ func TestDeliver(t *testing.T) {
 			require.Equal(t, c.from, (<-got).Remote.Addr().Unmap().String())
 		})
 	}
+}
+
+// TestBrokenRows tells addresses for which there is a row that makes no sense from those of nobody.
+func TestBrokenRows(t *testing.T) {
+	rows := []external.Row{{ID: 1, PublicIP: "203.0.113.5", Protocol: "sock"}, {ID: 2, PublicIP: "203.0.113.6"}, {ID: 3, PublicIP: "203.0.113.6", LocalIP: "x"},
+		{ID: 4, PublicIP: "mail.example"}}
+	table, problems := external.Compile(rows)
+	require.Len(t, problems, 3)
+	for address, want := range map[string]bool{"203.0.113.5": true, "::ffff:203.0.113.5": true, "203.0.113.6": false, "203.0.113.7": false} {
+		require.Equal(t, want, table.Broken(netip.MustParseAddr(address)), address)
+	}
+	require.False(t, (*external.Table)(nil).Broken(netip.MustParseAddr("203.0.113.5")))
+	require.Equal(t, []netip.Addr{netip.MustParseAddr("203.0.113.6")}, table.Sources())
 }
 
 func port(address string) int64 { return int64(netip.MustParseAddrPort(address).Port()) }
