@@ -194,7 +194,7 @@ func (a *Auth) element(d *xml.Decoder, start xml.StartElement, memory *kept) (bo
 
 // record counts a record.
 func (k *kept) record(r *authRecord) {
-	k.add(256, r.Disposition, r.DKIM, r.SPF, r.HeaderFrom, r.EnvelopeFrom, r.EnvelopeTo)
+	k.add(400, r.Disposition, r.DKIM, r.SPF, r.HeaderFrom, r.EnvelopeFrom, r.EnvelopeTo)
 	for _, v := range r.Reasons {
 		k.add(48, v.Type, v.Comment)
 	}

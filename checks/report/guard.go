@@ -51,7 +51,7 @@ func (g *guard) Read(p []byte) (int, error) {
 // kept counts the memory that a report comes to.
 type kept int
 
-// add counts a structure of so many bytes, with its texts.
+// add counts a structure of so many bytes, with what lists of it need to grow, and its texts.
 func (k *kept) add(structure int, texts ...string) {
 	*k += kept(structure)
 	for _, t := range texts {

@@ -52,6 +52,7 @@ func heapPeak(f func()) uint64 {
 func requireHeap(t *testing.T, mail []byte) (r *Report, err error) {
 	t.Helper()
 	peak := heapPeak(func() { r, err = parse(mail) })
+	t.Logf("%d KiB of heap for a mail of %d KiB", peak>>10, len(mail)>>10)
 	require.Less(t, peak, uint64(mostHeap), "bytes of heap")
 	return r, err
 }

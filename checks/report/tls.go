@@ -196,7 +196,7 @@ func (r *tlsReader) policy() error {
 
 // policy counts a policy.
 func (k *kept) policy(j *tlsPolicyJSON) {
-	k.add(256, j.Policy.Type, j.Policy.Domain)
+	k.add(400, j.Policy.Type, j.Policy.Domain)
 	for _, lines := range []stringList{j.Policy.Lines, j.Policy.MX} {
 		k.add(32*len(lines), lines...)
 	}
