@@ -27,7 +27,7 @@ type Config struct {
 	SMTPMaxRecipients      int            // smtp-maxrecipients: recipients of one mail; more are answered 452
 	SMTPTransactionTimeout time.Duration  // smtp-transaction-timeout: seconds one mail may take, however busy the client
 	SMTPBusy               string         // smtp-busy: clients beyond the connection limit wait, or are answered 421
-	SMTPConnectionsClient  int            // smtp-connections-client: connections that one client address may hold; 0: half of incoming
+	SMTPConnectionsClient  int            // smtp-connections-client: connections that one client address may hold; -1: any number; 0: any number for clients of smtp-range that may relay, half of incoming for others
 	SMTPLineEnds           string         // smtp-line-ends: what to do with a mail that has a bare CR, a bare LF or a NUL
 	SMTPMaxSize            int64          // smtp-maxsize: largest mail accepted, announced with SIZE; 0: unlimited
 	SMTPMemory             int64          // smtp-memory: bytes of memory for all mails in reception together; beyond it they go to disk at once; 0: a tenth of memory

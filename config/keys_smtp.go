@@ -28,7 +28,7 @@ func smtpKeys() []Key {
 		key("smtp-maxrecipients", "1000", count(1), func(c *Config) *int { return &c.SMTPMaxRecipients }, "recipients of one mail; more are answered 452").ours().restart(),
 		key("smtp-transaction-timeout", "3600", seconds(time.Second), func(c *Config) *time.Duration { return &c.SMTPTransactionTimeout }, "seconds one mail may take, however busy the client").ours().restart(),
 		key("smtp-busy", "wait", oneOf("wait", "reject"), func(c *Config) *string { return &c.SMTPBusy }, "clients beyond the connection limit wait, or are answered 421").ours().restart(),
-		key("smtp-connections-client", "", count(0), func(c *Config) *int { return &c.SMTPConnectionsClient }, "connections that one client address may hold").blank("half of incoming").ours().restart(),
+		key("smtp-connections-client", "", unlessZero(count(0)), func(c *Config) *int { return &c.SMTPConnectionsClient }, "connections that one client address may hold; 0: any number").blank("any number for clients of smtp-range that may relay, half of incoming for others").ours().restart(),
 		key("smtp-line-ends", "reject", oneOf("reject", "normalise|normalize"), func(c *Config) *string { return &c.SMTPLineEnds }, "what to do with a mail that has a bare CR, a bare LF or a NUL").ours().restart(),
 		key("smtp-maxsize", "100MB", size(), func(c *Config) *int64 { return &c.SMTPMaxSize }, "largest mail accepted, announced with SIZE; 0: unlimited").restart(),
 		key("smtp-memory", "", size(), func(c *Config) *int64 { return &c.SMTPMemory }, "memory for all mails in reception together; beyond it they go to disk at once").blank("a tenth of memory").ours().restart(),

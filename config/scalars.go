@@ -129,6 +129,26 @@ func count(low int) codec[int] { return number(low, math.MaxInt32) }
 // limit is a count where 0 is no limit, as is -1 in files for MailerQ 3.
 func limit() codec[int] { return minusOne(count(0), 0) }
 
+// unlessZero is a count where not given means something else than 0, which is -1 in Config.
+func unlessZero(c codec[int]) codec[int] {
+	parse, text := c.parse, c.text
+	c.want += "; 0: no limit"
+	c.parse = func(s string) (int, error) {
+		n, err := parse(s)
+		if n == 0 && err == nil || s == "-1" {
+			return -1, nil
+		}
+		return n, err
+	}
+	c.text = func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return text(max(n, 0))
+	}
+	return c
+}
+
 // boundless is a count where -1 is as many as there are.
 func boundless(c codec[int]) codec[int] { return minusOne(c, math.MaxInt32) }
 

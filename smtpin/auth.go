@@ -87,6 +87,7 @@ func (c *session) exchange(mechanism, initial string, given bool) {
 		}
 	}
 	c.conn.info.User = userName(server, c.backend, name.name)
+	c.uncount()
 	c.reply(235, wire.Status{2, 7, 0}, "Logged in")
 }
 

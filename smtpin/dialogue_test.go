@@ -203,7 +203,7 @@ func (d *dialogue) configure(t *testing.T, key, value string) {
 	case "allow":
 		d.policy.Prefixes = append(d.policy.Prefixes, netip.MustParsePrefix(value))
 	case "per-client":
-		d.s.ConnectionsPerClient = number
+		d.s.ConnectionsPerClient, d.s.Busy = number, BusyReject
 	case "block":
 		d.block(t, value)
 	case "panic":

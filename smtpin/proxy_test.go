@@ -149,7 +149,7 @@ func (g *glued) Write(p []byte) (int, error) {
 // TestMonitorOfProxied checks that the client's address is the one that counts, and that probes do not.
 func TestMonitorOfProxied(t *testing.T) {
 	m := &addresses{}
-	s := &Server{Backend: &recorder{}, Monitor: m, ConnectionsPerClient: 1}
+	s := &Server{Backend: &recorder{}, Monitor: m, ConnectionsPerClient: 1, Busy: BusyReject}
 	address := serve(t, s, &Listener{Allow: everybody, Proxies: everybody})
 	probe := dial(t, address)
 	probe.expect("PROXY UNKNOWN\r\n", "220")

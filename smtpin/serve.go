@@ -124,7 +124,7 @@ func (s *Server) acquire(nc net.Conn, policy *Listener) bool {
 		return true
 	}
 	if s.Busy != BusyReject {
-		return s.slots.Acquire(s.base) == nil
+		return s.slots.Acquire(s.intake) == nil
 	}
 	s.turnAway(nc, policy, "Too many connections, try again later")
 	return false
@@ -133,6 +133,7 @@ func (s *Server) acquire(nc net.Conn, policy *Listener) bool {
 // open starts a session, which gives the slot back.
 func (s *Server) open(nc net.Conn, policy *Listener) {
 	c := newSession(s, nc, policy)
+	c.slot = true
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -146,40 +147,20 @@ func (s *Server) open(nc net.Conn, policy *Listener) {
 	s.mu.Unlock()
 	go func() {
 		defer s.wait.Done()
-		defer s.slots.Release()
 		defer s.forget(c)
 		c.run()
 	}()
 }
 
+// forget gives back what a session held.
 func (s *Server) forget(c *session) {
+	c.leave()
+	if c.slot {
+		s.slots.Release()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c)
-	if c.counted.IsValid() {
-		if s.clients[c.counted]--; s.clients[c.counted] == 0 {
-			delete(s.clients, c.counted)
-		}
-	}
-}
-
-// count counts a client's connection; false: it has too many.
-func (s *Server) count(c *session, client netip.Addr) bool {
-	if s.ConnectionsPerClient <= 0 || !client.IsValid() {
-		return true
-	}
-	if client.Is6() {
-		p, _ := client.Prefix(64)
-		client = p.Addr()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.clients[client] >= s.ConnectionsPerClient {
-		return false
-	}
-	s.clients[client]++
-	c.counted = client
-	return true
 }
 
 func (s *Server) track(l net.Listener) bool {
@@ -211,6 +192,7 @@ func (s *Server) stop(f func(*session)) {
 	defer s.mu.Unlock()
 	s.start()
 	s.closing = true
+	s.stopIntake()
 	for l := range s.sockets {
 		l.Close()
 	}

@@ -85,9 +85,12 @@ type Server struct {
 	Slots Slots
 	// Busy says what becomes of clients for whom there is no slot.
 	Busy Busy
-	// ConnectionsPerClient is how many connections one client address, or one /64 of IPv6, may have; further ones get 421
-	// 4.7.0. Zero: any number.
+	// ConnectionsPerClient is how many connections one client address, or one /64 of IPv6, may have. With BusyWait some further
+	// ones wait, without holding a slot; the others get 421 4.7.0. Zero: any number.
 	ConnectionsPerClient int
+	// Uncapped reports which connections ConnectionsPerClient does not hold for, nor count. It is asked when a client
+	// connects, and again when it has logged in. Nil: it holds for all.
+	Uncapped func(*Conn) bool
 
 	// Monitor is told what happens. Nil: monitor.Discard.
 	Monitor monitor.Monitor
@@ -95,16 +98,18 @@ type Server struct {
 	// listeners. Nil: slog.Default().
 	Logger *slog.Logger
 
-	suspended sync.Map // *Listener: whose clients are turned away
+	suspended  sync.Map // *Listener: whose clients are turned away
+	stopIntake context.CancelFunc
 
 	mu       sync.Mutex
 	started  bool
 	base     context.Context
 	cancel   context.CancelFunc
-	closing  bool // Shutdown or Close was called
+	intake   context.Context // ends when Shutdown or Close is called
+	closing  bool            // it was
 	sockets  map[net.Listener]struct{}
 	sessions map[*session]struct{}
-	clients  map[netip.Addr]int
+	clients  clients
 	wait     sync.WaitGroup
 	slots    Slots
 	buffers  wire.Buffers
@@ -122,7 +127,7 @@ type Slots interface {
 type Busy uint8
 
 const (
-	// BusyWait leaves clients waiting in the accept queue.
+	// BusyWait leaves clients waiting in the accept queue, and those that have too many connections of their own after it.
 	BusyWait Busy = iota
 	// BusyReject answers them with 421 4.3.2.
 	BusyReject
@@ -140,9 +145,9 @@ func (s *Server) start() {
 	}
 	s.started = true
 	s.base, s.cancel = context.WithCancel(context.Background())
+	s.intake, s.stopIntake = context.WithCancel(s.base)
 	s.sockets = make(map[net.Listener]struct{})
 	s.sessions = make(map[*session]struct{})
-	s.clients = make(map[netip.Addr]int)
 	s.slots = s.Slots
 	if s.slots == nil {
 		s.slots = make(semaphore.Semaphore, 1000)

@@ -361,30 +361,6 @@ func TestBusyReject(t *testing.T) {
 	}, 5*time.Second, 10*time.Millisecond)
 }
 
-func TestConnectionsPerClient(t *testing.T) {
-	address := serve(t, &Server{Backend: &recorder{}, ConnectionsPerClient: 2}, nil)
-	first, second := dial(t, address), dial(t, address)
-	first.expect("", "220")
-	second.expect("", "220")
-	third := dial(t, address)
-	require.Equal(t, "421 4.7.0 Too many connections from your address", third.line())
-	first.expect("QUIT\r\n", "221")
-	require.Equal(t, "", first.line())
-	require.Eventually(t, func() bool {
-		c := dial(t, address)
-		defer c.Close()
-		return strings.HasPrefix(c.line(), "220")
-	}, 5*time.Second, 10*time.Millisecond)
-
-	s := &Server{ConnectionsPerClient: 1}
-	s.start()
-	s.cancel()
-	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
-	require.True(t, s.count(&session{}, a))
-	require.False(t, s.count(&session{}, b), "the same /64")
-	require.True(t, s.count(&session{}, netip.MustParseAddr("2001:db8:0:1::1")))
-}
-
 // failing is a listener that is short of file descriptors for a while.
 type failing struct {
 	*pipes

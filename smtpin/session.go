@@ -28,7 +28,8 @@ type session struct {
 	heard  *overheard // the mail, when somebody who watches wants to see it
 
 	probe   bool         // a proxy asks whether we are well: there is no client
-	counted netip.Addr   // under which the server counts it; guarded by Server.mu
+	slot    bool         // it holds a slot of the server
+	counted netip.Addr   // under which the server counts it; not valid: it does not
 	backend smtp.Session // nil until the client has said its name
 	closing bool         // the connection ends after the replies that wait
 	gone    bool         // 421 was replied
@@ -109,10 +110,8 @@ func (c *session) admit() bool {
 	switch {
 	case !c.policy.allows(remote):
 		c.turnAway(554, wire.Status{5, 7, 1}, "You may not connect from here")
-	case !c.srv.count(c, remote):
-		c.turnAway(421, wire.Status{4, 7, 0}, "Too many connections from your address")
 	default:
-		return true
+		return c.count()
 	}
 	return false
 }

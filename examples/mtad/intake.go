@@ -177,7 +177,7 @@ func (a *app) openIntake(cfg *config.Config) error {
 	s.DSN = cfg.DSNAdvertise
 	s.SMTPUTF8 = true
 	s.Slots = a.slots.Incoming()
-	s.ConnectionsPerClient = perClient(cfg, a.slots)
+	a.capClients(cfg)
 	s.Monitor = a.monitor
 	s.Logger = a.log
 	s.Resolver = a.resolver

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/internal/memsize"
+	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -92,16 +93,19 @@ func connectionSlots(cfg *config.Config) *throttle.Slots {
 	return throttle.NewSlots(total, in, out)
 }
 
-// perClient is how many connections one client may have: half of the incoming ones, unless set.
-func perClient(cfg *config.Config, slots *throttle.Slots) int {
-	if cfg.SMTPConnectionsClient > 0 {
-		return cfg.SMTPConnectionsClient
+// capClients bounds how many connections one client may have: to half of the incoming ones, unless set, where it may not relay
+// or is not in smtp-range.
+func (a *app) capClients(cfg *config.Config) {
+	s := a.server
+	if s.ConnectionsPerClient = max(cfg.SMTPConnectionsClient, 0); cfg.SMTPConnectionsClient != 0 {
+		return
 	}
-	total, in, _ := slots.Limits()
+	total, in, _ := a.slots.Limits()
 	if in == 0 {
 		in = total
 	}
-	return max(1, in/2)
+	s.ConnectionsPerClient = max(1, in/2)
+	s.Uncapped = func(c *smtpin.Conn) bool { return c.Trusted() && a.allows(c.Remote().Addr()) }
 }
 
 // prepareSpool makes the directory for large mails on their way in and clears it of what an earlier run left.

@@ -213,7 +213,7 @@ func TestSwaksLogsIn(t *testing.T) {
 // TestConnectionsPerClient bounds the connections of one address; another has its own.
 func TestConnectionsPerClient(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-connections-client": "2"}))
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-connections-client": "2", "smtp-busy": "reject"}))
 	first := mtatest.Connect(t, "127.0.0.5", d.Addr)
 	first.Expect(220)
 	mtatest.Connect(t, "127.0.0.5", d.Addr).Expect(220)
@@ -226,6 +226,53 @@ func TestConnectionsPerClient(t *testing.T) {
 		code, _ := c.Reply()
 		return code == 220
 	})
+}
+
+// TestOneInjector gets all connections that may come in, unless it is capped, or may not relay. Those that are too many wait.
+func TestOneInjector(t *testing.T) {
+	t.Parallel()
+	limits := mtatest.Settings{"smtp-connections": "100", "smtp-connections-in": "50", "smtp-connections-out": "75"}
+	for _, c := range []struct {
+		name string
+		set  mtatest.Settings
+		get  int // of the 50
+	}{
+		{"it may relay", nil, 50},
+		{"0", mtatest.Settings{"smtp-connections-client": "0", "smtp-auth": "hardcoded://joe:geheim"}, 50},
+		{"capped", mtatest.Settings{"smtp-connections-client": "20"}, 20},
+		{"it has to log in", mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim"}, 25},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := mtatest.Start(t, mtatest.Kept.With(limits).With(c.set))
+			greeted := make(chan *mtatest.Client, 50)
+			for range 50 {
+				client := mtatest.Connect(t, "127.0.0.5", d.Addr)
+				require.NoError(t, client.Conn.SetReadDeadline(time.Now().Add(60*time.Second)))
+				go func() {
+					if code, _, err := client.Read(); err == nil && code == 220 {
+						greeted <- client
+					}
+				}()
+			}
+			var first *mtatest.Client
+			for range c.get {
+				first = <-greeted
+			}
+			if c.get == 50 {
+				return
+			}
+			mtatest.Connect(t, "127.0.0.6", d.Addr).Greeted() // who waits is in nobody's way
+			require.Empty(t, greeted)
+			if _, logsIn := c.set["smtp-auth"]; logsIn {
+				first.Command("EHLO client.test", 250)
+				first.Login("joe", "geheim", 235) // which makes it count no more
+			} else {
+				first.Command("QUIT", 221)
+			}
+			<-greeted
+		})
+	}
 }
 
 // TestReserve has 4 connections of which 2 may come in and 3 go out, while a slow target takes all of the 3: one client

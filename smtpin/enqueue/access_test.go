@@ -106,7 +106,7 @@ func (a *access) configure(t *testing.T, key, value string) {
 	case "smtp-connections-client":
 		n, err := strconv.Atoi(value)
 		require.NoError(t, err)
-		a.later(func(_ *house, s *smtpin.Server) { s.ConnectionsPerClient = n })
+		a.later(func(_ *house, s *smtpin.Server) { s.ConnectionsPerClient, s.Busy = n, smtpin.BusyReject })
 	case "mtaname":
 		a.later(func(_ *house, s *smtpin.Server) {
 			s.Name = func(local netip.Addr) string {
