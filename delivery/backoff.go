@@ -24,6 +24,7 @@ func (p *path) established() {
 	p.open++
 	p.owed = nil
 	p.used = time.Now()
+	p.refill()
 	p.grow()
 	p.mu.Unlock()
 }

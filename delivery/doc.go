@@ -82,6 +82,8 @@
 // full; meanwhile new messages fill only half of it, so that they do not overtake the old ones for ever. When memory
 // becomes short, slow paths give up what exceeds an even share, and then paths without a connection all they have; a path
 // that flows is left in peace. So neither a site that is slow nor a thousand that are dead hold up anybody else's mail.
+// While more than half of the memory is taken, nothing is fetched for a path that could not send it now: one that connects, or waits
+// for a limit. So thousands of dead sites cost an attempt of one message now and then, and nothing in between.
 // What has waited for five minutes is parked in any case, as brokers want their deliveries back.
 //
 // Messages whose route is being looked up wait for the one look-up of their domain, in at most half of the memory; beyond

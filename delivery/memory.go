@@ -129,6 +129,22 @@ func (p *path) stuck() bool {
 	return p.starting > 0 || p.starved || p.offlineTo.After(time.Now()) || p.connectTo.After(time.Now())
 }
 
+// makingLasts is how long a connection in the making is waited for at most before messages are fetched for it. Whoever ends the
+// making looks at the path sooner.
+const makingLasts = time.Minute
+
+// stuckUntil returns until when nothing is taken from the ready list: what is fetched before only takes room, and is parked again
+// where that is scarce, over and over. p.mu is held.
+func (p *path) stuckUntil(now time.Time) time.Time {
+	switch {
+	case p.open > 0:
+		return p.sendTo
+	case p.starting > 0:
+		return now.Add(makingLasts)
+	}
+	return p.connectTo
+}
+
 // maxParkedDomains bounds what a path remembers of parked domains; what it forgets comes back after queue.MaxParked.
 const maxParkedDomains = 10000
 
@@ -197,7 +213,11 @@ func (p *path) refill() {
 	limit := p.fresh(p.capacity())
 	n := max(1, limit*3/4) - p.ready.n
 	if p.failures > 0 && p.open == 0 {
-		n = min(n, fewAgain-p.ready.n)
+		few := fewAgain
+		if p.e.heaped() {
+			few = 1 // that one gets the next attempt; others would only take room meanwhile
+		}
+		n = min(n, few-p.ready.n)
 	}
 	if n <= 0 || p.ready.n > 0 && p.ready.n >= limit/2 {
 		return
@@ -234,6 +254,11 @@ func (p *path) fruitless() (until time.Time) {
 	now := time.Now()
 	if p.e.short() && p.stuck() {
 		until = now.Add(askAgain)
+	}
+	if p.e.heaped() {
+		if t := p.stuckUntil(now); t.After(until) {
+			until = t
+		}
 	}
 	if p.open == 0 && p.offlineTo.After(until) {
 		until = p.offlineTo
