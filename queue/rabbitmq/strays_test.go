@@ -58,7 +58,12 @@ func TestDelayedMailForOthersGoesAtOnce(t *testing.T) {
 			// Whoever reads such a queue heeds the time.
 			rabbittest.Publish(t, q, "inbox", late)
 			reader := open(t, Options{Addresses: []string{address}, QueueType: kind})
-			read(t, reader, "inbox").None()
+			in := read(t, reader, "inbox")
+			require.Eventually(t, func() bool {
+				stats, err := reader.Queues(t.Context())
+				return err == nil && len(stats) == 1 && stats[0].Delayed == 1
+			}, rabbittest.Patience, 20*time.Millisecond)
+			in.None()
 			require.NoError(t, reader.Close())
 			rabbittest.AwaitWaiting(t, ch, "inbox.delay.1h", 1)
 			require.NoError(t, q.Close())
