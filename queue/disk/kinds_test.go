@@ -221,3 +221,32 @@ func TestWhatIsNoDamage(t *testing.T) {
 		require.NoError(t, q.Close())
 	})
 }
+
+// TestStoreOfBeforeTheMark has given segments back and lost its checkpoint, and there is no mark that knows whether there was one.
+func TestStoreOfBeforeTheMark(t *testing.T) {
+	s := newSpoilt(t, func(q *Queue) error {
+		for range 3 { // so that the record of what was given back first is given back itself
+			if _, err := q.Purge(context.Background(), queue.Filter{}); err != nil {
+				return err
+			}
+			for i := range kept {
+				if err := q.Publish(context.Background(), queue.Item{Queue: "later", Message: &queue.Message{ID: fmt.Sprint("n", i), Recipient: "a@example.com",
+					NextAttempt: time.Now().Add(time.Hour), Body: queue.Bytes(bytes.Repeat([]byte("x"), 800))}}); err != nil {
+					return err
+				}
+			}
+			q.freeSegments()
+			if err := q.checkpoint(); err != nil {
+				return err
+			}
+		}
+		return q.Close()
+	})
+	s.remove(filepath.Join(s.dir, markName), filepath.Join(s.dir, checkpointName))
+	for range 2 {
+		f := s.open()
+		require.Empty(t, f.Notes, "segments that were given back are not missing")
+		require.Equal(t, kept, f.left)
+		_ = os.Remove(filepath.Join(s.dir, checkpointName))
+	}
+}

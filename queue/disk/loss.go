@@ -18,8 +18,8 @@ type loss struct {
 	messages, mails int
 }
 
-// lookForOthers reports a directory that was that of a queue and has no log.
-func (r *recovery) lookForOthers() error {
+// lookForLog reports a directory that was that of a queue and has no log.
+func (r *recovery) lookForLog() error {
 	q := r.q
 	segments, err := q.fs.List(segmentDir)
 	if err != nil || len(segments) > 0 {

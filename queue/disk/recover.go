@@ -63,7 +63,7 @@ func (q *Queue) recover() error {
 		lossesOf: map[uint32][]*loss{}, badMails: map[uint64]string{}}
 	r.mark = q.openMark()
 	r.marked = r.mark.number > 0
-	if err := r.lookForOthers(); err != nil {
+	if err := r.lookForLog(); err != nil {
 		return err
 	}
 	used, err := r.openSegments()
@@ -71,7 +71,7 @@ func (q *Queue) recover() error {
 		return err
 	}
 	r.from = r.loadCheckpoint(used)
-	q.saved = r.indexed || r.mark.saved
+	q.saved = r.indexed || r.mark.saved || !r.marked && len(used) > 0 // who knows
 	r.mark.later(r.from, q.batch)
 	r.readLog(used)
 	r.findMissing(used)
