@@ -219,7 +219,8 @@ func unixTime(text string) time.Time {
 	return time.Unix(int64(n), 0).UTC()
 }
 
-// latin1 reads what does not say that it is UTF-8: names and addresses are ASCII, and other texts are read well enough so.
+// latin1 reads what does not say that it is UTF-8: names and addresses are ASCII, and other texts are read well enough
+// so.
 func latin1(charset string, in io.Reader) (io.Reader, error) {
 	switch strings.ToLower(charset) {
 	case "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252":

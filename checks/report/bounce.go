@@ -8,11 +8,12 @@ import (
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
 
-// Bounces that are older than RFC 3464, or by programs that do not know it, are text for people. They are recognised when all of
-// this holds: the sender is a program, the mail came over no list, the text names addresses that it could not be delivered to, and
-// something shows that this is what the text is about. For a program of which nothing else comes, that is one of the usual phrases, or
-// a reply code as a reason. Behind the address of a postmaster are people too: there the phrase must be in the subject, and a reason
-// with a code, or the mail, must come with it. What has but a null return path may be any automatic reply: there, all of these must come together.
+// Bounces that are older than RFC 3464, or by programs that do not know it, are text for people. They are recognised
+// when all of this holds: the sender is a program, the mail came over no list, the text names addresses that it could
+// not be delivered to, and something shows that this is what the text is about. For a program of which nothing else
+// comes, that is one of the usual phrases, or a reply code as a reason. Behind the address of a postmaster are people
+// too: there the phrase must be in the subject, and a reason with a code, or the mail, must come with it. What has but
+// a null return path may be any automatic reply: there, all of these must come together.
 
 // bounce reads a mail as a bounce of this kind; nil when it is none.
 func bounce(header []byte, from origin, null bool, leaves []leaf) *Delivery {
@@ -48,7 +49,8 @@ func (n *notice) convincing(d *Delivery) bool {
 	return known || n.titled() || n.listed() || n.says(phrases) || n.says(delays)
 }
 
-// misplaced reads a status for machines that is not where RFC 3464 wants it: in a mail of parts that is no report, or in the text.
+// misplaced reads a status for machines that is not where RFC 3464 wants it: in a mail of parts that is no report, or
+// in the text.
 func misplaced(text string, leaves []leaf) *Delivery {
 	if status := find(leaves, statusTypes...); status != nil {
 		if d, err := readStatus(status, leaves); err == nil {

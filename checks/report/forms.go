@@ -2,8 +2,9 @@ package report
 
 import "regexp"
 
-// What programs write that know nothing of RFC 3464, or are older: the words of their bounces, as data. Everything is matched in lower case
-// unless a pattern says otherwise. A program that is not listed is read as well, as long as it uses some of the usual words.
+// What programs write that know nothing of RFC 3464, or are older: the words of their bounces, as data. Everything is
+// matched in lower case unless a pattern says otherwise. A program that is not listed is read as well, as long as it
+// uses some of the usual words.
 
 // phrases say that mail was not delivered, in a subject or a text.
 var phrases = []string{
@@ -82,8 +83,8 @@ var spoken = []*regexp.Regexp{
 	regexp.MustCompile(`(?m)^[^@\n:]{3,80}:[ \t]+` + angled + `[ \t]*$`),
 }
 
-// firmReply and anyReply find a negative SMTP reply in a line: one where a reply is announced or begins the line, and a number of three digits that is
-// followed by text.
+// firmReply and anyReply find a negative SMTP reply in a line: one where a reply is announced or begins the line, and a
+// number of three digits that is followed by text.
 var (
 	firmReply = regexp.MustCompile(`(?i)(?:^\W*(?:(?:smtp|error|code|reason)\W+)?|(?:<<<|>>>|\bsaid|\bsays|\bresponded|\bresponse|\bfollows|\breturned|\bwas|code|\bmessage|\berror|\breply|\breason|\bstatus|\]) ?(?:was|is|as follows)?\W{1,6})([45][0-5]\d)(?:[ :#,.\-"'()\[\]<>;]|$)`)
 	anyReply  = regexp.MustCompile(`\b([45][0-5]\d)(?:[ :#-]|$)`)

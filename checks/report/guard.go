@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Limits of what is parsed in one go, and of what comes of it: parsers take many times the memory of what they read when it consists of tiny pieces. A
-// mail takes less than 64 MiB while it is read, whatever it is.
+// Limits of what is parsed in one go, and of what comes of it: parsers take many times the memory of what they read
+// when it consists of tiny pieces. A mail takes less than 64 MiB while it is read, whatever it is.
 const (
 	maxElement  = 256 << 10 // bytes of an element of a report on DMARC
 	maxNested   = 32        // elements within elements, of which reports on DMARC need six

@@ -18,7 +18,8 @@ import (
 // mostHeap is what a mail may take while it is read, garbage included.
 const mostHeap = 64 << 20
 
-// heapPeak returns by how many bytes the heap grows at most while f runs, as far as a look each tenth of a millisecond tells.
+// heapPeak returns by how many bytes the heap grows at most while f runs, as far as a look each tenth of a millisecond
+// tells.
 func heapPeak(f func()) uint64 {
 	objects := func() uint64 {
 		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}

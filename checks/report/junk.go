@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// junk begins the subject of a complaint that Microsoft's Junk Mail Reporting Program passes on; the address that the mail came from follows. It has no type
-// that tells: the mail is attached, with the recipient in a field of its own.
+// junk begins the subject of a complaint that Microsoft's Junk Mail Reporting Program passes on; the address that the
+// mail came from follows. It has no type that tells: the mail is attached, with the recipient in a field of its own.
 const junk = "complaint about message from "
 
 // junked reads a mail as such a complaint; nil when it is none.

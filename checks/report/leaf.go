@@ -19,7 +19,8 @@ type leaf struct {
 	from, to int64
 }
 
-// leaves returns the parts below top, whose body starts at an offset; top itself when it has none, as text when it should have some.
+// leaves returns the parts below top, whose body starts at an offset; top itself when it has none, as text when it
+// should have some.
 func (w *walker) leaves(top part, start int64) []leaf {
 	whole := []leaf{{part: top, mail: w.mail, from: start, to: w.size}}
 	if !top.multipart() {

@@ -37,8 +37,9 @@ func (n *notice) read() *Delivery {
 	return d
 }
 
-// recipients tries the ways in which a text may name recipients, from the surest to the boldest. The boldest is for programs that send nothing but
-// bounces. Who is told and who helps count only where a line begins with them and nobody else is named.
+// recipients tries the ways in which a text may name recipients, from the surest to the boldest. The boldest is for
+// programs that send nothing but bounces. Who is told and who helps count only where a line begins with them and nobody
+// else is named.
 func (n *notice) recipients() []Recipient {
 	lines := explained(n.text)
 	if likely := n.others(lines); len(likely) > 0 {
@@ -87,7 +88,8 @@ func (n *notice) titled() bool {
 	return !answering.MatchString(about) && (containsAny(about, phrases) || containsAny(about, subjects) || containsAny(about, delays))
 }
 
-// answers reports whether the mail answers another, as vacation replies do (RFC 3834 §3.1.5) and bounces of this kind do not, or passes it on.
+// answers reports whether the mail answers another, as vacation replies do (RFC 3834 §3.1.5) and bounces of this kind
+// do not, or passes it on.
 func (n *notice) answers() bool {
 	_, is := mailheader.Find(n.header, "in-reply-to")
 	return is || answering.MatchString(n.subject())
@@ -157,7 +159,8 @@ func failedRecipients(header []byte) (all []string) {
 	return all
 }
 
-// reconcile keeps of the recipients that were found in the text those whom the header lists, and adds those it alone lists.
+// reconcile keeps of the recipients that were found in the text those whom the header lists, and adds those it alone
+// lists.
 func reconcile(found []Recipient, failed []string) []Recipient {
 	if len(failed) == 0 {
 		return found

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Amazon SES tells what became of a mail in JSON, which its notification service may be asked to send by mail: a text that begins with the document,
-// with a note on how to unsubscribe behind it (docs.aws.amazon.com/ses, notification-contents).
+// Amazon SES tells what became of a mail in JSON, which its notification service may be asked to send by mail: a text
+// that begins with the document, with a note on how to unsubscribe behind it (docs.aws.amazon.com/ses,
+// notification-contents).
 
 // notification is such a document, as far as it is read.
 type notification struct {
@@ -56,7 +57,8 @@ func notified(leaves []leaf) *Report {
 	return n.report()
 }
 
-// parseNotification reads the document at the start of a text. Relays break its long line with a mark in front of the line end.
+// parseNotification reads the document at the start of a text. Relays break its long line with a mark in front of the
+// line end.
 func parseNotification(text []byte) (n notification, ok bool) {
 	text = bytes.ReplaceAll(text, []byte("!\n "), nil)
 	if len(text) == 0 || text[0] != '{' {

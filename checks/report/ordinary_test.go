@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ordinary makes mails that are no reports, the same ones each time: many of them speak of bounces, quote or forward one, come from addresses that bounces come
-// from, or answer without a return path.
+// ordinary makes mails that are no reports, the same ones each time: many of them speak of bounces, quote or forward
+// one, come from addresses that bounces come from, or answer without a return path.
 type ordinary struct {
 	*rand.Rand
 	bounces []string // of other tests

@@ -31,8 +31,8 @@ var officials = []string{"postmaster", "sysadmin", "postoffice", "mailadmin", "a
 // officialNames are parts of names with which programs call themselves.
 var officialNames = []string{"mailer-daemon", "mail delivery s", "mail deliver system", "mdaemon"}
 
-// sender tells who sent a mail, and whether with a null return path, as everything has that may not be answered (RFC 5321 §4.5.5). What
-// came over a list was written by one of its members, whatever their name.
+// sender tells who sent a mail, and whether with a null return path, as everything has that may not be answered (RFC
+// 5321 §4.5.5). What came over a list was written by one of its members, whatever their name.
 func sender(header []byte) (from origin, null bool) {
 	author, manager := "", false
 	s := mailheader.NewScanner(header)

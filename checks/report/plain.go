@@ -21,7 +21,8 @@ func noticeText(leaves []leaf) string {
 	return ""
 }
 
-// Japanese texts of ISO 2022 have runs of two bytes a letter, which look like ASCII; of HTML, what breaks lines, and what is not shown.
+// Japanese texts of ISO 2022 have runs of two bytes a letter, which look like ASCII; of HTML, what breaks lines, and
+// what is not shown.
 var (
 	twoBytes  = regexp.MustCompile(`\x1b\$[@B][^\x1b]*(?:\x1b\([BJ]|$)`)
 	breaks    = regexp.MustCompile(`(?i)<(?:br|/?p|/?div|/?tr|/?li|/?h\d|/?table|hr)\b[^<>]*>`)

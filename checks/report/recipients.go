@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// explained finds lines that begin with an address and the reasons behind them, which go to the next empty line. An address
-// without anything that looks like a reason counts only when it stands alone on its line, and not when running text was wrapped
-// before it.
+// explained finds lines that begin with an address and the reasons behind them, which go to the next empty line. An
+// address without anything that looks like a reason counts only when it stands alone on its line, and not when running
+// text was wrapped before it.
 func explained(text string) (all []Recipient) {
 	var reason []string
 	finish := func() {
@@ -53,7 +53,8 @@ func isHeading(line string) bool {
 	return strings.HasPrefix(line, "--") || strings.HasPrefix(line, "==")
 }
 
-// isReason reports whether what follows an address on its line tells what became of the mail: a code, a trouble, or when, as Exchange does.
+// isReason reports whether what follows an address on its line tells what became of the mail: a code, a trouble, or
+// when, as Exchange does.
 func isReason(text string) bool {
 	return text != "" && (replyCode.MatchString(text) || statusIn(text) != "" || exchangeTime.MatchString(text) ||
 		containsAny(strings.ToLower(text), troubles))
@@ -69,8 +70,8 @@ func spokenOf(text string, sentence *regexp.Regexp) (all []Recipient) {
 	return unique(all)
 }
 
-// reasonAround returns the reason that a text gives for an address in it: the rest of the line, or else of the paragraph, or else the next paragraph if it
-// speaks of a trouble, or else the line itself.
+// reasonAround returns the reason that a text gives for an address in it: the rest of the line, or else of the
+// paragraph, or else the next paragraph if it speaks of a trouble, or else the line itself.
 func reasonAround(text string, start, end int) string {
 	behind := strings.TrimLeft(text[end:], `"'>])}`)
 	paragraph, after, _ := strings.Cut(behind, "\n\n")

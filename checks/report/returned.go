@@ -2,7 +2,8 @@ package report
 
 import "strings"
 
-// cutReturned cuts the copy of the mail off the text of a bounce: where a line announces it, and else where the header of a mail begins.
+// cutReturned cuts the copy of the mail off the text of a bounce: where a line announces it, and else where the header
+// of a mail begins.
 func cutReturned(text string) (before, copied string) {
 	at := 0
 	for line := range strings.Lines(text) {
@@ -20,7 +21,8 @@ func cutReturned(text string) (before, copied string) {
 // maxBefore is how many fields of a header may stand before one that shows that it is a mail's.
 const maxBefore = 20
 
-// beginsHeader reports whether a text begins with the header of a mail: at least three fields, with one among them that people do not write.
+// beginsHeader reports whether a text begins with the header of a mail: at least three fields, with one among them that
+// people do not write.
 func beginsHeader(text string) bool {
 	fields, trace := 0, false
 	for line := range strings.Lines(text) {

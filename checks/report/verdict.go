@@ -31,13 +31,14 @@ func statusIn(text string) string {
 	return status
 }
 
-// vague reports whether a status says next to nothing: x.0.0, or x.4.7, which only tells that time is up; a status that tells why
-// delivery had failed until then is to be preferred (RFC 3463 §3.5).
+// vague reports whether a status says next to nothing: x.0.0, or x.4.7, which only tells that time is up; a status that
+// tells why delivery had failed until then is to be preferred (RFC 3463 §3.5).
 func vague(status string) bool {
 	return strings.HasSuffix(status, ".0.0") || strings.HasSuffix(status, ".4.7")
 }
 
-// verdict returns the reply code and the enhanced status code that a text quotes; they are of the same reply where it quotes several.
+// verdict returns the reply code and the enhanced status code that a text quotes; they are of the same reply where it
+// quotes several.
 func verdict(text string) (code int, status string) {
 	for _, at := range statusesIn(text) {
 		s := text[at[0]:at[1]]
@@ -93,7 +94,8 @@ func findReplies(text string) replies {
 	return r
 }
 
-// hasCode reports whether a line has three digits that may be a negative reply code: patterns need a look at few lines only.
+// hasCode reports whether a line has three digits that may be a negative reply code: patterns need a look at few lines
+// only.
 func hasCode(line string) bool {
 	for i := 2; i < len(line); i++ {
 		if c := line[i-2]; (c == '4' || c == '5') && line[i-1] >= '0' && line[i-1] <= '5' && line[i] >= '0' && line[i] <= '9' {
@@ -103,7 +105,8 @@ func hasCode(line string) bool {
 	return false
 }
 
-// about returns the reply that concerns an address: that of a transcript, or one that names it, or the first; "" when there is none.
+// about returns the reply that concerns an address: that of a transcript, or one that names it, or the first; "" when
+// there is none.
 func (r *replies) about(address string) string {
 	named := slices.IndexFunc(r.firm, func(i int) bool { return strings.Contains(r.lines[i], address) })
 	switch {

@@ -10,8 +10,8 @@ import (
 	"github.com/sluicemail/sluice/checks"
 )
 
-// asker stands between the evaluation and the resolver: it asks for no name that cannot be, checks records before they count,
-// and brings every failure into one of two forms: there is none, or could not ask.
+// asker stands between the evaluation and the resolver: it asks for no name that cannot be, checks records before they
+// count, and brings every failure into one of two forms: there is none, or could not ask.
 type asker struct {
 	resolver checks.Bounded
 	network  string // "ip4", or "ip" for both
@@ -30,7 +30,8 @@ func newAsker(resolver checks.Bounded, client netip.Addr, id identity) *asker {
 	return a
 }
 
-// maxRecord is how long a policy may be. The longest useful ones have about a thousand octets; §3.4 advises fewer than 450.
+// maxRecord is how long a policy may be. The longest useful ones have about a thousand octets; §3.4 advises fewer than
+// 450.
 const maxRecord = 4096
 
 // maxMacros is how many macros a policy may use; useful ones have a handful.
@@ -108,8 +109,8 @@ func (a *asker) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, er
 	return ips, nil
 }
 
-// target returns the name to ask for: without a dot at its end, and without its first labels when it is too long (§7.3). A name
-// that cannot be in the DNS is one that is not there (§4.8).
+// target returns the name to ask for: without a dot at its end, and without its first labels when it is too long
+// (§7.3). A name that cannot be in the DNS is one that is not there (§4.8).
 func target(name string) (string, error) {
 	name = strings.TrimSuffix(reveal.Replace(name), ".")
 	for len(name) > 253 {

@@ -73,7 +73,8 @@ func (m *macros) expand(spec string) string {
 	}
 }
 
-// transform returns the value of a macro such as "d2r-": of the value's parts at the delimiters, reversed with an r, the last so many, with dots between them.
+// transform returns the value of a macro such as "d2r-": of the value's parts at the delimiters, reversed with an r,
+// the last so many, with dots between them.
 func (m *macros) transform(body string) string {
 	letter, rest := body[0], body[1:]
 	digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]

@@ -20,7 +20,8 @@ type names struct {
 	valid     []string // those that have the client's address
 }
 
-// namesOf asks for the names of the client, and for the addresses of each (§5.5). A name that a macro cannot be replaced by is no valid one.
+// namesOf asks for the names of the client, and for the addresses of each (§5.5). A name that a macro cannot be
+// replaced by is no valid one.
 func (a *asker) namesOf(ctx context.Context) *names {
 	n := &names{addresses: map[string][]net.IPAddr{}}
 	if n.listed, n.err = a.LookupAddr(ctx, a.client.String()); n.err != nil {
@@ -43,7 +44,8 @@ func (a *asker) namesOf(ctx context.Context) *names {
 	return n
 }
 
-// validated returns the name that %{p} stands for: the domain itself if it is a valid one of the client, or a name below it, or any.
+// validated returns the name that %{p} stands for: the domain itself if it is a valid one of the client, or a name
+// below it, or any.
 func (n *names) validated(domain string) string {
 	best, domain := unknown, strings.ToLower(domain)
 	for _, name := range n.valid {

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// The evaluation takes "/" for the start of a prefix length, "%" for a macro and a space for the end of a term wherever they are. In a name they may stand,
-// too (§7.1), so records are given to it with all macros replaced, and these characters as others that no record can have.
+// The evaluation takes "/" for the start of a prefix length, "%" for a macro and a space for the end of a term wherever
+// they are. In a name they may stand, too (§7.1), so records are given to it with all macros replaced, and these
+// characters as others that no record can have.
 var (
 	disguise = strings.NewReplacer("/", "\x01", "%", "\x02", " ", "\x03")
 	reveal   = strings.NewReplacer("\x01", "/", "\x02", "%", "\x03", " ")
@@ -15,7 +16,8 @@ var (
 // noName is a domain that no name is in: "ptr" with it costs a look-up and matches nothing.
 const noName = "p.invalid"
 
-// plainRecord returns a record of a domain, which checkRecord has approved, without macros. Modifiers that change nothing are left out.
+// plainRecord returns a record of a domain, which checkRecord has approved, without macros. Modifiers that change
+// nothing are left out.
 func (a *asker) plainRecord(ctx context.Context, record, domain string) string {
 	if isPlainRecord(record) {
 		return record
@@ -70,7 +72,8 @@ func (a *asker) plainDirective(ctx context.Context, term, domain string) string 
 	return name + ":" + a.plainSpec(ctx, spec, domain) + lengths
 }
 
-// plainSpec returns the domain that a domain-spec comes to, disguised. The names of the client are asked for when a macro wants one.
+// plainSpec returns the domain that a domain-spec comes to, disguised. The names of the client are asked for when a
+// macro wants one.
 func (a *asker) plainSpec(ctx context.Context, spec, domain string) string {
 	m := a.macros
 	m.current = domain

@@ -133,8 +133,8 @@ func checkHost(rest string) error {
 	return nil
 }
 
-// cutLengths cuts the prefix lengths off what follows a or mx: "/" and digits, "//" and digits, or both, at its very end. Any other slash belongs to the
-// domain (§7.1), in which a literal may have one.
+// cutLengths cuts the prefix lengths off what follows a or mx: "/" and digits, "//" and digits, or both, at its very
+// end. Any other slash belongs to the domain (§7.1), in which a literal may have one.
 func cutLengths(s string) (domain, lengths string) {
 	end := len(s)
 	if rest, ok := strings.CutSuffix(trimDigits(s), "//"); ok && len(trimDigits(s)) < len(s) {
@@ -175,7 +175,8 @@ func checkNetwork(mechanism, value string) error {
 	return nil
 }
 
-// checkDomainSpec checks a domain that may contain macros: it ends in a macro or in a label that can be a top-level domain.
+// checkDomainSpec checks a domain that may contain macros: it ends in a macro or in a label that can be a top-level
+// domain.
 func checkDomainSpec(spec string) error {
 	tail, err := checkMacros(spec, "slodiphv")
 	if err != nil {
