@@ -47,7 +47,7 @@ func addFields() property[HeaderEdits] {
 		d.odd = true
 		return read(d, v, h)
 	}
-	p.write = func(*encoder, *HeaderEdits) {}
+	p.write = nil
 	return p
 }
 

@@ -25,7 +25,7 @@ var messageTable = []property[Message]{
 	define("ips", readIPs, writeIPs),
 	text("pool", func(m *Message) *string { return &m.Pool }),
 	define("nextattempt", readNextAttempt, writeNextAttempt),
-	define("delayed", readDelayed, func(*encoder, *Message) {}),
+	define("delayed", readDelayed, nil),
 	stamp("maxdelivertime", func(m *Message) *time.Time { return &m.MaxDeliverTime }),
 	define("maxattempts", readMaxAttempts, writeMaxAttempts),
 	define("retries", readRetries, writeRetries),
@@ -41,7 +41,7 @@ var messageTable = []property[Message]{
 	choice("security", `"optional", "opportunistic", "required" or "verified"`,
 		func(m *Message) *Security { return &m.Security }, normalSecurity),
 	private(part(define("mime", readMIME, writeMIME))),
-	private(part(define("mime-encoding", readMIMEEncoding, func(*encoder, *Message) {}))),
+	private(part(define("mime-encoding", readMIMEEncoding, nil))),
 	define("results", readResults, writeResults),
 	blob("extracted", func(m *Message) *json.RawMessage { return &m.Extracted }),
 }

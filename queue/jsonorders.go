@@ -192,7 +192,7 @@ func override(name string, field func(*Queues) **string) property[Queues] {
 
 var smarthostTable = []property[Smarthost]{
 	text("hostname", func(s *Smarthost) *string { return &s.Hostname }),
-	define("name", readSmarthostName, func(*encoder, *Smarthost) {}),
+	define("name", readSmarthostName, nil),
 	number("port", 0, 65535, func(s *Smarthost) *int { return &s.Port }),
 	text("username", func(s *Smarthost) *string { return &s.Username }),
 	secret("password", func(s *Smarthost) *string { return &s.Password }),

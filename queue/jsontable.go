@@ -14,7 +14,7 @@ type property[T any] struct {
 	key  string // as written: quoted, with a colon
 	// read sets the field from a value that is not null, or leaves it alone and says what is wrong.
 	read func(d *decoder, v value, t *T) *PropertyError
-	// write appends the value; nothing at all means that the property is absent.
+	// write appends the value; nothing at all means that the property is absent. Nil: another property writes it.
 	write   func(e *encoder, t *T)
 	null    bool // read wants null, too
 	private bool // may hold secrets or mail: what is kept unread of it stays out of records

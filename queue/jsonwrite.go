@@ -112,6 +112,9 @@ func writeObject[T any](e *encoder, table []property[T], v *T, extra, forms map[
 	var written uint64 // a bit for each property of the table
 	for i := range table {
 		p := &table[i]
+		if p.write == nil {
+			continue
+		}
 		mark := len(e.dst)
 		if mark > first {
 			e.dst = append(e.dst, ',')

@@ -56,7 +56,7 @@ func lookup[T any](table []property[T], t *T, extra, forms map[string]json.RawMe
 	name, rest, _ := strings.Cut(path, ".")
 	for i := range table {
 		p := &table[i]
-		if !sameName(p.name, name) {
+		if p.write == nil || !sameName(p.name, name) {
 			continue
 		}
 		var room [256]byte
