@@ -23,7 +23,7 @@ func (DKIMKey) schema() *table[DKIMKey] {
 			text("domain", "signing domain", func(r *DKIMKey) *string { return &r.Domain }),
 			text("selector", "selector", func(r *DKIMKey) *string { return &r.Selector }),
 			text("privatekey", "RSA or Ed25519 key as PEM", func(r *DKIMKey) *string { return (*string)(&r.PrivateKey) }).as(Long).hidden(),
-			text("expire", "when signatures expire; empty: never", func(r *DKIMKey) *string { return &r.Expire }),
+			text("expire", "when signatures expire and the key is used no more, a UTC time, or seconds after signing; empty: never", func(r *DKIMKey) *string { return &r.Expire }),
 			text("headers", "headers that are also signed, with commas between", func(r *DKIMKey) *string { return &r.Headers }),
 			number("priority", "the lower number is nearer the top of the mail", func(r *DKIMKey) *int64 { return &r.Priority }),
 			text("protocols", "`dkim`, `arc`, with commas between; empty: dkim", func(r *DKIMKey) *string { return &r.Protocols }),
