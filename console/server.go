@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +26,9 @@ type Server struct {
 	Addresses, SecureAddresses []string
 	// Certificate and Key are PEM files, read again when they change. They are needed for SecureAddresses.
 	Certificate, Key string
+	// Names are what this server is called, the preferred one first, beside the names in the certificate and its addresses:
+	// browsers are only sent to these.
+	Names []string
 	// CipherSuites are those of TLS up to 1.2. Nil: what Go thinks best.
 	CipherSuites []uint16
 	// Connections is how many there may be at a time, web sockets included; more are told to come back. Zero: unlimited.
@@ -36,6 +41,7 @@ type Server struct {
 	secure    http.Server
 	listeners []net.Listener // those of plain first
 	plains    int
+	files     *certfile.File // nil: there is no TLS
 	limit     connLimit
 }
 
@@ -80,6 +86,7 @@ func (s *Server) Listen() error {
 		if err := files.Load(); err != nil {
 			return fmt.Errorf("console: %w", err)
 		}
+		s.files = files
 		s.secure.TLSConfig = &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12, CipherSuites: s.CipherSuites, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	for i, address := range append(append([]string(nil), s.Addresses...), s.SecureAddresses...) {
@@ -175,19 +182,60 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
 		s.Handler.ServeHTTP(w, r)
 		return
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
+	host := s.ownHost(r)
 	if host == "" {
 		http.Error(w, "a Host header is needed", http.StatusBadRequest)
 		return
 	}
 	port := s.listeners[s.plains].Addr().(*net.TCPAddr).Port
 	if port != 443 {
-		host = net.JoinHostPort(trimBrackets(host), strconv.Itoa(port))
+		host = net.JoinHostPort(host, strconv.Itoa(port))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
 	}
 	http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusPermanentRedirect)
+}
+
+// ownHost is the host that a request asks for, without its port and brackets, if it is one of ours; anybody can write any
+// other there. Then it is what we are called, or the address that the request came to.
+func (s *Server) ownHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	if host = trimBrackets(host); host == "" {
+		return ""
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if s.isOwn(host, local) {
+		return host
+	}
+	for _, name := range s.Names {
+		if name != "" {
+			return name
+		}
+	}
+	if local == nil {
+		return ""
+	}
+	return local.IP.String()
+}
+
+// isOwn reports whether a host is one of Names, of the certificate's, or the address that a connection came to.
+func (s *Server) isOwn(host string, local *net.TCPAddr) bool {
+	if slices.ContainsFunc(s.Names, func(name string) bool { return strings.EqualFold(name, host) }) {
+		return true
+	}
+	if local != nil {
+		if ip := net.ParseIP(host); ip != nil && ip.Equal(local.IP) || local.IP.IsLoopback() && strings.EqualFold(host, "localhost") {
+			return true
+		}
+	}
+	if s.files == nil {
+		return false
+	}
+	cert, err := s.files.GetCertificate(nil)
+	return err == nil && cert.Leaf != nil && cert.Leaf.VerifyHostname(host) == nil
 }
 
 func trimBrackets(host string) string {

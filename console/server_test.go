@@ -245,3 +245,35 @@ func writeCertificate(t *testing.T, cert, key string) {
 	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made.Certificate[0]}), 0o600))
 	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 }
+
+// TestRedirectsToOwnNames sends browsers to names and addresses of this server only, whatever Host they send.
+func TestRedirectsToOwnNames(t *testing.T) {
+	cert, key := certificateFiles(t)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+	addresses := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"}, Certificate: cert, Key: key,
+		Names: []string{"console.test", "mail.test"}})
+	nameless := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"}, Certificate: cert, Key: key})
+	client := newClient(t)
+	ask := func(to []string, host string) string {
+		r, err := http.NewRequest("GET", "http://"+to[0]+"/x", nil)
+		require.NoError(t, err)
+		r.Host = host
+		answer, err := client.Do(r)
+		require.NoError(t, err)
+		answer.Body.Close()
+		_, port, _ := net.SplitHostPort(to[1])
+		location, isOwn := strings.CutSuffix(answer.Header.Get("Location"), ":"+port+"/x")
+		require.True(t, isOwn, "%s: %s", host, answer.Header.Get("Location"))
+		return strings.TrimPrefix(location, "https://")
+	}
+	for host, want := range map[string]string{
+		"console.test": "console.test", "Mail.Test:8485": "Mail.Test", "127.0.0.1": "127.0.0.1", "localhost:99": "localhost",
+		"evil.test": "console.test", "evil.test:8485": "console.test", "192.0.2.1": "console.test", "[2001:db8::1]:80": "console.test", "console.test.evil.test": "console.test",
+	} {
+		require.Equal(t, want, ask(addresses, host), host)
+	}
+	require.NotEmpty(t, pair.Leaf.DNSNames)
+	require.Equal(t, pair.Leaf.DNSNames[0], ask(nameless, pair.Leaf.DNSNames[0]), "a name of the certificate's")
+	require.Equal(t, "127.0.0.1", ask(nameless, "evil.test"))
+}

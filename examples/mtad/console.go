@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,7 @@ type face struct {
 func (a *app) listenConsole(cfg *config.Config) error {
 	a.face.console = &console.Console{}
 	a.metrics = &prometheus.Metrics{Version: version(), Queues: a.queueCounts, Damage: a.queueDamage}
-	s := &console.Server{Handler: a.face.console, Certificate: cfg.WWWCertificate, Key: cfg.WWWPrivateKey, Connections: cfg.WWWConnections, Logger: a.log}
+	s := &console.Server{Handler: a.face.console, Certificate: cfg.WWWCertificate, Key: cfg.WWWPrivateKey, Connections: cfg.WWWConnections, Names: consoleNames(cfg), Logger: a.log}
 	s.Addresses = onPort(cfg.WWWIP, cfg.WWWPort)
 	s.SecureAddresses = onPort(cfg.WWWIP, cfg.WWWSecurePort)
 	if cfg.WWWCiphers != "" {
@@ -55,6 +56,15 @@ func (a *app) listenConsole(cfg *config.Config) error {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", a.metrics.Handler())
 	return a.openFace(&console.Server{Handler: metrics, Addresses: []string{cfg.MetricsAddress}, Connections: 50, Logger: a.log}, "metrics-address")
+}
+
+// consoleNames are what the console's host is called.
+func consoleNames(cfg *config.Config) []string {
+	names := []string{cfg.WWWHost}
+	if u, err := url.Parse(cfg.WWWURL); err == nil {
+		names = append(names, u.Hostname())
+	}
+	return slices.DeleteFunc(append(names, heloName(cfg)), func(name string) bool { return name == "" })
 }
 
 func (a *app) openFace(s *console.Server, key string) error {
