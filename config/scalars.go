@@ -235,22 +235,36 @@ var sizeUnits = [...]struct {
 func parseSize(s string) (int64, error) {
 	digits := strings.TrimRight(s, "bBiIkKmMgGtT ")
 	unit := strings.TrimSpace(s[len(digits):])
-	if strings.Trim(digits, "0123456789") == "" && (unit == "" || strings.EqualFold(unit, "b")) {
+	factor := unitBytes(unit)
+	if factor == 0 {
+		return 0, errValue
+	}
+	if strings.Trim(digits, "0123456789") == "" {
 		n, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil {
+		if err != nil || n > math.MaxInt64/factor {
 			return 0, errValue
 		}
-		return n, nil
+		return n * factor, nil
+	}
+	if factor == 1 {
+		return 0, errValue
+	}
+	// 2^53 bytes is where a float stops being exact, and more than any disk.
+	f, err := decimal(digits, float64(1<<53)/float64(factor))
+	return int64(f * float64(factor)), err
+}
+
+// unitBytes returns how many bytes a unit stands for; 0: it is none.
+func unitBytes(unit string) int64 {
+	if unit == "" || strings.EqualFold(unit, "b") {
+		return 1
 	}
 	for _, u := range sizeUnits {
-		if !strings.EqualFold(unit, u.name) && !strings.EqualFold(unit+"B", u.name) {
-			continue
+		if strings.EqualFold(unit, u.name) || strings.EqualFold(unit+"B", u.name) {
+			return u.bytes
 		}
-		// 2^53 bytes is where a float stops being exact, and more than any disk.
-		f, err := decimal(digits, float64(1<<53)/float64(u.bytes))
-		return int64(f * float64(u.bytes)), err
 	}
-	return 0, errValue
+	return 0
 }
 
 func sizeText(n int64) string {

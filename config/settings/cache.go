@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // cacheMagic is the first line of a cache; the number changes with its form. Behind it are Rows as gob and the SHA-256 of
@@ -23,7 +24,7 @@ var ErrCache = errors.New("not a usable settings cache")
 // new one. The directory has to exist.
 func SaveCache(path string, rows *Rows) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*")
+	f, err := os.CreateTemp(dir, filepath.Base(path)+unfinished+"*")
 	if err != nil {
 		return fmt.Errorf("settings cache: %w", err)
 	}
@@ -44,6 +45,24 @@ func SaveCache(path string, rows *Rows) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// CleanCaches removes what processes that were killed while they saved left of caches in a directory, whatever database these
+// are of. Nobody must be saving there.
+func CleanCaches(dir string) error {
+	left, err := filepath.Glob(filepath.Join(globbed(dir), "*.cache"+unfinished+"*"))
+	for _, name := range left {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
+// unfinished is what the name of a cache ends in, before random characters, until it is complete.
+const unfinished = ".new-"
+
+// globbed is a path in which nothing is a wildcard.
+func globbed(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
 // RemoveCache removes what SaveCache wrote, so that nothing stands in for the database any more. There need not be anything.

@@ -61,3 +61,21 @@ func TestCacheCannotBeSaved(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no other file is left")
 }
+
+// TestCleanCaches removes what was left half written, and nothing else.
+func TestCleanCaches(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a [strange] *directory?")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	kept := []string{"settings-1.cache", "settings-1.cache.old", "other.new-1", "console-password"}
+	for _, name := range append([]string{"settings-1.cache.new-123", "settings-2.cache.new-9"}, kept...) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	require.NoError(t, CleanCaches(dir))
+	require.NoError(t, CleanCaches(filepath.Join(dir, "missing")))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, len(kept))
+	for _, name := range kept {
+		require.FileExists(t, filepath.Join(dir, name))
+	}
+}

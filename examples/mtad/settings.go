@@ -39,6 +39,9 @@ func (a *app) openSettings(cfg *config.Config) error {
 		Started:  startedPaused(cfg),
 		Announce: a.tellCluster,
 	}
+	if err := settings.CleanCaches(queueDir(cfg)); err != nil {
+		a.log.Warn("unfinished settings caches cannot be removed", "error", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	if err := a.settings.Start(ctx); err != nil {
