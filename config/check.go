@@ -122,8 +122,7 @@ func (l *loader) ciphers(name, value string) {
 	}
 	_, missing, err := ParseCiphers(value)
 	if err != nil {
-		l.fail(&Error{Origin: l.origins[name], Key: name, Value: cut(value), Want: "an OpenSSL cipher string", Err: err})
-		return
+		l.warn(l.origins[name], "%s: %s: Go's own choice is used", name, err)
 	}
 	if len(missing) > 0 {
 		l.warn(l.origins[name], "%s: Go's TLS has nothing for %s", name, cut(strings.Join(missing, ", ")))

@@ -14,29 +14,27 @@ type suite struct {
 	name  string // OpenSSL's name
 	words string // blanks around each
 	bits  int
-	// weak suites are taken only when they are asked for by name, or by the very word that makes them weak: a wide word
-	// such as HIGH comes from a time when they were not.
+	// weak suites are taken only when they are asked for by name, or by the very word that makes them weak: OpenSSL is built
+	// without them since version 1.1.0, and ALL does not mean them there.
 	weak string
 }
 
 // suites lists what crypto/tls has, in the order of OpenSSL's default.
 func suites() []suite {
 	const (
-		ecdsa   = " kEECDH kECDHE ECDHE EECDH ECDH aECDSA ECDSA "
-		ecdhe   = " kEECDH kECDHE ECDHE EECDH ECDH aRSA "
-		rsa     = " kRSA RSA aRSA "
-		gcm128  = "AES AES128 AESGCM SHA256 TLSv1.2 HIGH FIPS "
-		gcm256  = "AES AES256 AESGCM SHA384 TLSv1.2 HIGH FIPS "
-		chacha  = "CHACHA20 SHA256 TLSv1.2 HIGH "
-		cbc128  = "AES AES128 CBC SHA SHA1 SSLv3 TLSv1 TLSv1.0 HIGH FIPS "
-		cbc256  = "AES AES256 CBC SHA SHA1 SSLv3 TLSv1 TLSv1.0 HIGH FIPS "
-		sha256  = "AES AES128 CBC SHA256 TLSv1.2 HIGH FIPS "
-		triple  = "3DES CBC SHA SHA1 SSLv3 TLSv1 TLSv1.0 MEDIUM "
-		rc4     = "RC4 SHA SHA1 SSLv3 TLSv1 TLSv1.0 MEDIUM "
-		byRSA   = " kRSA RSA "
-		by3DES  = " 3DES "
-		byRC4   = " RC4 "
-		byNames = " "
+		ecdsa  = " kEECDH kECDHE ECDHE EECDH ECDH aECDSA ECDSA "
+		ecdhe  = " kEECDH kECDHE ECDHE EECDH ECDH aRSA "
+		rsa    = " kRSA RSA aRSA "
+		gcm128 = "AES AES128 AESGCM SHA256 TLSv1.2 HIGH FIPS "
+		gcm256 = "AES AES256 AESGCM SHA384 TLSv1.2 HIGH FIPS "
+		chacha = "CHACHA20 SHA256 TLSv1.2 HIGH "
+		cbc128 = "AES AES128 CBC SHA SHA1 SSLv3 TLSv1 TLSv1.0 HIGH FIPS "
+		cbc256 = "AES AES256 CBC SHA SHA1 SSLv3 TLSv1 TLSv1.0 HIGH FIPS "
+		sha256 = "AES AES128 CBC SHA256 TLSv1.2 HIGH FIPS "
+		triple = "3DES CBC SHA SHA1 SSLv3 TLSv1 TLSv1.0 MEDIUM "
+		rc4    = "RC4 SHA SHA1 SSLv3 TLSv1 TLSv1.0 MEDIUM "
+		by3DES = " 3DES "
+		byRC4  = " RC4 "
 	)
 	return []suite{
 		{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "ECDHE-ECDSA-AES256-GCM-SHA384", ecdsa + gcm256, 256, ""},
@@ -45,17 +43,17 @@ func suites() []suite {
 		{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-RSA-CHACHA20-POLY1305", ecdhe + chacha, 256, ""},
 		{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "ECDHE-ECDSA-AES128-GCM-SHA256", ecdsa + gcm128, 128, ""},
 		{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "ECDHE-RSA-AES128-GCM-SHA256", ecdhe + gcm128, 128, ""},
-		{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, "ECDHE-ECDSA-AES128-SHA256", ecdsa + sha256, 128, byNames},
-		{tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256, "ECDHE-RSA-AES128-SHA256", ecdhe + sha256, 128, byNames},
+		{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, "ECDHE-ECDSA-AES128-SHA256", ecdsa + sha256, 128, ""},
+		{tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256, "ECDHE-RSA-AES128-SHA256", ecdhe + sha256, 128, ""},
 		{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, "ECDHE-ECDSA-AES256-SHA", ecdsa + cbc256, 256, ""},
 		{tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, "ECDHE-RSA-AES256-SHA", ecdhe + cbc256, 256, ""},
 		{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, "ECDHE-ECDSA-AES128-SHA", ecdsa + cbc128, 128, ""},
 		{tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, "ECDHE-RSA-AES128-SHA", ecdhe + cbc128, 128, ""},
-		{tls.TLS_RSA_WITH_AES_256_GCM_SHA384, "AES256-GCM-SHA384", rsa + gcm256, 256, byRSA},
-		{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, "AES128-GCM-SHA256", rsa + gcm128, 128, byRSA},
-		{tls.TLS_RSA_WITH_AES_128_CBC_SHA256, "AES128-SHA256", rsa + sha256, 128, byRSA},
-		{tls.TLS_RSA_WITH_AES_256_CBC_SHA, "AES256-SHA", rsa + cbc256, 256, byRSA},
-		{tls.TLS_RSA_WITH_AES_128_CBC_SHA, "AES128-SHA", rsa + cbc128, 128, byRSA},
+		{tls.TLS_RSA_WITH_AES_256_GCM_SHA384, "AES256-GCM-SHA384", rsa + gcm256, 256, ""},
+		{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, "AES128-GCM-SHA256", rsa + gcm128, 128, ""},
+		{tls.TLS_RSA_WITH_AES_128_CBC_SHA256, "AES128-SHA256", rsa + sha256, 128, ""},
+		{tls.TLS_RSA_WITH_AES_256_CBC_SHA, "AES256-SHA", rsa + cbc256, 256, ""},
+		{tls.TLS_RSA_WITH_AES_128_CBC_SHA, "AES128-SHA", rsa + cbc128, 128, ""},
 		{tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA, "ECDHE-RSA-DES-CBC3-SHA", ecdhe + triple, 112, by3DES},
 		{tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, "DES-CBC3-SHA", rsa + triple, 112, by3DES},
 		{tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA, "ECDHE-ECDSA-RC4-SHA", ecdsa + rc4, 128, byRC4},
@@ -83,10 +81,13 @@ func (s suite) selects(term string, remove bool) bool {
 	return strong
 }
 
-// ParseCiphers maps an OpenSSL cipher string, as ciphers(1) defines it, to suites of crypto/tls for TLS 1.0 to 1.2. Missing
-// are the words that ask for something which crypto/tls has not, or which is too weak to be had without its name: RC4, 3DES
-// and RSA key exchange are taken by name, or by RC4, 3DES, kRSA, not by MEDIUM, HIGH or ALL. The suites of TLS 1.3 are always
-// on, and their names are passed over. An error says that no suite is left.
+// ParseCiphers maps an OpenSSL cipher string, as ciphers(1) defines it, to suites of crypto/tls for TLS 1.0 to 1.2, in the
+// order that the string asks for. As in an OpenSSL of today ALL and HIGH mean the suites with RSA key exchange too, and neither
+// means RC4 or 3DES, which are taken by name, or by RC4 and 3DES. Missing are the words that ask for something which
+// crypto/tls has not. An error says that no suite is left; Go's own choice is to be used then.
+//
+// Go decides some things itself: the suites of TLS 1.3 are always on, and their names are passed over; of the suites that both
+// sides have crypto/tls prefers the one that it thinks best, whatever their order here; @SECLEVEL has no effect.
 func ParseCiphers(s string) (ids []uint16, missing []string, err error) {
 	list := cipherList{all: suites()}
 	for _, term := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(": ,;\t", r) }) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/tls"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -28,13 +29,19 @@ func TestParseCiphers(t *testing.T) {
 		gcm128 = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
 		cbc256 = "ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
 		cbc128 = "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA"
+		sha256 = "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256"
+		rsa    = "AES256-GCM-SHA384:AES128-GCM-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA"
+		all    = gcm + ":" + chacha + ":" + gcm128 + ":" + sha256 + ":" + cbc256 + ":" + cbc128 + ":" + rsa
 	)
 	tests := []struct{ in, want, missing string }{
-		{"HIGH", gcm + ":" + chacha + ":" + gcm128 + ":" + cbc256 + ":" + cbc128, ""},
-		{"ALL:!CBC:@SECLEVEL=2", gcm + ":" + chacha + ":" + gcm128, ""},
+		{"HIGH", all, ""},
+		{"ALL", all, ""},
+		{"DEFAULT:!aNULL", all, ""},
+		{"ALL:!kRSA", gcm + ":" + chacha + ":" + gcm128 + ":" + sha256 + ":" + cbc256 + ":" + cbc128, ""},
+		{"ALL:!CBC:!kRSA:@SECLEVEL=2", gcm + ":" + chacha + ":" + gcm128, ""},
 		{"ECDHE+AESGCM", gcm + ":" + gcm128, ""},
 		{"ECDHE+AESGCM:+AES256", gcm128 + ":" + gcm, ""},
-		{"AES128:@STRENGTH:AES256:@STRENGTH:!aECDSA:!CBC", "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", ""},
+		{"AES128:@STRENGTH:AES256:@STRENGTH:!aECDSA:!CBC:!kRSA", "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", ""},
 		{"ECDHE-RSA-AES128-GCM-SHA256,AES128-SHA RC4-SHA", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA:RC4-SHA", ""},
 		{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", ""},
 		{"kRSA+AESGCM", "AES256-GCM-SHA384:AES128-GCM-SHA256", ""},
@@ -43,7 +50,7 @@ func TestParseCiphers(t *testing.T) {
 		{"!CHACHA20:CHACHA20:ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", ""},
 		{"3DES", "ECDHE-RSA-DES-CBC3-SHA:DES-CBC3-SHA", ""},
 		{"CHACHA20:CAMELLIA256:DHE-RSA-AES128-GCM-SHA256:MEDIUM:COMPLEMENTOFDEFAULT", chacha, "CAMELLIA256,DHE-RSA-AES128-GCM-SHA256,MEDIUM,COMPLEMENTOFDEFAULT"},
-		{"!aNULL:!eNULL:!LOW:!SSLv2:!EXPORT:!EXPORT56:FIPS:MEDIUM:HIGH:@STRENGTH", gcm + ":" + cbc256 + ":" + chacha + ":" + gcm128 + ":" + cbc128, "MEDIUM"},
+		{"!aNULL:!eNULL:!LOW:!SSLv2:!EXPORT:!EXPORT56:FIPS:MEDIUM:HIGH:@STRENGTH", gcm + ":" + cbc256 + ":AES256-GCM-SHA384:AES256-SHA:" + chacha + ":" + gcm128 + ":" + sha256 + ":" + cbc128 + ":AES128-GCM-SHA256:AES128-SHA256:AES128-SHA", "MEDIUM"},
 	}
 	for _, test := range tests {
 		t.Run(test.in, func(t *testing.T) {
@@ -59,7 +66,7 @@ func TestParseCiphers(t *testing.T) {
 	}
 }
 
-// TestSuitesAreThoseOfGo: no suite of crypto/tls is forgotten, and weak is what crypto/tls calls insecure.
+// TestSuitesAreThoseOfGo: no suite of crypto/tls is forgotten, and weak is what OpenSSL is built without.
 func TestSuitesAreThoseOfGo(t *testing.T) {
 	known := map[uint16]suite{}
 	for _, s := range suites() {
@@ -75,10 +82,38 @@ func TestSuitesAreThoseOfGo(t *testing.T) {
 	}
 	for _, c := range tls.InsecureCipherSuites() {
 		require.Contains(t, known, c.ID, c.Name)
-		require.NotEmpty(t, known[c.ID].weak, c.Name)
+		old := strings.Contains(c.Name, "3DES") || strings.Contains(c.Name, "RC4")
+		require.Equal(t, old, known[c.ID].weak != "", c.Name)
 		delete(known, c.ID)
 	}
 	require.Empty(t, known)
+}
+
+// TestCiphersAsOpenSSL asks the openssl of this machine, if there is one, for the order of what both have.
+func TestCiphersAsOpenSSL(t *testing.T) {
+	program, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("no openssl here")
+	}
+	ours := map[string]bool{}
+	for _, s := range suites() {
+		ours[s.name] = s.weak == ""
+	}
+	for _, text := range []string{"ALL", "HIGH", "DEFAULT", "ALL:!aNULL:!kRSA", "ALL:+AES256", "ALL:+kRSA:@STRENGTH", "ECDHE+AESGCM:ECDHE+CHACHA20:!aECDSA", "AES128:AES256",
+		"ALL:-AES128:AES128", "HIGH:!aNULL:!MD5:!SHA1", "kRSA:-AES256", "AESGCM:CHACHA20:-CHACHA20", "!AES256:ALL", "AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384",
+		"ECDHE-ECDSA-AES128-SHA:ALL:@STRENGTH"} {
+		out, err := exec.Command(program, "ciphers", text+":@SECLEVEL=0").Output()
+		require.NoError(t, err, text)
+		var want []string
+		for name := range strings.SplitSeq(strings.TrimSpace(string(out)), ":") {
+			if ours[name] {
+				want = append(want, name)
+			}
+		}
+		ids, _, err := ParseCiphers(text)
+		require.NoError(t, err)
+		require.Equal(t, strings.Join(want, ":"), openSSLNames(ids), text)
+	}
 }
 
 func FuzzParseCiphers(f *testing.F) {

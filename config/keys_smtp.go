@@ -23,7 +23,7 @@ func smtpKeys() []Key {
 		key("smtp-auth-required", "true", boolean(), func(c *Config) *bool { return &c.SMTPAuthRequired }, "false lets the clients of smtp-range relay without logging in").ours().restart(),
 		key("smtp-certificate", "", path(), func(c *Config) *string { return &c.SMTPCertificate }, "PEM file with the certificate and its chain, read again when it changes").restart(),
 		key("smtp-key", "", path(), func(c *Config) *string { return &c.SMTPKey }, "PEM file with the certificate's private key").restart().alias("smtp-privatekey"),
-		key("smtp-ciphers", "", plain(), func(c *Config) *string { return &c.SMTPCiphers }, "OpenSSL cipher string for TLS up to 1.2; empty: Go's choice").restart(),
+		key("smtp-ciphers", "", plain(), func(c *Config) *string { return &c.SMTPCiphers }, "OpenSSL cipher string for TLS up to 1.2; empty: Go's choice. What Go has not is warned about; TLS 1.3 stays on, and which of the suites that both sides have is taken Go decides").restart(),
 		key("smtp-proxy", "", ranges(), func(c *Config) *[]netip.Prefix { return &c.SMTPProxy }, "proxies whose connections start with a PROXY header, version 1 or 2"),
 		key("smtp-maxrecipients", "1000", count(1), func(c *Config) *int { return &c.SMTPMaxRecipients }, "recipients of one mail; more are answered 452").ours().restart(),
 		key("smtp-transaction-timeout", "3600", seconds(time.Second), func(c *Config) *time.Duration { return &c.SMTPTransactionTimeout }, "seconds one mail may take, however busy the client").ours().restart(),

@@ -201,14 +201,7 @@ func (a *app) openTLS(cfg *config.Config) error {
 	}
 	settings := &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12}
 	if cfg.SMTPCiphers != "" { // else what Go thinks best
-		suites, missing, err := config.ParseCiphers(cfg.SMTPCiphers)
-		if err != nil {
-			return fmt.Errorf("smtp-ciphers: %w", err)
-		}
-		if len(missing) > 0 {
-			a.log.Warn("smtp-ciphers names what this program's TLS does not have", "missing", missing)
-		}
-		settings.CipherSuites = suites
+		settings.CipherSuites, _, _ = config.ParseCiphers(cfg.SMTPCiphers) // what could not be had was warned about when it was read
 	}
 	a.server.TLS = func() *tls.Config { return settings }
 	return nil
