@@ -12,7 +12,7 @@ func (l *loader) idle() {
 	if len(c.SMTPRange) == 0 && len(c.SMTPPort)+len(c.SMTPSecurePort) > 0 {
 		l.warn(l.origins["smtp-range"], "smtp-range names nobody: no client may connect; name those that may, for example smtp-range: 127.0.0.0/8")
 	}
-	if c.SMTPAuth != "" && noTLS {
+	if len(c.SMTPAuth) > 0 && noTLS {
 		l.warn(l.origins["smtp-auth"], "smtp-auth without smtp-certificate and smtp-key: logging in is possible from loopback only")
 	}
 	if l.given("rabbitmq-outbox") && !l.given("rabbitmq-inbox") && c.RabbitMQOutbox != c.RabbitMQInbox {

@@ -51,8 +51,8 @@ func (l *loader) derive() {
 		c.DownloadProxy = c.ProxyServer
 		l.origins["download-proxy"] = Origin{Kind: Derived, Name: "proxy-server"}
 	}
-	if c.SMTPAuth == "" && c.SMTPUsername != "" && c.SMTPPassword != "" {
-		c.SMTPAuth = "hardcoded://" + escapeLogin(c.SMTPUsername) + ":" + escapeLogin(c.SMTPPassword)
+	if len(c.SMTPAuth) == 0 && c.SMTPUsername != "" && c.SMTPPassword != "" {
+		c.SMTPAuth = []string{"hardcoded://" + escapeLogin(c.SMTPUsername) + ":" + escapeLogin(c.SMTPPassword)}
 		l.origins["smtp-auth"] = Origin{Kind: Derived, Name: "smtp-username"}
 	}
 }
@@ -143,7 +143,7 @@ func (l *loader) listeners() {
 		l.fail(&Error{Origin: l.origins["submission-port"], Key: "submission-port", Value: portsText(c.SubmissionPort),
 			Want: "smtp-certificate and smtp-key to be set too, since TLS is required there and nobody could ever send"})
 	}
-	if len(c.SubmissionPort) > 0 && c.SMTPAuth == "" {
+	if len(c.SubmissionPort) > 0 && len(c.SMTPAuth) == 0 {
 		l.fail(&Error{Origin: l.origins["submission-port"], Key: "submission-port", Value: portsText(c.SubmissionPort),
 			Want: "smtp-auth to be set too, since logging in is required there and nobody could ever send"})
 	}
@@ -168,10 +168,10 @@ func (l *loader) logins() {
 	l.login("smtp", c.SMTPUsername, c.SMTPPassword)
 	l.login("smarthost", c.SmarthostUsername, c.SmarthostPassword)
 	l.login("smtp-sink", c.SMTPSinkUsername, c.SMTPSinkPassword)
-	if l.given("smtp-auth") && c.SMTPAuth != "" && c.SMTPUsername != "" {
+	if l.given("smtp-auth") && len(c.SMTPAuth) > 0 && c.SMTPUsername != "" {
 		l.warn(l.origins["smtp-username"], "smtp-username is not used: smtp-auth takes its place")
 	}
-	if c.WWWAuth != "" && c.WWWPassword != "" {
+	if len(c.WWWAuth) > 0 && c.WWWPassword != "" {
 		l.warn(l.origins["www-password"], "www-password is not used: www-auth takes its place")
 	}
 }

@@ -15,7 +15,7 @@ type Config struct {
 	SMTPPort               []int          // smtp-port: ports with STARTTLS: single, list, ranges
 	SMTPSecurePort         []int          // smtp-secure-port: ports with TLS from the first byte
 	SMTPRange              []netip.Prefix // smtp-range: clients that may connect; without smtp-auth they may relay; empty: nobody
-	SMTPAuth               string         // smtp-auth: who may log in: an authentication URL
+	SMTPAuth               []string       // smtp-auth: who may log in: authentication URLs, asked in order
 	AuthExempt             []netip.Prefix // auth-exempt: clients whose failed logins are not counted, and who are never refused or slowed
 	SMTPUsername           string         // smtp-username: older form of smtp-auth, with smtp-password
 	SMTPPassword           string         // smtp-password: older form of smtp-auth, with smtp-username
@@ -183,7 +183,7 @@ type Config struct {
 	WWWCertificate  string       // www-certificate: PEM file with the certificate and its chain
 	WWWPrivateKey   string       // www-privatekey: PEM file with the certificate's private key
 	WWWCiphers      string       // www-ciphers: OpenSSL cipher string for TLS up to 1.2; empty: Go's choice
-	WWWAuth         string       // www-auth: who may log in: an authentication URL; "": a password made at first start
+	WWWAuth         []string     // www-auth: who may log in: authentication URLs, asked in order; none: a password made at first start
 	WWWPassword     string       // www-password: older form: one password, any user name; www-auth wins over it
 	WWWDir          string       // www-dir: serve the console's files from here; "": built in
 	WWWConnections  int          // www-connections: simultaneous HTTP connections, web sockets included; 0: unlimited

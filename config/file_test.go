@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -153,7 +155,7 @@ func TestDerived(t *testing.T) {
 	require.Equal(t, []string{"amqp://h1;h2/v", "amqps://h3"}, cfg.RabbitMQAddress)
 	require.Equal(t, cfg.RabbitMQAddress, cfg.ClusterAddress)
 	require.Equal(t, "http://p:3128", cfg.DownloadProxy)
-	require.Equal(t, "hardcoded://a%3Ab:p%2C%25%2F%40", cfg.SMTPAuth)
+	require.Equal(t, []string{"hardcoded://a%3Ab:p%2C%25%2F%40"}, cfg.SMTPAuth)
 	require.Equal(t, "from rabbitmq-address", setting(t, report, "cluster-address").Origin.String())
 	require.Equal(t, "hardcoded://********", setting(t, report, "smtp-auth").Value)
 }
@@ -167,4 +169,32 @@ func TestUnsupportedKeys(t *testing.T) {
 		"config.txt:4: license is ignored: there is no licence\n"+
 		"environment MTAD_SERVER_ID: server-id is understood, but this version does nothing with it yet\n"+
 		"config.txt:3: www-port is understood, but this version does nothing with it yet\n", warnings(report))
+}
+
+// TestChains: lines of the keys for logins add up within a source, and those of a later source take their place.
+func TestChains(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "config.txt")
+	text := "smtp-auth: hardcoded://joe:first-secret,x\n\nwww-auth: FILE:///etc/users\nsmtp-auth: ldap://host/dc=test\nsmtp-auth:\nwww-auth: users://joe,ann\n"
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	cfg, report, err := Load(Sources{SystemFiles: []string{name}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"hardcoded://joe:first-secret,x", "ldap://host/dc=test"}, cfg.SMTPAuth)
+	require.Equal(t, []string{"file:///etc/users", "users://joe,ann"}, cfg.WWWAuth)
+	for _, w := range report.Warnings {
+		require.NotContains(t, w.String(), "later line wins")
+	}
+	var b strings.Builder
+	require.NoError(t, report.Write(&b))
+	require.NotContains(t, b.String(), "first-secret")
+	require.Contains(t, b.String(), "ldap://host/dc=test")
+
+	cfg, _, err = Load(Sources{SystemFiles: []string{name}, Args: []string{"--smtp-auth=hardcoded://a:b", "--smtp-auth", "users://c"}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"hardcoded://a:b", "users://c"}, cfg.SMTPAuth)
+	require.Len(t, cfg.WWWAuth, 2)
+
+	require.NoError(t, os.WriteFile(name, []byte("smtp-auth: hardcoded://joe:first-secret\nsmtp-auth: gopher://x\n"), 0o600))
+	_, _, err = Load(Sources{SystemFiles: []string{name}})
+	require.ErrorContains(t, err, ":2: ")
+	require.NotContains(t, err.Error(), "first-secret")
 }

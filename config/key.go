@@ -20,6 +20,7 @@ type Key struct {
 	Secret  bool     // the whole value is a secret
 	Needs   string   // the address without which the key does nothing: "rabbitmq-address", "cluster-address"
 	Ignored string   // why the key does nothing at all; such keys have no field in Config
+	Lines   bool     // each line of a file, or argument, adds to the value
 	Older   bool     // an older name, understood by other means than Aliases
 
 	mask    func(string) string
@@ -110,6 +111,7 @@ func older(name, meaning string) Key {
 
 func (k Key) ours() Key                 { k.Ours = true; return k }
 func (k Key) restart() Key              { k.Restart = true; return k }
+func (k Key) lines() Key                { k.Lines = true; return k }
 func (k Key) needs(address string) Key  { k.Needs = address; return k }
 func (k Key) blank(words string) Key    { k.Blank = words; return k }
 func (k Key) alias(names ...string) Key { k.Aliases = names; return k }

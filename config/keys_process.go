@@ -13,7 +13,7 @@ func consoleKeys() []Key {
 		key("www-certificate", "", path(), func(c *Config) *string { return &c.WWWCertificate }, "PEM file with the certificate and its chain"),
 		key("www-privatekey", "", path(), func(c *Config) *string { return &c.WWWPrivateKey }, "PEM file with the certificate's private key").alias("www-private-key"),
 		key("www-ciphers", "", plain(), func(c *Config) *string { return &c.WWWCiphers }, "OpenSSL cipher string for TLS up to 1.2; empty: Go's choice"),
-		key("www-auth", "", address(authSchemes()...), func(c *Config) *string { return &c.WWWAuth }, "who may log in: an authentication URL").blank("a password made at first start").restart(),
+		key("www-auth", "", chain(authSchemes()...), func(c *Config) *[]string { return &c.WWWAuth }, "who may log in: an authentication URL; several lines form a chain, the first that accepts wins").lines().blank("a password made at first start").restart(),
 		key("www-password", "", secret(), func(c *Config) *string { return &c.WWWPassword }, "older form: one password, any user name; www-auth wins over it").restart(),
 		key("www-dir", "", path(), func(c *Config) *string { return &c.WWWDir }, "serve the console's files from here").blank("built in").restart(),
 		key("www-connections", "", limit(), func(c *Config) *int { return &c.WWWConnections }, "simultaneous HTTP connections, web sockets included").blank("unlimited").restart(),

@@ -16,7 +16,7 @@ func smtpKeys() []Key {
 		key("smtp-port", "25", ports(), func(c *Config) *[]int { return &c.SMTPPort }, "ports with STARTTLS: single, list, ranges").restart(),
 		key("smtp-secure-port", "", ports(), func(c *Config) *[]int { return &c.SMTPSecurePort }, "ports with TLS from the first byte").restart(),
 		key("smtp-range", "", ranges(), func(c *Config) *[]netip.Prefix { return &c.SMTPRange }, "clients that may connect; without smtp-auth they may relay").blank("nobody").alias("smtp-ranges"),
-		key("smtp-auth", "", address(authSchemes()...), func(c *Config) *string { return &c.SMTPAuth }, "who may log in: an authentication URL").restart(),
+		key("smtp-auth", "", chain(authSchemes()...), func(c *Config) *[]string { return &c.SMTPAuth }, "who may log in: an authentication URL; several lines form a chain, the first that accepts wins").lines().restart(),
 		key("auth-exempt", "", ranges(), func(c *Config) *[]netip.Prefix { return &c.AuthExempt }, "clients whose failed logins are not counted, and who are never refused or slowed, for SMTP and console").blank("none").ours(),
 		key("smtp-username", "", plain(), func(c *Config) *string { return &c.SMTPUsername }, "older form of smtp-auth, with smtp-password").restart(),
 		key("smtp-password", "", secret(), func(c *Config) *string { return &c.SMTPPassword }, "older form of smtp-auth, with smtp-username").restart(),

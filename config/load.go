@@ -160,7 +160,11 @@ func (l *loader) entry(e entry, at Origin, seen map[string]Origin) bool {
 	case withEquals:
 		l.warn(at, "%s has an equals sign behind it instead of a colon: understood as %s: %s", e.key, e.key, cut(k.hide(e.value)))
 	}
-	if first, twice := seen[k.Name]; twice {
+	first, twice := seen[k.Name]
+	if twice && k.Lines {
+		return l.assign(k, l.values[k.Name]+"\n"+e.value, at) && clean
+	}
+	if twice {
 		l.warn(at, "%s is also set in line %d: the later line wins", k.Name, first.Line)
 		clean = false
 	}
@@ -204,6 +208,10 @@ func (l *loader) readArgs(args []assignment) {
 	seen := map[string]bool{}
 	for _, a := range args {
 		at := onCommandLine(a.given)
+		if seen[a.key.Name] && a.key.Lines {
+			l.assign(a.key, l.values[a.key.Name]+"\n"+a.value, at)
+			continue
+		}
 		if seen[a.key.Name] {
 			l.warn(at, "%s is given more than once: the last one wins", a.key.Name)
 		}

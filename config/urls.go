@@ -20,6 +20,34 @@ func address(schemes ...string) codec[string] {
 		}}
 }
 
+// chain is a list of URLs, each on a line of the file for itself, since they may have commas.
+func chain(schemes ...string) codec[[]string] {
+	one := address(schemes...)
+	each := func(s string, f func(string) string) string {
+		all := strings.Split(s, "\n")
+		for i := range all {
+			all[i] = f(all[i])
+		}
+		return strings.Join(all, "\n")
+	}
+	return codec[[]string]{kind: one.kind, want: one.want, blank: true,
+		mask: func(s string) string { return strings.ReplaceAll(each(s, one.mask), "\n", " and then ") },
+		text: func(all []string) string { return strings.Join(all, "\n") },
+		parse: func(s string) ([]string, error) {
+			var all []string
+			for line := range strings.SplitSeq(s, "\n") {
+				url, err := one.parse(strings.TrimSpace(line))
+				if err != nil {
+					return nil, err
+				}
+				if url != "" {
+					all = append(all, url)
+				}
+			}
+			return all, nil
+		}}
+}
+
 // addresses is a list of URLs with commas between. A comma inside a URL stays where it is, unless another scheme follows.
 func addresses(schemes ...string) codec[[]string] {
 	return codec[[]string]{kind: "address URLs", want: "URLs that start with " + prefixes(schemes) + ", with commas between", blank: true,

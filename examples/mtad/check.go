@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -54,18 +53,12 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 func checkStart(cfg *config.Config, complain func(key, want string, cause error)) {
 	check(cfg, complain)
 	quiet := &app{log: slog.New(slog.DiscardHandler)}
-	for _, login := range []struct{ key, url string }{{"smtp-auth", cfg.SMTPAuth}, {"www-auth", cfg.WWWAuth}} {
-		if login.url == "" {
-			continue
-		}
-		backend, err := quiet.backends().Open(login.url)
-		if err != nil {
-			complain(login.key, "a back end that can be used", err)
-		}
-		if closer, ok := backend.(io.Closer); ok {
-			closer.Close()
+	for key, urls := range map[string][]string{"smtp-auth": cfg.SMTPAuth, "www-auth": cfg.WWWAuth} {
+		if _, err := quiet.openChain(urls); err != nil {
+			complain(key, "a back end that can be used", err)
 		}
 	}
+	quiet.close()
 	if err := settings.CheckAddress(cfg.DatabaseAddress); err != nil {
 		complain("database-address", "the address of a settings database", err)
 	}

@@ -159,13 +159,10 @@ const consoleTime = 3 * time.Second
 // start.
 func (a *app) consoleLogin(cfg *config.Config) (auth.Authenticator, error) {
 	switch {
-	case cfg.WWWAuth != "":
-		backend, err := a.backends().Open(cfg.WWWAuth)
+	case len(cfg.WWWAuth) > 0:
+		backend, err := a.openChain(cfg.WWWAuth)
 		if err != nil {
 			return nil, misconfigured{fmt.Errorf("www-auth: %w", err)}
-		}
-		if closer, ok := backend.(interface{ Close() error }); ok {
-			a.onClose(closer.Close)
 		}
 		return backend, nil
 	case cfg.WWWPassword != "":

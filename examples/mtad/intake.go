@@ -85,7 +85,7 @@ func anybody(netip.Addr) bool { return true }
 func (a *app) listen(cfg *config.Config) error {
 	a.access.Store(newAccess(cfg))
 	a.server = &smtpin.Server{}
-	mustLogIn := cfg.SMTPAuth != "" && cfg.SMTPAuthRequired
+	mustLogIn := len(cfg.SMTPAuth) > 0 && cfg.SMTPAuthRequired
 	for _, port := range cfg.SMTPPort {
 		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtp", Allow: a.allows, AuthToRelay: mustLogIn}); err != nil {
 			return err

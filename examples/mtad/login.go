@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 
 	"github.com/sluicemail/sluice/auth"
@@ -43,16 +44,29 @@ func (a *app) guard(backend auth.Authenticator) *auth.Limit {
 
 // openLogin makes the back end of smtp-auth, with a memory for who was accepted and a guard against guessing.
 func (a *app) openLogin(cfg *config.Config) error {
-	if cfg.SMTPAuth == "" {
+	if len(cfg.SMTPAuth) == 0 {
 		return nil
 	}
-	backend, err := a.backends().Open(cfg.SMTPAuth)
+	backend, err := a.openChain(cfg.SMTPAuth)
 	if err != nil {
 		return misconfigured{fmt.Errorf("smtp-auth: %w", err)}
 	}
 	a.login = a.guard(&auth.Cache{Backend: backend})
-	if closer, ok := backend.(interface{ Close() error }); ok {
-		a.onClose(closer.Close)
-	}
 	return nil
+}
+
+// openChain opens back ends of which the first that accepts wins.
+func (a *app) openChain(urls []string) (auth.Authenticator, error) {
+	var chain []auth.Authenticator
+	for _, url := range urls {
+		backend, err := a.backends().Open(url)
+		if err != nil {
+			return nil, err
+		}
+		if closer, ok := backend.(io.Closer); ok {
+			a.onClose(closer.Close)
+		}
+		chain = append(chain, backend)
+	}
+	return auth.Any(chain...), nil
 }

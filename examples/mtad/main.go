@@ -55,6 +55,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	if detaches(cfg, environ) {
 		return detach(args, environ, stdout, stderr)
 	}
+	caught := make(chan os.Signal, 4)
+	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before any port is open: they wait until all is
 	u, err := serviceAccount(cfg)
 	if err != nil {
 		fmt.Fprintln(stderr, "mtad:", err)
@@ -85,8 +87,6 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return exitCode(err)
 	}
 	tune()
-	caught := make(chan os.Signal, 4)
-	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before anybody is told that mail is taken
 	control := func(stop context.CancelCauseFunc) { app.signals(caught, args, environ, stop) }
 	if err := app.serve(control, func() error { return detached(environ) }); err != nil {
 		log.Error("stopped", "error", err)

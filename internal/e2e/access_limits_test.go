@@ -340,3 +340,22 @@ func TestSecurePortNeedsLogin(t *testing.T) {
 	c.Command("RCPT TO:<b@sink.test>", 250)
 	c.Text(mtatest.Letters, 250)
 }
+
+// TestLoginChain asks several back ends in order: one that accepts is enough, and "wrong" needs all of them.
+func TestLoginChain(t *testing.T) {
+	t.Parallel()
+	login := func(chain string, want map[string]int) {
+		t.Helper()
+		d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": chain}))
+		for who, code := range want {
+			name, password, _ := strings.Cut(who, ":")
+			c := d.Talk(t)
+			c.Command("EHLO client.test", 250)
+			c.Login(name, password, code)
+		}
+	}
+	down := "http://127.0.0.1:" + mtatest.FreePort(t) + "/"
+	login("hardcoded://joe:geheim\nsmtp-auth: hardcoded://ann:sesam", map[string]int{"joe:geheim": 235, "ann:sesam": 235, "joe:sesam": 535, "zoe:x": 535})
+	login(down+"\nsmtp-auth: hardcoded://ann:sesam", map[string]int{"ann:sesam": 235, "joe:geheim": 454})
+	login("hardcoded://ann:sesam\nsmtp-auth: "+down, map[string]int{"ann:sesam": 235, "ann:wrong": 454})
+}
