@@ -43,20 +43,23 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 			return command(args[1:], environ, os.Stdin, stdout, stderr)
 		}
 	}
+	caught := make(chan os.Signal, 4)
+	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // first of all; they wait until all is open
 	cfg, report, err := config.Load(startSources(args, environ))
 	if code, done := answer(cfg, report, err, stdout, stderr); done {
 		return code
 	}
 	if s := report.Switches; s.RepairDatabase || s.PurgeDatabase {
+		signal.Reset()
 		return maintainDatabase(cfg, s, os.Stdin, stdout, stderr)
 	} else if s.ListCluster || s.NotifyCluster {
+		signal.Reset()
 		return askCluster(cfg, s, stdout, stderr)
 	}
 	if detaches(cfg, environ) {
+		signal.Reset()
 		return detach(args, environ, stdout, stderr)
 	}
-	caught := make(chan os.Signal, 4)
-	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before any port is open: they wait until all is
 	u, err := serviceAccount(cfg)
 	if err != nil {
 		fmt.Fprintln(stderr, "mtad:", err)
