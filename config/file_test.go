@@ -62,7 +62,7 @@ func TestWarnings(t *testing.T) {
 		{"acting on checks that do not run", base + "spam-reject-score: 9\ndmarc-enforce: yes\n",
 			"config.txt:2: spam-reject-score: it does nothing without spam in smtp-check\nconfig.txt:3: dmarc-enforce: it does nothing without dmarc in smtp-check\n"},
 		{"policy without a store", base + "storage-policy: all\n", "config.txt:2: storage-policy: it does nothing without storage-address\n"},
-		{"no cipher that Go has", base + "smtp-ciphers: CAMELLIA\n", "config.txt:2: smtp-ciphers: no cipher that Go's TLS has is left for TLS 1.2: Go's own choice is used\n"},
+		{"no cipher that Go has", base + "smtp-ciphers: CAMELLIA\n", "config.txt:2: smtp-ciphers: no cipher that Go's TLS has is left for TLS 1.2: Go's own choice is used\nconfig.txt:2: smtp-ciphers: Go's TLS has nothing for CAMELLIA\n"},
 		{"ciphers that Go lacks", base + "smtp-ciphers: HIGH:CAMELLIA:!aNULL\n", "config.txt:2: smtp-ciphers: Go's TLS has nothing for CAMELLIA\n"},
 		{"old logs", base + "error-log: /e.log\nsend-log-directory: /var/log\nsend-log-prefix: attempts\nsend-log-maxsize: 5\nwww-log-prefix: w\nreceived-log-file: /r\nreceived-log-directory: /d\n",
 			"config.txt:2: error-log is an older name: understood as application-log: /e.log\n" +
