@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -170,6 +171,8 @@ func (e *Engine) missing(m *queue.Message) (queue.Result, bool) {
 		state, text = queue.StatePersonalize, "data: personalisation is not supported; force sends the mail as it is"
 	case m.InlineCSS && !m.Force:
 		state, text = queue.StateResponsive, "inlinecss: moving styles into the tags is not supported; force sends the mail as it is"
+	case sealOnly(m.DKIM) && !m.Force:
+		state, text = queue.StateProcess, "dkim: a key is for arc alone, and ARC seals are not supported; force sends the mail without"
 	default:
 		return queue.Result{}, true
 	}
@@ -178,6 +181,11 @@ func (e *Engine) missing(m *queue.Message) (queue.Result, bool) {
 		result.Result = queue.Invalid
 	}
 	return result, false
+}
+
+// sealOnly reports whether there is a key that is for nothing but ARC.
+func sealOnly(keys []queue.DKIM) bool {
+	return slices.ContainsFunc(keys, func(k queue.DKIM) bool { return len(k.Protocols) > 0 && !slices.Contains(k.Protocols, "dkim") })
 }
 
 // undecodable is the result of a message that could not be decoded in full.
