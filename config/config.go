@@ -55,6 +55,7 @@ type Config struct {
 	SpamAssassinHost string   // spamassassin-host: where spamd listens
 	SpamAssassinPort int      // spamassassin-port: port of spamd
 	ClamAVAddress    string   // clamav-address: where clamd listens: unix:///run/clamav/clamd.ctl or tcp://host:3310
+	ClamAVDatabase   string   // clamav-database: directory of the definition files, for the Services page
 	DNSBLZones       []string // dnsbl-zones: DNS block lists for clients
 	SpamRejectScore  float64  // spam-reject-score: refuse mail with this score and above; 0: never
 	SpamSubject      string   // spam-subject: what to put in front of the subject of spam

@@ -58,6 +58,7 @@ func checkKeys() []Key {
 		key("spamassassin-host", "localhost", host(), func(c *Config) *string { return &c.SpamAssassinHost }, "where spamd listens"),
 		key("spamassassin-port", "783", port(), func(c *Config) *int { return &c.SpamAssassinPort }, "port of spamd"),
 		key("clamav-address", "", address("unix", "tcp"), func(c *Config) *string { return &c.ClamAVAddress }, "where clamd listens: unix:///run/clamav/clamd.ctl or tcp://host:3310").ours(),
+		key("clamav-database", "/var/lib/clamav", path(), func(c *Config) *string { return &c.ClamAVDatabase }, "directory of ClamAV's definition files, for the Services page").ours(),
 		key("dnsbl-zones", "", domains(), func(c *Config) *[]string { return &c.DNSBLZones }, "DNS block lists for clients").ours(),
 		key("spam-reject-score", "", score(), func(c *Config) *float64 { return &c.SpamRejectScore }, "refuse mail with this score and above").blank("never").ours(),
 		key("spam-subject", "", plain(), func(c *Config) *string { return &c.SpamSubject }, "what to put in front of the subject of spam").ours(),

@@ -38,31 +38,32 @@ type app struct {
 
 	screening atomic.Pointer[screening]
 
-	queue    queue.Queue
-	storage  *bodystore.Store // nil: mails are in the queue
-	closers  []func() error   // in the order of opening; closed backwards
-	sockets  []net.Listener
-	server   *smtpin.Server
-	engine   *delivery.Engine
-	resolver *resolver.Resolver
-	finder   *mx.Finder
-	throttle *local.Throttler
-	limiter  throttle.Throttler // throttle, or what shares its limits with other instances
-	limits   *rules.Live
-	finish   func(context.Context, *queue.Message) (queue.Body, error) // of every mail, just before it is sent
-	live     *monitor.Live
-	logs     *logfile.Log
-	extract  bool // the logs tell of the property extracted
-	monitor  monitor.Monitor
-	login    *auth.Limit // nil: nobody can log in
-	settings *snapshot.Keeper
-	slots    *throttle.Slots
-	metrics  *prometheus.Metrics
-	cluster  *cluster.Member // nil: there is none
-	started  atomic.Bool     // the engine is there, and runs
-	face     face
-	tail     *logsearch.Tail
-	services services
+	queue       queue.Queue
+	storage     *bodystore.Store // nil: mails are in the queue
+	closers     []func() error   // in the order of opening; closed backwards
+	sockets     []net.Listener
+	server      *smtpin.Server
+	engine      *delivery.Engine
+	resolver    *resolver.Resolver
+	finder      *mx.Finder
+	throttle    *local.Throttler
+	limiter     throttle.Throttler // throttle, or what shares its limits with other instances
+	limits      *rules.Live
+	finish      func(context.Context, *queue.Message) (queue.Body, error) // of every mail, just before it is sent
+	live        *monitor.Live
+	logs        *logfile.Log
+	extract     bool // the logs tell of the property extracted
+	monitor     monitor.Monitor
+	login       *auth.Limit // nil: nobody can log in
+	settings    *snapshot.Keeper
+	slots       *throttle.Slots
+	metrics     *prometheus.Metrics
+	cluster     *cluster.Member // nil: there is none
+	started     atomic.Bool     // the engine is there, and runs
+	face        face
+	tail        *logsearch.Tail
+	services    services
+	definitions definitions
 }
 
 // open opens everything, ports first, so that privileges can be dropped before any file is made.

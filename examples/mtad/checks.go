@@ -171,12 +171,13 @@ func (s *screening) probers() []checks.Prober {
 type scannerState struct {
 	Name string // "SpamAssassin" or "ClamAV"
 	checks.State
+	Files string // what it works with
 }
 
 // detail is what there is to say about it: what is wrong, or its version and that of its signatures with their date.
 func (s scannerState) detail() string {
 	if !s.Up {
-		return s.Problem
+		return joined("; ", s.Problem, s.Files)
 	}
 	text := s.Version
 	if s.Data != "" {
@@ -185,7 +186,7 @@ func (s scannerState) detail() string {
 	if !s.Dated.IsZero() {
 		text += " of " + s.Dated.Format(time.DateTime)
 	}
-	return text
+	return joined("; ", text, s.Files)
 }
 
 // scannerStates returns the state of the scanners that smtp-check has asked.
@@ -193,10 +194,10 @@ func (a *app) scannerStates() []scannerState {
 	var all []scannerState
 	s := a.screening.Load()
 	if s.spam != nil {
-		all = append(all, scannerState{"SpamAssassin", s.spam.State()})
+		all = append(all, scannerState{"SpamAssassin", s.spam.State(), ""})
 	}
 	if s.virus != nil {
-		all = append(all, scannerState{"ClamAV", s.virus.State()})
+		all = append(all, scannerState{"ClamAV", s.virus.State(), a.definitions.say(a.config.Load().ClamAVDatabase)})
 	}
 	return all
 }
