@@ -12,6 +12,7 @@ import (
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/bodystore"
 	"github.com/sluicemail/sluice/queue/bodystore/dir"
+	"github.com/sluicemail/sluice/queue/bodystore/mongostore"
 	"github.com/sluicemail/sluice/queue/bodystore/s3"
 	"github.com/sluicemail/sluice/queue/bodystore/sqlstore"
 )
@@ -26,8 +27,8 @@ func stores() *bodystore.Mux {
 	mux.Handle("postgres", sqlstore.OpenAddress)
 	mux.Handle("mysql", sqlstore.OpenAddress)
 	mux.Handle("s3", s3.OpenAddress)
-	mux.Refuse("mongodb", "this program has no message store in MongoDB; choose dir, sqlite, postgresql, mysql or s3")
-	mux.Refuse("couchbase", "message stores in Couchbase are not supported; choose dir, sqlite, postgresql, mysql or s3")
+	mux.Handle("mongodb", mongostore.OpenAddress)
+	mux.Refuse("couchbase", "message stores in Couchbase are not supported; choose mongodb, dir, sqlite, postgresql, mysql or s3")
 	return &mux
 }
 

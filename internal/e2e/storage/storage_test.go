@@ -302,15 +302,15 @@ func TestIntakeWaits(t *testing.T) {
 // TestAddresses refuses to start with addresses that it does not understand, and says why without a secret.
 func TestAddresses(t *testing.T) {
 	for address, want := range map[string]string{
-		"mongodb://u:hunter2@h1;h2/rs/db/c":     "no message store in MongoDB",
-		"couchbase://u:hunter2@h/b":             "couchbase:// is not supported",
-		"dir:///tmp/mails?deep=2":               `parameter "deep" is unknown: expected depth`,
-		"dir:///tmp/mails?compression=zip":      "expected gzip",
-		"dir:///tmp/mails?depth=9":              "expected a number from 1 to 8",
-		"s3://AK:hunter2@r/mails?stile=x":       `parameter "stile" is unknown: expected endpoint, style`,
-		"mysql://u:hunter2@h/n?tlss=true":       `unknown parameter "tlss"`,
-		"sqlite://:memory:":                     "would be lost with the program",
-		"postgresql://u:hunter2@h/n?sslmode=no": "the driver does not take it",
+		"mongodb://u:hunter2@h1;h2/rs/db/c?tls=perhaps": "mongodb",
+		"couchbase://u:hunter2@h/b":                     "couchbase:// is not supported",
+		"dir:///tmp/mails?deep=2":                       `parameter "deep" is unknown: expected depth`,
+		"dir:///tmp/mails?compression=zip":              "expected gzip",
+		"dir:///tmp/mails?depth=9":                      "expected a number from 1 to 8",
+		"s3://AK:hunter2@r/mails?stile=x":               `parameter "stile" is unknown: expected endpoint, style`,
+		"mysql://u:hunter2@h/n?tlss=true":               `unknown parameter "tlss"`,
+		"sqlite://:memory:":                             "would be lost with the program",
+		"postgresql://u:hunter2@h/n?sslmode=no":         "the driver does not take it",
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
