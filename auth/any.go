@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// Any accepts who is accepted by one of several back ends, asked in order. If none accepts, and one could not tell, then
-// Any cannot tell either, since that one might have accepted: the error wraps those of the back ends that could not tell.
-// Otherwise the login is rejected. Without back ends everybody is.
+// Any accepts who is accepted by one of several back ends, asked in order. If none accepts, and one could not tell,
+// then Any cannot tell either, since that one might have accepted: the error wraps those of the back ends that could
+// not tell. Otherwise the login is rejected. Without back ends everybody is.
 func Any(backends ...Authenticator) Authenticator {
 	return Func(func(ctx context.Context, login Login) error {
 		var unsure []error

@@ -27,8 +27,8 @@ func (l Login) GoString() string { return l.String() }
 
 // Authenticator knows who may log in. It is safe for concurrent use.
 type Authenticator interface {
-	// Authenticate returns nil when user and password are right, ErrRejected (perhaps wrapped) when they are not, and any
-	// other error when it could not find out: nobody gets in then, but it is told apart. It honours ctx.
+	// Authenticate returns nil when user and password are right, ErrRejected (perhaps wrapped) when they are not, and
+	// any other error when it could not find out: nobody gets in then, but it is told apart. It honours ctx.
 	Authenticate(ctx context.Context, login Login) error
 }
 

@@ -42,7 +42,8 @@ func (l *logbook) String() string {
 }
 
 func TestLoginMasksThePassword(t *testing.T) {
-	login := auth.Login{Username: "alice", Password: "secret-secret", Client: netip.MustParseAddrPort("192.0.2.1:25"), Service: "smtp"}
+	login := auth.Login{Username: "alice", Password: "secret-secret", Client: netip.MustParseAddrPort("192.0.2.1:25"),
+		Service: "smtp"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		text := fmt.Sprintf(verb, login) + fmt.Sprintf(verb, &login) + fmt.Sprintf(verb, []auth.Login{login})
 		require.NotContains(t, text, login.Password, verb)

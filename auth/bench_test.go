@@ -29,7 +29,8 @@ func BenchmarkCached(b *testing.B) {
 
 // BenchmarkGuarded is what a server puts in front of a back end: guard and cache.
 func BenchmarkGuarded(b *testing.B) {
-	benchmark(b, &auth.Limit{Backend: &auth.Cache{Backend: new(counting)}}, auth.Login{Username: "alice", Password: "right"})
+	benchmark(b, &auth.Limit{Backend: &auth.Cache{Backend: new(counting)}},
+		auth.Login{Username: "alice", Password: "right"})
 }
 
 func BenchmarkHardcoded(b *testing.B) {

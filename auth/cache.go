@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Cache remembers who was accepted, so that a slow back end is not asked for every connection of a client. Rejections and
-// errors are not remembered. The same login at the same time is asked for once; all who wait get the answer.
+// Cache remembers who was accepted, so that a slow back end is not asked for every connection of a client. Rejections
+// and errors are not remembered. The same login at the same time is asked for once; all who wait get the answer.
 //
 // A login is known by a digest of service, name and password under a random key: the passwords themselves are not kept.
 // The client's address is not part of it, so a back end that decides by address must not be cached.
@@ -136,7 +136,8 @@ func (c *Cache) drop() {
 	}
 }
 
-// digest is HMAC-SHA-256 of the three fields, the first two with their lengths, so that they cannot run into each other.
+// digest is HMAC-SHA-256 of the three fields, the first two with their lengths, so that they cannot run into each
+// other.
 func (c *Cache) digest(login Login) (id digest) {
 	mac := hmac.New(sha256.New, c.key[:])
 	buffer := make([]byte, 0, 256)

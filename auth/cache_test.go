@@ -73,7 +73,8 @@ func TestCacheTellsLoginsApart(t *testing.T) {
 	backend := new(counting)
 	c := &auth.Cache{Backend: backend}
 	logins := []auth.Login{
-		{Username: "alice", Password: "right"}, {Username: "bob", Password: "right"}, {Username: "aliceright", Password: "right"},
+		{Username: "alice", Password: "right"}, {Username: "bob", Password: "right"},
+		{Username: "aliceright", Password: "right"},
 		{Username: "alice", Password: "right", Service: "smtp"}, {Username: "alice", Password: "right", Service: "www"},
 		{Username: "smtpalice", Password: "right"}, {Username: "alic", Password: "right", Service: "e"},
 	}

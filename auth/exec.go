@@ -13,13 +13,13 @@ import (
 	"github.com/sluicemail/sluice/internal/rawurl"
 )
 
-// Exec runs a program for each login. Exit status 0 accepts, any other rejects; a program that cannot be started, dies by
-// a signal or takes too long cannot tell. docs/exec-auth.md describes it for those who write such programs.
+// Exec runs a program for each login. Exit status 0 accepts, any other rejects; a program that cannot be started, dies
+// by a signal or takes too long cannot tell. docs/exec-auth.md describes it for those who write such programs.
 //
 // Name and password are two lines of its standard input, and also in the environment as MAILERQ_USERNAME and
-// MAILERQ_PASSWORD; never among its arguments, which anybody on the machine can see. No shell is between. What it prints
-// is discarded; what it prints to standard error is logged, cut short and without the lines in which the password is seen.
-// Processes that it leaves behind in its process group are killed when it has ended.
+// MAILERQ_PASSWORD; never among its arguments, which anybody on the machine can see. No shell is between. What it
+// prints is discarded; what it prints to standard error is logged, cut short and without the lines in which the
+// password is seen. Processes that it leaves behind in its process group are killed when it has ended.
 //
 // Names and passwords with a line break or a NUL, or longer than 4096 bytes, are rejected without running it.
 type Exec struct {
@@ -33,7 +33,8 @@ type Exec struct {
 	slots chan struct{}
 }
 
-// OpenExec is the Opener of exec:///path/to/program. Parameters are timeout and concurrent, as in ?timeout=5s&concurrent=8.
+// OpenExec is the Opener of exec:///path/to/program. Parameters are timeout and concurrent, as in
+// ?timeout=5s&concurrent=8.
 func OpenExec(_, rest string) (Authenticator, error) {
 	path, query, _ := strings.Cut(rest, "?")
 	e := &Exec{Path: rawurl.UnescapeLoose(path)}

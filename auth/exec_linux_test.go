@@ -145,7 +145,8 @@ func TestExecThatPrintsMegabytes(t *testing.T) {
 
 // TestExecLogsComplaintsWithoutThePassword runs a script that traces itself, as people do to find out what is wrong.
 func TestExecLogsComplaintsWithoutThePassword(t *testing.T) {
-	for _, password := range []string{"sesame", "it's", "two words", "a'b\"c$d", "x y", "öffne-dich", strings.Repeat("sesame ", 500)} {
+	for _, password := range []string{"sesame", "it's", "two words", "a'b\"c$d", "x y", "öffne-dich",
+		strings.Repeat("sesame ", 500)} {
 		logged := new(logbook)
 		e := program(t, "trace.sh")
 		e.Log = slog.New(slog.NewJSONHandler(logged, nil))
@@ -183,8 +184,10 @@ func TestExecEnvironment(t *testing.T) {
 func TestExecRejectsWhatIsNoTwoLines(t *testing.T) {
 	e := program(t, "accept-unread.sh")
 	for _, l := range []auth.Login{
-		{Username: "", Password: "x"}, {Username: "a"}, {Username: "a\nb", Password: "x"}, {Username: "a", Password: "x\n"}, {Username: "a\r", Password: "x"},
-		{Username: "a\x00", Password: "x"}, {Username: "a", Password: "\x00x"}, {Username: "a", Password: strings.Repeat("x", 4097)}, {Username: strings.Repeat("x", 4097), Password: "x"},
+		{Username: "", Password: "x"}, {Username: "a"}, {Username: "a\nb", Password: "x"}, {Username: "a", Password: "x\n"},
+		{Username: "a\r", Password: "x"},
+		{Username: "a\x00", Password: "x"}, {Username: "a", Password: "\x00x"},
+		{Username: "a", Password: strings.Repeat("x", 4097)}, {Username: strings.Repeat("x", 4097), Password: "x"},
 	} {
 		require.ErrorIs(t, e.Authenticate(t.Context(), l), auth.ErrRejected)
 	}

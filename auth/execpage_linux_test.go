@@ -31,7 +31,8 @@ func example(t *testing.T, language, users string) *auth.Exec {
 	require.NoError(t, os.WriteFile(path, []byte(code), 0o700))
 	file := filepath.Join(dir, "users")
 	require.NoError(t, os.WriteFile(file, []byte(users), 0o600))
-	return &auth.Exec{Path: path, Env: append(os.Environ(), "USERS_FILE="+file), Timeout: time.Minute, Log: slog.New(slog.DiscardHandler)}
+	return &auth.Exec{Path: path, Env: append(os.Environ(), "USERS_FILE="+file), Timeout: time.Minute,
+		Log: slog.New(slog.DiscardHandler)}
 }
 
 // output runs a program for the password on its standard input.
@@ -69,7 +70,8 @@ func TestPageExampleInPython(t *testing.T) {
 	require.NoError(t, err)
 	e := example(t, "python", string(users))
 	require.NoError(t, ask(t, e, "alice", "Öffne dich: Sesam"))
-	for name, password := range map[string]string{"alice": "wrong", "bob": "Öffne dich: Sesam", "\xff": "x", "{}": "\xff"} {
+	for name, password := range map[string]string{"alice": "wrong", "bob": "Öffne dich: Sesam", "\xff": "x",
+		"{}": "\xff"} {
 		require.ErrorIs(t, ask(t, e, name, password), auth.ErrRejected)
 	}
 	requireCannotTell(t, ask(t, example(t, "python", "no JSON"), "alice", "x"))

@@ -7,15 +7,16 @@ import (
 
 // Failures tells how often an address, a network or a name was rejected lately. Address, Username or both are set.
 type Failures struct {
-	Address  netip.Prefix // an IPv4 address or a /64, or a network: /24 or /48
-	Username string       // in lower case, unless with an address; what users type here by mistake may be a password: do not log it
-	Rejected int          // since the count was last cleared
-	Last     time.Time    // the latest rejection
-	Until    time.Time    // an address is refused until then, a name waits until then; in the past, or zero: neither
+	Address netip.Prefix // an IPv4 address or a /64, or a network: /24 or /48
+	// in lower case, unless with an address; what users type here by mistake may be a password: do not log it
+	Username string
+	Rejected int       // since the count was last cleared
+	Last     time.Time // the latest rejection
+	Until    time.Time // an address is refused until then, a name waits until then; in the past, or zero: neither
 }
 
-// Failures lists addresses, networks, names, and names with addresses, up to most of each, those with the latest rejections
-// first. 0 lists all. Networks are listed when they are refused.
+// Failures lists addresses, networks, names, and names with addresses, up to most of each, those with the latest
+// rejections first. 0 lists all. Networks are listed when they are refused.
 func (l *Limit) Failures(most int) []Failures {
 	l.once.Do(l.prepare)
 	l.mu.Lock()
@@ -34,7 +35,8 @@ func (l *Limit) Failures(most int) []Failures {
 		all = append(all, Failures{Username: o.key, Rejected: o.failed, Last: o.last, Until: o.until})
 	})
 	l.pairs.each(now, most, func(o *offender[pair]) {
-		all = append(all, Failures{Address: o.key.address, Username: o.key.name, Rejected: o.failed, Last: o.last, Until: o.until})
+		all = append(all, Failures{Address: o.key.address, Username: o.key.name, Rejected: o.failed, Last: o.last,
+			Until: o.until})
 	})
 	return all
 }

@@ -11,8 +11,8 @@ import (
 // prepareGroup gives a program a process group of its own.
 func prepareGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// waitGroup waits until a program has ended or ctx has, kills what is left of its process group, and only then reaps it:
-// until then nobody else can have got the number of the group. It reports whether ctx was first.
+// waitGroup waits until a program has ended or ctx has, kills what is left of its process group, and only then reaps
+// it: until then nobody else can have got the number of the group. It reports whether ctx was first.
 func waitGroup(ctx context.Context, cmd *exec.Cmd) (late bool, err error) {
 	pid := cmd.Process.Pid
 	ended := make(chan struct{})

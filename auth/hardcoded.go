@@ -49,7 +49,8 @@ func (h *hardcoded) Authenticate(ctx context.Context, login Login) error {
 	matches := 0
 	for i := range h.accounts {
 		account := &h.accounts[i]
-		matches |= subtle.ConstantTimeCompare(name[:], account.name[:]) & subtle.ConstantTimeCompare(password[:], account.password[:])
+		matches |= subtle.ConstantTimeCompare(name[:], account.name[:]) & subtle.ConstantTimeCompare(password[:],
+			account.password[:])
 	}
 	if matches == 1 {
 		return nil
@@ -73,8 +74,8 @@ func OpenHardcoded(_, rest string) (Authenticator, error) {
 }
 
 // ParseHardcoded reads user:pass pairs separated by commas. A comma may also stand between name and password, as in
-// MailerQ's own example, user:pass,user2,pass2. What can be read in more than one way is refused: an entry with two colons,
-// a name without password, a name that comes twice, spaces around an entry.
+// MailerQ's own example, user:pass,user2,pass2. What can be read in more than one way is refused: an entry with two
+// colons, a name without password, a name that comes twice, spaces around an entry.
 //
 // %3A, %2C, %25 and any other % with two hexadecimal digits stand for the character of that number; other % signs, and
 // also @, / and ?, stand for themselves. Errors tell an entry by its number.
@@ -92,7 +93,9 @@ func ParseHardcoded(rest string) (map[string]string, error) {
 		name, password, found := strings.Cut(entries[i], ":")
 		if !found {
 			if i++; i == len(entries) || strings.Contains(entries[i], ":") {
-				return nil, fmt.Errorf("entry %d: the password of a user is missing, expected is user:pass (%%2C stands for a comma within)", number)
+				return nil,
+					fmt.Errorf("entry %d: the password of a user is missing, expected is user:pass (%%2C stands for a comma within)",
+						number)
 			}
 			password = entries[i]
 			if err := checkEntry(password); err != nil {

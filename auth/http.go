@@ -20,9 +20,9 @@ import (
 // maxField is the greatest length of a name or password that is handed on to another program, in bytes.
 const maxField = 4096
 
-// HTTP asks a web server, with a GET that carries the login as Authorization: Basic (RFC 7617, in UTF-8). A status of 2xx
-// accepts; 3xx, which is never followed, and 4xx reject; anything else, or no answer, cannot tell. The body of an answer
-// is not looked at. Connections are kept and used again; no proxy is used, whatever the environment says.
+// HTTP asks a web server, with a GET that carries the login as Authorization: Basic (RFC 7617, in UTF-8). A status of
+// 2xx accepts; 3xx, which is never followed, and 4xx reject; anything else, or no answer, cannot tell. The body of an
+// answer is not looked at. Connections are kept and used again; no proxy is used, whatever the environment says.
 //
 // Names with a colon or a control character, passwords with a control character, and what is longer than 4096 bytes are
 // rejected without asking, since Basic cannot carry them.
@@ -36,8 +36,9 @@ type HTTP struct {
 	broken error
 }
 
-// OpenHTTP is the Opener of http and https. After a # stand parameters, which are not sent to the server: ca, the name of
-// a file with the certificates that may vouch for it, and timeout, as in https://host/login#ca=/etc/ca.pem&timeout=5s.
+// OpenHTTP is the Opener of http and https. After a # stand parameters, which are not sent to the server: ca, the name
+// of a file with the certificates that may vouch for it, and timeout, as in
+// https://host/login#ca=/etc/ca.pem&timeout=5s.
 func OpenHTTP(scheme, rest string) (Authenticator, error) {
 	address, fragment, _ := strings.Cut(rest, "#")
 	params, err := rawurl.ParseParams(fragment, "ca", "timeout")

@@ -134,8 +134,10 @@ func TestHTTPRejectsWhatBasicCannotSay(t *testing.T) {
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) { t.Error("asked") })
 	h := open(t, server.URL)
 	for _, l := range []auth.Login{
-		{Username: "a:b", Password: "c"}, {Username: "a\n", Password: "c"}, {Username: "a", Password: "c\r\nX: y"}, {Username: "a\x00", Password: "c"},
-		{Username: "", Password: "c"}, {Username: "a"}, {Username: strings.Repeat("a", 5000), Password: "c"}, {Username: "a", Password: strings.Repeat("c", 5000)},
+		{Username: "a:b", Password: "c"}, {Username: "a\n", Password: "c"}, {Username: "a", Password: "c\r\nX: y"},
+		{Username: "a\x00", Password: "c"},
+		{Username: "", Password: "c"}, {Username: "a"}, {Username: strings.Repeat("a", 5000), Password: "c"},
+		{Username: "a", Password: strings.Repeat("c", 5000)},
 	} {
 		require.ErrorIs(t, h.Authenticate(t.Context(), l), auth.ErrRejected)
 	}
@@ -168,7 +170,8 @@ func TestHTTPWithoutAnswer(t *testing.T) {
 	closed := "http://" + listener.Addr().String()
 	listener.Close()
 	for name, url := range map[string]string{
-		"hangs": hanging.URL + "#timeout=100ms", "stops halfway": halfway.URL, "endless header": endless.URL, "refuses": closed,
+		"hangs": hanging.URL + "#timeout=100ms", "stops halfway": halfway.URL, "endless header": endless.URL,
+		"refuses":       closed,
 		"speaks no TLS": strings.Replace(hanging.URL, "http", "https", 1) + "#timeout=2s",
 	} {
 		t.Run(name, func(t *testing.T) {

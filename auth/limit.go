@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Limited is the answer of a Limit to a login that it does not pass on, wrong or right. It is no ErrRejected: SMTP answers
-// 454 4.7.0, and the console says when to try again.
+// Limited is the answer of a Limit to a login that it does not pass on, wrong or right. It is no ErrRejected: SMTP
+// answers 454 4.7.0, and the console says when to try again.
 type Limited struct {
 	Until time.Time // when the next login is passed on
 }
@@ -23,21 +23,21 @@ func (l *Limited) Error() string { return "too many failed logins, try again lat
 //
 //   - By client address, IPv6 addresses by their /64, and by network, /24 or /48. From one rejection on after the free
 //     ones, of which a network has four times as many, further logins from there are refused with *Limited for a while,
-//     which doubles with each rejection. A refusal counts for nothing; when the time is over, one login at a time is passed
-//     on to find out.
-//   - By user name. Anybody can guess at any name from many addresses, so a name is never refused for that: logins of that
-//     name are answered one after another, with a pause in between that doubles with each rejection. Who would wait for more
-//     than the longest pause is told with *Limited to come back.
+//     which doubles with each rejection. A refusal counts for nothing; when the time is over, one login at a time is
+//     passed on to find out.
+//   - By user name. Anybody can guess at any name from many addresses, so a name is never refused for that: logins of
+//     that name are answered one after another, with a pause in between that doubles with each rejection. Who would
+//     wait for more than the longest pause is told with *Limited to come back.
 //   - By name and address together, where that name was accepted from that address lately. What others do has no weight
-//     there: neither refusals of the address nor the pauses of the name hold for it, only pauses for what is wrong about
-//     that name from that address.
+//     there: neither refusals of the address nor the pauses of the name hold for it, only pauses for what is wrong
+//     about that name from that address.
 //
-// Answers other than ErrRejected are not counted, so that a back end that is down locks nobody out. An acceptance clears
-// the count of the name, but not that of the address: who has one account could otherwise guess others from there. A quiet
-// time clears all. Many users behind one address, such as those of a web mail, want that address exempt.
+// Answers other than ErrRejected are not counted, so that a back end that is down locks nobody out. An acceptance
+// clears the count of the name, but not that of the address: who has one account could otherwise guess others from
+// there. A quiet time clears all. Many users behind one address, such as those of a web mail, want that address exempt.
 //
-// The zero value with a Backend is ready to use. It is safe for concurrent use and must not be copied. Memory is bounded
-// by Size; when a table is full, the entry that was last used longest ago makes room.
+// The zero value with a Backend is ready to use. It is safe for concurrent use and must not be copied. Memory is
+// bounded by Size; when a table is full, the entry that was last used longest ago makes room.
 type Limit struct {
 	Backend Authenticator
 	Free    int                   // rejections of an address or a name before the first refusal or pause; 0: 10
@@ -192,8 +192,8 @@ func newVisitor(login Login) visitor {
 	return v
 }
 
-// addressKeys are the address itself, or the /64 of an IPv6 address, since that is what one customer has, and the network of
-// one site. Both are zero for no address.
+// addressKeys are the address itself, or the /64 of an IPv6 address, since that is what one customer has, and the
+// network of one site. Both are zero for no address.
 func addressKeys(address netip.Addr) (own, network netip.Prefix) {
 	address = address.Unmap().WithZone("")
 	if address.Is4() {
@@ -209,8 +209,8 @@ func addressKeys(address netip.Addr) (own, network netip.Prefix) {
 // maxName is how much of a name is looked at, in bytes.
 const maxName = 256
 
-// nameKey is a name as the most lenient back end sees it, so that no spelling is worth another try: without regard to case
-// and spaces, and the beginning of what is very long.
+// nameKey is a name as the most lenient back end sees it, so that no spelling is worth another try: without regard to
+// case and spaces, and the beginning of what is very long.
 func nameKey(name string) string {
 	name = strings.ToLower(strings.Join(strings.Fields(name[:min(len(name), maxName)]), " "))
 	return strings.ToValidUTF8(name, "?")

@@ -47,7 +47,8 @@ func TestLimitRefusesForGrowingTimes(t *testing.T) {
 			want *= time.Second
 			require.Equal(t, want, refusedFor(t, from(l, "192.0.2.1", "alice", "right")), "also the right password is refused")
 			time.Sleep(want - time.Nanosecond)
-			require.Equal(t, time.Nanosecond, refusedFor(t, from(l, "192.0.2.1", "alice", "wrong")), "a refusal counts for nothing")
+			require.Equal(t, time.Nanosecond, refusedFor(t, from(l, "192.0.2.1", "alice", "wrong")),
+				"a refusal counts for nothing")
 			time.Sleep(time.Nanosecond)
 			require.ErrorIs(t, from(l, "192.0.2.1", "alice", "wrong"), auth.ErrRejected)
 		}
@@ -116,7 +117,8 @@ func strangers(l *auth.Limit, many int, name string) (answered int64) {
 	return count.Load()
 }
 
-// TestLimitSlowsNames is brute force from many networks: the name has answers in turn, with growing pauses, and few wait.
+// TestLimitSlowsNames is brute force from many networks: the name has answers in turn, with growing pauses, and few
+// wait.
 func TestLimitSlowsNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &auth.Limit{Backend: new(counting), Free: 3}
@@ -138,7 +140,8 @@ func TestLimitSlowsNames(t *testing.T) {
 		require.NoError(t, from(l, "203.0.113.1", "bob", "right"), "others are not concerned")
 
 		start = time.Now()
-		require.NoError(t, from(l, "198.51.100.1", "alice", "right"), "slow, not shut, from where nobody has logged in before")
+		require.NoError(t, from(l, "198.51.100.1", "alice", "right"),
+			"slow, not shut, from where nobody has logged in before")
 		require.LessOrEqual(t, time.Since(start), 10*time.Second)
 		start = time.Now()
 		require.ErrorIs(t, from(l, "203.0.113.1", "alice", "wrong"), auth.ErrRejected)
@@ -199,7 +202,8 @@ func TestLimitSlowsRegulars(t *testing.T) {
 		}
 		require.Greater(t, time.Since(start), 800*time.Second)
 		require.Contains(t, l.Failures(0), auth.Failures{
-			Address: netip.MustParsePrefix("192.0.2.1/32"), Username: "alice", Rejected: 100, Last: time.Now(), Until: time.Now().Add(10 * time.Second),
+			Address: netip.MustParsePrefix("192.0.2.1/32"), Username: "alice", Rejected: 100, Last: time.Now(),
+			Until: time.Now().Add(10 * time.Second),
 		})
 		require.NoError(t, from(l, "192.0.2.1", "alice", "right"))
 
@@ -292,7 +296,8 @@ func TestLimitWithoutAddress(t *testing.T) {
 	})
 }
 
-// TestLimitForgivesSuccess clears a name, so that people who mistype now and then are never refused, but not an address.
+// TestLimitForgivesSuccess clears a name, so that people who mistype now and then are never refused, but not an
+// address.
 func TestLimitForgivesSuccess(t *testing.T) {
 	l := &auth.Limit{Backend: new(counting), Free: 3}
 	for i := range 10 {
@@ -373,7 +378,8 @@ func TestLimitLetsManyInAtOnce(t *testing.T) {
 
 func TestLimitExempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &auth.Limit{Backend: new(counting), Free: 1, Exempt: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.1") }}
+		l := &auth.Limit{Backend: new(counting), Free: 1,
+			Exempt: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.1") }}
 		for range 10 {
 			require.ErrorIs(t, from(l, "::ffff:192.0.2.1", "alice", "wrong"), auth.ErrRejected)
 		}
@@ -384,7 +390,8 @@ func TestLimitExempts(t *testing.T) {
 		require.NotZero(t, refusedFor(t, from(l, "203.0.113.1", "alice", "right")))
 		start := time.Now()
 		for range 10 {
-			require.NoError(t, from(l, "192.0.2.1", "alice", "right"), "an exempt address gets in with a name that others guess at")
+			require.NoError(t, from(l, "192.0.2.1", "alice", "right"),
+				"an exempt address gets in with a name that others guess at")
 		}
 		require.Zero(t, time.Since(start))
 	})
@@ -450,12 +457,13 @@ func sorted(failures []auth.Failures) []auth.Failures {
 
 func TestLimitSurvivesAPanic(t *testing.T) {
 	panics := true
-	l := &auth.Limit{Free: 1, First: time.Nanosecond, Longest: time.Nanosecond, Backend: auth.Func(func(context.Context, auth.Login) error {
-		if panics {
-			panic("back end")
-		}
-		return nil
-	})}
+	l := &auth.Limit{Free: 1, First: time.Nanosecond, Longest: time.Nanosecond,
+		Backend: auth.Func(func(context.Context, auth.Login) error {
+			if panics {
+				panic("back end")
+			}
+			return nil
+		})}
 	for range 3 {
 		require.Panics(t, func() { _ = from(l, "192.0.2.1", "alice", "right") })
 	}

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Opener makes a back end from the scheme of a URL, in lower case, and the raw text that follows ://. Nothing is decoded:
-// what characters mean is for each back end to say. Its errors do not quote passwords, and it refuses parameters that it
-// does not know by name.
+// Opener makes a back end from the scheme of a URL, in lower case, and the raw text that follows ://. Nothing is
+// decoded: what characters mean is for each back end to say. Its errors do not quote passwords, and it refuses
+// parameters that it does not know by name.
 type Opener func(scheme, rest string) (Authenticator, error)
 
 // Mux opens back ends by the scheme of a URL. The zero value knows no scheme. It may be used by several goroutines once
@@ -61,8 +61,8 @@ func (m *Mux) known() string {
 	return names[0]
 }
 
-// isScheme reports whether s, in lower case, is short and of the characters of RFC 3986, section 3.1: what is not may be a
-// password that went astray.
+// isScheme reports whether s, in lower case, is short and of the characters of RFC 3986, section 3.1: what is not may
+// be a password that went astray.
 func isScheme(s string) bool {
 	if s == "" || len(s) > 20 || s[0] < 'a' || s[0] > 'z' {
 		return false

@@ -45,7 +45,8 @@ func TestMuxOpens(t *testing.T) {
 	h, err := mux.Open("hardcoded://alice:sesame")
 	require.NoError(t, err)
 	require.NoError(t, ask(t, h, "alice", "sesame"))
-	for _, url := range []string{"http://127.0.0.1:1/login", "https://127.0.0.1:1/login?a=b#timeout=2s", "exec:///bin/false", "exec:///bin/false?timeout=2&concurrent=3"} {
+	for _, url := range []string{"http://127.0.0.1:1/login", "https://127.0.0.1:1/login?a=b#timeout=2s",
+		"exec:///bin/false", "exec:///bin/false?timeout=2&concurrent=3"} {
 		_, err := mux.Open(url)
 		require.NoError(t, err, url)
 	}
@@ -98,7 +99,8 @@ func TestMuxReplaces(t *testing.T) {
 }
 
 func FuzzMux(f *testing.F) {
-	for _, url := range []string{"hardcoded://user:pass,user2,pass2", "http://host:80/x?y#timeout=1s", "exec:///bin/true?timeout=1s", "nobody://", "file", "://", "a b://"} {
+	for _, url := range []string{"hardcoded://user:pass,user2,pass2", "http://host:80/x?y#timeout=1s",
+		"exec:///bin/true?timeout=1s", "nobody://", "file", "://", "a b://"} {
 		f.Add(url)
 	}
 	mux := newMux()

@@ -11,8 +11,8 @@ type patience struct {
 	first, longest, quiet time.Duration
 }
 
-// offenders is a bounded table of who has failed lately. The zero key is nobody. Where a table refuses, logins are asked
-// for with refusedUntil, try and tried; where it makes them wait, with turn.
+// offenders is a bounded table of who has failed lately. The zero key is nobody. Where a table refuses, logins are
+// asked for with refusedUntil, try and tried; where it makes them wait, with turn.
 type offenders[K comparable] struct {
 	patience patience
 	size     int
@@ -74,8 +74,8 @@ func (o *offenders[K]) tried(key K) {
 	}
 }
 
-// turn returns how long a login has to wait so that logins of a key come one after another, or refuses it when another waits
-// already for longer than the longest pause.
+// turn returns how long a login has to wait so that logins of a key come one after another, or refuses it when another
+// waits already for longer than the longest pause.
 func (o *offenders[K]) turn(key K, now time.Time) (wait time.Duration, err error) {
 	found := o.find(key, now)
 	if found == nil || found.failed <= o.patience.free {

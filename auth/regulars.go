@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// maxPlaces is how many addresses are known for a name, so that whoever has one account and many addresses does not push
-// out what is known of others.
+// maxPlaces is how many addresses are known for a name, so that whoever has one account and many addresses does not
+// push out what is known of others.
 const maxPlaces = 16
 
 // regulars is a bounded table of who was accepted lately, and from where.
@@ -52,7 +52,8 @@ func (r *regulars) note(p pair, now time.Time) {
 	}
 	r.recent.MoveToFront(element)
 	element.Value.(*regular).note(p.address, now)
-	for oldest := r.recent.Back(); len(r.byName) > r.size || now.Sub(oldest.Value.(*regular).latest()) >= r.stay; oldest = r.recent.Back() {
+	for oldest := r.recent.Back(); len(r.byName) > r.size ||
+		now.Sub(oldest.Value.(*regular).latest()) >= r.stay; oldest = r.recent.Back() {
 		delete(r.byName, oldest.Value.(*regular).name)
 		r.recent.Remove(oldest)
 	}

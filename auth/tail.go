@@ -24,8 +24,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// without returns what was kept, cut short, less the lines that show a password or a part of it: shells that trace print
-// it quoted in ways of their own.
+// without returns what was kept, cut short, less the lines that show a password or a part of it: shells that trace
+// print it quoted in ways of their own.
 func (t *tail) without(password string) string {
 	text := string(t.kept)
 	if t.more { // the last line may be cut in the middle of the password

@@ -8,18 +8,19 @@ import (
 	"net/netip"
 )
 
-// Checker looks at a mail and says what it knows about it. It is safe for concurrent use and keeps nothing of the mail after
-// it returns.
+// Checker looks at a mail and says what it knows about it. It is safe for concurrent use and keeps nothing of the mail
+// after it returns.
 type Checker interface {
 	// Name is the short name of the check, as in smtp-check: "spf", "dkim".
 	Name() string
-	// Check returns what was found: one result, or several (one for each signature), or none. A verdict that could not be
-	// had (a server that is down) is a result of TempError; an error is for what no result can say, and stops no mail.
+	// Check returns what was found: one result, or several (one for each signature), or none. A verdict that could not
+	// be had (a server that is down) is a result of TempError; an error is for what no result can say, and stops no
+	// mail.
 	Check(ctx context.Context, mail *Mail) ([]Result, error)
 }
 
-// ConnectChecker is the add-on of a check that can say something when the client connects: its results go with every mail of
-// the connection.
+// ConnectChecker is the add-on of a check that can say something when the client connects: its results go with every
+// mail of the connection.
 type ConnectChecker interface {
 	Checker
 	CheckConnect(ctx context.Context, client netip.Addr) ([]Result, error)
@@ -42,7 +43,8 @@ type Mail struct {
 	// Trace is the Received field that we put in front of it: scanners look there for who the client was.
 	Trace []byte
 
-	// Earlier holds the results of the checks that this one builds upon: a Runner fills it in for those that implement Later.
+	// Earlier holds the results of the checks that this one builds upon: a Runner fills it in for those that implement
+	// Later.
 	Earlier []Result
 }
 
@@ -74,22 +76,23 @@ const (
 	PermError Verdict = "permerror" // what was published makes no sense
 )
 
-// Result is what one check found. JSON is its form in a message's checks: an object whose first member is the name of the
-// check with the verdict.
+// Result is what one check found. JSON is its form in a message's checks: an object whose first member is the name of
+// the check with the verdict.
 type Result struct {
 	Check   string  // name of the check
 	Verdict Verdict // for checks that have other words (spam: yes, no), the nearest of these
 	Reason  string  // for people; "" when there is nothing to add
-	// Properties are the ptype.property pairs of RFC 8601 for Authentication-Results, in order: {"smtp.mailfrom", "a@b"}.
+	// Properties are the ptype.property pairs of RFC 8601 for Authentication-Results, in order: {"smtp.mailfrom",
+	// "a@b"}.
 	Properties []Property
 	JSON       json.RawMessage
 	// Detail is the check's own type, for those that build upon it.
 	Detail any
 }
 
-// SecureProperty returns the property "dns.sec" with the value "yes" of a result that rests on a record which DNSSEC vouches for. RFC 8904 §2
-// made it for white lists; here it stands beside DKIM (the key) and DMARC (the policy). Elsewhere it is left out: that
-// nobody validated an answer says nothing about it.
+// SecureProperty returns the property "dns.sec" with the value "yes" of a result that rests on a record which DNSSEC
+// vouches for. RFC 8904 §2 made it for white lists; here it stands beside DKIM (the key) and DMARC (the policy).
+// Elsewhere it is left out: that nobody validated an answer says nothing about it.
 func SecureProperty() Property { return Property{Name: "dns.sec", Value: "yes"} }
 
 // Property is a named value.

@@ -20,7 +20,8 @@ func (local) Check(_ context.Context, mail *checks.Mail) ([]checks.Result, error
 	if mail.Client.IsLoopback() {
 		verdict = checks.Pass
 	}
-	return []checks.Result{{Check: "local", Verdict: verdict, JSON: checks.NewObject("local", string(verdict)).Text("client", mail.Client.String()).JSON()}}, nil
+	return []checks.Result{{Check: "local", Verdict: verdict,
+		JSON: checks.NewObject("local", string(verdict)).Text("client", mail.Client.String()).JSON()}}, nil
 }
 
 func Example() {

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Resolver is what checks ask of the DNS. *net.Resolver is one. Errors are *net.DNSError, in which IsNotFound tells "there is
-// none" from "could not ask".
+// Resolver is what checks ask of the DNS. *net.Resolver is one. Errors are *net.DNSError, in which IsNotFound tells
+// "there is none" from "could not ask".
 type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 	LookupMX(ctx context.Context, name string) ([]*net.MX, error)
@@ -28,8 +28,8 @@ type SecureResolver interface {
 // ErrTooManyLookups is what a [Bounded] resolver says when the budget of a mail is used up.
 var ErrTooManyLookups = errors.New("too many DNS look-ups for one mail")
 
-// Bounded is a resolver that takes each look-up from the budget that [WithLookups] put into its context, so that no mail can
-// provoke a storm of them; answers from a cache count too. Without a budget in the context there is no limit.
+// Bounded is a resolver that takes each look-up from the budget that [WithLookups] put into its context, so that no
+// mail can provoke a storm of them; answers from a cache count too. Without a budget in the context there is no limit.
 type Bounded struct {
 	Resolver Resolver // nil: net.DefaultResolver
 }

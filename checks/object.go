@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Object writes a JSON object member by member, in order. Texts may hold any bytes: what is not UTF-8 becomes U+FFFD. It is
-// made by [NewObject] and not safe for concurrent use.
+// Object writes a JSON object member by member, in order. Texts may hold any bytes: what is not UTF-8 becomes U+FFFD.
+// It is made by [NewObject] and not safe for concurrent use.
 type Object struct {
 	buf []byte
 }

@@ -8,9 +8,9 @@ import (
 
 const defaultPerClient = 4
 
-// PerClient bounds how many mails of one client a check works on at a time; others of that client wait as long as their context
-// lets them. So a client with many connections cannot keep a scanner from everybody else. An IPv6 client is its /64. It is used
-// by pointer and safe for concurrent use.
+// PerClient bounds how many mails of one client a check works on at a time; others of that client wait as long as their
+// context lets them. So a client with many connections cannot keep a scanner from everybody else. An IPv6 client is its
+// /64. It is used by pointer and safe for concurrent use.
 type PerClient struct {
 	Checker
 	// Limit is how many: zero is 4.

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// round is the work on one mail: one goroutine for each checker, and the caller's own, which alone touches these fields.
+// round is the work on one mail: one goroutine for each checker, and the caller's own, which alone touches these
+// fields.
 type round struct {
 	runner   *Runner
 	ctx      context.Context

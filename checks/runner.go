@@ -17,13 +17,13 @@ const (
 	maxLeftBehind = 64
 )
 
-// Runner asks several checkers about a mail, in parallel. It is used by pointer, safe for concurrent use, and its fields stay
-// as they are once it is in use.
+// Runner asks several checkers about a mail, in parallel. It is used by pointer, safe for concurrent use, and its
+// fields stay as they are once it is in use.
 type Runner struct {
 	// Checkers to ask, in the order in which results are wanted.
 	Checkers []Checker
-	// Timeout is how long each of them may take: zero is 30 seconds. With one that waits for others its time begins when they
-	// are done, so that the longest row of such checks is how many times Timeout a mail can take at most.
+	// Timeout is how long each of them may take: zero is 30 seconds. With one that waits for others its time begins
+	// when they are done, so that the longest row of such checks is how many times Timeout a mail can take at most.
 	Timeout time.Duration
 	// Lookups is how many DNS look-ups one mail may cost where resolvers are [Bounded]: zero is 100, negative no limit.
 	Lookups int
@@ -34,16 +34,16 @@ type Runner struct {
 	entries []*entry
 }
 
-// CheckConnect asks those checkers that are a [ConnectChecker] about a client. What they say belongs into Earlier of every mail
-// of the connection.
+// CheckConnect asks those checkers that are a [ConnectChecker] about a client. What they say belongs into Earlier of
+// every mail of the connection.
 func (r *Runner) CheckConnect(ctx context.Context, client netip.Addr) []Result {
 	r.once.Do(r.prepare)
 	return r.run(ctx, &Mail{Client: client}, true)
 }
 
-// Check asks all checkers but those for connections, and returns mail.Earlier followed by what they found. It takes no longer
-// than the time limits say, whatever checkers do; mail.Body is not read any more when it returns, but what else is in mail may
-// be, by one that hangs, and must not be changed.
+// Check asks all checkers but those for connections, and returns mail.Earlier followed by what they found. It takes no
+// longer than the time limits say, whatever checkers do; mail.Body is not read any more when it returns, but what else
+// is in mail may be, by one that hangs, and must not be changed.
 func (r *Runner) Check(ctx context.Context, mail *Mail) []Result {
 	r.once.Do(r.prepare)
 	return r.run(ctx, mail, false)

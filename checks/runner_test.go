@@ -80,7 +80,8 @@ func verdicts(results []checks.Result) string {
 
 func TestParallelInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &checks.Runner{Checkers: []checks.Checker{slow("a", 3*time.Second, true), slow("b", time.Second, true), slow("c", 2*time.Second, true)}}
+		r := &checks.Runner{Checkers: []checks.Checker{slow("a", 3*time.Second, true), slow("b", time.Second, true),
+			slow("c", 2*time.Second, true)}}
 		begin := time.Now()
 		results := r.Check(t.Context(), &checks.Mail{})
 		require.Equal(t, "a=pass b=pass c=pass", verdicts(results))
@@ -94,7 +95,8 @@ func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := &checks.Runner{Timeout: 5 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Checkers: []checks.Checker{slow("polite", time.Hour, true), slow("rude", time.Hour, false), slow("good", time.Second, true)}}
+			Checkers: []checks.Checker{slow("polite", time.Hour, true), slow("rude", time.Hour, false),
+				slow("good", time.Second, true)}}
 		begin := time.Now()
 		results := r.Check(t.Context(), &checks.Mail{})
 		require.Equal(t, "polite=temperror rude=temperror good=pass", verdicts(results))
@@ -111,11 +113,12 @@ func TestLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var asked atomic.Int32
-		r := &checks.Runner{Timeout: time.Second, Checkers: []checks.Checker{check{"rude", func(context.Context, *checks.Mail) ([]checks.Result, error) {
-			asked.Add(1)
-			<-release
-			return []checks.Result{{Verdict: checks.Pass}}, nil
-		}}}}
+		r := &checks.Runner{Timeout: time.Second,
+			Checkers: []checks.Checker{check{"rude", func(context.Context, *checks.Mail) ([]checks.Result, error) {
+				asked.Add(1)
+				<-release
+				return []checks.Result{{Verdict: checks.Pass}}, nil
+			}}}}
 		for range 100 {
 			require.Equal(t, "rude=temperror", verdicts(r.Check(t.Context(), &checks.Mail{})))
 		}
@@ -130,14 +133,15 @@ func TestLeftBehind(t *testing.T) {
 func TestBodyIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		read := make(chan error, 2)
-		r := &checks.Runner{Timeout: time.Second, Checkers: []checks.Checker{check{"rude", func(_ context.Context, mail *checks.Mail) ([]checks.Result, error) {
-			for range 2 {
-				_, err := mail.Body.ReadAt(make([]byte, 5), 0)
-				read <- err
-				time.Sleep(time.Minute)
-			}
-			return nil, nil
-		}}}}
+		r := &checks.Runner{Timeout: time.Second,
+			Checkers: []checks.Checker{check{"rude", func(_ context.Context, mail *checks.Mail) ([]checks.Result, error) {
+				for range 2 {
+					_, err := mail.Body.ReadAt(make([]byte, 5), 0)
+					read <- err
+					time.Sleep(time.Minute)
+				}
+				return nil, nil
+			}}}}
 		r.Check(t.Context(), &checks.Mail{Body: strings.NewReader("hello")})
 		require.NoError(t, <-read)
 		require.ErrorContains(t, <-read, "overran its time")
@@ -173,8 +177,9 @@ func TestLater(t *testing.T) {
 				return []checks.Result{{Verdict: checks.Pass, Reason: verdicts(mail.Earlier)}}, nil
 			}}, names}
 		}
-		r := &checks.Runner{Timeout: 5 * time.Second, Checkers: []checks.Checker{see("arc", "dmarc"), see("dmarc", "spf", "dkim", "unknown"),
-			slow("spf", time.Second, true), slow("dkim", time.Hour, false), slow("other", time.Second, true)}}
+		r := &checks.Runner{Timeout: 5 * time.Second,
+			Checkers: []checks.Checker{see("arc", "dmarc"), see("dmarc", "spf", "dkim", "unknown"),
+				slow("spf", time.Second, true), slow("dkim", time.Hour, false), slow("other", time.Second, true)}}
 		results := r.Check(t.Context(), &checks.Mail{Earlier: []checks.Result{{Check: "dnsbl", Verdict: checks.None}}})
 		require.Equal(t, "dnsbl=none arc=pass dmarc=pass spf=pass dkim=temperror other=pass", verdicts(results))
 		require.Equal(t, "dnsbl=none dmarc=pass", results[1].Reason)
@@ -189,7 +194,8 @@ func TestCircle(t *testing.T) {
 		return []checks.Result{{Verdict: checks.Pass}}, nil
 	}
 	r := &checks.Runner{Logger: slog.New(slog.NewTextHandler(&log, nil)), Checkers: []checks.Checker{
-		after{check{"a", pass}, []string{"b"}}, after{check{"b", pass}, []string{"c"}}, after{check{"c", pass}, []string{"a", "c"}}}}
+		after{check{"a", pass}, []string{"b"}}, after{check{"b", pass}, []string{"c"}},
+		after{check{"c", pass}, []string{"a", "c"}}}}
 	require.Equal(t, "a=pass b=pass c=pass", verdicts(r.Check(context.Background(), &checks.Mail{})))
 	require.Contains(t, log.String(), "wait for each other")
 }
@@ -241,7 +247,8 @@ func (c *counting) LookupNetIP(context.Context, string, string) ([]netip.Addr, e
 	return nil, c.count()
 }
 
-// TestLookups has two checks that ask without end: together they get what one mail may cost, and the next mail gets as much.
+// TestLookups has two checks that ask without end: together they get what one mail may cost, and the next mail gets as
+// much.
 func TestLookups(t *testing.T) {
 	counter := &counting{}
 	bounded := checks.Bound(checks.Bound(counter))
@@ -275,17 +282,21 @@ func TestLookups(t *testing.T) {
 }
 
 func TestObject(t *testing.T) {
-	o := checks.NewObject("a", "pa\"ss\\").Text("t", "é\x00\xff\u2028\n").Number("n", 1.5).Number("big", 1e20).Texts("l", []string{"x", "y"}).Texts("e", nil)
+	o := checks.NewObject("a", "pa\"ss\\").Text("t", "é\x00\xff\u2028\n").Number("n", 1.5).Number("big", 1e20).Texts("l",
+		[]string{"x", "y"}).Texts("e", nil)
 	first := o.JSON()
 	o.Text("more", "later")
-	require.JSONEq(t, `{"a":"pa\"ss\\","t":"é\u0000\ufffd\u2028\n","n":1.5,"big":100000000000000000000,"l":["x","y"],"e":[]}`, string(first))
+	require.JSONEq(t,
+		`{"a":"pa\"ss\\","t":"é\u0000\ufffd\u2028\n","n":1.5,"big":100000000000000000000,"l":["x","y"],"e":[]}`,
+		string(first))
 	require.True(t, json.Valid(o.JSON()))
 }
 
 func FuzzObject(f *testing.F) {
 	f.Add("name", "value", 1.0)
 	f.Fuzz(func(t *testing.T, name, value string, number float64) {
-		require.True(t, json.Valid(checks.NewObject(name, value).Text(value, name).Number(name, number).Texts(value, []string{name, value}).JSON()))
+		require.True(t, json.Valid(checks.NewObject(name, value).Text(value, name).Number(name, number).Texts(value,
+			[]string{name, value}).JSON()))
 	})
 }
 
@@ -306,7 +317,8 @@ func BenchmarkRunner(b *testing.B) {
 	pass := func(context.Context, *checks.Mail) ([]checks.Result, error) {
 		return []checks.Result{{Verdict: checks.Pass}}, nil
 	}
-	r := &checks.Runner{Checkers: []checks.Checker{check{"spf", pass}, check{"dkim", pass}, after{check{"dmarc", pass}, []string{"spf", "dkim"}}}}
+	r := &checks.Runner{Checkers: []checks.Checker{check{"spf", pass}, check{"dkim", pass},
+		after{check{"dmarc", pass}, []string{"spf", "dkim"}}}}
 	mail := &checks.Mail{Body: strings.NewReader("hello")}
 	b.ReportAllocs()
 	for b.Loop() {

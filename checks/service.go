@@ -19,8 +19,9 @@ const (
 // ErrBusy is what an exchange ends with whose time ran out while all connections were taken.
 var ErrBusy = errors.New("all connections are busy")
 
-// Service is a scanner that listens somewhere: it bounds the connections to it and the time of each exchange, and remembers
-// whether it works. It is used by pointer, safe for concurrent use, and its exported fields stay as they are once it is in use.
+// Service is a scanner that listens somewhere: it bounds the connections to it and the time of each exchange, and
+// remembers whether it works. It is used by pointer, safe for concurrent use, and its exported fields stay as they are
+// once it is in use.
 type Service struct {
 	// Address is "host:port" or "tcp://host:port", or the path of a socket as "/path" or "unix:///path".
 	Address string
@@ -77,9 +78,9 @@ func (s *Service) SetVersion(version, data string, dated time.Time) {
 	s.state.Version, s.state.Data, s.state.Dated = version, data, dated
 }
 
-// Exchange connects, has talk do its work, and closes the connection. All reads and writes of talk fail when the time is over
-// or ctx ends. The error of talk, or of the connection, makes the service count as down until an exchange succeeds; not so when
-// the caller alone gave up, or when it is [ErrBusy].
+// Exchange connects, has talk do its work, and closes the connection. All reads and writes of talk fail when the time
+// is over or ctx ends. The error of talk, or of the connection, makes the service count as down until an exchange
+// succeeds; not so when the caller alone gave up, or when it is [ErrBusy].
 func (s *Service) Exchange(ctx context.Context, talk func(net.Conn) error) error {
 	timeout := s.Timeout
 	if timeout <= 0 {

@@ -18,9 +18,11 @@ import (
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
-// TestTogether has one runner ask real servers about a mail that all of them dislike, and then again when the scanners are gone.
+// TestTogether has one runner ask real servers about a mail that all of them dislike, and then again when the scanners
+// are gone.
 func TestTogether(t *testing.T) {
-	names := testserver.Dnsmasq(t, "test", "--txt-record=example.test,v=spf1 ip4:198.51.100.0/24 -all", "--host-record=1.2.0.192.bl.test,127.0.0.2")
+	names := testserver.Dnsmasq(t, "test", "--txt-record=example.test,v=spf1 ip4:198.51.100.0/24 -all",
+		"--host-record=1.2.0.192.bl.test,127.0.0.2")
 	dns, err := resolver.New(resolver.Options{Servers: []string{names}, HostsFile: "-"})
 	require.NoError(t, err)
 	defer dns.Close()
@@ -34,8 +36,9 @@ func TestTogether(t *testing.T) {
 		}}
 	}
 	client := netip.MustParseAddr("192.0.2.1")
-	mail := &checks.Mail{Client: client, Hostname: "mail.example.test", Envelope: "a@example.test", Body: strings.NewReader(
-		"From: a@example.test\r\nSubject: hello\r\n\r\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n" + testserver.TestVirus + "\r\n")}
+	mail := &checks.Mail{Client: client, Hostname: "mail.example.test", Envelope: "a@example.test",
+		Body: strings.NewReader(
+			"From: a@example.test\r\nSubject: hello\r\n\r\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n" + testserver.TestVirus + "\r\n")}
 
 	r := runner(testserver.Spamd(t), testserver.Clamd(t).Unix)
 	mail.Earlier = r.CheckConnect(context.Background(), client)

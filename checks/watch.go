@@ -19,8 +19,8 @@ type Prober interface {
 	Probe(ctx context.Context) (State, error)
 }
 
-// Watch probes services, at once and then every interval (zero: a minute), until ctx ends: so that their State is true even while
-// no mail comes, and the log (nil: silence) tells when one goes down or comes back.
+// Watch probes services, at once and then every interval (zero: a minute), until ctx ends: so that their State is true
+// even while no mail comes, and the log (nil: silence) tells when one goes down or comes back.
 func Watch(ctx context.Context, interval time.Duration, log *slog.Logger, services ...Prober) {
 	if interval <= 0 {
 		interval = defaultWatch

@@ -40,10 +40,11 @@ func (m *mortal) Probe(ctx context.Context) (checks.State, error) {
 
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &mortal{Service: checks.Service{Address: "host:1", Dial: func(context.Context, string, string) (net.Conn, error) {
-			c, _ := net.Pipe()
-			return c, nil
-		}}}
+		m := &mortal{Service: checks.Service{Address: "host:1",
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				c, _ := net.Pipe()
+				return c, nil
+			}}}
 		var said bytes.Buffer
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

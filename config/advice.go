@@ -10,13 +10,17 @@ func (l *loader) idle() {
 	c := l.cfg
 	noTLS := c.SMTPCertificate == ""
 	if len(c.SMTPRange) == 0 && len(c.SMTPPort)+len(c.SMTPSecurePort) > 0 {
-		l.warn(l.origins["smtp-range"], "smtp-range names nobody: no client may connect; name those that may, for example smtp-range: 127.0.0.0/8")
+		l.warn(l.origins["smtp-range"],
+			"smtp-range names nobody: no client may connect; name those that may, for example smtp-range: 127.0.0.0/8")
 	}
 	if len(c.SMTPAuth) > 0 && noTLS {
-		l.warn(l.origins["smtp-auth"], "smtp-auth without smtp-certificate and smtp-key: logging in is possible from loopback only")
+		l.warn(l.origins["smtp-auth"],
+			"smtp-auth without smtp-certificate and smtp-key: logging in is possible from loopback only")
 	}
 	if l.given("rabbitmq-outbox") && !l.given("rabbitmq-inbox") && c.RabbitMQOutbox != c.RabbitMQInbox {
-		l.warn(l.origins["rabbitmq-outbox"], "rabbitmq-inbox is still %s: mail received is not sent on from there; set it to %s if it should be", c.RabbitMQInbox, cut(c.RabbitMQOutbox))
+		l.warn(l.origins["rabbitmq-outbox"],
+			"rabbitmq-inbox is still %s: mail received is not sent on from there; set it to %s if it should be", c.RabbitMQInbox,
+			cut(c.RabbitMQOutbox))
 	}
 	if l.given("rabbitmq-inbox") && c.RabbitMQInbox == "" {
 		l.warn(l.origins["rabbitmq-inbox"], "rabbitmq-inbox is empty: mail received is discarded")
@@ -43,7 +47,8 @@ func (l *loader) pointless() {
 	l.without("virus-action", c.VirusAction == "reject" && !check("virus"), "it does nothing without virus in smtp-check")
 	l.without("dmarc-enforce", c.DMARCEnforce && !check("dmarc"), "it does nothing without dmarc in smtp-check")
 	l.without("dnsbl-reject", c.DNSBLReject && !check("dnsbl"), "it does nothing without dnsbl in smtp-check")
-	l.without("storage-policy", c.StoragePolicy != "none" && c.StorageAddress == "", "it does nothing without storage-address")
+	l.without("storage-policy", c.StoragePolicy != "none" && c.StorageAddress == "",
+		"it does nothing without storage-address")
 }
 
 func (l *loader) without(name string, pointless bool, text string) {
@@ -54,7 +59,8 @@ func (l *loader) without(name string, pointless bool, text string) {
 
 // brokerless warns once about all keys that only a broker understands, when there is none.
 func (l *loader) brokerless() {
-	none := map[string]bool{"rabbitmq-address": len(l.cfg.RabbitMQAddress) == 0, "cluster-address": len(l.cfg.ClusterAddress) == 0}
+	none := map[string]bool{"rabbitmq-address": len(l.cfg.RabbitMQAddress) == 0,
+		"cluster-address": len(l.cfg.ClusterAddress) == 0}
 	var names []string
 	var first Origin
 	for i := range l.table.keys {
@@ -68,7 +74,8 @@ func (l *loader) brokerless() {
 		names = append(names, k.Name)
 	}
 	if names != nil {
-		l.warn(first, "only RabbitMQ understands %s, and there is no rabbitmq-address: either set rabbitmq-address, or leave them out and stay with the embedded queue of queue-address",
+		l.warn(first,
+			"only RabbitMQ understands %s, and there is no rabbitmq-address: either set rabbitmq-address, or leave them out and stay with the embedded queue of queue-address",
 			strings.Join(names, ", "))
 	}
 }

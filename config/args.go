@@ -42,18 +42,23 @@ type toggle struct {
 
 func toggles() []toggle {
 	return []toggle{
-		{"check-config", "", "read the configuration, print it with where each value came from, and stop", func(s *Switches) *bool { return &s.CheckConfig }},
+		{"check-config", "", "read the configuration, print it with where each value came from, and stop",
+			func(s *Switches) *bool { return &s.CheckConfig }},
 		{"version", "", "print the version and stop", func(s *Switches) *bool { return &s.Version }},
 		{"help", "-h", "print this and stop", func(s *Switches) *bool { return &s.Help }},
 		{"list-ips", "", "print the local addresses and stop", func(s *Switches) *bool { return &s.ListIPs }},
 		{"list-cluster", "", "print the instances that answer and stop", func(s *Switches) *bool { return &s.ListCluster }},
 		{"notify-cluster", "", "tell the instances to reload and stop", func(s *Switches) *bool { return &s.NotifyCluster }},
-		{"repair-database", "", "repair the settings database and stop", func(s *Switches) *bool { return &s.RepairDatabase }},
-		{"purge-database", "", "empty the settings database and stop; asks first", func(s *Switches) *bool { return &s.PurgeDatabase }},
+		{"repair-database", "", "repair the settings database and stop",
+			func(s *Switches) *bool { return &s.RepairDatabase }},
+		{"purge-database", "", "empty the settings database and stop; asks first",
+			func(s *Switches) *bool { return &s.PurgeDatabase }},
 		{"fetch-license", "", "ignored: there is no licence", func(s *Switches) *bool { return &s.FetchLicense }},
 		{"yes", "", "do not ask", func(s *Switches) *bool { return &s.Yes }},
-		{"extract-recipients", "-t", "read a mail and send it to the recipients in its headers", func(s *Switches) *bool { return &s.ExtractRecipients }},
-		{"ignore-dot", "-i, -oi", "a line with only a dot does not end the mail", func(s *Switches) *bool { return &s.IgnoreDot }},
+		{"extract-recipients", "-t", "read a mail and send it to the recipients in its headers",
+			func(s *Switches) *bool { return &s.ExtractRecipients }},
+		{"ignore-dot", "-i, -oi", "a line with only a dot does not end the mail",
+			func(s *Switches) *bool { return &s.IgnoreDot }},
 	}
 }
 
@@ -64,8 +69,9 @@ type assignment struct {
 	given string // how it was typed, with dashes, without the value
 }
 
-// ParseArgs reads a command line, without the program's name, and looks at no file: so that --version works whatever the
-// configuration says. Values of keys are looked at by [Load] only. The error joins an [Error] for each switch that is wrong.
+// ParseArgs reads a command line, without the program's name, and looks at no file: so that --version works whatever
+// the configuration says. Values of keys are looked at by [Load] only. The error joins an [Error] for each switch that
+// is wrong.
 func ParseArgs(args []string) (Switches, error) {
 	s, _, err := parseArgs(newTable(), args)
 	return s, err
@@ -136,7 +142,8 @@ func (p *argParser) toggle(t toggle, value string, hasValue bool) {
 	*t.at(&p.out) = on
 }
 
-// key takes a key's value. A boolean takes the next argument only when that is a boolean: --spool-remove a@b.c is a key and an address.
+// key takes a key's value. A boolean takes the next argument only when that is a boolean: --spool-remove a@b.c is a key
+// and an address.
 func (p *argParser) key(k *Key, name, value string, hasValue bool) {
 	switch {
 	case hasValue:
@@ -159,7 +166,8 @@ func (p *argParser) key(k *Key, name, value string, hasValue bool) {
 func (p *argParser) text(name, value string, hasValue bool, into *string) bool {
 	if !hasValue {
 		if len(p.rest) == 0 || strings.HasPrefix(p.rest[0], "--") {
-			p.fail(&Error{Origin: onCommandLine("--" + name), Want: fmt.Sprintf("a value behind it; one that starts with dashes as --%s=VALUE", name)})
+			p.fail(&Error{Origin: onCommandLine("--" + name),
+				Want: fmt.Sprintf("a value behind it; one that starts with dashes as --%s=VALUE", name)})
 			return false
 		}
 		value, p.rest = p.rest[0], p.rest[1:]
@@ -168,8 +176,8 @@ func (p *argParser) text(name, value string, hasValue bool, into *string) bool {
 	return true
 }
 
-// short takes the flags of sendmail: -t, -i, -ti, -oi, -f ADDRESS, -fADDRESS. Other options of the -o kind tune sendmail
-// itself and mean nothing here.
+// short takes the flags of sendmail: -t, -i, -ti, -oi, -f ADDRESS, -fADDRESS. Other options of the -o kind tune
+// sendmail itself and mean nothing here.
 func (p *argParser) short(arg string) {
 	for i := 1; i < len(arg); i++ {
 		switch c := arg[i]; c {

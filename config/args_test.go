@@ -18,11 +18,13 @@ func TestSwitches(t *testing.T) {
 		{"--config-file=/x=y", Switches{ConfigFile: "/x=y"}},
 		{"--version", Switches{Version: true}},
 		{"-h", Switches{Help: true}},
-		{"--list-ips --list-cluster --notify-cluster --paused --loopback --daemon", Switches{ListIPs: true, ListCluster: true, NotifyCluster: true}},
+		{"--list-ips --list-cluster --notify-cluster --paused --loopback --daemon",
+			Switches{ListIPs: true, ListCluster: true, NotifyCluster: true}},
 		{"--repair-database --purge-database --yes", Switches{RepairDatabase: true, PurgeDatabase: true, Yes: true}},
 		{"--yes=false --fetch-license=yes", Switches{FetchLicense: true}},
 		{"a@b.c d@e.f", Switches{Addresses: []string{"a@b.c", "d@e.f"}}},
-		{"--extract-recipients --ignore-dot --envelope a@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
+		{"--extract-recipients --ignore-dot --envelope a@b.c",
+			Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
 		{"--envelope= x@y.z", Switches{EnvelopeSet: true, Addresses: []string{"x@y.z"}}},
 		{"-t -i -f a@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
 		{"-ti -fa@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
@@ -51,7 +53,8 @@ func TestSwitchesThatAreWrong(t *testing.T) {
 		{"-z", "command line -z: expected a key or a switch of --help"},
 		{"-smtp-port=26", "command line -smtp-port: expected a known switch; did you mean --smtp-port?"},
 		{"-", "command line -: expected a key or a switch of --help"},
-		{"--smtp-port", "command line --smtp-port: expected a value behind it; one that starts with dashes as --smtp-port=VALUE"},
+		{"--smtp-port",
+			"command line --smtp-port: expected a value behind it; one that starts with dashes as --smtp-port=VALUE"},
 		{"--smtp-port --paused", "command line --smtp-port: expected a value behind it"},
 		{"--config-file", "command line --config-file: expected a value behind it"},
 		{"-f", "command line -f: expected an address behind it"},
@@ -81,11 +84,13 @@ func TestKeysOnTheCommandLine(t *testing.T) {
 	require.Empty(t, cfg.RabbitMQInbox)
 	require.Equal(t, "6s", cfg.SMTPTimeout.String())
 	require.Equal(t, []string{"a@b.c"}, report.Switches.Addresses)
-	require.Contains(t, envWarnings(report), "command line --smtp-timeout: smtp-timeout is given more than once: the last one wins\n")
+	require.Contains(t, envWarnings(report),
+		"command line --smtp-timeout: smtp-timeout is given more than once: the last one wins\n")
 	require.Equal(t, "command line --dns-rotate", setting(t, report, "dns-rotate").Origin.String())
 
 	_, report, err = Load(Sources{SystemFiles: []string{}, Args: []string{"--version", "--smtp-port", "x"}})
-	require.EqualError(t, err, `command line --smtp-port: smtp-port: "x": expected ports from 0 to 65535, with commas and ranges: 25,2525,1024-1026 (not "x")`)
+	require.EqualError(t, err,
+		`command line --smtp-port: smtp-port: "x": expected ports from 0 to 65535, with commas and ranges: 25,2525,1024-1026 (not "x")`)
 	require.True(t, report.Switches.Version, "switches are known though a key is wrong")
 }
 

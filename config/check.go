@@ -137,7 +137,8 @@ func (l *loader) listeners() {
 	l.apart("smtp-secure-port", c.SMTPSecurePort, "submission-port", c.SubmissionPort)
 	l.apart("www-port", []int{c.WWWPort}, "www-secure-port", []int{c.WWWSecurePort})
 	if len(c.SMTPSecurePort) > 0 && c.SMTPCertificate == "" && c.SMTPKey == "" {
-		l.fail(&Error{Origin: l.origins["smtp-secure-port"], Key: "smtp-secure-port", Value: portsText(c.SMTPSecurePort), Want: "smtp-certificate and smtp-key to be set too"})
+		l.fail(&Error{Origin: l.origins["smtp-secure-port"], Key: "smtp-secure-port", Value: portsText(c.SMTPSecurePort),
+			Want: "smtp-certificate and smtp-key to be set too"})
 	}
 	if len(c.SubmissionPort) > 0 && c.SMTPCertificate == "" && c.SMTPKey == "" {
 		l.fail(&Error{Origin: l.origins["submission-port"], Key: "submission-port", Value: portsText(c.SubmissionPort),
@@ -148,7 +149,8 @@ func (l *loader) listeners() {
 			Want: "smtp-auth to be set too, since logging in is required there and nobody could ever send"})
 	}
 	if c.WWWSecurePort > 0 && c.WWWCertificate == "" && c.WWWPrivateKey == "" {
-		l.fail(&Error{Origin: l.origins["www-secure-port"], Key: "www-secure-port", Value: portsText([]int{c.WWWSecurePort}), Want: "www-certificate and www-privatekey to be set too"})
+		l.fail(&Error{Origin: l.origins["www-secure-port"], Key: "www-secure-port", Value: portsText([]int{c.WWWSecurePort}),
+			Want: "www-certificate and www-privatekey to be set too"})
 	}
 }
 
@@ -156,7 +158,8 @@ func (l *loader) listeners() {
 func (l *loader) apart(name string, some []int, otherName string, others []int) {
 	for _, n := range others {
 		if n > 0 && slices.Contains(some, n) {
-			l.fail(&Error{Origin: l.origins[otherName], Key: otherName, Value: portsText([]int{n}), Want: "a port that " + name + " does not name too"})
+			l.fail(&Error{Origin: l.origins[otherName], Key: otherName, Value: portsText([]int{n}),
+				Want: "a port that " + name + " does not name too"})
 			return
 		}
 	}

@@ -21,7 +21,8 @@ func makePair(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	require.NoError(t, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
@@ -38,16 +39,20 @@ func TestCertificates(t *testing.T) {
 	_, otherKey := makePair(t)
 	junk := write(t, "junk.pem", "no PEM\n")
 
-	cfg, report := mustLoad(t, base+"smtp-certificate: "+cert+"\nsmtp-key: "+key+"\nsmtp-secure-port: 465\nsubmission-port: 587\nsmtp-auth: users://a\n"+
+	cfg, report := mustLoad(t, base+"smtp-certificate: "+cert+"\nsmtp-key: "+key+
+		"\nsmtp-secure-port: 465\nsubmission-port: 587\nsmtp-auth: users://a\n"+
 		"www-certificate: "+cert+"\nwww-privatekey: "+key+"\nwww-secure-port: 443\n")
 	require.Equal(t, cert, cfg.SMTPCertificate)
 	require.Empty(t, report.Warnings)
 
 	tests := []struct{ name, cert, key, want string }{
-		{"another's key", cert, otherKey, "expected a PEM certificate that fits smtp-key: " + cut(otherKey) + " (tls: private key does not match public key)"},
+		{"another's key", cert, otherKey, "expected a PEM certificate that fits smtp-key: " + cut(otherKey) +
+			" (tls: private key does not match public key)"},
 		{"not PEM", junk, key, "expected a PEM certificate that fits smtp-key"},
-		{"no such certificate", "/nonexistent", key, `smtp-certificate: "/nonexistent": expected a readable PEM file with a certificate (no such file or directory)`},
-		{"no such key", cert, "/nonexistent", `smtp-key: "/nonexistent": expected a readable PEM file with a private key (no such file or directory)`},
+		{"no such certificate", "/nonexistent", key,
+			`smtp-certificate: "/nonexistent": expected a readable PEM file with a certificate (no such file or directory)`},
+		{"no such key", cert, "/nonexistent",
+			`smtp-key: "/nonexistent": expected a readable PEM file with a private key (no such file or directory)`},
 		{"a directory", "/", key, `smtp-certificate: "/": expected a readable PEM file with a certificate (is a directory)`},
 	}
 	for _, test := range tests {
@@ -66,7 +71,9 @@ func TestChanged(t *testing.T) {
 	require.Empty(t, reload)
 	require.Empty(t, restart)
 
-	other, _ := mustLoad(t, "smtp-range: 10.0.0.0/8\nwww-password: b\nsmtp-port: 26\nrabbitmq-address: amqp://h\nsmtp-maxsize: 5MB\n")
+	other,
+		_ := mustLoad(t,
+		"smtp-range: 10.0.0.0/8\nwww-password: b\nsmtp-port: 26\nrabbitmq-address: amqp://h\nsmtp-maxsize: 5MB\n")
 	reload, restart = Changed(old, other)
 	require.Equal(t, []string{"smtp-range"}, reload)
 	require.Equal(t, []string{"smtp-port", "smtp-maxsize", "rabbitmq-address", "cluster-address", "www-password"}, restart)
@@ -76,11 +83,12 @@ func TestZeroReport(t *testing.T) {
 	require.False(t, new(Report).Given("smtp-port"))
 }
 
-// TestCheck lets a program judge a value: what it complains of is an error like any other, with where the value stands and
-// without its secrets, and it is not asked about a configuration that is wrong already.
+// TestCheck lets a program judge a value: what it complains of is an error like any other, with where the value stands
+// and without its secrets, and it is not asked about a configuration that is wrong already.
 func TestCheck(t *testing.T) {
 	asked := 0
-	src := Sources{SystemFiles: []string{}, Args: []string{"--smarthost", "relay", "--config-file", write(t, "config.txt", "\nwww-url: http://a:secret@b/\n")}}
+	src := Sources{SystemFiles: []string{},
+		Args: []string{"--smarthost", "relay", "--config-file", write(t, "config.txt", "\nwww-url: http://a:secret@b/\n")}}
 	src.Check = func(c *Config, complain func(key, want string, cause error)) {
 		asked++
 		require.Equal(t, "relay", c.Smarthost)

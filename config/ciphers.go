@@ -14,8 +14,8 @@ type suite struct {
 	name  string // OpenSSL's name
 	words string // blanks around each
 	bits  int
-	// weak suites are taken only when they are asked for by name, or by the very word that makes them weak: OpenSSL is built
-	// without them since version 1.1.0, and ALL does not mean them there.
+	// weak suites are taken only when they are asked for by name, or by the very word that makes them weak: OpenSSL is
+	// built without them since version 1.1.0, and ALL does not mean them there.
 	weak string
 }
 
@@ -62,8 +62,8 @@ func suites() []suite {
 	}
 }
 
-// selects reports whether a term of the string, one word or several joined by +, selects the suite; remove says that the
-// term takes suites away, where the weak ones are meant too.
+// selects reports whether a term of the string, one word or several joined by +, selects the suite; remove says that
+// the term takes suites away, where the weak ones are meant too.
 func (s suite) selects(term string, remove bool) bool {
 	if term == s.name || term == tls.CipherSuiteName(s.id) {
 		return true
@@ -81,13 +81,14 @@ func (s suite) selects(term string, remove bool) bool {
 	return strong
 }
 
-// ParseCiphers maps an OpenSSL cipher string, as ciphers(1) defines it, to suites of crypto/tls for TLS 1.0 to 1.2, in the
-// order that the string asks for. As in an OpenSSL of today ALL and HIGH mean the suites with RSA key exchange too, and neither
-// means RC4 or 3DES, which are taken by name, or by RC4 and 3DES. Missing are the words that ask for something which
-// crypto/tls has not. An error says that no suite is left; Go's own choice is to be used then.
+// ParseCiphers maps an OpenSSL cipher string, as ciphers(1) defines it, to suites of crypto/tls for TLS 1.0 to 1.2, in
+// the order that the string asks for. As in an OpenSSL of today ALL and HIGH mean the suites with RSA key exchange too,
+// and neither means RC4 or 3DES, which are taken by name, or by RC4 and 3DES. Missing are the words that ask for
+// something which crypto/tls has not. An error says that no suite is left; Go's own choice is to be used then.
 //
-// Go decides some things itself: the suites of TLS 1.3 are always on, and their names are passed over; of the suites that both
-// sides have crypto/tls prefers the one that it thinks best, whatever their order here; @SECLEVEL has no effect.
+// Go decides some things itself: the suites of TLS 1.3 are always on, and their names are passed over; of the suites
+// that both sides have crypto/tls prefers the one that it thinks best, whatever their order here; @SECLEVEL has no
+// effect.
 func ParseCiphers(s string) (ids []uint16, missing []string, err error) {
 	list := cipherList{all: suites()}
 	for _, term := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(": ,;\t", r) }) {

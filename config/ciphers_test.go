@@ -41,7 +41,8 @@ func TestParseCiphers(t *testing.T) {
 		{"ALL:!CBC:!kRSA:@SECLEVEL=2", gcm + ":" + chacha + ":" + gcm128, ""},
 		{"ECDHE+AESGCM", gcm + ":" + gcm128, ""},
 		{"ECDHE+AESGCM:+AES256", gcm128 + ":" + gcm, ""},
-		{"AES128:@STRENGTH:AES256:@STRENGTH:!aECDSA:!CBC:!kRSA", "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", ""},
+		{"AES128:@STRENGTH:AES256:@STRENGTH:!aECDSA:!CBC:!kRSA", "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256",
+			""},
 		{"ECDHE-RSA-AES128-GCM-SHA256,AES128-SHA RC4-SHA", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA:RC4-SHA", ""},
 		{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", ""},
 		{"kRSA+AESGCM", "AES256-GCM-SHA384:AES128-GCM-SHA256", ""},
@@ -49,8 +50,11 @@ func TestParseCiphers(t *testing.T) {
 		{"CHACHA20:-CHACHA20:CHACHA20", chacha, ""},
 		{"!CHACHA20:CHACHA20:ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", ""},
 		{"3DES", "ECDHE-RSA-DES-CBC3-SHA:DES-CBC3-SHA", ""},
-		{"CHACHA20:CAMELLIA256:DHE-RSA-AES128-GCM-SHA256:MEDIUM:COMPLEMENTOFDEFAULT", chacha, "CAMELLIA256,DHE-RSA-AES128-GCM-SHA256,MEDIUM,COMPLEMENTOFDEFAULT"},
-		{"!aNULL:!eNULL:!LOW:!SSLv2:!EXPORT:!EXPORT56:FIPS:MEDIUM:HIGH:@STRENGTH", gcm + ":" + cbc256 + ":AES256-GCM-SHA384:AES256-SHA:" + chacha + ":" + gcm128 + ":" + sha256 + ":" + cbc128 + ":AES128-GCM-SHA256:AES128-SHA256:AES128-SHA", "MEDIUM"},
+		{"CHACHA20:CAMELLIA256:DHE-RSA-AES128-GCM-SHA256:MEDIUM:COMPLEMENTOFDEFAULT", chacha,
+			"CAMELLIA256,DHE-RSA-AES128-GCM-SHA256,MEDIUM,COMPLEMENTOFDEFAULT"},
+		{"!aNULL:!eNULL:!LOW:!SSLv2:!EXPORT:!EXPORT56:FIPS:MEDIUM:HIGH:@STRENGTH",
+			gcm + ":" + cbc256 + ":AES256-GCM-SHA384:AES256-SHA:" + chacha + ":" + gcm128 + ":" + sha256 + ":" + cbc128 +
+				":AES128-GCM-SHA256:AES128-SHA256:AES128-SHA", "MEDIUM"},
 	}
 	for _, test := range tests {
 		t.Run(test.in, func(t *testing.T) {
@@ -60,7 +64,8 @@ func TestParseCiphers(t *testing.T) {
 			require.Equal(t, test.missing, strings.Join(missing, ","))
 		})
 	}
-	for _, in := range []string{"", "::", "!", "+", "-", "@", "@STRENGTH", "!aNULL:!eNULL", "CAMELLIA", "HIGH:!ALL", "TLS_AES_128_GCM_SHA256", "HIGH+", "+HIGH"} {
+	for _, in := range []string{"", "::", "!", "+", "-", "@", "@STRENGTH", "!aNULL:!eNULL", "CAMELLIA", "HIGH:!ALL",
+		"TLS_AES_128_GCM_SHA256", "HIGH+", "+HIGH"} {
 		_, _, err := ParseCiphers(in)
 		require.Error(t, err, in)
 	}
@@ -99,8 +104,10 @@ func TestCiphersAsOpenSSL(t *testing.T) {
 	for _, s := range suites() {
 		ours[s.name] = s.weak == ""
 	}
-	for _, text := range []string{"ALL", "HIGH", "DEFAULT", "ALL:!aNULL:!kRSA", "ALL:+AES256", "ALL:+kRSA:@STRENGTH", "ECDHE+AESGCM:ECDHE+CHACHA20:!aECDSA", "AES128:AES256",
-		"ALL:-AES128:AES128", "HIGH:!aNULL:!MD5:!SHA1", "kRSA:-AES256", "AESGCM:CHACHA20:-CHACHA20", "!AES256:ALL", "AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384",
+	for _, text := range []string{"ALL", "HIGH", "DEFAULT", "ALL:!aNULL:!kRSA", "ALL:+AES256", "ALL:+kRSA:@STRENGTH",
+		"ECDHE+AESGCM:ECDHE+CHACHA20:!aECDSA", "AES128:AES256",
+		"ALL:-AES128:AES128", "HIGH:!aNULL:!MD5:!SHA1", "kRSA:-AES256", "AESGCM:CHACHA20:-CHACHA20", "!AES256:ALL",
+		"AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384",
 		"ECDHE-ECDSA-AES128-SHA:ALL:@STRENGTH"} {
 		out, err := exec.Command(program, "ciphers", text+":@SECLEVEL=0").Output()
 		require.NoError(t, err, text)

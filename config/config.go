@@ -5,50 +5,72 @@ import (
 	"time"
 )
 
-// Config is the whole configuration: one field for each key that does something, named like the key. [Load] fills it; the
-// zero Config is not the default one. Durations are durations whatever unit the key counts in. Several goroutines may read a
-// Config; nobody changes it once it was loaded.
+// Config is the whole configuration: one field for each key that does something, named like the key. [Load] fills it;
+// the zero Config is not the default one. Durations are durations whatever unit the key counts in. Several goroutines
+// may read a Config; nobody changes it once it was loaded.
 type Config struct {
 	// SMTP server
 
-	SMTPIP                 []netip.Addr   // smtp-ip: addresses to listen on; empty: all
-	SMTPPort               []int          // smtp-port: ports with STARTTLS: single, list, ranges
-	SMTPSecurePort         []int          // smtp-secure-port: ports with TLS from the first byte
-	SMTPRange              []netip.Prefix // smtp-range: clients that may connect; without smtp-auth they may relay; empty: nobody
-	SMTPAuth               []string       // smtp-auth: who may log in: authentication URLs, asked in order
-	AuthExempt             []netip.Prefix // auth-exempt: clients whose failed logins are not counted, and who are never refused or slowed
-	SMTPUsername           string         // smtp-username: older form of smtp-auth, with smtp-password
-	SMTPPassword           string         // smtp-password: older form of smtp-auth, with smtp-username
-	SMTPAuthRequired       bool           // smtp-auth-required: false lets the clients of smtp-range relay without logging in
-	SMTPCertificate        string         // smtp-certificate: PEM file with the certificate and its chain, read again when it changes
-	SMTPKey                string         // smtp-key: PEM file with the certificate's private key
-	SMTPCiphers            string         // smtp-ciphers: OpenSSL cipher string for TLS up to 1.2; empty: Go's choice
-	SMTPProxy              []netip.Prefix // smtp-proxy: proxies whose connections start with a PROXY header, version 1 or 2
-	SMTPMaxRecipients      int            // smtp-maxrecipients: recipients of one mail; more are answered 452
-	SMTPTransactionTimeout time.Duration  // smtp-transaction-timeout: seconds one mail may take, however busy the client
-	SMTPBusy               string         // smtp-busy: clients beyond the connection limit wait, or are answered 421
-	SMTPConnectionsClient  int            // smtp-connections-client: connections that one client address may hold; -1: any number; 0: any number for clients of smtp-range that may relay, half of incoming for others
-	SMTPLineEnds           string         // smtp-line-ends: what to do with a mail that has a bare CR, a bare LF or a NUL
-	SMTPMaxSize            int64          // smtp-maxsize: largest mail accepted, announced with SIZE; 0: unlimited
-	SMTPMemory             int64          // smtp-memory: bytes of memory for all mails in reception together; beyond it they go to disk at once; 0: a tenth of memory
-	SMTPTimeout            time.Duration  // smtp-timeout: seconds a silent client is kept; starts again with all data received
-	SMTPThreads            int            // smtp-threads: listening sockets for each port, a hint; 0: as many as are useful
-	SMTPConnections        int            // smtp-connections: incoming and outgoing connections together; 0: by the limit on file descriptors
-	SMTPConnectionsIn      int            // smtp-connections-in: incoming connections; 0: by the limit on file descriptors
-	SMTPConnectionsOut     int            // smtp-connections-out: outgoing connections; 0: by the limit on file descriptors
-	SMTPHostname           string         // smtp-hostname: name in the greeting; a name configured for the local IP wins; "": reverse DNS
-	SMTPProtection         bool           // smtp-protection: refuse clients on the incoming block list
-	SMTPCheck              []string       // smtp-check: checks of incoming mail: any of spf, dkim, dmarc, spam, arc, virus, dnsbl
-	SMTPAuthResults        []string       // smtp-auth-results: mail that gets an Authentication-Results header: local, nonlocal
-	SMTPValidateAddress    string         // smtp-validate-address: syntax demanded of MAIL FROM and RCPT TO
-	SMTPExtract            bool           // smtp-extract: turn x-mq-* headers into properties of the message
-	SMTPDefaultIPs         []netip.Addr   // smtp-default-ips: source addresses of mail that names none; empty: any
-	SMTPMappableIPs        []netip.Prefix // smtp-mappable-ips: mail that came in to these leaves from the same address; empty: all but loopback and link-local
-	SMTPUnmappableIPs      []netip.Prefix // smtp-unmappable-ips: exceptions to smtp-mappable-ips; empty: none
-	DSNAdvertise           bool           // dsn-advertise: announce the DSN extension and pass its parameters on
-	SMTPGreeting           string         // smtp-greeting: text of the greeting behind the host name
-	DefaultDomain          string         // default-domain: appended to addresses without a domain
-	SubmissionPort         []int          // submission-port: ports where TLS and logging in are required and smtp-range does not apply, usually 587
+	SMTPIP         []netip.Addr // smtp-ip: addresses to listen on; empty: all
+	SMTPPort       []int        // smtp-port: ports with STARTTLS: single, list, ranges
+	SMTPSecurePort []int        // smtp-secure-port: ports with TLS from the first byte
+	// smtp-range: clients that may connect; without smtp-auth they may relay; empty: nobody
+	SMTPRange []netip.Prefix
+	SMTPAuth  []string // smtp-auth: who may log in: authentication URLs, asked in order
+	// auth-exempt: clients whose failed logins are not counted, and who are never refused or slowed
+	AuthExempt   []netip.Prefix
+	SMTPUsername string // smtp-username: older form of smtp-auth, with smtp-password
+	SMTPPassword string // smtp-password: older form of smtp-auth, with smtp-username
+	// smtp-auth-required: false lets the clients of smtp-range relay without logging in
+	SMTPAuthRequired bool
+	// smtp-certificate: PEM file with the certificate and its chain, read again when it changes
+	SMTPCertificate string
+	SMTPKey         string // smtp-key: PEM file with the certificate's private key
+	SMTPCiphers     string // smtp-ciphers: OpenSSL cipher string for TLS up to 1.2; empty: Go's choice
+	// smtp-proxy: proxies whose connections start with a PROXY header, version 1 or 2
+	SMTPProxy         []netip.Prefix
+	SMTPMaxRecipients int // smtp-maxrecipients: recipients of one mail; more are answered 452
+	// smtp-transaction-timeout: seconds one mail may take, however busy the client
+	SMTPTransactionTimeout time.Duration
+	SMTPBusy               string // smtp-busy: clients beyond the connection limit wait, or are answered 421
+	// smtp-connections-client: connections that one client address may hold; -1: any number; 0: any number for clients
+	// of smtp-range that may relay, half of incoming for others
+	SMTPConnectionsClient int
+	// smtp-line-ends: what to do with a mail that has a bare CR, a bare LF or a NUL
+	SMTPLineEnds string
+	SMTPMaxSize  int64 // smtp-maxsize: largest mail accepted, announced with SIZE; 0: unlimited
+	// smtp-memory: bytes of memory for all mails in reception together; beyond it they go to disk at once; 0: a tenth
+	// of memory
+	SMTPMemory int64
+	// smtp-timeout: seconds a silent client is kept; starts again with all data received
+	SMTPTimeout time.Duration
+	// smtp-threads: listening sockets for each port, a hint; 0: as many as are useful
+	SMTPThreads int
+	// smtp-connections: incoming and outgoing connections together; 0: by the limit on file descriptors
+	SMTPConnections int
+	// smtp-connections-in: incoming connections; 0: by the limit on file descriptors
+	SMTPConnectionsIn int
+	// smtp-connections-out: outgoing connections; 0: by the limit on file descriptors
+	SMTPConnectionsOut int
+	// smtp-hostname: name in the greeting; a name configured for the local IP wins; "": reverse DNS
+	SMTPHostname   string
+	SMTPProtection bool // smtp-protection: refuse clients on the incoming block list
+	// smtp-check: checks of incoming mail: any of spf, dkim, dmarc, spam, arc, virus, dnsbl
+	SMTPCheck []string
+	// smtp-auth-results: mail that gets an Authentication-Results header: local, nonlocal
+	SMTPAuthResults     []string
+	SMTPValidateAddress string       // smtp-validate-address: syntax demanded of MAIL FROM and RCPT TO
+	SMTPExtract         bool         // smtp-extract: turn x-mq-* headers into properties of the message
+	SMTPDefaultIPs      []netip.Addr // smtp-default-ips: source addresses of mail that names none; empty: any
+	// smtp-mappable-ips: mail that came in to these leaves from the same address; empty: all but loopback and
+	// link-local
+	SMTPMappableIPs   []netip.Prefix
+	SMTPUnmappableIPs []netip.Prefix // smtp-unmappable-ips: exceptions to smtp-mappable-ips; empty: none
+	DSNAdvertise      bool           // dsn-advertise: announce the DSN extension and pass its parameters on
+	SMTPGreeting      string         // smtp-greeting: text of the greeting behind the host name
+	DefaultDomain     string         // default-domain: appended to addresses without a domain
+	// submission-port: ports where TLS and logging in are required and smtp-range does not apply, usually 587
+	SubmissionPort []int
 
 	// Checks of incoming mail
 
@@ -66,33 +88,39 @@ type Config struct {
 
 	// Delivery
 
-	MaxDeliverTime      time.Duration   // max-delivertime: seconds to keep trying after the first pickup
-	MaxAttempts         int             // max-attempts: attempts for one message; 0: unlimited
-	RetryInterval       []time.Duration // retry-interval: delays between attempts; the last repeats
-	ValidateEnvelope    string          // validate-envelope: loose sends from addresses that RFC 5321 forbids
-	ValidateRecipient   string          // validate-recipient: loose sends to addresses that RFC 5321 forbids
-	Smarthost           string          // smarthost: relay for all mail; "": none
-	SmarthostPort       int             // smarthost-port: port of the relay
-	SmarthostUsername   string          // smarthost-username: user to log in as at the relay
-	SmarthostPassword   string          // smarthost-password: password for the relay
-	SmarthostPlaintext  bool            // smarthost-plaintext: log in at the relay over a connection without TLS, too
-	SMTPSinkAddress     string          // smtp-sink-address: all connections go here instead, for tests; 0.0.0.0: off; "": off
-	SMTPSinkPort        int             // smtp-sink-port: port of the sink
-	SMTPSinkUsername    string          // smtp-sink-username: user to log in as at the sink
-	SMTPSinkPassword    string          // smtp-sink-password: password for the sink
-	DSNNotify           []string        // dsn-notify: when to send bounces, unless the message says so: FAILURE, DELAY, SUCCESS or NEVER
-	DSNRet              string          // dsn-ret: what a bounce returns, unless the message says so: FULL or HDRS
-	SMTPRoutes          string          // smtp-routes: file of domain:relay:port lines
-	AllowPrivateTargets bool            // allow-private-targets: deliver to MX hosts with private, loopback or link-local addresses
-	BounceFrom          string          // bounce-from: From of bounces
-	BounceHost          string          // bounce-host: domain of bounces; "": hostname
-	DoubleBounceTo      string          // double-bounce-to: where bounces of bounces go; a bare user gets bounce-host; "": dropped
+	MaxDeliverTime     time.Duration   // max-delivertime: seconds to keep trying after the first pickup
+	MaxAttempts        int             // max-attempts: attempts for one message; 0: unlimited
+	RetryInterval      []time.Duration // retry-interval: delays between attempts; the last repeats
+	ValidateEnvelope   string          // validate-envelope: loose sends from addresses that RFC 5321 forbids
+	ValidateRecipient  string          // validate-recipient: loose sends to addresses that RFC 5321 forbids
+	Smarthost          string          // smarthost: relay for all mail; "": none
+	SmarthostPort      int             // smarthost-port: port of the relay
+	SmarthostUsername  string          // smarthost-username: user to log in as at the relay
+	SmarthostPassword  string          // smarthost-password: password for the relay
+	SmarthostPlaintext bool            // smarthost-plaintext: log in at the relay over a connection without TLS, too
+	// smtp-sink-address: all connections go here instead, for tests; 0.0.0.0: off; "": off
+	SMTPSinkAddress  string
+	SMTPSinkPort     int    // smtp-sink-port: port of the sink
+	SMTPSinkUsername string // smtp-sink-username: user to log in as at the sink
+	SMTPSinkPassword string // smtp-sink-password: password for the sink
+	// dsn-notify: when to send bounces, unless the message says so: FAILURE, DELAY, SUCCESS or NEVER
+	DSNNotify  []string
+	DSNRet     string // dsn-ret: what a bounce returns, unless the message says so: FULL or HDRS
+	SMTPRoutes string // smtp-routes: file of domain:relay:port lines
+	// allow-private-targets: deliver to MX hosts with private, loopback or link-local addresses
+	AllowPrivateTargets bool
+	BounceFrom          string // bounce-from: From of bounces
+	BounceHost          string // bounce-host: domain of bounces; "": hostname
+	// double-bounce-to: where bounces of bounces go; a bare user gets bounce-host; "": dropped
+	DoubleBounceTo string
 
 	// Base throttles and downloads
 
-	DomainMaxMessages     int           // domain-maxmessages: messages a minute to one target domain; 0: unlimited
-	DomainMaxConnects     int           // domain-maxconnects: new connections a minute to one target domain; 0: unlimited
-	DomainMaxConnections  int           // domain-maxconnections: simultaneous connections to one target domain; 0: unlimited
+	DomainMaxMessages int // domain-maxmessages: messages a minute to one target domain; 0: unlimited
+	// domain-maxconnects: new connections a minute to one target domain; 0: unlimited
+	DomainMaxConnects int
+	// domain-maxconnections: simultaneous connections to one target domain; 0: unlimited
+	DomainMaxConnections  int
 	DomainMaxQueue        int           // domain-maxqueue: messages for one target domain in memory
 	IPMaxMessages         int           // ip-maxmessages: messages a minute to one target IP; 0: unlimited
 	IPMaxConnects         int           // ip-maxconnects: new connections a minute to one target IP; 0: unlimited
@@ -105,8 +133,10 @@ type Config struct {
 	DownloadTTL           time.Duration // download-ttl: seconds a downloaded attachment is kept
 	DownloadUserAgent     string        // download-user-agent: User-Agent of downloads
 	DownloadProxy         string        // download-proxy: proxy for downloads; "": proxy-server
-	DownloadBlacklist     []RangePort   // download-blacklist: addresses nothing is downloaded from: all that are private
-	DownloadWhitelist     []RangePort   // download-whitelist: exceptions to download-blacklist, such as 192.168.0.30/32:80
+	// download-blacklist: addresses nothing is downloaded from: all that are private
+	DownloadBlacklist []RangePort
+	// download-whitelist: exceptions to download-blacklist, such as 192.168.0.30/32:80
+	DownloadWhitelist []RangePort
 
 	// DNS
 
@@ -123,14 +153,16 @@ type Config struct {
 
 	// Queues and the message store
 
-	QueueAddress      string        // queue-address: the embedded durable queue; not used with rabbitmq-address
-	RedisAddress      []string      // redis-address: where throttles are shared with other instances
-	RabbitMQAddress   []string      // rabbitmq-address: brokers to use instead of the embedded queue, amqp:// or amqps://
-	RabbitMQOutbox    string        // rabbitmq-outbox: queue of messages to send
-	RabbitMQInbox     string        // rabbitmq-inbox: queue of messages received; empty: discard them
-	RabbitMQLocal     string        // rabbitmq-local: queue of messages for local addresses; "": the inbox
-	RabbitMQReports   string        // rabbitmq-reports: queue of reports to local addresses; "": as other local mail
-	RabbitMQRefused   string        // rabbitmq-refused: queue of messages refused for lack of authentication; "": not kept
+	QueueAddress string   // queue-address: the embedded durable queue; not used with rabbitmq-address
+	RedisAddress []string // redis-address: where throttles are shared with other instances
+	// rabbitmq-address: brokers to use instead of the embedded queue, amqp:// or amqps://
+	RabbitMQAddress []string
+	RabbitMQOutbox  string // rabbitmq-outbox: queue of messages to send
+	RabbitMQInbox   string // rabbitmq-inbox: queue of messages received; empty: discard them
+	RabbitMQLocal   string // rabbitmq-local: queue of messages for local addresses; "": the inbox
+	RabbitMQReports string // rabbitmq-reports: queue of reports to local addresses; "": as other local mail
+	// rabbitmq-refused: queue of messages refused for lack of authentication; "": not kept
+	RabbitMQRefused   string
 	RabbitMQDSN       string        // rabbitmq-dsn: queue of bounces made here; "": none are made
 	RabbitMQResults   string        // rabbitmq-results: queue of all final results; "": not published
 	RabbitMQSuccess   string        // rabbitmq-success: queue of successes; "": not published
@@ -145,11 +177,12 @@ type Config struct {
 
 	// RabbitMQ only
 
-	RabbitMQVerify      bool   // rabbitmq-verify: verify the broker's certificate
-	RabbitMQExchange    string // rabbitmq-exchange: publish through this exchange, with the queue's name as routing key
-	RabbitMQDeclare     bool   // rabbitmq-declare: declare the queues at start
-	RabbitMQDurable     bool   // rabbitmq-durable: declare durable queues
-	RabbitMQPersistent  bool   // rabbitmq-persistent: publish persistent messages (false in MailerQ: here nothing accepted may be lost)
+	RabbitMQVerify   bool   // rabbitmq-verify: verify the broker's certificate
+	RabbitMQExchange string // rabbitmq-exchange: publish through this exchange, with the queue's name as routing key
+	RabbitMQDeclare  bool   // rabbitmq-declare: declare the queues at start
+	RabbitMQDurable  bool   // rabbitmq-durable: declare durable queues
+	// rabbitmq-persistent: publish persistent messages (false in MailerQ: here nothing accepted may be lost)
+	RabbitMQPersistent  bool
 	RabbitMQLazy        bool   // rabbitmq-lazy: declare lazy queues
 	RabbitMQQueueType   string // rabbitmq-queue-type: type of the queues declared
 	RabbitMQMaxPriority int    // rabbitmq-maxpriority: x-max-priority of the queues declared; 0: no priorities
@@ -178,20 +211,21 @@ type Config struct {
 
 	// Console
 
-	WWWPort         int          // www-port: port of the console; 0: no HTTP
-	WWWIP           []netip.Addr // www-ip: addresses the console listens on; empty: all
-	WWWSecurePort   int          // www-secure-port: port of the console with HTTPS; HTTP redirects to it; 0: none
-	WWWCertificate  string       // www-certificate: PEM file with the certificate and its chain
-	WWWPrivateKey   string       // www-privatekey: PEM file with the certificate's private key
-	WWWCiphers      string       // www-ciphers: OpenSSL cipher string for TLS up to 1.2; empty: Go's choice
-	WWWAuth         []string     // www-auth: who may log in: authentication URLs, asked in order; none: a password made at first start
-	WWWPassword     string       // www-password: older form: one password, any user name; www-auth wins over it
-	WWWDir          string       // www-dir: serve the console's files from here; "": built in
-	WWWConnections  int          // www-connections: simultaneous HTTP connections, web sockets included; 0: unlimited
-	WWWHost         string       // www-host: host under which other instances link here; "": detected
-	WWWURL          string       // www-url: URL under which other instances link here; "": detected
-	WWWCacheControl string       // www-cache-control: Cache-Control of the console's files
-	RenderUserAgent string       // render-useragent: only this User-Agent may render mail
+	WWWPort        int          // www-port: port of the console; 0: no HTTP
+	WWWIP          []netip.Addr // www-ip: addresses the console listens on; empty: all
+	WWWSecurePort  int          // www-secure-port: port of the console with HTTPS; HTTP redirects to it; 0: none
+	WWWCertificate string       // www-certificate: PEM file with the certificate and its chain
+	WWWPrivateKey  string       // www-privatekey: PEM file with the certificate's private key
+	WWWCiphers     string       // www-ciphers: OpenSSL cipher string for TLS up to 1.2; empty: Go's choice
+	// www-auth: who may log in: authentication URLs, asked in order; none: a password made at first start
+	WWWAuth         []string
+	WWWPassword     string // www-password: older form: one password, any user name; www-auth wins over it
+	WWWDir          string // www-dir: serve the console's files from here; "": built in
+	WWWConnections  int    // www-connections: simultaneous HTTP connections, web sockets included; 0: unlimited
+	WWWHost         string // www-host: host under which other instances link here; "": detected
+	WWWURL          string // www-url: URL under which other instances link here; "": detected
+	WWWCacheControl string // www-cache-control: Cache-Control of the console's files
+	RenderUserAgent string // render-useragent: only this User-Agent may render mail
 
 	// Logs
 

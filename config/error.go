@@ -9,7 +9,8 @@ import (
 // ExConfig is the exit status for a configuration that cannot be used: EX_CONFIG of sysexits.h.
 const ExConfig = 78
 
-// Error is one thing that is wrong with the configuration. [Load] joins several with [errors.Join]; [Errors] takes them apart.
+// Error is one thing that is wrong with the configuration. [Load] joins several with [errors.Join]; [Errors] takes them
+// apart.
 type Error struct {
 	Origin        // where it stands: File and Line, or Name
 	Key    string // the key's main name; empty when the trouble is not about one key

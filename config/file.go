@@ -66,8 +66,8 @@ func parse(data []byte, yield func(entry) bool) {
 	}
 }
 
-// parseLine takes a trimmed line apart. The key ends at the first colon, blank or equals sign, so that values may have any
-// of them.
+// parseLine takes a trimmed line apart. The key ends at the first colon, blank or equals sign, so that values may have
+// any of them.
 func parseLine(line string) entry {
 	if len(line) > maxLine || hasControl(line) {
 		return entry{form: broken}

@@ -13,15 +13,16 @@ type Key struct {
 	Type    string   // "port list"
 	Want    string   // completes "expected …"
 	Default string   // as it would be written; "" when Blank says what its absence means
-	Blank   string   // what the zero value means in words: "all", "nobody"; also understood as a value where it is one word
-	Meaning string   // one line
-	Ours    bool     // not a key of MailerQ 5.13
-	Restart bool     // a change acts at the next start only
-	Secret  bool     // the whole value is a secret
-	Needs   string   // the address without which the key does nothing: "rabbitmq-address", "cluster-address"
-	Ignored string   // why the key does nothing at all; such keys have no field in Config
-	Lines   bool     // each line of a file, or argument, adds to the value
-	Older   bool     // an older name, understood by other means than Aliases
+	// what the zero value means in words: "all", "nobody"; also understood as a value where it is one word
+	Blank   string
+	Meaning string // one line
+	Ours    bool   // not a key of MailerQ 5.13
+	Restart bool   // a change acts at the next start only
+	Secret  bool   // the whole value is a secret
+	Needs   string // the address without which the key does nothing: "rabbitmq-address", "cluster-address"
+	Ignored string // why the key does nothing at all; such keys have no field in Config
+	Lines   bool   // each line of a file, or argument, adds to the value
+	Older   bool   // an older name, understood by other means than Aliases
 
 	mask    func(string) string
 	parse   func(*Config, string) error

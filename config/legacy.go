@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// older gives the older names of log keys their meaning: each becomes a path where its modern key was not given, and a line
-// that says so.
+// older gives the older names of log keys their meaning: each becomes a path where its modern key was not given, and a
+// line that says so.
 func (l *loader) older() {
 	l.errorLog()
 	l.oldLog("send", &l.cfg.SendLogFile)
@@ -33,8 +33,8 @@ func (l *loader) errorLog() {
 // systemLogs is where MailerQ writes logs that have no directory of their own.
 const systemLogs = "/var/log/mailerq"
 
-// oldLog joins directory and prefix of one log: a prefix is the name of the current file, older files had a date behind it.
-// One that is a path stands for itself.
+// oldLog joins directory and prefix of one log: a prefix is the name of the current file, older files had a date behind
+// it. One that is a path stands for itself.
 func (l *loader) oldLog(kind string, file *string) {
 	directory, prefix, modern := kind+"-log-directory", kind+"-log-prefix", kind+"-log-file"
 	name, where, by := l.values[prefix], l.values[directory], directory
@@ -65,7 +65,8 @@ func (l *loader) oldLog(kind string, file *string) {
 		case l.given(modern):
 			l.note(l.origins[name], "%s is ignored: %s is what counts", name, modern)
 		default:
-			l.warn(l.origins[name], "%s does nothing without %s: nothing is logged there; name the file with %s", name, directory, modern)
+			l.warn(l.origins[name], "%s does nothing without %s: nothing is logged there; name the file with %s", name,
+				directory, modern)
 		}
 	}
 	for _, name := range []string{kind + "-log-maxsize", kind + "-log-history"} {
@@ -99,22 +100,27 @@ const (
 	bounceAdvice  = "bounce-from and bounce-host instead"
 )
 
-// retired are the keys of MailerQ 3 to 5.8 that neither MailerQ 5.13 nor this program has, and that are no other names of one.
+// retired are the keys of MailerQ 3 to 5.8 that neither MailerQ 5.13 nor this program has, and that are no other names
+// of one.
 func retired() []retirement {
 	return []retirement{
-		{names: "rabbitmq-host rabbitmq-user rabbitmq-password rabbitmq-vhost", advice: brokerAdvice, instead: "rabbitmq-address"},
-		{names: "cluster-host cluster-user cluster-password cluster-vhost", advice: clusterAdvice, instead: "cluster-address"},
+		{names: "rabbitmq-host rabbitmq-user rabbitmq-password rabbitmq-vhost", advice: brokerAdvice,
+			instead: "rabbitmq-address"},
+		{names: "cluster-host cluster-user cluster-password cluster-vhost", advice: clusterAdvice,
+			instead: "cluster-address"},
 		{names: "rabbitmq-mirror rabbitmq-mirror-expire", advice: "rabbitmq-queue-type: quorum instead"},
 		{names: "rabbitmq-queues", advice: "rabbitmq-outbox, rabbitmq-inbox and the other names of queues instead"},
 		{names: "send-log-maxage send-log-compression received-log-maxage received-log-compression download-log-maxage download-log-compression " +
-			"www-log-maxage www-log-compression send-bin-log-maxsize send-bin-log-maxage send-bin-log-history", advice: rotateAdvice, nothing: true},
+			"www-log-maxage www-log-compression send-bin-log-maxsize send-bin-log-maxage send-bin-log-history",
+			advice: rotateAdvice, nothing: true},
 		{names: "send-bin-log-directory send-bin-log-prefix", advice: binaryAdvice},
 		{names: "error-log-directory error-log-prefix", advice: "application-log instead: the path of the file"},
 		{names: "smtp-check-spf smtp-check-dkim smtp-check-dmarc", advice: checkAdvice},
 		{names: "smtp-authentication-results", advice: "smtp-auth-results instead: local, nonlocal, or both"},
 		{names: "dsn-envelope dsn-mta", advice: bounceAdvice},
 		{names: "dns-threads database-threads", advice: "look-ups need no threads", nothing: true},
-		{names: "dns-getaddrinfo dns-helofile", advice: "dns-servers names resolvers, and the settings table dns overrides answers"},
+		{names: "dns-getaddrinfo dns-helofile",
+			advice: "dns-servers names resolvers, and the settings table dns overrides answers"},
 		{names: "dns-force", advice: "UDP is asked first, and TCP where an answer does not fit", nothing: true},
 		{names: "heartbeat-ip heartbeat-port heartbeat-period", advice: "nothing is reported to anybody", nothing: true},
 		{names: "cache-size cache-dimensions", advice: "download-cache and download-ttl instead"},

@@ -11,17 +11,21 @@ import (
 
 // TestOldNames have their meaning.
 func TestOldNames(t *testing.T) {
-	cfg, _ := mustLoad(t, "smtp-sink-ip: 192.0.2.1\nsmtp-ranges: 192.0.2.0/24\nmax-connections: 77\ndaemon: true\npaused: yes\nloopback: 1\n")
+	cfg,
+		_ := mustLoad(t,
+		"smtp-sink-ip: 192.0.2.1\nsmtp-ranges: 192.0.2.0/24\nmax-connections: 77\ndaemon: true\npaused: yes\nloopback: 1\n")
 	require.Equal(t, "192.0.2.1", cfg.SMTPSinkAddress)
 	require.Len(t, cfg.SMTPRange, 1)
 	require.Equal(t, 77, cfg.SMTPConnections)
 	require.True(t, cfg.Daemon && cfg.Paused && cfg.Loopback)
 	cfg, _ = mustLoad(t, "smtp-sink-ip: 0.0.0.0\n")
 	require.Empty(t, cfg.SMTPSinkAddress)
-	cfg, _, err := Load(Sources{SystemFiles: []string{}, Args: []string{"--paused", "--loopback", "--daemon", "--fetch-license"}})
+	cfg, _, err := Load(Sources{SystemFiles: []string{},
+		Args: []string{"--paused", "--loopback", "--daemon", "--fetch-license"}})
 	require.NoError(t, err)
 	require.True(t, cfg.Daemon && cfg.Paused && cfg.Loopback)
-	cfg, _, err = Load(Sources{SystemFiles: []string{}, Args: []string{"--paused=false"}, Environ: []string{"MAILERQ_PAUSED=true"}})
+	cfg, _, err = Load(Sources{SystemFiles: []string{}, Args: []string{"--paused=false"},
+		Environ: []string{"MAILERQ_PAUSED=true"}})
 	require.NoError(t, err)
 	require.False(t, cfg.Paused, "the command line wins")
 }
@@ -29,12 +33,15 @@ func TestOldNames(t *testing.T) {
 // TestMinusOne is no limit, as MailerQ 3 had it.
 func TestMinusOne(t *testing.T) {
 	var lines strings.Builder
-	for _, name := range []string{"domain-maxmessages", "domain-maxconnects", "domain-maxconnections", "domain-maxqueue", "ip-maxmessages", "ip-maxconnects",
-		"ip-maxconnections", "connection-maxmessages", "connection-maxidle", "max-attempts", "max-deliver-time", "max-connections", "www-connections"} {
+	for _, name := range []string{"domain-maxmessages", "domain-maxconnects", "domain-maxconnections", "domain-maxqueue",
+		"ip-maxmessages", "ip-maxconnects",
+		"ip-maxconnections", "connection-maxmessages", "connection-maxidle", "max-attempts", "max-deliver-time",
+		"max-connections", "www-connections"} {
 		lines.WriteString(name + ": -1\n")
 	}
 	cfg, report := mustLoad(t, lines.String())
-	require.Zero(t, cfg.DomainMaxMessages+cfg.DomainMaxConnects+cfg.DomainMaxConnections+cfg.IPMaxMessages+cfg.IPMaxConnects+cfg.IPMaxConnections+
+	require.Zero(t, cfg.DomainMaxMessages+cfg.DomainMaxConnects+cfg.DomainMaxConnections+cfg.IPMaxMessages+
+		cfg.IPMaxConnects+cfg.IPMaxConnections+
 		cfg.ConnectionMaxMessages+cfg.MaxAttempts+cfg.SMTPConnections+cfg.WWWConnections)
 	require.Equal(t, math.MaxInt32, cfg.DomainMaxQueue)
 	require.Equal(t, longest, cfg.ConnectionMaxIdle)
@@ -54,7 +61,8 @@ func TestRetiredKeys(t *testing.T) {
 		_, _, err := load(t, name+": hunter2\n")
 		require.ErrorContains(t, err, "config.txt:1: "+name+": expected rabbitmq-address instead")
 		require.NotContains(t, err.Error(), "hunter2")
-		_, _, err = Load(Sources{SystemFiles: []string{}, Environ: []string{"MAILERQ_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "=hunter2"}})
+		_, _, err = Load(Sources{SystemFiles: []string{},
+			Environ: []string{"MAILERQ_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "=hunter2"}})
 		require.ErrorContains(t, err, "rabbitmq-address instead")
 		_, report := mustLoad(t, name+": hunter2\nrabbitmq-address: amqp://localhost/\n")
 		requireWarning(t, report, name, "rabbitmq-address is what counts")

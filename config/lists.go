@@ -27,7 +27,8 @@ func (r RangePort) String() string {
 }
 
 // list makes the type of lists whose entries are read by one. Entries of equal text are kept once.
-func list[T comparable](kind, want string, split func(string) []string, one func(string) (T, error), text func(T) string) codec[[]T] {
+func list[T comparable](kind, want string, split func(string) []string, one func(string) (T, error),
+	text func(T) string) codec[[]T] {
 	return codec[[]T]{kind: kind, want: want, blank: true,
 		parse: func(s string) ([]T, error) {
 			var all []T
@@ -107,7 +108,8 @@ func notify() codec[[]string] {
 // intervals is a list of durations in seconds, none of them zero. Equal entries mean something here.
 func intervals() codec[[]time.Duration] {
 	one := seconds(time.Second)
-	return codec[[]time.Duration]{kind: "seconds, with commas", want: "seconds with commas, such as 600,600,1800; each at least 1",
+	return codec[[]time.Duration]{kind: "seconds, with commas",
+		want: "seconds with commas, such as 600,600,1800; each at least 1",
 		text: func(all []time.Duration) string { return join(all, one.text) },
 		parse: func(s string) ([]time.Duration, error) {
 			var all []time.Duration
@@ -144,7 +146,8 @@ func optionalPort() codec[int] {
 
 // ports is a list of ports and ranges of ports.
 func ports() codec[[]int] {
-	return codec[[]int]{kind: "port list", want: "ports from 0 to 65535, with commas and ranges: 25,2525,1024-1026", blank: true,
+	return codec[[]int]{kind: "port list", want: "ports from 0 to 65535, with commas and ranges: 25,2525,1024-1026",
+		blank: true,
 		parse: parsePorts, text: portsText}
 }
 
@@ -220,7 +223,8 @@ func isZone(s string) bool {
 
 // ranges is a list of address ranges. Bits beyond the prefix length are cleared.
 func ranges() codec[[]netip.Prefix] {
-	return list("IP range list", "IP addresses and ranges with ; or , between: 192.168.0.0/16, 1.2.3.4, fd00::/8", bySeparators,
+	return list("IP range list", "IP addresses and ranges with ; or , between: 192.168.0.0/16, 1.2.3.4, fd00::/8",
+		bySeparators,
 		parseRange, netip.Prefix.String)
 }
 
@@ -248,7 +252,8 @@ func parseRange(s string) (netip.Prefix, error) {
 
 // rangePorts is a list of ranges, each of which may name a port.
 func rangePorts() codec[[]RangePort] {
-	return list("IP range list", "IP addresses and ranges with ; or , between, each with a port or without: 10.0.0.0/8, 192.168.0.30/32:80, [fd00::/8]:80",
+	return list("IP range list",
+		"IP addresses and ranges with ; or , between, each with a port or without: 10.0.0.0/8, 192.168.0.30/32:80, [fd00::/8]:80",
 		bySeparators, parseRangePort, RangePort.String)
 }
 
@@ -271,7 +276,8 @@ func parseRangePort(s string) (RangePort, error) {
 
 // dnsServers is a list of addresses with a port, which is 53 when it is left out.
 func dnsServers() codec[[]netip.AddrPort] {
-	return list("address list", "IP addresses with commas, each with a port or without: 1.2.3.4, 1.2.3.4:53, [::1]:53", bySeparators,
+	return list("address list", "IP addresses with commas, each with a port or without: 1.2.3.4, 1.2.3.4:53, [::1]:53",
+		bySeparators,
 		func(s string) (netip.AddrPort, error) {
 			if a, err := parseAddr(s); err == nil {
 				return netip.AddrPortFrom(a, 53), nil

@@ -25,16 +25,16 @@ type Sources struct {
 	// gets a warning. nil: everything exists.
 	Supported func(key string) bool
 	// Check judges values that only other packages understand, such as templates, once nothing else is wrong. It tells
-	// complain, for each that makes no sense, the key's main name, what is expected, and the cause; it opens nothing that
-	// it does not close. nil: there is nothing more to check.
+	// complain, for each that makes no sense, the key's main name, what is expected, and the cause; it opens nothing
+	// that it does not close. nil: there is nothing more to check.
 	Check func(c *Config, complain func(key, want string, cause error))
 }
 
 // SystemFiles returns the places of the system's configuration file, the stronger last.
 func SystemFiles() []string { return []string{"/etc/mailerq/config.txt", "/etc/mtad/config.txt"} }
 
-// LoopbackDefaults returns defaults for a start without any configuration file: mail from this machine only, on a port that
-// needs no privileges, and a console that nobody else sees.
+// LoopbackDefaults returns defaults for a start without any configuration file: mail from this machine only, on a port
+// that needs no privileges, and a console that nobody else sees.
 func LoopbackDefaults() map[string]string {
 	return map[string]string{
 		"smtp-ip":    "127.0.0.1",
@@ -86,7 +86,8 @@ func newLoader(src Sources) *loader {
 	for i := range l.table.keys {
 		k := &l.table.keys[i]
 		if err := k.reset(l.cfg); err != nil {
-			panic(fmt.Sprintf("config: the default of %s does not parse: %v", k.Name, err)) // a mistake in the table, which its test finds
+			// a mistake in the table, which its test finds
+			panic(fmt.Sprintf("config: the default of %s does not parse: %v", k.Name, err))
 		}
 	}
 	return l
@@ -132,7 +133,9 @@ func (l *loader) file(name string, data []byte, err error) {
 			problems++
 		}
 		if problems >= maxProblems {
-			l.fail(&Error{Origin: at, Want: fmt.Sprintf("lines of the form key: value; %d of the lines so far are not, and the rest is not looked at", problems)})
+			l.fail(&Error{Origin: at,
+				Want: fmt.Sprintf("lines of the form key: value; %d of the lines so far are not, and the rest is not looked at",
+					problems)})
 			return false
 		}
 		return true
@@ -158,7 +161,8 @@ func (l *loader) entry(e entry, at Origin, seen map[string]Origin) bool {
 	case withBlank:
 		l.warn(at, "%s has no colon behind it: understood as %s: %s", e.key, e.key, cut(k.hide(e.value)))
 	case withEquals:
-		l.warn(at, "%s has an equals sign behind it instead of a colon: understood as %s: %s", e.key, e.key, cut(k.hide(e.value)))
+		l.warn(at, "%s has an equals sign behind it instead of a colon: understood as %s: %s", e.key, e.key,
+			cut(k.hide(e.value)))
 	}
 	first, twice := seen[k.Name]
 	if twice && k.Lines {

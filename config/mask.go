@@ -25,8 +25,8 @@ func maskURLs(s string, schemes []string) string {
 	return strings.Join(urls, ",")
 }
 
-// maskURL hides what is secret in a URL. What it does not understand it hides whole: a password often stands in the very
-// value that is written wrongly.
+// maskURL hides what is secret in a URL. What it does not understand it hides whole: a password often stands in the
+// very value that is written wrongly.
 func maskURL(s string, schemes []string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
 	name := strings.ToLower(scheme)

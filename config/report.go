@@ -40,7 +40,8 @@ func (w Warning) String() string {
 	return w.Origin.String() + ": " + w.Text
 }
 
-// Given reports whether the key, by its main name, was given a value anywhere: a file, the environment, the command line.
+// Given reports whether the key, by its main name, was given a value anywhere: a file, the environment, the command
+// line.
 func (r *Report) Given(key string) bool { return r.loader != nil && r.loader.given(key) }
 
 // settle fills in the settings, once all values are there.

@@ -17,7 +17,8 @@ type codec[T any] struct {
 	parse func(string) (T, error) // gets trimmed text; an error beyond errValue adds a detail to the message
 	text  func(T) string          // writes what parse reads
 	mask  func(string) string     // hides what is secret in a text; nil: nothing is
-	// blank says that an empty text is a value of its own (no text, no entries). For the others it stands for the default.
+	// blank says that an empty text is a value of its own (no text, no entries). For the others it stands for the
+	// default.
 	blank bool
 }
 
@@ -94,7 +95,8 @@ func sink() codec[string] {
 
 // boolean is true or false in any of the usual words.
 func boolean() codec[bool] {
-	return codec[bool]{kind: "boolean", want: "a boolean: true or false, yes or no, on or off, 1 or 0", parse: parseBool, text: strconv.FormatBool}
+	return codec[bool]{kind: "boolean", want: "a boolean: true or false, yes or no, on or off, 1 or 0", parse: parseBool,
+		text: strconv.FormatBool}
 }
 
 func parseBool(s string) (bool, error) {
@@ -221,7 +223,8 @@ func names(words []string) string {
 
 // size is a number of bytes.
 func size() codec[int64] {
-	return codec[int64]{kind: "size", want: "a size such as 100MB, 1GiB or a number of bytes", parse: parseSize, text: sizeText}
+	return codec[int64]{kind: "size", want: "a size such as 100MB, 1GiB or a number of bytes", parse: parseSize,
+		text: sizeText}
 }
 
 // sizeUnits are the powers of 1000 and of 1024; the written form prefers the largest that divides.
@@ -229,7 +232,8 @@ var sizeUnits = [...]struct {
 	name  string
 	bytes int64
 }{
-	{"TB", 1e12}, {"TiB", 1 << 40}, {"GB", 1e9}, {"GiB", 1 << 30}, {"MB", 1e6}, {"MiB", 1 << 20}, {"KB", 1e3}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"TiB", 1 << 40}, {"GB", 1e9}, {"GiB", 1 << 30}, {"MB", 1e6}, {"MiB", 1 << 20}, {"KB", 1e3},
+	{"KiB", 1 << 10},
 }
 
 func parseSize(s string) (int64, error) {

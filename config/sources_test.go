@@ -22,15 +22,20 @@ func TestLaterSourcesWin(t *testing.T) {
 		origin string
 	}{
 		{"default", Sources{SystemFiles: []string{}}, 300, "default"},
-		{"default without a file", Sources{SystemFiles: []string{}, NoFile: map[string]string{"smtp-timeout": "7"}}, 7, "default without a file"},
-		{"system file", Sources{SystemFiles: []string{mailerq, "/nonexistent/config.txt"}, NoFile: map[string]string{"smtp-timeout": "7"}}, 1, mailerq + ":1"},
+		{"default without a file", Sources{SystemFiles: []string{}, NoFile: map[string]string{"smtp-timeout": "7"}}, 7,
+			"default without a file"},
+		{"system file", Sources{SystemFiles: []string{mailerq, "/nonexistent/config.txt"},
+			NoFile: map[string]string{"smtp-timeout": "7"}}, 1, mailerq + ":1"},
 		{"the stronger system file", Sources{SystemFiles: []string{mailerq, mtad}}, 2, mtad + ":2"},
 		{"named file", Sources{SystemFiles: []string{mtad}, Args: []string{"--config-file", named}}, 3, named + ":1"},
-		{"MAILERQ_ in the environment", Sources{SystemFiles: []string{mtad}, Args: []string{"--config-file=" + named}, Environ: []string{"MAILERQ_SMTP_TIMEOUT=4"}},
+		{"MAILERQ_ in the environment", Sources{SystemFiles: []string{mtad}, Args: []string{"--config-file=" + named},
+			Environ: []string{"MAILERQ_SMTP_TIMEOUT=4"}},
 			4, "environment MAILERQ_SMTP_TIMEOUT"},
-		{"MTAD_ in the environment", Sources{SystemFiles: []string{mtad}, Environ: []string{"MTAD_SMTP_TIMEOUT=5", "MAILERQ_SMTP_TIMEOUT=4"}},
+		{"MTAD_ in the environment", Sources{SystemFiles: []string{mtad},
+			Environ: []string{"MTAD_SMTP_TIMEOUT=5", "MAILERQ_SMTP_TIMEOUT=4"}},
 			5, "environment MTAD_SMTP_TIMEOUT"},
-		{"command line", Sources{SystemFiles: []string{mtad}, Environ: []string{"MTAD_SMTP_TIMEOUT=5"}, Args: []string{"--smtp-timeout", "6"}},
+		{"command line", Sources{SystemFiles: []string{mtad}, Environ: []string{"MTAD_SMTP_TIMEOUT=5"},
+			Args: []string{"--smtp-timeout", "6"}},
 			6, "command line --smtp-timeout"},
 	}
 	for _, test := range tests {
@@ -44,7 +49,8 @@ func TestLaterSourcesWin(t *testing.T) {
 }
 
 func TestBothSystemFiles(t *testing.T) {
-	mailerq, mtad := write(t, "mailerq.txt", "smtp-port: 26\nsmtp-range: 10.0.0.0/8"), write(t, "mtad.txt", "smtp-range: 127.0.0.1\n")
+	mailerq, mtad := write(t, "mailerq.txt", "smtp-port: 26\nsmtp-range: 10.0.0.0/8"),
+		write(t, "mtad.txt", "smtp-range: 127.0.0.1\n")
 	cfg, report, err := Load(Sources{SystemFiles: []string{mailerq, mtad}})
 	require.NoError(t, err)
 	require.Equal(t, []int{25}, cfg.SMTPPort, "the other file must not be mixed in")
@@ -54,7 +60,8 @@ func TestBothSystemFiles(t *testing.T) {
 }
 
 func TestNoFileAtAll(t *testing.T) {
-	cfg, report, err := Load(Sources{SystemFiles: []string{}, NoFile: LoopbackDefaults(), Args: []string{"--smtp-port=2626"}})
+	cfg, report, err := Load(Sources{SystemFiles: []string{}, NoFile: LoopbackDefaults(),
+		Args: []string{"--smtp-port=2626"}})
 	require.NoError(t, err)
 	require.Empty(t, report.Files)
 	require.Empty(t, report.Warnings)
@@ -96,7 +103,9 @@ func TestAliases(t *testing.T) {
 	_, _, err := load(t, "www-private-key: /k\n")
 	require.ErrorContains(t, err, `www-privatekey: "/k": expected www-certificate to be set too`)
 
-	cfg, _, err = Load(Sources{SystemFiles: []string{}, Environ: []string{"MAILERQ_DATABASE=sqlite:///y", "MTAD_MAX_DELIVER_TIME=6"}, Args: []string{"--smtp-defaultips", "::1"}})
+	cfg, _, err = Load(Sources{SystemFiles: []string{},
+		Environ: []string{"MAILERQ_DATABASE=sqlite:///y", "MTAD_MAX_DELIVER_TIME=6"},
+		Args:    []string{"--smtp-defaultips", "::1"}})
 	require.NoError(t, err)
 	require.Equal(t, "sqlite:///y", cfg.DatabaseAddress)
 	require.Equal(t, 6*time.Second, cfg.MaxDeliverTime)
@@ -115,7 +124,8 @@ func TestEnvironment(t *testing.T) {
 		"environment MTAD_SMTP_PROT: unknown key smtp-prot: did you mean smtp-port?\n", envWarnings(report))
 
 	_, _, err = Load(Sources{SystemFiles: []string{}, Environ: []string{"MTAD_SMTP_PORT=tcp://10.0.0.1:25"}})
-	require.EqualError(t, err, `environment MTAD_SMTP_PORT: smtp-port: "tcp://10.0.0.1:25": expected ports from 0 to 65535, with commas and ranges: 25,2525,1024-1026 (not "tcp://10.0.0.1:25")`)
+	require.EqualError(t, err,
+		`environment MTAD_SMTP_PORT: smtp-port: "tcp://10.0.0.1:25": expected ports from 0 to 65535, with commas and ranges: 25,2525,1024-1026 (not "tcp://10.0.0.1:25")`)
 }
 
 func envWarnings(r *Report) string {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// address is a URL with one of some schemes. Its text is kept as it is: what follows the :// belongs to the scheme's driver,
-// and net/url refuses or cuts several that are in use, such as hardcoded://a:b,c:d and file:///a#b.
+// address is a URL with one of some schemes. Its text is kept as it is: what follows the :// belongs to the scheme's
+// driver, and net/url refuses or cuts several that are in use, such as hardcoded://a:b,c:d and file:///a#b.
 func address(schemes ...string) codec[string] {
 	return codec[string]{kind: "address URL", want: "a URL that starts with " + prefixes(schemes), blank: true, text: asIs,
 		mask: func(s string) string { return maskURL(s, schemes) },
@@ -48,9 +48,11 @@ func chain(schemes ...string) codec[[]string] {
 		}}
 }
 
-// addresses is a list of URLs with commas between. A comma inside a URL stays where it is, unless another scheme follows.
+// addresses is a list of URLs with commas between. A comma inside a URL stays where it is, unless another scheme
+// follows.
 func addresses(schemes ...string) codec[[]string] {
-	return codec[[]string]{kind: "address URLs", want: "URLs that start with " + prefixes(schemes) + ", with commas between", blank: true,
+	return codec[[]string]{kind: "address URLs",
+		want: "URLs that start with " + prefixes(schemes) + ", with commas between", blank: true,
 		mask: func(s string) string { return maskURLs(s, schemes) },
 		text: func(all []string) string { return strings.Join(all, ",") },
 		parse: func(s string) ([]string, error) {
@@ -70,7 +72,8 @@ func addresses(schemes ...string) codec[[]string] {
 
 // listen is an address to listen on: host:port with an empty host for all.
 func listen() codec[string] {
-	return codec[string]{kind: "address", want: "an address to listen on, host:port such as 127.0.0.1:9100 or :9100", blank: true, text: asIs,
+	return codec[string]{kind: "address", want: "an address to listen on, host:port such as 127.0.0.1:9100 or :9100",
+		blank: true, text: asIs,
 		parse: func(s string) (string, error) {
 			if s == "" {
 				return "", nil

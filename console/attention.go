@@ -33,8 +33,8 @@ type trouble struct {
 // serious orders kinds: of several reasons the first is shown.
 var serious = []string{"paused", "flood", "offline", "throttle", "dns", "slots"}
 
-// attention turns what the delivery engine tells of paths and pauses into a line for each domain in which mail waits, most
-// waiting first. What a pause of tags or addresses holds has a line of its own.
+// attention turns what the delivery engine tells of paths and pauses into a line for each domain in which mail waits,
+// most waiting first. What a pause of tags or addresses holds has a line of its own.
 func attention(paths []admin.Path, parked []admin.Held, now time.Time) []trouble {
 	by := map[string]*trouble{}
 	for i := range parked {
@@ -87,7 +87,8 @@ func (t *trouble) join(o *trouble) {
 
 // judge says what holds the mail of a path back; nil: nothing does.
 func judge(p *admin.Path, now time.Time) *trouble {
-	t := &trouble{Domain: p.Site, Name: p.Site, Link: "/domains/" + url.PathEscape(p.Site), Waiting: p.Ready + p.Resolving, Parked: p.Parked > 0, from: []string{p.Source}}
+	t := &trouble{Domain: p.Site, Name: p.Site, Link: "/domains/" + url.PathEscape(p.Site), Waiting: p.Ready + p.Resolving,
+		Parked: p.Parked > 0, from: []string{p.Source}}
 	switch {
 	case len(p.Binding) > 0 && p.Binding[0].Limit == "pause":
 		b := p.Binding[0]
@@ -119,7 +120,8 @@ func judge(p *admin.Path, now time.Time) *trouble {
 
 // heldBy tells of the mail that a pause holds.
 func heldBy(h *admin.Held, now time.Time) *trouble {
-	t := &trouble{Domain: h.Domain, Name: h.Domain, Link: "/domains/" + url.PathEscape(h.Domain), Kind: "paused", Waiting: h.Messages, Next: h.Until}
+	t := &trouble{Domain: h.Domain, Name: h.Domain, Link: "/domains/" + url.PathEscape(h.Domain), Kind: "paused",
+		Waiting: h.Messages, Next: h.Until}
 	switch {
 	case h.Tag != "":
 		t.Name, t.Link = "tag “"+h.Tag+"”", "/tags/"+url.PathEscape(h.Tag)
@@ -193,7 +195,8 @@ func ruleName(rule string) string {
 		return "the configuration"
 	case rule == "learned":
 		return "learned from what its servers take"
-	case strings.HasPrefix(rule, "flood "), strings.HasPrefix(rule, "schedule "), strings.HasPrefix(rule, "pause "), strings.HasPrefix(rule, "started"), strings.HasPrefix(rule, "--paused"):
+	case strings.HasPrefix(rule, "flood "), strings.HasPrefix(rule, "schedule "), strings.HasPrefix(rule, "pause "),
+		strings.HasPrefix(rule, "started"), strings.HasPrefix(rule, "--paused"):
 		return rule
 	}
 	return "“" + rule + "”"

@@ -54,8 +54,8 @@ func luminance(t *testing.T, colour string) float64 {
 	return sum
 }
 
-// TestContrast holds the colours against WCAG 2.2: 4.5 to 1 for text (1.4.3), 3 to 1 for lines of the graph, the edges of
-// controls and the mark of focus (1.4.11).
+// TestContrast holds the colours against WCAG 2.2: 4.5 to 1 for text (1.4.3), 3 to 1 for lines of the graph, the edges
+// of controls and the mark of focus (1.4.11).
 func TestContrast(t *testing.T) {
 	colours := sheetColours(t)
 	check := func(least float64, ink string, grounds ...string) {
@@ -129,15 +129,16 @@ func (c *Console) everyPage() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// TestEveryPageIsUsable visits all pages as a browser without scripts does: each has a title, a label for every control, a
-// name for every button and link, and forms that carry the session's token.
+// TestEveryPageIsUsable visits all pages as a browser without scripts does: each has a title, a label for every
+// control, a name for every button and link, and forms that carry the session's token.
 func TestEveryPageIsUsable(t *testing.T) {
 	o := fullHouse(t, false)
 	weights := newWeigher(t)
 	visited := 0
 	for _, where := range o.everyPage() {
 		a := o.get(where)
-		if a.StatusCode != 200 || !strings.HasPrefix(a.body, "<!doctype html>") { // a part for scripts, a download, or the way elsewhere
+		// a part for scripts, a download, or the way elsewhere
+		if a.StatusCode != 200 || !strings.HasPrefix(a.body, "<!doctype html>") {
 			require.Less(t, a.StatusCode, 500, where)
 			continue
 		}
@@ -147,10 +148,13 @@ func TestEveryPageIsUsable(t *testing.T) {
 		require.Less(t, len(a.body)+weights.of(a.body, where), 100<<10, "%s with its style sheet and scripts", where)
 	}
 	require.Greater(t, visited, 25, "pages")
-	for _, title := range []string{"Overview", "Domains", "MTA IPs", "Tags", "Queues", "SMTP monitor", "Log", "Email throttling", "Flood patterns", "Throttle schedules",
-		"Paused deliveries", "Redirected deliveries", "Forced errors", "Suppression list", "Rewrite rules", "Response patterns", "IP pools", "External MTAs", "DKIM keys",
+	for _, title := range []string{"Overview", "Domains", "MTA IPs", "Tags", "Queues", "SMTP monitor", "Log",
+		"Email throttling", "Flood patterns", "Throttle schedules",
+		"Paused deliveries", "Redirected deliveries", "Forced errors", "Suppression list", "Rewrite rules",
+		"Response patterns", "IP pools", "External MTAs", "DKIM keys",
 		"Local addresses", "DNS overrides", "Routes", "Incoming block list", "REST tokens", "Services", "Cluster"} {
-		require.True(t, slices.ContainsFunc(o.pages, func(p page) bool { return p.title == title || strings.HasPrefix(p.title, title) }), title)
+		require.True(t, slices.ContainsFunc(o.pages,
+			func(p page) bool { return p.title == title || strings.HasPrefix(p.title, title) }), title)
 	}
 }
 
@@ -167,7 +171,8 @@ func usable(t *testing.T, where, body string) {
 	for _, at := range regexp.MustCompile(`<(input|select|textarea)\s[^>]*>`).FindAllStringIndex(body, -1) {
 		control := body[at[0]:at[1]]
 		m := id.FindStringSubmatch(control)
-		named := strings.Contains(control, `type="hidden"`) || strings.Contains(control, "aria-label=") || m != nil && labelled[m[1]] ||
+		named := strings.Contains(control, `type="hidden"`) || strings.Contains(control, "aria-label=") ||
+			m != nil && labelled[m[1]] ||
 			slices.ContainsFunc(inside, func(l []int) bool { return l[0] < at[0] && at[1] <= l[1] })
 		require.True(t, named, "%s: %s has no label", where, control)
 	}
@@ -208,8 +213,8 @@ func newWeigher(t *testing.T) *weigher {
 	return w
 }
 
-// of sums up the style sheet, the mark, the shell's modules, and the module that the page is most likely to load: the largest
-// whose name is in it.
+// of sums up the style sheet, the mark, the shell's modules, and the module that the page is most likely to load: the
+// largest whose name is in it.
 func (w *weigher) of(body, where string) int {
 	need := map[string]bool{"style.css": true, "mark.svg": true}
 	var add func(name string)
@@ -223,7 +228,8 @@ func (w *weigher) of(body, where string) int {
 	}
 	add("app.js")
 	for name := range w.sizes {
-		if module, ok := strings.CutSuffix(name, ".js"); ok && (strings.Contains(body, `data-page="`+module+`"`) || strings.HasPrefix(where, "/"+module)) {
+		if module, ok := strings.CutSuffix(name, ".js"); ok &&
+			(strings.Contains(body, `data-page="`+module+`"`) || strings.HasPrefix(where, "/"+module)) {
 			add(name)
 		}
 	}
@@ -245,14 +251,16 @@ func TestEveryPageWithoutTheRest(t *testing.T) {
 			require.Contains(t, a.body, `aria-label="Pages"`, where)
 		}
 	}
-	for where, told := range map[string]string{"/": "not known now", "/services": "delivery", "/cluster": "not known now", "/queues": "Not available now"} {
+	for where, told := range map[string]string{"/": "not known now", "/services": "delivery", "/cluster": "not known now",
+		"/queues": "Not available now"} {
 		require.Contains(t, o.get(where).body, told, where)
 	}
 }
 
 func TestPathTricks(t *testing.T) {
 	w := newWorld(t, nil)
-	for _, where := range []string{"/static/../console.go", "/static/%2e%2e/%2e%2e/etc/passwd", "/static/x/..%2f..%2fetc%2fpasswd", "/static/x/%5c..%5cstyle.css", "/static/x//etc/passwd",
+	for _, where := range []string{"/static/../console.go", "/static/%2e%2e/%2e%2e/etc/passwd",
+		"/static/x/..%2f..%2fetc%2fpasswd", "/static/x/%5c..%5cstyle.css", "/static/x//etc/passwd",
 		"/static/x/style.css%00", "/static/", "/static/x/"} {
 		a := w.get(where)
 		require.NotEqual(t, 200, a.StatusCode, where)
@@ -260,7 +268,8 @@ func TestPathTricks(t *testing.T) {
 		require.NotContains(t, a.body, "root:", where)
 	}
 	w.logIn()
-	for _, where := range []string{"/domains/..%2f..%2f", "/domains/%00", "/domains/" + strings.Repeat("a", 300), "/mtas/%ff", "/messages/%2e%2e/x", "/%2e%2e/%2e%2e/etc/passwd",
+	for _, where := range []string{"/domains/..%2f..%2f", "/domains/%00", "/domains/" + strings.Repeat("a", 300),
+		"/mtas/%ff", "/messages/%2e%2e/x", "/%2e%2e/%2e%2e/etc/passwd",
 		"/tags/" + url.PathEscape("\u202e<b>"), "/throttles/-1", "/throttles/99999999999999999999"} {
 		a := w.get(where)
 		require.NotEqual(t, http.StatusInternalServerError, a.StatusCode, where)

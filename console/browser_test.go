@@ -53,12 +53,14 @@ func (b *browser) await(expression string) {
 
 func (b *browser) keys(keys string) { b.t.Helper(); b.do(chromedp.KeyEvent(keys)) }
 
-// TestInBrowser logs in, sees the graph move while mail flows, works with the keyboard only, and on a narrow dark screen.
+// TestInBrowser logs in, sees the graph move while mail flows, works with the keyboard only, and on a narrow dark
+// screen.
 func TestInBrowser(t *testing.T) {
 	testserver.Need(t, "chromium")
 	t.Parallel() // with the other browsers: they wait more than they work
 	paths := func(context.Context, string, netip.Addr) ([]admin.Path, error) {
-		return []admin.Path{{Site: "slow.test", Source: "192.0.2.1", Ready: 6911, Limits: []admin.LimitValue{{Limit: "maxmessages", Value: 1200, Unit: "per minute", Rule: "Warm"}},
+		return []admin.Path{{Site: "slow.test", Source: "192.0.2.1", Ready: 6911,
+			Limits:  []admin.LimitValue{{Limit: "maxmessages", Value: 1200, Unit: "per minute", Rule: "Warm"}},
 			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Warm"}}}}, nil
 	}
 	w := newWorld(t, func(c *Console) { c.Now = nil; c.Admin = &admin.Admin{Live: c.Live, Paths: paths} })
@@ -77,7 +79,8 @@ func TestInBrowser(t *testing.T) {
 	b.run("keyboard", func() {
 		b.keys("/")
 		b.await(`document.activeElement.id === "search"`)
-		b.await(`(document.getElementById("search").value = "", true)`) // the protocol types the slash although the page has taken it
+		// the protocol types the slash although the page has taken it
+		b.await(`(document.getElementById("search").value = "", true)`)
 		b.keys("d07")
 		b.await(`document.querySelector("[data-total]").textContent === "10" && document.querySelectorAll("tbody tr[data-name]").length === 10`)
 		b.keys("\r")
@@ -106,7 +109,8 @@ func TestInBrowser(t *testing.T) {
 		b.await(`document.querySelector("tr.binding").textContent.includes("limits now")`)
 	})
 	b.run("narrow and dark", func() {
-		_, err := chromedp.Call(b.tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
+		_, err := chromedp.Call(b.tab, emulation.SetEmulatedMedia,
+			emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
 		require.NoError(b.t, err)
 		for _, path := range []string{"/", "/domains", "/mtas", "/tags", "/domains/slow.test", "/access"} {
 			b.do(chromedp.EmulateViewport(360, 800), chromedp.Navigate(b.base+path))
@@ -166,7 +170,8 @@ func (b *browser) console() (told func() []string) {
 func (w *world) mail(ctx context.Context) {
 	for n := 0; ; n++ {
 		for i := range 200 {
-			e := monitor.Event{Kind: monitor.Picked, Domain: fmt.Sprintf("d%03d.test", i), MTA: netip.MustParseAddr("192.0.2.1"), Tags: []string{"news"}}
+			e := monitor.Event{Kind: monitor.Picked, Domain: fmt.Sprintf("d%03d.test", i), MTA: netip.MustParseAddr("192.0.2.1"),
+				Tags: []string{"news"}}
 			w.Live.Observe(&e)
 			if e.Kind = monitor.Delivered; i%7 < n%9 {
 				w.Live.Observe(&e)

@@ -16,13 +16,13 @@ import (
 	"github.com/sluicemail/sluice/monitor/logsearch"
 )
 
-// Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close ends
-// what it started.
+// Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close
+// ends what it started.
 type Console struct {
 	// Auth says who may log in. Nil: nobody. Unless it is an *auth.Limit, the console puts one in front of it.
 	Auth auth.Authenticator
-	// SMTPAuth is the guard of logins over SMTP, whose failures are shown and forgotten beside those of the console. Nil: none
-	// are.
+	// SMTPAuth is the guard of logins over SMTP, whose failures are shown and forgotten beside those of the console.
+	// Nil: none are.
 	SMTPAuth *auth.Limit
 	// Live has the figures of the last minute. Nil: they are all zero.
 	Live *monitor.Live
@@ -32,7 +32,8 @@ type Console struct {
 	Admin *admin.Admin
 	// API is mounted at /v1/ and knows its users by itself. Nil: there is none.
 	API http.Handler
-	// Tools are what the pages of the settings ask of the rooms that these are for. The zero Tools leave out what they cannot do.
+	// Tools are what the pages of the settings ask of the rooms that these are for. The zero Tools leave out what they
+	// cannot do.
 	Tools Tools
 	// Tail hands out what is being logged, for the page that follows it live. Nil: nothing can be followed.
 	Tail *logsearch.Tail
@@ -40,11 +41,11 @@ type Console struct {
 	Instances func() ([]Instance, error)
 	// RenderUserAgent is the only User-Agent that may render mail. "": all may.
 	RenderUserAgent string
-	// Resolver looks up the names of local addresses, so that those are flagged whose forward and reverse DNS disagree. Nil:
-	// none are.
+	// Resolver looks up the names of local addresses, so that those are flagged whose forward and reverse DNS disagree.
+	// Nil: none are.
 	Resolver Resolver
-	// Site returns the name of the site that mail to a domain goes to, at once: what holds back one domain of a site holds
-	// back all. Nil: each domain is a site of its own.
+	// Site returns the name of the site that mail to a domain goes to, at once: what holds back one domain of a site
+	// holds back all. Nil: each domain is a site of its own.
 	Site func(domain string) string
 	// Metrics is shown at /metrics to those who are logged in. Nil: there is none.
 	Metrics http.Handler
@@ -55,14 +56,14 @@ type Console struct {
 
 	// Hostname is the name shown; Version that of the program. "": left out.
 	Hostname, Version string
-	// Dir holds files that replace those built in: templates/NAME.html and static/NAME. "": none. One in which nothing has
-	// such a name is left alone, with a warning.
+	// Dir holds files that replace those built in: templates/NAME.html and static/NAME. "": none. One in which nothing
+	// has such a name is left alone, with a warning.
 	Dir string
-	// CacheControl is the header of that name for static files. "": a year for those built in, as their address changes with
-	// their content, and "no-cache" for those of Dir.
+	// CacheControl is the header of that name for static files. "": a year for those built in, as their address changes
+	// with their content, and "no-cache" for those of Dir.
 	CacheControl string
-	// URL is where browsers reach the console, when a proxy stands before it: if it begins with https://, cookies are marked
-	// as secure for that host even though the proxy's requests arrive without TLS. "": they come directly.
+	// URL is where browsers reach the console, when a proxy stands before it: if it begins with https://, cookies are
+	// marked as secure for that host even though the proxy's requests arrive without TLS. "": they come directly.
 	URL string
 
 	// Idle and Lifetime end sessions: without use, and in any case. Zero: 30 minutes and 12 hours.
@@ -106,8 +107,8 @@ type Slots struct {
 	Total                   int
 }
 
-// Check makes everything ready that is otherwise made at the first request, and returns what is wrong with it: a template in
-// Dir that cannot be read.
+// Check makes everything ready that is otherwise made at the first request, and returns what is wrong with it: a
+// template in Dir that cannot be read.
 func (c *Console) Check() error {
 	c.once.Do(c.prepare)
 	return c.broken

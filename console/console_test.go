@@ -63,7 +63,8 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 func newWorld(t *testing.T, set func(*Console)) *world {
 	w := &world{t: t, clock: &clockwork{now: time.Now()}, log: new(lockedBuffer), access: new(lockedBuffer)}
 	w.Console = &Console{
-		Auth: auth.Hardcoded(map[string]string{"admin": "secret", "eve": "spoon"}), Live: &monitor.Live{}, Hostname: "mta1.test", Version: "v0",
+		Auth: auth.Hardcoded(map[string]string{"admin": "secret", "eve": "spoon"}), Live: &monitor.Live{},
+		Hostname: "mta1.test", Version: "v0",
 		Logger: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now,
 		Access: func(_ time.Time, ip netip.Addr, line string) { fmt.Fprintln(w.access, ip, line) },
 	}
@@ -84,7 +85,8 @@ func newWorld(t *testing.T, set func(*Console)) *world {
 func newClient(t *testing.T) *http.Client {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	return &http.Client{Jar: jar, Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Jar: jar, Timeout: 20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 type answer struct {
@@ -156,10 +158,12 @@ func TestLogin(t *testing.T) {
 	require.True(t, cookie.HttpOnly)
 	require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
 	require.GreaterOrEqual(t, len(cookie.Value), 43, "256 bits")
-	require.NotContains(t, fmt.Sprintf("%v %+v", w.sessions.byID, w.sessions.list(nil)), cookie.Value, "only the hash is kept")
+	require.NotContains(t, fmt.Sprintf("%v %+v", w.sessions.byID, w.sessions.list(nil)), cookie.Value,
+		"only the hash is kept")
 	require.Equal(t, 200, w.get("/").StatusCode)
 
-	require.Eventually(t, func() bool { return strings.Contains(w.access.String(), "127.0.0.1 GET / 200 ") }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(w.access.String(), "127.0.0.1 GET / 200 ") },
+		5*time.Second, time.Millisecond)
 	text := w.log.String() + w.access.String()
 	require.NotContains(t, text, "wrong-password")
 	require.NotContains(t, text, "secret")
@@ -192,7 +196,8 @@ func TestGuessing(t *testing.T) {
 	require.Contains(t, page, "127.0.0.1/32")
 	require.Contains(t, page, "mallory&lt;b&gt;")
 	require.NotContains(t, w.log.String(), "mallory", "it may be a password")
-	require.Equal(t, http.StatusSeeOther, w.do("POST", "/access/pardon", url.Values{"address": {"127.0.0.1/32"}, "csrf": {w.csrf()}}).StatusCode)
+	require.Equal(t, http.StatusSeeOther, w.do("POST", "/access/pardon",
+		url.Values{"address": {"127.0.0.1/32"}, "csrf": {w.csrf()}}).StatusCode)
 	require.Equal(t, http.StatusSeeOther, other.tryLogin("eve", "spoon", "/").StatusCode)
 }
 
@@ -261,15 +266,18 @@ func TestLogOut(t *testing.T) {
 	require.NoError(t, err)
 	stolen := w.client.Jar.Cookies(address)[0]
 
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/logout", url.Values{"everywhere": {"yes"}}).StatusCode, "without the token")
-	require.Equal(t, http.StatusSeeOther, w.do("POST", "/logout", url.Values{"everywhere": {"yes"}, "csrf": {w.csrf()}}).StatusCode)
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/logout", url.Values{"everywhere": {"yes"}}).StatusCode,
+		"without the token")
+	require.Equal(t, http.StatusSeeOther, w.do("POST", "/logout",
+		url.Values{"everywhere": {"yes"}, "csrf": {w.csrf()}}).StatusCode)
 	require.Equal(t, http.StatusSeeOther, w.get("/").StatusCode)
 	require.Equal(t, http.StatusSeeOther, second.get("/").StatusCode, "everywhere")
 	require.Equal(t, 200, stranger.get("/").StatusCode, "other users stay")
 
 	thief := *w
 	thief.client = newClient(t)
-	require.Equal(t, http.StatusSeeOther, thief.get("/", "Cookie", stolen.Name+"="+stolen.Value).StatusCode, "a cookie kept from before")
+	require.Equal(t, http.StatusSeeOther, thief.get("/", "Cookie", stolen.Name+"="+stolen.Value).StatusCode,
+		"a cookie kept from before")
 	require.Equal(t, http.StatusSeeOther, thief.get("/", "Cookie", stolen.Name+"="+strings.Repeat("A", 43)).StatusCode)
 	require.Equal(t, http.StatusSeeOther, thief.get("/", "Cookie", stolen.Name+"="+strings.Repeat("A", 8000)).StatusCode)
 }
@@ -297,15 +305,19 @@ func TestForeignRequests(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, a.StatusCode, name)
 	}
 	other := newWorld(t, nil).logIn()
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/pause", url.Values{"csrf": {other.csrf()}}).StatusCode, "a token of another session")
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/pause", url.Values{"csrf": {other.csrf()}}).StatusCode,
+		"a token of another session")
 	require.Equal(t, 200, w.get("/").StatusCode, "still logged in")
 }
 
 func TestLocalPath(t *testing.T) {
 	for next, want := range map[string]string{
-		"/domains?sort=-errors": "/domains?sort=-errors", "": "/", "domains": "/", "//evil.test": "/", "///evil.test": "/", "/\\evil.test": "/",
-		"https://evil.test/": "/", "javascript:alert(1)": "/", "/%2f/evil.test": "/", "/\tx": "/", "/login": "/", "/logout": "/", "/v1/stats": "/",
-		"/%0d%0aSet-Cookie:x": "/%0d%0aSet-Cookie:x", "/" + strings.Repeat("x", 3000): "/", "http:///x": "/", "/domains/a%2Fb": "/domains/a%2Fb",
+		"/domains?sort=-errors": "/domains?sort=-errors", "": "/", "domains": "/", "//evil.test": "/", "///evil.test": "/",
+		"/\\evil.test":       "/",
+		"https://evil.test/": "/", "javascript:alert(1)": "/", "/%2f/evil.test": "/", "/\tx": "/", "/login": "/",
+		"/logout": "/", "/v1/stats": "/",
+		"/%0d%0aSet-Cookie:x": "/%0d%0aSet-Cookie:x", "/" + strings.Repeat("x", 3000): "/", "http:///x": "/",
+		"/domains/a%2Fb": "/domains/a%2Fb",
 	} {
 		require.Equal(t, want, localPath(next), next)
 	}
@@ -330,13 +342,16 @@ func TestPages(t *testing.T) {
 	for i := range 300 {
 		w.Live.Observe(&monitor.Event{Kind: monitor.Picked, Domain: fmt.Sprintf("d%03d.example", i), Tags: []string{hostile}})
 	}
-	w.Live.Observe(&monitor.Event{Kind: monitor.Failed, Domain: hostile, Text: hostile, Code: 550, MTA: netip.MustParseAddr("192.0.2.1")})
+	w.Live.Observe(&monitor.Event{Kind: monitor.Failed, Domain: hostile, Text: hostile, Code: 550,
+		MTA: netip.MustParseAddr("192.0.2.1")})
 	w.clock.forward(2 * time.Second)
 	w.Live.Now = w.clock.Now
 	w.logIn()
 	inline := regexp.MustCompile(`(?i)\s(style|on[a-z]+)=|<style|<script(\s+type="module" src="/static/[0-9a-f]+/app\.js")?>[^<]|javascript:|https?://[^w]`)
-	for _, path := range []string{"/", "/?mta=192.0.2.1&domain=a.test&tag=b", "/domains", "/domains?q=d1&sort=name&from=100", "/mtas", "/tags", "/access",
-		"/domains/d001.example", "/mtas/192.0.2.1", "/tags/" + url.PathEscape(hostile), "/domains/" + url.PathEscape(hostile), "/login"} {
+	for _, path := range []string{"/", "/?mta=192.0.2.1&domain=a.test&tag=b", "/domains",
+		"/domains?q=d1&sort=name&from=100", "/mtas", "/tags", "/access",
+		"/domains/d001.example", "/mtas/192.0.2.1", "/tags/" + url.PathEscape(hostile), "/domains/" + url.PathEscape(hostile),
+		"/login"} {
 		a := w.get(path)
 		if path == "/login" {
 			continue

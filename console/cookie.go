@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// cookieName tells consoles on several ports of one host apart, as browsers send each the cookies of all. The prefix has
-// browsers refuse one that was not set by this host over TLS.
+// cookieName tells consoles on several ports of one host apart, as browsers send each the cookies of all. The prefix
+// has browsers refuse one that was not set by this host over TLS.
 func (c *Console) cookieName(r *http.Request) string {
 	port := ""
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
@@ -49,8 +49,8 @@ func (c *Console) session(r *http.Request, touch bool) *session {
 	return c.sessions.find(cookie.Value, touch)
 }
 
-// localPath returns the address of a page of this console that a request may name as the one to go to, or "/" for anything
-// that could lead elsewhere.
+// localPath returns the address of a page of this console that a request may name as the one to go to, or "/" for
+// anything that could lead elsewhere.
 func localPath(next string) string {
 	at, err := url.Parse(next)
 	switch {

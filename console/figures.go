@@ -28,8 +28,10 @@ func counters() []counter {
 		{"retried", "Retried", "attempts that failed for now", func(n *monitor.Counts) int64 { return n.Retried }},
 		{"errors", "Errors", "messages that failed for good", func(n *monitor.Counts) int64 { return n.Errors }},
 		{"strange", "Strange", "replies that make no sense", func(n *monitor.Counts) int64 { return n.Strange }},
-		{"not-tried", "Not tried", "messages finished without an attempt: expired, suppressed, forced errors", func(n *monitor.Counts) int64 { return n.NotTried }},
-		{"reassigned", "Reassigned", "messages that took another source address than planned", func(n *monitor.Counts) int64 { return n.Reassigned }},
+		{"not-tried", "Not tried", "messages finished without an attempt: expired, suppressed, forced errors",
+			func(n *monitor.Counts) int64 { return n.NotTried }},
+		{"reassigned", "Reassigned", "messages that took another source address than planned",
+			func(n *monitor.Counts) int64 { return n.Reassigned }},
 	}
 }
 
@@ -104,7 +106,8 @@ func (c *Console) gauges(f filter, s *monitor.Snapshot) []gauge {
 		return all
 	}
 	ready, delayed, parked := c.waiting()
-	return append(all, gauge{"waiting", ready, 0, "Queues"}, gauge{"deferred", delayed, 0, "Queues"}, gauge{"parked", parked, 0, "Queues"})
+	return append(all, gauge{"waiting", ready, 0, "Queues"}, gauge{"deferred", delayed, 0, "Queues"},
+		gauge{"parked", parked, 0, "Queues"})
 }
 
 // chart is the graph as the server draws it, for the first paint and for browsers without scripts.
@@ -144,7 +147,8 @@ func newChart(n *figures, f filter, hide string) *chart {
 		c.Marks = append(c.Marks, c.Top*(4-i)/4)
 	}
 	for _, one := range counters() {
-		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key), points(n.Series[one.Key], c.Top), f.logOf(one.Key)})
+		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key),
+			points(n.Series[one.Key], c.Top), f.logOf(one.Key)})
 	}
 	return c
 }
@@ -197,7 +201,8 @@ const (
 	tagRows
 )
 
-// rows returns what happened in the last minute for each name of a kind, sorted by name. It is shared: do not change it.
+// rows returns what happened in the last minute for each name of a kind, sorted by name. It is shared: do not change
+// it.
 func (c *Console) rows(kind rowKind) []monitor.Row {
 	if c.Live == nil {
 		return nil

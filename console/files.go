@@ -71,7 +71,8 @@ func (f *files) openOver(dir string, log *slog.Logger) error {
 		}
 	}
 	root.Close()
-	log.Warn("the directory has no files of this console and is left alone; the built-in console is used", "directory", dir,
+	log.Warn("the directory has no files of this console and is left alone; the built-in console is used", "directory",
+		dir,
 		"expected", "templates/NAME.html or static/NAME, such as static/style.css")
 	return nil
 }

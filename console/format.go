@@ -16,8 +16,10 @@ import (
 // functions are what templates may call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"num": thousands[int], "num64": thousands[int64], "size": size, "when": when, "next": next, "clock": clock, "middle": middle,
-		"segment": url.PathEscape, "plural": plural, "span": duration, "chart": newChart, "dict": dict, "ago": func(t time.Time) string { return ago(time.Since(t)) },
+		"num": thousands[int], "num64": thousands[int64], "size": size, "when": when, "next": next, "clock": clock,
+		"middle":  middle,
+		"segment": url.PathEscape, "plural": plural, "span": duration, "chart": newChart, "dict": dict,
+		"ago": func(t time.Time) string { return ago(time.Since(t)) },
 	}
 }
 
@@ -34,7 +36,8 @@ func when(t time.Time) template.HTML {
 	if t.IsZero() {
 		return "–"
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), clock(t), clock(t)))
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), clock(t),
+		clock(t)))
 }
 
 // next is when for the time of the next attempt: what is past, or very near, is "now".

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// policy lets pages load what this server serves, and nothing else. There are no inline scripts, styles or event handlers.
+// policy lets pages load what this server serves, and nothing else. There are no inline scripts, styles or event
+// handlers.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; " +
 	"frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -30,7 +31,8 @@ func setHeaders(h http.Header, secure bool) {
 func sameOrigin(next http.Handler) http.Handler {
 	var guard http.CrossOriginProtection
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "This request came from a page of another site and was refused. Open the console and try again there.", http.StatusForbidden)
+		http.Error(w, "This request came from a page of another site and was refused. Open the console and try again there.",
+			http.StatusForbidden)
 	}))
 	return guard.Handler(next)
 }
@@ -68,7 +70,8 @@ func (c *Console) finish(rec *recorder, r *http.Request) {
 		if cause == http.ErrAbortHandler {
 			panic(cause)
 		}
-		c.log().Error("console: a page failed", "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		c.log().Error("console: a page failed", "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack",
+			string(debug.Stack()))
 		if rec.status == 0 {
 			http.Error(rec, "This page failed. The application log says why.", http.StatusInternalServerError)
 		}

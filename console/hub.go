@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// topic is a kind of live data: value returns what it says now, for all who watch it with these parameters. What it returns
-// is encoded as JSON and must not be changed any more. It is called by one goroutine at a time for each set of parameters;
-// while it takes its time, browsers keep what it returned last.
+// topic is a kind of live data: value returns what it says now, for all who watch it with these parameters. What it
+// returns is encoded as JSON and must not be changed any more. It is called by one goroutine at a time for each set of
+// parameters; while it takes its time, browsers keep what it returned last.
 type topic struct {
 	every time.Duration // at most that often; zero: four times a second
 	value func(c *Console, params url.Values) any
@@ -107,7 +107,8 @@ func (h *hub) drop(name string, w *watched) {
 	}
 }
 
-// watch has a browser watch these topics, and no others. Unknown ones are left out. What is known already it gets at once.
+// watch has a browser watch these topics, and no others. Unknown ones are left out. What is known already it gets at
+// once.
 func (h *hub) watch(s *socket, names []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -201,8 +202,8 @@ func (h *hub) tick(now time.Time) {
 	}
 }
 
-// compute computes a topic when it is its turn, and leaves what is new with the browsers that watch it. A turn ends with the
-// computation, or after a while: one that waits for something is in nobody's way.
+// compute computes a topic when it is its turn, and leaves what is new with the browsers that watch it. A turn ends
+// with the computation, or after a while: one that waits for something is in nobody's way.
 func (h *hub) compute(w *watched) {
 	select {
 	case h.turns <- struct{}{}:

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// latest keeps the last answer of something that may take its time. It is asked in the background, one question at a time,
-// each with a deadline, so that a slow answer holds up nobody: meanwhile there is the last one. The zero value has none yet.
+// latest keeps the last answer of something that may take its time. It is asked in the background, one question at a
+// time, each with a deadline, so that a slow answer holds up nobody: meanwhile there is the last one. The zero value
+// has none yet.
 type latest[T any] struct {
 	mu     sync.Mutex
 	value  T // of the last answer that was one
@@ -34,8 +35,8 @@ type source[T any] struct {
 // briefly is how long a question may take before nobody waits for its answer any more.
 const briefly = 500 * time.Millisecond
 
-// get returns the last answer, and the error of the last question. When the answer is a while ago it asks again, and waits a
-// moment, unless the last answer was too slow for that. What is returned is shared.
+// get returns the last answer, and the error of the last question. When the answer is a while ago it asks again, and
+// waits a moment, unless the last answer was too slow for that. What is returned is shared.
 func (l *latest[T]) get(c *Console, s source[T]) (T, error) {
 	l.mu.Lock()
 	now := c.now()

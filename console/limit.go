@@ -23,7 +23,8 @@ func (l *connLimit) enter() bool {
 	return true
 }
 
-// limitedListener refuses connections beyond the limit. It never waits for one to end, so that whoever comes is answered.
+// limitedListener refuses connections beyond the limit. It never waits for one to end, so that whoever comes is
+// answered.
 type limitedListener struct {
 	net.Listener
 	limit  *connLimit
@@ -56,7 +57,9 @@ func refuse(nc net.Conn) {
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(lingerTime))
 	const text = "Too many connections to the console. Close a page, or try again in a minute.\n"
-	_, _ = io.WriteString(nc, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 60\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"+text)
+	_,
+		_ = io.WriteString(nc,
+		"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 60\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"+text)
 	if half, ok := nc.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}

@@ -36,7 +36,8 @@ func (w *world) dial(headers ...string) (*watcher, *http.Response, error) {
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	conn, response, err := websocket.Dial(ctx, w.server.URL+"/live", &websocket.DialOptions{HTTPClient: &http.Client{Jar: w.client.Jar}, HTTPHeader: h})
+	conn, response, err := websocket.Dial(ctx, w.server.URL+"/live",
+		&websocket.DialOptions{HTTPClient: &http.Client{Jar: w.client.Jar}, HTTPHeader: h})
 	if err != nil {
 		return nil, response, err
 	}
@@ -118,7 +119,11 @@ func TestOneComputationForAll(t *testing.T) {
 		s.until("test", func(message) bool { return true })
 	}
 	begun, from := time.Now(), calls.Load()
-	last := sockets[0].until("test", func(m message) bool { var n int64; return json.Unmarshal(m.Data, &n) == nil && n >= from+4 })
+	last := sockets[0].until("test", func(m message) bool {
+		var n int64
+		return json.Unmarshal(m.Data, &n) == nil &&
+			n >= from+4
+	})
 	require.NotEmpty(t, last.Data)
 	require.LessOrEqual(t, float64(calls.Load()-from), 2+time.Since(begun).Seconds()*5, "four a second for fifty browsers")
 	for _, s := range sockets {
@@ -132,8 +137,8 @@ func TestOneComputationForAll(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
-// TestSlowTopicHoldsUpNoOther has topics that wait for something: more than are computed at a time. Others go on, and who
-// comes meanwhile gets the last value.
+// TestSlowTopicHoldsUpNoOther has topics that wait for something: more than are computed at a time. Others go on, and
+// who comes meanwhile gets the last value.
 func TestSlowTopicHoldsUpNoOther(t *testing.T) {
 	w := newWorld(t, nil)
 	release := make(chan struct{})
@@ -193,11 +198,13 @@ func TestStreamWaitsForItsBrowser(t *testing.T) {
 		}
 		sent <- n
 	}()
-	require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.pieces) == maxPieces }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.pieces) == maxPieces },
+		5*time.Second, time.Millisecond)
 	texts, _ := s.take()
 	require.Len(t, texts, maxPieces)
 	require.Equal(t, "199", string(texts[199]), "nothing is lost")
-	require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.pieces) == maxPieces }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.pieces) == maxPieces },
+		5*time.Second, time.Millisecond)
 	cancel()
 	require.Equal(t, 2*maxPieces, <-sent)
 }
@@ -240,7 +247,8 @@ func TestUseOfAPageKeepsItsSession(t *testing.T) {
 	socket.until("figures", func(message) bool { return true })
 	w.clock.forward(29 * time.Minute)
 	require.NoError(t, socket.Write(t.Context(), websocket.MessageText, []byte(`{"active":true}`)))
-	require.Eventually(t, func() bool { return w.sessions.list(nil)[0].Seen.Equal(w.clock.Now()) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return w.sessions.list(nil)[0].Seen.Equal(w.clock.Now()) }, 5*time.Second,
+		time.Millisecond)
 	w.clock.forward(29 * time.Minute)
 	require.Equal(t, http.StatusNoContent, w.get("/session").StatusCode)
 }
@@ -277,7 +285,8 @@ func TestSocketFlood(t *testing.T) {
 		many.ask(topics...)
 	}
 	many.until("rows?of=domains&q=29-0", func(message) bool { return true })
-	require.Eventually(t, func() bool { w.hub.mu.Lock(); defer w.hub.mu.Unlock(); return len(w.hub.watched) <= maxTopics }, patience, beat)
+	require.Eventually(t, func() bool { w.hub.mu.Lock(); defer w.hub.mu.Unlock(); return len(w.hub.watched) <= maxTopics },
+		patience, beat)
 	require.Equal(t, 200, w.get("/").StatusCode)
 }
 

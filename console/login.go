@@ -71,7 +71,8 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-// refuse shows why a login did not succeed. A wrong name is not logged, since it may be a password typed into the wrong field.
+// refuse shows why a login did not succeed. A wrong name is not logged, since it may be a password typed into the wrong
+// field.
 func (c *Console) refuse(w http.ResponseWriter, r *http.Request, name, next string, err error) {
 	d := loginData{Next: next, Username: name}
 	status := http.StatusUnauthorized
@@ -95,7 +96,8 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, name, next stri
 // toLogin sends a browser without a session to the login page.
 func (c *Console) toLogin(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		c.showLogin(w, r, http.StatusUnauthorized, loginData{Next: "/", Notice: "Your session has ended, and nothing was changed. Log in and try again."})
+		c.showLogin(w, r, http.StatusUnauthorized,
+			loginData{Next: "/", Notice: "Your session has ended, and nothing was changed. Log in and try again."})
 		return
 	}
 	to := "/login"
@@ -116,7 +118,8 @@ func (c *Console) toLogin(w http.ResponseWriter, r *http.Request) {
 func (c *Console) theme(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	theme := r.PostFormValue("theme")
-	cookie := &http.Cookie{Name: "theme", Value: theme, Path: "/", SameSite: http.SameSiteLaxMode, MaxAge: 365 * 24 * 3600, HttpOnly: true}
+	cookie := &http.Cookie{Name: "theme", Value: theme, Path: "/", SameSite: http.SameSiteLaxMode, MaxAge: 365 * 24 * 3600,
+		HttpOnly: true}
 	if theme != "light" && theme != "dark" {
 		cookie.Value, cookie.MaxAge = "", -1
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/monitor/logsearch"
 )
 
-// logsPage searches the logs, and follows them live. Its address has the names of GET /v1/logs; times may also be spans such
-// as 3h, which count back from now.
+// logsPage searches the logs, and follows them live. Its address has the names of GET /v1/logs; times may also be spans
+// such as 3h, which count back from now.
 func logsPage() page {
 	return page{path: "/logs", title: "Log", group: live,
 		routes:  map[string]view{"GET /logs": logs, "GET /logs/record": logRecord, "GET /logs/download": downloadLogs},
@@ -42,7 +42,8 @@ type logLine struct {
 
 func logLineOf(e *logsearch.Entry) logLine {
 	show := func(s string, most int) string { return cut(mailview.Printable(s), most) }
-	l := logLine{Time: e.Time, Kind: string(e.Outcome), To: show(e.Recipient, 320), From: show(e.Envelope, 320), Code: e.Code, Attempt: e.Attempt,
+	l := logLine{Time: e.Time, Kind: string(e.Outcome), To: show(e.Recipient, 320), From: show(e.Envelope, 320),
+		Code: e.Code, Attempt: e.Attempt,
 		Tags: show(strings.Join(e.Tags[:min(len(e.Tags), 10)], ", "), 200)}
 	switch {
 	case e.Kind == logsearch.Received:
@@ -87,7 +88,8 @@ type logSearch struct {
 }
 
 func (s *logSearch) fields() map[string]*string {
-	return map[string]*string{"kind": &s.Kind, "from": &s.From, "to": &s.To, "address": &s.Address, "domain": &s.Domain, "ip": &s.IP,
+	return map[string]*string{"kind": &s.Kind, "from": &s.From, "to": &s.To, "address": &s.Address, "domain": &s.Domain,
+		"ip":  &s.IP,
 		"tag": &s.Tag, "id": &s.ID, "outcome": &s.Outcome, "code": &s.Code, "text": &s.Text}
 }
 
@@ -141,7 +143,8 @@ func (s *logSearch) query(now time.Time) (logsearch.Query, error) {
 	}
 	text := func(name string) string { s, _ := values[name].(string); return s }
 	code, _ := values["code"].(int64)
-	return logsearch.Query{Kind: logsearch.Kind(text("kind")), From: admin.TimeOf(values["from"]), To: admin.TimeOf(values["to"]),
+	return logsearch.Query{Kind: logsearch.Kind(text("kind")), From: admin.TimeOf(values["from"]),
+		To:      admin.TimeOf(values["to"]),
 		Address: text("address"), Domain: text("domain"), IP: text("ip"), Tag: text("tag"), ID: text("id"),
 		Outcome: logsearch.Outcome(text("outcome")), Code: int(code), Text: text("text")}, nil
 }
@@ -150,9 +153,11 @@ func (s *logSearch) query(now time.Time) (logsearch.Query, error) {
 func logFields() []admin.Field {
 	return []admin.Field{
 		{Name: "kind", Type: admin.Choice, Choices: []string{string(logsearch.Attempt), string(logsearch.Received)}},
-		{Name: "from", Type: admin.Time}, {Name: "to", Type: admin.Time}, {Name: "address", Type: admin.Text}, {Name: "domain", Type: admin.Text},
+		{Name: "from", Type: admin.Time}, {Name: "to", Type: admin.Time}, {Name: "address", Type: admin.Text},
+		{Name: "domain", Type: admin.Text},
 		{Name: "ip", Type: admin.IP}, {Name: "tag", Type: admin.Text}, {Name: "id", Type: admin.Text},
-		{Name: "outcome", Type: admin.Choice, Choices: []string{string(logsearch.Delivered), string(logsearch.Deferred), string(logsearch.Failed)}},
+		{Name: "outcome", Type: admin.Choice, Choices: []string{string(logsearch.Delivered), string(logsearch.Deferred),
+			string(logsearch.Failed)}},
 		{Name: "code", Type: admin.Integer, Min: 2, Max: 599}, {Name: "text", Type: admin.Text},
 	}
 }
@@ -285,7 +290,8 @@ func logRecord(v *visit) error {
 	if err != nil {
 		return &fault{status: http.StatusBadRequest, what: "The address names no record.", next: "Search for it in the log."}
 	}
-	query := logsearch.Query{Kind: logsearch.Kind(q.Get("kind")), From: at, To: at.Add(time.Second), ID: q.Get("id"), Address: q.Get("to"), Limit: 1000, MaxBytes: logAtOnce}
+	query := logsearch.Query{Kind: logsearch.Kind(q.Get("kind")), From: at, To: at.Add(time.Second), ID: q.Get("id"),
+		Address: q.Get("to"), Limit: 1000, MaxBytes: logAtOnce}
 	ctx, cancel := context.WithTimeout(v.r.Context(), logTime)
 	defer cancel()
 	page, err := v.c.Admin.Logs(ctx, query)
@@ -298,7 +304,8 @@ func logRecord(v *visit) error {
 	}
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		if e.Recipient != q.Get("to") || q.Get("attempt") != "" && fmt.Sprint(e.Attempt) != q.Get("attempt") || len(d.Lines) >= sameRecords {
+		if e.Recipient != q.Get("to") || q.Get("attempt") != "" && fmt.Sprint(e.Attempt) != q.Get("attempt") ||
+			len(d.Lines) >= sameRecords {
 			continue
 		}
 		d.Lines = append(d.Lines, logLineOf(e))

@@ -48,7 +48,8 @@ func TestLogSearch(t *testing.T) {
 	for i := range 250 {
 		lines = append(lines, logged(i, []int{250, 250, 450, 550}[i%4], fmt.Sprintf("u%d@d%d.test", i, i%3)))
 	}
-	lines = append(lines, `{"message-id":"new","envelope":"s@a.test","recipient":"r@b.test","received":"2026-01-02 13:00:00","connection":{"remote-ip":"203.0.113.9","user":"joe"}}`)
+	lines = append(lines,
+		`{"message-id":"new","envelope":"s@a.test","recipient":"r@b.test","received":"2026-01-02 13:00:00","connection":{"remote-ip":"203.0.113.9","user":"joe"}}`)
 	w := newWorld(t, withLogs(t, lines...)).logIn()
 	page := w.checkPage("/logs", 200)
 	require.Contains(t, page, "100 entries, the newest first")
@@ -59,14 +60,17 @@ func TestLogSearch(t *testing.T) {
 	require.Contains(t, page, "said 150")
 	require.Contains(t, page, ">Newest</a>")
 	for query, want := range map[string]int{
-		"outcome=failed": 62, "outcome=deferred": 62, "kind=received": 1, "code=550": 62, "code=4": 62, "domain=d1.test&outcome=failed": 21, "id=id-7": 1,
-		"ip=203.0.113.9": 1, "ip=198.51.100.3&code=5": 13, "tag=t1&from=2026-01-02+12:04&to=2026-01-02+12:04:05": 2, "text=SAID+24": 11, "from=1h": 0, "address=U17%40": 1,
+		"outcome=failed": 62, "outcome=deferred": 62, "kind=received": 1, "code=550": 62, "code=4": 62,
+		"domain=d1.test&outcome=failed": 21, "id=id-7": 1,
+		"ip=203.0.113.9": 1, "ip=198.51.100.3&code=5": 13, "tag=t1&from=2026-01-02+12:04&to=2026-01-02+12:04:05": 2,
+		"text=SAID+24": 11, "from=1h": 0, "address=U17%40": 1,
 		"from=2026-01-02T13:00": 1, "to=2026-01-02": 0,
 	} {
 		require.Equal(t, want, strings.Count(w.checkPage("/logs?"+query, 200), `<th scope="row" class="record-time">`), query)
 	}
 	require.Contains(t, w.get("/logs?from=2026-01-02+12:00:00").body, `value="2026-01-02 12:00:00"`)
-	for query, says := range map[string]string{"code=999": "code", "ip=x": "ip", "outcome=lost": "outcome", "from=yesterday": "from", "cursor=x": "cursor", "from=2026-01-02&to=2026-01-01": "from"} {
+	for query, says := range map[string]string{"code=999": "code", "ip=x": "ip", "outcome=lost": "outcome",
+		"from=yesterday": "from", "cursor=x": "cursor", "from=2026-01-02&to=2026-01-01": "from"} {
 		a := w.get("/logs?" + query)
 		require.Equal(t, http.StatusBadRequest, a.StatusCode, query)
 		require.Contains(t, a.body, "That cannot be", query)
@@ -83,8 +87,11 @@ func TestHostileLog(t *testing.T) {
 	bad, _ := json.Marshal(strings.ToValidUTF8(attack, "?"))
 	text := strings.Trim(string(bad), `"`)
 	w := newWorld(t, withLogs(t,
-		`{"message-id":"`+text+`","envelope":"`+text+`","recipient":"`+text+`","received":"2026-01-02 12:00:00","tags":["`+text+`"],"results":[{"state":"`+text+`","result":"x","time":"2026-01-02 12:00:01","mta":"`+text+`","from":"`+text+`","to":"`+text+`","code":550,"description":"`+strings.Repeat(text, 50)+`"}]}`,
-		"not json", "\xff\xfe", `{"message-id":"long","recipient":"l@b.test","received":"2026-01-02 12:00:02","results":[{"time":"2026-01-02 12:00:02","description":"`+strings.Repeat("x", 5<<20)+`"}]}`, strings.Repeat("z", 10<<20),
+		`{"message-id":"`+text+`","envelope":"`+text+`","recipient":"`+text+`","received":"2026-01-02 12:00:00","tags":["`+
+			text+`"],"results":[{"state":"`+text+`","result":"x","time":"2026-01-02 12:00:01","mta":"`+text+`","from":"`+text+
+			`","to":"`+text+`","code":550,"description":"`+strings.Repeat(text, 50)+`"}]}`,
+		"not json", "\xff\xfe",
+		`{"message-id":"long","recipient":"l@b.test","received":"2026-01-02 12:00:02","results":[{"time":"2026-01-02 12:00:02","description":"`+strings.Repeat("x", 5<<20)+`"}]}`, strings.Repeat("z", 10<<20),
 		"{\"message-id\":\"utf\",\"recipient\":\"\xff\xfe\u202e@b.test\",\"received\":\"2026-01-02 12:00:03\"}")).logIn()
 	page := w.checkPage("/logs", 200)
 	require.Contains(t, page, "3 entries")
@@ -149,7 +156,8 @@ func TestNoLogs(t *testing.T) {
 // happened makes an event of a message.
 func happened(i int, kind monitor.Kind, to string) *monitor.Event {
 	m := &queue.Message{ID: fmt.Sprint("live-", i), Envelope: "s@a.test", Recipient: to, Received: time.Now(),
-		Results: []queue.Result{{State: "message", Result: "accepted", Time: time.Now(), Code: 250, Description: "\u202e<b>taken"}}}
+		Results: []queue.Result{{State: "message", Result: "accepted", Time: time.Now(), Code: 250,
+			Description: "\u202e<b>taken"}}}
 	return &monitor.Event{Kind: kind, Time: time.Now(), Message: m}
 }
 

@@ -95,8 +95,8 @@ const (
 	downloadChunk = 30 * time.Second // how long a client may take for a thousand lines
 )
 
-// downloadLogs sends the records that match, one JSON object a line, newest first. When there are more than may be sent, or
-// reading fails in the middle, the last line says so.
+// downloadLogs sends the records that match, one JSON object a line, newest first. When there are more than may be
+// sent, or reading fails in the middle, the last line says so.
 func downloadLogs(v *visit) error {
 	if v.c.Admin == nil {
 		return noAdmin()
@@ -120,7 +120,8 @@ func downloadLogs(v *visit) error {
 	out := bufio.NewWriterSize(v.w, 64<<10)
 	lines, bytes := 0, 0
 	for {
-		_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(downloadChunk)) // fails where there is no connection: in tests
+		// fails where there is no connection: in tests
+		_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(downloadChunk))
 		for i := range page.Entries {
 			line := page.Entries[i].Line
 			lines, bytes = lines+1, bytes+len(line)+1

@@ -57,7 +57,8 @@ func oneMessage(v *visit) error {
 		return noAdmin()
 	}
 	id := v.r.PathValue("id")
-	d := messageData{Shown: middle(mailview.Printable(id), 80), Path: messagePath(id), Log: "/logs?" + url.Values{"id": {id}}.Encode()}
+	d := messageData{Shown: middle(mailview.Printable(id), 80), Path: messagePath(id),
+		Log: "/logs?" + url.Values{"id": {id}}.Encode()}
 	v.title = "Message " + middle(mailview.Printable(id), 40)
 	m, err := v.c.Admin.Message(v.r.Context(), id)
 	if isGone(err) {
@@ -163,12 +164,16 @@ func (c *Console) ruleOf(w *admin.Why) (words, link string) {
 	case kind == "pause":
 		return words, c.rulePage("/pauses", rest, 0)
 	case kind == "flood":
-		return words, c.rulePage("/floods", rest, idOf(c.settings().Rows.FloodResponses, func(r *settings.FloodResponse) (string, int64) { return r.Name, r.ID }, rest))
+		return words, c.rulePage("/floods", rest,
+			idOf(c.settings().Rows.FloodResponses, func(r *settings.FloodResponse) (string, int64) { return r.Name, r.ID },
+				rest))
 	case kind == "schedule":
 		name, _, _ := strings.Cut(rest, ", day ")
-		return words, c.rulePage("/schedules", name, idOf(c.settings().Rows.Schedules, func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, name))
+		return words, c.rulePage("/schedules", name,
+			idOf(c.settings().Rows.Schedules, func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, name))
 	}
-	return words, c.rulePage("/throttles", w.Rule, idOf(c.settings().Rows.Capacities, func(r *settings.Capacity) (string, int64) { return r.Name, r.ID }, w.Rule))
+	return words, c.rulePage("/throttles", w.Rule,
+		idOf(c.settings().Rows.Capacities, func(r *settings.Capacity) (string, int64) { return r.Name, r.ID }, w.Rule))
 }
 
 // idOf returns the id of the row with a name; 0: there is none.
@@ -181,8 +186,8 @@ func idOf[T any](rows []T, of func(*T) (string, int64), name string) int64 {
 	return 0
 }
 
-// rulePage is the page of a rule when its id is known, or is its name; else the list of its kind, searched for the name. "":
-// there is no such page.
+// rulePage is the page of a rule when its id is known, or is its name; else the list of its kind, searched for the
+// name. "": there is no such page.
 func (c *Console) rulePage(path, name string, id int64) string {
 	if !slices.ContainsFunc(c.pages, func(p page) bool { return p.path == path }) {
 		return ""
@@ -286,7 +291,8 @@ func received(m *queue.Message) []event {
 		}
 	case m.HTTP != nil:
 		e.Title += " over HTTP"
-		say("from %s with the token or as the user %s", cmp.Or(m.HTTP.RemoteIP, "an unknown address"), cmp.Or(m.HTTP.Authentication, "–"))
+		say("from %s with the token or as the user %s", cmp.Or(m.HTTP.RemoteIP, "an unknown address"),
+			cmp.Or(m.HTTP.Authentication, "–"))
 	case m.Spool != nil:
 		e.Title += " from the spool directory"
 		say("file %s", m.Spool.File)
@@ -342,7 +348,8 @@ func verdictKind(verdict any) string {
 // attempt tells what came of an attempt.
 func attempt(i int, r *queue.Result) event {
 	show := mailview.Printable
-	e := event{At: r.Time, Code: r.Code, Title: fmt.Sprintf("Attempt %d: %s", i+1, show(string(r.State)+", "+string(r.Result))), Kind: "warn"}
+	e := event{At: r.Time, Code: r.Code, Title: fmt.Sprintf("Attempt %d: %s", i+1,
+		show(string(r.State)+", "+string(r.Result))), Kind: "warn"}
 	switch {
 	case r.State == "message" && r.Result == "accepted":
 		e.Kind = "good"
@@ -404,7 +411,8 @@ func rawMessage(v *visit) error {
 	const slowest = 100 << 10 // bytes a second
 	size := m.Mail.Size()
 	wait := pageTime + time.Duration(size/slowest)*time.Second
-	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(wait)) // fails where there is no connection: in tests
+	// fails where there is no connection: in tests
+	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(wait))
 	h := v.w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")

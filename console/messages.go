@@ -21,8 +21,9 @@ type selection struct {
 }
 
 func (s *selection) fields() map[string]*string {
-	return map[string]*string{"queue": &s.Queue, "id": &s.ID, "domain": &s.Domain, "sender": &s.Sender, "recipient": &s.Recipient,
-		"tag": &s.Tag, "state": &s.State, "older": &s.Older, "newer": &s.Newer, "text": &s.Text}
+	return map[string]*string{"queue": &s.Queue, "id": &s.ID, "domain": &s.Domain, "sender": &s.Sender,
+		"recipient": &s.Recipient,
+		"tag":       &s.Tag, "state": &s.State, "older": &s.Older, "newer": &s.Newer, "text": &s.Text}
 }
 
 // selectionOf reads a selection from an address or a form.
@@ -67,7 +68,8 @@ func (s selection) Address() string {
 // filter is the selection as the queue understands it.
 func (s *selection) filter() (queue.Filter, error) {
 	state, err := admin.ParseState(s.State)
-	f := queue.Filter{Queue: s.Queue, ID: s.ID, Domain: s.Domain, Envelope: s.Sender, Recipient: s.Recipient, Tag: s.Tag, State: state, Text: s.Text}
+	f := queue.Filter{Queue: s.Queue, ID: s.ID, Domain: s.Domain, Envelope: s.Sender, Recipient: s.Recipient, Tag: s.Tag,
+		State: state, Text: s.Text}
 	if err != nil {
 		return f, err
 	}
@@ -196,8 +198,10 @@ func messages(v *visit) error {
 }
 
 func lineOf(e *queue.Entry) messageLine {
-	l := messageLine{ID: mailview.Printable(e.ID), From: mailview.Printable(e.Envelope), To: mailview.Printable(e.Recipient), Queue: mailview.Printable(e.Queue),
-		State: e.State.String(), Size: e.Size, Attempts: e.Attempts, Stored: e.Stored, Due: e.Due, Parked: mailview.Printable(e.Parked)}
+	l := messageLine{ID: mailview.Printable(e.ID), From: mailview.Printable(e.Envelope),
+		To: mailview.Printable(e.Recipient), Queue: mailview.Printable(e.Queue),
+		State: e.State.String(), Size: e.Size, Attempts: e.Attempts, Stored: e.Stored, Due: e.Due,
+		Parked: mailview.Printable(e.Parked)}
 	if e.ID != "" {
 		l.Address = messagePath(e.ID)
 	}
@@ -232,7 +236,8 @@ func act(v *visit) error {
 		return noAdmin()
 	}
 	form := v.r.PostForm
-	d := actData{Of: selectionOf(form), Action: admin.Action(form.Get("action")), To: form.Get("to"), Back: form.Get("back")}
+	d := actData{Of: selectionOf(form), Action: admin.Action(form.Get("action")), To: form.Get("to"),
+		Back: form.Get("back")}
 	if d.Back = localPath(d.Back); d.Back == "/" {
 		d.Back = d.Of.Address()
 	}
@@ -249,7 +254,8 @@ func act(v *visit) error {
 		return err
 	}
 	if !d.Everybody && f == (queue.Filter{}) {
-		return &fault{status: http.StatusBadRequest, what: "What is selected would be all messages.", next: "Go back and say what you mean."}
+		return &fault{status: http.StatusBadRequest, what: "What is selected would be all messages.",
+			next: "Go back and say what you mean."}
 	}
 	confirmed := form.Get("confirmed")
 	if confirmed == "" {
@@ -287,19 +293,22 @@ func (v *visit) ask(d *actData, f queue.Filter) error {
 func verbs(action admin.Action, to string) (verb, effect string) {
 	switch action {
 	case admin.Retry:
-		return "try now", "What is deferred or set aside is due at once. Limits, pauses and floods hold as before: it may still have to wait for them."
+		return "try now",
+			"What is deferred or set aside is due at once. Limits, pauses and floods hold as before: it may still have to wait for them."
 	case admin.Move:
 		if to == "" {
 			return "move", ""
 		}
-		return "move to " + mailview.Printable(to), "Each message goes into that queue. Whoever reads it decides what becomes of it."
+		return "move to " + mailview.Printable(to),
+			"Each message goes into that queue. Whoever reads it decides what becomes of it."
 	}
 	return "remove", "They are gone for good, and their senders hear nothing of it: there is no result and no bounce."
 }
 
 // done says what was counted and what was done, which may differ: mail went on flowing meanwhile.
 func (d *actData) done(n int, counted string) string {
-	what := map[admin.Action]string{admin.Retry: "due now", admin.Move: "moved to " + mailview.Printable(d.To), admin.Drop: "removed"}[d.Action]
+	what := map[admin.Action]string{admin.Retry: "due now", admin.Move: "moved to " + mailview.Printable(d.To),
+		admin.Drop: "removed"}[d.Action]
 	text := fmt.Sprintf("%s %s %s.", plural(n, "message"), pick(n, "is", "are"), what)
 	if d.Action != admin.Retry {
 		text = fmt.Sprintf("%s %s %s.", plural(n, "message"), pick(n, "was", "were"), what)

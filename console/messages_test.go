@@ -41,8 +41,10 @@ func TestMessagesList(t *testing.T) {
 	require.Contains(t, page, "First page")
 
 	for query, want := range map[string]int{
-		"domain=d1.test": 77, "tag=even&limit=5": 100, "recipient=U001@d1.test": 1, "sender=sender@a.test&domain=d1.test": 77, "text=id-22": 10,
-		"older=1h": 0, "newer=1h&domain=d2.test": 76, "state=delayed": 0, "state=ready&text=id-22": 10, "id=id-007": 1, "queue=other": 0,
+		"domain=d1.test": 77, "tag=even&limit=5": 100, "recipient=U001@d1.test": 1, "sender=sender@a.test&domain=d1.test": 77,
+		"text=id-22": 10,
+		"older=1h":   0, "newer=1h&domain=d2.test": 76, "state=delayed": 0, "state=ready&text=id-22": 10, "id=id-007": 1,
+		"queue=other": 0,
 	} {
 		page := w.checkPage("/messages?"+query, 200)
 		require.Equal(t, want, strings.Count(page, `<tr><th scope="row"><a href="/messages/`), query)
@@ -102,7 +104,8 @@ func TestBulkActionsAskFirst(t *testing.T) {
 	require.Contains(t, a.body, "Move 5 messages to &lt;b&gt;elsewhere")
 	require.Equal(t, 0, count(queue.Filter{Queue: "<b>elsewhere"}), "a dry run")
 
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/act", url.Values{"action": {"drop"}, "domain": {"gone.test"}, "confirmed": {"5"}}).StatusCode)
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/act",
+		url.Values{"action": {"drop"}, "domain": {"gone.test"}, "confirmed": {"5"}}).StatusCode)
 	require.Equal(t, http.StatusBadRequest, do("action", "explode").StatusCode)
 	require.Equal(t, http.StatusBadRequest, do("action", "explode", "confirmed", "5").StatusCode)
 	require.Equal(t, 10, count(queue.Filter{}))
@@ -111,10 +114,12 @@ func TestBulkActionsAskFirst(t *testing.T) {
 	a = do("action", "retry", "confirmed", "5")
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	require.Equal(t, "/messages?domain=gone.test&queue=outbox", a.Header.Get("Location"))
-	require.Contains(t, w.get(a.Header.Get("Location")).body, "4 messages are due now. 5 were counted before: mail came and went meanwhile.")
+	require.Contains(t, w.get(a.Header.Get("Location")).body,
+		"4 messages are due now. 5 were counted before: mail came and went meanwhile.")
 	require.Equal(t, 4, count(queue.Filter{Domain: "gone.test", State: queue.Ready}))
 
-	require.Equal(t, http.StatusSeeOther, do("action", "move", "to", "aside", "confirmed", "4", "back", "https://evil.test/").StatusCode)
+	require.Equal(t, http.StatusSeeOther, do("action", "move", "to", "aside", "confirmed", "4", "back",
+		"https://evil.test/").StatusCode)
 	require.Equal(t, 4, count(queue.Filter{Queue: "aside"}))
 	a = do("queue", "aside", "action", "drop", "confirmed", "4", "back", "/queues")
 	require.Equal(t, "/queues", a.Header.Get("Location"))
@@ -124,7 +129,8 @@ func TestBulkActionsAskFirst(t *testing.T) {
 
 	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}})
 	require.Contains(t, a.body, "all messages in all queues", "that is said")
-	require.Equal(t, http.StatusBadRequest, w.do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}, "state": {"any"}}).StatusCode)
+	require.Equal(t, http.StatusBadRequest,
+		w.do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}, "state": {"any"}}).StatusCode)
 	require.Contains(t, w.log.String(), "who=admin")
 }
 
@@ -136,16 +142,21 @@ const attack = "x\"><script>alert(1)</script>\u202egpj.exe\x1b[31m\x00\xff<img s
 func TestHostileMessage(t *testing.T) {
 	q := new(memory.Queue)
 	defer q.Close()
-	m := &queue.Message{ID: "evil/../" + attack, Envelope: attack + "@a.test", Recipient: attack + "@b.test", Tags: []string{attack, strings.Repeat("t", 5000)}, Hostname: attack,
+	m := &queue.Message{ID: "evil/../" + attack, Envelope: attack + "@a.test", Recipient: attack + "@b.test",
+		Tags: []string{attack, strings.Repeat("t", 5000)}, Hostname: attack,
 		Connection: &queue.Connection{LocalIP: attack, RemoteIP: attack, User: attack, Secure: true},
 		Smarthost:  &queue.Smarthost{Hostname: "relay.test", Username: "u", Password: "hunter2"},
 		DKIM:       []queue.DKIM{{Domain: "a.test", Selector: "s", Key: "-----BEGIN PRIVATE KEY-----"}},
 		Results: []queue.Result{
-			{State: queue.StateConnect, Result: queue.Outcome(attack), Time: time.Now().Add(-time.Hour), MTA: attack, From: "192.0.2.1", To: attack, Code: 421, Status: attack, Description: strings.Repeat(attack, 200)},
-			{State: "message", Result: "accepted", Time: time.Now(), Code: 250, Cipher: &queue.Cipher{Name: attack, Version: attack}},
+			{State: queue.StateConnect, Result: queue.Outcome(attack), Time: time.Now().Add(-time.Hour), MTA: attack,
+				From: "192.0.2.1", To: attack, Code: 421, Status: attack, Description: strings.Repeat(attack, 200)},
+			{State: "message", Result: "accepted", Time: time.Now(), Code: 250,
+				Cipher: &queue.Cipher{Name: attack, Version: attack}},
 		},
-		Checks: []json.RawMessage{json.RawMessage(`{"spf":"fail","domain":"\u202e<script>alert"}`), json.RawMessage(`{"dkim":"pass"}`), json.RawMessage(`[1]`)},
-		Body: strings.NewReader("Subject: =?utf-8?q?=E2=80=AE=3Cscript=3Ealert(1)?=\r\nX-" + strings.Repeat("long", 20) + ": " + strings.Repeat("v", 100_000) +
+		Checks: []json.RawMessage{json.RawMessage(`{"spf":"fail","domain":"\u202e<script>alert"}`),
+			json.RawMessage(`{"dkim":"pass"}`), json.RawMessage(`[1]`)},
+		Body: strings.NewReader("Subject: =?utf-8?q?=E2=80=AE=3Cscript=3Ealert(1)?=\r\nX-" + strings.Repeat("long", 20) +
+			": " + strings.Repeat("v", 100_000) +
 			"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n<script>alert(1)</script>\xff\x1b[2J\u202e\r\n" + strings.Repeat("y", 10<<20) +
 			"\r\n--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"\u202e<script>.exe\"\r\n\r\n<script>alert(1)</script>\r\n--b--\r\n")}
 	waiting(t, q, m)
@@ -178,7 +189,8 @@ func TestMessagePage(t *testing.T) {
 	m := mailTo("waits", "a@b.test")
 	m.Received, m.NextAttempt = time.Now().Add(-20*time.Minute), next
 	waiting(t, q, m)
-	why := admin.Why{Where: "memory", Cause: "limit", Reason: `waits: "Gmail warm" allows 60 messages a minute`, Limit: "maxmessages", Rule: "Gmail warm", Source: "192.0.2.1", Site: "b.test", Ahead: 40, Next: next}
+	why := admin.Why{Where: "memory", Cause: "limit", Reason: `waits: "Gmail warm" allows 60 messages a minute`,
+		Limit: "maxmessages", Rule: "Gmail warm", Source: "192.0.2.1", Site: "b.test", Ahead: 40, Next: next}
 	w := newWorld(t, func(c *Console) {
 		withQueue(q)(c)
 		c.Admin.WhyWaiting = func(context.Context, *queue.Message, *queue.Entry) (admin.Why, bool) { return why, true }
@@ -191,12 +203,15 @@ func TestMessagePage(t *testing.T) {
 	require.Contains(t, page, "<dt>Sender</dt><dd title=\"sender@a.test\"><bdi>sender@a.test</bdi>")
 	require.Contains(t, page, "A text.")
 	token := w.csrf()
-	a := w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"retry"}, "confirmed": {"yes"}, "back": {"/messages/waits"}})
+	a := w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"retry"},
+		"confirmed": {"yes"}, "back": {"/messages/waits"}})
 	require.Equal(t, "/messages/waits", a.Header.Get("Location"))
 	require.Contains(t, w.get("/messages/waits").body, "1 message is due now.")
-	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"}, "back": {"/messages/waits"}})
+	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"},
+		"back": {"/messages/waits"}})
 	require.Contains(t, a.body, "Remove 1 message for good")
-	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"}, "back": {"/messages/waits"}, "confirmed": {"1"}})
+	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"},
+		"back": {"/messages/waits"}, "confirmed": {"1"}})
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	page = w.checkPage("/messages/waits", http.StatusNotFound)
 	require.Contains(t, page, "No message with this id waits any more")
@@ -230,10 +245,12 @@ func TestRuleLinks(t *testing.T) {
 		require.Equal(t, want, link, rule)
 	}
 	for rule, want := range map[string]string{
-		"pause 12": "/pauses/12", "flood busy": "/floods?q=busy", "schedule slow, day 3": "/schedules?q=slow", "Gmail warm": fmt.Sprintf("/throttles/%d", row.ID), "x": "/throttles?q=x",
+		"pause 12": "/pauses/12", "flood busy": "/floods?q=busy", "schedule slow, day 3": "/schedules?q=slow",
+		"Gmail warm": fmt.Sprintf("/throttles/%d", row.ID), "x": "/throttles?q=x",
 	} {
 		_, link := w.ruleOf(&admin.Why{Limit: "maxmessages", Rule: rule})
 		require.Equal(t, want, link, rule)
 	}
-	require.Zero(t, idOf([]settings.Schedule{{ID: 3, Name: "a"}}, func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, "b"))
+	require.Zero(t, idOf([]settings.Schedule{{ID: 3, Name: "a"}},
+		func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, "b"))
 }

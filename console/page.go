@@ -58,7 +58,8 @@ func (f *fault) Error() string { return f.what }
 func (f *fault) Unwrap() error { return f.cause }
 
 func missing(what string) error {
-	return &fault{status: http.StatusNotFound, what: what, next: "Look for it in the list it was in: it may have been removed."}
+	return &fault{status: http.StatusNotFound, what: what,
+		next: "Look for it in the list it was in: it may have been removed."}
 }
 
 const (
@@ -106,14 +107,16 @@ func (v *visit) prove() error {
 	if token == "" {
 		if err := v.r.ParseForm(); err != nil {
 			if _, large := errors.AsType[*http.MaxBytesError](err); large {
-				return &fault{status: http.StatusRequestEntityTooLarge, what: "The form is larger than 2 MB.", next: "Send less at a time, or use the REST API."}
+				return &fault{status: http.StatusRequestEntityTooLarge, what: "The form is larger than 2 MB.",
+					next: "Send less at a time, or use the REST API."}
 			}
 			return &fault{status: http.StatusBadRequest, what: "The form could not be read.", next: "Go back and send it again."}
 		}
 		token = v.r.PostForm.Get("csrf")
 	}
 	if !v.session.proves(token) {
-		return &fault{status: http.StatusForbidden, what: "The form belongs to another session, and nothing was changed.", next: "Go back, load the page again, and send it once more."}
+		return &fault{status: http.StatusForbidden, what: "The form belongs to another session, and nothing was changed.",
+			next: "Go back, load the page again, and send it once more."}
 	}
 	return nil
 }
@@ -159,7 +162,8 @@ func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
 		c.toLogin(w, r)
 		return
 	}
-	c.fail(&visit{c: c, w: w, r: r, page: &page{}, session: s}, &fault{status: http.StatusNotFound, what: "There is no such page.", next: "The side bar lists all there are."})
+	c.fail(&visit{c: c, w: w, r: r, page: &page{}, session: s},
+		&fault{status: http.StatusNotFound, what: "There is no such page.", next: "The side bar lists all there are."})
 }
 
 // write renders into memory first, so that a template that fails leaves no half page.

@@ -11,17 +11,18 @@ import (
 	"github.com/go-crypt/crypt/algorithm/shacrypt"
 )
 
-// FirstPassword makes a password for the user admin and writes its hash to a file of package auth/file, unless the file is
-// there already. It returns the password when it made one, and "" otherwise; it is stored nowhere. Whoever has lost it
-// removes the file, or writes another hash into it.
+// FirstPassword makes a password for the user admin and writes its hash to a file of package auth/file, unless the file
+// is there already. It returns the password when it made one, and "" otherwise; it is stored nowhere. Whoever has lost
+// it removes the file, or writes another hash into it.
 func FirstPassword(file string) (password string, err error) {
 	if _, err := os.Stat(file); err == nil {
 		return "", nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("console: the file of the first password: %w", err)
 	}
-	password = rand.Text()                                                            // 130 bits
-	hasher, err := shacrypt.New(shacrypt.WithSHA512(), shacrypt.WithIterations(5000)) // the password cannot be guessed, so the hash need not be slow
+	password = rand.Text() // 130 bits
+	// the password cannot be guessed, so the hash need not be slow
+	hasher, err := shacrypt.New(shacrypt.WithSHA512(), shacrypt.WithIterations(5000))
 	if err != nil {
 		return "", err
 	}
@@ -29,7 +30,8 @@ func FirstPassword(file string) (password string, err error) {
 	if err != nil {
 		return "", err
 	}
-	text := "# Who may log in to the console. Remove this file to have a new password made at the next start.\nadmin:" + digest.Encode() + "\n"
+	text := "# Who may log in to the console. Remove this file to have a new password made at the next start.\nadmin:" +
+		digest.Encode() + "\n"
 	made, err := writeNew(file, []byte(text))
 	if err != nil {
 		return "", fmt.Errorf("console: the file of the first password: %w", err)
@@ -40,7 +42,8 @@ func FirstPassword(file string) (password string, err error) {
 	return password, nil
 }
 
-// writeNew writes a file that only its owner can read, all of it or nothing. It reports false when somebody else was faster.
+// writeNew writes a file that only its owner can read, all of it or nothing. It reports false when somebody else was
+// faster.
 func writeNew(file string, text []byte) (made bool, err error) {
 	dir := filepath.Dir(file)
 	if err := os.MkdirAll(dir, 0o750); err != nil {

@@ -28,12 +28,14 @@ func pausePage() page {
 
 // covers reports whether a pause holds all that is filtered, and meets whether it holds any of it.
 func covers(p *settings.Pause, f filter) bool {
-	return p.Pool == "" && (p.LocalIP == "" || p.LocalIP == f.MTA) && (p.Target == "" || strings.EqualFold(p.Target, f.Domain)) &&
+	return p.Pool == "" && (p.LocalIP == "" || p.LocalIP == f.MTA) &&
+		(p.Target == "" || strings.EqualFold(p.Target, f.Domain)) &&
 		(p.Tag == "" || p.Tag == f.Tag)
 }
 
 func meets(p *settings.Pause, f filter) bool {
-	return (p.LocalIP == "" || f.MTA == "" || p.LocalIP == f.MTA) && (p.Target == "" || f.Domain == "" || strings.EqualFold(p.Target, f.Domain)) &&
+	return (p.LocalIP == "" || f.MTA == "" || p.LocalIP == f.MTA) &&
+		(p.Target == "" || f.Domain == "" || strings.EqualFold(p.Target, f.Domain)) &&
 		(p.Tag == "" || f.Tag == "" || p.Tag == f.Tag)
 }
 
@@ -53,9 +55,11 @@ func (c *Console) pill(f filter) pill {
 		switch {
 		case !c.active(p.Enabled, p.Expire, p.Cluster, p.Instance):
 		case same(p, f):
-			return pill{State: "paused", Word: "Paused", Own: true, Why: "Delivery of " + f.String() + " is paused" + until(p.Expire) + "."}
+			return pill{State: "paused", Word: "Paused", Own: true,
+				Why: "Delivery of " + f.String() + " is paused" + until(p.Expire) + "."}
 		case covers(p, f):
-			state = pill{State: "paused", Word: "Paused", Why: "Delivery of " + f.String() + " is held by a pause of " + describePause(p) + until(p.Expire) + "."}
+			state = pill{State: "paused", Word: "Paused",
+				Why: "Delivery of " + f.String() + " is held by a pause of " + describePause(p) + until(p.Expire) + "."}
 		case meets(p, f):
 			touching++
 		}
@@ -116,7 +120,8 @@ func (f filter) pauseValues() admin.Values {
 func setPause(v *visit) error {
 	f := filterOf(v.r.PostForm)
 	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
+			next: "Change the settings where they are kept."}
 	}
 	values := f.pauseValues()
 	values["enabled"] = true
@@ -124,7 +129,8 @@ func setPause(v *visit) error {
 	if minutes := v.r.PostForm.Get("minutes"); minutes != "" && minutes != "0" {
 		end, err := inMinutes(v.c.now(), minutes)
 		if err != nil {
-			return &fault{status: http.StatusBadRequest, what: "“" + cut(minutes, 20) + "” is no number of minutes.", next: "Give a whole number from 1 to 525600, or leave it empty to pause until you resume."}
+			return &fault{status: http.StatusBadRequest, what: "“" + cut(minutes, 20) + "” is no number of minutes.",
+				next: "Give a whole number from 1 to 525600, or leave it empty to pause until you resume."}
 		}
 		values["expire"] = end
 	}
@@ -138,7 +144,8 @@ func setPause(v *visit) error {
 func endPause(v *visit) error {
 	f := filterOf(v.r.PostForm)
 	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
+			next: "Change the settings where they are kept."}
 	}
 	if v.r.PostForm.Get("stopped") != "" {
 		notice := "Delivery had been resumed already."

@@ -21,9 +21,10 @@ import (
 
 // withSettings gives a console a settings database of its own.
 func withSettings(t *testing.T) func(*Console) {
-	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*settings.DB, error) {
-		return settings.Open(ctx, "sqlite://"+filepath.Join(t.TempDir(), "settings.db"), settings.Options{})
-	}}
+	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler),
+		Open: func(ctx context.Context) (*settings.DB, error) {
+			return settings.Open(ctx, "sqlite://"+filepath.Join(t.TempDir(), "settings.db"), settings.Options{})
+		}}
 	require.NoError(t, keeper.Start(t.Context()))
 	running, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -40,11 +41,13 @@ func TestPause(t *testing.T) {
 	token := w.csrf()
 	require.Contains(t, w.get("/?domain=gmail.com").body, "Pause delivery of mail to gmail.com")
 
-	a := w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"soon"}, "next": {"/?domain=gmail.com"}})
+	a := w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"soon"},
+		"next": {"/?domain=gmail.com"}})
 	require.Equal(t, http.StatusBadRequest, a.StatusCode)
 	require.Contains(t, a.body, "“soon” is no number of minutes")
 
-	a = w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"10"}, "next": {"/?domain=gmail.com"}})
+	a = w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"10"},
+		"next": {"/?domain=gmail.com"}})
 	require.Equal(t, "/?domain=gmail.com", a.Header.Get("Location"))
 	page := w.get("/?domain=gmail.com").body
 	require.Contains(t, page, "Delivery of mail to gmail.com is paused. What is to be sent waits in the queue.")
@@ -65,7 +68,8 @@ func TestPause(t *testing.T) {
 	require.Contains(t, w.get("/").body, "Delivery of all mail goes on.")
 }
 
-// TestResumeOnAnInstance ends pauses of an instance that has a number, and those of the whole cluster; another instance's stay.
+// TestResumeOnAnInstance ends pauses of an instance that has a number, and those of the whole cluster; another
+// instance's stay.
 func TestResumeOnAnInstance(t *testing.T) {
 	w := newWorld(t, func(c *Console) {
 		withSettings(t)(c)
@@ -102,12 +106,15 @@ func TestAttention(t *testing.T) {
 	limit := []admin.LimitValue{{Limit: "maxmessages", Value: 1200, Unit: "per minute", Rule: "Gmail warm"}}
 	all := attention([]admin.Path{
 		{Site: "quiet.test", Open: 3},
-		{Site: "gmail.com", Source: "192.0.2.1", Ready: 6000, Limits: limit, Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Gmail warm"}}},
-		{Site: "gmail.com", Source: "192.0.2.2", Ready: 911, Limits: limit, Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Gmail warm"}}},
+		{Site: "gmail.com", Source: "192.0.2.1", Ready: 6000, Limits: limit,
+			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Gmail warm"}}},
+		{Site: "gmail.com", Source: "192.0.2.2", Ready: 911, Limits: limit,
+			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Gmail warm"}}},
 		{Site: "down.test", Ready: 5, Offline: now.Add(5 * time.Minute), LastError: "connection timed out"},
 		{Site: "new.test", Resolving: 2},
 		{Site: "full.test", Ready: 1, NoSlot: true},
-		{Site: "flood.test", Ready: 9000, Floods: []admin.Flood{{Name: "slow", Phase: "paused", Text: "421 go away", Until: now.Add(90 * time.Second)}}},
+		{Site: "flood.test", Ready: 9000, Floods: []admin.Flood{{Name: "slow", Phase: "paused", Text: "421 go away",
+			Until: now.Add(90 * time.Second)}}},
 	}, nil, now)
 	type line struct{ domain, kind, why string }
 	var lines []line
@@ -127,7 +134,8 @@ func TestAttention(t *testing.T) {
 func TestDomainPage(t *testing.T) {
 	paths := func(_ context.Context, domain string, _ netip.Addr) ([]admin.Path, error) {
 		return []admin.Path{{Site: "gmail.com", Source: "192.0.2.1", Ready: 3, Limits: []admin.LimitValue{
-			{Limit: "maxconnections", Value: 0, Unit: "count", Rule: "configuration"}, {Limit: "maxmessages", Value: 60, Unit: "per minute", Rule: "Warm"},
+			{Limit: "maxconnections", Value: 0, Unit: "count", Rule: "configuration"},
+			{Limit: "maxmessages", Value: 60, Unit: "per minute", Rule: "Warm"},
 			{Limit: "ip_maxbytes", Value: 5_000_000, Unit: "per minute", Rule: "Warm"}},
 			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Warm"}}}}, nil
 	}
@@ -142,8 +150,9 @@ func TestDomainPage(t *testing.T) {
 
 func TestPausesHold(t *testing.T) {
 	now := time.Now()
-	all := attention([]admin.Path{{Site: "b.test", Source: "192.0.2.1", Ready: 4, Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Slow"}},
-		Limits: []admin.LimitValue{{Limit: "maxmessages", Value: 60, Rule: "Slow"}}}},
+	all := attention([]admin.Path{{Site: "b.test", Source: "192.0.2.1", Ready: 4,
+		Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Slow"}},
+		Limits:  []admin.LimitValue{{Limit: "maxmessages", Value: 60, Rule: "Slow"}}}},
 		[]admin.Held{
 			{Domain: "a.test", Rule: "pause 3", Messages: 500, Until: now.Add(2 * time.Minute)},
 			{Domain: "b.test", Rule: "pause 4", Messages: 10},
@@ -176,11 +185,13 @@ func TestHeldMailIsShown(t *testing.T) {
 	w := newWorld(t, func(c *Console) {
 		database(c)
 		c.Admin.Held = func(context.Context) ([]admin.Held, error) {
-			return []admin.Held{{Domain: "a.test", Rule: "pause 3", Messages: 500}, {Tag: "<i>", Rule: "pause 5", Messages: 7}}, asked
+			return []admin.Held{{Domain: "a.test", Rule: "pause 3", Messages: 500}, {Tag: "<i>", Rule: "pause 5", Messages: 7}},
+				asked
 		}
 	}).logIn()
 	page := w.get("/").body
-	require.Contains(t, page, `<a href="/domains/a.test" title="a.test">a.test</a></th><td><span class="kind k-paused">paused</span> Delivery is paused by pause 3.</td><td class="n">500</td>`)
+	require.Contains(t, page,
+		`<a href="/domains/a.test" title="a.test">a.test</a></th><td><span class="kind k-paused">paused</span> Delivery is paused by pause 3.</td><td class="n">500</td>`)
 	require.Contains(t, page, `<a href="/tags/%3Ci%3E" title="tag “&lt;i&gt;”">`)
 	require.Equal(t, 1, w.inTrouble(), "domains")
 	require.Contains(t, w.get("/domains/a.test").body, "500 messages wait: Delivery is paused by pause 3.")
@@ -204,7 +215,8 @@ func TestStoppedServer(t *testing.T) {
 		require.Contains(t, page, "All delivery of this server is stopped", path)
 		require.Contains(t, page, "Resume delivery of this server", path)
 	}
-	require.Contains(t, w.get("/pauses").body, "All delivery of this server is stopped", "beside a list that has no such row")
+	require.Contains(t, w.get("/pauses").body, "All delivery of this server is stopped",
+		"beside a list that has no such row")
 	require.Equal(t, 1, w.activePauses())
 	require.Equal(t, "paused", shellNews(w.Console, url.Values{"filtered": {"yes"}}).(news).Pill.State)
 	form := url.Values{"csrf": {w.csrf()}, "stopped": {"yes"}, "next": {"/domains/gmail.com"}}

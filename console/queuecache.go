@@ -26,8 +26,8 @@ const (
 	queuesTime  = 10 * time.Second
 )
 
-// queues returns the queues as they were at the last answer, and begins to ask again when that is a while ago. The first
-// answer is waited for, half a second at most.
+// queues returns the queues as they were at the last answer, and begins to ask again when that is a while ago. The
+// first answer is waited for, half a second at most.
 func (c *Console) queues() []queue.Stats {
 	if c.Admin == nil {
 		return nil

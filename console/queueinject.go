@@ -26,7 +26,8 @@ type injectData struct {
 }
 
 func injectForm(v *visit) error {
-	d := injectData{To: cut(v.r.URL.Query().Get("to"), 320), Subject: "A test message from the console", Text: "This is a test.\n"}
+	d := injectData{To: cut(v.r.URL.Query().Get("to"), 320), Subject: "A test message from the console",
+		Text: "This is a test.\n"}
 	return v.renderInject(http.StatusOK, &d)
 }
 
@@ -47,7 +48,8 @@ func inject(v *visit) error {
 		return noAdmin()
 	}
 	f := v.r.PostForm
-	d := injectData{From: strings.TrimSpace(f.Get("from")), To: strings.TrimSpace(f.Get("to")), Subject: f.Get("subject"), Text: f.Get("text"),
+	d := injectData{From: strings.TrimSpace(f.Get("from")), To: strings.TrimSpace(f.Get("to")), Subject: f.Get("subject"),
+		Text: f.Get("text"),
 		Tags: f.Get("tags"), Pool: f.Get("pool"), IP: strings.TrimSpace(f.Get("ip")), Wrong: map[string]string{}}
 	message, err := d.message(v.c.now(), v.c.Hostname)
 	if len(d.Wrong) > 0 {
@@ -66,12 +68,15 @@ func inject(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.redirect("/messages/"+url.PathEscape(ids[0]), "The test message was put into "+cmp.Or(v.c.Admin.Inbox, "the inbox")+". Its id is "+ids[0]+". When it has left, the log tells what became of it.")
+	return v.redirect("/messages/"+url.PathEscape(ids[0]),
+		"The test message was put into "+cmp.Or(v.c.Admin.Inbox, "the inbox")+". Its id is "+ids[0]+
+			". When it has left, the log tells what became of it.")
 }
 
 // blame shows a problem beside the field it is about.
 func (d *injectData) blame(p admin.Problem) {
-	field := map[string]string{"envelope": "from", "recipient": "to", "tags": "tags", "ips": "ip", "pool": "pool", "mime": "text"}[p.Field]
+	field := map[string]string{"envelope": "from", "recipient": "to", "tags": "tags", "ips": "ip", "pool": "pool",
+		"mime": "text"}[p.Field]
 	if field == "" {
 		d.Problem = "The message cannot be used: expected " + p.Expected + "."
 		return
@@ -125,7 +130,8 @@ func (d *injectData) mime(now time.Time, host string) string {
 	}
 	line("From", (&mail.Address{Address: from}).String())
 	line("To", (&mail.Address{Address: d.To}).String())
-	line("Subject", mime.QEncoding.Encode("utf-8", strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ").Replace(d.Subject)))
+	line("Subject", mime.QEncoding.Encode("utf-8",
+		strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ").Replace(d.Subject)))
 	line("Date", now.Format(time.RFC1123Z))
 	line("MIME-Version", "1.0")
 	line("Content-Type", "text/plain; charset=utf-8")

@@ -21,8 +21,10 @@ func queuesPage() page {
 	return page{
 		path: "/queues", title: "Queues", group: live,
 		routes: map[string]view{"GET /queues": queues, "GET /queues/inject": injectForm, "POST /queues/inject": inject,
-			"GET /messages": messages, "POST /messages/act": act, "GET /messages/{id}": oneMessage, "POST /messages/{id}/act": act, "GET /messages/{id}/raw": rawMessage},
-		topics: map[string]topic{"queues": {every: queuesEvery, value: func(c *Console, _ url.Values) any { return c.queueNews() }}},
+			"GET /messages": messages, "POST /messages/act": act, "GET /messages/{id}": oneMessage,
+			"POST /messages/{id}/act": act, "GET /messages/{id}/raw": rawMessage},
+		topics: map[string]topic{"queues": {every: queuesEvery,
+			value: func(c *Console, _ url.Values) any { return c.queueNews() }}},
 	}
 }
 
@@ -106,11 +108,13 @@ func (c *Console) queueNews() *queueNews {
 	consumers := c.consumers()
 	for _, s := range stats {
 		if err != nil {
-			n.Queues = append(n.Queues, queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(),
-				Inbox: s.Queue == c.Admin.Inbox, Consumers: -1, Unknown: true})
+			n.Queues = append(n.Queues, queueLine{Queue: mailview.Printable(s.Queue),
+				Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(),
+				Inbox:   s.Queue == c.Admin.Inbox, Consumers: -1, Unknown: true})
 			continue
 		}
-		l := queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(), Inbox: s.Queue == c.Admin.Inbox,
+		l := queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(),
+			Inbox: s.Queue == c.Admin.Inbox,
 			Ready: s.Ready, Delayed: s.Delayed, Parked: s.Parked, Out: s.Out, Bytes: s.Bytes, Consumers: -1}
 		if k, ok := consumers[s.Queue]; ok {
 			l.Consumers = k
@@ -121,7 +125,8 @@ func (c *Console) queueNews() *queueNews {
 	return n
 }
 
-// queueStats returns the queues as they were at a time, and why they are not known now: then the time is that of the last answer.
+// queueStats returns the queues as they were at a time, and why they are not known now: then the time is that of the
+// last answer.
 func (c *Console) queueStats() ([]queue.Stats, time.Time, error) {
 	if c.Admin == nil {
 		return nil, time.Time{}, fmt.Errorf("%w: there is no queue", admin.ErrUnavailable)
@@ -161,12 +166,15 @@ func (c *Console) queueCounters(temporary int) []queueCounter {
 	s := c.snapshot(filter{})
 	return []queueCounter{
 		{"read", "From the queue", "messages that delivery read from its queue", "/60 s", s.Sum.Processed},
-		{"rescheduled", "Rescheduled", "messages put back: to be tried later, or set aside", "/60 s", s.Sum.Retried + s.Sum.Parked},
+		{"rescheduled", "Rescheduled", "messages put back: to be tried later, or set aside", "/60 s",
+			s.Sum.Retried + s.Sum.Parked},
 		{"memory", "In memory", "messages that delivery has read and not finished", "now", s.Now.InMemory},
 		{"success", "Success", "results of messages that were accepted", "/60 s", s.Sum.Delivered},
-		{"failure", "Failure", "results of messages that failed for good, or were not tried", "/60 s", s.Sum.Errors + s.Sum.NotTried},
+		{"failure", "Failure", "results of messages that failed for good, or were not tried", "/60 s",
+			s.Sum.Errors + s.Sum.NotTried},
 		{"retry", "Retry", "results of attempts that failed for now", "/60 s", s.Sum.Retried},
-		{"temporary", "Temporary queues", "reasons for which messages are set aside: a domain, a tag, a pause", "now", int64(temporary)},
+		{"temporary", "Temporary queues", "reasons for which messages are set aside: a domain, a tag, a pause", "now",
+			int64(temporary)},
 	}
 }
 
@@ -324,5 +332,6 @@ func trendOf(all []reading) string {
 
 // noAdmin is said where nothing can be done or looked at.
 func noAdmin() error {
-	return &fault{status: 501, what: "The mail that waits cannot be looked at here.", next: "This console was set up to show figures only.", cause: errors.New("no Admin")}
+	return &fault{status: 501, what: "The mail that waits cannot be looked at here.",
+		next: "This console was set up to show figures only.", cause: errors.New("no Admin")}
 }

@@ -39,10 +39,12 @@ func waiting(t *testing.T, q queue.Queue, all ...*queue.Message) {
 }
 
 func mailTo(id, to string) *queue.Message {
-	return &queue.Message{ID: id, Envelope: "sender@a.test", Recipient: to, Body: strings.NewReader("Subject: hello\r\n\r\nA text.\r\n")}
+	return &queue.Message{ID: id, Envelope: "sender@a.test", Recipient: to,
+		Body: strings.NewReader("Subject: hello\r\n\r\nA text.\r\n")}
 }
 
-// checkPage looks at a page for what the policy of the console would block, for its size, and for what a template left out.
+// checkPage looks at a page for what the policy of the console would block, for its size, and for what a template left
+// out.
 func (w *world) checkPage(path string, status int) string {
 	w.t.Helper()
 	values := regexp.MustCompile(`="[^"]*"`)
@@ -76,7 +78,8 @@ func TestQueuesPage(t *testing.T) {
 		return strings.Contains(w.get("/queues").body, `<a href="/messages?queue=outbox">outbox</a>`)
 	}, 10*time.Second, 10*time.Millisecond)
 	page := w.checkPage("/queues", 200)
-	require.Regexp(t, `outbox</a></th><td class="n">1</td><td class="n">1</td><td class="n">0</td><td class="n">0</td><td class="n"><b>2</b></td>`, page)
+	require.Regexp(t,
+		`outbox</a></th><td class="n">1</td><td class="n">1</td><td class="n">0</td><td class="n">0</td><td class="n"><b>2</b></td>`, page)
 	require.Contains(t, page, "Temporary queues")
 	socket := w.watch("queues")
 	socket.until("queues", func(m message) bool {
@@ -190,7 +193,8 @@ func TestInject(t *testing.T) {
 	require.Contains(t, w.checkPage("/queues/inject?to=x@y.test", 200), `value="x@y.test"`)
 	token := w.csrf()
 	send := func(change map[string]string) answer {
-		form := url.Values{"csrf": {token}, "from": {"me@a.test"}, "to": {"you@b.test"}, "subject": {"Grüße\r\nBcc: x@y.test"}, "text": {"one\nzwölf\r\n.\n" + strings.Repeat("ä", 3000)},
+		form := url.Values{"csrf": {token}, "from": {"me@a.test"}, "to": {"you@b.test"},
+			"subject": {"Grüße\r\nBcc: x@y.test"}, "text": {"one\nzwölf\r\n.\n" + strings.Repeat("ä", 3000)},
 			"tags": {" red, blue ,"}}
 		for k, v := range change {
 			form.Set(k, v)
@@ -236,7 +240,8 @@ func TestInject(t *testing.T) {
 		require.Contains(t, a.body, c.says, name)
 		require.Contains(t, a.body, "zwölf", "%s: nothing typed is lost", name)
 	}
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/queues/inject", url.Values{"to": {"a@b.test"}}).StatusCode, "without the token")
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/queues/inject", url.Values{"to": {"a@b.test"}}).StatusCode,
+		"without the token")
 	require.Equal(t, http.StatusSeeOther, send(map[string]string{"from": ""}).StatusCode, "a bounce")
 }
 
@@ -283,7 +288,8 @@ func TestQueuesWhoseBrokerIsAway(t *testing.T) {
 	waiting(t, q, mailTo("1", "a@b.test"), mailTo("2", "c@b.test"))
 	shown := func(text string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.Contains(w.get("/queues").body, text) }, 10*time.Second, 10*time.Millisecond, text)
+		require.Eventually(t, func() bool { return strings.Contains(w.get("/queues").body, text) }, 10*time.Second,
+			10*time.Millisecond, text)
 	}
 	w.clock.forward(3 * time.Second)
 	shown(`<td class="n">2</td>`)

@@ -59,16 +59,19 @@ func waitingMail(v *visit) (*openMail, error) {
 	id := v.r.PathValue("id")
 	m, err := v.c.Admin.Message(v.r.Context(), id)
 	if errors.Is(err, admin.ErrNotFound) {
-		return nil, &fault{status: http.StatusNotFound, what: "No message with this id waits any more.", next: "It has been delivered, has failed, or was removed: the log tells.", cause: err}
+		return nil, &fault{status: http.StatusNotFound, what: "No message with this id waits any more.",
+			next: "It has been delivered, has failed, or was removed: the log tells.", cause: err}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if m.Mail == nil {
-		return nil, &fault{status: http.StatusNotFound, what: "The mail itself is not in the queue.", next: "It is kept elsewhere, in the message store, is made when it is sent, or is a result without its mail (keepmime keeps it)."}
+		return nil, &fault{status: http.StatusNotFound, what: "The mail itself is not in the queue.",
+			next: "It is kept elsewhere, in the message store, is made when it is sent, or is a result without its mail (keepmime keeps it)."}
 	}
 	at := messagePath(id)
-	return &openMail{Base: at, Raw: at + "/raw", Back: at, BackTo: "Message", Title: "Mail of " + middle(mailview.Printable(id), 40), Body: m.Mail}, nil
+	return &openMail{Base: at, Raw: at + "/raw", Back: at, BackTo: "Message",
+		Title: "Mail of " + middle(mailview.Printable(id), 40), Body: m.Mail}, nil
 }
 
 // mailData is what rendered.html and mailtext.html get.
@@ -93,7 +96,8 @@ func (open mailSource) open(v *visit, as string) (*mailData, error) {
 	d := &mailData{openMail: m, View: as}
 	v.title = m.Title
 	if d.Mail, err = mailview.Parse(m.Body, m.Body.Size()); err != nil {
-		return nil, &fault{status: http.StatusServiceUnavailable, what: "The mail could not be read.", next: "It may have left just now. Go back and look for it again.", cause: err}
+		return nil, &fault{status: http.StatusServiceUnavailable, what: "The mail could not be read.",
+			next: "It may have left just now. Go back and look for it again.", cause: err}
 	}
 	for _, name := range []string{"From", "To", "Cc", "Subject", "Date"} {
 		for _, f := range d.Mail.Header {
@@ -113,12 +117,13 @@ func (v *visit) mayRender() error {
 		return nil
 	}
 	return &fault{status: http.StatusForbidden, what: "Mail is not rendered in this browser.",
-		next: "The key render-useragent allows only one kind of browser, and this one calls itself “" + cut(mailview.Printable(v.r.UserAgent()), 300) +
+		next: "The key render-useragent allows only one kind of browser, and this one calls itself “" +
+			cut(mailview.Printable(v.r.UserAgent()), 300) +
 			"”. Open this page in the browser that is meant for it, or look at the mail's text or source here."}
 }
 
-// rendered shows the HTML of a mail in a frame. Remote images need a form with the session's token each time: no link leads
-// to them, so that nobody can have somebody else load them.
+// rendered shows the HTML of a mail in a frame. Remote images need a form with the session's token each time: no link
+// leads to them, so that nobody can have somebody else load them.
 func (open mailSource) rendered(v *visit) error {
 	if err := v.mayRender(); err != nil {
 		return err
@@ -159,7 +164,8 @@ func (open mailSource) frame(v *visit) error {
 	remote := false
 	if proof := v.r.URL.Query().Get("remote"); proof != "" {
 		if !hmac.Equal([]byte(proof), []byte(v.remoteProof(d.Base))) {
-			return &fault{status: http.StatusForbidden, what: "Remote content was not asked for in this session.", next: "Open the mail, and choose “Show remote content” there."}
+			return &fault{status: http.StatusForbidden, what: "Remote content was not asked for in this session.",
+				next: "Open the mail, and choose “Show remote content” there."}
 		}
 		remote = true
 	}
@@ -209,7 +215,8 @@ func (open mailSource) source(v *visit) error {
 	begin := make([]byte, min(d.Body.Size(), maxSource))
 	n, err := d.Body.ReadAt(begin, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return &fault{status: http.StatusServiceUnavailable, what: "The mail could not be read.", next: "It may have left just now. Go back and look for it again.", cause: err}
+		return &fault{status: http.StatusServiceUnavailable, what: "The mail could not be read.",
+			next: "It may have left just now. Go back and look for it again.", cause: err}
 	}
 	d.Header, d.CutText = nil, d.Body.Size() > int64(n)
 	var b strings.Builder
@@ -225,7 +232,8 @@ const downloadMail = 10 * time.Minute // how long a download may take
 
 // download has the browser store what follows, whatever it is.
 func (v *visit) download(name, kind string) {
-	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(downloadMail)) // fails where there is no connection: in tests
+	// fails where there is no connection: in tests
+	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(downloadMail))
 	h := v.w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
@@ -252,8 +260,8 @@ func sent(err error) error {
 	return nil
 }
 
-// part sends one part of the mail, decoded. Its type is not that of the part, so that no browser shows it, and its name is one
-// that cannot mislead.
+// part sends one part of the mail, decoded. Its type is not that of the part, so that no browser shows it, and its name
+// is one that cannot mislead.
 func (open mailSource) part(v *visit) error {
 	m, err := open(v)
 	if err != nil {
@@ -269,8 +277,8 @@ func (open mailSource) part(v *visit) error {
 	return sent(err)
 }
 
-// fileNameOf is the name under which a part is stored: of letters that mean nothing to any system, and cut in its middle, so
-// that its ending stays visible.
+// fileNameOf is the name under which a part is stored: of letters that mean nothing to any system, and cut in its
+// middle, so that its ending stays visible.
 func fileNameOf(p *mailview.Part) string {
 	name := strings.Map(func(r rune) rune {
 		switch {

@@ -61,8 +61,8 @@ func (o *outside) aim(attack string) string {
 // alarm is what attacks with scripts would do to the page around them, or to their own.
 const alarm = `document.documentElement.dataset.ran = "yes"; try { top.document.documentElement.dataset.ran = "yes" } catch (e) {}`
 
-// TestHostileMailInBrowser shows every hostile mail in a real browser: no script runs, nothing is asked of another host, the page
-// stays where it is. Remote images come when somebody asks for them, which shows that the count counts.
+// TestHostileMailInBrowser shows every hostile mail in a real browser: no script runs, nothing is asked of another
+// host, the page stays where it is. Remote images come when somebody asks for them, which shows that the count counts.
 func TestHostileMailInBrowser(t *testing.T) {
 	testserver.Need(t, "chromium")
 	t.Parallel() // with the other browsers: they wait more than they work
@@ -104,11 +104,12 @@ func TestHostileMailInBrowser(t *testing.T) {
 
 	b.do(chromedp.Navigate(b.base+"/messages/remote/rendered"), chromedp.Click(`.remote button`))
 	b.await(`document.body.textContent.includes("shown, this once")`)
-	require.Eventually(t, func() bool { return o.came.Load() > 0 }, waitTime, pollTime, "remote images come when they are asked for")
+	require.Eventually(t, func() bool { return o.came.Load() > 0 }, waitTime, pollTime,
+		"remote images come when they are asked for")
 }
 
-// TestSecondWall serves the attacks as they are, under the policy and in the frame of rendered mail: even if something were let
-// through, it could neither run, nor load, nor send, nor lead away.
+// TestSecondWall serves the attacks as they are, under the policy and in the frame of rendered mail: even if something
+// were let through, it could neither run, nor load, nor send, nor lead away.
 func TestSecondWall(t *testing.T) {
 	testserver.Need(t, "chromium")
 	t.Parallel() // with the other browsers: they wait more than they work
@@ -127,7 +128,8 @@ func TestSecondWall(t *testing.T) {
 	mux.HandleFunc("GET /page/{id}", func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header(), false)
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprintf(w, `<!doctype html><iframe sandbox="allow-popups allow-popups-to-escape-sandbox" src="/raw/%s" width="800" height="600"></iframe>`, html.EscapeString(r.PathValue("id")))
+		fmt.Fprintf(w,
+			`<!doctype html><iframe sandbox="allow-popups allow-popups-to-escape-sandbox" src="/raw/%s" width="800" height="600"></iframe>`, html.EscapeString(r.PathValue("id")))
 	})
 	mux.HandleFunc("GET /raw/{id}", func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header(), false)

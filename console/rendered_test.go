@@ -49,13 +49,15 @@ func TestRenderedMail(t *testing.T) {
 	require.Contains(t, a.body, "&lt;script&gt;alert(&#39;subject&#39;)&lt;/script&gt;⟨U&#43;202E⟩ hello")
 	require.Contains(t, a.body, "Café &lt;news@shop.test&gt;")
 	require.Contains(t, a.body, "Show remote content")
-	require.Regexp(t, `<iframe class="letter" sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" src="/messages/m1/frame"`, a.body)
+	require.Regexp(t,
+		`<iframe class="letter" sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" src="/messages/m1/frame"`, a.body)
 	require.Equal(t, policy, a.Header.Get("Content-Security-Policy"))
 
 	a = w.get("/messages/m1/frame")
 	require.Equal(t, http.StatusOK, a.StatusCode)
 	require.Contains(t, a.body, "<body><p>Hi </p>")
-	for name, value := range map[string]string{"Content-Security-Policy": mailview.PagePolicy(false), "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+	for name, value := range map[string]string{"Content-Security-Policy": mailview.PagePolicy(false),
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store"} {
 		require.Equal(t, value, a.Header.Get(name), name)
 	}
@@ -84,9 +86,11 @@ func TestRemoteContent(t *testing.T) {
 	for _, link := range []string{"/messages/m1/rendered?remote=1", "/messages/m1/frame"} {
 		require.NotContains(t, w.get(link).body, "track.test", link)
 	}
-	require.Contains(t, w.get("/messages/m1/rendered?remote=1").body, `src="/messages/m1/frame"`, "no link leads to remote content")
+	require.Contains(t, w.get("/messages/m1/rendered?remote=1").body, `src="/messages/m1/frame"`,
+		"no link leads to remote content")
 	require.Equal(t, http.StatusForbidden, w.get("/messages/m1/frame?remote=1").StatusCode)
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {"forged"}}).StatusCode)
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered",
+		url.Values{"remote": {"1"}, "csrf": {"forged"}}).StatusCode)
 	a := w.do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {w.csrf()}})
 	require.Equal(t, http.StatusOK, a.StatusCode)
 	require.Contains(t, a.body, "shown, this once")
@@ -112,7 +116,8 @@ func TestRenderingNeedsTheRightBrowser(t *testing.T) {
 		}
 		require.Equal(t, http.StatusOK, w.get(path, "User-Agent", "Safe/1.0").StatusCode)
 	}
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {w.csrf()}}, "User-Agent", "Evil").StatusCode)
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered",
+		url.Values{"remote": {"1"}, "csrf": {w.csrf()}}, "User-Agent", "Evil").StatusCode)
 	require.Equal(t, http.StatusOK, w.get("/messages/m1/text", "User-Agent", "Evil").StatusCode, "text harms nobody")
 }
 
@@ -142,17 +147,20 @@ func hostileMails(t *testing.T) map[string]string {
 		"long-text": "Subject: x\r\n\r\n" + strings.Repeat("y", 10<<20),
 		"bytes":     "Subject: \xff\xfe\x00\u202e\r\nFrom: \xc3\x28\r\n\r\n\xff\xf0\x9f\x00\x1b[31m",
 		"names": "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename*=utf-8''%0d%0aSet-Cookie%3a%20a=b%22%e2%80%aegpj.exe\r\n\r\nx\r\n" +
-			"--b\r\nContent-Disposition: attachment; filename=\"" + strings.Repeat("../", 1000) + "\"\r\n\r\nx\r\n--b\r\nContent-Type: text/html; name=\"<img src=x onerror=alert(1)>\"\r\n\r\n<p>x\r\n--b--\r\n",
+			"--b\r\nContent-Disposition: attachment; filename=\"" + strings.Repeat("../", 1000) +
+			"\"\r\n\r\nx\r\n--b\r\nContent-Type: text/html; name=\"<img src=x onerror=alert(1)>\"\r\n\r\n<p>x\r\n--b--\r\n",
 	}
 	for _, file := range files {
 		attack, err := os.ReadFile(file)
 		require.NoError(t, err)
-		all[strings.TrimSuffix(filepath.Base(file), ".html")] = "Subject: " + filepath.Base(file) + " <script>alert(1)</script>\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>before</p>" + string(attack)
+		all[strings.TrimSuffix(filepath.Base(file), ".html")] = "Subject: " + filepath.Base(file) +
+			" <script>alert(1)</script>\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>before</p>" + string(attack)
 	}
 	return all
 }
 
-// TestHostileMail shows all of them in every way: pages are whole, bounded, and without what came from the mail as more than text.
+// TestHostileMail shows all of them in every way: pages are whole, bounded, and without what came from the mail as more
+// than text.
 func TestHostileMail(t *testing.T) {
 	mails := hostileMails(t)
 	w := withMails(t, mails, nil).logIn()

@@ -25,8 +25,8 @@ const (
 	maxReverse   = 2000             // addresses remembered
 )
 
-// reverseCache remembers what is wrong with the names of local addresses. They are looked up in the background, one address
-// after the other: no page waits for the DNS.
+// reverseCache remembers what is wrong with the names of local addresses. They are looked up in the background, one
+// address after the other: no page waits for the DNS.
 type reverseCache struct {
 	mu      sync.Mutex
 	known   map[reverseKey]reverseFound
@@ -45,7 +45,8 @@ type reverseFound struct {
 	problem string // "": there is none, or it is not known
 }
 
-// misnamed says in a sentence what is wrong with the names of a local address, as far as that is known by now; "": nothing.
+// misnamed says in a sentence what is wrong with the names of a local address, as far as that is known by now; "":
+// nothing.
 func (c *Console) misnamed(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if ip = ip.Unmap(); c.Resolver == nil || err != nil || ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() {
@@ -144,9 +145,11 @@ func (c *Console) judgeNames(ctx context.Context, key reverseKey) reverseFound {
 	first := middle(names[0], 60)
 	switch {
 	case !back:
-		found.problem = "The reverse DNS of " + key.ip.String() + " says " + first + ", but that name does not lead back to it: many receivers refuse its mail."
+		found.problem = "The reverse DNS of " + key.ip.String() + " says " + first +
+			", but that name does not lead back to it: many receivers refuse its mail."
 	case key.name != "" && !slices.Contains(names, key.name):
-		found.problem = key.ip.String() + " greets as " + middle(key.name, 60) + ", but the reverse DNS calls it " + first + ": some receivers mistrust that."
+		found.problem = key.ip.String() + " greets as " + middle(key.name, 60) + ", but the reverse DNS calls it " + first +
+			": some receivers mistrust that."
 	}
 	return found
 }

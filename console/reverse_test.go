@@ -45,8 +45,10 @@ func (p *phonebook) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr
 // TestNamesThatDisagree flags addresses whose names do not lead back to them, or are not those they greet with.
 func TestNamesThatDisagree(t *testing.T) {
 	p := &phonebook{
-		names:     map[string][]string{"203.0.113.1": {"mta1.test."}, "203.0.113.2": {"Elsewhere.test."}, "203.0.113.3": {"lost.test."}},
-		addresses: map[string]string{"mta1.test": "203.0.113.1", "elsewhere.test": "203.0.113.2", "lost.test": "203.0.113.77"},
+		names: map[string][]string{"203.0.113.1": {"mta1.test."}, "203.0.113.2": {"Elsewhere.test."},
+			"203.0.113.3": {"lost.test."}},
+		addresses: map[string]string{"mta1.test": "203.0.113.1", "elsewhere.test": "203.0.113.2",
+			"lost.test": "203.0.113.77"},
 	}
 	w := newWorld(t, func(c *Console) { c.Resolver = p })
 	w.Live.Now = w.clock.Now
@@ -61,7 +63,8 @@ func TestNamesThatDisagree(t *testing.T) {
 		"203.0.113.3": "The reverse DNS of 203.0.113.3 says lost.test, but that name does not lead back to it",
 		"203.0.113.4": "The reverse DNS has no name for 203.0.113.4",
 	} {
-		require.Eventually(t, func() bool { return strings.Contains(w.get("/mtas/"+ip).body, problem) }, 10*time.Second, 5*time.Millisecond, ip)
+		require.Eventually(t, func() bool { return strings.Contains(w.get("/mtas/"+ip).body, problem) }, 10*time.Second,
+			5*time.Millisecond, ip)
 	}
 	require.Equal(t, 3, strings.Count(w.get("/mtas").body, "names differ"))
 	for _, ip := range []string{"203.0.113.1", "127.0.0.1", "10.0.0.1"} {
@@ -73,14 +76,17 @@ func TestNamesThatDisagree(t *testing.T) {
 	p.down.Store(true)
 	w.clock.forward(reverseFor + time.Second)
 	w.get("/mtas/203.0.113.3")
-	require.Eventually(t, func() bool { return p.asked.Load() > asked }, 10*time.Second, time.Millisecond, "asked again after a while")
-	require.Eventually(t, func() bool { return !strings.Contains(w.get("/mtas/203.0.113.3").body, "everse DNS") }, 10*time.Second, 5*time.Millisecond, "a DNS that is down accuses nobody")
+	require.Eventually(t, func() bool { return p.asked.Load() > asked }, 10*time.Second, time.Millisecond,
+		"asked again after a while")
+	require.Eventually(t, func() bool { return !strings.Contains(w.get("/mtas/203.0.113.3").body, "everse DNS") },
+		10*time.Second, 5*time.Millisecond, "a DNS that is down accuses nobody")
 }
 
 // TestDomainsOfOneSite shows what holds back a site at all of its domains.
 func TestDomainsOfOneSite(t *testing.T) {
 	paths := func(context.Context, string, netip.Addr) ([]admin.Path, error) {
-		return []admin.Path{{Site: "outlook.test", Ready: 7, Limits: []admin.LimitValue{{Limit: "maxmessages", Value: 90, Rule: "Microsoft"}},
+		return []admin.Path{{Site: "outlook.test", Ready: 7,
+			Limits:  []admin.LimitValue{{Limit: "maxmessages", Value: 90, Rule: "Microsoft"}},
 			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Microsoft"}}}}, nil
 	}
 	w := newWorld(t, func(c *Console) {

@@ -21,17 +21,18 @@ import (
 type Server struct {
 	// Handler answers; a *Console, as a rule.
 	Handler http.Handler
-	// Addresses are listened on without TLS, SecureAddresses with it: "127.0.0.1:8485". When there are both, those without
-	// TLS only send browsers to the others, but for /healthz and /readyz.
+	// Addresses are listened on without TLS, SecureAddresses with it: "127.0.0.1:8485". When there are both, those
+	// without TLS only send browsers to the others, but for /healthz and /readyz.
 	Addresses, SecureAddresses []string
 	// Certificate and Key are PEM files, read again when they change. They are needed for SecureAddresses.
 	Certificate, Key string
-	// Names are what this server is called, the preferred one first, beside the names in the certificate and its addresses:
-	// browsers are only sent to these.
+	// Names are what this server is called, the preferred one first, beside the names in the certificate and its
+	// addresses: browsers are only sent to these.
 	Names []string
 	// CipherSuites are those of TLS up to 1.2. Nil: what Go thinks best.
 	CipherSuites []uint16
-	// Connections is how many there may be at a time, web sockets included; more are told to come back. Zero: unlimited.
+	// Connections is how many there may be at a time, web sockets included; more are told to come back. Zero:
+	// unlimited.
 	Connections int
 	// Logger hears of connections that fail before they are requests. Nil: slog.Default.
 	Logger *slog.Logger
@@ -87,7 +88,8 @@ func (s *Server) Listen() error {
 			return fmt.Errorf("console: %w", err)
 		}
 		s.files = files
-		s.secure.TLSConfig = &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12, CipherSuites: s.CipherSuites, NextProtos: []string{"h2", "http/1.1"}}
+		s.secure.TLSConfig = &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12,
+			CipherSuites: s.CipherSuites, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	for i, address := range append(append([]string(nil), s.Addresses...), s.SecureAddresses...) {
 		listener, err := net.Listen("tcp", address)
@@ -196,8 +198,8 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusPermanentRedirect)
 }
 
-// ownHost is the host that a request asks for, without its port and brackets, if it is one of ours; anybody can write any
-// other there. Then it is what we are called, or the address that the request came to.
+// ownHost is the host that a request asks for, without its port and brackets, if it is one of ours; anybody can write
+// any other there. Then it is what we are called, or the address that the request came to.
 func (s *Server) ownHost(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -227,7 +229,8 @@ func (s *Server) isOwn(host string, local *net.TCPAddr) bool {
 		return true
 	}
 	if local != nil {
-		if ip := net.ParseIP(host); ip != nil && ip.Equal(local.IP) || local.IP.IsLoopback() && strings.EqualFold(host, "localhost") {
+		if ip := net.ParseIP(host); ip != nil && ip.Equal(local.IP) ||
+			local.IP.IsLoopback() && strings.EqualFold(host, "localhost") {
 			return true
 		}
 	}

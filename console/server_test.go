@@ -61,7 +61,8 @@ func TestBusyPort(t *testing.T) {
 
 func TestHTTPSAndRedirect(t *testing.T) {
 	cert, key := certificateFiles(t)
-	addresses := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"}, Certificate: cert, Key: key})
+	addresses := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"},
+		Certificate: cert, Key: key})
 	client := newClient(t)
 	client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
 	r, err := client.Get("http://" + addresses[0] + "/domains?q=x")
@@ -86,7 +87,8 @@ func TestSecureCookie(t *testing.T) {
 	addresses := start(t, &Server{Handler: c, SecureAddresses: []string{"127.0.0.1:0"}, Certificate: cert, Key: key})
 	client := newClient(t)
 	client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
-	r, err := client.PostForm("https://"+addresses[0]+"/login", map[string][]string{"username": {"admin"}, "password": {"secret"}})
+	r, err := client.PostForm("https://"+addresses[0]+"/login",
+		map[string][]string{"username": {"admin"}, "password": {"secret"}})
 	require.NoError(t, err)
 	r.Body.Close()
 	require.True(t, r.Cookies()[0].Secure)
@@ -122,7 +124,8 @@ func TestConnectionLimit(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		return r.StatusCode
 	}
-	require.Eventually(t, func() bool { return ask() == http.StatusServiceUnavailable }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return ask() == http.StatusServiceUnavailable }, 5*time.Second,
+		10*time.Millisecond)
 	held[0].Close()
 	require.Eventually(t, func() bool { return ask() == http.StatusOK }, 5*time.Second, 10*time.Millisecond)
 	for _, nc := range held {
@@ -169,7 +172,8 @@ func TestOwnFiles(t *testing.T) {
 	require.Equal(t, "max-age=60", a.Header.Get("Cache-Control"))
 	require.Equal(t, 200, w.get(at+"own.js").StatusCode)
 	require.Contains(t, w.get(at+"app.js").body, "import", "what is not replaced is built in")
-	for _, path := range []string{"page.html", "link.css", "up", "..%2fsecret.css", "..%2f..%2fsecret.css", "%2e%2e%2fsecret.css", ".", "..", "", "%00.css", "a%5c..%5cb.css",
+	for _, path := range []string{"page.html", "link.css", "up", "..%2fsecret.css", "..%2f..%2fsecret.css",
+		"%2e%2e%2fsecret.css", ".", "..", "", "%00.css", "a%5c..%5cb.css",
 		"..%2ftemplates%2flayout.html", "nothing.css"} {
 		a := w.get(at + path)
 		require.NotEqual(t, 200, a.StatusCode, path)
@@ -181,7 +185,8 @@ func TestBuiltInFiles(t *testing.T) {
 	w := newWorld(t, nil)
 	a := w.get("/static/" + w.files.version + "/style.css")
 	require.Contains(t, a.Header.Get("Cache-Control"), "immutable")
-	require.Equal(t, http.StatusNotModified, w.get("/static/"+w.files.version+"/style.css", "If-None-Match", a.Header.Get("ETag")).StatusCode)
+	require.Equal(t, http.StatusNotModified,
+		w.get("/static/"+w.files.version+"/style.css", "If-None-Match", a.Header.Get("ETag")).StatusCode)
 	require.Equal(t, "no-cache", w.get("/static/other/style.css").Header.Get("Cache-Control"), "of another version")
 }
 
@@ -201,7 +206,8 @@ func TestForeignDirectory(t *testing.T) {
 func TestBrokenTemplate(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "templates"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "templates/overview.html"), []byte("{{define \"content\"}}{{.Nope"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "templates/overview.html"), []byte("{{define \"content\"}}{{.Nope"),
+		0o644))
 	c := &Console{Dir: dir, Logger: slog.New(slog.DiscardHandler)}
 	require.ErrorContains(t, c.Check(), "overview.html")
 	require.NoError(t, c.Close())
@@ -242,7 +248,8 @@ func writeCertificate(t *testing.T, cert, key string) {
 	made := settings.Certificates[0]
 	private, err := x509.MarshalPKCS8PrivateKey(made.PrivateKey)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made.Certificate[0]}), 0o600))
+	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made.Certificate[0]}),
+		0o600))
 	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 }
 
@@ -251,9 +258,11 @@ func TestRedirectsToOwnNames(t *testing.T) {
 	cert, key := certificateFiles(t)
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	require.NoError(t, err)
-	addresses := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"}, Certificate: cert, Key: key,
+	addresses := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"},
+		Certificate: cert, Key: key,
 		Names: []string{"console.test", "mail.test"}})
-	nameless := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"}, Certificate: cert, Key: key})
+	nameless := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"},
+		Certificate: cert, Key: key})
 	client := newClient(t)
 	ask := func(to []string, host string) string {
 		r, err := http.NewRequest("GET", "http://"+to[0]+"/x", nil)
@@ -269,7 +278,8 @@ func TestRedirectsToOwnNames(t *testing.T) {
 	}
 	for host, want := range map[string]string{
 		"console.test": "console.test", "Mail.Test:8485": "Mail.Test", "127.0.0.1": "127.0.0.1", "localhost:99": "localhost",
-		"evil.test": "console.test", "evil.test:8485": "console.test", "192.0.2.1": "console.test", "[2001:db8::1]:80": "console.test", "console.test.evil.test": "console.test",
+		"evil.test": "console.test", "evil.test:8485": "console.test", "192.0.2.1": "console.test",
+		"[2001:db8::1]:80": "console.test", "console.test.evil.test": "console.test",
 	} {
 		require.Equal(t, want, ask(addresses, host), host)
 	}

@@ -16,7 +16,8 @@ import (
 func servicesPage() page {
 	return page{path: "/services", title: "Services", group: system, count: (*Console).servicesDown,
 		routes: map[string]view{"GET /services": services, "GET /services/part": servicesPart, "POST /services": setService},
-		topics: map[string]topic{"services": {every: servicesEvery, value: func(c *Console, _ url.Values) any { return c.services() }}}}
+		topics: map[string]topic{"services": {every: servicesEvery,
+			value: func(c *Console, _ url.Values) any { return c.services() }}}}
 }
 
 const (
@@ -29,9 +30,10 @@ func (c *Console) services() []admin.Service {
 	if c.Admin == nil {
 		return []admin.Service{}
 	}
-	all, _ := c.parts.get(c, source[[]admin.Service]{servicesEvery, servicesTime, func(ctx context.Context) ([]admin.Service, error) {
-		return c.Admin.ServiceStates(ctx), nil
-	}})
+	all, _ := c.parts.get(c, source[[]admin.Service]{servicesEvery, servicesTime,
+		func(ctx context.Context) ([]admin.Service, error) {
+			return c.Admin.ServiceStates(ctx), nil
+		}})
 	return all
 }
 
@@ -96,7 +98,8 @@ func setService(v *visit) error {
 	}
 	name, run := v.r.PostForm.Get("name"), v.r.PostForm.Get("run")
 	if run != "yes" && run != "no" {
-		return &fault{status: http.StatusBadRequest, what: "The form does not say whether to stop or to resume.", next: "Go back and load the page again."}
+		return &fault{status: http.StatusBadRequest, what: "The form does not say whether to stop or to resume.",
+			next: "Go back and load the page again."}
 	}
 	err := v.c.Admin.SetService(v.r.Context(), name, run == "yes")
 	v.c.parts.forget()
@@ -150,8 +153,10 @@ func clusterView(v *visit) error {
 		d.Problem = "What the other instances do is not known now: " + mailview.Printable(err.Error()) + "."
 	}
 	for _, o := range others {
-		l := instanceLine{Host: cut(mailview.Printable(o.Host), 255), Outbox: cut(mailview.Printable(o.Outbox), 255), Seen: o.Seen}
-		if at, err := url.Parse(o.URL); err == nil && (at.Scheme == "http" || at.Scheme == "https") && at.Host != "" && at.User == nil {
+		l := instanceLine{Host: cut(mailview.Printable(o.Host), 255), Outbox: cut(mailview.Printable(o.Outbox), 255),
+			Seen: o.Seen}
+		if at, err := url.Parse(o.URL); err == nil && (at.Scheme == "http" || at.Scheme == "https") && at.Host != "" &&
+			at.User == nil {
 			l.URL = at.String()
 		}
 		for _, ip := range o.IPs[:min(len(o.IPs), shownIPs)] {

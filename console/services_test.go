@@ -29,7 +29,8 @@ func (p *parts) states(context.Context) []admin.Service {
 	since := time.Now().Add(-time.Hour)
 	return []admin.Service{
 		{Name: "delivery", Up: !p.stopped["delivery"], Stopped: p.stopped["delivery"], Controllable: true, Since: since},
-		{Name: "smtp 127.0.0.1:25", Up: !p.stopped["smtp 127.0.0.1:25"], Stopped: p.stopped["smtp 127.0.0.1:25"], Controllable: true, Since: since, Detail: "TLS is required"},
+		{Name: "smtp 127.0.0.1:25", Up: !p.stopped["smtp 127.0.0.1:25"], Stopped: p.stopped["smtp 127.0.0.1:25"],
+			Controllable: true, Since: since, Detail: "TLS is required"},
 		{Name: "ClamAV", Up: false, Since: since, Detail: "dial tcp: connection refused " + attack},
 		{Name: "SpamAssassin", Up: true, Since: since, Detail: "SpamAssassin 4.0.1"},
 	}
@@ -47,7 +48,10 @@ func (p *parts) control(_ context.Context, name string, run bool) error {
 
 func TestServices(t *testing.T) {
 	p := &parts{stopped: map[string]bool{}}
-	w := newWorld(t, func(c *Console) { c.Admin = &admin.Admin{Services: p.states, Control: p.control, Log: c.Logger} }).logIn()
+	w := newWorld(t, func(c *Console) {
+		c.Admin = &admin.Admin{Services: p.states, Control: p.control,
+			Log: c.Logger}
+	}).logIn()
 	page := w.checkPage("/services", 200)
 	require.Contains(t, page, "Stop delivery")
 	require.Contains(t, page, "TLS is required")
@@ -57,7 +61,8 @@ func TestServices(t *testing.T) {
 	set := func(name, run string) answer {
 		return w.do("POST", "/services", url.Values{"csrf": {token}, "name": {name}, "run": {run}})
 	}
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/services", url.Values{"name": {"delivery"}, "run": {"no"}}).StatusCode)
+	require.Equal(t, http.StatusForbidden, w.do("POST", "/services",
+		url.Values{"name": {"delivery"}, "run": {"no"}}).StatusCode)
 	require.Equal(t, http.StatusSeeOther, set("delivery", "no").StatusCode)
 	page = w.get("/services").body
 	require.Contains(t, page, "delivery is stopped until somebody resumes it.")
@@ -77,10 +82,12 @@ func TestServices(t *testing.T) {
 func TestServicesWithout(t *testing.T) {
 	w := newWorld(t, func(c *Console) { c.Admin = nil }).logIn()
 	require.Contains(t, w.checkPage("/services", 200), "No part of this server can be stopped")
-	require.Equal(t, 501, w.do("POST", "/services", url.Values{"csrf": {w.csrf()}, "name": {"x"}, "run": {"no"}}).StatusCode)
+	require.Equal(t, 501, w.do("POST", "/services",
+		url.Values{"csrf": {w.csrf()}, "name": {"x"}, "run": {"no"}}).StatusCode)
 	w = newWorld(t, withSettings(t)).logIn()
 	require.Contains(t, w.checkPage("/services", 200), "settings database")
-	require.Equal(t, 501, w.do("POST", "/services", url.Values{"csrf": {w.csrf()}, "name": {"x"}, "run": {"no"}}).StatusCode)
+	require.Equal(t, 501, w.do("POST", "/services",
+		url.Values{"csrf": {w.csrf()}, "name": {"x"}, "run": {"no"}}).StatusCode)
 }
 
 func TestCluster(t *testing.T) {

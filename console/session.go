@@ -26,8 +26,8 @@ type session struct {
 // maxSessions bounds memory: beyond it the one that was idle for longest ends.
 const maxSessions = 10_000
 
-// sessions are all that are logged in, by the hash of the token that their cookies hold: whoever reads this memory cannot
-// log in with what he finds.
+// sessions are all that are logged in, by the hash of the token that their cookies hold: whoever reads this memory
+// cannot log in with what he finds.
 type sessions struct {
 	idle, lifetime time.Duration
 	now            func() time.Time

@@ -63,7 +63,8 @@ func (s *sheet) page() page {
 	if s.table == "flood_responses" {
 		p.routes["POST /floods/resume"] = resumeFlood
 	}
-	if s.table == "response_patterns" { // what these do has rows of its own, for which there is no entry in the side bar
+	// what these do has rows of its own, for which there is no entry in the side bar
+	if s.table == "response_patterns" {
 		actions := responseActions()
 		actions.under = s
 		actions.route(p.routes)
@@ -203,7 +204,8 @@ func (s *sheet) move(v *visit) error {
 		return err
 	}
 	if list.Total > most {
-		return &fault{status: http.StatusConflict, what: "There are too many rows to order them one by one.", next: "Give them numbers in the field Priority instead."}
+		return &fault{status: http.StatusConflict, what: "There are too many rows to order them one by one.",
+			next: "Give them numbers in the field Priority instead."}
 	}
 	ids := make([]int64, len(list.Rows))
 	at := -1

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
-// TestSettingsInBrowser tries a pattern while it is typed, pauses a domain with the keyboard only, and looks at every page of the
-// settings on a narrow screen.
+// TestSettingsInBrowser tries a pattern while it is typed, pauses a domain with the keyboard only, and looks at every
+// page of the settings on a narrow screen.
 func TestSettingsInBrowser(t *testing.T) {
 	testserver.Need(t, "chromium")
 	t.Parallel() // with the other browsers: they wait more than they work
@@ -31,7 +31,8 @@ func TestSettingsInBrowser(t *testing.T) {
 	b.await(`location.pathname === "/floods/new" && document.querySelector("#live[data-state=on]")`)
 
 	t.Run("try", func(t *testing.T) {
-		b.do(chromedp.SendKeys(`#f-name`, "Slow"), chromedp.SendKeys(`#f-pattern`, "too many"), chromedp.SendKeys(`#try`, "451 too many"))
+		b.do(chromedp.SendKeys(`#f-name`, "Slow"), chromedp.SendKeys(`#f-pattern`, "too many"),
+			chromedp.SendKeys(`#try`, "451 too many"))
 		b.await(`document.querySelector("[data-tried]").textContent.includes("it matches")`)
 		b.do(chromedp.SendKeys(`#f-pattern`, " things"))
 		b.await(`document.querySelector("[data-tried]").textContent.includes("it does not match")`)
@@ -63,7 +64,8 @@ func TestSettingsInBrowser(t *testing.T) {
 		b.await(`document.querySelector(".local-time").textContent.includes("where you are")`)
 	})
 	t.Run("narrow", func(t *testing.T) {
-		paths := []string{"/tokens", "/names", fmt.Sprintf("/throttles/%d", row.ID), fmt.Sprintf("/throttles/%d/delete", row.ID)}
+		paths := []string{"/tokens", "/names", fmt.Sprintf("/throttles/%d", row.ID),
+			fmt.Sprintf("/throttles/%d/delete", row.ID)}
 		for _, s := range allSheets() {
 			paths = append(paths, s.path, s.path+"/new")
 		}

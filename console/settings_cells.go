@@ -78,7 +78,8 @@ func patternCell(pattern string) func(*Console, *admin.Row) cell {
 
 // answerCell shows what a remote would have said.
 func answerCell(_ *Console, r *admin.Row) cell {
-	return textCell(strings.Join(strings.Fields(fmt.Sprint(r.Values["code"], " ", r.Values["extended"], " ", r.Values["description"])), " "))
+	return textCell(strings.Join(strings.Fields(fmt.Sprint(r.Values["code"], " ", r.Values["extended"], " ",
+		r.Values["description"])), " "))
 }
 
 // limitsCell shows the limits that are set.
@@ -96,7 +97,8 @@ func limitsCell(_ *Console, r *admin.Row) cell {
 	const most = 4
 	whole := strings.Join(parts, " · ")
 	if len(parts) > most {
-		return cell{Text: strings.Join(parts[:most], " · ") + fmt.Sprintf(" · and %d more", len(parts)-most), Whole: cut(whole, 500)}
+		return cell{Text: strings.Join(parts[:most], " · ") + fmt.Sprintf(" · and %d more", len(parts)-most),
+			Whole: cut(whole, 500)}
 	}
 	return cell{Text: cmp.Or(whole, "none is set")}
 }
@@ -157,7 +159,8 @@ func someOf(parts []string) cell {
 	if len(parts) <= most {
 		return cell{Text: strings.Join(parts, ", ")}
 	}
-	return cell{Text: strings.Join(parts[:most], ", ") + " and " + thousands(len(parts)-most) + " more", Whole: cut(strings.Join(parts, ", "), 500)}
+	return cell{Text: strings.Join(parts[:most], ", ") + " and " + thousands(len(parts)-most) + " more",
+		Whole: cut(strings.Join(parts, ", "), 500)}
 }
 
 func stepsCell(c *Console, r *admin.Row) cell {

@@ -35,12 +35,14 @@ func (s *sheet) ask(v *visit) error {
 }
 
 func (s *sheet) confirm(v *visit, row *admin.Row, down, problem string, status int) error {
-	d := &goneData{Sheet: s.words(), Name: s.name(row.Values), Version: row.Version, Action: s.rowPath(row.ID) + "/delete", Back: s.rowPath(row.ID), Down: down, Problem: problem}
+	d := &goneData{Sheet: s.words(), Name: s.name(row.Values), Version: row.Version, Action: s.rowPath(row.ID) + "/delete",
+		Back: s.rowPath(row.ID), Down: down, Problem: problem}
 	d.Facts = s.facts(v, row)
 	d.Button = s.removeWords(row.Values)
 	for i := range s.subs {
 		sub := &s.subs[i]
-		list, _, err := rows(v.r.Context(), v.c.admin(), sub.table, admin.Query{Where: admin.Values{sub.parent: sub.key(&rowData{ID: row.ID, row: row.Values})}, Limit: 1})
+		list, _, err := rows(v.r.Context(), v.c.admin(), sub.table,
+			admin.Query{Where: admin.Values{sub.parent: sub.key(&rowData{ID: row.ID, row: row.Values})}, Limit: 1})
 		if err == nil && list.Total > 0 {
 			d.Below = append(d.Below, several(list.Total, sub.one))
 		}
@@ -48,9 +50,11 @@ func (s *sheet) confirm(v *visit, row *admin.Row, down, problem string, status i
 	if s.touches != nil {
 		t := s.touches(row.Values)
 		if n, known := v.countMessages(t.filter); known && !t.none {
-			d.Touch = capital(plural(n, "message")) + " that " + pick(n, "waits", "wait") + " now " + pick(n, "is", "are") + " concerned."
+			d.Touch = capital(plural(n, "message")) + " that " + pick(n, "waits", "wait") + " now " + pick(n, "is", "are") +
+				" concerned."
 			if t.more {
-				d.Touch = "At most " + plural(n, "message") + " that " + pick(n, "waits", "wait") + " now " + pick(n, "is", "are") + " concerned."
+				d.Touch = "At most " + plural(n, "message") + " that " + pick(n, "waits", "wait") + " now " + pick(n, "is", "are") +
+					" concerned."
 			}
 		}
 	}
@@ -103,7 +107,9 @@ func (s *sheet) erase(v *visit) error {
 		return s.confirm(v, &row, down, "", http.StatusServiceUnavailable)
 	}
 	if version := v.r.PostForm.Get("version"); version != row.Version {
-		return s.confirm(v, &row, "", "Somebody has changed it in the meantime, and nothing was deleted. Look at it again: this is how it is now.", http.StatusConflict)
+		return s.confirm(v, &row, "",
+			"Somebody has changed it in the meantime, and nothing was deleted. Look at it again: this is how it is now.",
+			http.StatusConflict)
 	}
 	if s.drop != nil {
 		err = s.drop(v, &row)

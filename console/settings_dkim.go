@@ -22,14 +22,17 @@ func dkimKeys() *sheet {
 		path: "/dkim", title: "DKIM keys", group: setUp, table: "dkim_keys", one: "DKIM key", add: "Add a DKIM key",
 		about: "Keys to sign mail with. The public half of each belongs into the DNS; the private one is never shown.",
 		empty: "There are no keys: mail is signed only when it brings a key of its own. Add one for each domain that you send from.",
-		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Selector", key: "selector"}, {title: "Signs", cell: signsCell},
+		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Selector", key: "selector"},
+			{title: "Signs", cell: signsCell},
 			{title: "Waits for DNS", key: "checkdns"}},
 		groups: []fieldGroup{
 			{fields: []string{"domain", "selector"}},
 			{title: "Key", fields: []string{"privatekey"}},
-			{title: "How it signs", fields: []string{"checkdns", "expire", "headers", "canonicalization", "protocols", "report", "priority"}, folded: true},
+			{title: "How it signs", fields: []string{"checkdns", "expire", "headers", "canonicalization", "protocols", "report",
+				"priority"}, folded: true},
 		},
-		subs: []subsheet{{table: "dkim_patterns", parent: "dkim_key", title: "Signs", one: "pattern", asks: "which mail it signs", about: "mail whose From has one of these domains",
+		subs: []subsheet{{table: "dkim_patterns", parent: "dkim_key", title: "Signs", one: "pattern",
+			asks: "which mail it signs", about: "mail whose From has one of these domains",
 			empty: "It signs the mail from its own domain.", columns: []string{"type", "sign"}}},
 		named: func(values admin.Values) string {
 			return text(values, "selector") + "._domainkey." + text(values, "domain")
@@ -90,7 +93,8 @@ func fillKey(v *visit, d *rowData) {
 			}
 			in.Required = false
 			if d.ID != 0 {
-				d.Groups[i].Title, d.Groups[i].Note, d.Groups[i].Folded = "Replace the key", "one is stored; it is never shown", in.Error == ""
+				d.Groups[i].Title, d.Groups[i].Note, d.Groups[i].Folded = "Replace the key", "one is stored; it is never shown",
+					in.Error == ""
 				in.Placeholder = "leave it empty to keep the key"
 			} else {
 				in.Placeholder = "-----BEGIN PRIVATE KEY----- …"

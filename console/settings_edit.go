@@ -304,7 +304,8 @@ func (s *sheet) refused(v *visit, d *rowData, err error) error {
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
 		d.Problem = d.form.blame(&t, wrong, s.columnsOf())
 		if len(d.form.wrong) > 0 {
-			d.Problem = "Nothing was saved: " + plural(len(d.form.wrong), "field") + " below " + pick(len(d.form.wrong), "needs", "need") + " another value. " + d.Problem
+			d.Problem = "Nothing was saved: " + plural(len(d.form.wrong), "field") + " below " +
+				pick(len(d.form.wrong), "needs", "need") + " another value. " + d.Problem
 		}
 		return s.present(v, d, http.StatusBadRequest)
 	}
@@ -319,7 +320,8 @@ func (s *sheet) refused(v *visit, d *rowData, err error) error {
 		return s.present(v, d, http.StatusConflict)
 	}
 	if errors.Is(err, admin.ErrUnavailable) {
-		d.Problem = "Nothing was saved: " + cut(err.Error(), 300) + ". What you typed is still below; save it again when the database is back."
+		d.Problem = "Nothing was saved: " + cut(err.Error(), 300) +
+			". What you typed is still below; save it again when the database is back."
 		return s.present(v, d, http.StatusServiceUnavailable)
 	}
 	if errors.Is(err, admin.ErrNotFound) && d.ID != 0 {
@@ -340,7 +342,8 @@ func (s *sheet) compare(t *admin.Table, d *rowData, now *admin.Row) {
 		if !given || problem == nil && typed == now.Values[column] {
 			continue
 		}
-		d.Differing = append(d.Differing, difference{wordsOf(s.table, column).label, plainValue(field, hideSecret(now.Values, column)), plainValue(field, yours)})
+		d.Differing = append(d.Differing, difference{wordsOf(s.table, column).label,
+			plainValue(field, hideSecret(now.Values, column)), plainValue(field, yours)})
 	}
 }
 
@@ -356,6 +359,7 @@ func plainValue(field *admin.Field, value any) string {
 
 // gone tells that somebody deleted the row meanwhile.
 func (s *sheet) gone() error {
-	return &fault{status: http.StatusConflict, what: "Somebody has deleted this " + s.one + " in the meantime. Nothing was saved.",
+	return &fault{status: http.StatusConflict,
+		what: "Somebody has deleted this " + s.one + " in the meantime. Nothing was saved.",
 		next: "Go back with your browser: what you typed is still there, and can be copied into a new one."}
 }

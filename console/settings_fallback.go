@@ -7,8 +7,8 @@ import (
 	"github.com/sluicemail/sluice/console/admin"
 )
 
-// fallbacks tell for each limit that a row leaves open what holds instead, and where that comes from: for the mail that the row
-// is for.
+// fallbacks tell for each limit that a row leaves open what holds instead, and where that comes from: for the mail that
+// the row is for.
 func (s *sheet) fallbacks(v *visit, d *rowData) map[string]string {
 	domain, source := s.sample(v, d)
 	paths, err := v.c.admin().Explain(v.r.Context(), domain, source)

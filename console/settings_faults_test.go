@@ -17,7 +17,8 @@ import (
 
 // hostile are texts that try to be more than that.
 func hostile() []string {
-	return []string{`"><script>alert(1)</script>`, "<img src=x onerror=alert(1)>", "'--{{.}}${7*7}", "\u202egnp.exe\u2066", strings.Repeat("ä", 5000), "javascript:alert(1)", `</textarea></title><svg onload=alert(1)>`}
+	return []string{`"><script>alert(1)</script>`, "<img src=x onerror=alert(1)>", "'--{{.}}${7*7}", "\u202egnp.exe\u2066",
+		strings.Repeat("ä", 5000), "javascript:alert(1)", `</textarea></title><svg onload=alert(1)>`}
 }
 
 // TestHostileRows puts such texts into every column that takes them, and looks at each page that shows them.
@@ -70,7 +71,8 @@ func TestHostileRows(t *testing.T) {
 // harmless sees that nothing of what was stored became a part of the page.
 func (o *office) harmless(page, where string) {
 	o.t.Helper()
-	for _, bad := range []string{"<script>alert", "<img src=x", "<svg onload", "not a key ", `href="javascript:`, "%!", "ZgotmplZ"} {
+	for _, bad := range []string{"<script>alert", "<img src=x", "<svg onload", "not a key ", `href="javascript:`, "%!",
+		"ZgotmplZ"} {
 		require.NotContains(o.t, page, bad, where)
 	}
 }
@@ -78,7 +80,8 @@ func (o *office) harmless(page, where string) {
 func TestErrorsBesideFields(t *testing.T) {
 	o := newOffice(t, nil)
 	for _, tc := range []struct{ path, column, given, expected string }{
-		{"/throttles", "maxmessages", "a lot", "Expected nothing (not set), 0 (unlimited) or a whole number, not &#34;a lot&#34;."},
+		{"/throttles", "maxmessages", "a lot",
+			"Expected nothing (not set), 0 (unlimited) or a whole number, not &#34;a lot&#34;."},
 		{"/throttles", "name", "", "Expected a text of one line."},
 		{"/floods", "pause", "-5", "Expected an integer from 0"},
 		{"/pauses", "localip", "300.1.1.1", "Expected an IP address"},
@@ -111,7 +114,8 @@ func TestErrorsBesideFields(t *testing.T) {
 		require.Contains(t, beside, `aria-invalid="true"`)
 		require.Contains(t, a.body, "Nothing was saved")
 		for i := 0; i < len(pairs); i += 2 {
-			if pairs[i] != prefix+tc.column && strings.HasPrefix(pairs[i], prefix) && pairs[i] != "v.cluster" && pairs[i] != "v.type" && pairs[i] != "v.protocol" {
+			if pairs[i] != prefix+tc.column && strings.HasPrefix(pairs[i], prefix) && pairs[i] != "v.cluster" &&
+				pairs[i] != "v.type" && pairs[i] != "v.protocol" {
 				require.Contains(t, a.body, `value="`+pairs[i+1]+`"`, "what was typed stays")
 			}
 		}
@@ -127,7 +131,8 @@ func TestTwoPeople(t *testing.T) {
 	row := o.add("capacity", admin.Values{"name": "Gmail", "maxmessages": 100})
 	path := "/throttles/" + strconv.FormatInt(row.ID, 10)
 	version := field(t, o.get(path).body, "version")
-	require.Equal(t, http.StatusSeeOther, o.post(path, "version", version, "v.name", "Gmail", "v.maxmessages", "200").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post(path, "version", version, "v.name", "Gmail", "v.maxmessages",
+		"200").StatusCode)
 
 	a := o.post(path, "version", version, "v.name", "Gmail", "v.maxmessages", "300")
 	require.Equal(t, http.StatusConflict, a.StatusCode)
@@ -135,7 +140,8 @@ func TestTwoPeople(t *testing.T) {
 	require.Contains(t, a.body, `<bdi>200</bdi></td><td class="said"><bdi>300</bdi>`)
 	require.Contains(t, a.body, `name="v.maxmessages" value="300"`)
 	require.EqualValues(t, 200, o.row("capacity", row.ID)["maxmessages"])
-	require.Equal(t, http.StatusSeeOther, o.post(path, "version", field(t, a.body, "version"), "v.name", "Gmail", "v.maxmessages", "300").StatusCode, "again, knowingly")
+	require.Equal(t, http.StatusSeeOther, o.post(path, "version", field(t, a.body, "version"), "v.name", "Gmail",
+		"v.maxmessages", "300").StatusCode, "again, knowingly")
 	require.EqualValues(t, 300, o.row("capacity", row.ID)["maxmessages"])
 
 	a = o.post(path+"/delete", "version", version)
@@ -199,16 +205,19 @@ func TestBrokenRows(t *testing.T) {
 
 func TestWrongAddresses(t *testing.T) {
 	o := newOffice(t, nil)
-	for _, path := range []string{"/throttles/0", "/throttles/-1", "/throttles/x", "/throttles/99", "/throttles/99999999999999999999", "/throttles/99/delete", "/tokens/delete?name=nobody"} {
+	for _, path := range []string{"/throttles/0", "/throttles/-1", "/throttles/x", "/throttles/99",
+		"/throttles/99999999999999999999", "/throttles/99/delete", "/tokens/delete?name=nobody"} {
 		require.Equal(t, http.StatusNotFound, o.get(path).StatusCode, path)
 	}
 	require.Equal(t, 200, o.get("/throttles?from=99999999999999999999&sort=-name&q="+strings.Repeat("x", 3000)).StatusCode)
 	row := o.add("capacity", admin.Values{"name": "Gmail"})
 	other := o.add("capacity", admin.Values{"name": "Other"})
 	rule := o.add("capacity_rules", admin.Values{"capacity": other.ID, "domain": "gmail.com"})
-	require.Equal(t, http.StatusNotFound, o.post(fmt.Sprintf("/throttles/%d/capacity_rules/%d", row.ID, rule.ID), "do", "remove").StatusCode, "it belongs to another")
+	require.Equal(t, http.StatusNotFound, o.post(fmt.Sprintf("/throttles/%d/capacity_rules/%d", row.ID, rule.ID), "do",
+		"remove").StatusCode, "it belongs to another")
 	require.Equal(t, 1, o.count("capacity_rules"))
-	for _, path := range []string{"/throttles/new", "/tokens", "/names", "/floods/resume", fmt.Sprintf("/throttles/%d/move", row.ID), fmt.Sprintf("/throttles/%d/capacity_rules/new", row.ID)} {
+	for _, path := range []string{"/throttles/new", "/tokens", "/names", "/floods/resume",
+		fmt.Sprintf("/throttles/%d/move", row.ID), fmt.Sprintf("/throttles/%d/capacity_rules/new", row.ID)} {
 		require.Equal(t, http.StatusForbidden, o.do("POST", path, url.Values{"v.name": {"x"}}).StatusCode, path)
 	}
 	require.Equal(t, 2, o.count("capacity"))

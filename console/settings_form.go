@@ -27,12 +27,14 @@ const prefix = "v."
 // input is a field as templates show it.
 type input struct {
 	Column, Name, ID, Label, Unit, Hint, Value, Placeholder, Error string
-	Form                                                           string // id of the form it belongs to; "": the one it stands in
-	Kind                                                           string // "text", "long", "number", "check", "choice", "time"
-	Options                                                        []option
-	List                                                           string // id of a datalist
-	Checked, Required, ReadOnly                                    bool
-	Set                                                            bool // it has a value that says something
+	// id of the form it belongs to; "": the one it stands in
+	Form string
+	// "text", "long", "number", "check", "choice", "time"
+	Kind                        string
+	Options                     []option
+	List                        string // id of a datalist
+	Checked, Required, ReadOnly bool
+	Set                         bool // it has a value that says something
 }
 
 type option struct {
@@ -156,7 +158,8 @@ func (f *former) input(column string) *input {
 		return nil
 	}
 	w := wordsOf(f.table.Name, column)
-	in := &input{Column: column, Name: prefix + column, ID: f.id + column, Label: w.label, Unit: w.unit, Hint: w.hint, Placeholder: w.blank, Form: f.form,
+	in := &input{Column: column, Name: prefix + column, ID: f.id + column, Label: w.label, Unit: w.unit, Hint: w.hint,
+		Placeholder: w.blank, Form: f.form,
 		Kind: "text", Required: field.Required, ReadOnly: column == f.fixed && f.row != nil}
 	value := f.value(field)
 	if b, ok := value.(bool); ok {
@@ -278,7 +281,8 @@ func (f *former) choices(in *input, choices []string) {
 	}
 	if in.Required && in.Value == "" && f.row == nil && contains(choices, settings.Contains) {
 		in.Value, in.Options = settings.Contains, in.Options[1:]
-		if contains(choices, settings.Global) || f.table.Name == "locals" { // domains and addresses, not parts of a text
+		// domains and addresses, not parts of a text
+		if contains(choices, settings.Global) || f.table.Name == "locals" {
 			in.Value = settings.Exact
 		}
 		for i := range in.Options {

@@ -52,7 +52,8 @@ type rowsData struct {
 type sheetWords struct{ Path, Title, One, About, Empty, Add, End, UnderPath, UnderTitle string }
 
 func (s *sheet) words() *sheetWords {
-	w := &sheetWords{Path: s.path, Title: s.title, One: s.one, About: s.about, Empty: s.empty, Add: s.add, End: cmp.Or(s.end, "Delete")}
+	w := &sheetWords{Path: s.path, Title: s.title, One: s.one, About: s.about, Empty: s.empty, Add: s.add,
+		End: cmp.Or(s.end, "Delete")}
 	if s.under != nil {
 		w.UnderPath, w.UnderTitle = s.under.path, s.under.title
 	}
@@ -97,7 +98,8 @@ func (s *sheet) list(v *visit) error {
 		return err
 	}
 	t := s.describe(v)
-	d := &rowsData{Sheet: s.words(), Search: search, Sort: sort, Total: list.Total, From: from, To: from + len(list.Rows), Down: down, Broken: list.Broken[:min(len(list.Broken), maxUnread)],
+	d := &rowsData{Sheet: s.words(), Search: search, Sort: sort, Total: list.Total, From: from, To: from + len(list.Rows),
+		Down: down, Broken: list.Broken[:min(len(list.Broken), maxUnread)],
 		Enabled: t.Enabled && down == "", Writable: down == "", Here: v.r.URL.RequestURI()}
 	d.Ordered = t.Ordered && down == "" && search == "" && sort == "" && list.Total > 1
 	d.Count = several(d.Total, s.one)
@@ -208,7 +210,8 @@ func (s *sheet) line(v *visit, r *admin.Row) rowLine {
 	if name == "" {
 		name = s.one + " " + strconv.FormatInt(r.ID, 10)
 	}
-	line := rowLine{ID: r.ID, Link: s.rowPath(r.ID), Name: middle(name, 60), State: s.state(v.c, r), On: r.Values["enabled"] != false}
+	line := rowLine{ID: r.ID, Link: s.rowPath(r.ID), Name: middle(name, 60), State: s.state(v.c, r),
+		On: r.Values["enabled"] != false}
 	if line.Name != name {
 		line.Whole = cut(name, 300)
 	}
@@ -281,9 +284,11 @@ func (s *sheet) state(c *Console, r *admin.Row) rowState {
 	case starts.After(c.now()):
 		return rowState{"off", "to come", "It is in force from " + clock(starts) + " on."}
 	case ofOne && !cluster && number(r.Values, "instance") == 0:
-		return rowState{"fine", "everywhere", "It names neither the cluster nor an instance, and is in force on every instance that reads it."}
+		return rowState{"fine", "everywhere",
+			"It names neither the cluster nor an instance, and is in force on every instance that reads it."}
 	case ofOne && !cluster && number(r.Values, "instance") != c.admin().Instance:
-		return rowState{"off", "elsewhere", "It is in force on instance " + strconv.FormatInt(number(r.Values, "instance"), 10) + " only."}
+		return rowState{"off", "elsewhere", "It is in force on instance " +
+			strconv.FormatInt(number(r.Values, "instance"), 10) + " only."}
 	}
 	return rowState{"fine", "in force", ""}
 }

@@ -12,7 +12,8 @@ import (
 
 // namesPage gives local addresses the names that they greet with, and labels for people.
 func namesPage() page {
-	return page{path: "/names", title: "MTA names", group: setUp, routes: map[string]view{"GET /names": listNames, "POST /names": storeName}}
+	return page{path: "/names", title: "MTA names", group: setUp,
+		routes: map[string]view{"GET /names": listNames, "POST /names": storeName}}
 }
 
 type namesData struct {
@@ -44,7 +45,8 @@ func showNames(v *visit, d *namesData, status int) error {
 	typed := d.Rows
 	d.Rows = nil
 	for _, line := range all {
-		if d.Search != "" && !strings.Contains(strings.ToLower(line.IP+" "+line.Name+" "+line.Label), strings.ToLower(d.Search)) {
+		if d.Search != "" && !strings.Contains(strings.ToLower(line.IP+" "+line.Name+" "+line.Label),
+			strings.ToLower(d.Search)) {
 			continue
 		}
 		d.Total++
@@ -104,14 +106,16 @@ func (c *Console) names() []nameLine {
 // storeName saves name and label of an address; what is empty is removed.
 func storeName(v *visit) error {
 	form := v.r.PostForm
-	line := nameLine{IP: strings.TrimSpace(form.Get("ip")), Name: strings.TrimSpace(form.Get("name")), Label: strings.TrimSpace(form.Get("label"))}
+	line := nameLine{IP: strings.TrimSpace(form.Get("ip")), Name: strings.TrimSpace(form.Get("name")),
+		Label: strings.TrimSpace(form.Get("label"))}
 	ip, err := netip.ParseAddr(line.IP)
 	if err != nil {
 		line.Error = "Expected an IP address, not “" + cut(line.IP, 80) + "”."
 		return showNames(v, &namesData{New: line}, http.StatusBadRequest)
 	}
 	line.IP = ip.Unmap().String()
-	for _, part := range []struct{ table, column, value string }{{"mtanames", "name", line.Name}, {"mtalabels", "label", line.Label}} {
+	for _, part := range []struct{ table, column, value string }{{"mtanames", "name", line.Name},
+		{"mtalabels", "label", line.Label}} {
 		if err := putOrDelete(v, part.table, line.IP, part.column, part.value); err != nil {
 			if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
 				line.Problem = capital(part.column) + ": expected " + wrong.Problems[0].Expected + "."
@@ -124,7 +128,8 @@ func storeName(v *visit) error {
 			return err
 		}
 	}
-	return v.redirect("/names", line.IP+" "+either(line.Name != "", "greets as "+cut(line.Name, 100)+".", "greets with the server's own name."))
+	return v.redirect("/names", line.IP+" "+
+		either(line.Name != "", "greets as "+cut(line.Name, 100)+".", "greets with the server's own name."))
 }
 
 func putOrDelete(v *visit, table, ip, column, value string) error {

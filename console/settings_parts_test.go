@@ -54,7 +54,8 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, "one two three", order())
 	require.Equal(t, http.StatusSeeOther, o.post(fmt.Sprintf("/rewrites/%d/move", ids[2]), "to", "up").StatusCode)
 	require.Equal(t, "one three two", order())
-	require.Equal(t, http.StatusSeeOther, o.post(fmt.Sprintf("/rewrites/%d/move", ids[0]), "to", "down", "next", "/rewrites?x=1").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post(fmt.Sprintf("/rewrites/%d/move", ids[0]), "to", "down", "next",
+		"/rewrites?x=1").StatusCode)
 	require.Equal(t, "three one two", order())
 	require.Contains(t, o.get("/rewrites").body, `value="up" aria-label="Move three up" title="Move up" disabled`)
 }
@@ -65,16 +66,19 @@ func TestRowsBelow(t *testing.T) {
 	row := o.add("capacity", admin.Values{"name": "Gmail"})
 	path := "/throttles/" + strconv.FormatInt(row.ID, 10)
 	require.Contains(t, o.get(path).body, "It holds for nothing yet")
-	a := o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com", "v.localip", "nonsense", "v.enabled", "1")
+	a := o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com", "v.localip", "nonsense", "v.enabled",
+		"1")
 	require.Equal(t, http.StatusBadRequest, a.StatusCode)
 	require.Contains(t, a.body, `id="s-capacity_rules-new-localip-wrong">Expected an IP address, not &#34;nonsense&#34;.`)
 	require.Contains(t, a.body, `value="gmail.com"`)
-	require.Equal(t, http.StatusSeeOther, o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com", "v.enabled", "1").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com",
+		"v.enabled", "1").StatusCode)
 	require.Contains(t, o.get("/throttles").body, "mail to gmail.com")
 
 	rule := o.first("capacity_rules")
 	one := path + "/capacity_rules/" + strconv.FormatInt(rule.ID, 10)
-	require.Equal(t, http.StatusSeeOther, o.post(one, "do", "save", "version", rule.Version, "v.domain", "*.gmail.com", "v.enabled", "1").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post(one, "do", "save", "version", rule.Version, "v.domain", "*.gmail.com",
+		"v.enabled", "1").StatusCode)
 	a = o.post(one, "do", "save", "version", rule.Version, "v.domain", "late.com", "v.enabled", "1")
 	require.Equal(t, http.StatusConflict, a.StatusCode)
 	require.Contains(t, a.body, "Now it says: Recipient domain: *.gmail.com")
@@ -142,7 +146,8 @@ func TestKeys(t *testing.T) {
 	}
 	key := o.settings().Rows.DKIMKeys[1]
 	path := "/dkim/" + strconv.FormatInt(key.ID, 10)
-	require.Equal(t, http.StatusSeeOther, o.post(path, "v.domain", "example.com", "v.selector", "renamed", "v.privatekey", "").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post(path, "v.domain", "example.com", "v.selector", "renamed", "v.privatekey",
+		"").StatusCode)
 	require.Equal(t, key.PrivateKey, o.settings().Rows.DKIMKeys[1].PrivateKey, "an empty field keeps the key")
 	require.Equal(t, "renamed", o.settings().Rows.DKIMKeys[1].Selector)
 	a := o.post("/dkim/new", "v.domain", "example.com", "v.selector", "s", "make", "paste", "v.privatekey", "hush-hush")
@@ -157,13 +162,15 @@ func TestRelayPasswords(t *testing.T) {
 	})
 	rule := o.add("rewrite_triggers", admin.Values{"name": "relay"})
 	path := "/rewrites/" + strconv.FormatInt(rule.ID, 10)
-	require.Equal(t, http.StatusSeeOther, o.post(path+"/rewrite_actions/new", "do", "save", "v.type", "smarthost", "v.value", "user:hunter22@relay.example.net:587").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post(path+"/rewrite_actions/new", "do", "save", "v.type", "smarthost",
+		"v.value", "user:hunter22@relay.example.net:587").StatusCode)
 	for _, where := range []string{"/rewrites", path, path + "/delete"} {
 		require.NotContains(t, o.get(where).body, "hunter22", where)
 	}
 	require.Contains(t, o.get(path).body, "user:••••••••@relay.example.net:587")
 	action := o.first("rewrite_actions")
-	a := o.post(path+"/rewrite_actions/"+strconv.FormatInt(action.ID, 10), "do", "save", "version", action.Version, "v.type", "smarthost", "v.value", "user:••••••••@other.example.net:25")
+	a := o.post(path+"/rewrite_actions/"+strconv.FormatInt(action.ID, 10), "do", "save", "version", action.Version,
+		"v.type", "smarthost", "v.value", "user:••••••••@other.example.net:25")
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	require.Equal(t, "user:hunter22@other.example.net:25", o.first("rewrite_actions").Values["value"])
 }
@@ -195,7 +202,8 @@ func TestTokens(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	o := newOffice(t, nil)
-	require.Equal(t, http.StatusSeeOther, o.post("/names", "ip", "192.0.2.1", "name", "mta1.example.net", "label", "Frankfurt <b>", "new", "1").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post("/names", "ip", "192.0.2.1", "name", "mta1.example.net", "label",
+		"Frankfurt <b>", "new", "1").StatusCode)
 	page := o.checkPage("/names")
 	require.Contains(t, page, `value="mta1.example.net"`)
 	require.Contains(t, page, "Frankfurt &lt;b&gt;")
@@ -220,14 +228,16 @@ func TestTryOut(t *testing.T) {
 		}
 	})
 	for _, tc := range []struct{ typ, with, said string }{
-		{"substr", "451 slow down", "it matches"}, {"substr", "<b>550</b>", "it does not match"}, {"regex", "451", "cannot be tried: pattern: missing closing )"},
+		{"substr", "451 slow down", "it matches"}, {"substr", "<b>550</b>", "it does not match"},
+		{"regex", "451", "cannot be tried: pattern: missing closing )"},
 	} {
 		a := o.post("/floods/new", "do", "try", "v.name", "Mine", "v.type", tc.typ, "v.pattern", "slow", "try", tc.with)
 		require.Equal(t, 200, a.StatusCode)
 		require.Contains(t, a.body, tc.said)
 		require.Contains(t, a.body, `name="v.name" value="Mine"`)
 		require.Zero(t, o.count("flood_responses"), "trying saves nothing")
-		part := o.do("POST", "/floods/new/part", url.Values{"part": {"try"}, "v.type": {tc.typ}, "v.pattern": {"slow"}, "try": {tc.with}}, "X-CSRF-Token", o.csrf())
+		part := o.do("POST", "/floods/new/part",
+			url.Values{"part": {"try"}, "v.type": {tc.typ}, "v.pattern": {"slow"}, "try": {tc.with}}, "X-CSRF-Token", o.csrf())
 		require.Equal(t, 200, part.StatusCode)
 		require.Contains(t, part.body, tc.said)
 		require.NotContains(t, part.body, "<html")
@@ -236,7 +246,8 @@ func TestTryOut(t *testing.T) {
 	rule := o.add("rewrite_triggers", admin.Values{"name": "r"})
 	path := "/rewrites/" + strconv.FormatInt(rule.ID, 10)
 	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", "{}").body, "it has no conditions")
-	o.add("rewrite_conditions", admin.Values{"trigger": rule.ID, "property": "Subject", "type": "substr", "value": "hello"})
+	o.add("rewrite_conditions", admin.Values{"trigger": rule.ID, "property": "Subject", "type": "substr",
+		"value": "hello"})
 	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{"a": "hello"}`).body, "it acts")
 	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{}`).body, "Subject contains “hello”")
 }
@@ -245,7 +256,8 @@ func TestTryOut(t *testing.T) {
 func TestWhatWillChange(t *testing.T) {
 	q := memory.New()
 	for i := range 3 {
-		m := &queue.Message{ID: fmt.Sprint("m", i), Recipient: "a@gmail.com", Envelope: "b@example.com", Body: queue.Bytes([]byte("Subject: x\r\n\r\n"))}
+		m := &queue.Message{ID: fmt.Sprint("m", i), Recipient: "a@gmail.com", Envelope: "b@example.com",
+			Body: queue.Bytes([]byte("Subject: x\r\n\r\n"))}
 		require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: m}))
 	}
 	o := newOffice(t, func(c *Console) { c.Admin.Queue = q })
@@ -259,10 +271,12 @@ func TestWhatWillChange(t *testing.T) {
 	a = o.post("/pauses/new", "v.target", "outlook.com", "v.expire", "2h", "seen", seen)
 	require.Equal(t, 200, a.StatusCode, "it is another pause now, and is shown first")
 	require.Zero(t, o.count("paused"))
-	part := o.do("POST", "/pauses/new/part", url.Values{"part": {"touch"}, "v.target": {"gmail.com"}, "v.tag": {"news"}}, "X-CSRF-Token", o.csrf())
+	part := o.do("POST", "/pauses/new/part", url.Values{"part": {"touch"}, "v.target": {"gmail.com"}, "v.tag": {"news"}},
+		"X-CSRF-Token", o.csrf())
 	require.Contains(t, part.body, "mail to gmail.com with the tag “news” is held back. None of it waits now.")
 
-	require.Equal(t, http.StatusSeeOther, o.post("/pauses/new", "v.target", "gmail.com", "v.expire", "2h", "seen", seen).StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post("/pauses/new", "v.target", "gmail.com", "v.expire", "2h", "seen",
+		seen).StatusCode)
 	row := o.first("paused")
 	until, err := settings.ParseTime(row.Values["expire"].(string))
 	require.NoError(t, err)
@@ -276,16 +290,22 @@ func TestActiveFloods(t *testing.T) {
 	resumed := ""
 	o := newOffice(t, func(c *Console) {
 		c.Admin.Floods = func() []admin.Flood {
-			return []admin.Flood{{Name: "Slow <i>", Source: "192.0.2.1", Site: "gmail.com", Phase: "paused", Until: time.Now().Add(time.Hour), Text: "<script>alert(1)</script>"}}
+			return []admin.Flood{{Name: "Slow <i>", Source: "192.0.2.1", Site: "gmail.com", Phase: "paused",
+				Until: time.Now().Add(time.Hour), Text: "<script>alert(1)</script>"}}
 		}
-		c.Admin.ResumeFlood = func(source netip.Addr, site, name string) int { resumed = source.String() + site + name; return 1 }
+		c.Admin.ResumeFlood = func(source netip.Addr, site,
+			name string) int {
+			resumed = source.String() + site + name
+			return 1
+		}
 	})
 	for _, path := range []string{"/floods", "/pauses"} {
 		page := o.checkPage(path)
 		require.Contains(t, page, "Resume delivery to gmail.com")
 		o.harmless(page, path)
 	}
-	require.Equal(t, http.StatusSeeOther, o.post("/floods/resume", "source", "192.0.2.1", "site", "gmail.com", "name", "Slow <i>").StatusCode)
+	require.Equal(t, http.StatusSeeOther, o.post("/floods/resume", "source", "192.0.2.1", "site", "gmail.com", "name",
+		"Slow <i>").StatusCode)
 	require.Equal(t, "192.0.2.1gmail.comSlow <i>", resumed)
 }
 
@@ -293,7 +313,10 @@ func TestActiveFloods(t *testing.T) {
 func TestFallbacks(t *testing.T) {
 	o := newOffice(t, func(c *Console) {
 		c.Admin.Paths = func(_ context.Context, domain string, _ netip.Addr) ([]admin.Path, error) {
-			return []admin.Path{{Site: domain, Limits: []admin.LimitValue{{Limit: "maxconnections", Value: 20, Rule: "All <mail>"}, {Limit: "security", Value: 2, Rule: "configuration"}, {Limit: "maxmessages", Rule: "Gmail"}}}}, nil
+			return []admin.Path{{Site: domain, Limits: []admin.LimitValue{{Limit: "maxconnections", Value: 20,
+					Rule: "All <mail>"}, {Limit: "security", Value: 2, Rule: "configuration"},
+					{Limit: "maxmessages", Rule: "Gmail"}}}},
+				nil
 		}
 	})
 	row := o.add("capacity", admin.Values{"name": "Gmail", "maxmessages": 10})
@@ -308,7 +331,9 @@ func TestManySuppressions(t *testing.T) {
 	o := newOffice(t, nil)
 	require.NoError(t, o.Settings.Change(t.Context(), func(s settings.Store) error {
 		for i := range 6000 {
-			if err := settings.Insert(t.Context(), s, &settings.Suppression{Value: fmt.Sprintf("p%05d@example.com", i), Type: "address", Code: 550, Enabled: true}); err != nil {
+			if err := settings.Insert(t.Context(), s,
+				&settings.Suppression{Value: fmt.Sprintf("p%05d@example.com", i), Type: "address", Code: 550,
+					Enabled: true}); err != nil {
 				return err
 			}
 		}
@@ -332,7 +357,8 @@ func TestResponseActions(t *testing.T) {
 	pattern := o.add("response_patterns", admin.Values{"name": "p", "pattern": "x", "type": "substr"})
 	path := "/responses/" + strconv.FormatInt(pattern.ID, 10)
 	require.Contains(t, o.checkPage("/response-actions/new?for="+strconv.FormatInt(pattern.ID, 10)), `name="for" value="`)
-	a := o.post("/response-actions/new", "for", strconv.FormatInt(pattern.ID, 10), "v.name", "give up", "v.type", "fail", "v.value", "550")
+	a := o.post("/response-actions/new", "for", strconv.FormatInt(pattern.ID, 10), "v.name", "give up", "v.type", "fail",
+		"v.value", "550")
 	require.Equal(t, path, a.Header.Get("Location"))
 	require.Contains(t, o.get(path).body, "give up: fail 550")
 	require.Contains(t, o.get("/responses").body, "fail 550")
@@ -347,11 +373,13 @@ func TestRoutesOfTheFile(t *testing.T) {
 	o := newOffice(t, func(c *Console) {
 		c.Tools.RoutesFile = "/etc/mtad/routes"
 		c.Tools.Routes = func() ([]settings.Route, error) {
-			return []settings.Route{{Domain: ".internal.test", Relay: "relay.test", Port: 2525}, {Relay: "last.test"}, {Domain: "direct.test"}}, nil
+			return []settings.Route{{Domain: ".internal.test", Relay: "relay.test", Port: 2525}, {Relay: "last.test"},
+				{Domain: "direct.test"}}, nil
 		}
 	})
 	page := o.checkPage("/routes")
-	for _, said := range []string{"smtp-routes: /etc/mtad/routes, read only", ".internal.test", "relay.test:2525", "every other", "last.test:25", "by MX"} {
+	for _, said := range []string{"smtp-routes: /etc/mtad/routes, read only", ".internal.test", "relay.test:2525",
+		"every other", "last.test:25", "by MX"} {
 		require.Contains(t, page, said)
 	}
 }

@@ -23,8 +23,10 @@ func linkAction(v *visit, action admin.Row) (to, notice string, ok bool) {
 		return "", "", false
 	}
 	to = "/responses/" + strconv.FormatInt(pattern, 10)
-	if _, err := v.c.admin().Create(v.r.Context(), "response_patterns_actions", admin.Values{"pattern": pattern, "action": action.ID}); err != nil {
-		return "/response-actions", "The action is saved, but the pattern does not have it yet: " + cut(err.Error(), 200) + ".", true
+	if _, err := v.c.admin().Create(v.r.Context(), "response_patterns_actions",
+		admin.Values{"pattern": pattern, "action": action.ID}); err != nil {
+		return "/response-actions", "The action is saved, but the pattern does not have it yet: " + cut(err.Error(), 200) +
+			".", true
 	}
 	return to, "The action is saved, and the pattern has it.", true
 }

@@ -83,8 +83,10 @@ func (d *subData) put(row subRow) {
 }
 
 func (s *sheet) presentSub(v *visit, d *rowData, sub *subsheet) (*subData, error) {
-	made := &subData{Table: sub.table, Title: sub.title, One: sub.one, About: sub.about, Empty: sub.empty, Action: s.rowPath(d.ID) + "/" + sub.table, Waiting: sub.waiting}
-	list, _, err := rows(v.r.Context(), v.c.admin(), sub.table, admin.Query{Where: admin.Values{sub.parent: sub.key(d)}, Limit: maxSubRows})
+	made := &subData{Table: sub.table, Title: sub.title, One: sub.one, About: sub.about, Empty: sub.empty,
+		Action: s.rowPath(d.ID) + "/" + sub.table, Waiting: sub.waiting}
+	list, _, err := rows(v.r.Context(), v.c.admin(), sub.table,
+		admin.Query{Where: admin.Values{sub.parent: sub.key(d)}, Limit: maxSubRows})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +108,8 @@ func (s *sheet) presentSub(v *visit, d *rowData, sub *subsheet) (*subData, error
 		made.New = &row
 	}
 	if sub.table == "response_patterns_actions" {
-		made.Link = &option{"/response-actions/new?for=" + strconv.FormatInt(d.ID, 10), "Make another action for this pattern", false}
+		made.Link = &option{"/response-actions/new?for=" + strconv.FormatInt(d.ID, 10),
+			"Make another action for this pattern", false}
 	}
 	return made, nil
 }
@@ -237,7 +240,8 @@ func (s *sheet) refusedSub(v *visit, d *rowData, sub *subsheet, id int64, form *
 		row.Problem = "Nothing was saved: " + other.Reason + "."
 		if other.Current != nil {
 			row.Version = other.Current.Version
-			row.Problem += " Now it says: " + saying(&t, sub.columns, other.Current.Values) + ". Save again to replace that by yours."
+			row.Problem += " Now it says: " + saying(&t, sub.columns, other.Current.Values) +
+				". Save again to replace that by yours."
 		}
 	} else {
 		return err

@@ -28,12 +28,13 @@ func newOffice(t *testing.T, set func(*Console)) *office {
 // openOffice has its database in a directory. While that is down, it has what another office has left there.
 func openOffice(t *testing.T, dir string, down bool, set func(*Console)) *office {
 	o := &office{}
-	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Cache: filepath.Join(dir, "cache"), Open: func(ctx context.Context) (*settings.DB, error) {
-		if down {
-			return nil, errors.New("connection refused")
-		}
-		return settings.OpenSQLite(ctx, filepath.Join(dir, "settings.db"), settings.Options{})
-	}}
+	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Cache: filepath.Join(dir, "cache"),
+		Open: func(ctx context.Context) (*settings.DB, error) {
+			if down {
+				return nil, errors.New("connection refused")
+			}
+			return settings.OpenSQLite(ctx, filepath.Join(dir, "settings.db"), settings.Options{})
+		}}
 	require.NoError(t, keeper.Start(t.Context()))
 	o.world = newWorld(t, func(c *Console) {
 		c.Settings = keeper
@@ -87,17 +88,19 @@ func (o *office) count(table string) int {
 // example is a row of each sheet, as a form sends it.
 func examples() map[string][]string {
 	return map[string][]string{
-		"/throttles":        {"v.name", "Gmail", "v.maxmessages", "1200"},
-		"/floods":           {"v.name", "Slow", "v.pattern", "too many", "v.type", "substr", "v.pause", "60", "v.duration", "600"},
-		"/schedules":        {"v.name", "Warm-up"},
-		"/pauses":           {"v.target", "gmail.com", "v.cluster", "1"},
-		"/redirects":        {"v.localip", "192.0.2.1", "v.newip", "192.0.2.2"},
-		"/forced-errors":    {"v.domain", "gmail.com", "v.code", "550", "v.extended", "5.7.1", "v.cluster", "1"},
-		"/suppressions":     {"v.value", "someone@example.com", "v.code", "550"},
-		"/rewrites":         {"v.name", "Tag news", "v.domain", "example.com"},
-		"/responses":        {"v.name", "Unknown user", "v.pattern", "no such user", "v.type", "substr"},
-		"/pools":            {"v.name", "warm", "v.description", "new ones"},
-		"/external-mtas":    {"v.public_ip", "198.51.100.1", "v.local_ip", "192.0.2.1", "v.connect_ip", "192.0.2.9", "v.connect_port", "1080", "v.protocol", "socks"},
+		"/throttles": {"v.name", "Gmail", "v.maxmessages", "1200"},
+		"/floods": {"v.name", "Slow", "v.pattern", "too many", "v.type", "substr", "v.pause", "60", "v.duration",
+			"600"},
+		"/schedules":     {"v.name", "Warm-up"},
+		"/pauses":        {"v.target", "gmail.com", "v.cluster", "1"},
+		"/redirects":     {"v.localip", "192.0.2.1", "v.newip", "192.0.2.2"},
+		"/forced-errors": {"v.domain", "gmail.com", "v.code", "550", "v.extended", "5.7.1", "v.cluster", "1"},
+		"/suppressions":  {"v.value", "someone@example.com", "v.code", "550"},
+		"/rewrites":      {"v.name", "Tag news", "v.domain", "example.com"},
+		"/responses":     {"v.name", "Unknown user", "v.pattern", "no such user", "v.type", "substr"},
+		"/pools":         {"v.name", "warm", "v.description", "new ones"},
+		"/external-mtas": {"v.public_ip", "198.51.100.1", "v.local_ip", "192.0.2.1", "v.connect_ip", "192.0.2.9",
+			"v.connect_port", "1080", "v.protocol", "socks"},
 		"/dkim":             {"v.domain", "example.com", "v.selector", "s1", "make", "ed25519"},
 		"/locals":           {"v.address", "bounces@example.com", "v.type", "exact"},
 		"/dns":              {"v.hostname", "mx.example.com", "v.ip", "192.0.2.3"},
@@ -135,7 +138,8 @@ func TestSheets(t *testing.T) {
 			o.switches(s, id)
 			o.checkPage(path + "/delete")
 			version := field(t, o.get(path+"/delete").body, "version")
-			require.Equal(t, http.StatusForbidden, o.do("POST", path+"/delete", url.Values{"version": {version}}).StatusCode, "without the token of the session")
+			require.Equal(t, http.StatusForbidden, o.do("POST", path+"/delete", url.Values{"version": {version}}).StatusCode,
+				"without the token of the session")
 			require.Equal(t, http.StatusSeeOther, o.post(path+"/delete", "version", version).StatusCode)
 			require.Equal(t, http.StatusNotFound, o.get(path).StatusCode)
 			require.Zero(t, o.count(s.table))
@@ -184,7 +188,8 @@ func (o *office) checkPage(path string) string {
 	require.NotContains(o.t, a.body, "PRIVATE KEY-----\n")
 	require.NotContains(o.t, a.body, "%!")
 	require.NotContains(o.t, a.body, "ZgotmplZ")
-	for _, id := range regexp.MustCompile(`<(?:input|select|textarea) id="(f-[^"]+)" name`).FindAllStringSubmatch(a.body, -1) {
+	for _, id := range regexp.MustCompile(`<(?:input|select|textarea) id="(f-[^"]+)" name`).FindAllStringSubmatch(a.body,
+		-1) {
 		if !strings.Contains(a.body, `type="checkbox" id="`+id[1]) {
 			require.Contains(o.t, a.body, `for="`+id[1]+`"`)
 		}

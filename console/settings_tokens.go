@@ -13,7 +13,8 @@ import (
 // tokensPage shows who may use the REST API. A token is shown once, when it is made.
 func tokensPage() page {
 	return page{path: "/tokens", title: "REST tokens", group: setUp, routes: map[string]view{
-		"GET /tokens": listTokens, "POST /tokens": addToken, "POST /tokens/enable": enableToken, "GET /tokens/delete": askToken, "POST /tokens/delete": deleteToken}}
+		"GET /tokens": listTokens, "POST /tokens": addToken, "POST /tokens/enable": enableToken,
+		"GET /tokens/delete": askToken, "POST /tokens/delete": deleteToken}}
 }
 
 type tokensData struct {
@@ -70,10 +71,12 @@ func addToken(v *visit) error {
 	name := v.r.PostForm.Get("name")
 	made, secret, err := v.c.admin().AddToken(v.r.Context(), name)
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
-		return showTokens(v, &tokensData{Name: cut(name, 200), Problem: "Expected " + wrong.Problems[0].Expected + "."}, http.StatusBadRequest)
+		return showTokens(v, &tokensData{Name: cut(name, 200), Problem: "Expected " + wrong.Problems[0].Expected + "."},
+			http.StatusBadRequest)
 	}
 	if other, ok := errors.AsType[*admin.Conflict](err); ok {
-		return showTokens(v, &tokensData{Name: cut(name, 200), Problem: capital(other.Reason) + ". Choose another name."}, http.StatusConflict)
+		return showTokens(v, &tokensData{Name: cut(name, 200), Problem: capital(other.Reason) + ". Choose another name."},
+			http.StatusConflict)
 	}
 	if err != nil {
 		return err
@@ -86,7 +89,8 @@ func enableToken(v *visit) error {
 	if err := v.c.admin().EnableToken(v.r.Context(), name, on); err != nil {
 		return err
 	}
-	return v.redirect("/tokens", "The token “"+cut(name, 100)+"” is "+either(on, "in force.", "switched off: whoever uses it is refused."))
+	return v.redirect("/tokens", "The token “"+cut(name, 100)+"” is "+
+		either(on, "in force.", "switched off: whoever uses it is refused."))
 }
 
 // askToken asks before a token is deleted.
@@ -101,8 +105,11 @@ func askToken(v *visit) error {
 			continue
 		}
 		v.title = "Delete the token “" + name + "”"
-		return v.render("rowgone", &goneData{Sheet: &sheetWords{Path: "/tokens", Title: "REST tokens", One: "token"}, Name: name, Version: name, Action: "/tokens/delete", Back: "/tokens",
-			Facts: []fact{{"Number", strconv.FormatInt(t.ID, 10)}, {"Created (UTC)", t.Created}, {"Last used (UTC)", cmp.Or(t.LastUsed, "never")}}, Touch: "Programs that use it are refused from then on.", Button: v.title})
+		return v.render("rowgone", &goneData{Sheet: &sheetWords{Path: "/tokens", Title: "REST tokens", One: "token"},
+			Name: name, Version: name, Action: "/tokens/delete", Back: "/tokens",
+			Facts: []fact{{"Number", strconv.FormatInt(t.ID, 10)}, {"Created (UTC)", t.Created},
+				{"Last used (UTC)", cmp.Or(t.LastUsed, "never")}}, Touch: "Programs that use it are refused from then on.",
+			Button: v.title})
 	}
 	return missing("There is no such token.")
 }

@@ -109,11 +109,13 @@ func (v *visit) touch(t touch) *touched {
 		mail += " with the tag “" + cut(t.filter.Tag, 100) + "”"
 	}
 	if t.none {
-		return &touched{Text: "What will change: the mail that it selects " + t.does + ". How much of that waits now cannot be told beforehand."}
+		return &touched{Text: "What will change: the mail that it selects " + t.does +
+			". How much of that waits now cannot be told beforehand."}
 	}
 	n, known := v.countMessages(t.filter)
 	if !known {
-		return &touched{Text: "What will change: " + mail + " " + t.does + ". How much of it waits now cannot be told: the queue cannot be looked into."}
+		return &touched{Text: "What will change: " + mail + " " + t.does +
+			". How much of it waits now cannot be told: the queue cannot be looked into."}
 	}
 	return &touched{Text: "What will change: " + mail + " " + t.does + ". " + t.amount(n)}
 }
@@ -125,7 +127,8 @@ func (t *touch) amount(n int) string {
 	case n >= mostTouched:
 		return "More than " + thousands(mostTouched) + " messages wait now."
 	case t.more:
-		return "At most " + plural(n, "message") + " " + pick(n, "waits", "wait") + " now: those to all of that, from whichever address."
+		return "At most " + plural(n, "message") + " " + pick(n, "waits", "wait") +
+			" now: those to all of that, from whichever address."
 	}
 	return capital(plural(n, "message")) + " " + pick(n, "waits", "wait") + " now."
 }

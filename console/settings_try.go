@@ -52,7 +52,8 @@ func (t *tryOut) blank() *tried {
 var errNotHere = errors.New("this server cannot try patterns")
 
 // matcher tries the columns type and pattern.
-func matcher(tool func(*Console) func(typ, pattern, with string) (bool, error)) func(*visit, url.Values, string) (string, bool, error) {
+func matcher(tool func(*Console) func(typ, pattern, with string) (bool, error)) func(*visit, url.Values,
+	string) (string, bool, error) {
 	return func(v *visit, form url.Values, with string) (string, bool, error) {
 		f := tool(v.c)
 		if f == nil {
@@ -79,7 +80,8 @@ func tryConditions(v *visit, form url.Values, message string) (string, bool, err
 	if err != nil || id == 0 {
 		return "", false, errors.New("save the rule first, and give it conditions")
 	}
-	list, _, err := rows(v.r.Context(), v.c.admin(), "rewrite_conditions", admin.Query{Where: admin.Values{"trigger": id}, Limit: maxSubRows})
+	list, _, err := rows(v.r.Context(), v.c.admin(), "rewrite_conditions",
+		admin.Query{Where: admin.Values{"trigger": id}, Limit: maxSubRows})
 	if err != nil {
 		return "", false, err
 	}
@@ -98,7 +100,8 @@ func tryConditions(v *visit, form url.Values, message string) (string, bool, err
 	var not []string
 	for i, ok := range hold {
 		if !ok {
-			not = append(not, all[i].Property+" "+either(all[i].Negate, "does not match", choiceWords(all[i].Type))+" “"+cut(all[i].Value, 60)+"”")
+			not = append(not, all[i].Property+" "+either(all[i].Negate, "does not match", choiceWords(all[i].Type))+" “"+
+				cut(all[i].Value, 60)+"”")
 		}
 	}
 	if len(not) > 0 {

@@ -44,15 +44,18 @@ func wordsOf(table, column string) words {
 	case "cluster":
 		return words{label: "On all instances of the cluster", hint: "otherwise on this one only"}
 	case "expire":
-		return words{label: "Until", unit: "UTC", blank: "until it is removed", hint: "YYYY-MM-DD HH:MM:SS, or a span from now: 30m, 2h, 3d"}
+		return words{label: "Until", unit: "UTC", blank: "until it is removed",
+			hint: "YYYY-MM-DD HH:MM:SS, or a span from now: 30m, 2h, 3d"}
 	case "priority":
 		return words{label: "Priority", hint: "the lower number comes first"}
 	case "final":
 		return words{label: "Last rule: no further one is looked at after it"}
 	case "starts":
-		return words{label: "From", unit: "UTC", blank: "always", hint: "YYYY-MM-DD HH:MM:SS, or a span from now: 30m, 2h, 3d"}
+		return words{label: "From", unit: "UTC", blank: "always",
+			hint: "YYYY-MM-DD HH:MM:SS, or a span from now: 30m, 2h, 3d"}
 	case "ends":
-		return words{label: "Until", unit: "UTC", blank: "for good", hint: "YYYY-MM-DD HH:MM:SS, or a span from now: 30m, 2h, 3d"}
+		return words{label: "Until", unit: "UTC", blank: "for good",
+			hint: "YYYY-MM-DD HH:MM:SS, or a span from now: 30m, 2h, 3d"}
 	case "pattern":
 		return words{label: "Pattern", hint: "case makes no difference"}
 	case "type":
@@ -109,13 +112,15 @@ func ownWords(table, column string) (words, bool) {
 	case "suppressions.type":
 		return words{label: "What it is"}, true
 	case "locals.address":
-		return words{label: "Recipient addresses", hint: "a pattern; their mail is accepted from anybody, without a login"}, true
+		return words{label: "Recipient addresses", hint: "a pattern; their mail is accepted from anybody, without a login"},
+			true
 	case "dns.hostname":
 		return words{label: "Host name"}, true
 	case "dns.ip":
 		return words{label: "Address", hint: "one row for each; rows of the same name belong together"}, true
 	case "blocklist.value":
-		return words{label: "Who", hint: "an IP address, a range such as 192.0.2.0/24, a sender address or a sender domain"}, true
+		return words{label: "Who", hint: "an IP address, a range such as 192.0.2.0/24, a sender address or a sender domain"},
+			true
 	case "blocklist.code":
 		return words{label: "Code", hint: "0: 554"}, true
 	case "blocklist.description":
@@ -155,7 +160,8 @@ func moreWords(table, column string) (words, bool) {
 	case "dkim_patterns.sign":
 		return words{label: "From domain", blank: "all, with the kind “all mail”"}, true
 	case "rewrite_conditions.property":
-		return words{label: "Looks at", hint: "envelope, recipient, a header such as Subject, or a property such as /tags/0"}, true
+		return words{label: "Looks at", hint: "envelope, recipient, a header such as Subject, or a property such as /tags/0"},
+			true
 	case "rewrite_conditions.value":
 		return words{label: "Pattern"}, true
 	case "rewrite_conditions.negate":

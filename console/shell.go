@@ -92,7 +92,8 @@ func (f filter) String() string {
 
 // filterOf reads a filter. An address that is none is left out.
 func filterOf(q url.Values) filter {
-	f := filter{Domain: addr.Fold(strings.TrimSpace(cut(q.Get("domain"), 255))), Tag: strings.TrimSpace(cut(q.Get("tag"), 255))}
+	f := filter{Domain: addr.Fold(strings.TrimSpace(cut(q.Get("domain"), 255))),
+		Tag: strings.TrimSpace(cut(q.Get("tag"), 255))}
 	if mta, err := netip.ParseAddr(strings.TrimSpace(q.Get("mta"))); err == nil {
 		f.MTA = mta.Unmap().String()
 	}
@@ -208,11 +209,13 @@ func (c *Console) troubles() []string {
 	var all []string
 	if c.Settings != nil {
 		if state := c.Settings.State(); state.Err != nil {
-			all = append(all, "The settings database cannot be reached since "+clock(state.Since)+". Mail goes on with the settings in force; they cannot be changed until it is back.")
+			all = append(all, "The settings database cannot be reached since "+clock(state.Since)+
+				". Mail goes on with the settings in force; they cannot be changed until it is back.")
 		}
 	}
 	if c.Admin != nil && c.Admin.Stopped() {
-		all = append(all, stoppedWhy+" Mail is still taken in, and waits. Resume it there, or with the switch on top of the overview.")
+		all = append(all,
+			stoppedWhy+" Mail is still taken in, and waits. Resume it there, or with the switch on top of the overview.")
 	}
 	if c.Ready != nil {
 		if err := c.Ready(); err != nil {

@@ -34,7 +34,8 @@ type smtpFilter struct {
 
 func smtpFilterOf(q url.Values) smtpFilter {
 	field := func(name string) string { return strings.TrimSpace(cut(q.Get(name), 255)) }
-	f := smtpFilter{IP: field("ip"), Domain: strings.ToLower(field("domain")), Address: field("address"), Way: field("way")}
+	f := smtpFilter{IP: field("ip"), Domain: strings.ToLower(field("domain")), Address: field("address"),
+		Way: field("way")}
 	if f.Way != "in" && f.Way != "out" {
 		f.Way = ""
 	}
@@ -65,7 +66,8 @@ func (f smtpFilter) monitor() (monitor.SessionFilter, error) {
 	}
 	network, err := netip.ParsePrefix(f.IP)
 	if err != nil {
-		return of, &fault{status: http.StatusBadRequest, what: "This is no address. Write one such as 192.0.2.1, or a network such as 192.0.2.0/24."}
+		return of, &fault{status: http.StatusBadRequest,
+			what: "This is no address. Write one such as 192.0.2.1, or a network such as 192.0.2.0/24."}
 	}
 	of.IP = network.Masked()
 	return of, nil
@@ -135,5 +137,6 @@ func (c *Console) openSessions(f monitor.SessionFilter) sessionList {
 const maxSessionsSeen = 100_000
 
 func smtpLineOf(s *monitor.SessionInfo) smtpLine {
-	return smtpLine{ID: s.ID, In: s.Incoming, Local: s.Local.String(), Remote: s.Remote.String(), Domain: mailview.Printable(s.Domain), Since: s.Since.UTC()}
+	return smtpLine{ID: s.ID, In: s.Incoming, Local: s.Local.String(), Remote: s.Remote.String(),
+		Domain: mailview.Printable(s.Domain), Since: s.Since.UTC()}
 }

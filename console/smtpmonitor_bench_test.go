@@ -13,12 +13,13 @@ import (
 )
 
 // BenchmarkFlight measures what those who speak pay for a flight, as smtpin and smtpout offer it: asked whether anybody
-// watches, given when somebody does. As many browsers as are named follow all sessions meanwhile, and what they get is encoded
-// as it is for a socket.
+// watches, given when somebody does. As many browsers as are named follow all sessions meanwhile, and what they get is
+// encoded as it is for a socket.
 func BenchmarkFlight(b *testing.B) {
 	for _, sessions := range []int{1, 500} {
 		for _, browsers := range []int{0, 1, 5} {
-			b.Run(fmt.Sprintf("sessions=%d/browsers=%d", sessions, browsers), func(b *testing.B) { benchmarkFlight(b, browsers, sessions) })
+			b.Run(fmt.Sprintf("sessions=%d/browsers=%d", sessions, browsers),
+				func(b *testing.B) { benchmarkFlight(b, browsers, sessions) })
 		}
 	}
 }

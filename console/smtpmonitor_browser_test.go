@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 )
 
-// speakers are sessions that go on and on until they are stopped: one to gmail.test, one to yahoo.test that is refused, and
-// one that came in with a mail.
+// speakers are sessions that go on and on until they are stopped: one to gmail.test, one to yahoo.test that is refused,
+// and one that came in with a mail.
 func (w *world) speakers() (gmail, yahoo, some monitor.Transcript, stop func()) {
 	gmail, yahoo, some = w.Live.Tap(toGmail), w.Live.Tap(toYahoo), w.Live.Tap(fromSome)
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -23,9 +23,11 @@ func (w *world) speakers() (gmail, yahoo, some monitor.Transcript, stop func()) 
 	go func() {
 		defer close(ended)
 		for n := 0; ctx.Err() == nil; n++ {
-			talk(gmail, monitor.FromUs, fmt.Sprintf("MAIL FROM:<a%d@source.test>", n), "250 2.1.0 OK", "RCPT TO:<c@gmail.test>", "451 4.7.1 <b>Greylisted</b>")
+			talk(gmail, monitor.FromUs, fmt.Sprintf("MAIL FROM:<a%d@source.test>", n), "250 2.1.0 OK", "RCPT TO:<c@gmail.test>",
+				"451 4.7.1 <b>Greylisted</b>")
 			talk(yahoo, monitor.FromUs, "RCPT TO:<d@yahoo.test>", "550 5.1.1 No such user")
-			talk(some, monitor.FromRemote, "MAIL FROM:<e@remote.test>", "250 2.1.0 Sender accepted", fmt.Sprintf("(a mail of %d bytes)", len(htmlMail)))
+			talk(some, monitor.FromRemote, "MAIL FROM:<e@remote.test>", "250 2.1.0 Sender accepted",
+				fmt.Sprintf("(a mail of %d bytes)", len(htmlMail)))
 			some.(monitor.MailTranscript).Mail(monitor.FromRemote, []byte(htmlMail), int64(len(htmlMail)))
 			talk(some, monitor.FromUs, "250 2.0.0 Message accepted")
 			select {
@@ -84,7 +86,8 @@ func TestSMTPMonitorInBrowser(t *testing.T) {
 		b.keys("yahoo.test\r")
 		b.await(`location.search.includes("domain=yahoo.test") && document.querySelectorAll("#sessions li").length === 2`)
 		b.await(`document.querySelector("#said").textContent.includes("d@yahoo.test") && !document.querySelector("#said").textContent.includes("gmail")`)
-		require.Eventually(b.t, func() bool { return !gmail.Watched() && yahoo.Watched() }, waitTime, pollTime, "the server filters")
+		require.Eventually(b.t, func() bool { return !gmail.Watched() && yahoo.Watched() }, waitTime, pollTime,
+			"the server filters")
 	})
 	b.run("pause and go on", func() {
 		b.await(`document.querySelectorAll("#said li").length > 8`)

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// shelf keeps the mails that passed while somebody asked to see them, for as long as the page stays open and a little longer,
-// and within bounds. Nobody finds one without its key, which only that page was told.
+// shelf keeps the mails that passed while somebody asked to see them, for as long as the page stays open and a little
+// longer, and within bounds. Nobody finds one without its key, which only that page was told.
 type shelf struct {
 	mu    sync.Mutex
 	mails map[string]*shelved
@@ -108,7 +108,8 @@ func passedMail(v *visit) (*openMail, error) {
 		return nil, &fault{status: http.StatusNotFound, what: "This mail is not kept any more.",
 			next: "The SMTP monitor keeps the last mails that passed while its page is open, and forgets them ten minutes after it was closed. Wait there for the next one."}
 	}
-	mail := &openMail{Base: "/smtp/mails/" + key, Raw: "/smtp/mails/" + key + "/raw", Back: "/smtp", BackTo: "SMTP monitor", Title: "Mail in a session", Body: queue.Bytes(m.data)}
+	mail := &openMail{Base: "/smtp/mails/" + key, Raw: "/smtp/mails/" + key + "/raw", Back: "/smtp",
+		BackTo: "SMTP monitor", Title: "Mail in a session", Body: queue.Bytes(m.data)}
 	if int64(len(m.data)) < m.size {
 		mail.Note = "Only the first " + size(int64(len(m.data))) + " of " + size(m.size) + " were kept."
 	}

@@ -14,8 +14,9 @@ import (
 
 // flightPiece is what a browser that follows sessions gets at once.
 type flightPiece struct {
-	Flights []flightLine `json:"flights"`          // the oldest first
-	Passed  int64        `json:"passed,omitempty"` // sessions that were not followed, as enough others were; since the last piece
+	Flights []flightLine `json:"flights"` // the oldest first
+	// sessions that were not followed, as enough others were; since the last piece
+	Passed int64 `json:"passed,omitempty"`
 }
 
 // flightLine is what was said at once.
@@ -46,8 +47,8 @@ const (
 	shownLine     = 1000
 )
 
-// followSMTP hands what is said in the sessions that a page asks for to its browser, a piece each quarter of a second at most.
-// While the browser is slow it waits, and flights are lost; those who speak never wait.
+// followSMTP hands what is said in the sessions that a page asks for to its browser, a piece each quarter of a second
+// at most. While the browser is slow it waits, and flights are lost; those who speak never wait.
 func followSMTP(ctx context.Context, c *Console, params url.Values, send func(any) error) error {
 	if c.Live == nil {
 		return errors.New("sessions cannot be followed here")
@@ -117,7 +118,8 @@ func (f *follower) next(ctx context.Context) (*flightPiece, error) {
 
 func (f *follower) line(from *monitor.Flight) flightLine {
 	id := from.Session.ID
-	l := flightLine{ID: id, At: from.Time.Sub(from.Session.Since).Milliseconds(), Us: from.Direction == monitor.FromUs, Lost: from.Lost, Ended: from.Ended}
+	l := flightLine{ID: id, At: from.Time.Sub(from.Session.Since).Milliseconds(), Us: from.Direction == monitor.FromUs,
+		Lost: from.Lost, Ended: from.Ended}
 	if !f.known[id] {
 		f.known[id] = true
 		s := smtpLineOf(&from.Session)
@@ -127,7 +129,8 @@ func (f *follower) line(from *monitor.Flight) flightLine {
 	case from.Ended:
 		delete(f.known, id)
 	case from.Mail:
-		l.Mail = &passing{Path: "/smtp/mails/" + f.c.shelf.put(f, from), Size: int64(len(from.Data) + from.Cut), Cut: from.Cut > 0}
+		l.Mail = &passing{Path: "/smtp/mails/" + f.c.shelf.put(f, from), Size: int64(len(from.Data) + from.Cut),
+			Cut: from.Cut > 0}
 	default:
 		l.Lines, l.Cut = spoken(from.Data)
 		l.Cut += from.Cut

@@ -17,9 +17,12 @@ import (
 const waitTime, pollTime = 10 * time.Second, 5 * time.Millisecond
 
 var (
-	toGmail  = monitor.Session{Local: netip.MustParseAddrPort("192.0.2.1:4711"), Remote: netip.MustParseAddrPort("198.51.100.7:25"), Domain: "gmail.test"}
-	toYahoo  = monitor.Session{Local: netip.MustParseAddrPort("192.0.2.2:4712"), Remote: netip.MustParseAddrPort("198.51.100.8:25"), Domain: "yahoo.test"}
-	fromSome = monitor.Session{Incoming: true, Local: netip.MustParseAddrPort("192.0.2.1:25"), Remote: netip.MustParseAddrPort("203.0.113.9:999")}
+	toGmail = monitor.Session{Local: netip.MustParseAddrPort("192.0.2.1:4711"),
+		Remote: netip.MustParseAddrPort("198.51.100.7:25"), Domain: "gmail.test"}
+	toYahoo = monitor.Session{Local: netip.MustParseAddrPort("192.0.2.2:4712"),
+		Remote: netip.MustParseAddrPort("198.51.100.8:25"), Domain: "yahoo.test"}
+	fromSome = monitor.Session{Incoming: true, Local: netip.MustParseAddrPort("192.0.2.1:25"),
+		Remote: netip.MustParseAddrPort("203.0.113.9:999")}
 )
 
 // talk is what two say, in turn.
@@ -57,7 +60,8 @@ func TestSessionsAreListed(t *testing.T) {
 		defer w.Live.Tap(s).Close()
 	}
 	a = w.get("/smtp")
-	for _, part := range []string{"gmail.test", "out to 198.51.100.8:25 from 192.0.2.2:4712", "in from 203.0.113.9:999 to 192.0.2.1:25", "&lt;b&gt;evil⟨U&#43;202E⟩.test"} {
+	for _, part := range []string{"gmail.test", "out to 198.51.100.8:25 from 192.0.2.2:4712",
+		"in from 203.0.113.9:999 to 192.0.2.1:25", "&lt;b&gt;evil⟨U&#43;202E⟩.test"} {
 		require.Contains(t, a.body, part)
 	}
 	for query, want := range map[string][]string{
@@ -84,7 +88,8 @@ func TestSessionsAreFollowed(t *testing.T) {
 	list := w.watch("smtp-sessions?domain=gmail.test") // its last word may come before or after that of the session
 	overheard(t, gmail)
 	require.False(t, yahoo.Watched(), "what nobody asks for is not copied")
-	talk(gmail, monitor.FromUs, "MAIL FROM:<a@b.test>", "250 2.1.0 OK", "RCPT TO:<c@gmail.test>", "550-5.1.1 no\r\n550 5.1.1 such <script>\u202e user", strings.Repeat("x", 1<<20), "\xff\x00")
+	talk(gmail, monitor.FromUs, "MAIL FROM:<a@b.test>", "250 2.1.0 OK", "RCPT TO:<c@gmail.test>",
+		"550-5.1.1 no\r\n550 5.1.1 such <script>\u202e user", strings.Repeat("x", 1<<20), "\xff\x00")
 	gmail.Close()
 	all := socket.pieces("smtp?domain=gmail.test", func(all []flightLine) bool { return all[len(all)-1].Ended })
 	require.Equal(t, "gmail.test", all[0].Session.Domain)
@@ -98,10 +103,12 @@ func TestSessionsAreFollowed(t *testing.T) {
 	for _, f := range all {
 		require.Equal(t, all[0].ID, f.ID)
 	}
-	list.until("smtp-sessions?domain=gmail.test", func(m message) bool { return strings.Contains(string(m.Data), `"total":0`) })
+	list.until("smtp-sessions?domain=gmail.test",
+		func(m message) bool { return strings.Contains(string(m.Data), `"total":0`) })
 
 	socket.ask("figures")
-	require.Eventually(t, func() bool { one := w.Live.Tap(toGmail); defer one.Close(); return !one.Watched() }, waitTime, pollTime)
+	require.Eventually(t, func() bool { one := w.Live.Tap(toGmail); defer one.Close(); return !one.Watched() }, waitTime,
+		pollTime)
 }
 
 func TestTextIsLookedForInAllSessions(t *testing.T) {
@@ -116,7 +123,8 @@ func TestTextIsLookedForInAllSessions(t *testing.T) {
 	socket := w.watch(topic)
 	overheard(t, taps...)
 	for i, one := range taps {
-		talk(one, monitor.FromUs, fmt.Sprintf("MAIL FROM:<%d@b.test>", i), "250 OK", fmt.Sprintf("RCPT TO:<%c@gmail.test>", 'a'+i%4))
+		talk(one, monitor.FromUs, fmt.Sprintf("MAIL FROM:<%d@b.test>", i), "250 OK",
+			fmt.Sprintf("RCPT TO:<%c@gmail.test>", 'a'+i%4))
 	}
 	all := socket.pieces(topic, func(all []flightLine) bool { return len(all) >= 3*len(taps)/4 })
 	for i := 2; i < len(all); i += 3 {

@@ -13,8 +13,9 @@ import (
 	"github.com/coder/websocket"
 )
 
-// stream is live data that each browser gets for itself: run calls send with each piece until ctx ends, and returns then.
-// send waits while the browser is slow, and fails when it is gone. What run returns is shown, unless ctx has ended.
+// stream is live data that each browser gets for itself: run calls send with each piece until ctx ends, and returns
+// then. send waits while the browser is slow, and fails when it is gone. What run returns is shown, unless ctx has
+// ended.
 type stream struct {
 	run func(ctx context.Context, c *Console, params url.Values, send func(any) error) error
 }
@@ -66,15 +67,17 @@ func (c *Console) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	conn, err := websocket.Accept(unwrapped(w), r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+	conn, err := websocket.Accept(unwrapped(w), r,
+		&websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		return // Accept has answered
 	}
 	conn.SetReadLimit(maxAsked)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	one := &socket{c: c, conn: conn, session: s, cancel: cancel, pending: map[string][]byte{}, running: map[string]context.CancelFunc{},
-		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), sent: time.Now()}
+	one := &socket{c: c, conn: conn, session: s, cancel: cancel, pending: map[string][]byte{},
+		running: map[string]context.CancelFunc{},
+		room:    make(chan struct{}, 1), wake: make(chan struct{}, 1), sent: time.Now()}
 	if !c.hub.join(one) {
 		_ = conn.Close(websocket.StatusTryAgainLater, "too many pages are open")
 		return

@@ -142,7 +142,8 @@ func whyOf(c *Console, q url.Values) any {
 }
 
 func (c *Console) why(ctx context.Context, domain string) *why {
-	w := &why{Kind: "unknown", Paths: []admin.Path{}, Limits: []limitLine{}, Floods: []admin.Flood{}, Answers: []monitor.Answer{}}
+	w := &why{Kind: "unknown", Paths: []admin.Path{}, Limits: []limitLine{}, Floods: []admin.Flood{},
+		Answers: []monitor.Answer{}}
 	if c.Live != nil {
 		w.Answers = append(w.Answers, c.Live.Answers(domain)...)
 	}
@@ -166,7 +167,8 @@ func (c *Console) judge(domain string, paths []admin.Path) (kind, sentence strin
 	parked := c.heldTo(domain)
 	if state := c.pill(filter{Domain: domain}); state.State == "paused" {
 		if len(parked) > 0 {
-			return "paused", plural(parked[0].Messages, "message") + " " + pick(parked[0].Messages, "waits", "wait") + ": " + state.Why
+			return "paused", plural(parked[0].Messages, "message") + " " + pick(parked[0].Messages, "waits", "wait") + ": " +
+				state.Why
 		}
 		return "paused", state.Why
 	}
@@ -180,7 +182,8 @@ func (c *Console) judge(domain string, paths []admin.Path) (kind, sentence strin
 		}
 		return t.Kind, t.Why
 	case s.Sum.Delivered > 0:
-		return "ok", "Mail flows: " + plural(int(s.Sum.Delivered), "message") + " delivered in the last 60 s, and nothing holds the others back."
+		return "ok", "Mail flows: " + plural(int(s.Sum.Delivered), "message") +
+			" delivered in the last 60 s, and nothing holds the others back."
 	case s.Sum.Attempts > 0:
 		return "throttle", "Mail is tried, but none was accepted in the last 60 s: the answers below say why."
 	case len(paths) > 0:
@@ -196,7 +199,10 @@ func limitLines(paths []admin.Path) []limitLine {
 		for _, l := range paths[i].Limits {
 			line := limitLine{Limit: l.Limit, Words: inWords(l), Rule: ruleName(l.Rule)}
 			line.Binding = slices.ContainsFunc(paths[i].Binding, func(b admin.Binding) bool { return b.Limit == l.Limit })
-			at := slices.IndexFunc(lines, func(o limitLine) bool { return o.Limit == line.Limit && o.Words == line.Words && o.Rule == line.Rule })
+			at := slices.IndexFunc(lines, func(o limitLine) bool {
+				return o.Limit == line.Limit && o.Words == line.Words &&
+					o.Rule == line.Rule
+			})
 			if at < 0 {
 				lines = append(lines, line)
 				at = len(lines) - 1
@@ -250,7 +256,8 @@ func inWords(l admin.LimitValue) string {
 // resumeFloods ends a flood on the ways to a domain.
 func resumeFloods(v *visit) error {
 	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
+			next: "Change the settings where they are kept."}
 	}
 	form := v.r.PostForm
 	source, _ := netip.ParseAddr(form.Get("source"))
@@ -272,17 +279,20 @@ func rename(v *visit) error {
 		return missing("There is no such address.")
 	}
 	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.", next: "Change the settings where they are kept."}
+		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
+			next: "Change the settings where they are kept."}
 	}
 	to := "/mtas/" + ip.Unmap().String()
 	name := strings.TrimSpace(v.r.PostForm.Get("label"))
 	if name == "" {
-		if _, err := v.c.Admin.DeleteWhere(v.r.Context(), "mtanames", admin.Values{"localip": ip.Unmap().String()}); err != nil {
+		if _, err := v.c.Admin.DeleteWhere(v.r.Context(), "mtanames",
+			admin.Values{"localip": ip.Unmap().String()}); err != nil {
 			return err
 		}
 		return v.redirect(to, ip.Unmap().String()+" greets with the server's own name again.")
 	}
-	if _, _, err := v.c.Admin.Put(v.r.Context(), "mtanames", admin.Values{"localip": ip.Unmap().String(), "name": name}); err != nil {
+	if _, _, err := v.c.Admin.Put(v.r.Context(), "mtanames",
+		admin.Values{"localip": ip.Unmap().String(), "name": name}); err != nil {
 		return err
 	}
 	return v.redirect(to, ip.Unmap().String()+" is now "+name+".")

@@ -29,7 +29,8 @@ func domainsPage() page {
 
 func mtasPage() page {
 	return page{path: "/mtas", title: "MTA IPs", group: live,
-		routes: map[string]view{"GET /mtas": listing("mtas"), "GET /mtas/{name}": subject("mtas"), "POST /mtas/{name}/rename": rename}}
+		routes: map[string]view{"GET /mtas": listing("mtas"), "GET /mtas/{name}": subject("mtas"),
+			"POST /mtas/{name}/rename": rename}}
 }
 
 func tagsPage() page {
@@ -49,11 +50,15 @@ type kindOfList struct {
 func kindOf(name string) (kindOfList, bool) {
 	switch name {
 	case "domains":
-		return kindOfList{domainRows, "domain", "Domain", "No mail was picked up, sent or received for any domain in the last 60 s.", "Domains appear here as soon as mail for them is read from the outbox.", true}, true
+		return kindOfList{domainRows, "domain", "Domain",
+			"No mail was picked up, sent or received for any domain in the last 60 s.",
+			"Domains appear here as soon as mail for them is read from the outbox.", true}, true
 	case "mtas":
-		return kindOfList{mtaRows, "address", "MTA IP", "No local address was used in the last 60 s.", "Addresses appear here as soon as mail comes in or leaves through them.", true}, true
+		return kindOfList{mtaRows, "address", "MTA IP", "No local address was used in the last 60 s.",
+			"Addresses appear here as soon as mail comes in or leaves through them.", true}, true
 	case "tags":
-		return kindOfList{tagRows, "tag", "Tag", "No mail with a tag was seen in the last 60 s.", "Give messages tags with the x-mq-tags header, or “tags” in their JSON.", false}, true
+		return kindOfList{tagRows, "tag", "Tag", "No mail with a tag was seen in the last 60 s.",
+			"Give messages tags with the x-mq-tags header, or “tags” in their JSON.", false}, true
 	}
 	return kindOfList{}, false
 }
@@ -67,14 +72,22 @@ type column struct {
 func columns() []column {
 	return []column{
 		{"queue", "Queue", "messages taken from the outbox now", func(r *monitor.Row) int64 { return r.Now.InMemory }},
-		{"processed", "Processed", "messages read from the outbox in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Processed }},
-		{"attempts", "Attempts", "attempts over the wire in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Attempts }},
-		{"delivered", "Delivered", "messages accepted by the remote in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Delivered }},
-		{"retried", "Retried", "attempts that failed for now in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Retried }},
-		{"errors", "Errors", "messages that failed for good in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.Errors }},
-		{"not-tried", "Not tried", "messages finished without an attempt in the last 60 s", func(r *monitor.Row) int64 { return r.Sum.NotTried }},
-		{"connections", "Connections", "outgoing connections, at work and idle, now", func(r *monitor.Row) int64 { return r.Now.Active + r.Now.Idle }},
-		{"connecting", "Starting", "outgoing connections being made now", func(r *monitor.Row) int64 { return r.Now.Starting }},
+		{"processed", "Processed", "messages read from the outbox in the last 60 s",
+			func(r *monitor.Row) int64 { return r.Sum.Processed }},
+		{"attempts", "Attempts", "attempts over the wire in the last 60 s",
+			func(r *monitor.Row) int64 { return r.Sum.Attempts }},
+		{"delivered", "Delivered", "messages accepted by the remote in the last 60 s",
+			func(r *monitor.Row) int64 { return r.Sum.Delivered }},
+		{"retried", "Retried", "attempts that failed for now in the last 60 s",
+			func(r *monitor.Row) int64 { return r.Sum.Retried }},
+		{"errors", "Errors", "messages that failed for good in the last 60 s",
+			func(r *monitor.Row) int64 { return r.Sum.Errors }},
+		{"not-tried", "Not tried", "messages finished without an attempt in the last 60 s",
+			func(r *monitor.Row) int64 { return r.Sum.NotTried }},
+		{"connections", "Connections", "outgoing connections, at work and idle, now",
+			func(r *monitor.Row) int64 { return r.Now.Active + r.Now.Idle }},
+		{"connecting", "Starting", "outgoing connections being made now",
+			func(r *monitor.Row) int64 { return r.Now.Starting }},
 	}
 }
 
@@ -270,7 +283,8 @@ func listing(kind string) view {
 		o := orderOf(kind, v.r.URL.Query())
 		o.n = pageRows
 		k, _ := kindOf(kind)
-		d := listData{kindOfList: k, Of: kind, Columns: columns(), Window: v.c.window(o), Sort: o.key(), Search: o.search, Made: v.c.now()}
+		d := listData{kindOfList: k, Of: kind, Columns: columns(), Window: v.c.window(o), Sort: o.key(), Search: o.search,
+			Made: v.c.now()}
 		if o.from > 0 {
 			d.Prev = d.address(o.key(), max(o.from-pageRows, 0))
 		}
@@ -292,7 +306,8 @@ func (d listData) address(sort string, from int) string {
 	return "/" + d.Of + "?" + q.Encode()
 }
 
-// SortBy is the address of the table sorted by a column: numbers begin with the greatest, a second click turns it round.
+// SortBy is the address of the table sorted by a column: numbers begin with the greatest, a second click turns it
+// round.
 func (d listData) SortBy(key string) string {
 	if d.Sort == "-"+key || key == "name" && d.Sort != "name" {
 		return d.address(key, 0)

@@ -6,8 +6,8 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 )
 
-// Tools are what the pages of the settings ask of the rooms that the settings are for. Each may be nil: what needs it is left
-// out of the page.
+// Tools are what the pages of the settings ask of the rooms that the settings are for. Each may be nil: what needs it
+// is left out of the page.
 type Tools struct {
 	// Flood and Reply report whether a flood pattern, or a response pattern, matches what a host answered, such as
 	// "451 4.7.1 slow down". Their errors are for people.

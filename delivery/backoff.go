@@ -104,8 +104,8 @@ func (p *path) connectFailed(result queue.Result) {
 	}
 }
 
-// unreachable has the rules asked about all that waits, as they ended the first in line for good: it is not chance that decides who
-// fails. What they do not end goes on waiting.
+// unreachable has the rules asked about all that waits, as they ended the first in line for good: it is not chance that
+// decides who fails. What they do not end goes on waiting.
 func (p *path) unreachable(result queue.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,8 +123,8 @@ func (p *path) unreachable(result queue.Result) {
 	}
 }
 
-// unbindable has a source address left alone that could not be bound, where the throttle says so; it reports whether what
-// waits may take another one.
+// unbindable has a source address left alone that could not be bound, where the throttle says so; it reports whether
+// what waits may take another one.
 func (p *path) unbindable(result queue.Result) bool {
 	retry := p.e.Throttle.Limits(p.key.Path).Faults.BindRetry
 	if result.State != queue.StateBind || retry <= 0 || !p.key.Source.IsValid() {
@@ -160,8 +160,8 @@ func (p *path) unfit() {
 	}
 }
 
-// strike starts a back-off because a connection broke over which no mail was answered. While others do work, the path only
-// grows no further for a while.
+// strike starts a back-off because a connection broke over which no mail was answered. While others do work, the path
+// only grows no further for a while.
 func (p *path) strike(result queue.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,8 +202,8 @@ func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
 }
 
-// offline remembers the addresses and ports that could not be reached a moment ago, whatever path tried. It is bounded: when it is
-// full, what is out of date goes, or everything.
+// offline remembers the addresses and ports that could not be reached a moment ago, whatever path tried. It is bounded:
+// when it is full, what is out of date goes, or everything.
 type offline struct {
 	mu    sync.Mutex
 	until map[netip.AddrPort]time.Time
@@ -246,8 +246,8 @@ func (o *offline) left(addr netip.AddrPort) time.Duration {
 	return left
 }
 
-// shutOut is how long an address is left alone by all paths after it could not be reached: less than any path's back-off,
-// so that the one that found out is not shut out by itself.
+// shutOut is how long an address is left alone by all paths after it could not be reached: less than any path's
+// back-off, so that the one that found out is not shut out by itself.
 func shutOut(limits *throttle.Limits) time.Duration {
 	if d := limits.Connection.Offline; d > 0 {
 		return d * 3 / 4

@@ -71,7 +71,8 @@ func BenchmarkEngine(b *testing.B) {
 				for i := range domains {
 					s.domains = append(s.domains, fmt.Sprintf("someone@d%d.test", i))
 				}
-				e := &delivery.Engine{Queue: s, Router: newRouter(), Sender: instant{}, Monitor: watch, Prefetch: 400, Logger: slog.New(slog.DiscardHandler)}
+				e := &delivery.Engine{Queue: s, Router: newRouter(), Sender: instant{}, Monitor: watch, Prefetch: 400,
+					Logger: slog.New(slog.DiscardHandler)}
 				b.ReportAllocs()
 				ended := make(chan error)
 				go func() { ended <- e.Run(context.Background()) }()
@@ -89,7 +90,8 @@ func BenchmarkEngine(b *testing.B) {
 func BenchmarkSteered(b *testing.B) {
 	s := &supply{n: b.N, done: make(chan struct{}), domains: []string{"someone@example.com"}}
 	h := &helm{}
-	e := &delivery.Engine{Queue: s, Router: newRouter(), Sender: instant{}, Prefetch: 400, Logger: slog.New(slog.DiscardHandler),
+	e := &delivery.Engine{Queue: s, Router: newRouter(), Sender: instant{}, Prefetch: 400,
+		Logger:   slog.New(slog.DiscardHandler),
 		Steering: func() delivery.Steering { return h }}
 	b.ReportAllocs()
 	ended := make(chan error)

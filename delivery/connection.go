@@ -148,7 +148,8 @@ func (c *connection) ahead(j *job) *job {
 // used reports whether the connection, after some more mails, has carried as much as it may.
 func (c *connection) used(mails int, bytes int64) bool {
 	per, n := &c.limits.Connection, c.sent+mails
-	return per.Messages > 0 && n >= per.Messages || c.most > 0 && n >= c.most || per.Bytes > 0 && c.bytes+bytes >= per.Bytes
+	return per.Messages > 0 && n >= per.Messages || c.most > 0 && n >= c.most ||
+		per.Bytes > 0 && c.bytes+bytes >= per.Bytes
 }
 
 // patience is how long an idle connection only waits for work before it watches the remote as well: watching costs
@@ -242,7 +243,8 @@ func (c *connection) deliver(j *job) {
 			c.next = nil
 		}
 	}
-	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.p.key.Source, Remote: c.target, Domain: j.domain, Tags: j.m.Tags})
+	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.p.key.Source, Remote: c.target, Domain: j.domain,
+		Tags: j.m.Tags})
 	c.conn.Deliver(c.e.ctx, &j.tx, next)
 	if j.tx.Unsent {
 		c.stopped()
@@ -252,16 +254,18 @@ func (c *connection) deliver(j *job) {
 	c.e.attempted(c, j)
 }
 
-// stopped notes that the remote had enough of the connection before the last mail had a part in it, if that was all that there
-// was to it: not that the mail before was refused, or long ago.
+// stopped notes that the remote had enough of the connection before the last mail had a part in it, if that was all
+// that there was to it: not that the mail before was refused, or long ago.
 func (c *connection) stopped() {
 	mails := c.sent - 1
 	if c.flows && c.e.ctx.Err() == nil && c.e.learned.stopped(c.target, c.p.key.Site, c.opened, mails) {
-		c.e.Logger.Info("a remote takes so many mails over one connection", "path", c.p.key.Path.String(), "remote", c.target, "mails", mails)
+		c.e.Logger.Info("a remote takes so many mails over one connection", "path", c.p.key.Path.String(), "remote", c.target,
+			"mails", mails)
 	}
 }
 
-// prepare fills in the transaction of a job, once its mail is there; false means that the job ended here, or waits again.
+// prepare fills in the transaction of a job, once its mail is there; false means that the job ended here, or waits
+// again.
 func (c *connection) prepare(j *job) bool {
 	if j.tx.Message != nil {
 		return true
@@ -282,7 +286,8 @@ func (c *connection) prepare(j *job) bool {
 		if _, wrong := errors.AsType[*queue.PropertyError](err); wrong {
 			outcome = queue.Invalid
 		}
-		c.e.notTried(j, queue.Result{State: queue.StateProcess, Result: outcome, Code: 554, Status: "5.6.0", Description: err.Error()})
+		c.e.notTried(j, queue.Result{State: queue.StateProcess, Result: outcome, Code: 554, Status: "5.6.0",
+			Description: err.Error()})
 	}
 	return false
 }
@@ -311,8 +316,8 @@ func (c *connection) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, 
 const maxUnsent = 3
 
 // unsent puts a job back that the remote had no part in: it is the first mail of another connection then. One that this
-// happens to there as well, again and again, has a problem after all: the path is to blame, and in the end it counts as an
-// attempt.
+// happens to there as well, again and again, has a problem after all: the path is to blame, and in the end it counts as
+// an attempt.
 func (c *connection) unsent(j *job) {
 	c.sent--
 	c.account.Cancel(j.size)
@@ -332,7 +337,8 @@ func (c *connection) unsent(j *job) {
 		return
 	}
 	if result.State == "" {
-		result = queue.Result{State: queue.StateUnknown, Result: queue.Lost, Description: "the connection broke before the mail was sent, again and again"}
+		result = queue.Result{State: queue.StateUnknown, Result: queue.Lost,
+			Description: "the connection broke before the mail was sent, again and again"}
 	}
 	c.e.retry(j, result)
 }

@@ -150,7 +150,8 @@ func TestIdleConnections(t *testing.T) {
 	})
 	t.Run("no more than allowed", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
-			w.Throttle = &pacer{limits: throttle.Limits{Domain: throttle.Rates{Idle: 1}, Connection: throttle.PerConnection{Idle: time.Hour}}}
+			w.Throttle = &pacer{limits: throttle.Limits{Domain: throttle.Rates{Idle: 1},
+				Connection: throttle.PerConnection{Idle: time.Hour}}}
 			w.sender.mail = slow(time.Second)
 			w.start()
 			w.publishMany(100, "example.com")
@@ -211,7 +212,10 @@ func TestOrderOfHosts(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			w.router.routes["example.com"] = &delivery.Route{Site: "example.com", Hosts: []delivery.Host{
 				{Name: "c.test", Preference: 20}, {Name: "a.test", Preference: 10}, {Name: "b.test", Preference: 10, Port: 26}}}
-			w.sender.open = func(context.Context, *delivery.Hop, int) error { return failure(queue.StateConnect, queue.Timeout, 0) }
+			w.sender.open = func(context.Context, *delivery.Hop,
+				int) error {
+				return failure(queue.StateConnect, queue.Timeout, 0)
+			}
 			w.start()
 			w.publish(mail("someone@example.com"))
 			w.settled()
@@ -240,29 +244,35 @@ func TestRoundOfConnecting(t *testing.T) {
 		want  string // result of the message; "" when it was delivered
 	}{
 		{"next address", map[string]int{"a.test": 3}, []string{"a.test"}, nil, 3, ""},
-		{"at most eight addresses", map[string]int{"a.test": 20}, []string{"a.test"}, func(string) error { return refused }, 8, "connect/lost 451"},
-		{"at most eight of all hosts", map[string]int{"a.test": 5, "b.test": 5}, []string{"a.test", "b.test"}, func(string) error { return refused }, 8, "connect/lost 451"},
-		{"next host after a permanent refusal", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"}, func(host string) error {
-			if host == "a.test" {
+		{"at most eight addresses", map[string]int{"a.test": 20}, []string{"a.test"}, func(string) error { return refused },
+			8, "connect/lost 451"},
+		{"at most eight of all hosts", map[string]int{"a.test": 5, "b.test": 5}, []string{"a.test", "b.test"},
+			func(string) error { return refused }, 8, "connect/lost 451"},
+		{"next host after a permanent refusal", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"},
+			func(host string) error {
+				if host == "a.test" {
+					return failure(queue.StateIntro, queue.Error, 554)
+				}
+				return nil
+			}, 2, ""},
+		{"no other host when that is of no use", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"},
+			func(string) error {
+				f := failure(queue.StateAuthLogin, queue.Error, 535)
+				f.Temporary = false
+				return f
+			}, 1, "authlogin/error 535"},
+		{"one that may pass outweighs one that will not", map[string]int{"a.test": 1, "b.test": 1},
+			[]string{"a.test", "b.test"}, func(host string) error {
+				if host == "a.test" {
+					return failure(queue.StateIntro, queue.Error, 421)
+				}
 				return failure(queue.StateIntro, queue.Error, 554)
-			}
-			return nil
-		}, 2, ""},
-		{"no other host when that is of no use", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"}, func(string) error {
-			f := failure(queue.StateAuthLogin, queue.Error, 535)
-			f.Temporary = false
-			return f
-		}, 1, "authlogin/error 535"},
-		{"one that may pass outweighs one that will not", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"}, func(host string) error {
-			if host == "a.test" {
-				return failure(queue.StateIntro, queue.Error, 421)
-			}
-			return failure(queue.StateIntro, queue.Error, 554)
-		}, 2, "intro/error 421"},
+			}, 2, "intro/error 421"},
 		{"all refuse for good", map[string]int{"a.test": 1, "b.test": 1}, []string{"a.test", "b.test"}, func(string) error {
 			return failure(queue.StateIntro, queue.Error, 554)
 		}, 2, "intro/error 554"},
-		{"an error that is no failure", map[string]int{"a.test": 1}, []string{"a.test"}, func(string) error { return fmt.Errorf("odd") }, 1, "connect/error 451"},
+		{"an error that is no failure", map[string]int{"a.test": 1}, []string{"a.test"},
+			func(string) error { return fmt.Errorf("odd") }, 1, "connect/error 451"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -270,7 +280,8 @@ func TestRoundOfConnecting(t *testing.T) {
 				w.router.route("example.com", []string{"example.com"}, test.order...)
 				for i, name := range test.order {
 					for k := range test.hosts[name] {
-						w.router.addresses[name] = append(w.router.addresses[name], netip.AddrFrom4([4]byte{192, 0, 2, byte(10*(i+1) + k)}))
+						w.router.addresses[name] = append(w.router.addresses[name],
+							netip.AddrFrom4([4]byte{192, 0, 2, byte(10*(i+1) + k)}))
 					}
 				}
 				w.sender.open = func(_ context.Context, hop *delivery.Hop, n int) error {
@@ -302,7 +313,10 @@ func TestUnreachableSiteCostsOneMessageARound(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.Retry.Intervals = []time.Duration{24 * time.Hour}
 		w.Retry.Lifetime = 48 * time.Hour
-		w.sender.open = func(context.Context, *delivery.Hop, int) error { return failure(queue.StateConnect, queue.Timeout, 0) }
+		w.sender.open = func(context.Context, *delivery.Hop,
+			int) error {
+			return failure(queue.StateConnect, queue.Timeout, 0)
+		}
 		begun := time.Now()
 		w.start()
 		w.publishMany(20, "example.com")
@@ -377,7 +391,10 @@ func TestUnreachableAddressIsLeftAloneByOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		shared := []netip.Addr{netip.MustParseAddr("192.0.2.77")}
 		w.router.addresses["mx.a.test"], w.router.addresses["mx.b.test"] = shared, shared
-		w.sender.open = func(context.Context, *delivery.Hop, int) error { return failure(queue.StateConnect, queue.Timeout, 0) }
+		w.sender.open = func(context.Context, *delivery.Hop,
+			int) error {
+			return failure(queue.StateConnect, queue.Timeout, 0)
+		}
 		w.start()
 		w.publish(mail("someone@a.test"))
 		w.settled()
@@ -401,7 +418,8 @@ func TestConnectionThatBreaks(t *testing.T) {
 		attempts int  // results of the message that met with it
 		paused   bool // the path
 	}{
-		{"421 after others", 2, func(c *conn, tx *delivery.Transaction) { c.reply(tx, queue.StateMailFrom, 421, "bye") }, 1, false},
+		{"421 after others", 2, func(c *conn, tx *delivery.Transaction) { c.reply(tx, queue.StateMailFrom, 421, "bye") }, 1,
+			false},
 		{"421 at once", 0, func(c *conn, tx *delivery.Transaction) { c.reply(tx, queue.StateMailFrom, 421, "bye") }, 2, true},
 		{"lost after others", 2, lost(false), 2, false},
 		{"lost at once", 0, lost(false), 2, true},

@@ -145,7 +145,8 @@ func (r *round) refused(failure *Failure, addr netip.Addr) {
 	if c.e.consume.Err() != nil {
 		return // we broke it off ourselves
 	}
-	c.e.Throttle.Observe(c.p.key.Path, addr, throttle.Outcome{Code: result.Code, Text: result.Description, ConnLost: result.Code == 0})
+	c.e.Throttle.Observe(c.p.key.Path, addr,
+		throttle.Outcome{Code: result.Code, Text: result.Description, ConnLost: result.Code == 0})
 	if result.Result == queue.Invalid {
 		c.event(monitor.Strange, result.Description)
 	}
@@ -238,8 +239,8 @@ func routeResult(err error) queue.Result {
 	return r
 }
 
-// unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt. It reports
-// whether a rule ended it for good.
+// unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt. It
+// reports whether a rule ended it for good.
 func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
 	ev := monitor.Event{Kind: monitor.Attempted, Domain: j.domain, Tags: j.m.Tags}
 	if j.path != nil {
@@ -251,9 +252,9 @@ func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
 	return d.Fail != nil || is(d.Fatal, false)
 }
 
-// ofPath tells the states in which a permanent refusal says nothing about the message, which the remote has not seen: the
-// message is tried again until it expires. The remote may be set up again, or take us from its list; an operator may mend
-// a password or a certificate.
+// ofPath tells the states in which a permanent refusal says nothing about the message, which the remote has not seen:
+// the message is tried again until it expires. The remote may be set up again, or take us from its list; an operator
+// may mend a password or a certificate.
 func ofPath(state queue.ResultState) bool {
 	switch state {
 	case queue.StateBind, queue.StateIntro, queue.StateEHLO, queue.StateHELO, queue.StateStartTLS, queue.StateAuthPlain,

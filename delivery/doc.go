@@ -1,12 +1,13 @@
-// Package delivery is the way out: an [Engine] takes messages from an outbox and sees each of them to its result. Where a
-// message goes it asks a [Router] (package mx), how it gets there is a [Sender]'s business (package smtpout), how fast
-// that may be a throttle.Throttler's.
+// Package delivery is the way out: an [Engine] takes messages from an outbox and sees each of them to its result. Where
+// a message goes it asks a [Router] (package mx), how it gets there is a [Sender]'s business (package smtpout), how
+// fast that may be a throttle.Throttler's.
 //
 // # The way of a message
 //
-//  1. handle gets it from the queue, in the queue's own goroutine, and never blocks. admit finishes at once what may not
-//     or cannot be sent: it is expired, its attempts are used up, its addresses are impossible, it has no mail. steer asks
-//     the operator's rules, see below; they change it, end it, hold it, or choose where it leaves from (plan).
+//  1. handle gets it from the queue, in the queue's own goroutine, and never blocks. admit finishes at once what may
+//     not or cannot be sent: it is expired, its attempts are used up, its addresses are impossible, it has no mail.
+//     steer asks the operator's rules, see below; they change it, end it, hold it, or choose where it leaves from
+//     (plan).
 //  2. route asks the router for what it knows without asking anybody. What it does not know is looked up, by
 //     routing.lookUp, while the message waits.
 //  3. place chooses the source address, unless plan did already, and puts the message into the ready list of its path
@@ -14,8 +15,8 @@
 //  4. path.advance wakes an idle connection, or opens one: connection.run makes it (round.hosts, round.try), and
 //     connection.serve takes one message after the other from the ready list (path.take) and sends it (deliver). The
 //     throttle is asked for each. With a mail, the connection may send the first commands of the next one (ahead).
-//  5. attempted judges the outcome, asks the rules for replies (respond, judge), and delivered, fail or retry makes the successors of the message: its results for
-//     the queues that want them, and another attempt.
+//  5. attempted judges the outcome, asks the rules for replies (respond, judge), and delivered, fail or retry makes the
+//     successors of the message: its results for the queues that want them, and another attempt.
 //  6. settler replaces the message by its successors, in one step of the queue, never in the goroutine of a connection.
 //
 // # Paths
@@ -26,27 +27,28 @@
 //
 // # Steering
 //
-// A [Steering] is what an operator decided: who gets no mail, what is rewritten, refused, paused or redirected, and what
-// becomes of replies. [Engine.Steering] is asked for the one in force for each message; one that never changes is made of
-// each state of the settings, and [Engine.Steered] says that there is another one.
+// A [Steering] is what an operator decided: who gets no mail, what is rewritten, refused, paused or redirected, and
+// what becomes of replies. [Engine.Steering] is asked for the one in force for each message; one that never changes is
+// made of each state of the settings, and [Engine.Steered] says that there is another one.
 //
 // Of the addresses that a message may leave from, each is redirected first; one that is refused or paused then is left
-// out. When none is left, the message is parked if one of them is paused, and ends with the refusal otherwise: 4yz is a result
-// like that of a remote, after which the message is tried again, 5yz is final. All of that comes before the
-// DNS is asked. Rules about the address of the remote are applied when a connection to it is to be made, and before
-// each mail over one: where it is paused, other addresses are tried, and when all are, what waits is parked.
+// out. When none is left, the message is parked if one of them is paused, and ends with the refusal otherwise: 4yz is a
+// result like that of a remote, after which the message is tried again, 5yz is final. All of that comes before the DNS
+// is asked. Rules about the address of the remote are applied when a connection to it is to be made, and before each
+// mail over one: where it is paused, other addresses are tried, and when all are, what waits is parked.
 //
-// Each job knows which steering it was planned by. Who takes it from a list, or puts it there, finds that another one is in
-// force and asks again (replan): so nothing begins that was decided against, however much waits. All that waits is gone
-// through in pieces meanwhile (reexamine). What was begun ahead of its turn is given up with its connection; what is on
-// the wire is finished. A message is rewritten once each time it is read, whatever rules come while it is in memory.
+// Each job knows which steering it was planned by. Who takes it from a list, or puts it there, finds that another one
+// is in force and asks again (replan): so nothing begins that was decided against, however much waits. All that waits
+// is gone through in pieces meanwhile (reexamine). What was begun ahead of its turn is given up with its connection;
+// what is on the wire is finished. A message is rewritten once each time it is read, whatever rules come while it is in
+// memory.
 //
 // pausing remembers what is parked under which key because of which pause, and fetches it when that is over.
 //
 // A rule for replies can have a message fail, or wait for exactly as long as it says; say that a reply is final or not,
-// that it concerns the message alone or puts the whole path off-line, that it is greylisting, or that another address of
-// the site is to be tried before the attempt counts (fallBack: over a path of its own that leaves out the ones before).
-// After a success it can only change what is reported, never have the mail sent again.
+// that it concerns the message alone or puts the whole path off-line, that it is greylisting, or that another address
+// of the site is to be tried before the attempt counts (fallBack: over a path of its own that leaves out the ones
+// before). After a success it can only change what is reported, never have the mail sent again.
 //
 // # Why
 //
@@ -55,74 +57,76 @@
 //
 // # Mails that are elsewhere
 //
-// A message can come with a key instead of its mail, which is in a message store then ([Store]). Such a mail is fetched when a connection stands
-// and the message is next: while the one before it is on its way (connection.fetch), so that a store that answers soon costs no time, and no more
-// mails are open than connections have in hand. It is closed when the message is settled, or goes back into a list; a retry goes back into the
-// queue with its key alone.
+// A message can come with a key instead of its mail, which is in a message store then ([Store]). Such a mail is fetched
+// when a connection stands and the message is next: while the one before it is on its way (connection.fetch), so that a
+// store that answers soon costs no time, and no more mails are open than connections have in hand. It is closed when
+// the message is settled, or goes back into a list; a retry goes back into the queue with its key alone.
 //
-// A mail that is not there ends the message as storage/lost, one that cannot be used as storage/invalid. When the store cannot be asked, or takes
-// too long, the message is put off with no attempt counted, and the connection goes on with other mail (notFetched); if that lasts, the
-// message expires. How large the mail is may be unknown until it is fetched: the throttle is then asked again, with its true size.
+// A mail that is not there ends the message as storage/lost, one that cannot be used as storage/invalid. When the store
+// cannot be asked, or takes too long, the message is put off with no attempt counted, and the connection goes on with
+// other mail (notFetched); if that lasts, the message expires. How large the mail is may be unknown until it is
+// fetched: the throttle is then asked again, with its true size.
 //
 // # Growth
 //
 // The first connection of a path is made at once. Another one is made when each that there is has ten messages waiting
-// (or as many as the throttle says), or when none of them took a message for 15 seconds; no more are being made at a time
-// than are open, so that they double at most. Connections without work wait for it, 5 seconds unless the throttle says
-// otherwise; the one that became idle last is the first to work again, so that the others can end.
+// (or as many as the throttle says), or when none of them took a message for 15 seconds; no more are being made at a
+// time than are open, so that they double at most. Connections without work wait for it, 5 seconds unless the throttle
+// says otherwise; the one that became idle last is the first to work again, so that the others can end.
 //
 // All connections together are limited by [Slots]. When these are taken, the paths that want one stand in line, first
-// those that have no connection at all. For the first in line, the connection that has been idle longest ends; where none
-// is idle, one of a path that has at least two more; and where all have only one, one that has carried its share of 20.
+// those that have no connection at all. For the first in line, the connection that has been idle longest ends; where
+// none is idle, one of a path that has at least two more; and where all have only one, one that has carried its share
+// of 20.
 //
 // # Memory
 //
 // At most [Engine.Prefetch] messages are in memory; their mails stay where the queue has them. What the ready list of a
 // path has no room for is parked in the queue, by recipient domain, and fetched again when the list is less than half
 // full; meanwhile new messages fill only half of it, so that they do not overtake the old ones for ever. When memory
-// becomes short, slow paths give up what exceeds an even share, and then paths without a connection all they have; a path
-// that flows is left in peace. So neither a site that is slow nor a thousand that are dead hold up anybody else's mail.
-// While more than half of the memory is taken, nothing is fetched for a path that could not send it now: one that connects, or waits
-// for a limit. So thousands of dead sites cost an attempt of one message now and then, and nothing in between.
-// What has waited for five minutes is parked in any case, as brokers want their deliveries back.
+// becomes short, slow paths give up what exceeds an even share, and then paths without a connection all they have; a
+// path that flows is left in peace. So neither a site that is slow nor a thousand that are dead hold up anybody else's
+// mail. While more than half of the memory is taken, nothing is fetched for a path that could not send it now: one that
+// connects, or waits for a limit. So thousands of dead sites cost an attempt of one message now and then, and nothing
+// in between. What has waited for five minutes is parked in any case, as brokers want their deliveries back.
 //
-// Messages whose route is being looked up wait for the one look-up of their domain, in at most half of the memory; beyond
-// that they are parked. So a DNS that does not answer holds up no mail whose route is known.
+// Messages whose route is being looked up wait for the one look-up of their domain, in at most half of the memory;
+// beyond that they are parked. So a DNS that does not answer holds up no mail whose route is known.
 //
 // # Failures, and what counts as an attempt
 //
-// A round of connecting tries the hosts by preference, equal ones in random order, up to eight addresses. An address that
-// does not answer is left alone by all paths for a moment. When the whole round fails, the path is off-line: for 30 seconds
-// at first, then twice as long each time up to 15 minutes, give or take a tenth. One message, the first in line, gets
-// the failure as its attempt; the others wait, and nothing is counted against them. While other connections of the path
-// work, the failure only stops its growth. A connection that breaks, or hears 421, before it proved the path to work counts
-// like a round that failed. What proves it is any reply to a mail that makes sense (answered), a refusal as well: whoever
-// says that there is no such recipient is there.
+// A round of connecting tries the hosts by preference, equal ones in random order, up to eight addresses. An address
+// that does not answer is left alone by all paths for a moment. When the whole round fails, the path is off-line: for
+// 30 seconds at first, then twice as long each time up to 15 minutes, give or take a tenth. One message, the first in
+// line, gets the failure as its attempt; the others wait, and nothing is counted against them. While other connections
+// of the path work, the failure only stops its growth. A connection that breaks, or hears 421, before it proved the
+// path to work counts like a round that failed. What proves it is any reply to a mail that makes sense (answered), a
+// refusal as well: whoever says that there is no such recipient is there.
 //
 // A reply of 4yz to a mail, a time-out, nonsense and a broken connection are attempts, to be repeated after the next of
-// the retry intervals; 5yz ends the message, except where the remote has not seen anything of it: a greeting of 554, or 5yz to
-// EHLO and HELO, STARTTLS or AUTH, concern all mail of the path and may be mended before the message expires (ofPath). A rule
-// for replies that calls such a reply final holds for all that waits. No attempt are: waiting, for whatever reason; the end of the engine; being next on a
-// connection whose remote had enough of it (hadEnough, Transaction.Unsent): that closes before it has a part in this mail, or
-// answers 421, or answers MAIL with any 4yz after it took others. Such a mail is spared: it goes at once, as the first one
-// of a new connection (path.firstFor), and what comes of it there is its attempt. Connections make room for new ones that are
-// needed so.
+// the retry intervals; 5yz ends the message, except where the remote has not seen anything of it: a greeting of 554, or
+// 5yz to EHLO and HELO, STARTTLS or AUTH, concern all mail of the path and may be mended before the message expires
+// (ofPath). A rule for replies that calls such a reply final holds for all that waits. No attempt are: waiting, for
+// whatever reason; the end of the engine; being next on a connection whose remote had enough of it (hadEnough,
+// Transaction.Unsent): that closes before it has a part in this mail, or answers 421, or answers MAIL with any 4yz
+// after it took others. Such a mail is spared: it goes at once, as the first one of a new connection (path.firstFor),
+// and what comes of it there is its attempt. Connections make room for new ones that are needed so.
 //
-// A remote that stops connections at the same number of mails again and again is learnt (learned): later connections to it
-// say QUIT before. [Engine.Learned] tells the number.
+// A remote that stops connections at the same number of mails again and again is learnt (learned): later connections to
+// it say QUIT before. [Engine.Learned] tells the number.
 //
-// A message whose attempts are used up, or whose time is over, is finished with one more result, process/timeout. Its time
-// is its maxdelivertime, or [RetryPolicy.Lifetime] after it was first read, written into it then. The last attempt is
-// never after that.
+// A message whose attempts are used up, or whose time is over, is finished with one more result, process/timeout. Its
+// time is its maxdelivertime, or [RetryPolicy.Lifetime] after it was first read, written into it then. The last attempt
+// is never after that.
 //
 // # The end
 //
-// [Engine.Shutdown] stops reading, lets the mails on their way be finished, ends look-ups and connections in the making,
-// and gives what waits back to the queue, unchanged; connections say QUIT, and all that was done is settled. [Engine.Close],
-// or the end of the ctx of Run, breaks connections off instead. Settling is not broken off: a queue that does not answer
-// has five more seconds, or else a mail that was delivered would be delivered again. Either way no message is lost and
-// none is settled twice.
+// [Engine.Shutdown] stops reading, lets the mails on their way be finished, ends look-ups and connections in the
+// making, and gives what waits back to the queue, unchanged; connections say QUIT, and all that was done is settled.
+// [Engine.Close], or the end of the ctx of Run, breaks connections off instead. Settling is not broken off: a queue
+// that does not answer has five more seconds, or else a mail that was delivered would be delivered again. Either way no
+// message is lost and none is settled twice.
 //
-// While the queue is unavailable nothing is lost either: what is done is settled when it answers again, what is not done
-// goes on, and nothing new is read once the memory is full.
+// While the queue is unavailable nothing is lost either: what is done is settled when it answers again, what is not
+// done goes on, and nothing new is read once the memory is full.
 package delivery

@@ -68,8 +68,8 @@ type unowned struct {
 	asking bool // the queue is being asked
 }
 
-// LookElsewhere has the messages looked at again for whose addresses no instance was known: it is called when one was heard
-// of. It does not wait. Without it they are looked at every queue.MaxParked.
+// LookElsewhere has the messages looked at again for whose addresses no instance was known: it is called when one was
+// heard of. It does not wait. Without it they are looked at every queue.MaxParked.
 func (e *Engine) LookElsewhere() {
 	e.init()
 	parker, ok := e.Queue.(queue.Parker)
@@ -88,7 +88,8 @@ func (e *Engine) LookElsewhere() {
 	})
 }
 
-// fetchUnowned fetches some of them, as far as there is room. What is still nobody's is parked again, behind the others.
+// fetchUnowned fetches some of them, as far as there is room. What is still nobody's is parked again, behind the
+// others.
 func (e *Engine) fetchUnowned() {
 	u := &e.unowned
 	u.mu.Lock()

@@ -18,7 +18,8 @@ type cluster struct {
 	asked atomic.Int32
 }
 
-// elsewhere says that 192.0.2.7 belongs to the instance that reads outbox-b, once that is known, and 192.0.2.8 to nobody.
+// elsewhere says that 192.0.2.7 belongs to the instance that reads outbox-b, once that is known, and 192.0.2.8 to
+// nobody.
 func (c *cluster) elsewhere(ip netip.Addr) (string, bool) {
 	c.asked.Add(1)
 	if ip == netip.MustParseAddr("192.0.2.7") && c.known.Load() {

@@ -43,19 +43,19 @@ type Engine struct {
 	PathConnections int
 	// Lookups is the largest number of route look-ups at a time; zero means 100.
 	Lookups int
-	// Edit and Finish make of a message's mail what goes over the wire: Edit changes its header, Finish signs what came of
-	// that. They are called by the connection just before the mail is sent; what a remote does not take is changed between
-	// them, and Finish called for it again. Nil: the mail goes as it is.
+	// Edit and Finish make of a message's mail what goes over the wire: Edit changes its header, Finish signs what came
+	// of that. They are called by the connection just before the mail is sent; what a remote does not take is changed
+	// between them, and Finish called for it again. Nil: the mail goes as it is.
 	Edit, Finish func(context.Context, *queue.Message) (queue.Body, error)
 	// Extract has the message of events that tell of an outcome carry the property extracted, as results do.
 	Extract bool
-	// Steering returns what an operator decided about messages; it is asked for every message and must not block. Whoever
-	// has it return something else calls Steered. Nil, or when it returns nil: nobody steers.
+	// Steering returns what an operator decided about messages; it is asked for every message and must not block.
+	// Whoever has it return something else calls Steered. Nil, or when it returns nil: nobody steers.
 	Steering func() Steering
 	// Store has the mails of messages that come with a key instead. Nil: such messages fail.
 	Store Store
-	// StoreTimes returns how long fetching a mail may take, and after how long a message is looked at again when the store could not be
-	// asked. It must not block. Nil, or zero: 20 seconds, 2 minutes.
+	// StoreTimes returns how long fetching a mail may take, and after how long a message is looked at again when the
+	// store could not be asked. It must not block. Nil, or zero: 20 seconds, 2 minutes.
 	StoreTimes func() (timeout, again time.Duration)
 
 	once     sync.Once
@@ -218,7 +218,8 @@ func (e *Engine) consumeOutbox() error {
 }
 
 // Shutdown ends Run gracefully: no more messages are read, mails on their way are finished, what waits goes back to the
-// queue, connections say QUIT, results are settled. When ctx ends first, everything breaks off, and its error is returned.
+// queue, connections say QUIT, results are settled. When ctx ends first, everything breaks off, and its error is
+// returned.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.init()
 	e.stopping.Store(true)

@@ -44,15 +44,17 @@ func (p *page) Usable() bool                  { return true }
 func (p *page) Idle(ctx context.Context) bool { <-ctx.Done(); return true }
 func (p *page) Close() error                  { return nil }
 
-// An engine needs a queue to read from, somebody who knows the way, and somebody who goes it. Its results are messages as
-// well.
+// An engine needs a queue to read from, somebody who knows the way, and somebody who goes it. Its results are messages
+// as well.
 func Example() {
 	ctx := context.Background()
 	q := memory.New()
 	defer q.Close()
-	_ = q.Publish(ctx, queue.Item{Queue: "outbox", Message: &queue.Message{Recipient: "you@example.com", Body: queue.Bytes("hello")}})
+	_ = q.Publish(ctx, queue.Item{Queue: "outbox",
+		Message: &queue.Message{Recipient: "you@example.com", Body: queue.Bytes("hello")}})
 
-	engine := &delivery.Engine{Queue: q, Router: relayAll{"relay.example.net"}, Sender: printer{}, Names: delivery.QueueNames{Results: "results"}}
+	engine := &delivery.Engine{Queue: q, Router: relayAll{"relay.example.net"}, Sender: printer{},
+		Names: delivery.QueueNames{Results: "results"}}
 	go engine.Run(ctx)
 
 	results, stop := context.WithCancel(ctx)

@@ -68,8 +68,8 @@ func (e *Engine) Explain(domain string) []PathState {
 	return states
 }
 
-// binding returns the limit that holds back what waits, and until when: one on all mail, one on the addresses of the target,
-// or one on connections when those that there are have enough to do. p.mu is held.
+// binding returns the limit that holds back what waits, and until when: one on all mail, one on the addresses of the
+// target, or one on connections when those that there are have enough to do. p.mu is held.
 func (p *path) binding(now time.Time) (wait throttle.Wait, until time.Time) {
 	if now.Before(p.sendTo) {
 		return p.sendWait, p.sendTo

@@ -17,9 +17,9 @@ import (
 // maxHeader is how much of a mail is read to extract properties from its header.
 const maxHeader = 64 << 10
 
-// extracted makes the property of the same name (MailerQ 5.13, json-results): the address in From, those in To, the subject
-// decoded, all fields by their names, and the parts of both addresses of the envelope. It is written by hand: with a results
-// queue, that happens for every message.
+// extracted makes the property of the same name (MailerQ 5.13, json-results): the address in From, those in To, the
+// subject decoded, all fields by their names, and the parts of both addresses of the envelope. It is written by hand:
+// with a results queue, that happens for every message.
 func extracted(m *queue.Message) json.RawMessage {
 	header := readHeader(m.Body)
 	dst := make([]byte, 0, 256+2*len(header))
@@ -136,8 +136,8 @@ func decoded(value []byte) []byte {
 	return text
 }
 
-// appendFields appends the values of all fields under their names in lower case, several of one name as an array; a comma
-// follows.
+// appendFields appends the values of all fields under their names in lower case, several of one name as an array; a
+// comma follows.
 func appendFields(dst []byte, fields []headerField) []byte {
 	dst = append(dst, `"headers":{`...)
 	for i := range fields {

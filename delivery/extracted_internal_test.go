@@ -10,9 +10,11 @@ import (
 )
 
 func BenchmarkExtracted(b *testing.B) {
-	m := &queue.Message{Envelope: "sender@example.org", Recipient: "someone@example.com", Body: queue.Bytes("Received: from client.example ([192.0.2.1])\r\n\tby mx.example with ESMTP\r\n" +
-		"From: Somebody <sender@example.org>\r\nTo: someone@example.com\r\nSubject: What we have in store\r\nDate: Mon, 30 Nov 2026 10:00:00 +0000\r\n" +
-		"Message-ID: <1234@example.org>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + strings.Repeat("text\r\n", 1000))}
+	m := &queue.Message{Envelope: "sender@example.org", Recipient: "someone@example.com",
+		Body: queue.Bytes("Received: from client.example ([192.0.2.1])\r\n\tby mx.example with ESMTP\r\n" +
+			"From: Somebody <sender@example.org>\r\nTo: someone@example.com\r\nSubject: What we have in store\r\nDate: Mon, 30 Nov 2026 10:00:00 +0000\r\n" +
+			"Message-ID: <1234@example.org>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
+			strings.Repeat("text\r\n", 1000))}
 	b.ReportAllocs()
 	for b.Loop() {
 		extracted(m)

@@ -30,7 +30,8 @@ func TestRemotesThatTakeFewMailsAConnection(t *testing.T) {
 					w := realWorld(t, &static{common: listen(t, sink)})
 					w.publishMany(n, "example.com")
 					w.start()
-					require.Eventually(t, func() bool { return w.stats("success").Ready+w.stats("retry").Ready == n }, 30*time.Second, 5*time.Millisecond)
+					require.Eventually(t, func() bool { return w.stats("success").Ready+w.stats("retry").Ready == n }, 30*time.Second,
+						5*time.Millisecond)
 					require.Zero(t, w.stats("retry").Ready, "no attempt was burnt")
 					for _, m := range w.take("success") {
 						require.Len(t, m.Results, 1)

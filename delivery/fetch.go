@@ -14,9 +14,9 @@ import (
 
 // Store has mails that are not in the queue: those of messages that come with a key instead.
 type Store interface {
-	// Fetch returns the mail with this key. It does not depend on ctx any more then; if it has a method Close, that is called when it was
-	// used. An error wraps queue.ErrNotFound when there is no such mail, or is a *queue.DamageError when it cannot be read; any other
-	// means that the store could not be asked.
+	// Fetch returns the mail with this key. It does not depend on ctx any more then; if it has a method Close, that is
+	// called when it was used. An error wraps queue.ErrNotFound when there is no such mail, or is a *queue.DamageError
+	// when it cannot be read; any other means that the store could not be asked.
 	Fetch(ctx context.Context, key string) (queue.Body, error)
 }
 
@@ -190,7 +190,8 @@ func (c *connection) fetch(j *job) bool {
 	return true
 }
 
-// notFetched ends a job whose mail could not be fetched: for good when the mail is gone, and for a while when the store could not be asked.
+// notFetched ends a job whose mail could not be fetched: for good when the mail is gone, and for a while when the store
+// could not be asked.
 func (e *Engine) notFetched(j *job, err error) {
 	result := queue.Result{State: queue.StateStorage, Code: 554, Status: "5.3.0"}
 	_, damaged := errors.AsType[*queue.DamageError](err)
@@ -222,7 +223,8 @@ func (e *Engine) storeAnswers(err error) {
 		return
 	}
 	_, again := e.storeTimes()
-	e.Logger.Warn("fetching a mail from the message store failed; its message waits, and those after it", "error", err, "in", again)
+	e.Logger.Warn("fetching a mail from the message store failed; its message waits, and those after it", "error", err,
+		"in", again)
 }
 
 // awaitFetches waits for what was given up; a store that answers nothing at all is left behind.

@@ -77,7 +77,8 @@ func (h *helm) Paused(s *delivery.Selection, now time.Time) (longest delivery.Pa
 			continue
 		}
 		if !ok || p.until.IsZero() || !longest.Until.IsZero() && p.until.After(longest.Until) {
-			longest = delivery.Pause{ID: p.id, Rule: "pause", Tag: p.tag, Source: p.source.IsValid(), Target: p.target.IsValid(), Until: p.until}
+			longest = delivery.Pause{ID: p.id, Rule: "pause", Tag: p.tag, Source: p.source.IsValid(), Target: p.target.IsValid(),
+				Until: p.until}
 			ok = true
 		}
 	}

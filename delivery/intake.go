@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// handle takes a message from the outbox. It runs in the queue's own goroutine and blocks on nothing: what may take time
-// goes to the look-ups or to the settler.
+// handle takes a message from the outbox. It runs in the queue's own goroutine and blocks on nothing: what may take
+// time goes to the look-ups or to the settler.
 func (e *Engine) handle(d *queue.Delivery) {
 	now := time.Now()
 	j := &job{d: d, m: d.Message, since: now}
@@ -99,7 +99,8 @@ func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
 		return givenUp(), false
 	}
 	if text := e.invalid(m); text != "" {
-		return queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text}, false
+		return queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text},
+			false
 	}
 	return queue.Result{}, true
 }
@@ -170,9 +171,11 @@ func (e *Engine) missing(m *queue.Message) (queue.Result, bool) {
 	case m.Data != nil && !m.Force:
 		state, text = queue.StatePersonalize, "data: personalisation is not supported; force sends the mail as it is"
 	case m.InlineCSS && !m.Force:
-		state, text = queue.StateResponsive, "inlinecss: moving styles into the tags is not supported; force sends the mail as it is"
+		state, text = queue.StateResponsive,
+			"inlinecss: moving styles into the tags is not supported; force sends the mail as it is"
 	case sealOnly(m.DKIM) && !m.Force:
-		state, text = queue.StateProcess, "dkim: a key is for arc alone, and ARC seals are not supported; force sends the mail without"
+		state, text = queue.StateProcess,
+			"dkim: a key is for arc alone, and ARC seals are not supported; force sends the mail without"
 	default:
 		return queue.Result{}, true
 	}
@@ -185,12 +188,16 @@ func (e *Engine) missing(m *queue.Message) (queue.Result, bool) {
 
 // sealOnly reports whether there is a key that is for nothing but ARC.
 func sealOnly(keys []queue.DKIM) bool {
-	return slices.ContainsFunc(keys, func(k queue.DKIM) bool { return len(k.Protocols) > 0 && !slices.Contains(k.Protocols, "dkim") })
+	return slices.ContainsFunc(keys, func(k queue.DKIM) bool {
+		return len(k.Protocols) > 0 &&
+			!slices.Contains(k.Protocols, "dkim")
+	})
 }
 
 // undecodable is the result of a message that could not be decoded in full.
 func (e *Engine) undecodable(err error) queue.Result {
-	r := queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 554, Status: "5.6.0", Description: err.Error()}
+	r := queue.Result{State: queue.StateProcess, Result: queue.Invalid, Code: 554, Status: "5.6.0",
+		Description: err.Error()}
 	var damage *queue.DamageError
 	if errors.As(err, &damage) {
 		r.State, r.Result, r.Status = queue.StateStorage, queue.Lost, "5.3.0"
@@ -198,8 +205,8 @@ func (e *Engine) undecodable(err error) queue.Result {
 	return r
 }
 
-// givenUp is the result of a message whose time or attempts are used up. It has no description, so that who reads the last
-// one there is sees what the remote said.
+// givenUp is the result of a message whose time or attempts are used up. It has no description, so that who reads the
+// last one there is sees what the remote said.
 func givenUp() queue.Result {
 	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7"}
 }

@@ -24,39 +24,57 @@ func TestMailThatIsNotTried(t *testing.T) {
 		want   string // the last result, or "sent"
 		says   string
 	}{
-		{"expired", func(m *queue.Message) { m.MaxDeliverTime = time.Now().Add(-time.Second) }, nil, "process/timeout 554", ""},
-		{"attempts used up", func(m *queue.Message) { m.MaxAttempts, m.Results = 2, make([]queue.Result, 2) }, nil, "process/timeout 554", ""},
-		{"configured attempts used up", func(m *queue.Message) { m.Results = make([]queue.Result, 3) }, func(e *delivery.Engine) { e.Retry.MaxAttempts = 3 }, "process/timeout 554", ""},
-		{"unlimited attempts of its own", func(m *queue.Message) { m.MaxAttempts, m.Results = -1, make([]queue.Result, 3) }, func(e *delivery.Engine) { e.Retry.MaxAttempts = 3 }, "sent", ""},
+		{"expired", func(m *queue.Message) { m.MaxDeliverTime = time.Now().Add(-time.Second) }, nil, "process/timeout 554",
+			""},
+		{"attempts used up", func(m *queue.Message) { m.MaxAttempts, m.Results = 2, make([]queue.Result, 2) }, nil,
+			"process/timeout 554", ""},
+		{"configured attempts used up", func(m *queue.Message) { m.Results = make([]queue.Result, 3) },
+			func(e *delivery.Engine) { e.Retry.MaxAttempts = 3 }, "process/timeout 554", ""},
+		{"unlimited attempts of its own", func(m *queue.Message) { m.MaxAttempts, m.Results = -1, make([]queue.Result, 3) },
+			func(e *delivery.Engine) { e.Retry.MaxAttempts = 3 }, "sent", ""},
 		{"no recipient", func(m *queue.Message) { m.Recipient = "" }, nil, "process/invalid 550", `recipient ""`},
 		{"recipient without domain", func(m *queue.Message) { m.Recipient = "someone" }, nil, "process/invalid 550", "no @"},
-		{"strict recipient", func(m *queue.Message) { m.Recipient = "some..one@example.com" }, nil, "process/invalid 550", "local part"},
-		{"loose recipient", func(m *queue.Message) { m.Recipient = "some..one@example.com" }, func(e *delivery.Engine) { e.LooseRecipient = true }, "sent", ""},
-		{"loose recipient, impossible", func(m *queue.Message) { m.Recipient = "a>\r\nDATA@example.com" }, func(e *delivery.Engine) { e.LooseRecipient = true }, "process/invalid 550", "control"},
-		{"strict envelope", func(m *queue.Message) { m.Envelope = "se..nder@example.com" }, nil, "process/invalid 550", "envelope"},
-		{"loose envelope", func(m *queue.Message) { m.Envelope = "se..nder@example.com" }, func(e *delivery.Engine) { e.LooseEnvelope = true }, "sent", ""},
+		{"strict recipient", func(m *queue.Message) { m.Recipient = "some..one@example.com" }, nil, "process/invalid 550",
+			"local part"},
+		{"loose recipient", func(m *queue.Message) { m.Recipient = "some..one@example.com" },
+			func(e *delivery.Engine) { e.LooseRecipient = true }, "sent", ""},
+		{"loose recipient, impossible", func(m *queue.Message) { m.Recipient = "a>\r\nDATA@example.com" },
+			func(e *delivery.Engine) { e.LooseRecipient = true }, "process/invalid 550", "control"},
+		{"strict envelope", func(m *queue.Message) { m.Envelope = "se..nder@example.com" }, nil, "process/invalid 550",
+			"envelope"},
+		{"loose envelope", func(m *queue.Message) { m.Envelope = "se..nder@example.com" },
+			func(e *delivery.Engine) { e.LooseEnvelope = true }, "sent", ""},
 		{"null sender", func(m *queue.Message) { m.Envelope = "" }, nil, "sent", ""},
 		{"non-ASCII recipient", func(m *queue.Message) { m.Recipient = "käthe@bücher.example" }, nil, "sent", ""},
 		{"suppressed", nothing, suppress("someone@example.com"), "suppression/error 551", "asked us to stop"},
 		{"somebody else is suppressed", nothing, suppress("another@example.com"), "sent", ""},
 		{"no mail", func(m *queue.Message) { m.Body = nil }, nil, "process/invalid 554", "expected a mail"},
 		{"mail in a store", func(m *queue.Message) { m.Body, m.Key = nil, "k1" }, nil, "storage/error 554", `"k1"`},
-		{"mail to be composed", func(m *queue.Message) { m.Body, m.Compose = nil, json.RawMessage(`{"text":"x"}`) }, nil, "responsive/error 554", "object"},
-		{"personalisation", func(m *queue.Message) { m.Data = json.RawMessage(`{"name":"x"}`) }, nil, "personalize/error 554", "personalisation"},
-		{"personalisation, forced", func(m *queue.Message) { m.Data, m.Force = json.RawMessage(`{"name":"x"}`), true }, nil, "sent", ""},
+		{"mail to be composed", func(m *queue.Message) { m.Body, m.Compose = nil, json.RawMessage(`{"text":"x"}`) }, nil,
+			"responsive/error 554", "object"},
+		{"personalisation", func(m *queue.Message) { m.Data = json.RawMessage(`{"name":"x"}`) }, nil, "personalize/error 554",
+			"personalisation"},
+		{"personalisation, forced", func(m *queue.Message) { m.Data, m.Force = json.RawMessage(`{"name":"x"}`), true }, nil,
+			"sent", ""},
 		{"styles to be moved", func(m *queue.Message) { m.InlineCSS = true }, nil, "responsive/error 554", "inlinecss"},
 		{"a key for ARC alone", func(m *queue.Message) {
 			m.DKIM = []queue.DKIM{{Protocols: []string{"dkim", "arc"}}, {Protocols: []string{"arc"}}}
 		}, nil, "process/invalid 554", "ARC"},
-		{"a key for DKIM and ARC", func(m *queue.Message) { m.DKIM = []queue.DKIM{{Protocols: []string{"dkim", "arc"}}} }, nil, "sent", ""},
-		{"a key for ARC alone, forced", func(m *queue.Message) { m.DKIM, m.Force = []queue.DKIM{{Protocols: []string{"arc"}}}, true }, nil, "sent", ""},
+		{"a key for DKIM and ARC", func(m *queue.Message) { m.DKIM = []queue.DKIM{{Protocols: []string{"dkim", "arc"}}} },
+			nil, "sent", ""},
+		{"a key for ARC alone, forced", func(m *queue.Message) {
+			m.DKIM, m.Force = []queue.DKIM{{Protocols: []string{"arc"}}},
+				true
+		}, nil, "sent", ""},
 		{"styles to be moved, forced", func(m *queue.Message) { m.InlineCSS, m.Force = true, true }, nil, "sent", ""},
-		{"addresses that are not here", func(m *queue.Message) { m.IPs = []string{"192.0.2.9", "nonsense"} }, func(e *delivery.Engine) {
-			e.Sources.Local = func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} }
-		}, "bind/error 550", "none of the addresses"},
+		{"addresses that are not here", func(m *queue.Message) { m.IPs = []string{"192.0.2.9", "nonsense"} },
+			func(e *delivery.Engine) {
+				e.Sources.Local = func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} }
+			}, "bind/error 550", "none of the addresses"},
 		{"no addresses at all", func(m *queue.Message) { m.IPs = []string{} }, nil, "bind/error 550", "no address at all"},
 		{"empty pool", func(m *queue.Message) { m.Pool = "bulk" }, nil, "bind/error 550", "pool"},
-		{"only the wrong family", func(m *queue.Message) { m.IPs = []string{"2001:db8::1"} }, nil, "process/error 550", "family"},
+		{"only the wrong family", func(m *queue.Message) { m.IPs = []string{"2001:db8::1"} }, nil, "process/error 550",
+			"family"},
 		{"queues of its own", func(m *queue.Message) {
 			m.Recipient, m.Queues = "someone", &queue.Queues{Failure: &text}
 		}, nil, "process/invalid 550", "no @"},
@@ -153,7 +171,8 @@ func TestNoAttemptAfterTheDeadline(t *testing.T) {
 		require.Zero(t, w.left("failure"))
 		w.sleep(time.Minute)
 		m := w.one("failure")
-		require.Equal(t, []string{"rcptto/error 450", "rcptto/error 450", "rcptto/error 450", "process/timeout 554"}, pairs(m))
+		require.Equal(t, []string{"rcptto/error 450", "rcptto/error 450", "rcptto/error 450", "process/timeout 554"},
+			pairs(m))
 		require.Equal(t, begun.Add(time.Hour).UTC(), m.Results[3].Time)
 		w.shutDown()
 	})

@@ -18,12 +18,13 @@ type job struct {
 	deadline time.Time
 	since    time.Time // read, for the limit on holding it
 	size     int64
-	unsent   int      // how often a connection ended before this mail had a part in it; not changed while it is in a list
-	unfit    families // of source addresses that cannot reach the site
-	tx       Transaction
-	fetch    *fetch         // of its mail; nil: none, or not begun
-	target   netip.AddrPort // of the attempt
-	path     *path
+	// how often a connection ended before this mail had a part in it; not changed while it is in a list
+	unsent int
+	unfit  families // of source addresses that cannot reach the site
+	tx     Transaction
+	fetch  *fetch         // of its mail; nil: none, or not begun
+	target netip.AddrPort // of the attempt
+	path   *path
 
 	// What was decided about it; see plan.
 	epoch   uint64        // of the steering that was asked

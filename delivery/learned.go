@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// learned remembers how many mails remotes take over one connection, as they were seen to end connections: some close, or
-// answer 421 or 452, once they had enough. A number counts when the remote stopped at it twice in a row, the second time on
-// a connection that was opened after the first one had ended, or else connections that broke together would teach it. It
-// is forgotten after a day, or when a connection carried more.
+// learned remembers how many mails remotes take over one connection, as they were seen to end connections: some close,
+// or answer 421 or 452, once they had enough. A number counts when the remote stopped at it twice in a row, the second
+// time on a connection that was opened after the first one had ended, or else connections that broke together would
+// teach it. It is forgotten after a day, or when a connection carried more.
 type learned struct {
 	mu    sync.Mutex
 	known map[netip.AddrPort]*habit
@@ -32,8 +32,8 @@ const (
 
 func (l *learned) init() { l.known = make(map[netip.AddrPort]*habit) }
 
-// stopped notes that the remote had enough of a connection, opened then, after so many mails. It reports whether something
-// new is known by that.
+// stopped notes that the remote had enough of a connection, opened then, after so many mails. It reports whether
+// something new is known by that.
 func (l *learned) stopped(remote netip.AddrPort, site string, opened time.Time, mails int) bool {
 	now := time.Now()
 	l.mu.Lock()
@@ -110,8 +110,8 @@ func (l *learned) makeRoom(now time.Time) {
 	}
 }
 
-// Learned returns how many mails the hosts of a site were seen to take over one connection, of several the smallest number,
-// and since when that is known; zero: any number. Later connections end before it. It is forgotten after a day.
+// Learned returns how many mails the hosts of a site were seen to take over one connection, of several the smallest
+// number, and since when that is known; zero: any number. Later connections end before it. It is forgotten after a day.
 func (e *Engine) Learned(site string) (mails int, since time.Time) {
 	e.init()
 	return e.learned.of(site)

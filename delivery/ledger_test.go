@@ -38,7 +38,8 @@ type entry struct {
 	inner *queue.Delivery
 }
 
-func (l *ledger) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+func (l *ledger) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	if err := l.ask("consume", ""); err != nil {
 		return err
 	}

@@ -303,7 +303,8 @@ func TestEndWhileTheQueueIsUnavailable(t *testing.T) {
 // hangingQueue has its deliveries wait for ever.
 type hangingQueue struct{ *ledger }
 
-func (h *hangingQueue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+func (h *hangingQueue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	return h.ledger.Consume(ctx, name, opts, func(d *queue.Delivery) {
 		hanging := queue.NewDelivery(hangingDriver{})
 		hanging.Message = d.Message

@@ -16,7 +16,8 @@ import (
 
 func TestRoomIsKeptForRetries(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.Throttle = &pacer{limits: throttle.Limits{Queue: throttle.PerQueue{Messages: 20, RetryShare: 50}}, send: every(time.Hour, "maxmessages")}
+		w.Throttle = &pacer{limits: throttle.Limits{Queue: throttle.PerQueue{Messages: 20, RetryShare: 50}},
+			send: every(time.Hour, "maxmessages")}
 		w.start()
 		w.publish(mail("first@example.com"))
 		w.settled()
@@ -36,7 +37,8 @@ func TestRoomIsKeptForRetries(t *testing.T) {
 
 func TestIdleConnectionsOfATargetAreLimited(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.Throttle = &pacer{limits: throttle.Limits{Target: throttle.Rates{Idle: 2}, Connection: throttle.PerConnection{Idle: time.Hour, MinMessages: 1}}}
+		w.Throttle = &pacer{limits: throttle.Limits{Target: throttle.Rates{Idle: 2},
+			Connection: throttle.PerConnection{Idle: time.Hour, MinMessages: 1}}}
 		w.sender.mail = slow(time.Second)
 		w.start()
 		w.publishMany(40, "example.com")
@@ -78,7 +80,8 @@ func TestTargetIsLeftAloneAfterAFault(t *testing.T) {
 				w.router.route("site.test", []string{"site.test"}, "a.site.test", "b.site.test")
 				w.router.addresses["a.site.test"] = []netip.Addr{a}
 				w.router.addresses["b.site.test"] = []netip.Addr{b}
-				w.Throttle = &pacer{limits: throttle.Limits{Faults: throttle.Faults{LostOffline: 5 * time.Minute, InvalidOffline: 5 * time.Minute}}}
+				w.Throttle = &pacer{limits: throttle.Limits{Faults: throttle.Faults{LostOffline: 5 * time.Minute,
+					InvalidOffline: 5 * time.Minute}}}
 				w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
 					if c.hop.Target.Addr() == a {
 						c.lose(tx, queue.StateRcptTo, how, false)

@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// The engine holds at most Prefetch messages. Up to half of that, a path may hold as many as its own limit allows. Beyond
-// half, the paths on which something waits for long share half of the memory evenly. Beyond seven eighths memory is
-// short: what paths hold beyond their share is parked, and if that is not enough, all that waits on paths without a
+// The engine holds at most Prefetch messages. Up to half of that, a path may hold as many as its own limit allows.
+// Beyond half, the paths on which something waits for long share half of the memory evenly. Beyond seven eighths memory
+// is short: what paths hold beyond their share is parked, and if that is not enough, all that waits on paths without a
 // connection. A path on which nothing waits for long is left in peace: what it holds is gone in a moment.
 
 // load is how many messages are in memory, without those that only have to be settled, released or parked yet.
@@ -38,8 +38,8 @@ func (e *Engine) relieve() {
 	})
 }
 
-// trim parks what paths hold beyond their share and then, until a quarter of the memory is free, all that waits on paths
-// without a connection. It returns how many messages it parked.
+// trim parks what paths hold beyond their share and then, until a quarter of the memory is free, all that waits on
+// paths without a connection. It returns how many messages it parked.
 func (e *Engine) trim() (parked int) {
 	paths := e.allPaths()
 	for _, p := range paths {
@@ -98,8 +98,8 @@ func (p *path) flows() bool {
 	return p.open > 0 && (p.ready.first == nil || time.Since(p.ready.first.since) < flowing)
 }
 
-// fresh is how much of a capacity messages may take that were not tried yet: the throttle can keep some of it for retries.
-// p.mu is held.
+// fresh is how much of a capacity messages may take that were not tried yet: the throttle can keep some of it for
+// retries. p.mu is held.
 func (p *path) fresh(capacity int) int {
 	share := min(max(p.e.Throttle.Limits(p.key.Path).Queue.RetryShare, 0), 100)
 	return max(1, capacity-capacity*share/100)
@@ -129,12 +129,12 @@ func (p *path) stuck() bool {
 	return p.starting > 0 || p.starved || p.offlineTo.After(time.Now()) || p.connectTo.After(time.Now())
 }
 
-// makingLasts is how long a connection in the making is waited for at most before messages are fetched for it. Whoever ends the
-// making looks at the path sooner.
+// makingLasts is how long a connection in the making is waited for at most before messages are fetched for it. Whoever
+// ends the making looks at the path sooner.
 const makingLasts = time.Minute
 
-// stuckUntil returns until when nothing is taken from the ready list: what is fetched before only takes room, and is parked again
-// where that is scarce, over and over. p.mu is held.
+// stuckUntil returns until when nothing is taken from the ready list: what is fetched before only takes room, and is
+// parked again where that is scarce, over and over. p.mu is held.
 func (p *path) stuckUntil(now time.Time) time.Time {
 	switch {
 	case p.open > 0:
@@ -155,8 +155,8 @@ func (p *path) notePark(domain string) {
 	}
 }
 
-// parkings remembers the domains of which messages are parked, and when that was last noted: an Unpark that found no more
-// may have missed a message that was parked meanwhile.
+// parkings remembers the domains of which messages are parked, and when that was last noted: an Unpark that found no
+// more may have missed a message that was parked meanwhile.
 type parkings struct {
 	domains map[string]uint64
 	count   uint64
@@ -204,8 +204,8 @@ func (p *path) adopt(domain string) {
 	p.mu.Unlock()
 }
 
-// refill asks for parked messages once the list is less than half full and something can become of them. After a failure
-// only a few are fetched: enough to try again with. p.mu is held.
+// refill asks for parked messages once the list is less than half full and something can become of them. After a
+// failure only a few are fetched: enough to try again with. p.mu is held.
 func (p *path) refill() {
 	if len(p.parked.domains) == 0 || p.asking {
 		return
@@ -248,8 +248,8 @@ func (p *path) wanted() func(string) bool {
 // fewAgain is how many parked messages are fetched for a path on which the last connection failed.
 const fewAgain = 10
 
-// fruitless returns until when parked messages would only wait here as well, or be parked again; the zero time when they
-// would not. p.mu is held.
+// fruitless returns until when parked messages would only wait here as well, or be parked again; the zero time when
+// they would not. p.mu is held.
 func (p *path) fruitless() (until time.Time) {
 	now := time.Now()
 	if p.e.short() && p.stuck() {
@@ -275,7 +275,8 @@ func (p *path) fruitless() (until time.Time) {
 	return until
 }
 
-// onTheWay is how long messages that were let go are waited for: some may have been finished on the way, or taken another.
+// onTheWay is how long messages that were let go are waited for: some may have been finished on the way, or taken
+// another.
 const onTheWay = time.Second
 
 // askAgain is the pause after the queue could not be asked for parked messages, or there was no room for them.
@@ -291,7 +292,8 @@ func (p *path) unparked(n int, empty []string, count uint64, err error) {
 	p.parked.forget(empty, count)
 	if err != nil {
 		p.barred = time.Now().Add(askAgain)
-		p.e.Logger.Warn("fetching parked messages failed; trying again", "path", p.key.Path.String(), "error", err, "in", askAgain)
+		p.e.Logger.Warn("fetching parked messages failed; trying again", "path", p.key.Path.String(), "error", err, "in",
+			askAgain)
 	}
 	p.advance()
 }

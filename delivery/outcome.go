@@ -34,7 +34,8 @@ func (r *RetryPolicy) after(n int, own []time.Duration) time.Duration {
 		intervals = r.Intervals
 	}
 	if len(intervals) == 0 {
-		intervals = []time.Duration{10 * time.Minute, 10 * time.Minute, 30 * time.Minute, 30 * time.Minute, time.Hour, time.Hour, 2 * time.Hour}
+		intervals = []time.Duration{10 * time.Minute, 10 * time.Minute, 30 * time.Minute, 30 * time.Minute, time.Hour,
+			time.Hour, 2 * time.Hour}
 	}
 	return intervals[min(max(n, 1), len(intervals))-1]
 }
@@ -48,7 +49,8 @@ func (e *Engine) attempted(c *connection, j *job) {
 		return
 	}
 	e.Throttle.Observe(c.p.key.Path, c.target.Addr(), throttle.Outcome{
-		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost && result.State != queue.StateStorage,
+		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost &&
+			result.State != queue.StateStorage,
 	})
 	success, said := result.Success(), result
 	if answered(&said) && !c.proven {
@@ -84,7 +86,8 @@ func (e *Engine) attempted(c *connection, j *job) {
 	e.judge(j, result, d)
 }
 
-// answered reports whether a reply is one to a mail, whatever it says: the way to the remote works then, and the remote does.
+// answered reports whether a reply is one to a mail, whatever it says: the way to the remote works then, and the remote
+// does.
 func answered(said *queue.Result) bool {
 	return said.Code != 0 && said.Code != 421 && said.Result != queue.Invalid && said.State != queue.StateStorage
 }
@@ -148,8 +151,8 @@ func (e *Engine) notTried(j *job, result queue.Result) {
 // expire finishes a message whose time is over.
 func (e *Engine) expire(j *job) { e.notTried(j, givenUp()) }
 
-// retry puts a message back into the outbox for later, or finishes it when its attempts or its time are used up. There is
-// no attempt after its deadline: it is picked up once more then, to be finished.
+// retry puts a message back into the outbox for later, or finishes it when its attempts or its time are used up. There
+// is no attempt after its deadline: it is picked up once more then, to be finished.
 func (e *Engine) retry(j *job, result queue.Result) { e.retryAfter(j, result, 0) }
 
 // retryAfter is retry after a delay; zero: the next of the intervals.

@@ -110,7 +110,8 @@ func TestOutcomesOfMails(t *testing.T) {
 				require.Equal(t, test.result == invalid, w.events.count(monitor.Strange) == 1)
 				w.shutDown()
 				require.Equal(t, 1, w.events.count(monitor.Attempted))
-				require.Equal(t, 1, w.events.count(monitor.Delivered)+w.events.count(monitor.Failed)+w.events.count(monitor.Retried))
+				require.Equal(t, 1, w.events.count(monitor.Delivered)+w.events.count(monitor.Failed)+
+					w.events.count(monitor.Retried))
 			})
 		})
 	}
@@ -118,8 +119,10 @@ func TestOutcomesOfMails(t *testing.T) {
 
 // ownCodes are what results have of failures for which no remote gave a code.
 var ownCodes = map[queue.ResultState]int{
-	queue.StateConnect: 451, queue.StateHandshake: 451, queue.StateBind: 451, queue.StateStartTLS: 454, queue.StateAuthPlain: 454,
-	queue.StateAuthLogin: 454, queue.StateAuthUsername: 454, queue.StateAuthPassword: 454, queue.StateAuthCRAM: 454, queue.StateAuthResponse: 454,
+	queue.StateConnect: 451, queue.StateHandshake: 451, queue.StateBind: 451, queue.StateStartTLS: 454,
+	queue.StateAuthPlain: 454,
+	queue.StateAuthLogin: 454, queue.StateAuthUsername: 454, queue.StateAuthPassword: 454, queue.StateAuthCRAM: 454,
+	queue.StateAuthResponse: 454,
 }
 
 func TestOutcomesOfConnecting(t *testing.T) {
@@ -144,7 +147,10 @@ func TestOutcomesOfConnecting(t *testing.T) {
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%s %s %d", test.state, test.result, test.code), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				w.sender.open = func(context.Context, *delivery.Hop, int) error { return failure(test.state, test.result, test.code) }
+				w.sender.open = func(context.Context, *delivery.Hop,
+					int) error {
+					return failure(test.state, test.result, test.code)
+				}
 				w.start()
 				w.publish(mail("someone@example.com"))
 				w.settled()
@@ -167,10 +173,14 @@ func TestOutcomesOfLookingUp(t *testing.T) {
 		want   fate
 		result string
 	}{
-		{"no such domain", &delivery.RouteError{Domain: "example.com", Code: 550, Status: "5.1.2", Reason: "no such domain", Permanent: true}, failed, "dns/error 550"},
-		{"null MX", &delivery.RouteError{Domain: "example.com", Code: 556, Status: "5.1.10", Reason: "takes no mail", Permanent: true}, failed, "dns/error 556"},
-		{"no answer", &delivery.RouteError{Domain: "example.com", Code: 451, Status: "4.4.3", Reason: "no answer"}, again, "dns/error 451"},
-		{"code and permanence differ", &delivery.RouteError{Domain: "example.com", Code: 550, Reason: "x"}, again, "dns/error 451"},
+		{"no such domain", &delivery.RouteError{Domain: "example.com", Code: 550, Status: "5.1.2", Reason: "no such domain",
+			Permanent: true}, failed, "dns/error 550"},
+		{"null MX", &delivery.RouteError{Domain: "example.com", Code: 556, Status: "5.1.10", Reason: "takes no mail",
+			Permanent: true}, failed, "dns/error 556"},
+		{"no answer", &delivery.RouteError{Domain: "example.com", Code: 451, Status: "4.4.3", Reason: "no answer"}, again,
+			"dns/error 451"},
+		{"code and permanence differ", &delivery.RouteError{Domain: "example.com", Code: 550, Reason: "x"}, again,
+			"dns/error 451"},
 		{"time-out", fmt.Errorf("dns: %w", context.DeadlineExceeded), again, "dns/timeout 451"},
 		{"any other", errors.New("socket: no"), again, "dns/error 451"},
 	}
@@ -231,7 +241,8 @@ func TestQueuesOfTheMessage(t *testing.T) {
 		want   map[string]int
 	}{
 		{"success", 250, nil, map[string]int{"results": 1, "success": 1}},
-		{"success elsewhere", 250, &queue.Queues{Success: name("mine"), Failure: name("never")}, map[string]int{"results": 1, "mine": 1}},
+		{"success elsewhere", 250, &queue.Queues{Success: name("mine"), Failure: name("never")},
+			map[string]int{"results": 1, "mine": 1}},
 		{"success switched off", 250, &queue.Queues{Success: name("")}, map[string]int{"results": 1}},
 		{"all switched off", 250, &queue.Queues{Success: name(""), Results: name("")}, map[string]int{}},
 		{"results elsewhere", 250, &queue.Queues{Results: name("mine")}, map[string]int{"mine": 1, "success": 1}},
@@ -279,7 +290,8 @@ func TestQueuesOfTheMessage(t *testing.T) {
 			w.Names.Outbox = "out"
 			w.sender.mail = reply(450)
 			w.start()
-			require.NoError(t, w.queue.Publish(context.Background(), queue.Item{Queue: "out", Message: mail("someone@example.com")}))
+			require.NoError(t, w.queue.Publish(context.Background(),
+				queue.Item{Queue: "out", Message: mail("someone@example.com")}))
 			w.settled()
 			require.Equal(t, 1, w.stats("out").Delayed)
 		})
@@ -382,6 +394,7 @@ func TestRetryIntervals(t *testing.T) {
 			after = append(after, s.at.Sub(begun))
 		}
 		const m = time.Minute
-		require.Equal(t, []time.Duration{0, 10 * m, 20 * m, 50 * m, 80 * m, 140 * m, 200 * m, 320 * m, 440 * m}, after, "the default ones")
+		require.Equal(t, []time.Duration{0, 10 * m, 20 * m, 50 * m, 80 * m, 140 * m, 200 * m, 320 * m, 440 * m}, after,
+			"the default ones")
 	})
 }

@@ -26,7 +26,8 @@ func (w *world) inMemory(site string) (n int) {
 }
 
 func TestOverflowOfAPathIsParked(t *testing.T) {
-	for name, limits := range map[string]throttle.Limits{"the engine's limit": {}, "the throttle's limit": {Queue: throttle.PerQueue{Messages: 20}}} {
+	for name, limits := range map[string]throttle.Limits{"the engine's limit": {},
+		"the throttle's limit": {Queue: throttle.PerQueue{Messages: 20}}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				l := w.withLedger()
@@ -302,7 +303,8 @@ func TestLookUps(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			w.Prefetch = 100
 			w.router.chill("a.test")
-			w.router.errs["a.test"] = &delivery.RouteError{Domain: "a.test", Code: 550, Status: "5.1.2", Reason: "no such domain", Permanent: true}
+			w.router.errs["a.test"] = &delivery.RouteError{Domain: "a.test", Code: 550, Status: "5.1.2",
+				Reason: "no such domain", Permanent: true}
 			w.router.lookUp = func(context.Context, string) error { time.Sleep(5 * time.Second); return nil }
 			w.start()
 			w.publishMany(500, "a.test")
@@ -338,7 +340,10 @@ func TestUnparkingThatFails(t *testing.T) {
 func TestWhyMailWaits(t *testing.T) {
 	t.Run("back-off", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
-			w.sender.open = func(context.Context, *delivery.Hop, int) error { return failure(queue.StateIntro, queue.Error, 421) }
+			w.sender.open = func(context.Context, *delivery.Hop,
+				int) error {
+				return failure(queue.StateIntro, queue.Error, 421)
+			}
 			w.start()
 			w.publishMany(3, "example.com")
 			w.sleep(time.Second)

@@ -107,8 +107,8 @@ func (p *path) first() *job {
 	return j
 }
 
-// firstFor takes the first job that a connection may carry; opening says that it would be the first mail of it. Those that
-// must be that go before others; they are near the front of the list.
+// firstFor takes the first job that a connection may carry; opening says that it would be the first mail of it. Those
+// that must be that go before others; they are near the front of the list.
 func (p *path) firstFor(opening bool) *job {
 	if p.spared == 0 {
 		return p.first()
@@ -189,8 +189,8 @@ func (p *path) add(j *job, route *Route) reception {
 	return received
 }
 
-// putBack returns a job that was not sent to the front of the list, to go out next. While the engine stops, it goes back
-// to the queue.
+// putBack returns a job that was not sent to the front of the list, to go out next. While the engine stops, it goes
+// back to the queue.
 func (p *path) putBack(j *job) {
 	p.mu.Lock()
 	if p.e.stopping.Load() {
@@ -281,8 +281,8 @@ func (p *path) grow() {
 const patient = 15 * time.Second
 
 // wantsConnection is the strategy of growth: the first connection is made at once; another when each one has enough
-// messages waiting, or none has taken one for long, or for each message that needs a new one; no more of them starting at a
-// time than are open. p.mu is held.
+// messages waiting, or none has taken one for long, or for each message that needs a new one; no more of them starting
+// at a time than are open. p.mu is held.
 func (p *path) wantsConnection() bool {
 	total := p.open + p.starting
 	if total == 0 {

@@ -10,15 +10,15 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// pausing remembers what was parked because of which pause, and fetches it again when that is over: one goroutine of the
-// engine (run) looks after it, whenever steering changed or a pause ends by itself.
+// pausing remembers what was parked because of which pause, and fetches it again when that is over: one goroutine of
+// the engine (run) looks after it, whenever steering changed or a pause ends by itself.
 //
 // What a pause holds that names neither tags nor sources is parked by recipient domain, beside what paths park there;
 // while it lasts, paths leave that domain alone (holds). What one holds that names a tag is parked under "tag:" and the
-// tag, and that of all others under "pause:" and the number of the pause, so that it is in nobody's way. For each key some
-// samples are kept of what is parked there; when one of them is free again (review), all of the key is fetched, piece by
-// piece as there is room (release), and what is still paused is parked once more. A path that gets the first messages of
-// a domain fetches the rest as it does with what it parked itself (adopts).
+// tag, and that of all others under "pause:" and the number of the pause, so that it is in nobody's way. For each key
+// some samples are kept of what is parked there; when one of them is free again (review), all of the key is fetched,
+// piece by piece as there is room (release), and what is still paused is parked once more. A path that gets the first
+// messages of a domain fetches the rest as it does with what it parked itself (adopts).
 //
 // What is forgotten for want of room comes back by itself, after queue.MaxParked.
 type pausing struct {
@@ -91,7 +91,8 @@ func newHold(j *job, pause *Pause, targets []Selection) *hold {
 		m.Tags = []string{pause.Tag}
 		h.id = j.domain
 	}
-	h.sample = &sample{pause: *pause, targets: targets, job: job{m: m, domain: j.domain, unfit: j.unfit, epoch: j.epoch, asked: true}}
+	h.sample = &sample{pause: *pause, targets: targets,
+		job: job{m: m, domain: j.domain, unfit: j.unfit, epoch: j.epoch, asked: true}}
 	return h
 }
 
@@ -372,8 +373,8 @@ func (p *pausing) overflowed() bool {
 	return p.overflow
 }
 
-// begin has all be fetched that is parked under these keys now; when not all keys were remembered, under all that nobody
-// knows of.
+// begin has all be fetched that is parked under these keys now; when not all keys were remembered, under all that
+// nobody knows of.
 func (p *pausing) begin(freed map[*holding]string) {
 	parker, ok := p.e.Queue.(queue.Parker)
 	if !ok {

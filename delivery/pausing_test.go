@@ -141,7 +141,8 @@ func TestPauseWhileRoutesAreLookedUp(t *testing.T) {
 // A pause comes while mail flows: what is on the wire is finished, and nothing else begins.
 func TestPauseWhileMailFlows(t *testing.T) {
 	target := netip.MustParseAddr("203.0.113.1")
-	for name, a := range map[string]area{"domain": {domain: "example.com"}, "tag": {tag: "t"}, "source": {source: ip1}, "target": {target: target}} {
+	for name, a := range map[string]area{"domain": {domain: "example.com"}, "tag": {tag: "t"}, "source": {source: ip1},
+		"target": {target: target}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				w.router.addresses["mx.example.com"] = []netip.Addr{target}
@@ -268,7 +269,8 @@ func TestPausesThatOverlap(t *testing.T) {
 		require.ElementsMatch(t, []string{"1@b.test", "3@a.test", "3@b.test"}, w.sender.recipients())
 		wheel.turn(&helm{paused: []pausing{y}})
 		w.sleep(time.Second)
-		require.ElementsMatch(t, []string{"1@b.test", "3@a.test", "3@b.test", "0@a.test", "0@b.test", "2@b.test"}, w.sender.recipients())
+		require.ElementsMatch(t, []string{"1@b.test", "3@a.test", "3@b.test", "0@a.test", "0@b.test", "2@b.test"},
+			w.sender.recipients())
 		wheel.turn(&helm{paused: []pausing{{area: area{tag: "y", domain: "c.test"}, id: 2}}})
 		w.sleep(time.Second)
 		require.Equal(t, 8, w.sender.count(), "the pause is about another domain now")

@@ -8,8 +8,8 @@ import (
 // piece is how many messages are gone through while a lock is held.
 const piece = 100
 
-// reexamine goes through all that waits, as steering changed: what is paused now is parked, what is refused now fails or is put
-// off, and what is to leave from another address changes its path. Idle connections to paused targets end.
+// reexamine goes through all that waits, as steering changed: what is paused now is parked, what is refused now fails
+// or is put off, and what is to leave from another address changes its path. Idle connections to paused targets end.
 func (e *Engine) reexamine() {
 	e.routing.reexamine()
 	for _, p := range e.allPaths() {

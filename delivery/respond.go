@@ -111,7 +111,8 @@ func (p *path) fallen() {
 	p.mu.Unlock()
 	for _, j := range jobs {
 		if j.fallen == nil {
-			p.e.retry(j, queue.Result{State: queue.StateConnect, Result: queue.Error, Code: 451, Status: "4.4.1", Description: "no other address of the site is left"})
+			p.e.retry(j, queue.Result{State: queue.StateConnect, Result: queue.Error, Code: 451, Status: "4.4.1",
+				Description: "no other address of the site is left"})
 		} else if temporary(j.fallen) {
 			p.e.retry(j, *j.fallen)
 		} else {

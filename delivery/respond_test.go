@@ -38,23 +38,32 @@ func TestRulesForReplies(t *testing.T) {
 		want     string // its result
 		after    time.Duration
 	}{
-		"nothing, 4yz":         {code: 450, want: "rcptto/error 450", after: time.Minute},
-		"nothing, 5yz":         {code: 550, want: "rcptto/error 550"},
-		"fail":                 {code: 450, decision: delivery.Decision{Fail: &delivery.Refusal{Code: 599}}, want: "rcptto/error 599"},
-		"fail comes first":     {code: 450, decision: delivery.Decision{Fail: &delivery.Refusal{Code: 599}, Delay: hour}, want: "rcptto/error 599"},
-		"fail after success":   {code: 250, decision: delivery.Decision{Fail: &delivery.Refusal{Code: 599}}, want: "rcptto/error 599"},
-		"delay":                {code: 450, decision: delivery.Decision{Delay: hour}, want: "rcptto/error 450", after: hour},
-		"delay, 5yz":           {code: 550, decision: delivery.Decision{Delay: hour}, want: "rcptto/error 550", after: hour},
-		"delay after success":  {code: 250, decision: delivery.Decision{Delay: hour}, want: "rcptto/accepted 250"},
-		"fatal":                {code: 450, decision: delivery.Decision{Fatal: yes()}, want: "rcptto/error 450"},
-		"fatal with a delay":   {code: 450, decision: delivery.Decision{Fatal: yes(), Delay: hour}, want: "rcptto/error 450"},
-		"not fatal":            {code: 550, decision: delivery.Decision{Fatal: no()}, want: "rcptto/error 550", after: time.Minute},
-		"greylisted":           {code: 450, decision: delivery.Decision{Greylisted: yes()}, want: "rcptto/error 450", after: 7 * time.Minute},
-		"greylisted, 5yz":      {code: 550, decision: delivery.Decision{Greylisted: yes()}, want: "rcptto/error 550", after: 7 * time.Minute},
-		"fallback to nowhere":  {code: 450, decision: delivery.Decision{Fallback: yes()}, want: "rcptto/error 450", after: time.Minute},
-		"fallback, 5yz":        {code: 550, decision: delivery.Decision{Fallback: yes()}, want: "rcptto/error 550"},
-		"individual, 421":      {code: 421, decision: delivery.Decision{Individual: yes()}, want: "rcptto/error 421", after: time.Minute},
-		"the path's, at a 450": {code: 450, decision: delivery.Decision{Individual: no()}, want: "rcptto/error 450", after: time.Minute},
+		"nothing, 4yz": {code: 450, want: "rcptto/error 450", after: time.Minute},
+		"nothing, 5yz": {code: 550, want: "rcptto/error 550"},
+		"fail": {code: 450, decision: delivery.Decision{Fail: &delivery.Refusal{Code: 599}},
+			want: "rcptto/error 599"},
+		"fail comes first": {code: 450, decision: delivery.Decision{Fail: &delivery.Refusal{Code: 599}, Delay: hour},
+			want: "rcptto/error 599"},
+		"fail after success": {code: 250, decision: delivery.Decision{Fail: &delivery.Refusal{Code: 599}},
+			want: "rcptto/error 599"},
+		"delay":               {code: 450, decision: delivery.Decision{Delay: hour}, want: "rcptto/error 450", after: hour},
+		"delay, 5yz":          {code: 550, decision: delivery.Decision{Delay: hour}, want: "rcptto/error 550", after: hour},
+		"delay after success": {code: 250, decision: delivery.Decision{Delay: hour}, want: "rcptto/accepted 250"},
+		"fatal":               {code: 450, decision: delivery.Decision{Fatal: yes()}, want: "rcptto/error 450"},
+		"fatal with a delay":  {code: 450, decision: delivery.Decision{Fatal: yes(), Delay: hour}, want: "rcptto/error 450"},
+		"not fatal": {code: 550, decision: delivery.Decision{Fatal: no()}, want: "rcptto/error 550",
+			after: time.Minute},
+		"greylisted": {code: 450, decision: delivery.Decision{Greylisted: yes()}, want: "rcptto/error 450",
+			after: 7 * time.Minute},
+		"greylisted, 5yz": {code: 550, decision: delivery.Decision{Greylisted: yes()}, want: "rcptto/error 550",
+			after: 7 * time.Minute},
+		"fallback to nowhere": {code: 450, decision: delivery.Decision{Fallback: yes()}, want: "rcptto/error 450",
+			after: time.Minute},
+		"fallback, 5yz": {code: 550, decision: delivery.Decision{Fallback: yes()}, want: "rcptto/error 550"},
+		"individual, 421": {code: 421, decision: delivery.Decision{Individual: yes()}, want: "rcptto/error 421",
+			after: time.Minute},
+		"the path's, at a 450": {code: 450, decision: delivery.Decision{Individual: no()}, want: "rcptto/error 450",
+			after: time.Minute},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +85,8 @@ func TestRulesForReplies(t *testing.T) {
 					where = "retry"
 				}
 				m := w.one(where)
-				require.Equal(t, strings.ReplaceAll(test.want, "rcptto/accepted", "message/accepted"), strings.Replace(last(m), "message/error", "rcptto/error", 1))
+				require.Equal(t, strings.ReplaceAll(test.want, "rcptto/accepted", "message/accepted"),
+					strings.Replace(last(m), "message/error", "rcptto/error", 1))
 				w.sleep(test.after - time.Second)
 				require.Equal(t, 1, w.sender.count())
 				w.sleep(2 * time.Second)
@@ -94,7 +104,8 @@ func TestRulesForReplies(t *testing.T) {
 func TestRulesSeeTheReply(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var asked []string
-		w.steered(&helm{respond: func(s *delivery.Selection, m *queue.Message, r *queue.Result, text string) (d delivery.Decision) {
+		w.steered(&helm{respond: func(s *delivery.Selection, m *queue.Message, r *queue.Result,
+			text string) (d delivery.Decision) {
 			asked = append(asked, s.Domain+" "+s.Target.String()+" "+strconv.Itoa(r.Code)+" "+text)
 			m.Tags = []string{"seen"}
 			r.Description = "changed"
@@ -123,7 +134,8 @@ func TestRulesForConnectionsThatFail(t *testing.T) {
 			f.Result.Description = "go away"
 			return f
 		}
-		w.steered(&helm{respond: func(_ *delivery.Selection, _ *queue.Message, _ *queue.Result, text string) (d delivery.Decision) {
+		w.steered(&helm{respond: func(_ *delivery.Selection, _ *queue.Message, _ *queue.Result,
+			text string) (d delivery.Decision) {
 			if text == "go away" {
 				d.Delay = time.Hour
 			}
@@ -137,8 +149,8 @@ func TestRulesForConnectionsThatFail(t *testing.T) {
 	})
 }
 
-// A remote that turns everybody away at the door says nothing about any message: none fails by chance, unless a rule says that
-// it is final, and then none of those that wait is left.
+// A remote that turns everybody away at the door says nothing about any message: none fails by chance, unless a rule
+// says that it is final, and then none of those that wait is left.
 func TestRemoteThatTurnsEverybodyAway(t *testing.T) {
 	for _, state := range []queue.ResultState{queue.StateIntro, queue.StateEHLO, queue.StateHELO} {
 		away := func(t *testing.T, rules *helm, f func(w *world, back *atomic.Bool)) {

@@ -62,8 +62,8 @@ func (j *job) extracts() json.RawMessage {
 	return j.extracted
 }
 
-// retried returns the copy of a message that tells of its retry. When that comes stands in it as a property that no queue
-// waits for.
+// retried returns the copy of a message that tells of its retry. When that comes stands in it as a property that no
+// queue waits for.
 func retried(j *job) *queue.Message {
 	m := published(j)
 	m.Extra = maps.Clone(m.Extra)

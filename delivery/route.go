@@ -7,8 +7,8 @@ import (
 
 // Router finds where mail for a domain goes. mx is the one that asks the DNS.
 type Router interface {
-	// Cached returns what is known without asking anybody: ok is false when that is nothing or out of date. It never blocks
-	// and takes no lock that a look-up holds. A cached failure is returned as err.
+	// Cached returns what is known without asking anybody: ok is false when that is nothing or out of date. It never
+	// blocks and takes no lock that a look-up holds. A cached failure is returned as err.
 	Cached(domain string) (route *Route, err error, ok bool)
 	// Route finds the hosts for a domain. An error is a *RouteError.
 	Route(ctx context.Context, domain string) (*Route, error)

@@ -18,14 +18,14 @@ type Sender interface {
 
 // Connection is an open connection. Its methods are for one goroutine.
 type Connection interface {
-	// Deliver sends tx and returns when its outcome stands in tx.Result. A next that is not nil may be begun in the same
-	// flights; it must be the tx of the following call, or be given up by Close. A next that was begun and whose
-	// connection then breaks before the mail itself went is marked Unsent.
-	// When ctx ends the connection breaks off.
+	// Deliver sends tx and returns when its outcome stands in tx.Result. A next that is not nil may be begun in the
+	// same flights; it must be the tx of the following call, or be given up by Close. A next that was begun and whose
+	// connection then breaks before the mail itself went is marked Unsent. When ctx ends the connection breaks off.
 	Deliver(ctx context.Context, tx, next *Transaction)
 	// Usable reports whether another mail can be sent over the connection.
 	Usable() bool
-	// Idle waits until ctx ends or the remote says something or closes, and reports whether the connection is still usable.
+	// Idle waits until ctx ends or the remote says something or closes, and reports whether the connection is still
+	// usable.
 	Idle(ctx context.Context) bool
 	// Close says QUIT, where that makes sense, without waiting long for the answer, and closes.
 	Close() error
@@ -33,18 +33,19 @@ type Connection interface {
 
 // Hop says where to connect to, from where, and how.
 type Hop struct {
-	Source      netip.Addr     // local address to bind to; zero: the system's choice
-	Target      netip.AddrPort // address to connect to
-	Host        string         // name of the target's host, for SNI and the certificate
-	Domain      string         // site or recipient domain, for transcripts and verification
-	Hostname    string         // our name in EHLO
-	Security    queue.Security // zero: opportunistic
-	CertNames   []string       // with security verified: the certificate must be valid for one of these; nil: Host and Domain
-	Credentials *Credentials   // nil: no AUTH
+	Source   netip.Addr     // local address to bind to; zero: the system's choice
+	Target   netip.AddrPort // address to connect to
+	Host     string         // name of the target's host, for SNI and the certificate
+	Domain   string         // site or recipient domain, for transcripts and verification
+	Hostname string         // our name in EHLO
+	Security queue.Security // zero: opportunistic
+	// with security verified: the certificate must be valid for one of these; nil: Host and Domain
+	CertNames   []string
+	Credentials *Credentials // nil: no AUTH
 	Timeouts    throttle.Timeouts
 	Monitor     monitor.Monitor // nil: none; its taps get the transcript
-	// Counted says that connections to the target are limited: Close has to wait, for a moment, until the remote has closed
-	// as well, since the next connection may follow at once and the remote may count them.
+	// Counted says that connections to the target are limited: Close has to wait, for a moment, until the remote has
+	// closed as well, since the next connection may follow at once and the remote may count them.
 	Counted bool
 }
 
@@ -68,8 +69,8 @@ type Transaction struct {
 
 	// Result is filled in by Deliver: state, result, code, status, description, to, mta, sent, cipher and so on.
 	Result queue.Result
-	// Unsent says that the connection ended before the remote had any part in the outcome of this mail: nothing of it was
-	// judged, it may go over another connection at once and no attempt is counted.
+	// Unsent says that the connection ended before the remote had any part in the outcome of this mail: nothing of it
+	// was judged, it may go over another connection at once and no attempt is counted.
 	Unsent bool
 	// Text is the whole last reply, lines joined by "\n", as patterns are matched against it.
 	Text string
@@ -78,8 +79,8 @@ type Transaction struct {
 // Finisher edits and signs mails. A mail that has to be changed for a remote is changed between these two, so that its
 // signatures hold.
 type Finisher interface {
-	// Finish returns what goes over the wire of a message's mail, with fit called on it before it is signed. An error of fit
-	// is returned as it is; a *queue.PropertyError names a property that makes it impossible.
+	// Finish returns what goes over the wire of a message's mail, with fit called on it before it is signed. An error
+	// of fit is returned as it is; a *queue.PropertyError names a property that makes it impossible.
 	Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error)
 }
 

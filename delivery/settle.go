@@ -12,9 +12,9 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// settler does what may have to wait for the queue: settling, releasing, parking, unparking. Connections and the queue's
-// own goroutine hand their work over and go on. What is handed over is bounded by the engine's prefetch, as every job
-// holds a delivery; calls are few.
+// settler does what may have to wait for the queue: settling, releasing, parking, unparking. Connections and the
+// queue's own goroutine hand their work over and go on. What is handed over is bounded by the engine's prefetch, as
+// every job holds a delivery; calls are few.
 type settler struct {
 	e   *Engine
 	ctx context.Context // of every call of the queue; ends a while after the engine's
@@ -37,7 +37,8 @@ type settler struct {
 	done    sync.WaitGroup
 }
 
-// settlers is the largest number of goroutines that wait for the queue: a broker confirms each publish after a round trip.
+// settlers is the largest number of goroutines that wait for the queue: a broker confirms each publish after a round
+// trip.
 const settlers = 64
 
 // action is how a job ends.
@@ -156,8 +157,8 @@ const (
 	lastTry  = 10 * time.Second
 )
 
-// judge notes what became of a try. A job that failed is tried again until the engine breaks off: then the message stays
-// in the queue. s.mu is held.
+// judge notes what became of a try. A job that failed is tried again until the engine breaks off: then the message
+// stays in the queue. s.mu is held.
 func (s *settler) judge(j *job, err error) {
 	switch {
 	case err == nil:

@@ -15,8 +15,8 @@ type Slots interface {
 }
 
 // starved lists the paths that wait for a connection slot: first those without any connection, then the others, each in
-// the order in which they came. One goroutine waits for slots on their behalf; meanwhile connections of other paths give
-// up theirs.
+// the order in which they came. One goroutine waits for slots on their behalf; meanwhile connections of other paths
+// give up theirs.
 type starved struct {
 	e       *Engine
 	mu      sync.Mutex
@@ -141,8 +141,8 @@ func (s *starved) stealIdle(needy *path) {
 // timeSlice is how many mails a path's only connection carries before it makes room for a path that has none.
 const timeSlice = 20
 
-// asks reports whether a connection should end for the sake of another path: when its own path has at least two more than
-// that one, or when that one has none and this one had its share.
+// asks reports whether a connection should end for the sake of another path: when its own path has at least two more
+// than that one, or when that one has none and this one had its share.
 func (s *starved) asks(c *connection) bool {
 	n := s.need.Load()
 	if n == nil || n.p == c.p {

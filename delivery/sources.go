@@ -14,9 +14,10 @@ type Sources struct {
 	Local func() []netip.Addr
 	// Default are used for messages that name none; empty: the system chooses.
 	Default []netip.Addr
-	// Elsewhere returns the outbox of another instance that has an address which is not here, and "" when none is known to have it.
-	// Then awaited says that one may be heard of: the message waits for it, until its time is over; see
-	// [Engine.LookElsewhere]. It is asked about the addresses that a message names, and must not block. Nil: there is no other.
+	// Elsewhere returns the outbox of another instance that has an address which is not here, and "" when none is known
+	// to have it. Then awaited says that one may be heard of: the message waits for it, until its time is over; see
+	// [Engine.LookElsewhere]. It is asked about the addresses that a message names, and must not block. Nil: there is
+	// no other.
 	Elsewhere func(netip.Addr) (outbox string, awaited bool)
 	// Name returns the EHLO name for an address; nil or "": Engine.Hostname.
 	Name func(netip.Addr) string
@@ -58,8 +59,8 @@ func (e *Engine) sourceless(j *job) *queue.Result {
 	return result
 }
 
-// usable appends the addresses that the message may leave from and that fit its target, as far as that is known. named is
-// false when it may leave from any.
+// usable appends the addresses that the message may leave from and that fit its target, as far as that is known. named
+// is false when it may leave from any.
 func (e *Engine) usable(dst []netip.Addr, j *job, s Steering) (usable []netip.Addr, named bool) {
 	switch {
 	case j.m.IPs != nil:
@@ -89,8 +90,8 @@ func (e *Engine) usable(dst []netip.Addr, j *job, s Steering) (usable []netip.Ad
 	return e.unbound.without(dst), true
 }
 
-// choose takes the addresses in turn. What waits on a path stays there when it can, and a retry leaves from the address of
-// the attempt before, as greylisting remembers addresses.
+// choose takes the addresses in turn. What waits on a path stays there when it can, and a retry leaves from the address
+// of the attempt before, as greylisting remembers addresses.
 func (e *Engine) choose(from []netip.Addr, j *job) netip.Addr {
 	if len(from) == 1 {
 		return from[0]

@@ -20,8 +20,8 @@ func (e *Engine) steering() Steering {
 }
 
 // Steered tells the engine that Steering returns something else than before. Nothing that is paused now begins any more
-// once it returned; what waits in memory is gone through by and by, and what is no longer paused is fetched again. It does
-// not block.
+// once it returned; what waits in memory is gone through by and by, and what is no longer paused is fetched again. It
+// does not block.
 func (e *Engine) Steered() {
 	e.init()
 	e.epoch.Add(1)
@@ -59,7 +59,8 @@ func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
 	if j.m.Recipient != recipient || j.m.Envelope != envelope {
 		j.domain = addr.Domain(j.m.Recipient)
 		if text := e.invalid(j.m); text != "" {
-			e.notTried(j, queue.Result{State: queue.StateRewrite, Result: queue.Invalid, Code: 550, Status: "5.1.3", Description: text})
+			e.notTried(j, queue.Result{State: queue.StateRewrite, Result: queue.Invalid, Code: 550, Status: "5.1.3",
+				Description: text})
 			return false
 		}
 	}
@@ -78,7 +79,8 @@ func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
 
 // refused is the result of a message that somebody decided against.
 func refused(state queue.ResultState, why *Refusal) queue.Result {
-	return queue.Result{State: state, Result: queue.Error, Code: why.Code, Status: why.Status, Description: why.Description}
+	return queue.Result{State: state, Result: queue.Error, Code: why.Code, Status: why.Status,
+		Description: why.Description}
 }
 
 // delayed is the property that names the rule that delayed a message last: when the message is back, that rule would

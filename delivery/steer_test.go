@@ -45,7 +45,8 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 			want: "rewrite/invalid 550",
 		},
 		"forced error for the domain": {
-			helm: helm{refused: []refusing{{area{domain: "example.com"}, delivery.Refusal{Code: 571, Status: "5.7.1", Description: "no"}}}},
+			helm: helm{refused: []refusing{{area{domain: "example.com"},
+				delivery.Refusal{Code: 571, Status: "5.7.1", Description: "no"}}}},
 			want: "process/error 571",
 		},
 		"forced error for a tag": {
@@ -54,7 +55,8 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 			want:   "process/error 551",
 		},
 		"forced error for every address": {
-			helm: helm{refused: []refusing{{area{source: ip1}, delivery.Refusal{Code: 550}}, {area{source: ip2}, delivery.Refusal{Code: 550}}}},
+			helm: helm{refused: []refusing{{area{source: ip1}, delivery.Refusal{Code: 550}},
+				{area{source: ip2}, delivery.Refusal{Code: 550}}}},
 			change: func(m *queue.Message) {
 				m.IPs = []string{ip1.String(), ip2.String()}
 			},
@@ -97,15 +99,18 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 	}
 }
 
-// A forced error of 4yz is an answer like that of a remote: mail is tried again after its intervals, for as long as it lasts, and
-// goes when the error is gone.
+// A forced error of 4yz is an answer like that of a remote: mail is tried again after its intervals, for as long as it
+// lasts, and goes when the error is gone.
 func TestForcedErrorForNow(t *testing.T) {
 	target := netip.MustParseAddr("203.0.113.1")
 	for name, refused := range map[string][]refusing{
-		"domain":                           {{area{domain: "example.com"}, delivery.Refusal{Code: 451, Status: "4.7.1", Description: "not today"}}},
-		"target":                           {{area{target: target}, delivery.Refusal{Code: 451}}},
-		"addresses, one refused for good":  {{area{source: ip1}, delivery.Refusal{Code: 550}}, {area{source: ip2}, delivery.Refusal{Code: 451}}},
-		"addresses, the first one for now": {{area{source: ip1}, delivery.Refusal{Code: 451}}, {area{source: ip2}, delivery.Refusal{Code: 550}}},
+		"domain": {{area{domain: "example.com"},
+			delivery.Refusal{Code: 451, Status: "4.7.1", Description: "not today"}}},
+		"target": {{area{target: target}, delivery.Refusal{Code: 451}}},
+		"addresses, one refused for good": {{area{source: ip1}, delivery.Refusal{Code: 550}},
+			{area{source: ip2}, delivery.Refusal{Code: 451}}},
+		"addresses, the first one for now": {{area{source: ip1}, delivery.Refusal{Code: 451}},
+			{area{source: ip2}, delivery.Refusal{Code: 550}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
@@ -123,14 +128,16 @@ func TestForcedErrorForNow(t *testing.T) {
 				require.Equal(t, 2, w.stats("retry").Ready)
 				require.Equal(t, 2, w.stats("outbox").Delayed)
 				w.sleep(31 * time.Second)
-				require.Equal(t, []string{"process/error 451", "process/timeout 554"}, pairs(w.one("failure")), "it is not kept beyond its time")
+				require.Equal(t, []string{"process/error 451", "process/timeout 554"}, pairs(w.one("failure")),
+					"it is not kept beyond its time")
 				w.sleep(30 * time.Second)
 				require.Equal(t, 3, w.stats("retry").Ready)
 				wheel.turn(&helm{})
 				w.sleep(59 * time.Minute)
 				require.Zero(t, w.sender.opened.Load())
 				w.sleep(2 * time.Minute)
-				require.Equal(t, []string{"process/error 451", "process/error 451", "message/accepted 250"}, pairs(w.one("success")))
+				require.Equal(t, []string{"process/error 451", "process/error 451", "message/accepted 250"},
+					pairs(w.one("success")))
 				w.shutDown()
 			})
 		})

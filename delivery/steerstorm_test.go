@@ -50,8 +50,8 @@ func TestPauseOfAHundredThousand(t *testing.T) {
 	})
 }
 
-// Pauses come and go all the time, of all kinds, and now and then the engine ends: nothing is lost, nothing is sent twice,
-// nothing is stuck.
+// Pauses come and go all the time, of all kinds, and now and then the engine ends: nothing is lost, nothing is sent
+// twice, nothing is stuck.
 func TestPausesThatFlap(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -59,16 +59,19 @@ func (s *storm) renew() {
 	}
 	s.router.route("site.test", []string{"d1.test", "d2.test", "d3.test"}, "a.site.test", "b.site.test")
 	s.router.addresses["b.site.test"] = []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.9")}
-	s.pacer = &pacer{connect: s.wait("maxconnects"), send: s.wait("maxmessages", "ip_maxmessages", "connection_maxmessages"), limits: throttle.Limits{
-		Connection: throttle.PerConnection{Messages: s.roll(3) * 5, MinMessages: 1 + s.roll(10), Idle: time.Duration(s.roll(5)-1) * time.Second},
-		Queue:      throttle.PerQueue{Messages: s.roll(3) * 10},
-	}}
+	s.pacer = &pacer{connect: s.wait("maxconnects"),
+		send: s.wait("maxmessages", "ip_maxmessages", "connection_maxmessages"), limits: throttle.Limits{
+			Connection: throttle.PerConnection{Messages: s.roll(3) * 5, MinMessages: 1 + s.roll(10),
+				Idle: time.Duration(s.roll(5)-1) * time.Second},
+			Queue: throttle.PerQueue{Messages: s.roll(3) * 10},
+		}}
 	s.Engine = &delivery.Engine{
 		Queue: s.ledger, Router: s.router, Sender: s.sender, Monitor: s.events, Logger: s.Logger, Throttle: s.pacer,
 		Slots: throttle.NewSlots(1+s.roll(20), 0, 0).Outgoing(),
 		Names: s.Names, Prefetch: 50 + s.roll(500), PathQueue: 5 + s.roll(100), Lookups: 1 + s.roll(10),
-		Retry:   delivery.RetryPolicy{Intervals: []time.Duration{time.Minute}, Lifetime: 10 * 24 * time.Hour},
-		Sources: delivery.Sources{Default: [][]netip.Addr{nil, {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::2")}}[s.roll(2)]},
+		Retry: delivery.RetryPolicy{Intervals: []time.Duration{time.Minute}, Lifetime: 10 * 24 * time.Hour},
+		Sources: delivery.Sources{Default: [][]netip.Addr{nil,
+			{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::2")}}[s.roll(2)]},
 	}
 }
 
@@ -185,7 +188,8 @@ func (s *storm) run(last bool) {
 	require.Zero(s.t, s.sender.alive.Load(), "connections left")
 	require.Zero(s.t, s.pacer.open, "accounts that were not closed")
 	require.Zero(s.t, s.pacer.idle, "accounts that are still idle")
-	require.Equal(s.t, s.events.count(monitor.Delivered)+s.events.count(monitor.Failed)+s.events.count(monitor.Retried)+s.events.count(monitor.NotTried),
+	require.Equal(s.t, s.events.count(monitor.Delivered)+s.events.count(monitor.Failed)+s.events.count(monitor.Retried)+
+		s.events.count(monitor.NotTried),
 		s.events.count(monitor.Left)-s.released(), "each message that left had an outcome, or was released")
 }
 
@@ -228,7 +232,8 @@ func TestStorm(t *testing.T) {
 				require.Equal(t, n, s.left("success")+s.left("failure"))
 				require.Equal(t, n, s.left("results"))
 				for _, m := range append(s.take("success"), s.take("failure")...) {
-					require.Equal(t, 1, s.accepted[m.Recipient]+s.refused[m.Recipient], "%s: %s", m.Recipient, strings.Join(pairs(m), ", "))
+					require.Equal(t, 1, s.accepted[m.Recipient]+s.refused[m.Recipient], "%s: %s", m.Recipient,
+						strings.Join(pairs(m), ", "))
 					require.Equal(t, 1, s.ledger.settled[m.Recipient])
 				}
 				require.NoError(t, s.queue.Close())

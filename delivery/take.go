@@ -10,8 +10,8 @@ import (
 )
 
 // take returns the first job of the ready list. When there is none that may go now, the connection joins the idle ones
-// and the job is nil. goOn is false when the connection must end, which it also does to make room for a new one where one is
-// needed.
+// and the job is nil. goOn is false when the connection must end, which it also does to make room for a new one where
+// one is needed.
 func (p *path) take(c *connection) (j *job, goOn bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -37,8 +37,8 @@ func (p *path) takeReady(c *connection) *job {
 	return p.pop(c, false)
 }
 
-// joinIdle puts a connection among the idle ones; for a pause, it is not given work. False means that there are enough of
-// them, or that another path needs its slot. p.mu is held.
+// joinIdle puts a connection among the idle ones; for a pause, it is not given work. False means that there are enough
+// of them, or that another path needs its slot. p.mu is held.
 func (p *path) joinIdle(c *connection, pause time.Duration) bool {
 	if p.e.starved.yields(c, true) {
 		return false
@@ -68,8 +68,8 @@ func (p *path) idlesAt(c *connection) bool {
 	return n >= most
 }
 
-// pop takes the first job that may go now, as the first one over the connection or as another one. Those whose time is over
-// are finished on the way. p.mu is held.
+// pop takes the first job that may go now, as the first one over the connection or as another one. Those whose time is
+// over are finished on the way. p.mu is held.
 func (p *path) pop(c *connection, opening bool) *job {
 	if p.ready.n == 0 {
 		return nil
@@ -139,8 +139,8 @@ func (p *path) hold(c *connection, j *job, wait throttle.Wait) {
 func ofTarget(w throttle.Wait) bool     { return strings.HasPrefix(w.Limit, "ip_") }
 func ofConnection(w throttle.Wait) bool { return strings.HasPrefix(w.Limit, "connection_") }
 
-// heldAt returns the limit on a target address that holds a connection to it, for as long as it still does; the zero Wait: none.
-// Another connection to it would have to wait as well.
+// heldAt returns the limit on a target address that holds a connection to it, for as long as it still does; the zero
+// Wait: none. Another connection to it would have to wait as well.
 func (p *path) heldAt(target netip.Addr) (wait throttle.Wait) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -173,7 +173,8 @@ func TestThrottledMailGoesExactlyWhenItMay(t *testing.T) {
 
 func TestThrottledConnectionsAreMadeWhenTheyMay(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.Throttle = &pacer{connect: every(20*time.Second, "maxconnects"), limits: throttle.Limits{Connection: throttle.PerConnection{Messages: 1}}}
+		w.Throttle = &pacer{connect: every(20*time.Second, "maxconnects"),
+			limits: throttle.Limits{Connection: throttle.PerConnection{Messages: 1}}}
 		begun := time.Now()
 		w.start()
 		w.publishMany(5, "example.com")
@@ -227,19 +228,21 @@ func TestChangedLimitsTakeEffectAtOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		tell  throttle.Path
 		limit string
-	}{"this path": {throttle.Path{Site: "example.com"}, "pause"}, "all paths": {throttle.Path{}, "pause"}, "a target": {throttle.Path{}, "ip_maxbytes"}} {
+	}{"this path": {throttle.Path{Site: "example.com"}, "pause"}, "all paths": {throttle.Path{}, "pause"},
+		"a target": {throttle.Path{}, "ip_maxbytes"}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				var mu sync.Mutex
 				paused := true
-				p := &pacer{limits: throttle.Limits{Connection: throttle.PerConnection{Idle: time.Hour}}, send: func(throttle.Path, netip.Addr) throttle.Wait {
-					mu.Lock()
-					defer mu.Unlock()
-					if paused {
-						return throttle.Wait{For: time.Hour, Limit: test.limit, Rule: "maintenance"}
-					}
-					return throttle.Wait{}
-				}}
+				p := &pacer{limits: throttle.Limits{Connection: throttle.PerConnection{Idle: time.Hour}},
+					send: func(throttle.Path, netip.Addr) throttle.Wait {
+						mu.Lock()
+						defer mu.Unlock()
+						if paused {
+							return throttle.Wait{For: time.Hour, Limit: test.limit, Rule: "maintenance"}
+						}
+						return throttle.Wait{}
+					}}
 				w.Throttle = p
 				w.start()
 				w.publishMany(30, "example.com")

@@ -27,8 +27,8 @@ func (l *looked) Limits(p throttle.Path) *throttle.Limits {
 	return l.pacer.Limits(p)
 }
 
-// An engine that reaches nothing does little: what it does in hours is counted, whatever that costs here. A message comes out of
-// the queue for an attempt, and else no more often than the queue gives it back by itself.
+// An engine that reaches nothing does little: what it does in hours is counted, whatever that costs here. A message
+// comes out of the queue for an attempt, and else no more often than the queue gives it back by itself.
 func TestNothingIsReachable(t *testing.T) {
 	const (
 		messages, domains = 4000, 400
@@ -42,7 +42,10 @@ func TestNothingIsReachable(t *testing.T) {
 			}
 		},
 		"connections are refused": func(w *world) {
-			w.sender.open = func(context.Context, *delivery.Hop, int) error { return failure(queue.StateConnect, queue.Error, 0) }
+			w.sender.open = func(context.Context, *delivery.Hop,
+				int) error {
+				return failure(queue.StateConnect, queue.Error, 0)
+			}
 		},
 		"look-ups time out": func(w *world) {
 			w.router.lookUp = func(ctx context.Context, _ string) error {
@@ -75,7 +78,8 @@ func TestNothingIsReachable(t *testing.T) {
 				w.start()
 				w.sleep(span)
 				attempts, picked := w.events.count(monitor.Attempted), w.events.count(monitor.Picked)
-				t.Log(attempts, "attempts,", picked, "messages read,", w.router.asked.Load(), "look-ups,", looks.n.Load(), "looks at paths")
+				t.Log(attempts, "attempts,", picked, "messages read,", w.router.asked.Load(), "look-ups,", looks.n.Load(),
+					"looks at paths")
 				require.LessOrEqual(t, picked, 2*attempts+messages*(2+int(span/queue.MaxParked)))
 				require.LessOrEqual(t, int(w.router.asked.Load()), attempts)
 				require.LessOrEqual(t, int(looks.n.Load()), 20*picked+domains*int(span/time.Second)/2)

@@ -7,7 +7,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// hopeless is how many tries fail before a queue that a message names itself is believed to be of no use: about a minute.
+// hopeless is how many tries fail before a queue that a message names itself is believed to be of no use: about a
+// minute.
 const hopeless = 12
 
 // lessen changes the successors of a message that the queue will never take as they are, and reports whether there was
@@ -49,8 +50,9 @@ func (e *Engine) lighten(j *job) bool {
 func (e *Engine) unrepeatable(j *job, retry *queue.Message) []queue.Item {
 	m := *retry
 	m.NextAttempt = time.Time{}
-	m.Results = append(m.Results[:len(m.Results):len(m.Results)], queue.Result{State: queue.StateStorage, Result: queue.Error, Time: time.Now(),
-		Description: "the message, with its results, is larger than the queue takes"})
+	m.Results = append(m.Results[:len(m.Results):len(m.Results)],
+		queue.Result{State: queue.StateStorage, Result: queue.Error, Time: time.Now(),
+			Description: "the message, with its results, is larger than the queue takes"})
 	failed := *j
 	failed.m = &m
 	items := e.finished(&failed, e.Names.Failure, failureQueue)
@@ -78,7 +80,8 @@ func (e *Engine) reroute(j *job) bool {
 		own        *string
 		configured string
 	}{
-		{own.Results, e.Names.Results}, {own.Success, e.Names.Success}, {own.Failure, e.Names.Failure}, {own.Retry, e.Names.Retry},
+		{own.Results, e.Names.Results}, {own.Success, e.Names.Success}, {own.Failure, e.Names.Failure},
+		{own.Retry, e.Names.Retry},
 	}
 	for _, item := range j.successors {
 		for i, role := range roles {

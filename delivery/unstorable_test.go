@@ -67,7 +67,8 @@ func TestQueueOfAMessageThatCannotBeUsed(t *testing.T) {
 	})
 }
 
-// TestTooLargeToBeStored has the queue refuse what holds a mail: a result comes without it, and a retry becomes a failure.
+// TestTooLargeToBeStored has the queue refuse what holds a mail: a result comes without it, and a retry becomes a
+// failure.
 func TestTooLargeToBeStored(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.Queue = &picky{w.queue, func(item queue.Item) error {
@@ -76,7 +77,8 @@ func TestTooLargeToBeStored(t *testing.T) {
 			}
 			return nil
 		}}
-		w.publish(&queue.Message{ID: "m", Recipient: "a@site.example", KeepMIME: true, Body: queue.Bytes("Subject: x\r\n\r\n")})
+		w.publish(&queue.Message{ID: "m", Recipient: "a@site.example", KeepMIME: true,
+			Body: queue.Bytes("Subject: x\r\n\r\n")})
 		w.start()
 		w.sleep(time.Minute)
 		require.Nil(t, w.one("results").Body)
@@ -85,7 +87,8 @@ func TestTooLargeToBeStored(t *testing.T) {
 		w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
 			c.reply(tx, queue.StateRcptTo, 450, "busy")
 		}
-		w.publish(&queue.Message{ID: "n", Recipient: "a@site.example", KeepMIME: true, Body: queue.Bytes("Subject: x\r\n\r\n")})
+		w.publish(&queue.Message{ID: "n", Recipient: "a@site.example", KeepMIME: true,
+			Body: queue.Bytes("Subject: x\r\n\r\n")})
 		w.sleep(time.Minute)
 		m := w.one("failure")
 		require.Nil(t, m.Body)

@@ -39,8 +39,8 @@ func (e *Engine) sweep() {
 	}
 }
 
-// sweep finishes what expired in the ready list and parks what has waited for long; it reports whether the path seems to
-// have nothing to do.
+// sweep finishes what expired in the ready list and parks what has waited for long; it reports whether the path seems
+// to have nothing to do.
 func (p *path) sweep(now time.Time) bool {
 	var old, dead []*job
 	p.mu.Lock()

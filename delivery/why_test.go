@@ -67,20 +67,24 @@ func TestWhyIsItStillHere(t *testing.T) {
 					}
 				}()}
 			},
-			place: delivery.InMemory, cause: delivery.ByLimit, text: "waits: “Gmail warm” allows 1 message a minute; about 4 min",
+			place: delivery.InMemory, cause: delivery.ByLimit,
+			text: "waits: “Gmail warm” allows 1 message a minute; about 4 min",
 		},
 		"throttled target": {
 			arrange: func(w *world) {
 				wait := every(time.Minute, "ip_maxmessages")
 				w.Throttle = &pacer{limits: throttle.Limits{Target: throttle.Rates{Messages: 30}}, send: wait}
 			},
-			place: delivery.InMemory, cause: delivery.ByLimit, text: "waits: “test” allows 30 messages a minute to each address; about 8 s",
+			place: delivery.InMemory, cause: delivery.ByLimit,
+			text: "waits: “test” allows 30 messages a minute to each address; about 8 s",
 		},
 		"throttled bytes": {
 			arrange: func(w *world) {
-				w.Throttle = &pacer{limits: throttle.Limits{Domain: throttle.Rates{Bytes: 5000}}, send: every(time.Minute, "maxbytes")}
+				w.Throttle = &pacer{limits: throttle.Limits{Domain: throttle.Rates{Bytes: 5000}},
+					send: every(time.Minute, "maxbytes")}
 			},
-			place: delivery.InMemory, cause: delivery.ByLimit, text: "waits: “test” allows 5,000 bytes a minute; 4 messages are before it",
+			place: delivery.InMemory, cause: delivery.ByLimit,
+			text: "waits: “test” allows 5,000 bytes a minute; 4 messages are before it",
 		},
 		"flood": {
 			arrange: func(w *world) {
@@ -88,11 +92,15 @@ func TestWhyIsItStillHere(t *testing.T) {
 					return throttle.Wait{For: time.Hour, Limit: "pause", Rule: "flood too many"}
 				}}
 			},
-			place: delivery.InMemory, cause: delivery.ByFlood, text: "waits: “flood too many” holds mail from here to example.com, for another 60 min",
+			place: delivery.InMemory, cause: delivery.ByFlood,
+			text: "waits: “flood too many” holds mail from here to example.com, for another 60 min",
 		},
 		"off-line": {
 			arrange: func(w *world) {
-				w.sender.open = func(context.Context, *delivery.Hop, int) error { return failure(queue.StateConnect, queue.Timeout, 0) }
+				w.sender.open = func(context.Context, *delivery.Hop,
+					int) error {
+					return failure(queue.StateConnect, queue.Timeout, 0)
+				}
 				w.Throttle = &pacer{limits: throttle.Limits{Connection: throttle.PerConnection{Offline: 100 * time.Second}}}
 			},
 			place: delivery.InMemory, cause: delivery.ByBackOff,
@@ -132,7 +140,8 @@ func TestWhyIsItStillHere(t *testing.T) {
 		},
 		"retry": {
 			arrange: func(w *world) { w.sender.mail = replying(450, "full"); w.Retry.Intervals = []time.Duration{time.Hour} },
-			place:   delivery.Delayed, cause: delivery.ByRetry, text: "waits for its next attempt (the last answer was 450 full); next attempt in 60 min",
+			place:   delivery.Delayed, cause: delivery.ByRetry,
+			text: "waits for its next attempt (the last answer was 450 full); next attempt in 60 min",
 		},
 		"parked beyond memory": {
 			arrange: func(w *world) { w.sender.mail, w.PathConnections, w.PathQueue = slow(time.Hour), 1, 3 },

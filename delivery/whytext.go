@@ -78,7 +78,8 @@ func (w *Why) measure(limits *throttle.Limits) {
 	field := throttle.Fields()[i]
 	w.value = field.Get(limits)
 	name := strings.TrimPrefix(field.Name, "ip_")
-	w.unit = map[string]string{"maxmessages": "messages a minute", "maxbytes": "bytes a minute", "maxconnects": "new connections a minute",
+	w.unit = map[string]string{"maxmessages": "messages a minute", "maxbytes": "bytes a minute",
+		"maxconnects":    "new connections a minute",
 		"maxconnections": "connections at a time", "maxstarting": "connections being made at a time"}[name]
 	if w.unit == "" {
 		w.value = 0

@@ -118,7 +118,8 @@ func TestEveryFateOverTheWire(t *testing.T) {
 	router := &static{common: listen(t, &smtptest.Sink{}), domains: map[string]netip.AddrPort{}}
 	w := realWorld(t, router)
 	const soon = 400 * time.Millisecond
-	w.Throttle = &pacer{limits: throttle.Limits{Timeouts: throttle.Timeouts{Connect: 5 * time.Second, Intro: soon, Command: soon, Data: soon, Message: soon}}}
+	w.Throttle = &pacer{limits: throttle.Limits{Timeouts: throttle.Timeouts{Connect: 5 * time.Second, Intro: soon,
+		Command: soon, Data: soon, Message: soon}}}
 	for name, test := range tests {
 		domain := name + "-case.test"
 		if test.sink != nil {

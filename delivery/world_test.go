@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is an engine with everything around it: a queue in memory, a router and a sender that do as they are told, and a
-// monitor that writes everything down.
+// world is an engine with everything around it: a queue in memory, a router and a sender that do as they are told, and
+// a monitor that writes everything down.
 type world struct {
 	*delivery.Engine
 	t      testing.TB
@@ -191,7 +191,8 @@ type router struct {
 }
 
 func newRouter() *router {
-	return &router{routes: map[string]*delivery.Route{}, errs: map[string]error{}, addresses: map[string][]netip.Addr{}, cold: map[string]bool{}}
+	return &router{routes: map[string]*delivery.Route{}, errs: map[string]error{}, addresses: map[string][]netip.Addr{},
+		cold: map[string]bool{}}
 }
 
 func (r *router) Cached(domain string) (*delivery.Route, error, bool) {
@@ -459,7 +460,8 @@ func (c *conn) Close() error {
 
 // failure makes what Open returns.
 func failure(state queue.ResultState, how queue.Outcome, code int) *delivery.Failure {
-	return &delivery.Failure{Result: queue.Result{State: state, Result: how, Code: code, Description: "no"}, Temporary: true}
+	return &delivery.Failure{Result: queue.Result{State: state, Result: how, Code: code, Description: "no"},
+		Temporary: true}
 }
 
 // recorder is a monitor that writes everything down.
@@ -503,7 +505,8 @@ func (r *recorder) all(k monitor.Kind) (found []monitor.Event) {
 func (r *recorder) balance(t testing.TB) {
 	t.Helper()
 	require.Equal(t, r.count(monitor.Picked), r.count(monitor.Left)+r.count(monitor.Parked), "Picked = Left + Parked")
-	require.Equal(t, r.count(monitor.ConnStarting), r.count(monitor.ConnReady)+r.count(monitor.ConnFailed), "ConnStarting = ConnReady + ConnFailed")
+	require.Equal(t, r.count(monitor.ConnStarting), r.count(monitor.ConnReady)+r.count(monitor.ConnFailed),
+		"ConnStarting = ConnReady + ConnFailed")
 	require.Equal(t, r.count(monitor.ConnReady), r.count(monitor.ConnClosed), "ConnReady = ConnClosed")
 	require.Equal(t, r.count(monitor.ConnIdle), r.count(monitor.ConnBusy), "ConnIdle = ConnBusy")
 }

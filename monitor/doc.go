@@ -13,8 +13,8 @@
 //     recipient domain and its tags. State is divided into shards by domain, so that no lock is common to all messages,
 //     and nothing is allocated for an event whose names are known already.
 //  2. Snapshot sums up the last 60 complete seconds, for all or for what a Filter selects, second by second. Domains,
-//     MTAs and Tags list the sums of every name. What is going on right now (messages in memory, connections that start,
-//     work or idle, clients) is kept as gauges from events that come in pairs.
+//     MTAs and Tags list the sums of every name. What is going on right now (messages in memory, connections that
+//     start, work or idle, clients) is kept as gauges from events that come in pairs.
 //  3. Memory is bounded: at most so many names of a kind are kept. Beyond that the one that was quiet for longest is
 //     dropped, and what it had counted moves to a row for all others, so that sums stay right.
 //  4. Answers lists the last different replies that made deliveries to a domain fail.

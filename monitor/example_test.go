@@ -12,7 +12,8 @@ import (
 func ExampleLive() {
 	live := &monitor.Live{Now: func() time.Time { return time.Unix(1_800_000_001, 0) }}
 	for range 3 {
-		live.Observe(&monitor.Event{Kind: monitor.Delivered, Time: time.Unix(1_800_000_000, 0), Domain: "example.com", Bytes: 2048})
+		live.Observe(&monitor.Event{Kind: monitor.Delivered, Time: time.Unix(1_800_000_000, 0), Domain: "example.com",
+			Bytes: 2048})
 	}
 	for _, row := range live.Domains() {
 		fmt.Println(row.Name, row.Sum.Delivered, row.Sum.BytesOut)

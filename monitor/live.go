@@ -11,8 +11,9 @@ import (
 // watched. The zero Live is ready. Set its fields before use.
 type Live struct {
 	// MaxDomains, MaxMTAs and MaxTags are how many names of each kind are told apart; others are counted together. Zero
-	// means 10,000 domains, 1,000 local addresses and 1,000 tags. There are 16 shards: each keeps its part of the domains,
-	// divided by a hash, and up to that many addresses and tags, so that the limits are met about, not exactly.
+	// means 10,000 domains, 1,000 local addresses and 1,000 tags. There are 16 shards: each keeps its part of the
+	// domains, divided by a hash, and up to that many addresses and tags, so that the limits are met about, not
+	// exactly.
 	MaxDomains, MaxMTAs, MaxTags int
 	// MaxSessions is how many sessions are listed and can be watched; zero means 10,000.
 	MaxSessions int

@@ -61,7 +61,8 @@ func TestEveryKindCounts(t *testing.T) {
 			MessageReceived: {Received: 1, BytesIn: 100}, Picked: {Processed: 1}, Parked: {Parked: 1}, Left: {},
 			Reassigned: {Reassigned: 1}, NotTried: {NotTried: 1}, Attempted: {Attempts: 1},
 			Delivered: {Delivered: 1, BytesOut: 100}, Retried: {Retried: 1}, Failed: {Errors: 1}, Strange: {Strange: 1},
-			ConnStarting: {Connects: 1}, ConnReady: {}, ConnFailed: {ConnectFailed: 1}, ConnIdle: {}, ConnBusy: {}, ConnClosed: {},
+			ConnStarting: {Connects: 1}, ConnReady: {}, ConnFailed: {ConnectFailed: 1}, ConnIdle: {}, ConnBusy: {},
+			ConnClosed: {},
 		}
 		require.Len(t, want, int(ConnClosed))
 		for kind, counts := range want {

@@ -24,14 +24,14 @@ type Transcript interface {
 	Close()
 }
 
-// MailTranscript is the add-on of Transcripts whose watchers may ask for the mails themselves, for which only a word stands
-// in the lines.
+// MailTranscript is the add-on of Transcripts whose watchers may ask for the mails themselves, for which only a word
+// stands in the lines.
 type MailTranscript interface {
 	Transcript
 	// MailWanted returns how many bytes of the next mail somebody wants to see; zero: nobody does. One atomic load.
 	MailWanted() int
-	// Mail gives the begin of a mail that is size bytes long, after the line with the word that stands for it. It copies what
-	// is wanted and must not block.
+	// Mail gives the begin of a mail that is size bytes long, after the line with the word that stands for it. It
+	// copies what is wanted and must not block.
 	Mail(d Direction, begin []byte, size int64)
 }
 
@@ -109,7 +109,8 @@ type Record interface {
 	Property(path string) (string, bool)
 }
 
-// Attempter is the add-on of a message's Record that knows how many attempts were made so far, the present one included.
+// Attempter is the add-on of a message's Record that knows how many attempts were made so far, the present one
+// included.
 type Attempter interface {
 	Attempts() int
 }

@@ -20,10 +20,11 @@ type SessionFilter struct {
 	// Text is looked for in what is said, regardless of case: an address, for instance. A session is shown from a
 	// little before the text first came up. Sessions lists do not look at it.
 	Text string
-	// Mails is how many bytes of each mail, up to 1 MiB, are wanted as a Flight of its own; zero: none. It selects nothing.
+	// Mails is how many bytes of each mail, up to 1 MiB, are wanted as a Flight of its own; zero: none. It selects
+	// nothing.
 	Mails int
-	// Most is how many sessions are followed at a time, so that those are followed whole when there are many: others are passed
-	// over and cost nothing. Zero: all. It selects nothing.
+	// Most is how many sessions are followed at a time, so that those are followed whole when there are many: others
+	// are passed over and cost nothing. Zero: all. It selects nothing.
 	Most int
 }
 

@@ -36,8 +36,9 @@ func (f *Filter) matches(e *Event) bool {
 
 // Snapshot is what Live knows about the last 60 complete seconds.
 type Snapshot struct {
-	Time   time.Time    `json:"time"`           // end of the last of them
-	Since  time.Time    `json:"since,omitzero"` // begin of what could be counted, when that was less than 60 seconds ago; or zero
+	Time time.Time `json:"time"` // end of the last of them
+	// begin of what could be counted, when that was less than 60 seconds ago; or zero
+	Since  time.Time    `json:"since,omitzero"`
 	Sum    Counts       `json:"sum"`
 	Now    Gauges       `json:"now"`
 	Series [span]Counts `json:"series"` // one a second, the oldest first

@@ -113,7 +113,8 @@ func (w *Watcher) Dropped() int64 {
 	return w.dropped
 }
 
-// Passed returns how many sessions that the filter selects were passed over, because as many as it allows were followed.
+// Passed returns how many sessions that the filter selects were passed over, because as many as it allows were
+// followed.
 func (w *Watcher) Passed() int64 { return w.passed.Load() }
 
 // admit reports whether one more session may be followed.

@@ -14,8 +14,10 @@ import (
 )
 
 var (
-	outgoing = Session{Local: netip.MustParseAddrPort("192.0.2.1:4711"), Remote: netip.MustParseAddrPort("198.51.100.7:25"), Domain: "mx.a.test"}
-	incoming = Session{Incoming: true, Local: netip.MustParseAddrPort("192.0.2.1:25"), Remote: netip.MustParseAddrPort("203.0.113.9:999")}
+	outgoing = Session{Local: netip.MustParseAddrPort("192.0.2.1:4711"),
+		Remote: netip.MustParseAddrPort("198.51.100.7:25"), Domain: "mx.a.test"}
+	incoming = Session{Incoming: true, Local: netip.MustParseAddrPort("192.0.2.1:25"),
+		Remote: netip.MustParseAddrPort("203.0.113.9:999")}
 )
 
 func watch(t *testing.T, l *Live, f SessionFilter, buffer int) *Watcher {

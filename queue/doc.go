@@ -1,5 +1,5 @@
-// Package queue is where mail waits: the contract between those who publish messages and those who deliver them, and the
-// messages themselves.
+// Package queue is where mail waits: the contract between those who publish messages and those who deliver them, and
+// the messages themselves.
 //
 // A [Message] is one mail to one recipient, a plain struct whose fields are the properties of its JSON form. Whoever
 // takes mail in makes one for each recipient and hands them to [Queue.Publish], which returns when all are durable. A
@@ -19,17 +19,17 @@
 //	               │ └─────────Release────────────┘ │ Park
 //	               └─Unpark, MaxParked── Parked ◄───┘
 //
-// Engines live in packages of their own: memory forgets when it ends, disk is an embedded log, and a broker serves several
-// machines. What they may add to the contract are the interfaces [Inspector], [Parker] and [Atomic], asked for by type
-// assertion. Package queuetest examines an engine against all that is written here.
+// Engines live in packages of their own: memory forgets when it ends, disk is an embedded log, and a broker serves
+// several machines. What they may add to the contract are the interfaces [Inspector], [Parker] and [Atomic], asked for
+// by type assertion. Package queuetest examines an engine against all that is written here.
 //
-// A mail itself is a [Body]: anything with ReadAt and Size, in memory or in a file. Messages to several recipients share
-// one Body value, and engines store it once.
+// A mail itself is a [Body]: anything with ReadAt and Size, in memory or in a file. Messages to several recipients
+// share one Body value, and engines store it once.
 //
 // A message has two written forms. [AppendJSON] and [Unmarshal] are for the world: readable, complete, tolerant of
-// numbers in quotes, and exact about what is wrong. [AppendBinary] and [DecodeBinary] are for engines: short, quick, and
-// without the mail. [Message.AppendRecord] and [Message.Property] are for logs: they leave out mail and secrets.
+// numbers in quotes, and exact about what is wrong. [AppendBinary] and [DecodeBinary] are for engines: short, quick,
+// and without the mail. [Message.AppendRecord] and [Message.Property] are for logs: they leave out mail and secrets.
 //
-// An error that matters to the caller wraps one of [ErrFull], [ErrTooLarge], [ErrUnavailable], [ErrRefused], [ErrUnknown], [ErrClosed],
-// [ErrLocked], [ErrSettled] or [ErrNotFound].
+// An error that matters to the caller wraps one of [ErrFull], [ErrTooLarge], [ErrUnavailable], [ErrRefused],
+// [ErrUnknown], [ErrClosed], [ErrLocked], [ErrSettled] or [ErrNotFound].
 package queue

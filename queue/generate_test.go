@@ -22,11 +22,13 @@ func full() *queue.Message {
 		DKIM: []queue.DKIM{{Domain: "example.org", Selector: "s1", Key: "-----BEGIN PRIVATE KEY-----\nabc\n", Expire: 3600,
 			Headers: []string{"list-id"}, Report: true, Protocols: []string{"dkim", "arc"},
 			Canonicalization: "relaxed/relaxed", Priority: 3,
-			Extra: map[string]json.RawMessage{"comment": json.RawMessage(`"mine"`)}}, {Domain: "example.net", Selector: "x", ExpireAt: at}},
-		DSN:       &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", ORcpt: "rfc822;jo@example.com", EnvID: "e1"},
-		Queues:    &queue.Queues{Results: &off, DSN: &bounces},
-		Smarthost: &queue.Smarthost{Hostname: "relay.example.org", Port: 587, Username: "me", Password: "hush", Plaintext: true},
-		Tags:      []string{"spring", "news"},
+			Extra: map[string]json.RawMessage{"comment": json.RawMessage(`"mine"`)}},
+			{Domain: "example.net", Selector: "x", ExpireAt: at}},
+		DSN:    &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", ORcpt: "rfc822;jo@example.com", EnvID: "e1"},
+		Queues: &queue.Queues{Results: &off, DSN: &bounces},
+		Smarthost: &queue.Smarthost{Hostname: "relay.example.org", Port: 587, Username: "me", Password: "hush",
+			Plaintext: true},
+		Tags: []string{"spring", "news"},
 		Headers: &queue.HeaderEdits{Remove: []string{"x-a"}, Prepend: []queue.Field{{Name: "x-b", Value: "1"}},
 			Append:  []queue.Field{{Name: "x-c", Value: "1"}, {Name: "x-c", Value: "2"}},
 			Replace: []queue.Field{{Name: "subject", Value: "ho"}}, Update: []queue.Field{{Name: "x-d", Value: "é"}}},
@@ -50,7 +52,8 @@ func full() *queue.Message {
 				Extra: map[string]json.RawMessage{"note": json.RawMessage(`[1,2]`)}},
 		},
 		Extracted: json.RawMessage(`{"subject":"hi"}`),
-		Extra:     map[string]json.RawMessage{"campaign": json.RawMessage(`{"id":[1,2.50,"x"]}`), "n": json.RawMessage(`12345678901234567890`)},
+		Extra: map[string]json.RawMessage{"campaign": json.RawMessage(`{"id":[1,2.50,"x"]}`),
+			"n": json.RawMessage(`12345678901234567890`)},
 	}
 }
 
@@ -115,7 +118,8 @@ func anyMessage() *rapid.Generator[*queue.Message] {
 	return rapid.Custom(func(t *rapid.T) *queue.Message {
 		text, flag, port := rapid.String(), rapid.Bool(), rapid.IntRange(0, 65535)
 		m := &queue.Message{
-			Envelope: text.Draw(t, "envelope"), Recipient: rapid.StringN(1, -1, -1).Draw(t, "recipient"), Key: text.Draw(t, "key"),
+			Envelope: text.Draw(t, "envelope"), Recipient: rapid.StringN(1, -1, -1).Draw(t, "recipient"),
+			Key:      text.Draw(t, "key"),
 			KeepMIME: flag.Draw(t, "keepmime"), IPs: several(text).Draw(t, "ips"), Pool: text.Draw(t, "pool"),
 			NextAttempt: anyTime().Draw(t, "nextattempt"), MaxDeliverTime: anyTime().Draw(t, "maxdelivertime"),
 			MaxAttempts: rapid.IntRange(-1, 1000).Draw(t, "maxattempts"),
@@ -132,7 +136,8 @@ func anyMessage() *rapid.Generator[*queue.Message] {
 		}
 		if flag.Draw(t, "connection") {
 			m.Connection = &queue.Connection{LocalIP: text.Draw(t, "local"), LocalPort: port.Draw(t, "port"),
-				RemoteIP: text.Draw(t, "remote"), RemotePort: port.Draw(t, "port"), Secure: flag.Draw(t, "secure"), User: text.Draw(t, "user")}
+				RemoteIP: text.Draw(t, "remote"), RemotePort: port.Draw(t, "port"), Secure: flag.Draw(t, "secure"),
+				User: text.Draw(t, "user")}
 		}
 		if flag.Draw(t, "smarthost") {
 			m.Smarthost = &queue.Smarthost{Hostname: rapid.StringN(1, -1, -1).Draw(t, "host"), Port: port.Draw(t, "port"),
@@ -161,7 +166,8 @@ func drawSources(t *rapid.T, m *queue.Message) {
 	case 1:
 		m.Compose = json.RawMessage(`{"from":"a@b","text":"x"}`)
 	case 2:
-		m.Body = queue.Bytes("Subject: " + rapid.StringMatching(`[a-zA-Zéß☃😀 "\\/<>&\t]{0,20}`).Draw(t, "subject") + "\r\n\r\n")
+		m.Body = queue.Bytes("Subject: " + rapid.StringMatching(`[a-zA-Zéß☃😀 "\\/<>&\t]{0,20}`).Draw(t, "subject") +
+			"\r\n\r\n")
 	case 3:
 		m.Body = queue.Bytes(append(rapid.SliceOf(rapid.ByteRange(14, 255)).Draw(t, "bytes"), "\r\n"...))
 	}
@@ -175,7 +181,8 @@ func anyDKIM() *rapid.Generator[queue.DKIM] {
 			expire = 0
 		}
 		return queue.DKIM{Domain: text.Draw(t, "domain"), Selector: text.Draw(t, "selector"), Key: text.Draw(t, "key"),
-			Expire: expire, ExpireAt: expireAt, Headers: several(text).Draw(t, "headers"), Report: rapid.Bool().Draw(t, "report"),
+			Expire: expire, ExpireAt: expireAt, Headers: several(text).Draw(t, "headers"),
+			Report:           rapid.Bool().Draw(t, "report"),
 			Protocols:        several(rapid.SampledFrom([]string{"dkim", "arc"})).Draw(t, "protocols"),
 			Canonicalization: rapid.SampledFrom([]string{"", "simple/simple", "relaxed"}).Draw(t, "canonicalization"),
 			Priority:         rapid.IntRange(-9, 9).Draw(t, "priority"), Extra: anyExtra().Draw(t, "extra")}
@@ -195,8 +202,9 @@ func anyDSN() *rapid.Generator[queue.DSN] {
 func anyQueues() *rapid.Generator[queue.Queues] {
 	return rapid.Custom(func(t *rapid.T) queue.Queues {
 		name := optional(rapid.String())
-		return queue.Queues{Results: name.Draw(t, "results"), Failure: name.Draw(t, "failure"), Success: name.Draw(t, "success"),
-			Retry: name.Draw(t, "retry"), DSN: name.Draw(t, "dsn")}
+		return queue.Queues{Results: name.Draw(t, "results"), Failure: name.Draw(t, "failure"),
+			Success: name.Draw(t, "success"),
+			Retry:   name.Draw(t, "retry"), DSN: name.Draw(t, "dsn")}
 	})
 }
 
@@ -220,13 +228,18 @@ func anyResult() *rapid.Generator[queue.Result] {
 			Status: text.Draw(t, "status"), Description: text.Draw(t, "description"), DSN: flag.Draw(t, "dsn"),
 			Authentication: text.Draw(t, "authentication"), Extra: anyExtra().Draw(t, "extra")}
 		if flag.Draw(t, "sent") {
-			r.Sent = &queue.Sent{Connection: rapid.Int64Range(0, 1<<50).Draw(t, "connection"), Data: rapid.Int64Range(0, 1<<50).Draw(t, "data")}
+			r.Sent = &queue.Sent{Connection: rapid.Int64Range(0, 1<<50).Draw(t, "connection"),
+				Data: rapid.Int64Range(0, 1<<50).Draw(t, "data")}
 		}
 		if flag.Draw(t, "cipher") {
-			r.Cipher = &queue.Cipher{Name: text.Draw(t, "name"), Bits: 256, AlgBits: 256, Version: text.Draw(t, "version"), ID: 7}
-			r.Certificate = &queue.Certificate{NotBefore: anyTime().Draw(t, "before"), NotAfter: anyTime().Draw(t, "after"), Version: 3,
-				Verified: flag.Draw(t, "verified"), Result: text.Draw(t, "result"), KeyUsage: rapid.IntRange(0, 511).Draw(t, "usage"),
-				SelfSigned: flag.Draw(t, "self"), Subject: optional(anyName()).Draw(t, "subject"), Issuer: optional(anyName()).Draw(t, "issuer"), AltNames: several(text).Draw(t, "names")}
+			r.Cipher = &queue.Cipher{Name: text.Draw(t, "name"), Bits: 256, AlgBits: 256, Version: text.Draw(t, "version"),
+				ID: 7}
+			r.Certificate = &queue.Certificate{NotBefore: anyTime().Draw(t, "before"), NotAfter: anyTime().Draw(t, "after"),
+				Version:  3,
+				Verified: flag.Draw(t, "verified"), Result: text.Draw(t, "result"),
+				KeyUsage:   rapid.IntRange(0, 511).Draw(t, "usage"),
+				SelfSigned: flag.Draw(t, "self"), Subject: optional(anyName()).Draw(t, "subject"),
+				Issuer: optional(anyName()).Draw(t, "issuer"), AltNames: several(text).Draw(t, "names")}
 		}
 		return r
 	})

@@ -12,8 +12,8 @@ import (
 // Inspector is the add-on of engines whose contents can be looked at and moved about while mail flows. What is out with
 // a consumer is listed but not moved or purged.
 type Inspector interface {
-	// Queues returns the state of every queue that exists, sorted by name. It reads counters and scans nothing. Whether a
-	// queue that is empty still exists is up to the engine.
+	// Queues returns the state of every queue that exists, sorted by name. It reads counters and scans nothing. Whether
+	// a queue that is empty still exists is up to the engine.
 	Queues(ctx context.Context) ([]Stats, error)
 	// List returns up to limit entries that match f, oldest first, and a cursor that continues behind them ("" at the
 	// end). An empty cursor starts at the beginning; limit 0 means 100.

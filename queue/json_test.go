@@ -38,16 +38,21 @@ func goldenMessage() *queue.Message {
 	return &queue.Message{
 		ID: "2f9c.7@mx1.example.net", Envelope: "offers@shop.example", Recipient: "Ana@Kunde.example",
 		Received: utc("2025-11-30 08:15:42"), Hostname: "mx1.example.net",
-		Connection: &queue.Connection{LocalIP: "192.0.2.25", LocalPort: 25, RemoteIP: "2001:db8::7", RemotePort: 41022, Secure: true, User: "shop"},
-		Checks:     []json.RawMessage{raw(`{"spf":"pass","smtp.mailfrom":"offers@shop.example"}`), raw(`{"spam":"no","score":1.20}`)},
-		Body:       queue.Bytes("Subject: Winter\r\nTo: ana@kunde.example\r\n\r\nGrüße 😀\r\n"),
-		Key:        "winter/4711", KeepMIME: true, Data: raw(`{"name":"Ana","cart":[1,2]}`),
+		Connection: &queue.Connection{LocalIP: "192.0.2.25", LocalPort: 25, RemoteIP: "2001:db8::7", RemotePort: 41022,
+			Secure: true, User: "shop"},
+		Checks: []json.RawMessage{raw(`{"spf":"pass","smtp.mailfrom":"offers@shop.example"}`),
+			raw(`{"spam":"no","score":1.20}`)},
+		Body: queue.Bytes("Subject: Winter\r\nTo: ana@kunde.example\r\n\r\nGrüße 😀\r\n"),
+		Key:  "winter/4711", KeepMIME: true, Data: raw(`{"name":"Ana","cart":[1,2]}`),
 		IPs: []string{"192.0.2.25", "2001:db8::25"}, Pool: "winter",
 		NextAttempt: utc("2025-12-01 06:00:00"), MaxDeliverTime: utc("2025-12-02 06:00:00"), MaxAttempts: -1,
 		Retries: []time.Duration{time.Minute, 5 * time.Minute, time.Hour}, Force: true, InlineCSS: true,
-		DKIM: []queue.DKIM{{Domain: "shop.example", Selector: "w25", Key: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
-			Expire: 86400, Headers: []string{"List-Id"}, Report: true, Protocols: []string{"dkim", "arc"}, Canonicalization: "relaxed/relaxed", Priority: 1}},
-		DSN:       &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", ORcpt: "rfc822;ana@kunde.example", EnvID: "w-1"},
+		DKIM: []queue.DKIM{{Domain: "shop.example", Selector: "w25",
+			Key:    "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+			Expire: 86400, Headers: []string{"List-Id"}, Report: true, Protocols: []string{"dkim", "arc"},
+			Canonicalization: "relaxed/relaxed", Priority: 1}},
+		DSN: &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", ORcpt: "rfc822;ana@kunde.example",
+			EnvID: "w-1"},
 		Queues:    &queue.Queues{Results: &results, Success: &off},
 		Smarthost: &queue.Smarthost{Hostname: "relay.example.net", Port: 587, Username: "shop", Password: "s3cret"},
 		Tags:      []string{"winter", "2025"},
@@ -55,15 +60,19 @@ func goldenMessage() *queue.Message {
 			Append:  []queue.Field{{Name: "X-A", Value: "a"}, {Name: "X-B", Value: "b"}, {Name: "X-B", Value: "c"}},
 			Replace: []queue.Field{{Name: "Subject", Value: "Hi"}}, Update: []queue.Field{{Name: "X-U", Value: "5"}}},
 		Priority: 3, Security: queue.Required,
-		Results: []queue.Result{{State: queue.StateRcptTo, Result: queue.Error, Time: utc("2025-11-30 08:16:00"), MTA: "mx.kunde.example",
+		Results: []queue.Result{{State: queue.StateRcptTo, Result: queue.Error, Time: utc("2025-11-30 08:16:00"),
+			MTA:  "mx.kunde.example",
 			From: "192.0.2.25", To: "198.51.100.9", Messages: 2, Sent: &queue.Sent{Connection: 900}, Code: 451, Status: "4.7.1",
 			Description: "Greylisted", DSN: true,
 			Cipher: &queue.Cipher{Name: "TLS_AES_128_GCM_SHA256", Bits: 128, AlgBits: 128, Version: "TLSv1.3", ID: 4865},
-			Certificate: &queue.Certificate{NotBefore: utc("2025-01-01 00:00:00"), NotAfter: utc("2026-01-01 00:00:00"), Version: 3, Verified: true,
-				KeyUsage: 1, Subject: &queue.Name{Common: "mx.kunde.example", Organization: "Kunde"}, Issuer: &queue.Name{Common: "CA"}, AltNames: []string{"mx.kunde.example"}},
+			Certificate: &queue.Certificate{NotBefore: utc("2025-01-01 00:00:00"), NotAfter: utc("2026-01-01 00:00:00"),
+				Version: 3, Verified: true,
+				KeyUsage: 1, Subject: &queue.Name{Common: "mx.kunde.example", Organization: "Kunde"},
+				Issuer: &queue.Name{Common: "CA"}, AltNames: []string{"mx.kunde.example"}},
 			Extra: map[string]json.RawMessage{"shard": raw("4")}}},
-		Extra: map[string]json.RawMessage{"campaign": raw(`{"id":4711,"label":"W\"25"}`), "customer.id": raw("1000000000000000000001"),
-			"connection": raw(`{"helo":"app1"}`)},
+		Extra: map[string]json.RawMessage{"campaign": raw(`{"id":4711,"label":"W\"25"}`),
+			"customer.id": raw("1000000000000000000001"),
+			"connection":  raw(`{"helo":"app1"}`)},
 	}
 }
 
@@ -123,24 +132,32 @@ func TestUnmarshalSmallThings(t *testing.T) {
 			queue.Message{Extra: map[string]json.RawMessage{"x": json.RawMessage(`[1,{}]`)}}},
 		{"the last duplicate counts", `{"priority":1,"x":1,"recipient":"z@z","priority":"2","x":2,"recipient":"a@b"}`,
 			queue.Message{Priority: 2, Extra: map[string]json.RawMessage{"x": json.RawMessage(`2`)}}},
-		{"a bad duplicate that does not count", `{"priority":"no","priority":3,"recipient":"a@b"}`, queue.Message{Priority: 3}},
-		{"null is absent", `{"recipient":"a@b","dsn":null,"tags":null,"force":null,"mime":null,"pool":"p","pool":null}`, queue.Message{}},
+		{"a bad duplicate that does not count", `{"priority":"no","priority":3,"recipient":"a@b"}`,
+			queue.Message{Priority: 3}},
+		{"null is absent", `{"recipient":"a@b","dsn":null,"tags":null,"force":null,"mime":null,"pool":"p","pool":null}`,
+			queue.Message{}},
 		{"escapes in names", `{"\u0070ool":"p","recipient":"a@b"}`, queue.Message{Pool: "p"}},
 		{"escapes", `{"recipient":"a@b","pool":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\ud83dx\ude00"}`,
 			queue.Message{Pool: "\"\\/\b\f\n\r\té😀\uFFFDx\uFFFD"}},
 		{"ips that is no array", `{"recipient":"a@b","ips":"192.0.2.1"}`,
 			queue.Message{Extra: map[string]json.RawMessage{"ips": json.RawMessage(`"192.0.2.1"`)}}},
 		{"no ips at all", `{"recipient":"a@b","ips":[]}`, queue.Message{IPs: []string{}}},
-		{"next attempt as a string", `{"recipient":"a@b","nextattempt":"2030-01-02 03:04:05"}`, queue.Message{NextAttempt: utc("2030-01-02 03:04:05")}},
+		{"next attempt as a string", `{"recipient":"a@b","nextattempt":"2030-01-02 03:04:05"}`,
+			queue.Message{NextAttempt: utc("2030-01-02 03:04:05")}},
 		{"next attempt without a time", `{"recipient":"a@b","nextattempt":{"x":1}}`,
 			queue.Message{Extra: map[string]json.RawMessage{"nextattempt": json.RawMessage(`{"x":1}`)}}},
 		{"booleans", `{"recipient":"a@b","force":"Yes","inlinecss":0,"keepmime":"off"}`, queue.Message{Force: true}},
 		{"several keys", `{"recipient":"a@b","dkim":[{"domain":"x"},{"domain":"y","new":true}]}`,
-			queue.Message{DKIM: []queue.DKIM{{Domain: "x"}, {Domain: "y", Extra: map[string]json.RawMessage{"new": json.RawMessage("true")}}}}},
-		{"mime object", `{"recipient":"a@b","mime":{"text": "hi", "to":[1]}}`, queue.Message{Compose: json.RawMessage(`{"text":"hi","to":[1]}`)}},
-		{"base64 before mime", `{"mime-encoding":"base64","mime":"/wpB/w==","recipient":"a@b"}`, queue.Message{Body: queue.Bytes("\xff\r\nA\xff")}},
-		{"line ends", `{"recipient":"a@b","mime":"\na\r\n\n\rb\n"}`, queue.Message{Body: queue.Bytes("\r\na\r\n\r\n\rb\r\n")}},
-		{"mail that is not UTF-8, as it is", "{\"recipient\":\"a@b\",\"mime\":\"\xe9\\n\"}", queue.Message{Body: queue.Bytes("\xe9\r\n")}},
+			queue.Message{DKIM: []queue.DKIM{{Domain: "x"},
+				{Domain: "y", Extra: map[string]json.RawMessage{"new": json.RawMessage("true")}}}}},
+		{"mime object", `{"recipient":"a@b","mime":{"text": "hi", "to":[1]}}`,
+			queue.Message{Compose: json.RawMessage(`{"text":"hi","to":[1]}`)}},
+		{"base64 before mime", `{"mime-encoding":"base64","mime":"/wpB/w==","recipient":"a@b"}`,
+			queue.Message{Body: queue.Bytes("\xff\r\nA\xff")}},
+		{"line ends", `{"recipient":"a@b","mime":"\na\r\n\n\rb\n"}`,
+			queue.Message{Body: queue.Bytes("\r\na\r\n\r\n\rb\r\n")}},
+		{"mail that is not UTF-8, as it is", "{\"recipient\":\"a@b\",\"mime\":\"\xe9\\n\"}",
+			queue.Message{Body: queue.Bytes("\xe9\r\n")}},
 		{"empty mail", `{"recipient":"a@b","mime":""}`, queue.Message{Body: queue.Bytes{}}},
 		{"results are never wrong", `{"recipient":"a@b","results":[{"code":"250","cipher":{"bits":"many"},"status":5}]}`,
 			queue.Message{Results: []queue.Result{{Code: 250, Extra: map[string]json.RawMessage{
@@ -291,7 +308,8 @@ func TestUnmarshalSyntaxErrors(t *testing.T) {
 func TestAppendJSONKeepsArbitraryBytes(t *testing.T) {
 	data, err := queue.AppendJSON(nil, &queue.Message{Recipient: "a@b", Body: queue.Bytes("\xff\x00\r\n")})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"recipient":"a@b","mime":"`+base64.StdEncoding.EncodeToString([]byte("\xff\x00\r\n"))+`","mime-encoding":"base64"}`, string(data))
+	require.JSONEq(t, `{"recipient":"a@b","mime":"`+base64.StdEncoding.EncodeToString([]byte("\xff\x00\r\n"))+
+		`","mime-encoding":"base64"}`, string(data))
 }
 
 func TestAppendJSONOfAnEmptyMessage(t *testing.T) {
@@ -326,10 +344,12 @@ func TestRecordHasNoMailAndNoSecrets(t *testing.T) {
 	require.Contains(t, record, `"campaign":{"id":4711`)
 	require.Contains(t, record, `"helo":"app1"`)
 
-	m, err = queue.Unmarshal([]byte(`{"recipient":"a@b","dkim":{"key":"hush","priority":"x"},"smarthost":{"password":"hush"},"mime":["hush"]}`))
+	m,
+		err = queue.Unmarshal([]byte(`{"recipient":"a@b","dkim":{"key":"hush","priority":"x"},"smarthost":{"password":"hush"},"mime":["hush"]}`))
 	require.Error(t, err)
 	require.NotContains(t, string(m.AppendRecord(nil)), "hush", "secrets that could not be read stay out, too")
-	m, err = queue.Unmarshal([]byte(`{"recipient":"a@b","dkim":{"privatekey":"hush"},"smarthost":{"hostname":"h","passwd":"hush"}}`))
+	m,
+		err = queue.Unmarshal([]byte(`{"recipient":"a@b","dkim":{"privatekey":"hush"},"smarthost":{"hostname":"h","passwd":"hush"}}`))
 	require.NoError(t, err)
 	require.NotContains(t, string(m.AppendRecord(nil)), "hush", "secrets under other names stay out, too")
 	_, ok := m.Property("smarthost.passwd")
@@ -342,17 +362,21 @@ func TestProperty(t *testing.T) {
 	for path, want := range map[string]string{
 		"recipient": "Ana@Kunde.example", "envelope": "offers@shop.example", "message_id": "2f9c.7@mx1.example.net",
 		"message-id": "2f9c.7@mx1.example.net", "received": "2025-11-30 08:15:42", "connection.remote_ip": "2001:db8::7",
-		"connection.remote-port": "41022", "connection.secure": "true", "connection.helo": "app1", "tags": `[ "winter", "2025" ]`, "tags.1": "2025",
+		"connection.remote-port": "41022", "connection.secure": "true", "connection.helo": "app1",
+		"tags": `[ "winter", "2025" ]`, "tags.1": "2025",
 		"nextattempt.time": "2025-12-01 06:00:00", "queues.results": "shop-results", "results.0.code": "451",
-		"results.0.cipher.version": "TLSv1.3", "campaign.id": "4711", "campaign.label": `W"25`, "campaign": `{"id":4711,"label":"W\"25"}`,
-		"customer.id": "1000000000000000000001", "dkim.selector": "w25", "smarthost.username": "shop", "data.cart": "[ 1, 2 ]", "checks.0.spf": "pass",
+		"results.0.cipher.version": "TLSv1.3", "campaign.id": "4711", "campaign.label": `W"25`,
+		"campaign":    `{"id":4711,"label":"W\"25"}`,
+		"customer.id": "1000000000000000000001", "dkim.selector": "w25", "smarthost.username": "shop",
+		"data.cart": "[ 1, 2 ]", "checks.0.spf": "pass",
 		"priority": "3", "keepmime": "true", "maxattempts": "0", "headers.append.1.X-B": "b",
 	} {
 		got, ok := m.Property(path)
 		require.True(t, ok, path)
 		require.Equal(t, want, got, path)
 	}
-	for _, path := range []string{"", "mime", "spool", "spool.file", "connection.none", "campaign.id.x", "smarthost.password", "dkim.key",
+	for _, path := range []string{"", "mime", "spool", "spool.file", "connection.none", "campaign.id.x",
+		"smarthost.password", "dkim.key",
 		"queues.success", "tags.2", "results.7.code", "nothing", "customer"} {
 		got, ok := m.Property(path)
 		require.False(t, ok, path)
@@ -365,8 +389,10 @@ func TestProperty(t *testing.T) {
 func TestPropertyOfResult(t *testing.T) {
 	r := &goldenMessage().Results[0]
 	for path, want := range map[string]string{
-		"state": "rcptto", "result": "error", "code": "451", "status": "4.7.1", "description": "Greylisted", "from": "192.0.2.25",
-		"to": "198.51.100.9", "time": "2025-11-30 08:16:00", "mta": "mx.kunde.example", "cipher.name": "TLS_AES_128_GCM_SHA256",
+		"state": "rcptto", "result": "error", "code": "451", "status": "4.7.1", "description": "Greylisted",
+		"from": "192.0.2.25",
+		"to":   "198.51.100.9", "time": "2025-11-30 08:16:00", "mta": "mx.kunde.example",
+		"cipher.name":          "TLS_AES_128_GCM_SHA256",
 		"certificate.altnames": `[ "mx.kunde.example" ]`, "shard": "4", "sent.connection": "900",
 	} {
 		got, ok := r.Property(path)
@@ -396,9 +422,12 @@ func TestResultJSON(t *testing.T) {
 
 func TestNextAttemptIsNeverEarly(t *testing.T) {
 	at := utc("2025-01-01 00:00:00")
-	data, err := queue.AppendJSON(nil, &queue.Message{Recipient: "a@b", NextAttempt: at.Add(time.Nanosecond), MaxDeliverTime: at.Add(time.Nanosecond)})
+	data, err := queue.AppendJSON(nil, &queue.Message{Recipient: "a@b", NextAttempt: at.Add(time.Nanosecond),
+		MaxDeliverTime: at.Add(time.Nanosecond)})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"recipient":"a@b","nextattempt":{"time":"2025-01-01 00:00:01"},"maxdelivertime":"2025-01-01 00:00:00"}`, string(data))
+	require.JSONEq(t,
+		`{"recipient":"a@b","nextattempt":{"time":"2025-01-01 00:00:01"},"maxdelivertime":"2025-01-01 00:00:00"}`,
+		string(data))
 }
 
 func TestTimesAreUTC(t *testing.T) {

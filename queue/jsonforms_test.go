@@ -47,25 +47,30 @@ func TestWhatCameComesBackAsItCame(t *testing.T) {
 		{"retries", `[]`, nil},
 		{"force", `"1"`, func(t *testing.T, m *queue.Message) { require.True(t, m.Force) }},
 		{"inlinecss", `"yes"`, func(t *testing.T, m *queue.Message) { require.True(t, m.InlineCSS) }},
-		{"dkim", `[{"domain":"a.example","selector":"s","key":"k"}]`, func(t *testing.T, m *queue.Message) { require.Len(t, m.DKIM, 1) }},
-		{"dkim", `{"domain":"a.example","expire":"2031-01-01 00:00:00","oversign":true}`, func(t *testing.T, m *queue.Message) {
-			require.Equal(t, utc("2031-01-01 00:00:00"), m.DKIM[0].ExpireAt)
-			require.Zero(t, m.DKIM[0].Expire)
-		}},
+		{"dkim", `[{"domain":"a.example","selector":"s","key":"k"}]`,
+			func(t *testing.T, m *queue.Message) { require.Len(t, m.DKIM, 1) }},
+		{"dkim", `{"domain":"a.example","expire":"2031-01-01 00:00:00","oversign":true}`,
+			func(t *testing.T, m *queue.Message) {
+				require.Equal(t, utc("2031-01-01 00:00:00"), m.DKIM[0].ExpireAt)
+				require.Zero(t, m.DKIM[0].Expire)
+			}},
 		{"dkim", `[{"expire":"2031-01-01T00:00:00+01:00"},{"expire":"3600","report":0,"priority":"-2","headers":[]}]`,
 			func(t *testing.T, m *queue.Message) {
 				require.Equal(t, utc("2030-12-31 23:00:00"), m.DKIM[0].ExpireAt)
 				require.Equal(t, int64(3600), m.DKIM[1].Expire)
 				require.Equal(t, -2, m.DKIM[1].Priority)
 			}},
-		{"dsn", `{"notify":"FAILURE","ret":"HDRS","orcpt":"info@example.org","envid":"my-identifier"}`, func(t *testing.T, m *queue.Message) {
-			require.Equal(t, []string{"FAILURE"}, m.DSN.Notify)
-		}},
+		{"dsn", `{"notify":"FAILURE","ret":"HDRS","orcpt":"info@example.org","envid":"my-identifier"}`,
+			func(t *testing.T, m *queue.Message) {
+				require.Equal(t, []string{"FAILURE"}, m.DSN.Notify)
+			}},
 		{"dsn", `{"notify":"success, delay","ret":"full"}`, func(t *testing.T, m *queue.Message) {
 			require.Equal(t, &queue.DSN{Notify: []string{"SUCCESS", "DELAY"}, Ret: "FULL"}, m.DSN)
 		}},
-		{"dsn", `{"notify":["Failure"],"ret":null}`, func(t *testing.T, m *queue.Message) { require.Equal(t, []string{"FAILURE"}, m.DSN.Notify) }},
-		{"queues", `{"results":null,"failure":"f","success":""}`, func(t *testing.T, m *queue.Message) { require.Empty(t, *m.Queues.Success) }},
+		{"dsn", `{"notify":["Failure"],"ret":null}`,
+			func(t *testing.T, m *queue.Message) { require.Equal(t, []string{"FAILURE"}, m.DSN.Notify) }},
+		{"queues", `{"results":null,"failure":"f","success":""}`,
+			func(t *testing.T, m *queue.Message) { require.Empty(t, *m.Queues.Success) }},
 		{"smarthost", `{"hostname":"relay","port":"25","username":"u","password":"p"}`, func(t *testing.T, m *queue.Message) {
 			require.Equal(t, 25, m.Smarthost.Port)
 		}},
@@ -74,8 +79,12 @@ func TestWhatCameComesBackAsItCame(t *testing.T) {
 		}},
 		{"tags", `["a",7]`, func(t *testing.T, m *queue.Message) { require.Equal(t, []string{"a", "7"}, m.Tags) }},
 		{"tags", `[]`, nil},
-		{"headers", `{"remove":"dummy"}`, func(t *testing.T, m *queue.Message) { require.Equal(t, []string{"dummy"}, m.Headers.Remove) }},
-		{"headers", `{"remove":["dummy","bcc"],"prepend":{"cc":"c@d","x-e":["1","2"]},"add":{"x-f":3},"replace":[{"from":"x@y"}]}`,
+		{"headers", `{"remove":"dummy"}`, func(t *testing.T,
+			m *queue.Message) {
+			require.Equal(t, []string{"dummy"}, m.Headers.Remove)
+		}},
+		{"headers",
+			`{"remove":["dummy","bcc"],"prepend":{"cc":"c@d","x-e":["1","2"]},"add":{"x-f":3},"replace":[{"from":"x@y"}]}`,
 			func(t *testing.T, m *queue.Message) {
 				require.Equal(t, []queue.Field{{Name: "x-f", Value: "3"}}, m.Headers.Append)
 				require.Len(t, m.Headers.Prepend, 3)
@@ -84,13 +93,16 @@ func TestWhatCameComesBackAsItCame(t *testing.T) {
 		{"priority", `0`, nil},
 		{"security", `""`, nil},
 		{"security", `"verified"`, func(t *testing.T, m *queue.Message) { require.Equal(t, queue.Verified, m.Security) }},
-		{"received", `"2031-05-06T07:08:09Z"`, func(t *testing.T, m *queue.Message) { require.Equal(t, utc("2031-05-06 07:08:09"), m.Received) }},
-		{"connection", `{"local-ip":"192.0.2.1","remote-port":"9"}`, func(t *testing.T, m *queue.Message) { require.Equal(t, 9, m.Connection.RemotePort) }},
+		{"received", `"2031-05-06T07:08:09Z"`,
+			func(t *testing.T, m *queue.Message) { require.Equal(t, utc("2031-05-06 07:08:09"), m.Received) }},
+		{"connection", `{"local-ip":"192.0.2.1","remote-port":"9"}`,
+			func(t *testing.T, m *queue.Message) { require.Equal(t, 9, m.Connection.RemotePort) }},
 		{"checks", `[]`, nil},
 		{"seen", `"2031-05-06 07:08:09"`, nil},
 		{"results", `[{"code":550,"status":"5.1.1","type":"error"},{"time":"2014-03-03 15:04:12","type":"nohosts"}]`,
 			func(t *testing.T, m *queue.Message) { require.Equal(t, 550, m.Results[0].Code) }},
-		{"results", `[{"state":"message","result":"accepted","code":"250","sent":{"connection":7},"certificate":{"subject":"CN=x","keyusage":["x"]}}]`,
+		{"results",
+			`[{"state":"message","result":"accepted","code":"250","sent":{"connection":7},"certificate":{"subject":"CN=x","keyusage":["x"]}}]`,
 			func(t *testing.T, m *queue.Message) { require.True(t, m.Results[0].Success()) }},
 		{"results", `[]`, nil},
 	}
@@ -142,18 +154,22 @@ func TestDelayedIsTheOldNameOfNextAttempt(t *testing.T) {
 	require.Equal(t, utc("2031-05-06 07:08:09"), m.NextAttempt)
 	out, err := queue.AppendJSON(nil, m)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"recipient":"a@b","delayed":"2031-05-06T07:08:09","nextattempt":{"time":"2031-05-06 07:08:09"}}`, string(out))
+	require.JSONEq(t, `{"recipient":"a@b","delayed":"2031-05-06T07:08:09","nextattempt":{"time":"2031-05-06 07:08:09"}}`,
+		string(out))
 }
 
 func TestRecordsShowNoSecretOfAnotherForm(t *testing.T) {
-	m, err := queue.Unmarshal([]byte(`{"recipient":"a@b","dkim":[{"domain":"x","key":"hush"}],"smarthost":{"name":"relay","password":"hush","port":"25"},"force":0}`))
+	m,
+		err := queue.Unmarshal([]byte(`{"recipient":"a@b","dkim":[{"domain":"x","key":"hush"}],"smarthost":{"name":"relay","password":"hush","port":"25"},"force":0}`))
 	require.NoError(t, err)
-	require.JSONEq(t, `{"recipient":"a@b","force":0,"dkim":{"domain":"x"},"smarthost":{"hostname":"relay","port":25}}`, string(m.AppendRecord(nil)))
+	require.JSONEq(t, `{"recipient":"a@b","force":0,"dkim":{"domain":"x"},"smarthost":{"hostname":"relay","port":25}}`,
+		string(m.AppendRecord(nil)))
 }
 
 func TestParseTime(t *testing.T) {
 	for text, want := range map[string]string{
-		"2019-01-10 00:00:00": "2019-01-10 00:00:00", "2019-01-10T00:00:00": "2019-01-10 00:00:00", "2019-01-10T00:00:00Z": "2019-01-10 00:00:00",
+		"2019-01-10 00:00:00": "2019-01-10 00:00:00", "2019-01-10T00:00:00": "2019-01-10 00:00:00",
+		"2019-01-10T00:00:00Z": "2019-01-10 00:00:00",
 		"2019-01-10t23:59:59z": "2019-01-10 23:59:59", "2019-01-10T01:00:00+01:00": "2019-01-10 00:00:00",
 		"2019-01-10 01:00:00-00:30": "2019-01-10 01:30:00", "2019-01-10T00:00:00.9999999Z": "2019-01-10 00:00:00",
 		"0001-01-01T00:00:00": "0001-01-01 00:00:00", "9999-12-31T23:59:59": "9999-12-31 23:59:59",
@@ -163,8 +179,10 @@ func TestParseTime(t *testing.T) {
 		require.Equal(t, want, got.Truncate(time.Second).Format(time.DateTime), text)
 		require.Equal(t, time.UTC, got.Location())
 	}
-	for _, text := range []string{"", "now", "2019-01-10", "2019-01-10T00:00", "2019-02-30T00:00:00Z", "2019-01-10T25:00:00", "2019-01-10X00:00:00",
-		"2019-01-10T00:00:00+25:00", "2019-01-10T00:00:00 UTC", "0001-01-01T00:00:00+14:00", "1547078400", "2019-01-10 00:00:00é"} {
+	for _, text := range []string{"", "now", "2019-01-10", "2019-01-10T00:00", "2019-02-30T00:00:00Z",
+		"2019-01-10T25:00:00", "2019-01-10X00:00:00",
+		"2019-01-10T00:00:00+25:00", "2019-01-10T00:00:00 UTC", "0001-01-01T00:00:00+14:00", "1547078400",
+		"2019-01-10 00:00:00é"} {
 		_, ok := queue.ParseTime(text)
 		require.False(t, ok, text)
 	}

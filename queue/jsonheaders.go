@@ -1,7 +1,7 @@
 package queue
 
-// headersTable describes edits of the header. Lists of fields are objects, {"Name": "value"} or {"Name": ["a", "b"]}, or
-// arrays of such objects where order matters.
+// headersTable describes edits of the header. Lists of fields are objects, {"Name": "value"} or {"Name": ["a", "b"]},
+// or arrays of such objects where order matters.
 var headersTable = []property[HeaderEdits]{
 	define("remove", readRemove, func(e *encoder, h *HeaderEdits) {
 		if len(h.Remove) > 0 {

@@ -129,8 +129,8 @@ func writeResults(e *encoder, m *Message) {
 	e.end(']')
 }
 
-// readIPs keeps what is not an array, unread, as an unknown property: it counts as absent. An empty array is one with no
-// usable address.
+// readIPs keeps what is not an array, unread, as an unknown property: it counts as absent. An empty array is one with
+// no usable address.
 func readIPs(d *decoder, v value, m *Message) *PropertyError {
 	if !v.isArray() {
 		d.unknown = compact(v)
@@ -176,8 +176,8 @@ func readNextAttempt(d *decoder, v value, m *Message) *PropertyError {
 	return nil
 }
 
-// readDelayed reads the name that nextattempt had before MailerQ 5.1. It is kept as an unknown property, and says nothing
-// where there is a nextattempt.
+// readDelayed reads the name that nextattempt had before MailerQ 5.1. It is kept as an unknown property, and says
+// nothing where there is a nextattempt.
 func readDelayed(d *decoder, v value, m *Message) *PropertyError {
 	at, err := d.time(v)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// resultTable describes a result. What is not known or not understood in one is kept, never an error: it is a report, not
-// an order.
+// resultTable describes a result. What is not known or not understood in one is kept, never an error: it is a report,
+// not an order.
 var resultTable = []property[Result]{
 	text("state", func(r *Result) *ResultState { return &r.State }),
 	text("result", func(r *Result) *Outcome { return &r.Result }),

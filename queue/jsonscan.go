@@ -141,8 +141,8 @@ func (s *scanner) string() bool {
 	return s.fail("it ends within a string")
 }
 
-// plainBytes returns how many bytes at the start of b need no look, eight at a time: it stops before eight bytes among which
-// there may be a quote, a backslash or a control character.
+// plainBytes returns how many bytes at the start of b need no look, eight at a time: it stops before eight bytes among
+// which there may be a quote, a backslash or a control character.
 func plainBytes(b []byte) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	n := 0
@@ -294,8 +294,8 @@ func trimSpace(b []byte) []byte {
 	return b
 }
 
-// members calls each with the members of an object, in order, until it says false. Names are as they stand between their
-// quotes; those with escapes are copied to undo them.
+// members calls each with the members of an object, in order, until it says false. Names are as they stand between
+// their quotes; those with escapes are copied to undo them.
 func members(object []byte, each func(name []byte, v value) bool) {
 	rest := trimSpace(object[1:])
 	for rest[0] != '}' {

@@ -39,9 +39,11 @@ func find[T any, S string | []byte](table []property[T], name S) int {
 }
 
 // readObject fills t from an object. Of members with the same name the last one counts; null is as if absent. Members
-// that nobody knows go into extra. It returns the first error; with forms, it goes on after it, members of a wrong type or
-// value go into extra, too, and those written otherwise than they would be here into forms. Without, d.odd tells of these.
-func readObject[T any](d *decoder, table []property[T], v value, t *T, extra, forms *map[string]json.RawMessage) *PropertyError {
+// that nobody knows go into extra. It returns the first error; with forms, it goes on after it, members of a wrong type
+// or value go into extra, too, and those written otherwise than they would be here into forms. Without, d.odd tells of
+// these.
+func readObject[T any](d *decoder, table []property[T], v value, t *T, extra,
+	forms *map[string]json.RawMessage) *PropertyError {
 	if !v.isObject() {
 		return v.wrongKind("an object")
 	}

@@ -31,7 +31,8 @@ func (v value) unquote() string {
 	return string(appendUnquoted(make([]byte, 0, len(inner)), inner))
 }
 
-// appendUnquoted appends what stands between the quotes of a string, escapes undone. Half a surrogate pair becomes U+FFFD.
+// appendUnquoted appends what stands between the quotes of a string, escapes undone. Half a surrogate pair becomes
+// U+FFFD.
 func appendUnquoted(dst, inner []byte) []byte {
 	for {
 		i := bytes.IndexByte(inner, '\\')
@@ -204,8 +205,8 @@ func (d *decoder) time(v value) (time.Time, *PropertyError) {
 	return time.Time{}, v.wrong(`a UTC time such as "2030-12-31 23:59:59"`)
 }
 
-// ParseTime reads a time stamp: MailerQ's, "2030-12-31 23:59:59" in UTC, or in the form of RFC 3339, as other programs write
-// it: "2030-12-31T23:59:59.123+02:00". Without an offset it is UTC.
+// ParseTime reads a time stamp: MailerQ's, "2030-12-31 23:59:59" in UTC, or in the form of RFC 3339, as other programs
+// write it: "2030-12-31T23:59:59.123+02:00". Without an offset it is UTC.
 func ParseTime(text string) (time.Time, bool) {
 	if len(text) == len(timeLayout) {
 		if t, err := time.Parse(timeLayout, text); err == nil {

@@ -104,8 +104,8 @@ func decodeRune[T string | []byte](s T) (rune, int) {
 	return utf8.DecodeRune(head[:copy(head[:], s)])
 }
 
-// writeObject writes v by its table. extra holds further members, those of nested objects under the object's name; forms holds
-// members as they came, which stand for as long as they say what v says.
+// writeObject writes v by its table. extra holds further members, those of nested objects under the object's name;
+// forms holds members as they came, which stand for as long as they say what v says.
 func writeObject[T any](e *encoder, table []property[T], v *T, extra, forms map[string]json.RawMessage) {
 	e.begin('{')
 	first := len(e.dst)

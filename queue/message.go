@@ -55,8 +55,8 @@ type Message struct {
 	// Extra holds every property that is not known, and those of a wrong type, as compact JSON.
 	Extra map[string]json.RawMessage
 
-	// forms has the properties that came in another form than AppendJSON writes, "keepmime": 1 for one. They are written as
-	// they came unless the field says something else by then.
+	// forms has the properties that came in another form than AppendJSON writes, "keepmime": 1 for one. They are
+	// written as they came unless the field says something else by then.
 	forms map[string]json.RawMessage
 }
 
@@ -170,7 +170,7 @@ type HTTPSource struct {
 // Domain returns the domain of the recipient; see DomainOf.
 func (m *Message) Domain() string { return DomainOf(m.Recipient) }
 
-// DomainOf returns the domain of an address, what follows the last "@", as domains are compared, parked and listed: in lower
-// case, with A-labels where it has characters beyond ASCII. It is "" when there is none. It allocates only when there is something
-// to change.
+// DomainOf returns the domain of an address, what follows the last "@", as domains are compared, parked and listed: in
+// lower case, with A-labels where it has characters beyond ASCII. It is "" when there is none. It allocates only when
+// there is something to change.
 func DomainOf(address string) string { return addr.Domain(address) }

@@ -29,7 +29,8 @@ func TestPrintingShowsNoSecrets(t *testing.T) {
 
 func TestDomainOf(t *testing.T) {
 	for address, want := range map[string]string{
-		"a@Example.COM": "example.com", `"x@y"@b.example`: "b.example", "a@": "", "a": "", "": "", "a@[192.0.2.1]": "[192.0.2.1]", "a@Ä.example": "xn--4ca.example", "u@Bücher.example": "xn--bcher-kva.example",
+		"a@Example.COM": "example.com", `"x@y"@b.example`: "b.example", "a@": "", "a": "", "": "",
+		"a@[192.0.2.1]": "[192.0.2.1]", "a@Ä.example": "xn--4ca.example", "u@Bücher.example": "xn--bcher-kva.example",
 	} {
 		require.Equal(t, want, queue.DomainOf(address), address)
 		require.Equal(t, want, (&queue.Message{Recipient: address}).Domain())
@@ -104,6 +105,8 @@ func TestCheckItemsNamesTheItem(t *testing.T) {
 	good := queue.Item{Queue: "outbox", Message: &queue.Message{ID: "1"}}
 	require.NoError(t, queue.CheckItems(nil))
 	require.NoError(t, queue.CheckItems([]queue.Item{good}))
-	require.EqualError(t, queue.CheckItems([]queue.Item{good, {Queue: "outbox"}}), `queue: item 2 of 2, for queue "outbox", has no message`)
-	require.EqualError(t, queue.CheckItems([]queue.Item{{Message: good.Message}}), `queue: item 1 of 1, message "1", names no queue`)
+	require.EqualError(t, queue.CheckItems([]queue.Item{good, {Queue: "outbox"}}),
+		`queue: item 2 of 2, for queue "outbox", has no message`)
+	require.EqualError(t, queue.CheckItems([]queue.Item{{Message: good.Message}}),
+		`queue: item 1 of 1, message "1", names no queue`)
 }

@@ -12,10 +12,10 @@ import (
 // Engines with more powers also implement [Inspector] and [Parker]; ask for them by type assertion.
 type Queue interface {
 	// Publish returns nil when every item is durable. On an error some of them may be stored: the caller may publish
-	// again, which can make a duplicate but never a loss. Engines that store all or nothing say so with [Atomic].
-	// Items whose messages share a Body value share its storage; see [SameBody]. A message whose NextAttempt lies in the
-	// future is not handed out before. Items without a message or without the name of a queue are refused with an error,
-	// and then nothing is stored; see [CheckItems].
+	// again, which can make a duplicate but never a loss. Engines that store all or nothing say so with [Atomic]. Items
+	// whose messages share a Body value share its storage; see [SameBody]. A message whose NextAttempt lies in the
+	// future is not handed out before. Items without a message or without the name of a queue are refused with an
+	// error, and then nothing is stored; see [CheckItems].
 	//
 	// The queue does not change the messages and keeps no reference to them after it returns, but for bodies in memory,
 	// those with a method Bytes: it may go on reading them, so they must never change. Any other body is read before
@@ -23,12 +23,13 @@ type Queue interface {
 	Publish(ctx context.Context, items ...Item) error
 
 	// Consume hands the messages of the named queue to handle, one call at a time; handle must not block. It returns
-	// when ctx ends (nil), or with the error that ended it, ErrClosed after Close. Once it has returned, handle is called
-	// no more; deliveries already handed out stay settleable until Close. Several consumers of one queue share its
-	// messages.
+	// when ctx ends (nil), or with the error that ended it, ErrClosed after Close. Once it has returned, handle is
+	// called no more; deliveries already handed out stay settleable until Close. Several consumers of one queue share
+	// its messages.
 	//
-	// Messages of a higher Priority go first. Among equals there is no promise of order but that a message which waits is
-	// not passed over for ever; engines hand out in the order of publishing, or take turns between recipient domains.
+	// Messages of a higher Priority go first. Among equals there is no promise of order but that a message which waits
+	// is not passed over for ever; engines hand out in the order of publishing, or take turns between recipient
+	// domains.
 	Consume(ctx context.Context, name string, opts ConsumeOptions, handle func(*Delivery)) error
 
 	// Close releases what the queue holds. Deliveries that are still out return to their queue, as if released. From
@@ -74,15 +75,16 @@ const DefaultPrefetch = 1000
 // The errors of a queue. Engines wrap them with the cause; test with errors.Is. The comments give the reply that
 // smtpin/enqueue makes of each.
 var (
-	ErrFull        = errors.New("queue: no space left")                      // 452 4.3.1
-	ErrTooLarge    = errors.New("queue: message too large")                  // 552 5.3.4
-	ErrUnavailable = errors.New("queue: unavailable")                        // 451 4.3.0
-	ErrRefused     = errors.New("not without a change of the configuration") // beside ErrUnavailable: no repetition mends it
-	ErrUnknown     = errors.New("queue: outcome unknown, may be stored")     // 451 4.3.0
-	ErrClosed      = errors.New("queue: closed")                             // 451 4.3.0
-	ErrLocked      = errors.New("queue: locked by another process")          // at opening
-	ErrSettled     = errors.New("queue: delivery already settled")           // a bug of the caller
-	ErrNotFound    = errors.New("queue: no such message")                    // Inspector only
+	ErrFull        = errors.New("queue: no space left")     // 452 4.3.1
+	ErrTooLarge    = errors.New("queue: message too large") // 552 5.3.4
+	ErrUnavailable = errors.New("queue: unavailable")       // 451 4.3.0
+	// beside ErrUnavailable: no repetition mends it
+	ErrRefused  = errors.New("not without a change of the configuration")
+	ErrUnknown  = errors.New("queue: outcome unknown, may be stored") // 451 4.3.0
+	ErrClosed   = errors.New("queue: closed")                         // 451 4.3.0
+	ErrLocked   = errors.New("queue: locked by another process")      // at opening
+	ErrSettled  = errors.New("queue: delivery already settled")       // a bug of the caller
+	ErrNotFound = errors.New("queue: no such message")                // Inspector only
 )
 
 // Parker is the add-on of engines that can set a delivery aside for a while without blocking what comes behind it.

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
 
-// Named is the add-on of a sasl.Server, or of a session, that knows as whom the client has logged in. Without it the name is
-// taken from what the client said under PLAIN or LOGIN.
+// Named is the add-on of a sasl.Server, or of a session, that knows as whom the client has logged in. Without it the
+// name is taken from what the client said under PLAIN or LOGIN.
 type Named interface {
 	Username() string
 }

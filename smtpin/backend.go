@@ -22,8 +22,8 @@ func (f BackendFunc) NewSession(ctx context.Context, c *Conn) (smtp.Session, err
 	return f(ctx, c)
 }
 
-// Sessions are those of github.com/emersion/go-smtp: Session, and its add-ons AuthSession and LMTPSession. Reset is called
-// after each mail, whatever became of it, and Logout once at the end.
+// Sessions are those of github.com/emersion/go-smtp: Session, and its add-ons AuthSession and LMTPSession. Reset is
+// called after each mail, whatever became of it, and Logout once at the end.
 //
 // An address reaches a session as the client wrote it, a quoted local part with its quotes. When the reader of a mail
 // fails, the session returns that error, wrapped or not; the mail is refused or the connection closed in any case.
@@ -34,8 +34,8 @@ func (f BackendFunc) NewSession(ctx context.Context, c *Conn) (smtp.Session, err
 // recipient. It is used instead of Data.
 type DataSession interface {
 	smtp.Session
-	// DataReply consumes r and returns the reply to a mail that was taken: a code of 2yz, a message of one or more lines
-	// separated by "\n". A nil reply is a plain 250. Errors are treated as those of Data.
+	// DataReply consumes r and returns the reply to a mail that was taken: a code of 2yz, a message of one or more
+	// lines separated by "\n". A nil reply is a plain 250. Errors are treated as those of Data.
 	//
 	// r also implements io.WriterTo, which writes the unstuffed mail in large pieces straight from the connection's
 	// buffer: io.Copy uses it.

@@ -10,8 +10,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
 
-// bdat carries out BDAT (RFC 3030), and all of the mail that it begins: the backend reads the chunks as one stream, and the
-// commands between them are read when that stream runs dry.
+// bdat carries out BDAT (RFC 3030), and all of the mail that it begins: the backend reads the chunks as one stream, and
+// the commands between them are read when that stream runs dry.
 func (c *session) bdat(args string) {
 	size, last, ok := c.chunkSize(args)
 	if !ok {

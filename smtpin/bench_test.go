@@ -39,16 +39,19 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkIntake sends mails of 10 KiB over loopback, the next envelope along with the mail. It reports CPU seconds for each 1,000
-// mails, those of the kernel and of the client in this process included: BenchmarkLoad tells what remains without the server.
+// BenchmarkIntake sends mails of 10 KiB over loopback, the next envelope along with the mail. It reports CPU seconds
+// for each 1,000 mails, those of the kernel and of the client in this process included: BenchmarkLoad tells what
+// remains without the server.
 func BenchmarkIntake(b *testing.B) {
 	const sessions = 4
-	flight := []byte(strings.Repeat(strings.Repeat("x", 76)+"\r\n", 131) + ".\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n")
+	flight := []byte(strings.Repeat(strings.Repeat("x", 76)+"\r\n", 131) +
+		".\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := &Server{Backend: BackendFunc(discard), Hostname: "mx.test", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), MaxCommands: 1 << 40}
+	s := &Server{Backend: BackendFunc(discard), Hostname: "mx.test", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		MaxCommands: 1 << 40}
 	go s.Serve(l)
 	defer s.Close()
 	var conns []net.Conn
@@ -109,7 +112,8 @@ func load(nc net.Conn, flight []byte, mails int) error {
 	return nil
 }
 
-// BenchmarkLoad is the client of BenchmarkIntake against a socket that only reads and answers: the least that any server costs.
+// BenchmarkLoad is the client of BenchmarkIntake against a socket that only reads and answers: the least that any
+// server costs.
 func BenchmarkLoad(b *testing.B) {
 	const sessions = 4
 	flight := []byte(strings.Repeat("x", 10240))
@@ -132,7 +136,8 @@ func BenchmarkLoad(b *testing.B) {
 						return
 					}
 					for n += m; n >= len(flight); n -= len(flight) {
-						io.WriteString(nc, "250 2.0.0 Mail accepted\r\n250 2.1.0 Sender accepted\r\n250 2.1.5 Recipient accepted\r\n354 End the mail\r\n")
+						io.WriteString(nc,
+							"250 2.0.0 Mail accepted\r\n250 2.1.0 Sender accepted\r\n250 2.1.5 Recipient accepted\r\n354 End the mail\r\n")
 					}
 				}
 			}()

@@ -9,9 +9,9 @@ import (
 	"github.com/sluicemail/sluice/internal/certfile"
 )
 
-// CertFile is a certificate with its key in two PEM files, read again when one of them changes. Its GetCertificate goes into
-// a tls.Config. When new files cannot be read, the certificate read before stays in use. Set the fields before use; it may be
-// used concurrently.
+// CertFile is a certificate with its key in two PEM files, read again when one of them changes. Its GetCertificate goes
+// into a tls.Config. When new files cannot be read, the certificate read before stays in use. Set the fields before
+// use; it may be used concurrently.
 type CertFile struct {
 	// Cert holds the certificate and its chain, Key the private key.
 	Cert, Key string

@@ -13,7 +13,8 @@ import (
 // descriptor each.
 const maxWaiting = 100
 
-// clients counts the connections of each client address, and keeps those in line that are too many. The zero clients is empty.
+// clients counts the connections of each client address, and keeps those in line that are too many. The zero clients is
+// empty.
 type clients struct {
 	mu      sync.Mutex
 	byKey   map[netip.Addr]*share
@@ -35,8 +36,8 @@ func clientKey(a netip.Addr) netip.Addr {
 	return a
 }
 
-// enter counts a connection, if the client has fewer than most. Otherwise it returns a channel that is closed once it is
-// counted, or nil when it may not wait.
+// enter counts a connection, if the client has fewer than most. Otherwise it returns a channel that is closed once it
+// is counted, or nil when it may not wait.
 func (c *clients) enter(key netip.Addr, most int, mayWait bool) (turn chan struct{}, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -143,7 +143,8 @@ func TestUncapped(t *testing.T) {
 }
 
 func TestClientKeys(t *testing.T) {
-	for a, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::", "2001:db8::2": "2001:db8::", "2001:db8:0:1::1": "2001:db8:0:1::"} {
+	for a, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::",
+		"2001:db8::2": "2001:db8::", "2001:db8:0:1::1": "2001:db8:0:1::"} {
 		require.Equal(t, netip.MustParseAddr(want), clientKey(netip.MustParseAddr(a)))
 	}
 }

@@ -11,8 +11,8 @@ import (
 // maxVerb is longer than every command we know.
 const maxVerb = 10
 
-// parseCommand takes a command line apart into its verb, in upper case, and its arguments. ok is false for what cannot be a
-// command.
+// parseCommand takes a command line apart into its verb, in upper case, and its arguments. ok is false for what cannot
+// be a command.
 func parseCommand(line []byte) (verb, args string, ok bool) {
 	for _, b := range line {
 		if b < ' ' && b != '\t' || b == 0x7f {
@@ -118,7 +118,8 @@ func (c *session) minor(verb, args string) {
 		}
 		c.reply(252, wire.Status{2, 5, 0}, "Cannot say, but will take a mail and try")
 	case "HELP":
-		c.reply(214, wire.Status{2, 0, 0}, "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT; see RFC 5321")
+		c.reply(214, wire.Status{2, 0, 0},
+			"Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT; see RFC 5321")
 	case "EXPN", "TURN", "ETRN", "SEND", "SOML", "SAML":
 		c.wrong(502, wire.Status{5, 5, 1}, verb+" is not offered here")
 	case "PROXY":

@@ -12,8 +12,8 @@ type Conn struct {
 	kept any
 }
 
-// ConnInfo holds the facts of a Conn, for those that make one themselves: tests of a backend, and other ways in that hand
-// mail to the same backend.
+// ConnInfo holds the facts of a Conn, for those that make one themselves: tests of a backend, and other ways in that
+// hand mail to the same backend.
 type ConnInfo struct {
 	Hostname      string               // the name that the client gave with EHLO, HELO or LHLO
 	ServerName    string               // the name in our greeting
@@ -35,8 +35,8 @@ func NewConn(info ConnInfo) *Conn {
 	return &Conn{info: info}
 }
 
-// Keep has the connection remember something of the backend's, in place of what it kept before: STARTTLS ends a session and begins
-// another, but not the connection.
+// Keep has the connection remember something of the backend's, in place of what it kept before: STARTTLS ends a session
+// and begins another, but not the connection.
 func (c *Conn) Keep(v any) { c.kept = v }
 
 // Kept returns what was last given to Keep; nil: nothing was.
@@ -68,14 +68,14 @@ func (c *Conn) User() string { return c.info.User }
 // Listener returns the policy of the listener that the client came through. It is never nil and must not be changed.
 func (c *Conn) Listener() *Listener { return c.info.Listener }
 
-// Trusted reports whether the client may relay: send mail to addresses that are not local. It may when it has logged in, and
-// when its listener does not ask for that.
+// Trusted reports whether the client may relay: send mail to addresses that are not local. It may when it has logged
+// in, and when its listener does not ask for that.
 func (c *Conn) Trusted() bool {
 	return c.info.User != "" || !(c.info.Listener.AuthToRelay || c.info.Listener.RequireAuth)
 }
 
-// MayAuth reports whether secrets are safe on the connection, so that AUTH is offered when the session has mechanisms: it uses
-// TLS, or its listener does not demand that and the client is on loopback or allowed to do without.
+// MayAuth reports whether secrets are safe on the connection, so that AUTH is offered when the session has mechanisms:
+// it uses TLS, or its listener does not demand that and the client is on loopback or allowed to do without.
 func (c *Conn) MayAuth() bool {
 	if c.info.TLS != nil {
 		return true
@@ -87,12 +87,12 @@ func (c *Conn) MayAuth() bool {
 // MayStartTLS reports whether the client could begin TLS with STARTTLS, and has not.
 func (c *Conn) MayStartTLS() bool { return c.info.STARTTLS && c.info.TLS == nil }
 
-// ToPostmaster reports, while a recipient is judged, whether the client named it <Postmaster> without a domain. Such mail must
-// always be taken (RFC 5321 §4.5.1); the address that the session gets has been completed.
+// ToPostmaster reports, while a recipient is judged, whether the client named it <Postmaster> without a domain. Such
+// mail must always be taken (RFC 5321 §4.5.1); the address that the session gets has been completed.
 func (c *Conn) ToPostmaster() bool { return c.info.Postmaster }
 
-// Protocol returns the word for the "with" clause of a Received header: SMTP or ESMTP, LMTP, with S for TLS and A for AUTH
-// (RFC 3848), and with UTF8 in front for a mail sent with SMTPUTF8 (RFC 6531 §4.3).
+// Protocol returns the word for the "with" clause of a Received header: SMTP or ESMTP, LMTP, with S for TLS and A for
+// AUTH (RFC 3848), and with UTF8 in front for a mail sent with SMTPUTF8 (RFC 6531 §4.3).
 func (c *Conn) Protocol() string {
 	i := &c.info
 	if i.HELO && !i.UTF8 && i.TLS == nil && i.User == "" {

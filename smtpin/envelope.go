@@ -122,7 +122,8 @@ func (c *session) rcptTo(args string) {
 	c.reply(250, wire.Status{2, 1, 5}, "Recipient accepted")
 }
 
-var errTooManyRecipients = &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 5, 3}, Message: "Too many recipients"}
+var errTooManyRecipients = &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 5, 3},
+	Message: "Too many recipients"}
 
 // mode returns how addresses are judged.
 func (c *session) mode(utf8 bool) addr.Mode {

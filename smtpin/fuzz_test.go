@@ -28,8 +28,8 @@ func (c *scripted) SetDeadline(time.Time) error      { return nil }
 func (c *scripted) SetReadDeadline(time.Time) error  { return nil }
 func (c *scripted) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzSession says anything to a server. It must come to an end without a panic, answer in lines of SMTP, and take only mails whose
-// end is in the input.
+// FuzzSession says anything to a server. It must come to an end without a panic, answer in lines of SMTP, and take only
+// mails whose end is in the input.
 func FuzzSession(f *testing.F) {
 	f.Add("EHLO a\r\n" + envelope + "DATA\r\ntext\r\n.\r\nQUIT\r\n")
 	f.Add("EHLO a\r\n" + envelope + "BDAT 3\r\nabcNOOP\r\nBDAT 2 LAST\r\n\r\nRSET\r\n")

@@ -48,8 +48,8 @@ func (c *session) deliverEach(b smtp.LMTPSession, r mailReader) (answers, error)
 	return answers{each: s.fill(err)}, nil
 }
 
-// answerEach replies once for each recipient (RFC 2033 §4.2). A reply of one line and one more for each recipient, as for
-// SMTP, is dealt out.
+// answerEach replies once for each recipient (RFC 2033 §4.2). A reply of one line and one more for each recipient, as
+// for SMTP, is dealt out.
 func (c *session) answerEach(a answers, err error) {
 	var lines []string
 	if a.one != nil {

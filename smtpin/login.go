@@ -24,10 +24,10 @@ const maxUsername = 1024
 // AuthMechanisms returns the mechanisms that NewAuthServer speaks. A session's AuthMechanisms may return them.
 func AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
 
-// NewAuthServer returns the server side of a mechanism that asks a for user and password. A session's Auth may return it; ctx is
-// that of the session, c its connection. The errors of the server are replies with three meanings: a wrong user or password
-// (535 5.7.8), too many failed logins and being unable to tell (both 454 4.7.0), and a response that makes no sense (501
-// 5.5.2). What an Authenticator says beside that is for the log.
+// NewAuthServer returns the server side of a mechanism that asks a for user and password. A session's Auth may return
+// it; ctx is that of the session, c its connection. The errors of the server are replies with three meanings: a wrong
+// user or password (535 5.7.8), too many failed logins and being unable to tell (both 454 4.7.0), and a response that
+// makes no sense (501 5.5.2). What an Authenticator says beside that is for the log.
 func NewAuthServer(ctx context.Context, c *Conn, a auth.Authenticator, mechanism string) (sasl.Server, error) {
 	ask := func(username, password string) error { return login(ctx, c, a, username, password) }
 	switch mechanism {

@@ -120,7 +120,8 @@ func TestLoginEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// TestPasswordsStaySecret says a password in all ways there are, right and wrong, and looks for it in all that is written down.
+// TestPasswordsStaySecret says a password in all ways there are, right and wrong, and looks for it in all that is
+// written down.
 func TestPasswordsStaySecret(t *testing.T) {
 	const password = "Tr0ub4dor&3"
 	var log lockedBuffer
@@ -138,26 +139,39 @@ func TestPasswordsStaySecret(t *testing.T) {
 	plain, short := b64("\x00user\x00"+password), b64("geheim")
 	dialogues := []string{
 		"AUTH PLAIN " + plain, "auth plain " + plain, "AUTH  PLAIN  " + plain, "AUTH\tPLAIN " + plain, "AUTHPLAIN " + plain,
-		"AUTH PLAIN\r\n" + plain, "AUTH LOGIN\r\n" + b64("user") + "\r\n" + b64(password), "AUTH LOGIN " + b64("user") + "\r\n" + b64(password),
-		"AUTH LOGIN\r\n" + b64(password) + "\r\n*", "AUTH PLAIN " + plain + "!", "AUTH PLAIN\r\n" + plain + "!", "AUTH " + plain, "AUTH GSSAPI " + plain,
-		"AUTH CRAM-MD5\r\n" + plain, "AUTH PLAIN " + b64("other\x00user\x00"+password), "AUTH PLAIN " + b64("a\x00b\x00c\x00"+password),
-		"AUTH PLAIN " + plain + "\r\n" + plain, "AUTH LOGIN " + b64("us\ner") + "\r\n" + b64(password), "MAIL FROM:<a@b.test>\r\nAUTH PLAIN " + plain,
+		"AUTH PLAIN\r\n" + plain, "AUTH LOGIN\r\n" + b64("user") + "\r\n" + b64(password),
+		"AUTH LOGIN " + b64("user") + "\r\n" + b64(password),
+		"AUTH LOGIN\r\n" + b64(password) + "\r\n*", "AUTH PLAIN " + plain + "!", "AUTH PLAIN\r\n" + plain + "!",
+		"AUTH " + plain, "AUTH GSSAPI " + plain,
+		"AUTH CRAM-MD5\r\n" + plain, "AUTH PLAIN " + b64("other\x00user\x00"+password),
+		"AUTH PLAIN " + b64("a\x00b\x00c\x00"+password),
+		"AUTH PLAIN " + plain + "\r\n" + plain, "AUTH LOGIN " + b64("us\ner") + "\r\n" + b64(password),
+		"MAIL FROM:<a@b.test>\r\nAUTH PLAIN " + plain,
 		"AUTH PLAIN " + plain + strings.Repeat("A", 13000),
-		"AUTH LOGIN " + strings.Repeat("A", 13000) + "\r\n" + b64(password), "AUTH LOGIN\r\n" + strings.Repeat("A", 13000) + "\r\n" + b64(password),
-		" AUTH PLAIN " + plain, "AUTH\tLOGIN\r\n" + b64("user") + "\r\n" + short, "AUHT LOGIN " + b64("user") + "\r\n" + short, "\x00AUTH PLAIN " + plain,
-		"XAUTH PLAIN " + plain, "XAUTH LOGIN\r\n" + b64("user") + "\r\n" + short, "AUTH\r\n" + short, "AUTH NTLM\r\n" + short, "AUTH LOGIN\r\n*\r\n" + short,
-		"AUTH LOGIN\r\n*\r\nRSET\r\n" + b64("user") + "\r\n" + short, "AUTH LOGIN\r\n" + b64("user") + "\r\nRSET\r\n" + short + "\r\nNOOP\r\n" + short,
-		"AUTH PLAIN " + plain + "\r\nAUTH PLAIN " + plain, "AUTH LOGIN\r\nAUTH PLAIN " + plain, "EHLO again.test\r\nAUTH LOGIN\r\n" + b64("user") + "\r\n" + short + "\r\n" + short,
+		"AUTH LOGIN " + strings.Repeat("A", 13000) + "\r\n" + b64(password),
+		"AUTH LOGIN\r\n" + strings.Repeat("A", 13000) + "\r\n" + b64(password),
+		" AUTH PLAIN " + plain, "AUTH\tLOGIN\r\n" + b64("user") + "\r\n" + short,
+		"AUHT LOGIN " + b64("user") + "\r\n" + short, "\x00AUTH PLAIN " + plain,
+		"XAUTH PLAIN " + plain, "XAUTH LOGIN\r\n" + b64("user") + "\r\n" + short, "AUTH\r\n" + short, "AUTH NTLM\r\n" + short,
+		"AUTH LOGIN\r\n*\r\n" + short,
+		"AUTH LOGIN\r\n*\r\nRSET\r\n" + b64("user") + "\r\n" + short,
+		"AUTH LOGIN\r\n" + b64("user") + "\r\nRSET\r\n" + short + "\r\nNOOP\r\n" + short,
+		"AUTH PLAIN " + plain + "\r\nAUTH PLAIN " + plain, "AUTH LOGIN\r\nAUTH PLAIN " + plain,
+		"EHLO again.test\r\nAUTH LOGIN\r\n" + b64("user") + "\r\n" + short + "\r\n" + short,
 		"AUTH PLAIN " + plain + "\r\nEHLO again.test\r\n" + short, "POST / HTTP/1.1\r\nAuthorization: Basic " + plain,
 	}
 	for _, within := range []string{
-		"AUTH PLAIN " + plain, "auth plain " + plain, "AUTH LOGIN\r\n" + b64("user") + "\r\n" + short, "AUTH LOGIN " + b64("user") + "\r\n" + short,
-		"AUTH\tPLAIN " + plain, " AUTH PLAIN " + plain, "AUTH PLAIN\r\n" + plain, "AUTH LOGIN\r\n*\r\n" + short, "AUTH CRAM-MD5\r\n" + plain,
+		"AUTH PLAIN " + plain, "auth plain " + plain, "AUTH LOGIN\r\n" + b64("user") + "\r\n" + short,
+		"AUTH LOGIN " + b64("user") + "\r\n" + short,
+		"AUTH\tPLAIN " + plain, " AUTH PLAIN " + plain, "AUTH PLAIN\r\n" + plain, "AUTH LOGIN\r\n*\r\n" + short,
+		"AUTH CRAM-MD5\r\n" + plain,
 		"AUTH PLAIN " + plain + strings.Repeat("A", 13000) + "\r\n" + short, "AUTHENTICATE " + plain,
 	} {
 		const begin = "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n"
-		dialogues = append(dialogues, begin+"BDAT 3\r\nabc"+within+"\r\nBDAT 0 LAST", begin+"BDAT 3\r\nabc"+within+"\r\nRSET\r\n"+short,
-			begin+"DATA\r\ntext\r\n.\r\n"+within, begin+within+"\r\nRSET\r\n"+within, "BDAT 3 LAST\r\nabc"+within, begin+"RSET\r\n"+within+"\r\n"+short)
+		dialogues = append(dialogues, begin+"BDAT 3\r\nabc"+within+"\r\nBDAT 0 LAST",
+			begin+"BDAT 3\r\nabc"+within+"\r\nRSET\r\n"+short,
+			begin+"DATA\r\ntext\r\n.\r\n"+within, begin+within+"\r\nRSET\r\n"+within, "BDAT 3 LAST\r\nabc"+within,
+			begin+"RSET\r\n"+within+"\r\n"+short)
 	}
 	for i := range answers {
 		turn.Store(int32(i))
@@ -174,7 +188,8 @@ func TestPasswordsStaySecret(t *testing.T) {
 	written := log.String() + m.text()
 	require.Contains(t, written, "AUTH PLAIN ********")
 	require.Contains(t, written, "directory is down")
-	for _, secret := range []string{password, plain, short, strings.ToUpper(short), b64(password), plain[4:20], b64("\x00user\x00" + password)[:24], "ZG9yJj"} {
+	for _, secret := range []string{password, plain, short, strings.ToUpper(short), b64(password), plain[4:20],
+		b64("\x00user\x00" + password)[:24], "ZG9yJj"} {
 		if i := strings.Index(written, secret); i >= 0 {
 			t.Errorf("found %q in ...%s", secret, written[max(0, i-300):i+len(secret)])
 		}
@@ -227,9 +242,9 @@ func TestUnknownMechanism(t *testing.T) {
 	require.Error(t, err, "a mechanism answers once")
 }
 
-// BenchmarkLogin compares whole sessions of one mail of 10 KiB with and without a login whose answer is cached, and with another
-// command in its place: a round trip costs something whatever is said. It reports CPU seconds for each 1,000 sessions, those of
-// the client included.
+// BenchmarkLogin compares whole sessions of one mail of 10 KiB with and without a login whose answer is cached, and
+// with another command in its place: a round trip costs something whatever is said. It reports CPU seconds for each
+// 1,000 sessions, those of the client included.
 func BenchmarkLogin(b *testing.B) {
 	mail := strings.Repeat(strings.Repeat("x", 76)+"\r\n", 131) + ".\r\n"
 	cache := &auth.Cache{Backend: auth.Func(func(context.Context, auth.Login) error { return nil })}
@@ -270,7 +285,8 @@ func oneSession(address string, secure bool, login, mail string) error {
 	if secure {
 		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 	}
-	commands := []string{"", "EHLO client.test\r\n", login, "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n", mail, "QUIT\r\n"}
+	commands := []string{"", "EHLO client.test\r\n", login, "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n", mail,
+		"QUIT\r\n"}
 	if login == "" {
 		commands = slices.Delete(commands, 2, 3)
 	}

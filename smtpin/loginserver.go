@@ -2,8 +2,8 @@ package smtpin
 
 import "github.com/emersion/go-sasl"
 
-// NewLoginServer returns the server side of the LOGIN mechanism, which go-sasl has only the client side of. It asks for a name
-// and a password and gives them to authenticate, whose error becomes the reply.
+// NewLoginServer returns the server side of the LOGIN mechanism, which go-sasl has only the client side of. It asks for
+// a name and a password and gives them to authenticate, whose error becomes the reply.
 func NewLoginServer(authenticate func(username, password string) error) sasl.Server {
 	return &loginServer{authenticate: authenticate}
 }

@@ -16,7 +16,8 @@ func badValue(key string) *smtp.SMTPError {
 
 // unknownParam refuses a parameter that was not offered (RFC 5321 §4.1.1.11).
 func unknownParam(key string) *smtp.SMTPError {
-	return &smtp.SMTPError{Code: 555, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: "Parameter " + key + " is not offered here"}
+	return &smtp.SMTPError{Code: 555, EnhancedCode: smtp.EnhancedCode{5, 5, 4},
+		Message: "Parameter " + key + " is not offered here"}
 }
 
 // eachParam calls f with the parameters in s, keys in upper case, until one is refused.
@@ -127,8 +128,8 @@ func (c *session) flagParam(opts *smtp.MailOptions, key string, has bool) *smtp.
 	return nil
 }
 
-// authParam reads AUTH= (RFC 4954 §5). What is no mailbox counts as not said: clients put user names there, and nothing hangs
-// on it.
+// authParam reads AUTH= (RFC 4954 §5). What is no mailbox counts as not said: clients put user names there, and nothing
+// hangs on it.
 func authParam(opts *smtp.MailOptions, value string) {
 	text, ok := decodeXtext(value)
 	switch {

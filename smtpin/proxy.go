@@ -11,8 +11,8 @@ import (
 // proxyTimeout is how long a proxy may take for its header.
 const proxyTimeout = 5 * time.Second
 
-// introduce reads the PROXY header of a connection that comes from a proxy; false: the connection ends. From then on the
-// addresses are those of the client behind it.
+// introduce reads the PROXY header of a connection that comes from a proxy; false: the connection ends. From then on
+// the addresses are those of the client behind it.
 func (c *session) introduce() bool {
 	remote := c.conn.Remote().Addr()
 	if c.policy.Proxies == nil || !remote.IsValid() || !c.policy.Proxies(remote) {
@@ -25,7 +25,8 @@ func (c *session) introduce() bool {
 	c.w.SetLimit(time.Time{})
 	switch {
 	case err == nil:
-	case c.w.Interrupted(), err == io.EOF && c.w.Buffered() == 0: // a port scan, or a proxy that looks whether we are there
+	// a port scan, or a proxy that looks whether we are there
+	case c.w.Interrupted(), err == io.EOF && c.w.Buffered() == 0:
 		return false
 	default:
 		c.srv.logger().Warn("proxy sent no PROXY header that can be read", "proxy", remote.String(), "error", err)
@@ -39,8 +40,8 @@ func (c *session) introduce() bool {
 	return true
 }
 
-// notProxy ends a connection that begins with a PROXY header although it comes from no proxy: believing it would let anybody be
-// anybody.
+// notProxy ends a connection that begins with a PROXY header although it comes from no proxy: believing it would let
+// anybody be anybody.
 func (c *session) notProxy() {
 	c.reply(554, wire.Status{5, 5, 0}, "A PROXY header is not expected from you, closing the connection")
 	c.close()

@@ -104,7 +104,8 @@ func TestShutdownDoesNotWaitForHeaders(t *testing.T) {
 
 func TestProxyBeforeTLS(t *testing.T) {
 	b := &recorder{}
-	address := serve(t, &Server{Backend: b, TLS: testTLS(t)}, &Listener{ImplicitTLS: true, Allow: everybody, Proxies: everybody})
+	address := serve(t, &Server{Backend: b, TLS: testTLS(t)},
+		&Listener{ImplicitTLS: true, Allow: everybody, Proxies: everybody})
 	for name, header := range map[string]string{
 		"v1": "PROXY TCP4 192.0.2.7 198.51.100.1 4321 465\r\n",
 		"v2": "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\xc6\x33\x64\x01\x10\xe1\x01\xd1",
@@ -116,7 +117,8 @@ func TestProxyBeforeTLS(t *testing.T) {
 			require.NoError(t, tc.Handshake())
 			c.Conn = tc
 			c.expect("", "220")
-			c.expect("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n.\r\n", "250", "250", "250", "354", "250")
+			c.expect("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n.\r\n", "250", "250", "250",
+				"354", "250")
 			mails := b.got()
 			require.Equal(t, "192.0.2.7:4321", mails[len(mails)-1].remote)
 			require.Equal(t, "198.51.100.1:465", mails[len(mails)-1].local)
@@ -185,7 +187,8 @@ type addresses struct {
 func (a *addresses) Observe(e *monitor.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	word := map[monitor.Kind]string{monitor.ClientConnected: "connected", monitor.ClientRefused: "refused", monitor.ClientDisconnected: "disconnected"}[e.Kind]
+	word := map[monitor.Kind]string{monitor.ClientConnected: "connected", monitor.ClientRefused: "refused",
+		monitor.ClientDisconnected: "disconnected"}[e.Kind]
 	a.lines = append(a.lines, word+" "+e.Remote.String()+" to "+e.MTA.String())
 }
 
@@ -208,7 +211,8 @@ func TestNameOfProxied(t *testing.T) {
 		return map[string]string{"198.51.100.1": "one.test", "198.51.100.2": "two.test"}[a.String()]
 	}}
 	address := serve(t, s, &Listener{Allow: everybody, Proxies: everybody})
-	for server, want := range map[string]string{"198.51.100.1": "one.test", "198.51.100.2": "two.test", "198.51.100.3": "mx.test"} {
+	for server, want := range map[string]string{"198.51.100.1": "one.test", "198.51.100.2": "two.test",
+		"198.51.100.3": "mx.test"} {
 		c := dial(t, address)
 		c.send("PROXY TCP4 192.0.2.7 " + server + " 4321 25\r\n")
 		require.Equal(t, "220 "+want+" ESMTP ready", c.line())

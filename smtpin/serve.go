@@ -52,8 +52,8 @@ func closeAll(sockets []net.Listener) {
 func (s *Server) Serve(l net.Listener) error { return s.ServeListener(l, &Listener{}) }
 
 // ServeListener accepts connections from l under a policy, and closes l at the end. It returns ErrServerClosed after
-// Shutdown or Close. When accepting fails for a lack of resources it tries again, waiting longer each time; other errors are
-// returned.
+// Shutdown or Close. When accepting fails for a lack of resources it tries again, waiting longer each time; other
+// errors are returned.
 //
 // With BusyWait a connection waits for a slot before anything is said to it. The loop takes the next one from the
 // accept queue only then, so that one connection a socket waits here and all others in the kernel.
@@ -201,8 +201,9 @@ func (s *Server) stop(f func(*session)) {
 	}
 }
 
-// Shutdown accepts no more connections, lets mails that have begun come to their end, says 421 to clients that have none, and
-// returns when all connections are closed. When ctx ends earlier its error is returned, and connections live on until Close.
+// Shutdown accepts no more connections, lets mails that have begun come to their end, says 421 to clients that have
+// none, and returns when all connections are closed. When ctx ends earlier its error is returned, and connections live
+// on until Close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop(func(c *session) { c.w.Interrupt() })
 	done := make(chan struct{})
@@ -219,8 +220,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close closes all sockets and connections and waits for the sessions to return from what they are doing. It must not be
-// called from a session.
+// Close closes all sockets and connections and waits for the sessions to return from what they are doing. It must not
+// be called from a session.
 func (s *Server) Close() error {
 	s.stop(func(c *session) { c.w.Abort() })
 	s.cancel()
@@ -228,8 +229,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// addrPort returns an address of a connection; it is not valid for one that is not TCP. It has no zone: a prefix contains no
-// address with one.
+// addrPort returns an address of a connection; it is not valid for one that is not TCP. It has no zone: a prefix
+// contains no address with one.
 func addrPort(a net.Addr) netip.AddrPort {
 	t, ok := a.(*net.TCPAddr)
 	if !ok {

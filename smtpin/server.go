@@ -20,8 +20,8 @@ import (
 // ErrServerClosed is returned by Serve after Shutdown or Close.
 var ErrServerClosed = errors.New("smtpin: server closed")
 
-// Server is an SMTP server. Its fields must not change once it serves; only Backend has to be set. A Server that has nothing
-// else has no AUTH, no TLS, and lets in clients on loopback only.
+// Server is an SMTP server. Its fields must not change once it serves; only Backend has to be set. A Server that has
+// nothing else has no AUTH, no TLS, and lets in clients on loopback only.
 type Server struct {
 	// Backend makes the sessions. It is required.
 	Backend Backend
@@ -38,20 +38,20 @@ type Server struct {
 	// Greeting is the text after our name in the greeting. "": "ESMTP ready", or "LMTP ready".
 	Greeting string
 
-	// Blocked says which clients are refused at the greeting whatever listener they come through, and how: by a reply of 4yz or
-	// 5yz, in which zero values stand for 554 5.7.1 and a text. It returns nil for those that are not, must not block, and
-	// its replies are not changed. Nil: nobody is blocked.
+	// Blocked says which clients are refused at the greeting whatever listener they come through, and how: by a reply
+	// of 4yz or 5yz, in which zero values stand for 554 5.7.1 and a text. It returns nil for those that are not, must
+	// not block, and its replies are not changed. Nil: nobody is blocked.
 	Blocked func(client netip.Addr) *smtp.SMTPError
 
-	// TLS returns the configuration for a new handshake; nil, or nil from it: no TLS. See CertFile for certificates that
-	// change.
+	// TLS returns the configuration for a new handshake; nil, or nil from it: no TLS. See CertFile for certificates
+	// that change.
 	TLS func() *tls.Config
 
-	// DefaultDomain is appended to addresses that have no domain. "": they are refused, except for <postmaster>, which gets our
-	// own name.
+	// DefaultDomain is appended to addresses that have no domain. "": they are refused, except for <postmaster>, which
+	// gets our own name.
 	DefaultDomain string
-	// Strict demands addresses after RFC 5321 and RFC 6531. Otherwise anything goes that has an @ and a valid domain to its
-	// right.
+	// Strict demands addresses after RFC 5321 and RFC 6531. Otherwise anything goes that has an @ and a valid domain to
+	// its right.
 	Strict bool
 
 	// MaxSize is the largest mail, in bytes. Zero: 100,000,000. Negative: any.
@@ -85,8 +85,8 @@ type Server struct {
 	Slots Slots
 	// Busy says what becomes of clients for whom there is no slot.
 	Busy Busy
-	// ConnectionsPerClient is how many connections one client address, or one /64 of IPv6, may have. With BusyWait some further
-	// ones wait, without holding a slot; the others get 421 4.7.0. Zero: any number.
+	// ConnectionsPerClient is how many connections one client address, or one /64 of IPv6, may have. With BusyWait some
+	// further ones wait, without holding a slot; the others get 421 4.7.0. Zero: any number.
 	ConnectionsPerClient int
 	// Uncapped reports which connections ConnectionsPerClient does not hold for, nor count. It is asked when a client
 	// connects, and again when it has logged in. Nil: it holds for all.
@@ -127,7 +127,8 @@ type Slots interface {
 type Busy uint8
 
 const (
-	// BusyWait leaves clients waiting in the accept queue, and those that have too many connections of their own after it.
+	// BusyWait leaves clients waiting in the accept queue, and those that have too many connections of their own after
+	// it.
 	BusyWait Busy = iota
 	// BusyReject answers them with 421 4.3.2.
 	BusyReject
@@ -180,8 +181,8 @@ func (s *Server) blocked(client netip.Addr) *smtp.SMTPError {
 	return Refusal(e, "Mail from your address is not accepted")
 }
 
-// Refusal returns a copy of a reply from a list of those who are not wanted, as Server.Blocked returns it, with 554 5.7.1 and text
-// for what it leaves out.
+// Refusal returns a copy of a reply from a list of those who are not wanted, as Server.Blocked returns it, with 554
+// 5.7.1 and text for what it leaves out.
 func Refusal(e *smtp.SMTPError, text string) *smtp.SMTPError {
 	reply := *e
 	if reply.Code < 400 || reply.Code > 599 {

@@ -41,11 +41,13 @@ func TestListenAndServe(t *testing.T) {
 	require.ErrorIs(t, s.ListenAndServe(), syscall.EADDRINUSE)
 
 	socket := t.TempDir() + "/smtp"
-	s = &Server{Backend: &recorder{}, Hostname: "mx.test", Listeners: []*Listener{{Addr: "127.0.0.1:0"}, {Addr: socket, LMTP: true}}}
+	s = &Server{Backend: &recorder{}, Hostname: "mx.test",
+		Listeners: []*Listener{{Addr: "127.0.0.1:0"}, {Addr: socket, LMTP: true}}}
 	done := make(chan error, 1)
 	go func() { done <- s.ListenAndServe() }()
 	var nc net.Conn
-	require.Eventually(t, func() bool { nc, err = net.Dial("unix", socket); return err == nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { nc, err = net.Dial("unix", socket); return err == nil }, 5*time.Second,
+		time.Millisecond)
 	c := &client{t: t, Conn: nc}
 	c.expect("", "220")
 	c.expect("LHLO x\r\n", "250")
@@ -67,7 +69,8 @@ func TestRange(t *testing.T) {
 		{"prefix", Listener{Prefixes: []netip.Prefix{other}}, false, true},
 		{"both prefixes", Listener{Prefixes: []netip.Prefix{other, loopback}}, true, true},
 		{"nobody", Listener{Allow: nobody}, false, false},
-		{"prefix or func", Listener{Prefixes: []netip.Prefix{other}, Allow: func(a netip.Addr) bool { return a == v4 }}, true, true},
+		{"prefix or func", Listener{Prefixes: []netip.Prefix{other}, Allow: func(a netip.Addr) bool { return a == v4 }}, true,
+			true},
 	}
 	for _, c := range cases {
 		require.Equal(t, c.loop, c.l.allows(v4), c.name)
@@ -97,7 +100,8 @@ func TestTransactionOfEvents(t *testing.T) {
 	c.expect("MAIL FROM:<a@b.test>\r\nRCPT TO:<bad@d.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n", "250", "451", "250", "354")
 	c.expect("private words\r\n.\r\nQUIT\r\n", "250", "221")
 	require.NoError(t, s.Shutdown(context.Background()))
-	require.Equal(t, []monitor.Kind{monitor.ClientConnected, monitor.CommandRefused, monitor.CommandRefused, monitor.ClientDisconnected}, m.kinds)
+	require.Equal(t, []monitor.Kind{monitor.ClientConnected, monitor.CommandRefused, monitor.CommandRefused,
+		monitor.ClientDisconnected}, m.kinds)
 	require.Equal(t, []int{0, 535, 451, 0}, m.codes)
 
 	script := m.text()
@@ -105,7 +109,8 @@ func TestTransactionOfEvents(t *testing.T) {
 	require.NotContains(t, script, "private words")
 	for _, want := range []string{
 		"> 220 mx.test ESMTP ready\r\n< EHLO client.test\r\n> 250-mx.test", "< AUTH PLAIN ********\r\n> 535",
-		"< AUTH PLAIN\r\n> 334 \r\n< ********\r\n> 235", "< DATA\r\n> 250", "> 354", "< (a mail of 15 bytes)\r\n", "< QUIT\r\n> 250", "> 221",
+		"< AUTH PLAIN\r\n> 334 \r\n< ********\r\n> 235", "< DATA\r\n> 250", "> 354", "< (a mail of 15 bytes)\r\n",
+		"< QUIT\r\n> 250", "> 221",
 	} {
 		require.Contains(t, script, want)
 	}
@@ -193,7 +198,8 @@ func TestOneWriteForAFlight(t *testing.T) {
 		require.EqualValues(t, 1, writes.Swap(0))
 		c.expect("EHLO a\r\n", "250")
 		require.EqualValues(t, 1, writes.Swap(0), "EHLO")
-		c.expect("MAIL FROM:<a@b.test>\r\n"+strings.Repeat("RCPT TO:<c@d.test>\r\n", 20)+"DATA\r\n", append(repeat("250", 21), "354")...)
+		c.expect("MAIL FROM:<a@b.test>\r\n"+strings.Repeat("RCPT TO:<c@d.test>\r\n", 20)+"DATA\r\n",
+			append(repeat("250", 21), "354")...)
 		require.EqualValues(t, 1, writes.Swap(0), "envelope")
 		c.expect("text\r\n.\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n", "250", "250", "250", "354")
 		require.EqualValues(t, 1, writes.Swap(0), "mail and envelope")
@@ -221,8 +227,10 @@ func TestTimeouts(t *testing.T) {
 		{"a command, slowly, without end", "", nil, strings.Repeat("x", 1000), 10 * time.Minute},
 		{"NOOPs for ever", "", nil, strings.Repeat("NOOP\r\n", 100), 10 * time.Minute},
 		{"within a mail", "EHLO a\r\n" + envelope + "DATA\r\n", []string{"250", "250", "250", "354"}, "", time.Minute},
-		{"a mail, slowly", "EHLO a\r\n" + envelope + "DATA\r\n", []string{"250", "250", "250", "354"}, strings.Repeat("NOOP\r\n", 100), 10 * time.Minute},
-		{"within a chunk", "EHLO a\r\n" + envelope + "BDAT 1000 LAST\r\n", []string{"250", "250", "250"}, "MAIL FROM:<>", 11 * time.Minute},
+		{"a mail, slowly", "EHLO a\r\n" + envelope + "DATA\r\n", []string{"250", "250", "250", "354"},
+			strings.Repeat("NOOP\r\n", 100), 10 * time.Minute},
+		{"within a chunk", "EHLO a\r\n" + envelope + "BDAT 1000 LAST\r\n", []string{"250", "250", "250"}, "MAIL FROM:<>",
+			11 * time.Minute},
 		{"between chunks", "EHLO a\r\n" + envelope + "BDAT 2\r\n\r\n", []string{"250", "250", "250", "250"}, "", time.Minute},
 	}
 	for _, tc := range cases {
@@ -489,15 +497,17 @@ func (d *deaf) Write(p []byte) (int, error) {
 // TestNothingAfter421, whatever was still to be said.
 func TestNothingAfter421(t *testing.T) {
 	for name, dialogue := range map[string]string{
-		"a chunk of no mail":         "BDAT 10\r\nabc",
-		"a chunk of a mail":          "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 10\r\nabc",
-		"a chunk of a refused mail":  "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1001\r\n" + strings.Repeat("x", 1001) + "BDAT 10\r\nabc",
-		"a chunk that is too large":  "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1001\r\nabc",
-		"a mail":                     "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nabc",
-		"too many errors":            strings.Repeat("RABBIT\r\n", 30),
-		"too many errors in a chunk": "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1\r\na" + strings.Repeat("RABBIT\r\n", 30),
-		"a login":                    "AUTH LOGIN\r\n",
-		"a command":                  "NOO",
+		"a chunk of no mail": "BDAT 10\r\nabc",
+		"a chunk of a mail":  "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 10\r\nabc",
+		"a chunk of a refused mail": "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1001\r\n" +
+			strings.Repeat("x", 1001) + "BDAT 10\r\nabc",
+		"a chunk that is too large": "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1001\r\nabc",
+		"a mail":                    "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nabc",
+		"too many errors":           strings.Repeat("RABBIT\r\n", 30),
+		"too many errors in a chunk": "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 1\r\na" +
+			strings.Repeat("RABBIT\r\n", 30),
+		"a login":   "AUTH LOGIN\r\n",
+		"a command": "NOO",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Server{Backend: &recorder{auth: true}, MaxSize: 1000, Timeout: 50 * time.Millisecond}

@@ -156,7 +156,8 @@ func (c *session) guard() {
 	if v == nil {
 		return
 	}
-	c.srv.logger().Error("session panicked", "remote", c.conn.Remote().String(), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	c.srv.logger().Error("session panicked", "remote", c.conn.Remote().String(), "panic", fmt.Sprint(v), "stack",
+		string(debug.Stack()))
 	c.reply(421, wire.Status{4, 3, 0}, "Internal error, closing the connection")
 	c.close()
 	c.w.Flush()
@@ -240,8 +241,8 @@ func (c *session) shutDown() {
 	c.close()
 }
 
-// reply adds a reply to those that wait. The last is 421: a client that reads on would take another for that to its next
-// command.
+// reply adds a reply to those that wait. The last is 421: a client that reads on would take another for that to its
+// next command.
 func (c *session) reply(code int, status wire.Status, text string) {
 	if c.gone {
 		return
@@ -279,8 +280,8 @@ func (c *session) refuseWith(err error, unknown *smtp.SMTPError) {
 	c.replyWith(e)
 }
 
-// replyTo returns the reply that an error of the backend stands for. Text of errors that are no replies is for the log, not
-// for the client.
+// replyTo returns the reply that an error of the backend stands for. Text of errors that are no replies is for the log,
+// not for the client.
 func (c *session) replyTo(err error, unknown *smtp.SMTPError) *smtp.SMTPError {
 	var e *smtp.SMTPError
 	if errors.As(err, &e) && e != nil && e.Code >= 400 && e.Code <= 599 {

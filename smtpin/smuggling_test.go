@@ -13,13 +13,15 @@ import (
 // What some server, somewhere, takes for the end of a mail. None of them is one.
 var smuggling = []string{
 	"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r.\n", "\n\r.\n\r", "\r\n.\n\r", "\n\r.\r\n",
-	"\r\n\x00.\r\n", "\r\n.\x00\r\n", "\r\n.\r\x00\n", "\r\x00\n.\r\n", "\r\n.\r\r", "\n\n.\n\n", "\r\r.\r\r", "\r\n. \r\n",
-	"\r\n.\t\r\n", "\r\n..\r\n", "\r\n.\v\r\n", "\r\n.\f\r\n", "\r\n.\x85\r\n", "\u2028.\u2028", "\r\n.\r.\r\n", "\r\n .\r\n",
+	"\r\n\x00.\r\n", "\r\n.\x00\r\n", "\r\n.\r\x00\n", "\r\x00\n.\r\n", "\r\n.\r\r", "\n\n.\n\n", "\r\r.\r\r",
+	"\r\n. \r\n",
+	"\r\n.\t\r\n", "\r\n..\r\n", "\r\n.\v\r\n", "\r\n.\f\r\n", "\r\n.\x85\r\n", "\u2028.\u2028", "\r\n.\r.\r\n",
+	"\r\n .\r\n",
 	"\x00\n.\r\n", "\r\n.\b\r\n", "\x1a",
 }
 
-// TestSmuggling sends a mail that has another one inside, after each such form. Whatever the server thinks of the first, the second
-// must not get in.
+// TestSmuggling sends a mail that has another one inside, after each such form. Whatever the server thinks of the
+// first, the second must not get in.
 func TestSmuggling(t *testing.T) {
 	const inner = "MAIL FROM:<admin@b.test>\r\nRCPT TO:<victim@d.test>\r\nDATA\r\nsmuggled\r\n"
 	for name, ends := range map[string]wire.LineEnds{"reject": wire.RejectBare, "normalise": wire.NormaliseBare} {
@@ -58,10 +60,11 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-// TestEveryByte sends each byte in the places where it could mean something: all but CR, LF and NUL arrive as they are, however the
-// mail is sent and whatever MAIL said about it.
+// TestEveryByte sends each byte in the places where it could mean something: all but CR, LF and NUL arrive as they are,
+// however the mail is sent and whatever MAIL said about it.
 func TestEveryByte(t *testing.T) {
-	places := []string{"Subject: a%sb\r\n\r\ntext\r\n", "%sSubject: a\r\n\r\ntext\r\n", "A: b\r\n\r\n%s.\r\n", "A: b\r\n\r\n.%s\r\n", "A: b\r\n%s\r\ntext\r\n"}
+	places := []string{"Subject: a%sb\r\n\r\ntext\r\n", "%sSubject: a\r\n\r\ntext\r\n", "A: b\r\n\r\n%s.\r\n",
+		"A: b\r\n\r\n.%s\r\n", "A: b\r\n%s\r\ntext\r\n"}
 	for name, ends := range map[string]wire.LineEnds{"reject": wire.RejectBare, "normalise": wire.NormaliseBare} {
 		b := &recorder{}
 		c := dial(t, serve(t, &Server{Backend: b, LineEnds: ends, MaxErrors: 10_000}, nil))
@@ -106,7 +109,8 @@ func TestEveryByte(t *testing.T) {
 func TestNULIsRefused(t *testing.T) {
 	c := dial(t, serve(t, &Server{Backend: &recorder{}}, nil))
 	c.expect("", "220")
-	c.expect("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\na\x00b\r\n.\r\n", "250", "250", "250", "354")
+	c.expect("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\na\x00b\r\n.\r\n", "250", "250",
+		"250", "354")
 	require.Equal(t, "550 5.6.11 The mail has a NUL character, which mail must not have", c.line())
 	c.expect("MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 3 LAST\r\na\x00b", "250", "250")
 	require.Equal(t, "550 5.6.11 The mail has a NUL character, which mail must not have", c.line())
@@ -115,11 +119,13 @@ func TestNULIsRefused(t *testing.T) {
 
 // A connection that ends within a mail leaves no mail, and nothing of it is a command.
 func TestHalfAMail(t *testing.T) {
-	for _, half := range []string{"", "half", "half\r\n", "half\r\n.", "half\r\n.\r", "MAIL FROM:<x@y.test>\r\nQUIT\r\n", "half\n.\n", "\r\n.\n"} {
+	for _, half := range []string{"", "half", "half\r\n", "half\r\n.", "half\r\n.\r", "MAIL FROM:<x@y.test>\r\nQUIT\r\n",
+		"half\n.\n", "\r\n.\n"} {
 		b := &recorder{}
 		c := dial(t, serve(t, &Server{Backend: b}, nil))
 		c.expect("", "220")
-		c.expect("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"+half, "250", "250", "250", "354")
+		c.expect("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"+half, "250", "250", "250",
+			"354")
 		c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 		require.Equal(t, "", c.line(), "%q", half)
 		require.Empty(t, b.got())

@@ -8,8 +8,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin/wire"
 )
 
-// Suspend has clients that come through a listener turned away with 421 4.3.2 from now on, so that they try again later, or
-// lets them in again when on is false. The socket stays open, and sessions under way go on.
+// Suspend has clients that come through a listener turned away with 421 4.3.2 from now on, so that they try again
+// later, or lets them in again when on is false. The socket stays open, and sessions under way go on.
 func (s *Server) Suspend(policy *Listener, on bool) {
 	if on {
 		s.suspended.Store(policy, struct{}{})
@@ -28,8 +28,9 @@ func (s *Server) Suspended(policy *Listener) bool {
 func (s *Server) turnAway(nc net.Conn, policy *Listener, text string) {
 	defer nc.Close()
 	s.monitor().Observe(&monitor.Event{
-		Kind: monitor.ClientRefused, Time: time.Now(), MTA: addrPort(nc.LocalAddr()).Addr(), Remote: addrPort(nc.RemoteAddr()),
-		Code: 421, Text: text,
+		Kind: monitor.ClientRefused, Time: time.Now(), MTA: addrPort(nc.LocalAddr()).Addr(),
+		Remote: addrPort(nc.RemoteAddr()),
+		Code:   421, Text: text,
 	})
 	if !policy.ImplicitTLS { // such a client would not understand it
 		nc.SetWriteDeadline(time.Now().Add(time.Second))

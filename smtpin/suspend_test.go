@@ -45,7 +45,8 @@ func TestSuspend(t *testing.T) {
 
 	s.Suspend(first, false)
 	dial(t, addresses[first]).expect("", "220")
-	require.Eventually(t, func() bool { return live.Snapshot(monitor.Filter{}).Sum.Unwelcome == 1 }, 5*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return live.Snapshot(monitor.Filter{}).Sum.Unwelcome == 1 }, 5*time.Second,
+		20*time.Millisecond)
 }
 
 // TestSuspendTLS closes the connection without a word to clients that expect TLS from the first byte.

@@ -125,7 +125,8 @@ func TestImplicitTLS(t *testing.T) {
 	c.expect(".\r\n", "250")
 	require.Equal(t, "ESMTPS", b.got()[0].with)
 
-	refused := dial(t, serve(t, &Server{Backend: b, TLS: testTLS(t)}, &Listener{ImplicitTLS: true, Allow: func(netip.Addr) bool { return false }}))
+	refused := dial(t, serve(t, &Server{Backend: b, TLS: testTLS(t)},
+		&Listener{ImplicitTLS: true, Allow: func(netip.Addr) bool { return false }}))
 	require.Equal(t, "", refused.line(), "nothing is said in the clear")
 	none := dial(t, serve(t, &Server{Backend: b}, &Listener{ImplicitTLS: true}))
 	require.Equal(t, "", none.line(), "without a certificate")
@@ -219,8 +220,10 @@ func TestSwaks(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, testserver.Find("swaks"), "--server", host, "--port", port, "--helo", "client.test", "--from", "a@b.test",
-		"--to", "c@d.test,e@f.test", "--auth", "LOGIN", "--auth-user", "user", "--auth-password", "secret", "--body", ".\nbody", "--pipeline")
+	cmd := exec.CommandContext(ctx, testserver.Find("swaks"), "--server", host, "--port", port, "--helo", "client.test",
+		"--from", "a@b.test",
+		"--to", "c@d.test,e@f.test", "--auth", "LOGIN", "--auth-user", "user", "--auth-password", "secret", "--body",
+		".\nbody", "--pipeline")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Len(t, b.got(), 1)

@@ -42,9 +42,10 @@ func (c *session) showMail(size int64) {
 	}
 }
 
-// hear gives a command to the transcript, wherever in a dialogue it comes. Only what is known to be a command without secrets
-// is shown as it is. AUTH is shown with its mechanism; of anything else no more than its first word, and not even that once a
-// client has said AUTH or something else that makes no sense: what follows may be what it would have been asked for.
+// hear gives a command to the transcript, wherever in a dialogue it comes. Only what is known to be a command without
+// secrets is shown as it is. AUTH is shown with its mechanism; of anything else no more than its first word, and not
+// even that once a client has said AUTH or something else that makes no sense: what follows may be what it would have
+// been asked for.
 func (c *session) hear(verb string, line []byte) {
 	if slices.Contains(commands, verb) {
 		c.show(line)
@@ -64,7 +65,8 @@ func (c *session) hear(verb string, line []byte) {
 }
 
 // commands are those whose arguments are no secrets.
-var commands = []string{"MAIL", "RCPT", "DATA", "BDAT", "EHLO", "HELO", "LHLO", "RSET", "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS"}
+var commands = []string{"MAIL", "RCPT", "DATA", "BDAT", "EHLO", "HELO", "LHLO", "RSET", "NOOP", "VRFY", "HELP", "QUIT",
+	"STARTTLS"}
 
 // masked stands for a secret in transcripts.
 const masked = "********"
@@ -84,6 +86,7 @@ func maskAuth(line []byte) string {
 
 // wellKnown are the mechanisms that clients ask for, offered or not.
 var wellKnown = []string{
-	"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "XOAUTH2",
+	"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
+	"XOAUTH2",
 	"OAUTHBEARER", "GSSAPI", "NTLM", "EXTERNAL", "ANONYMOUS",
 }

@@ -1,12 +1,13 @@
 // Package throttle says how fast mail may leave: the contract between the delivery engine, which asks, and those who
 // count.
 //
-// A [Throttler] knows the [Limits] of every [Path], which leads from a local address to a site. The engine asks it like this:
+// A [Throttler] knows the [Limits] of every [Path], which leads from a local address to a site. The engine asks it like
+// this:
 //
-//  1. Before it opens a connection it calls Connect. A zero [Wait] means go ahead: the connection is counted, as starting
-//     until [Conn].Established, and until Close.
-//  2. Before each mail it calls [Conn].Send, which reserves room for one mail of that size in the minute. Cancel gives back
-//     what was reserved for a mail that did not go after all.
+//  1. Before it opens a connection it calls Connect. A zero [Wait] means go ahead: the connection is counted, as
+//     starting until [Conn].Established, and until Close.
+//  2. Before each mail it calls [Conn].Send, which reserves room for one mail of that size in the minute. Cancel gives
+//     back what was reserved for a mail that did not go after all.
 //  3. A wait that is not zero says for how long, and which limit of which rule is the reason. The engine does not poll:
 //     it comes back when the time is over, or when the function that it gave to Changed is called.
 //  4. What came of an attempt it tells with Observe, so that floods and warm-up schedules can react.

@@ -32,12 +32,14 @@ type Field struct {
 // Get returns the field's value in l, in units of the settings.
 func (f *Field) Get(l *Limits) int64 { return f.get(l) }
 
-// Set changes the field's value in l. Negative values are taken as zero, too large ones as the largest; Origin stays as it is.
+// Set changes the field's value in l. Negative values are taken as zero, too large ones as the largest; Origin stays as
+// it is.
 func (f *Field) Set(l *Limits, v int64) { f.set(l, max(v, 0)) }
 
-// Stricter returns the one of two values that leaves less freedom. For rates, counts, sizes, idle times and time-outs that is
-// the smaller one, where zero is no limit at all; for switches, security, the messages that must wait before another
-// connection is opened, the share kept for retries, and times for which a target is left alone, the greater one.
+// Stricter returns the one of two values that leaves less freedom. For rates, counts, sizes, idle times and time-outs
+// that is the smaller one, where zero is no limit at all; for switches, security, the messages that must wait before
+// another connection is opened, the share kept for retries, and times for which a target is left alone, the greater
+// one.
 func (f *Field) Stricter(a, b int64) int64 {
 	switch {
 	case f.most:

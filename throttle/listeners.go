@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Listeners are the functions that were given to Changed: what implementations of Throttler share. The zero value is ready;
-// methods are safe for concurrent use.
+// Listeners are the functions that were given to Changed: what implementations of Throttler share. The zero value is
+// ready; methods are safe for concurrent use.
 type Listeners struct {
 	mu   sync.Mutex
 	list atomic.Pointer[[]func(Path)]

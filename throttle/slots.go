@@ -62,8 +62,8 @@ func (s *Slots) Incoming() *SlotSide { return &s.sides[sideIn] }
 // Outgoing is the side of connections that we make.
 func (s *Slots) Outgoing() *SlotSide { return &s.sides[sideOut] }
 
-// SetLimits changes the limits; see [NewSlots]. Slots that are taken stay taken: after a reduction no new ones are given
-// until enough have come back.
+// SetLimits changes the limits; see [NewSlots]. Slots that are taken stay taken: after a reduction no new ones are
+// given until enough have come back.
 func (s *Slots) SetLimits(total, in, out int) {
 	s.mu.Lock()
 	s.setLimits(total, in, out)

@@ -10,7 +10,8 @@ import (
 //
 // Implementations that want to know which domains make up a site also implement [Aliaser].
 type Throttler interface {
-	// Limits returns the effective values for a path, each with where it came from. The result is shared: do not change it.
+	// Limits returns the effective values for a path, each with where it came from. The result is shared: do not change
+	// it.
 	Limits(Path) *Limits
 	// Connect asks to open a connection of path to the target address. With a zero Wait the connection is counted as
 	// starting, and the caller owes it a Close; otherwise Conn is nil and the caller looks again after Wait.For, or
@@ -96,8 +97,8 @@ type Limits struct {
 	Faults     Faults
 	Timeouts   Timeouts
 
-	// PausedUntil is when the path may go on: until then it neither connects nor sends. The zero time: it is not paused.
-	// The Wait has the limit "pause", and Origin["pause"] is its rule.
+	// PausedUntil is when the path may go on: until then it neither connects nor sends. The zero time: it is not
+	// paused. The Wait has the limit "pause", and Origin["pause"] is its rule.
 	PausedUntil time.Time
 
 	// Origin tells for each limit that is set, by its name in the settings, which rule it came from.

@@ -25,9 +25,9 @@ import (
 // Patience is how long one login may take, whatever it presents.
 const Patience = 20 * time.Second
 
-// Run examines the back end that open makes. open also returns the passwords of accounts that may log in, by their names:
-// at least one, and better two. Passwords should have six characters or more, so that a leak of one is not taken for
-// chance. A back end without limits of time of its own is asked to stop by ctx after Patience.
+// Run examines the back end that open makes. open also returns the passwords of accounts that may log in, by their
+// names: at least one, and better two. Passwords should have six characters or more, so that a leak of one is not taken
+// for chance. A back end without limits of time of its own is asked to stop by ctx after Patience.
 //
 // open is called once; use t.Cleanup to close what it made.
 func Run(t *testing.T, open func(t *testing.T) (auth.Authenticator, map[string]string)) {

@@ -20,10 +20,14 @@ type rule struct {
 func rules() []rule {
 	return []rule{
 		{"accepts", "an account logs in with its own password, as often as it likes", acceptsAccounts},
-		{"rejects", "a wrong password and an unknown user get ErrRejected, so that SMTP answers 535 and not 454", rejectsWrong},
-		{"empty", "an empty name or password is ErrRejected: to LDAP it would be an anonymous bind, which succeeds", rejectsEmpty},
-		{"names", "no name may reach into the language of a back end: the right password of an account counts for its exact name alone", oddNames},
-		{"passwords", "no password may reach into the language of a back end, nor be cut before it is compared", oddPasswords},
+		{"rejects", "a wrong password and an unknown user get ErrRejected, so that SMTP answers 535 and not 454",
+			rejectsWrong},
+		{"empty", "an empty name or password is ErrRejected: to LDAP it would be an anonymous bind, which succeeds",
+			rejectsEmpty},
+		{"names",
+			"no name may reach into the language of a back end: the right password of an account counts for its exact name alone", oddNames},
+		{"passwords", "no password may reach into the language of a back end, nor be cut before it is compared",
+			oddPasswords},
 		{"split", "name and password must not be glued together in a way that lets them be cut elsewhere", splitElsewhere},
 		{"large", "a megabyte is turned away, and costs little time and a short error", large},
 		{"cancel", "a client that is gone is waited for no longer, and its right password is not called wrong", cancelled},
@@ -107,7 +111,8 @@ func oddNames(ctx context.Context, e *exam) error {
 		name + ":", ":" + name, name + ":" + name, ":",
 		name + "\n", "\n" + name, name + "\r\n", name + "\r", name + "\nroot", "\n", nobody + "\n" + name,
 		name + "\x00", "\x00" + name, name + "\x00x", "\x00",
-		name + ",", "," + name, "uid=" + name, name + ",dc=example", name + "\\", "\\" + name, name + "+cn=x", "\"" + name + "\"", "<" + name + ">", ";" + name,
+		name + ",", "," + name, "uid=" + name, name + ",dc=example", name + "\\", "\\" + name, name + "+cn=x",
+		"\"" + name + "\"", "<" + name + ">", ";" + name,
 		name + ")(|(uid=*", "*)(uid=*))(|(uid=*",
 		"' OR '1'='1", name + "' --", name + "'; DROP TABLE users; --",
 		"$(id)", "`id`", name + ";id", "|id", "${HOME}", "../" + name, name + "/", "/etc/passwd", "-n", "--help",
@@ -131,7 +136,8 @@ func oddPasswords(ctx context.Context, e *exam) error {
 	var errs []error
 	for _, odd := range []string{
 		"*", "#", "!", "x", "%", ":", ",", "\n", "\r\n", "\x00", "{PLAIN}" + password, "$6$", "!" + password,
-		password + "\n", password + "\r\n", "\n" + password, password + "\nx", password + "\x00", password + "\x00x", "\x00" + password,
+		password + "\n", password + "\r\n", "\n" + password, password + "\nx", password + "\x00", password + "\x00x",
+		"\x00" + password,
 		password + ":", ":" + password, password + ",", password + "*", password + " ", " " + password,
 		"' OR '1'='1", "$(id)", "`id`", "*)(uid=*", "пароль", "\xff\xfe", password + "\xff",
 	} {

@@ -168,10 +168,8 @@ func ExampleVerifier() {
 	fmt.Println(verifier.Verify(context.Background(), hash, "x"))
 	fmt.Println(verifier.Verify(context.Background(), hash, "y"))
 	fmt.Println(crypt.Supported("secret"))
-	// Output:
-	// true <nil>
-	// false <nil>
-	// crypt: plain text and DES are not taken, expected is one that begins with $6$, $5$, $y$, $2a$, $2b$, $2y$, $1$ or $argon2id$
+	// Output: true <nil> false <nil> crypt: plain text and DES are not taken, expected is one that begins with $6$,
+	// $5$, $y$, $2a$, $2b$, $2y$, $1$ or $argon2id$
 }
 
 func FuzzSupported(f *testing.F) {
@@ -197,7 +195,8 @@ func dear(hash string) bool {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	for name, hash := range map[string]string{"sha512-1000": sha512, "yescrypt": yes, "bcrypt-5": bcrypt, "argon2id": argon} {
+	for name, hash := range map[string]string{"sha512-1000": sha512, "yescrypt": yes, "bcrypt-5": bcrypt,
+		"argon2id": argon} {
 		b.Run(name, func(b *testing.B) {
 			var v crypt.Verifier
 			for b.Loop() {

@@ -53,8 +53,8 @@ func kindOf(hash string) kind {
 	return kind{}
 }
 
-// Supported returns nil when passwords can be verified against hash, ErrLocked when hash is that of a locked account, and
-// otherwise an error that says what is wrong with it and what is expected, without quoting it.
+// Supported returns nil when passwords can be verified against hash, ErrLocked when hash is that of a locked account,
+// and otherwise an error that says what is wrong with it and what is expected, without quoting it.
 func Supported(hash string) error {
 	_, err := decode(hash)
 	return err

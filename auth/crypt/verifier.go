@@ -8,11 +8,12 @@ import (
 	"sync"
 )
 
-// MaxPassword is the greatest length of a password in bytes, that of crypt(3). The time that SHA-512 takes grows with it.
+// MaxPassword is the greatest length of a password in bytes, that of crypt(3). The time that SHA-512 takes grows with
+// it.
 const MaxPassword = 512
 
-// Verifier checks passwords, a few at a time. The zero value is ready to use. It is safe for concurrent use and must not
-// be copied. Back ends that share one share its bound.
+// Verifier checks passwords, a few at a time. The zero value is ready to use. It is safe for concurrent use and must
+// not be copied. Back ends that share one share its bound.
 type Verifier struct {
 	// Concurrent is how many passwords are checked at a time. 0: one for each processor, as runtime.GOMAXPROCS counts
 	// them at the first call.
@@ -22,9 +23,9 @@ type Verifier struct {
 	slots chan struct{}
 }
 
-// Verify reports whether hash is that of password. An error means that it could not be found out: ctx ended while others
-// were being checked, or the hash is not Supported. A check once begun is not interrupted; the dearest hash that is
-// supported takes a few seconds. Neither hash nor password is in the error.
+// Verify reports whether hash is that of password. An error means that it could not be found out: ctx ended while
+// others were being checked, or the hash is not Supported. A check once begun is not interrupted; the dearest hash that
+// is supported takes a few seconds. Neither hash nor password is in the error.
 func (v *Verifier) Verify(ctx context.Context, hash, password string) (bool, error) {
 	digest, err := decode(hash)
 	if err != nil {

@@ -28,7 +28,8 @@ const (
 	maxFile      = 64 << 20
 )
 
-// File is an auth.Authenticator that reads names and hashes from a file. Make one with New. It is safe for concurrent use.
+// File is an auth.Authenticator that reads names and hashes from a file. Make one with New. It is safe for concurrent
+// use.
 type File struct {
 	path     string
 	verifier *crypt.Verifier
@@ -60,7 +61,8 @@ func New(path string, opts *Options) (*File, error) {
 	if opts == nil {
 		opts = new(Options)
 	}
-	f := &File{path: path, verifier: opts.Verifier, log: opts.Log, seed: maphash.MakeSeed(), reading: make(chan struct{}, 1)}
+	f := &File{path: path, verifier: opts.Verifier, log: opts.Log, seed: maphash.MakeSeed(),
+		reading: make(chan struct{}, 1)}
 	if f.verifier == nil {
 		f.verifier = new(crypt.Verifier)
 	}
@@ -182,7 +184,8 @@ func (f *File) await(ctx context.Context) (*version, error) {
 
 // read reads the file, logs what is broken, and makes sure that nobody wrote it meanwhile.
 func (f *File) read() (*version, error) {
-	if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+	// opening a pipe would wait for its writer
+	if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file", f.path)
 	}
 	opened, err := os.Open(f.path)

@@ -90,7 +90,8 @@ func ask(t *testing.T, f auth.Authenticator, name, password string) error {
 
 func TestExam(t *testing.T) {
 	authtest.Run(t, func(t *testing.T) (auth.Authenticator, map[string]string) {
-		accounts := map[string]string{"alice": "Öffne dich, Sesam: *", "bob@example.com": "hunter2-hunter2", "carol": "with:colons:in it"}
+		accounts := map[string]string{"alice": "Öffne dich, Sesam: *", "bob@example.com": "hunter2-hunter2",
+			"carol": "with:colons:in it"}
 		var text strings.Builder
 		for name, password := range accounts {
 			fmt.Fprintf(&text, "%s:%s\n", name, hashed(t, password))
@@ -105,7 +106,8 @@ func TestEveryKind(t *testing.T) {
 	var text strings.Builder
 	commands := []string{
 		"mkpasswd -m sha-512 -s", "mkpasswd -m sha-256 -s", "mkpasswd -m yescrypt -s", "mkpasswd -m bcrypt -s",
-		"mkpasswd -m bcrypt-a -s", "mkpasswd -m md5 -s", "openssl passwd -6 -stdin", "openssl passwd -5 -stdin", "openssl passwd -1 -stdin",
+		"mkpasswd -m bcrypt-a -s", "mkpasswd -m md5 -s", "openssl passwd -6 -stdin", "openssl passwd -5 -stdin",
+		"openssl passwd -1 -stdin",
 	}
 	for i, command := range commands {
 		fmt.Fprintf(&text, "user%d:%s\n", i, hashed(t, password, strings.Fields(command)...))
@@ -143,7 +145,8 @@ func TestLines(t *testing.T) {
 	for _, name := range []string{"plain", "spaced", "passwd", "shadow", "last"} {
 		require.NoError(t, ask(t, f, name, password), name)
 	}
-	for _, name := range []string{"locked", "starred", "nocolon", "empty", "text", "des", "cut", "long", "nobody", "# users", " spaced"} {
+	for _, name := range []string{"locked", "starred", "nocolon", "empty", "text", "des", "cut", "long", "nobody",
+		"# users", " spaced"} {
 		require.ErrorIs(t, ask(t, f, name, password), auth.ErrRejected, name)
 	}
 	require.ErrorIs(t, ask(t, f, "plain", "another"), auth.ErrRejected)
@@ -171,7 +174,8 @@ func TestChangesCountAtTheNextLogin(t *testing.T) {
 	require.ErrorIs(t, ask(t, f, "alice", password), auth.ErrRejected)
 	require.NoError(t, ask(t, f, "alice", "another"))
 	require.NoError(t, ask(t, f, "bob", password))
-	require.Equal(t, 1, strings.Count(logged.String(), "line=3"), "a broken line is logged once for each version of the file")
+	require.Equal(t, 1, strings.Count(logged.String(), "line=3"),
+		"a broken line is logged once for each version of the file")
 
 	write(t, path, "")
 	require.ErrorIs(t, ask(t, f, "alice", "another"), auth.ErrRejected)

@@ -49,7 +49,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) erro
 	if hopeless(login) {
 		return auth.ErrRejected
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout, fmt.Errorf("no answer within %v: %w", a.options.Timeout, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout,
+		fmt.Errorf("no answer within %v: %w", a.options.Timeout, context.DeadlineExceeded))
 	defer cancel()
 	err := a.authenticate(ctx, login)
 	if err == nil {
@@ -99,8 +100,8 @@ func (a *Authenticator) bind(ctx context.Context, c *connection, dn, password st
 	return err
 }
 
-// Close closes the connections that are not in use, and has the others closed after use. Logins go on to work, each on a
-// connection of its own.
+// Close closes the connections that are not in use, and has the others closed after use. Logins go on to work, each on
+// a connection of its own.
 func (a *Authenticator) Close() error {
 	a.pool.close()
 	return nil

@@ -202,7 +202,8 @@ func TestDialFails(t *testing.T) {
 // TestStartTLSRefused takes care that a server without TLS never sees the password.
 func TestStartTLSRefused(t *testing.T) {
 	d := &directory{answer: accept}
-	for _, code := range []int64{ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultProtocolError, ldap.LDAPResultUnavailable, 0} {
+	for _, code := range []int64{ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultProtocolError,
+		ldap.LDAPResultUnavailable, 0} {
 		d.startTLS = code
 		err := d.authenticator(t, Options{Security: StartTLS}).Authenticate(t.Context(), alice)
 		cannotTell(t, err, "ldap: directory:389: StartTLS: ")

@@ -56,8 +56,8 @@ func (c *connection) bind(ctx context.Context, dn, password string) error {
 	return c.within(ctx, func() error { return c.client.Bind(dn, password) })
 }
 
-// within calls f, which waits for the server, and closes the connection when ctx ends before it returns: the client knows
-// no contexts.
+// within calls f, which waits for the server, and closes the connection when ctx ends before it returns: the client
+// knows no contexts.
 func (c *connection) within(ctx context.Context, f func() error) error {
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
 	err := f()

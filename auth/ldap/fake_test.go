@@ -67,7 +67,8 @@ func (d *directory) serve(c net.Conn) {
 		}
 		op, id := request.Children[1], request.Children[0].Value.(int64)
 		if op.Tag == ldap.ApplicationExtendedRequest {
-			if _, err := c.Write(response(ldap.ApplicationExtendedResponse, id, d.startTLS, strings.Repeat("no\n", 1000))); err != nil {
+			if _, err := c.Write(response(ldap.ApplicationExtendedResponse, id, d.startTLS,
+				strings.Repeat("no\n", 1000))); err != nil {
 				return
 			}
 			continue

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// plain reports whether a name is free of what directories leave out when they compare (RFC 4518 sections 2.2 and 2.6.1):
-// controls, characters without width, spaces around it, doubled or other than U+0020. With them one user would have many
-// names, and go unrecognised by whoever counts failures per name.
+// plain reports whether a name is free of what directories leave out when they compare (RFC 4518 sections 2.2 and
+// 2.6.1): controls, characters without width, spaces around it, doubled or other than U+0020. With them one user would
+// have many names, and go unrecognised by whoever counts failures per name.
 func plain(name string) bool {
 	if name == "" || strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") || strings.Contains(name, "  ") {
 		return false
@@ -18,11 +18,12 @@ func plain(name string) bool {
 }
 
 func leftOut(r rune) bool {
-	return r != ' ' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Z, unicode.Variation_Selector) || r == '\u034f' || r == '\ufffc'
+	return r != ' ' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Z, unicode.Variation_Selector) || r == '\u034f' ||
+		r == '\ufffc'
 }
 
-// escape returns a value as it stands in a distinguished name (RFC 4514 section 2.4): it can neither end there nor begin
-// another attribute. Controls and what is not UTF-8 become hexadecimal pairs.
+// escape returns a value as it stands in a distinguished name (RFC 4514 section 2.4): it can neither end there nor
+// begin another attribute. Controls and what is not UTF-8 become hexadecimal pairs.
 func escape(value string) string {
 	var b strings.Builder
 	for i := 0; i < len(value); {

@@ -35,7 +35,8 @@ func TestPlain(t *testing.T) {
 	for _, name := range []string{"a", "a b c", "#", "\\,+", "jörg", "用户", "a@b", "\ufffd"} {
 		require.True(t, plain(name), "%q", name)
 	}
-	for _, name := range []string{"", " ", " a", "a ", "a  b", "a\x00", "a\n", "a\x7f", "\u0085", "a\u00a0b", "\u200ba", "a\u00ad", "a\ufe0f",
+	for _, name := range []string{"", " ", " a", "a ", "a  b", "a\x00", "a\n", "a\x7f", "\u0085", "a\u00a0b", "\u200ba",
+		"a\u00ad", "a\ufe0f",
 		"a\u034f", "\u2028", "\xff", "\ufeffa"} {
 		require.False(t, plain(name), "%q", name)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/sluicemail/sluice/internal/rawurl"
 )
 
-// Open returns an *Authenticator for an address such as ldap://host:389/ou=people,dc=example,dc=com?starttls=1. The scheme
-// is "ldap" or "ldaps", raw what follows "://". The base DN and values are percent-decoded. The parameters are
+// Open returns an *Authenticator for an address such as ldap://host:389/ou=people,dc=example,dc=com?starttls=1. The
+// scheme is "ldap" or "ldaps", raw what follows "://". The base DN and values are percent-decoded. The parameters are
 //
 //	starttls=1         encrypt with StartTLS; for ldap
 //	ca=FILE            PEM file with the certificates to trust instead of the system's; with TLS

@@ -55,22 +55,28 @@ func TestOpenLDAP(t *testing.T) {
 func TestOnlyBelowTheBase(t *testing.T) {
 	s := directory(t)
 	a := open(t, "ldap", s.Address+"/"+testserver.LDAPBase)
-	for _, name := range []string{"bob", "bob,ou=people", "bob,ou=people,dc=example,dc=com", "nopassword", `alice\2Cdc=example`, "alice,", "admin"} {
-		require.ErrorIs(t, a.Authenticate(t.Context(), auth.Login{Username: name, Password: "secret-bob"}), auth.ErrRejected, name)
+	for _, name := range []string{"bob", "bob,ou=people", "bob,ou=people,dc=example,dc=com", "nopassword",
+		`alice\2Cdc=example`, "alice,", "admin"} {
+		require.ErrorIs(t, a.Authenticate(t.Context(), auth.Login{Username: name, Password: "secret-bob"}), auth.ErrRejected,
+			name)
 	}
 	a = open(t, "ldap", s.Address+"/ou=people%2c"+testserver.LDAPBase)
 	require.NoError(t, a.Authenticate(t.Context(), auth.Login{Username: "bob", Password: "secret-bob"}))
-	require.ErrorIs(t, a.Authenticate(t.Context(), auth.Login{Username: "alice", Password: "secret-alice"}), auth.ErrRejected)
+	require.ErrorIs(t, a.Authenticate(t.Context(), auth.Login{Username: "alice", Password: "secret-alice"}),
+		auth.ErrRejected)
 }
 
 // TestSameName has names that the directory would take for alice.
 func TestSameName(t *testing.T) {
 	s := directory(t)
 	a := open(t, "ldap", s.Address+"/"+testserver.LDAPBase)
-	for _, name := range []string{" alice", "alice ", "alice\n", "\talice", "alice\x00", "al\u00adice", "alice\u200b", "\u202ealice", "alice\u00a0", "alice\xff"} {
-		require.ErrorIs(t, a.Authenticate(t.Context(), auth.Login{Username: name, Password: "secret-alice"}), auth.ErrRejected, "%q", name)
+	for _, name := range []string{" alice", "alice ", "alice\n", "\talice", "alice\x00", "al\u00adice", "alice\u200b",
+		"\u202ealice", "alice\u00a0", "alice\xff"} {
+		require.ErrorIs(t, a.Authenticate(t.Context(), auth.Login{Username: name, Password: "secret-alice"}),
+			auth.ErrRejected, "%q", name)
 	}
-	require.NoError(t, a.Authenticate(t.Context(), auth.Login{Username: "ALICE", Password: "secret-alice"}), "uid ignores case")
+	require.NoError(t, a.Authenticate(t.Context(), auth.Login{Username: "ALICE", Password: "secret-alice"}),
+		"uid ignores case")
 }
 
 func TestCertificates(t *testing.T) {

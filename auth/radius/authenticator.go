@@ -52,7 +52,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) erro
 	if hopeless(login) {
 		return auth.ErrRejected
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout, fmt.Errorf("no answer within %v: %w", a.options.Timeout, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout,
+		fmt.Errorf("no answer within %v: %w", a.options.Timeout, context.DeadlineExceeded))
 	defer cancel()
 	code, err := a.ask(ctx, login)
 	switch {

@@ -23,7 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var alice = auth.Login{Username: "alice", Password: "open-sesame", Client: netip.MustParseAddrPort("[2001:db8::7]:4711")}
+var alice = auth.Login{Username: "alice", Password: "open-sesame",
+	Client: netip.MustParseAddrPort("[2001:db8::7]:4711")}
 
 func cannotTell(t *testing.T, err error, text string) {
 	t.Helper()
@@ -89,7 +90,8 @@ func TestHopelessLoginsAskNobody(t *testing.T) {
 		require.ErrorIs(t, a.Authenticate(t.Context(), login), auth.ErrRejected)
 	}
 	require.Empty(t, s.received())
-	require.NoError(t, a.Authenticate(t.Context(), auth.Login{Username: strings.Repeat("a", 253), Password: strings.Repeat("x", 128)}))
+	require.NoError(t, a.Authenticate(t.Context(),
+		auth.Login{Username: strings.Repeat("a", 253), Password: strings.Repeat("x", 128)}))
 }
 
 func TestPasswords(t *testing.T) {
@@ -104,24 +106,46 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// TestForgeries sends what an attacker could, or a broken server, before the answer: it is ignored, and the answer counts.
+// TestForgeries sends what an attacker could, or a broken server, before the answer: it is ignored, and the answer
+// counts.
 func TestForgeries(t *testing.T) {
 	accept := radius.CodeAccessAccept
 	for name, forge := range map[string]func(q *question) []byte{
-		"another secret":                     func(q *question) []byte { return q.reply(accept, true, "guessed") },
-		"another secret, unsigned":           func(q *question) []byte { return q.reply(accept, false, "guessed") },
-		"signed with another secret":         forgedSignature,
-		"a short Message-Authenticator":      func(q *question) []byte { return q.reply(accept, false, secret, avp(80, "short")) },
-		"an empty Message-Authenticator":     func(q *question) []byte { return q.reply(accept, false, secret, avp(80, strings.Repeat("\x00", 16))) },
-		"two Message-Authenticators":         func(q *question) []byte { return q.reply(accept, true, secret, avp(80, strings.Repeat("\x00", 16))) },
-		"the answer to another request":      func(q *question) []byte { return (&question{Packet: stranger(q)}).reply(accept, true, secret) },
-		"Proxy-State":                        func(q *question) []byte { return q.reply(accept, true, secret, avp(33, "garbage")) },
-		"a code that is no answer":           func(q *question) []byte { return q.reply(radius.CodeAccountingResponse, true, secret) },
-		"the request sent back":              func(q *question) []byte { return q.wire },
-		"nothing":                            func(*question) []byte { return nil },
-		"a few bytes":                        func(q *question) []byte { return []byte{2, q.Identifier, 0} },
-		"a header with the length of a byte": func(q *question) []byte { return append([]byte{2, q.Identifier, 0, 1}, make([]byte, 16)...) },
-		"a length beyond the datagram":       func(q *question) []byte { return cut(q.reply(accept, true, secret), 5) },
+		"another secret":             func(q *question) []byte { return q.reply(accept, true, "guessed") },
+		"another secret, unsigned":   func(q *question) []byte { return q.reply(accept, false, "guessed") },
+		"signed with another secret": forgedSignature,
+		"a short Message-Authenticator": func(q *question) []byte {
+			return q.reply(accept, false, secret,
+				avp(80, "short"))
+		},
+		"an empty Message-Authenticator": func(q *question) []byte {
+			return q.reply(accept, false, secret,
+				avp(80, strings.Repeat("\x00", 16)))
+		},
+		"two Message-Authenticators": func(q *question) []byte {
+			return q.reply(accept, true, secret,
+				avp(80, strings.Repeat("\x00", 16)))
+		},
+		"the answer to another request": func(q *question) []byte {
+			return (&question{Packet: stranger(q)}).reply(accept,
+				true, secret)
+		},
+		"Proxy-State": func(q *question) []byte {
+			return q.reply(accept, true, secret,
+				avp(33, "garbage"))
+		},
+		"a code that is no answer": func(q *question) []byte {
+			return q.reply(radius.CodeAccountingResponse, true,
+				secret)
+		},
+		"the request sent back": func(q *question) []byte { return q.wire },
+		"nothing":               func(*question) []byte { return nil },
+		"a few bytes":           func(q *question) []byte { return []byte{2, q.Identifier, 0} },
+		"a header with the length of a byte": func(q *question) []byte {
+			return append([]byte{2, q.Identifier, 0, 1},
+				make([]byte, 16)...)
+		},
+		"a length beyond the datagram": func(q *question) []byte { return cut(q.reply(accept, true, secret), 5) },
 		"an attribute of length 0": func(q *question) []byte {
 			return append([]byte{2, q.Identifier, 0, 22}, make([]byte, 18)...)
 		},
@@ -146,7 +170,8 @@ func TestForgeries(t *testing.T) {
 	}
 }
 
-// forgedSignature has the right Response Authenticator, as the attack on MD5 yields it, and a wrong Message-Authenticator.
+// forgedSignature has the right Response Authenticator, as the attack on MD5 yields it, and a wrong
+// Message-Authenticator.
 func forgedSignature(q *question) []byte {
 	return q.reply(radius.CodeAccessAccept, false, secret, avp(80, "sixteen bytes ok"))
 }
@@ -169,7 +194,8 @@ func TestUnsignedReplies(t *testing.T) {
 
 	lenient := s.authenticator(Options{Lenient: true})
 	require.NoError(t, lenient.Authenticate(t.Context(), alice))
-	require.ErrorIs(t, lenient.Authenticate(t.Context(), auth.Login{Username: "alice", Password: "wrong"}), auth.ErrRejected)
+	require.ErrorIs(t, lenient.Authenticate(t.Context(), auth.Login{Username: "alice", Password: "wrong"}),
+		auth.ErrRejected)
 }
 
 func TestPaddedReply(t *testing.T) {
@@ -229,7 +255,8 @@ func TestPortClosed(t *testing.T) {
 	require.NoError(t, err)
 	address := conn.LocalAddr().String()
 	require.NoError(t, conn.Close())
-	a, err := New(Options{Address: address, Identifier: "mx1", Secret: secret, Timeout: brief.Timeout, Retransmit: brief.Retransmit})
+	a, err := New(Options{Address: address, Identifier: "mx1", Secret: secret, Timeout: brief.Timeout,
+		Retransmit: brief.Retransmit})
 	require.NoError(t, err)
 	err = a.Authenticate(t.Context(), alice)
 	cannotTell(t, err, "no answer within 150ms")

@@ -53,7 +53,10 @@ func TestFreeRADIUS(t *testing.T) {
 			t.Parallel()
 			c.config.Users = users(t)
 			address := testserver.FreeRADIUS(t, c.config)
-			authtest.Run(t, func(t *testing.T) (auth.Authenticator, map[string]string) { return open(t, address, c.query), accounts })
+			authtest.Run(t, func(t *testing.T) (auth.Authenticator, map[string]string) {
+				return open(t, address, c.query),
+					accounts
+			})
 		})
 	}
 }

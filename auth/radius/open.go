@@ -9,9 +9,9 @@ import (
 	"github.com/sluicemail/sluice/internal/rawurl"
 )
 
-// Open returns an *Authenticator for an address such as radius://identifier:secret@host:1812. The scheme is "radius", raw
-// what follows "://". Identifier and secret are percent-decoded: a colon in the identifier is written %3A, a percent sign in
-// either %25; the last @ ends the secret. The parameters are
+// Open returns an *Authenticator for an address such as radius://identifier:secret@host:1812. The scheme is "radius",
+// raw what follows "://". Identifier and secret are percent-decoded: a colon in the identifier is written %3A, a
+// percent sign in either %25; the last @ ends the secret. The parameters are
 //
 //	message-authenticator=required   refuse replies without one (this is how it is without the parameter)
 //	message-authenticator=optional   take them

@@ -16,8 +16,9 @@ func TestOpen(t *testing.T) {
 		{"mx1:testing123@host:1645", Options{Address: "host:1645", Identifier: "mx1", Secret: "testing123"}},
 		{"mx1:a:b@c/d?e@host/", Options{Address: "host:1812", Identifier: "mx1", Secret: "a:b@c/d?e"}},
 		{"mx%3A1:%25%40%00@[::1]", Options{Address: "[::1]:1812", Identifier: "mx:1", Secret: "%@\x00"}},
-		{"a:b@h?message-authenticator=optional&timeout=3&retransmit=500ms", Options{Address: "h:1812", Identifier: "a", Secret: "b",
-			Lenient: true, Timeout: 3 * time.Second, Retransmit: 500 * time.Millisecond}},
+		{"a:b@h?message-authenticator=optional&timeout=3&retransmit=500ms",
+			Options{Address: "h:1812", Identifier: "a", Secret: "b",
+				Lenient: true, Timeout: 3 * time.Second, Retransmit: 500 * time.Millisecond}},
 		{"a:b@h?message-authenticator=required", Options{Address: "h:1812", Identifier: "a", Secret: "b"}},
 	} {
 		opened, err := Open("radius", c.raw)

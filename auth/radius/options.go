@@ -21,8 +21,8 @@ type Options struct {
 	Secret string `json:"-"`
 	// Lenient accepts replies without Message-Authenticator; see the package's story.
 	Lenient bool
-	// Timeout limits a login; 0: 4 s, in which a request is sent three times. A server that thinks our secret is wrong does not
-	// answer at all (RFC 3579 section 3.2), and somebody waits at a form meanwhile.
+	// Timeout limits a login; 0: 4 s, in which a request is sent three times. A server that thinks our secret is wrong
+	// does not answer at all (RFC 3579 section 3.2), and somebody waits at a form meanwhile.
 	Timeout time.Duration
 	// Retransmit is the time after which a request is sent again; it doubles with each time. 0: 1 s.
 	Retransmit time.Duration

@@ -168,9 +168,11 @@ func (s *socket) read() {
 	}
 }
 
-// unreachable reports whether err is what the kernel makes of an ICMP message. It tells each once, and the socket lives on.
+// unreachable reports whether err is what the kernel makes of an ICMP message. It tells each once, and the socket lives
+// on.
 func unreachable(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) ||
+		errors.Is(err, syscall.ENETUNREACH)
 }
 
 // note remembers a problem for all requests in flight, which end with it if it is final.

@@ -17,14 +17,15 @@ const maxName = 256
 type Authenticator struct {
 	names []*pattern.Pattern
 	list  string
-	// check asks the system. Unlisted names are passed on for the sake of the time it takes, if that depends on the name.
+	// check asks the system. Unlisted names are passed on for the sake of the time it takes, if that depends on the
+	// name.
 	check func(ctx context.Context, login auth.Login, listed bool) error
 }
 
 var _ auth.Authenticator = (*Authenticator)(nil)
 
-// New returns an Authenticator. An error says which name is not a pattern. Whether the files can be read is found out when a
-// user logs in.
+// New returns an Authenticator. An error says which name is not a pattern. Whether the files can be read is found out
+// when a user logs in.
 func New(o Options) (*Authenticator, error) {
 	names, err := compile(o.Names)
 	if err != nil {

@@ -23,13 +23,14 @@ type Options struct {
 	Verifier *crypt.Verifier
 	// Now is the time by which accounts expire; nil: time.Now. Without PAM only.
 	Now func() time.Time
-	// Service names the rules of PAM, and ServiceDir the directory they are in; "": sluice, and the system's. With PAM only.
+	// Service names the rules of PAM, and ServiceDir the directory they are in; "": sluice, and the system's. With PAM
+	// only.
 	Service, ServiceDir string
 }
 
-// Open returns an *Authenticator for an address such as users://mailerq,client*: names separated by commas, percent-decoded,
-// so that %2C is a comma in one. Spaces around them do not count. The scheme is "users", raw what follows "://". There are no
-// parameters: a question mark is a wildcard.
+// Open returns an *Authenticator for an address such as users://mailerq,client*: names separated by commas,
+// percent-decoded, so that %2C is a comma in one. Spaces around them do not count. The scheme is "users", raw what
+// follows "://". There are no parameters: a question mark is a wildcard.
 //
 // It is an auth.Opener: the mux adds the scheme to its errors.
 func Open(scheme, raw string) (auth.Authenticator, error) {

@@ -13,7 +13,8 @@ import (
 	"github.com/sluicemail/sluice/auth"
 )
 
-// pamConcurrency is how many logins wait for PAM at a time: its modules take threads, and some seconds for a wrong password.
+// pamConcurrency is how many logins wait for PAM at a time: its modules take threads, and some seconds for a wrong
+// password.
 const pamConcurrency = 64
 
 // system returns what checks users in a build with PAM.
@@ -96,7 +97,8 @@ func (p *pluggable) start(login auth.Login) (*pam.Transaction, error) {
 
 // pamVerdict tells answers about the user from failures of PAM.
 func pamVerdict(err error) error {
-	for _, no := range []pam.Error{pam.ErrAuth, pam.ErrUserUnknown, pam.ErrCredInsufficient, pam.ErrMaxtries, pam.ErrPermDenied,
+	for _, no := range []pam.Error{pam.ErrAuth, pam.ErrUserUnknown, pam.ErrCredInsufficient, pam.ErrMaxtries,
+		pam.ErrPermDenied,
 		pam.ErrAcctExpired, pam.ErrNewAuthtokReqd, pam.ErrAuthtokExpired, pam.ErrCredExpired, pam.ErrConv, pam.ErrConvAgain} {
 		if errors.Is(err, no) {
 			return fmt.Errorf("pam: %w: %w", err, auth.ErrRejected)

@@ -17,7 +17,8 @@ import (
 	"github.com/sluicemail/sluice/auth/users"
 )
 
-// skipWithPAM leaves out tests of files: PAM's rules on the machine are not ours, and a wrong password takes it seconds.
+// skipWithPAM leaves out tests of files: PAM's rules on the machine are not ours, and a wrong password takes it
+// seconds.
 func skipWithPAM(t *testing.T) { t.Skip("built with PAM") }
 
 // rules is a service that asks pam_unix, without the delay after a wrong password.

@@ -56,7 +56,8 @@ func (s *system) write(t *testing.T, passwd string, lines ...string) {
 
 func (s *system) open(t *testing.T, names ...string) *users.Authenticator {
 	t.Helper()
-	a, err := users.New(users.Options{Names: names, Passwd: s.passwd, Shadow: s.shadow, Now: func() time.Time { return today }})
+	a, err := users.New(users.Options{Names: names, Passwd: s.passwd, Shadow: s.shadow,
+		Now: func() time.Time { return today }})
 	require.NoError(t, err)
 	return a
 }
@@ -138,7 +139,8 @@ func TestList(t *testing.T) {
 		require.NoError(t, err)
 		a := s.open(t, split(opened)...)
 		var got []string
-		for _, name := range []string{"alice", "client1", "client22", "Client1", "a,b", "x*", "root", "clientX", "", "alice,client1"} {
+		for _, name := range []string{"alice", "client1", "client22", "Client1", "a,b", "x*", "root", "clientX", "",
+			"alice,client1"} {
 			if err := login(a, name, password); err == nil {
 				got = append(got, name)
 			} else {

@@ -10,7 +10,8 @@ import (
 	"github.com/sluicemail/sluice/internal/mailsig"
 )
 
-// Resolver looks keys up. net.Resolver is one; errors are *net.DNSError, whose IsNotFound tells "no key" from "could not ask".
+// Resolver looks keys up. net.Resolver is one; errors are *net.DNSError, whose IsNotFound tells "no key" from "could
+// not ask".
 type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }

@@ -15,7 +15,8 @@ func ExampleChecker() {
 	raw := []byte("From: ann@example.org\r\nSubject: hello\r\n\r\nHi.\r\n")
 	length, _ := mailheader.Length(raw, 0)
 
-	results, err := new(arc.Checker).Check(context.Background(), &checks.Mail{Header: raw[:length], Body: bytes.NewReader(raw)})
+	results, err := new(arc.Checker).Check(context.Background(),
+		&checks.Mail{Header: raw[:length], Body: bytes.NewReader(raw)})
 	if err != nil {
 		fmt.Println(err)
 		return

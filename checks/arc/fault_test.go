@@ -126,7 +126,8 @@ func FuzzCheck(f *testing.F) {
 	f.Add(mailsuite.Header(mail))
 	f.Add([]byte("ARC-Seal: i=1; a=rsa-sha256; cv=none; d=a.b; s=c; b=AAAA\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, header []byte) {
-		results, err := (&arc.Checker{Resolver: zone}).Check(t.Context(), &checks.Mail{Header: header, Body: bytes.NewReader(header)})
+		results, err := (&arc.Checker{Resolver: zone}).Check(t.Context(),
+			&checks.Mail{Header: header, Body: bytes.NewReader(header)})
 		require.NoError(t, err)
 		require.Len(t, results, 1)
 	})

@@ -86,7 +86,8 @@ func TestSecondOpinion(t *testing.T) {
 				texts[name+"."] = found
 			}
 		}
-		require.NoError(t, json.NewEncoder(&lines).Encode(map[string]any{"name": c.Name, "mail": string(c.Mail), "zone": texts}))
+		require.NoError(t, json.NewEncoder(&lines).Encode(map[string]any{"name": c.Name, "mail": string(c.Mail),
+			"zone": texts}))
 	})
 	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", dkimpyProgram)
 	cmd.Stdin = &lines

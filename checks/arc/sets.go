@@ -25,8 +25,8 @@ const (
 	sealField    = "arc-seal"
 )
 
-// collect puts the fields of a mail into sets and judges their form. No sets and no error: the mail has no chain. Sets that
-// come with an error are complete, but say themselves that the chain is broken.
+// collect puts the fields of a mail into sets and judges their form. No sets and no error: the mail has no chain. Sets
+// that come with an error are complete, but say themselves that the chain is broken.
 func collect(m *mailsig.Message) ([]set, error) {
 	n := max(m.Count(resultsField), m.Count(messageField), m.Count(sealField))
 	if n == 0 {
@@ -93,8 +93,8 @@ func resultsInstance(raw []byte) (int, error) {
 	return mailsig.Instance(strings.Trim(number, " \t\r\n"))
 }
 
-// slot returns the place of an instance. With as many fields of a kind as sets, none beyond the last and none twice, there
-// are no gaps.
+// slot returns the place of an instance. With as many fields of a kind as sets, none beyond the last and none twice,
+// there are no gaps.
 func slot(sets []set, instance int, taken func(set) bool) (int, error) {
 	switch {
 	case instance > len(sets):

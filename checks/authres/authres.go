@@ -25,9 +25,9 @@ const (
 	width     = 78
 )
 
-// Append appends the field, folded and ended by CRLF. Nothing in a result can end the field or begin another result: values are
-// quoted where they must be, and control characters become question marks. Results whose check or verdict is no keyword are
-// left out, and so are properties whose value is longer than 400 bytes.
+// Append appends the field, folded and ended by CRLF. Nothing in a result can end the field or begin another result:
+// values are quoted where they must be, and control characters become question marks. Results whose check or verdict is
+// no keyword are left out, and so are properties whose value is longer than 400 bytes.
 func (h *Header) Append(dst []byte) []byte {
 	w := writer{dst: dst, line: len(dst)}
 	if h.Instance > 0 {
@@ -138,9 +138,10 @@ func clip(s string) string {
 	return s[:n] + "..."
 }
 
-// Remove takes out of a mail, or of a header, every Authentication-Results that bears this authserv-id, in any spelling, and every one
-// whose authserv-id cannot be read: a sender has no business with either. It works in the mail's own memory and
-// returns what remains. Fields of other servers stay, and so does ARC-Authentication-Results, which its seal protects.
+// Remove takes out of a mail, or of a header, every Authentication-Results that bears this authserv-id, in any
+// spelling, and every one whose authserv-id cannot be read: a sender has no business with either. It works in the
+// mail's own memory and returns what remains. Fields of other servers stay, and so does ARC-Authentication-Results,
+// which its seal protects.
 func Remove(mail []byte, id string) []byte {
 	id = normal(id)
 	return mailheader.Remove(mail, func(f mailheader.Field) bool {
@@ -148,8 +149,8 @@ func Remove(mail []byte, id string) []byte {
 	})
 }
 
-// Claims reports whether the value of an Authentication-Results field bears an authserv-id, or none that can be read: the rule of
-// [Remove].
+// Claims reports whether the value of an Authentication-Results field bears an authserv-id, or none that can be read:
+// the rule of [Remove].
 func Claims(value []byte, id string) bool { return claims(value, normal(id)) }
 
 func claims(value []byte, id string) bool {
@@ -178,7 +179,8 @@ func keyword(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// propertyName reports whether s is ptype.property. Properties may have dots, as policy.dkim-rules or header.oldest-pass.
+// propertyName reports whether s is ptype.property. Properties may have dots, as policy.dkim-rules or
+// header.oldest-pass.
 func propertyName(s string) bool {
 	for part := range strings.SplitSeq(s, ".") {
 		if !keyword(part) {

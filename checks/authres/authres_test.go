@@ -51,9 +51,11 @@ func TestParse(t *testing.T) {
 
 func TestAppend(t *testing.T) {
 	h := authres.Header{ID: "mx.example.org", Results: []checks.Result{
-		{Check: "spf", Verdict: checks.Pass, Properties: []checks.Property{{Name: "smtp.mailfrom", Value: "ann@example.org"}}},
+		{Check: "spf", Verdict: checks.Pass, Properties: []checks.Property{{Name: "smtp.mailfrom",
+			Value: "ann@example.org"}}},
 		{Check: "dkim", Verdict: checks.Fail, Reason: `body was "changed"`, Properties: []checks.Property{
-			{Name: "header.d", Value: "example.org"}, {Name: "header.i", Value: "@example.org"}, {Name: "header.b", Value: "ab/+cd=="}}},
+			{Name: "header.d", Value: "example.org"}, {Name: "header.i", Value: "@example.org"},
+			{Name: "header.b", Value: "ab/+cd=="}}},
 	}}
 	require.Equal(t, "Authentication-Results: mx.example.org;\r\n"+
 		"\tspf=pass smtp.mailfrom=ann@example.org;\r\n"+
@@ -69,7 +71,8 @@ func TestAppendHostile(t *testing.T) {
 	evil := "a\r\nX-Evil: 1\r\n\r\n\"; dmarc=pass (\\"
 	h := authres.Header{ID: "mx.example.org", Results: []checks.Result{
 		{Check: "spf", Verdict: checks.Fail, Reason: evil, Properties: []checks.Property{
-			{Name: "smtp.mailfrom", Value: evil}, {Name: "smtp.helo", Value: strings.Repeat("x", 5000)}, {Name: evil, Value: "x"}}},
+			{Name: "smtp.mailfrom", Value: evil}, {Name: "smtp.helo", Value: strings.Repeat("x", 5000)},
+			{Name: evil, Value: "x"}}},
 		{Check: evil, Verdict: "pass"}, {Check: "dmarc", Verdict: checks.Verdict(evil)},
 		{Check: "long", Verdict: "none", Reason: strings.Repeat("ü", 5000)},
 	}}
@@ -90,8 +93,10 @@ func TestRemove(t *testing.T) {
 	header, err := os.ReadFile("testdata/forged.eml")
 	require.NoError(t, err)
 	mail := mailsuite.CRLF(string(header))
-	want := []string{"Received: from x", "Authentication-Results: mx.other.example; dkim=pass", "ARC-Authentication-Results: i=1; mx.example.org; dkim=pass",
-		"authentication-results: notmx.example.org; spf=pass", "X-Authentication-Results: mx.example.org; spf=pass", "Subject: forged", "", "Authentication-Results: mx.example.org; text"}
+	want := []string{"Received: from x", "Authentication-Results: mx.other.example; dkim=pass",
+		"ARC-Authentication-Results: i=1; mx.example.org; dkim=pass",
+		"authentication-results: notmx.example.org; spf=pass", "X-Authentication-Results: mx.example.org; spf=pass",
+		"Subject: forged", "", "Authentication-Results: mx.example.org; text"}
 	require.Equal(t, strings.Join(want, "\r\n")+"\r\n", string(authres.Remove(mail, "MX.example.org")))
 }
 

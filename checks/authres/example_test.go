@@ -26,7 +26,8 @@ func Example() {
 }
 
 func ExampleParse() {
-	h, err := authres.Parse(`mx.example.org; dkim=pass (2048-bit key) header.d=example.com; spf=none smtp.helo=a.example.com`)
+	h,
+		err := authres.Parse(`mx.example.org; dkim=pass (2048-bit key) header.d=example.com; spf=none smtp.helo=a.example.com`)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -25,7 +25,8 @@ var (
 	ErrResult  = errors.New("authres: malformed result")
 )
 
-// Parse reads the value of a field: what stands behind the colon, folds included. Names of checks and verdicts come back in lower case.
+// Parse reads the value of a field: what stands behind the colon, folds included. Names of checks and verdicts come
+// back in lower case.
 func Parse(value string) (*Header, error) {
 	if len(value) > maxLength {
 		return nil, ErrLong
@@ -105,8 +106,8 @@ func (p *parser) comment() error {
 	return ErrComment
 }
 
-// text reads a token, or a quoted string without its quotes. A token may have what RFC 2045 forbids but many write, such as the
-// slash and equals sign of base64 and the @ of an address, when loose says so.
+// text reads a token, or a quoted string without its quotes. A token may have what RFC 2045 forbids but many write,
+// such as the slash and equals sign of base64 and the @ of an address, when loose says so.
 func (p *parser) text(loose bool) (string, error) {
 	if err := p.blanks(); err != nil {
 		return "", err
@@ -210,7 +211,8 @@ func (p *parser) version(h *Header) error {
 	return nil
 }
 
-// result reads what stands between two semicolons: nothing, "none", or a method with its verdict, reason and properties.
+// result reads what stands between two semicolons: nothing, "none", or a method with its verdict, reason and
+// properties.
 func (p *parser) result(h *Header) error {
 	method, err := p.text(false)
 	if err != nil {

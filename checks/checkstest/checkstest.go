@@ -18,8 +18,8 @@ import (
 // limit is how long one call may take, and how long after the end of its context.
 const limit = 20 * time.Second
 
-// Run examines a checker. newChecker is called once for each rule; what it returns may be the same one each time. The servers it
-// asks may be there or not: every rule holds in both cases.
+// Run examines a checker. newChecker is called once for each rule; what it returns may be the same one each time. The
+// servers it asks may be there or not: every rule holds in both cases.
 func Run(t *testing.T, newChecker func(*testing.T) checks.Checker) {
 	t.Run("a plain mail", func(t *testing.T) { judge(t, newChecker(t), Mail("hello\r\n")) })
 	t.Run("no mail at all", func(t *testing.T) { judge(t, newChecker(t), &checks.Mail{}) })
@@ -58,7 +58,8 @@ func Mail(text string) *checks.Mail {
 
 func withHeader(header, text string) *checks.Mail {
 	return &checks.Mail{Client: netip.MustParseAddr("192.0.2.1"), Hostname: "mail.example.org", Envelope: "a@example.org",
-		Recipients: []string{"b@example.net"}, ServerName: "mx.example.net", Header: []byte(header), Body: bytes.NewReader([]byte(header + text))}
+		Recipients: []string{"b@example.net"}, ServerName: "mx.example.net", Header: []byte(header),
+		Body: bytes.NewReader([]byte(header + text))}
 }
 
 func hugeHeader() *checks.Mail {
@@ -87,8 +88,9 @@ func judge(t *testing.T, c checks.Checker, m *checks.Mail) {
 	}
 }
 
-var verdicts = map[checks.Verdict]bool{checks.None: true, checks.Pass: true, checks.Fail: true, checks.SoftFail: true, checks.Neutral: true,
-	checks.Policy: true, checks.TempError: true, checks.PermError: true}
+var verdicts = map[checks.Verdict]bool{checks.None: true, checks.Pass: true, checks.Fail: true, checks.SoftFail: true,
+	checks.Neutral: true,
+	checks.Policy:  true, checks.TempError: true, checks.PermError: true}
 
 // valid holds results against what checks.Result promises.
 func valid(t *testing.T, c checks.Checker, results []checks.Result) {

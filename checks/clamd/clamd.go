@@ -15,10 +15,11 @@ const Name = "virus"
 
 // Checker asks one clamd. It is used by pointer and safe for concurrent use.
 type Checker struct {
-	// Service says where clamd listens, such as "unix:///run/clamav/clamd.ctl" or "tcp://host:3310", and what it may cost.
+	// Service says where clamd listens, such as "unix:///run/clamav/clamd.ctl" or "tcp://host:3310", and what it may
+	// cost.
 	Service checks.Service
-	// MaxSize is the largest mail to send, in bytes: zero is no limit but clamd's own StreamMaxLength. Larger ones get the
-	// verdict PermError.
+	// MaxSize is the largest mail to send, in bytes: zero is no limit but clamd's own StreamMaxLength. Larger ones get
+	// the verdict PermError.
 	MaxSize int64
 }
 
@@ -28,8 +29,8 @@ type Found = checks.Virus
 // Name returns "virus".
 func (c *Checker) Name() string { return Name }
 
-// Check returns one result: Pass with {"virus":"clean"}, Fail with {"virus":"found","signature":"Eicar"}, PermError for a mail
-// that is larger than clamd takes, TempError when it could not say.
+// Check returns one result: Pass with {"virus":"clean"}, Fail with {"virus":"found","signature":"Eicar"}, PermError for
+// a mail that is larger than clamd takes, TempError when it could not say.
 func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result, error) {
 	if mail.Body == nil {
 		return one("", checks.None, "no mail"), nil
@@ -49,7 +50,8 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 	case a.kind == tooLarge:
 		return one("", checks.PermError, "larger than clamd takes"), nil
 	default:
-		return one("", checks.TempError, "clamd could not scan it"), fmt.Errorf("%s: clamd answered %q", c.Service.Address, a.text)
+		return one("", checks.TempError, "clamd could not scan it"),
+			fmt.Errorf("%s: clamd answered %q", c.Service.Address, a.text)
 	}
 }
 

@@ -25,8 +25,8 @@ type Definitions struct {
 	Changed    time.Time // when the file was written here
 }
 
-// ReadDefinitions lists the definition files in a directory, by name: ClamAV's own (.cvd, .cld, .cud) with what their heads say, and
-// others with their number of lines. A file that cannot be read is left out, and part of the error.
+// ReadDefinitions lists the definition files in a directory, by name: ClamAV's own (.cvd, .cld, .cud) with what their
+// heads say, and others with their number of lines. A file that cannot be read is left out, and part of the error.
 func ReadDefinitions(dir string) ([]Definitions, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -50,7 +50,8 @@ func ReadDefinitions(dir string) ([]Definitions, error) {
 }
 
 // definitionKinds are those that begin with a head, and the most common of others.
-var definitionKinds = []string{".cvd", ".cld", ".cud", ".ndb", ".ndu", ".hdb", ".hsb", ".hdu", ".hsu", ".ldb", ".ldu", ".db", ".mdb", ".msb", ".cdb", ".yar", ".yara", ".ftm", ".fp", ".sfp", ".ign2", ".pdb", ".wdb", ".gdb"}
+var definitionKinds = []string{".cvd", ".cld", ".cud", ".ndb", ".ndu", ".hdb", ".hsb", ".hdu", ".hsu", ".ldb", ".ldu",
+	".db", ".mdb", ".msb", ".cdb", ".yar", ".yara", ".ftm", ".fp", ".sfp", ".ign2", ".pdb", ".wdb", ".gdb"}
 
 // mostDefinitions bounds what is read of a file to count its lines.
 const mostDefinitions = 64 << 20
@@ -120,7 +121,8 @@ type Freshclam struct {
 	Looked  time.Time // when it last noted what it knows; zero: never, as far as can be seen
 }
 
-// ReadFreshclam looks for freshclam among the processes below proc ("/proc"), and for what it leaves in the directory of the definitions.
+// ReadFreshclam looks for freshclam among the processes below proc ("/proc"), and for what it leaves in the directory
+// of the definitions.
 func ReadFreshclam(proc, dir string) Freshclam {
 	var f Freshclam
 	if info, err := os.Stat(filepath.Join(dir, "freshclam.dat")); err == nil {

@@ -73,11 +73,14 @@ func TestAnswers(t *testing.T) {
 		json    string
 		reason  string
 	}{
-		"clean":              {"stream: OK\x00", checks.Pass, `{"virus":"clean"}`, ""},
-		"found":              {"stream: Win.Test.EICAR_HDB-1 FOUND\x00", checks.Fail, `{"virus":"found","signature":"Win.Test.EICAR_HDB-1"}`, ""},
-		"named OK":           {"stream: OK FOUND\x00", checks.Fail, `{"virus":"found","signature":"OK"}`, ""},
-		"too large":          {"INSTREAM size limit exceeded. ERROR\x00", checks.PermError, `{"virus":"permerror"}`, "larger"},
-		"cannot scan":        {"stream: Can't allocate memory ERROR\x00", checks.TempError, `{"virus":"temperror"}`, "could not scan"},
+		"clean": {"stream: OK\x00", checks.Pass, `{"virus":"clean"}`, ""},
+		"found": {"stream: Win.Test.EICAR_HDB-1 FOUND\x00", checks.Fail,
+			`{"virus":"found","signature":"Win.Test.EICAR_HDB-1"}`, ""},
+		"named OK": {"stream: OK FOUND\x00", checks.Fail, `{"virus":"found","signature":"OK"}`, ""},
+		"too large": {"INSTREAM size limit exceeded. ERROR\x00", checks.PermError, `{"virus":"permerror"}`,
+			"larger"},
+		"cannot scan": {"stream: Can't allocate memory ERROR\x00", checks.TempError, `{"virus":"temperror"}`,
+			"could not scan"},
 		"no name":            {"stream:  FOUND\x00", checks.TempError, `{"virus":"temperror"}`, "nonsense"},
 		"nothing":            {"", checks.TempError, `{"virus":"temperror"}`, "could not be asked"},
 		"cut":                {"stream: O", checks.TempError, `{"virus":"temperror"}`, "could not be asked"},

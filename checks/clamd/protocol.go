@@ -32,8 +32,8 @@ const (
 // buffers are what mails are sent through.
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// sendStream writes the command and the mail in pieces: each its length, in four bytes with the highest first, and its bytes.
-// A small mail goes in one write, with command and end.
+// sendStream writes the command and the mail in pieces: each its length, in four bytes with the highest first, and its
+// bytes. A small mail goes in one write, with command and end.
 func sendStream(conn net.Conn, body checks.Body) error {
 	buf := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buf)
@@ -132,8 +132,8 @@ type version struct {
 	dated              time.Time
 }
 
-// parseVersion reads "ClamAV 1.4.3/27500/Thu Jan  2 10:35:22 2026", of which all but the first part is missing when there are
-// no signatures of the official kind. The date is in clamd's own time zone, and taken for UTC.
+// parseVersion reads "ClamAV 1.4.3/27500/Thu Jan 2 10:35:22 2026", of which all but the first part is missing when
+// there are no signatures of the official kind. The date is in clamd's own time zone, and taken for UTC.
 func parseVersion(line string) (version, error) {
 	parts := strings.SplitN(strings.TrimSpace(line), "/", 3)
 	if !strings.HasPrefix(parts[0], "ClamAV ") {

@@ -11,17 +11,19 @@ import (
 	"github.com/sluicemail/sluice/internal/mailsig"
 )
 
-// Resolver looks keys up. net.Resolver is one; errors are *net.DNSError, whose IsNotFound tells "no key" from "could not ask".
+// Resolver looks keys up. net.Resolver is one; errors are *net.DNSError, whose IsNotFound tells "no key" from "could
+// not ask".
 type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
 // Checker is the check "dkim". Its zero value works. It is safe for concurrent use; its fields must not change then.
 type Checker struct {
-	Resolver      Resolver         // nil: net.DefaultResolver
-	MaxSignatures int              // how many are verified, from the top; 0: 10
-	MaxKeyBits    int              // the largest RSA key; larger ones are refused unread; 0: 4096
-	AcceptPartial bool             // let signatures pass that leave out the end of the body (l=); anybody can put text there
+	Resolver      Resolver // nil: net.DefaultResolver
+	MaxSignatures int      // how many are verified, from the top; 0: 10
+	MaxKeyBits    int      // the largest RSA key; larger ones are refused unread; 0: 4096
+	// let signatures pass that leave out the end of the body (l=); anybody can put text there
+	AcceptPartial bool
 	Skew          time.Duration    // by how much the signer's clock may differ; 0: 10 minutes
 	Now           func() time.Time // nil: time.Now
 }

@@ -90,10 +90,11 @@ func TestLargeHeaders(t *testing.T) {
 // Signatures that are huge or nonsense cost no look-up and have no huge results.
 func TestHugeSignatures(t *testing.T) {
 	for name, value := range map[string]string{
-		"1 MB of tags":     strings.Repeat("x=y; ", 200_000),
-		"1 MB of b":        "v=1; a=rsa-sha256; d=example.org; s=s1; h=from; bh=AAAA; b=" + strings.Repeat("A", 1<<20),
-		"huge domain":      "v=1; a=rsa-sha256; d=" + strings.Repeat("a", 50_000) + "; s=s1; h=from; bh=AAAA; b=AAAA",
-		"huge identity":    "v=1; a=rsa-sha256; d=a.b; i=" + strings.Repeat("a", 50_000) + "@a.b; s=s1; h=from; bh=AAAA; b=AAAA",
+		"1 MB of tags": strings.Repeat("x=y; ", 200_000),
+		"1 MB of b":    "v=1; a=rsa-sha256; d=example.org; s=s1; h=from; bh=AAAA; b=" + strings.Repeat("A", 1<<20),
+		"huge domain":  "v=1; a=rsa-sha256; d=" + strings.Repeat("a", 50_000) + "; s=s1; h=from; bh=AAAA; b=AAAA",
+		"huge identity": "v=1; a=rsa-sha256; d=a.b; i=" + strings.Repeat("a", 50_000) +
+			"@a.b; s=s1; h=from; bh=AAAA; b=AAAA",
 		"huge algorithm":   "v=1; a=" + strings.Repeat("a", 50_000) + "; d=a.b; s=s1; h=from; bh=AAAA; b=AAAA",
 		"many fields":      "v=1; a=rsa-sha256; d=a.b; s=s1; h=from" + strings.Repeat(":to", 10_000) + "; bh=AAAA; b=AAAA",
 		"many tags":        "v=1; " + strings.Repeat("x", 1) + "=1; " + manyTags(),
@@ -199,7 +200,8 @@ func TestBareLineFeeds(t *testing.T) {
 	options, zone := signer(t)
 	mail := bytes.ReplaceAll(sign(t, options, mailsuite.CRLF(sample)), []byte("\r\n"), []byte("\n"))
 	head := bytes.Index(mail, []byte("\n\n")) + 2
-	results, err := (&dkim.Checker{Resolver: zone}).Check(t.Context(), &checks.Mail{Header: mail[:head], Body: bytes.NewReader(mail)})
+	results, err := (&dkim.Checker{Resolver: zone}).Check(t.Context(),
+		&checks.Mail{Header: mail[:head], Body: bytes.NewReader(mail)})
 	require.NoError(t, err)
 	require.Equal(t, checks.Pass, results[0].Verdict, jsons(results))
 }

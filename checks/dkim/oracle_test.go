@@ -41,7 +41,8 @@ func TestDkimsign(t *testing.T) {
 	zone.Add("sel._domainkey.example.org", "TXT", rsaRecord(t, &key.PublicKey))
 	for _, form := range []string{"simple", "relaxed"} {
 		for _, body := range []string{"simple", "relaxed"} {
-			cmd := exec.CommandContext(t.Context(), testserver.Find("dkimsign"), "--hcanon", form, "--bcanon", body, "sel", "example.org", file)
+			cmd := exec.CommandContext(t.Context(), testserver.Find("dkimsign"), "--hcanon", form, "--bcanon", body, "sel",
+				"example.org", file)
 			cmd.Stdin = bytes.NewReader(mailsuite.CRLF(sample))
 			signed, err := cmd.Output()
 			require.NoError(t, err)
@@ -95,7 +96,8 @@ type opinion struct {
 	pass      bool
 }
 
-// The cases that pass here, and those that do not, are judged alike by two other implementations, but for listed differences.
+// The cases that pass here, and those that do not, are judged alike by two other implementations, but for listed
+// differences.
 func TestSecondOpinions(t *testing.T) {
 	ours := map[string]bool{}
 	var opinions []opinion
@@ -112,7 +114,8 @@ func TestSecondOpinions(t *testing.T) {
 				texts[name+"."] = found
 			}
 		}
-		require.NoError(t, json.NewEncoder(&lines).Encode(map[string]any{"name": c.Name, "mail": string(c.Mail), "zone": texts}))
+		require.NoError(t, json.NewEncoder(&lines).Encode(map[string]any{"name": c.Name, "mail": string(c.Mail),
+			"zone": texts}))
 	})
 	opinions = append(opinions, dkimpy(t, &lines)...)
 	require.Len(t, opinions, 2*len(ours))

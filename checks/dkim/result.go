@@ -36,7 +36,8 @@ func render(v checks.Verdict, reason string, s *mailsig.Signature, key *mailsig.
 		o.Some("header.i", s.Identity)
 		o.Some("header.b", text)
 		o.Some("algorithm", s.Algorithm)
-		r.Properties = properties("header.d", s.Domain, "header.i", s.Identity, "header.s", s.Selector, "header.a", s.Algorithm,
+		r.Properties = properties("header.d", s.Domain, "header.i", s.Identity, "header.s", s.Selector, "header.a",
+			s.Algorithm,
 			"header.b", text)
 	}
 	if key != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The cases are files: a mail, the zone with its keys, and a line of JSON for each result. A file "options" may say "now",
-// "partial yes" and "keybits".
+// The cases are files: a mail, the zone with its keys, and a line of JSON for each result. A file "options" may say
+// "now", "partial yes" and "keybits".
 func TestSuite(t *testing.T) {
 	mailsuite.Run(t, "testdata/*.txt", func(t *testing.T, c mailsuite.Case) {
 		checker := &dkim.Checker{Resolver: c.Zone, AcceptPartial: c.Setting("options", "partial") == "yes"}

@@ -12,7 +12,8 @@ import (
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
 
-// Resolver looks names up. net.Resolver is one; errors are *net.DNSError, whose IsNotFound tells "none" from "could not ask".
+// Resolver looks names up. net.Resolver is one; errors are *net.DNSError, whose IsNotFound tells "none" from "could not
+// ask".
 type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 	LookupMX(ctx context.Context, name string) ([]*net.MX, error)
@@ -105,8 +106,8 @@ type outcome struct {
 	disposition Policy
 }
 
-// refuse makes of an outcome one of a mail whose From is malformed: it never passes, and gets what the policy has for failures,
-// lest it be the way around it.
+// refuse makes of an outcome one of a mail whose From is malformed: it never passes, and gets what the policy has for
+// failures, lest it be the way around it.
 func refuse(o outcome, malformed string) outcome {
 	o.verdict = checks.PermError
 	o.reason = malformed
@@ -122,8 +123,8 @@ func (o outcome) effective() Policy {
 	return o.policy
 }
 
-// worse reports whether one outcome counts more than another: a failure more than what could not be found out, that more than
-// no policy, that more than a pass; and among failures the one with the stricter disposition.
+// worse reports whether one outcome counts more than another: a failure more than what could not be found out, that
+// more than no policy, that more than a pass; and among failures the one with the stricter disposition.
 func worse(a, b outcome) bool {
 	rank := func(v checks.Verdict) int {
 		switch v {

@@ -43,8 +43,8 @@ func newEvaluation(c *Checker, earlier []checks.Result) *evaluation {
 	return e
 }
 
-// identified returns the domain that a result of SPF or DKIM is about. SPF's is that of MAIL FROM; that of HELO counts when MAIL FROM is
-// empty (RFC 9989 §4.4.2).
+// identified returns the domain that a result of SPF or DKIM is about. SPF's is that of MAIL FROM; that of HELO counts
+// when MAIL FROM is empty (RFC 9989 §4.4.2).
 func identified(r checks.Result) string {
 	name := func(property string) string {
 		for _, p := range r.Properties {
@@ -89,8 +89,8 @@ func (e *evaluation) judge(ctx context.Context, from string) outcome {
 	return o
 }
 
-// applies returns the policy that a record has for a domain: p= for its own, sp= below it, np= for names that do not exist
-// (RFC 9989 §4.10.1). When nobody can say whether the name exists, the milder one applies.
+// applies returns the policy that a record has for a domain: p= for its own, sp= below it, np= for names that do not
+// exist (RFC 9989 §4.10.1). When nobody can say whether the name exists, the milder one applies.
 func (e *evaluation) applies(ctx context.Context, from string, s site) Policy {
 	r := s.record
 	if s.domain == from {

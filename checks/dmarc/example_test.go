@@ -32,7 +32,8 @@ func ExampleChecker() {
 	mail := &checks.Mail{
 		Header: []byte("From: Ann <ann@example.org>\r\n\r\n"),
 		Earlier: []checks.Result{
-			{Check: "spf", Verdict: checks.Pass, Properties: []checks.Property{{Name: "smtp.mailfrom", Value: "eve@example.com"}}},
+			{Check: "spf", Verdict: checks.Pass, Properties: []checks.Property{{Name: "smtp.mailfrom",
+				Value: "eve@example.com"}}},
 			{Check: "dkim", Verdict: checks.None},
 		},
 	}

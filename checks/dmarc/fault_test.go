@@ -93,7 +93,8 @@ func (slow) LookupTXT(ctx context.Context, name string) ([]string, error) {
 func TestOutOfTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	results, err := (&dmarc.Checker{Resolver: slow{zone(t)}}).Check(ctx, &checks.Mail{Header: []byte("From: a@example.org\r\n\r\n")})
+	results, err := (&dmarc.Checker{Resolver: slow{zone(t)}}).Check(ctx,
+		&checks.Mail{Header: []byte("From: a@example.org\r\n\r\n")})
 	require.NoError(t, err)
 	require.Equal(t, checks.TempError, results[0].Verdict)
 	require.Equal(t, "none", results[0].Detail.(checks.DMARC).Disposition)
@@ -110,9 +111,11 @@ func TestBudget(t *testing.T) {
 // Answers with properties say what A-R needs.
 func TestProperties(t *testing.T) {
 	r := check(t, &dmarc.Checker{Resolver: zone(t)}, mailsuite.CRLF("From: a@mail.example.org\n\n"), earlier(aligned))
-	require.Equal(t, []checks.Property{{Name: "header.from", Value: "mail.example.org"}, {Name: "polrec.p", Value: "reject"},
+	require.Equal(t, []checks.Property{{Name: "header.from", Value: "mail.example.org"},
+		{Name: "polrec.p", Value: "reject"},
 		{Name: "polrec.domain", Value: "example.org"}}, r.Properties)
-	require.Equal(t, checks.DMARC{From: "mail.example.org", Domain: "example.org", Policy: "reject", Disposition: "none"}, r.Detail)
+	require.Equal(t, checks.DMARC{From: "mail.example.org", Domain: "example.org", Policy: "reject", Disposition: "none"},
+		r.Detail)
 	require.Equal(t, []string{"spf", "dkim"}, new(dmarc.Checker).After())
 }
 
@@ -143,7 +146,8 @@ func (cached) LookupTXT(_ context.Context, name string) ([]string, error) {
 // TestManyDomainsAreNoWayAround puts a domain with a policy in front of more domains than are looked at.
 func TestManyDomainsAreNoWayAround(t *testing.T) {
 	z := zone(t)
-	r := check(t, &dmarc.Checker{Resolver: z}, mailsuite.CRLF("From: boss@example.org, "+manyDomains()+"\n\n"), earlier("spf none"))
+	r := check(t, &dmarc.Checker{Resolver: z}, mailsuite.CRLF("From: boss@example.org, "+manyDomains()+"\n\n"),
+		earlier("spf none"))
 	require.Equal(t, checks.PermError, r.Verdict)
 	require.Equal(t, "reject", r.Detail.(checks.DMARC).Disposition)
 	require.Less(t, len(z.Queries()), 30)

@@ -10,9 +10,9 @@ import (
 // maxDomains is the most domains of From that are judged.
 const maxDomains = 5
 
-// FromDomains returns the domains of the value of a From field, each once, in lower case and with A-labels. Groups, comments, quoted
-// strings and source routes are understood. nobody is true when the field is well-formed but names nobody, as an
-// empty group does (RFC 6854). No domains and not nobody: there is an address without a usable domain.
+// FromDomains returns the domains of the value of a From field, each once, in lower case and with A-labels. Groups,
+// comments, quoted strings and source routes are understood. nobody is true when the field is well-formed but names
+// nobody, as an empty group does (RFC 6854). No domains and not nobody: there is an address without a usable domain.
 func FromDomains(value string) (domains []string, nobody bool) {
 	p := fromParser{rest: value}
 	nobody = true
@@ -79,7 +79,8 @@ func (p *fromParser) add(bare []byte) {
 	}
 }
 
-// opaque reads a comment, or a quoted string, which belongs to text; false: the next is neither. What is in them ends nothing.
+// opaque reads a comment, or a quoted string, which belongs to text; false: the next is neither. What is in them ends
+// nothing.
 func (p *fromParser) opaque(text *[]byte) bool {
 	switch p.rest[0] {
 	case '(':

@@ -64,9 +64,9 @@ type Record struct {
 // maxRecord is the most bytes of a record that are read.
 const maxRecord = 8 << 10
 
-// ParseRecord reads a text record. ok is false for a text that is no usable DMARC record: it does not begin with v=DMARC1, or names
-// a policy that does not exist without asking for reports (RFC 9989 §4.10.1). Other mistakes are overlooked, as if the tag
-// were not there (RFC 9989 §4.7).
+// ParseRecord reads a text record. ok is false for a text that is no usable DMARC record: it does not begin with
+// v=DMARC1, or names a policy that does not exist without asking for reports (RFC 9989 §4.10.1). Other mistakes are
+// overlooked, as if the tag were not there (RFC 9989 §4.7).
 func ParseRecord(text string) (record Record, ok bool) {
 	if !isRecord(text) {
 		return Record{}, false

@@ -6,7 +6,8 @@ import (
 
 // render makes a result of an outcome.
 func render(o outcome) checks.Result {
-	detail := checks.DMARC{From: o.from, Domain: o.site.domain, Policy: string(o.policy), Disposition: string(o.disposition)}
+	detail := checks.DMARC{From: o.from, Domain: o.site.domain, Policy: string(o.policy),
+		Disposition: string(o.disposition)}
 	if detail.Disposition == "" {
 		detail.Disposition = string(PolicyNone)
 	}

@@ -33,8 +33,9 @@ var differs = map[string]string{
 	"suffix-list-strangers": "it takes the suffix for the organisation of a name just below it",
 }
 
-// opendmarcProgram asks OpenDMARC's library. A line of input has the domain of From, that of its organisation, the record with the
-// domain where it was found, and the domains that passed; a line of output is pass, none, quarantine or reject.
+// opendmarcProgram asks OpenDMARC's library. A line of input has the domain of From, that of its organisation, the
+// record with the domain where it was found, and the domains that passed; a line of output is pass, none, quarantine or
+// reject.
 const opendmarcProgram = `
 import sys, json, ctypes as C
 class Lib(C.Structure):
@@ -71,8 +72,8 @@ type question struct {
 	name, ours string
 }
 
-// ask makes a question of a case, or returns nil for one that cannot be put so: without a record at From's domain or its
-// organisation's, or with other than one author.
+// ask makes a question of a case, or returns nil for one that cannot be put so: without a record at From's domain or
+// its organisation's, or with other than one author.
 func ask(t *testing.T, c mailsuite.Case) *question {
 	field, _ := mailheader.Find(c.Mail, "from")
 	var domains []string

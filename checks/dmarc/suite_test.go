@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The cases are files: a mail, the zone, what SPF and DKIM said in a file "earlier" with lines like "spf pass a@example.org",
-// "spf.helo pass mx.example.org", "dkim pass example.org", and the JSON of the result. A file "options" may say "treeonly yes"; a
-// file "queries" lists the questions to the DNS, in order.
+// The cases are files: a mail, the zone, what SPF and DKIM said in a file "earlier" with lines like "spf pass
+// a@example.org", "spf.helo pass mx.example.org", "dkim pass example.org", and the JSON of the result. A file "options"
+// may say "treeonly yes"; a file "queries" lists the questions to the DNS, in order.
 func TestSuite(t *testing.T) {
 	mailsuite.Run(t, "testdata/*.txt", func(t *testing.T, c mailsuite.Case) {
 		checker := &dmarc.Checker{Resolver: c.Zone, TreeWalkOnly: c.Setting("options", "treeonly") == "yes"}

@@ -39,7 +39,8 @@ type tree struct {
 	sites []site
 }
 
-// at returns the record of a name; nil when there is none, or several, or it makes no sense. An error: nobody could say.
+// at returns the record of a name; nil when there is none, or several, or it makes no sense. An error: nobody could
+// say.
 func (w *walker) at(ctx context.Context, domain string) answer {
 	if a, ok := w.records[domain]; ok {
 		return a
@@ -146,8 +147,8 @@ func (t tree) decided() bool {
 	return false
 }
 
-// policy returns the record that applies to the start of the walk: its own, that of its organisation, or that of the public
-// suffix above (RFC 9989 §4.10.1).
+// policy returns the record that applies to the start of the walk: its own, that of its organisation, or that of the
+// public suffix above (RFC 9989 §4.10.1).
 func (t tree) policy() (site, bool) {
 	organisation := t.organisation()
 	for _, s := range t.sites {

@@ -75,9 +75,9 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 	return c.CheckConnect(ctx, mail.Client)
 }
 
-// CheckConnect returns a result of Fail for each zone that lists the client, with {"dnsbl":"listed","zone":…,"code":"127.0.0.2"}
-// (and "codes", when there are several), one of TempError for each that could not be asked, and a single None when there is
-// nothing of these.
+// CheckConnect returns a result of Fail for each zone that lists the client, with
+// {"dnsbl":"listed","zone":…,"code":"127.0.0.2"} (and "codes", when there are several), one of TempError for each that
+// could not be asked, and a single None when there is nothing of these.
 func (c *Checker) CheckConnect(ctx context.Context, client netip.Addr) ([]checks.Result, error) {
 	client = client.Unmap().WithZone("")
 	if !client.IsValid() || !client.IsGlobalUnicast() || client.IsPrivate() {
@@ -103,7 +103,8 @@ func (c *Checker) CheckConnect(ctx context.Context, client netip.Addr) ([]checks
 }
 
 func nothing(reason string) []checks.Result {
-	return []checks.Result{{Check: Name, Verdict: checks.None, Reason: reason, JSON: checks.NewObject(Name, string(checks.None)).JSON()}}
+	return []checks.Result{{Check: Name, Verdict: checks.None, Reason: reason,
+		JSON: checks.NewObject(Name, string(checks.None)).JSON()}}
 }
 
 // ask asks one zone; nil: it does not list the client.

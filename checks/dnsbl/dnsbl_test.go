@@ -100,14 +100,16 @@ func TestCases(t *testing.T) {
 
 // TestDnsmasq asks a real server, and its explanation.
 func TestDnsmasq(t *testing.T) {
-	address := testserver.Dnsmasq(t, "bl.test", "--host-record=1.2.0.192.bl.test,127.0.0.2", "--txt-record=1.2.0.192.bl.test,see https://bl.test/?1")
+	address := testserver.Dnsmasq(t, "bl.test", "--host-record=1.2.0.192.bl.test,127.0.0.2",
+		"--txt-record=1.2.0.192.bl.test,see https://bl.test/?1")
 	checker := &dnsbl.Checker{Zones: []dnsbl.Zone{{Name: "bl.test"}}, Resolver: resolverAt(t, address), Texts: true}
 	results, err := checker.Check(context.Background(), &checks.Mail{Client: netip.MustParseAddr("192.0.2.1")})
 	require.NoError(t, err)
 	require.Len(t, results, 1)
 	require.Equal(t, checks.Fail, results[0].Verdict)
 	require.Equal(t, "see https://bl.test/?1", results[0].Reason)
-	require.Equal(t, dnsbl.Listing{Zone: "bl.test", Codes: []netip.Addr{netip.MustParseAddr("127.0.0.2")}}, results[0].Detail)
+	require.Equal(t, dnsbl.Listing{Zone: "bl.test", Codes: []netip.Addr{netip.MustParseAddr("127.0.0.2")}},
+		results[0].Detail)
 	results, err = checker.CheckConnect(context.Background(), netip.MustParseAddr("192.0.2.3"))
 	require.NoError(t, err)
 	require.Equal(t, checks.None, results[0].Verdict)
@@ -149,13 +151,15 @@ func TestBudget(t *testing.T) {
 }
 
 func TestParseZone(t *testing.T) {
-	for _, bad := range []string{"", "=127.0.0.2", "a b", "a.test=", "a.test=128.0.0.1", "a.test=127.0.0.0/7", "a.test=::1", "a.test=x"} {
+	for _, bad := range []string{"", "=127.0.0.2", "a b", "a.test=", "a.test=128.0.0.1", "a.test=127.0.0.0/7",
+		"a.test=::1", "a.test=x"} {
 		_, err := dnsbl.ParseZone(bad)
 		require.Error(t, err, bad)
 	}
 	z, err := dnsbl.ParseZone(" zen.test. = 127.0.0.2 , 127.0.0.9/30")
 	require.NoError(t, err)
-	require.Equal(t, dnsbl.Zone{Name: "zen.test", Codes: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32"), netip.MustParsePrefix("127.0.0.8/30")}}, z)
+	require.Equal(t, dnsbl.Zone{Name: "zen.test",
+		Codes: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32"), netip.MustParsePrefix("127.0.0.8/30")}}, z)
 }
 
 func FuzzParseZone(f *testing.F) {

@@ -120,7 +120,8 @@ func parseAuth(l *leaf) (*Auth, error) {
 		}
 	}
 	if a.Policy.Domain == "" {
-		return nil, errors.New("it names no domain: expected an element policy_published with a domain (RFC 7489, appendix C)")
+		return nil,
+			errors.New("it names no domain: expected an element policy_published with a domain (RFC 7489, appendix C)")
 	}
 	return a, nil
 }
@@ -173,7 +174,8 @@ func (a *Auth) element(d *xml.Decoder, start xml.StartElement, memory *kept) (bo
 		if err := d.DecodeElement(&m, &start); err != nil {
 			return true, err
 		}
-		a.Organisation, a.Email, a.Contact, a.ID = m.Organisation, strings.TrimSpace(m.Email), m.Contact, strings.TrimSpace(m.ID)
+		a.Organisation, a.Email, a.Contact, a.ID = m.Organisation, strings.TrimSpace(m.Email), m.Contact,
+			strings.TrimSpace(m.ID)
 		a.Begin, a.End, a.Errors = unixTime(m.Begin), unixTime(m.End), m.Errors
 	case "policy_published":
 		return true, d.DecodeElement(&a.Policy, &start)
@@ -207,8 +209,10 @@ func (k *kept) record(r *authRecord) {
 
 func (r *authRecord) record() AuthRecord {
 	source, _ := netip.ParseAddr(strings.TrimSpace(r.Source))
-	return AuthRecord{Source: source, Count: int64(number(r.Count, 0)), Disposition: r.Disposition, DKIM: r.DKIM, SPF: r.SPF, Reasons: r.Reasons,
-		HeaderFrom: r.HeaderFrom, EnvelopeFrom: r.EnvelopeFrom, EnvelopeTo: r.EnvelopeTo, DKIMResults: r.DKIMResults, SPFResults: r.SPFResults}
+	return AuthRecord{Source: source, Count: int64(number(r.Count, 0)), Disposition: r.Disposition, DKIM: r.DKIM,
+		SPF: r.SPF, Reasons: r.Reasons,
+		HeaderFrom: r.HeaderFrom, EnvelopeFrom: r.EnvelopeFrom, EnvelopeTo: r.EnvelopeTo, DKIMResults: r.DKIMResults,
+		SPFResults: r.SPFResults}
 }
 
 func unixTime(text string) time.Time {

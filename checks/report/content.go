@@ -27,8 +27,8 @@ func decode(r io.Reader, encoding string) io.Reader {
 	return r
 }
 
-// base64Text passes on the characters of base64 and nothing between them. It ends at the padding, and at a dash, which begins
-// the delimiter of the next part.
+// base64Text passes on the characters of base64 and nothing between them. It ends at the padding, and at a dash, which
+// begins the delimiter of the next part.
 type base64Text struct {
 	r   *bufio.Reader
 	end bool
@@ -191,8 +191,8 @@ const (
 
 var errZip = errors.New("report: not a zip file that can be read")
 
-// unzip returns the first file of an archive, unpacked, without the directory at the archive's end: what is read is bounded
-// by who reads.
+// unzip returns the first file of an archive, unpacked, without the directory at the archive's end: what is read is
+// bounded by who reads.
 func unzip(r *bufio.Reader) (io.Reader, error) {
 	for range zipMost {
 		var h [zipHeader]byte

@@ -109,7 +109,8 @@ func parseStatus(text []byte) (*Delivery, error) {
 	return d, nil
 }
 
-// complete takes codes that the fields lack from the text for people: some programs tell only there what the remote said.
+// complete takes codes that the fields lack from the text for people: some programs tell only there what the remote
+// said.
 func (d *Delivery) complete(text string) {
 	n := notice{text: text}
 	n.text, _ = cutReturned(text)
@@ -148,8 +149,10 @@ func (r *Recipient) learn(told Recipient) {
 
 func recipient(g fields) Recipient {
 	r := Recipient{
-		Original: g.address("original-recipient"), Final: g.address("final-recipient"), Action: Action(strings.ToLower(firstWord(g.get("action")))),
-		Status: statusIn(g.get("status")), Last: g.time("last-attempt-date"), RetryUntil: g.time("will-retry-until"), LogID: g.get("final-log-id"),
+		Original: g.address("original-recipient"), Final: g.address("final-recipient"),
+		Action: Action(strings.ToLower(firstWord(g.get("action")))),
+		Status: statusIn(g.get("status")), Last: g.time("last-attempt-date"), RetryUntil: g.time("will-retry-until"),
+		LogID: g.get("final-log-id"),
 	}
 	r.RemoteMTA = g.mta("remote-mta")
 	typ, text := g.typed("diagnostic-code")

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Feedback is what a feedback report says (RFC 5965): a complaint of a recipient, or a failure of authentication (RFC 6591).
+// Feedback is what a feedback report says (RFC 5965): a complaint of a recipient, or a failure of authentication (RFC
+// 6591).
 type Feedback struct {
 	Type            string // "abuse", "fraud", "virus", "not-spam", "auth-failure", "other"
 	UserAgent       string
@@ -41,9 +42,12 @@ func readFeedback(leaves []leaf) (*Feedback, error) {
 	f := &Feedback{
 		Type: strings.ToLower(g.get("feedback-type")), UserAgent: g.get("user-agent"), Version: g.get("version"),
 		EnvelopeID: g.get("original-envelope-id"), MailFrom: bare(g.get("original-mail-from")), ReportingMTA: mta,
-		Arrival: g.time("arrival-date"), Incidents: max(1, number(g.get("incidents"), 1)), Domains: g["reported-domain"], URIs: g["reported-uri"],
-		Authentication: g["authentication-results"], AuthFailure: strings.ToLower(g.get("auth-failure")), DeliveryResult: strings.ToLower(g.get("delivery-result")),
-		DKIMDomain: g.get("dkim-domain"), DKIMSelector: g.get("dkim-selector"), DKIMIdentity: g.get("dkim-identity"), SPFDNS: g["spf-dns"],
+		Arrival: g.time("arrival-date"), Incidents: max(1, number(g.get("incidents"), 1)), Domains: g["reported-domain"],
+		URIs:           g["reported-uri"],
+		Authentication: g["authentication-results"], AuthFailure: strings.ToLower(g.get("auth-failure")),
+		DeliveryResult: strings.ToLower(g.get("delivery-result")),
+		DKIMDomain:     g.get("dkim-domain"), DKIMSelector: g.get("dkim-selector"), DKIMIdentity: g.get("dkim-identity"),
+		SPFDNS:          g["spf-dns"],
 		IdentityAligned: g.get("identity-alignment"), Original: original(leaves),
 	}
 	if f.Arrival.IsZero() {

@@ -112,8 +112,8 @@ func bare(s string) string {
 	return s
 }
 
-// readable returns a text as UTF-8: one that is not is taken for ISO 8859-1, in which the letters of most of its languages come
-// out right, and ASCII in any case.
+// readable returns a text as UTF-8: one that is not is taken for ISO 8859-1, in which the letters of most of its
+// languages come out right, and ASCII in any case.
 func readable(s string) string {
 	if utf8.ValidString(s) {
 		return s

@@ -8,21 +8,33 @@ import "regexp"
 
 // phrases say that mail was not delivered, in a subject or a text.
 var phrases = []string{
-	"failure notice", "could not be delivered", "couldn't be delivered", "not be delivered", "cannot be delivered", "was not delivered",
-	"undeliverable", "undelivered", "unable to deliver", "wasn't able to deliver", "was not able to deliver", "could not deliver",
-	"error delivering", "trouble delivering", "trying to deliver", "delivery failed", "delivery failure", "delivery has failed",
-	"delivery to the following", "had delivery errors", "permanent delivery errors", "permanent fatal errors", "permanent fatal error",
-	"returned mail", "returned to sender", "returning message to sender", "did not reach the following", "delivery status notification",
-	"non-delivery", "nondeliverable", "not deliverable", "could not send message", "failed addresses follow", "transcript of session follows",
-	"konnte nicht zugestellt werden", "unzustellbar", "n'a pas pu être", "non remis", "no se pudo entregar", "no se ha podido entregar",
-	"no pudo ser entregado", "mancata consegna", "não foi possível entregar", "não pôde ser entregue", "niet worden bezorgd", "onbestelbaar",
-	"nie można dostarczyć", "had delivery problems", "no valid recipients", "送信できません", "配信できません", "送信に失敗しました", "送信されませんでした", "送信エラー",
+	"failure notice", "could not be delivered", "couldn't be delivered", "not be delivered", "cannot be delivered",
+	"was not delivered",
+	"undeliverable", "undelivered", "unable to deliver", "wasn't able to deliver", "was not able to deliver",
+	"could not deliver",
+	"error delivering", "trouble delivering", "trying to deliver", "delivery failed", "delivery failure",
+	"delivery has failed",
+	"delivery to the following", "had delivery errors", "permanent delivery errors", "permanent fatal errors",
+	"permanent fatal error",
+	"returned mail", "returned to sender", "returning message to sender", "did not reach the following",
+	"delivery status notification",
+	"non-delivery", "nondeliverable", "not deliverable", "could not send message", "failed addresses follow",
+	"transcript of session follows",
+	"konnte nicht zugestellt werden", "unzustellbar", "n'a pas pu être", "non remis", "no se pudo entregar",
+	"no se ha podido entregar",
+	"no pudo ser entregado", "mancata consegna", "não foi possível entregar", "não pôde ser entregue",
+	"niet worden bezorgd", "onbestelbaar",
+	"nie można dostarczyć", "had delivery problems", "no valid recipients", "送信できません", "配信できません", "送信に失敗しました",
+	"送信されませんでした", "送信エラー",
 }
 
 // subjects say so in a subject alone: in a text people use them, too.
 var subjects = []string{
-	"mail delivery", "delivery notification", "delivery status", "delivery problem", "delivery error", "mail system error", "mail failure", "mail failed",
-	"mail error", "error sending your mail", "failure delivery", "failed delivery", "are not member", "not member article", "loop alert", "loop back warning", "fml system error message", "warning: message", "message frozen", "user unknown", "mailer error", "message not delivered",
+	"mail delivery", "delivery notification", "delivery status", "delivery problem", "delivery error", "mail system error",
+	"mail failure", "mail failed",
+	"mail error", "error sending your mail", "failure delivery", "failed delivery", "are not member", "not member article",
+	"loop alert", "loop back warning", "fml system error message", "warning: message", "message frozen", "user unknown",
+	"mailer error", "message not delivered",
 }
 
 // answering begins the subject of an answer, or of a mail that is passed on.
@@ -30,15 +42,19 @@ var answering = regexp.MustCompile(`^\s*(?:re|aw|sv|fwd?|wg|tr|rv|enc)\s*:`)
 
 // delays are the words of those that go on trying.
 var delays = []string{
-	"still trying", "will keep trying", "will be retried", "could not send message for past", "not yet been delivered", "delivery is delayed",
-	"still being retried", "warning message only", "this is a warning only", "only a temporary failure report", "attempts will continue",
+	"still trying", "will keep trying", "will be retried", "could not send message for past", "not yet been delivered",
+	"delivery is delayed",
+	"still being retried", "warning message only", "this is a warning only", "only a temporary failure report",
+	"attempts will continue",
 	"delayed mail", "has been delayed",
 }
 
 // made says that no person wrote a text.
 var made = []string{
-	"this message was created automatically", "created automatically by mail", "automatically generated", "did not reach the following recipient",
-	"failure reasons", "not a member of this mailing list", "please do not reply to this e-mail", "please do not reply to this email",
+	"this message was created automatically", "created automatically by mail", "automatically generated",
+	"did not reach the following recipient",
+	"failure reasons", "not a member of this mailing list", "please do not reply to this e-mail",
+	"please do not reply to this email",
 }
 
 // returned begins the copy of the mail in a bounce, behind whatever dashes.
@@ -92,15 +108,18 @@ var (
 
 // troubles are words with which a reason without any code speaks of one.
 var troubles = []string{
-	"unknown", "not found", "no such", "not exist", "not listed", "failed", "failure", "rejected", "refused", "invalid", "full", "quota", "disabled",
-	"undeliverable", "unreachable", "not reachable", "timed out", "timeout", "expired", "denied", "error", "unable", "could not", "cannot", "too ",
+	"unknown", "not found", "no such", "not exist", "not listed", "failed", "failure", "rejected", "refused", "invalid",
+	"full", "quota", "disabled",
+	"undeliverable", "unreachable", "not reachable", "timed out", "timeout", "expired", "denied", "error", "unable",
+	"could not", "cannot", "too ",
 }
 
 // exchangeTime is what Exchange put behind an address.
 var exchangeTime = regexp.MustCompile(`^on \S+ .*\d\d:\d\d`)
 
 // helpers are the local parts of addresses that a bounce names for other reasons than that they could not be reached.
-var helpers = []string{"postmaster", "mailer-daemon", "abuse", "support", "help", "helpdesk", "admin", "administrator", "info", "noreply", "no-reply", "unblock", "spam", "security"}
+var helpers = []string{"postmaster", "mailer-daemon", "abuse", "support", "help", "helpdesk", "admin", "administrator",
+	"info", "noreply", "no-reply", "unblock", "spam", "security"}
 
 // helping are the ends of the local parts of those who run lists.
 var helping = []string{"-ctl", "-admin", "-help", "-owner", "-request"}

@@ -87,22 +87,28 @@ func TestGiants(t *testing.T) {
 		"many fields of the mail": func() string { return daemon + repeat("a:\r\n", 200_000) + "\r\nhello" },
 		"a field of the mail":     func() string { return "Subject: " + repeat("x", 50*million) + "\r\n\r\nhello" },
 		"lines of a field":        func() string { return "Subject: " + repeat("x\r\n ", 10*million) + "\r\n\r\nhello" },
-		"encoded words":           func() string { return daemon + "From: " + repeat("=?utf-8?q?=e2?= ", 10_000) + "\r\n\r\nhello" },
-		"fields of a status":      func() string { return multipart("report", status+repeat("a:\r\n", 900_000)) },
-		"names of fields":         func() string { return multipart("report", status+numbered("%x:\r\n", 500_000)) },
+		"encoded words": func() string {
+			return daemon + "From: " + repeat("=?utf-8?q?=e2?= ", 10_000) +
+				"\r\n\r\nhello"
+		},
+		"fields of a status": func() string { return multipart("report", status+repeat("a:\r\n", 900_000)) },
+		"names of fields":    func() string { return multipart("report", status+numbered("%x:\r\n", 500_000)) },
 		"recipients of a status": func() string {
 			return multipart("report", status+repeat("\r\nAction: failed\r\nA: b\r\nC: d\r\n", 9998))
 		},
 		"recipients of a complaint": func() string {
-			return multipart("report", "Content-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n"+repeat("original-rcpt-to: a\r\n", 190_000))
+			return multipart("report", "Content-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n"+
+				repeat("original-rcpt-to: a\r\n", 190_000))
 		},
 		"recipients of a bounce": func() string { return daemon + "\r\n" + repeat("<a@b.example>: 550 no\n", million) },
 		"recipients in JSON": func() string {
-			return "x-amz-sns-message-id: 1\r\n\r\n" + `{"notificationType":"Bounce","bounce":{"bouncedRecipients":[` + repeat("{},", 20_000) + "{}]}}"
+			return "x-amz-sns-message-id: 1\r\n\r\n" + `{"notificationType":"Bounce","bounce":{"bouncedRecipients":[` +
+				repeat("{},", 20_000) + "{}]}}"
 		},
 		"tags of HTML": func() string { return daemon + "Content-Type: text/html\r\n\r\n" + repeat("<p><br>&lt;", million) },
 		"parts within parts": func() string {
-			return daemon + "Content-Type: multipart/mixed; boundary=b0\r\n\r\n" + numbered("--b%[1]d\r\nContent-Type: multipart/mixed; boundary=b%[1]d\r\n\r\n", 100_000)
+			return daemon + "Content-Type: multipart/mixed; boundary=b0\r\n\r\n" +
+				numbered("--b%[1]d\r\nContent-Type: multipart/mixed; boundary=b%[1]d\r\n\r\n", 100_000)
 		},
 		"parts beside parts": func() string { return daemon + parts("x: y\r\n\r\n", 100_000) },
 		"a mail that comes back": func() string {

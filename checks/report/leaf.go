@@ -164,7 +164,8 @@ type Original struct {
 }
 
 // returnedTypes are the types of parts that return a mail, or its header.
-var returnedTypes = []string{"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers"}
+var returnedTypes = []string{"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers",
+	"message/rfc822-headers"}
 
 // original reads the mail that a report returns; nil when it returns none.
 func original(leaves []leaf) *Original {

@@ -23,7 +23,8 @@ func (n *notice) read() *Delivery {
 	d.Original = parseOriginal([]byte(copied))
 	failed := failedRecipients(n.header)
 	d.Recipients = reconcile(n.recipients(), failed)
-	if slices.ContainsFunc(d.Recipients, coded) && len(failed) == 0 { // then one of which nothing is said is whom to ask for help
+	// then one of which nothing is said is whom to ask for help
+	if slices.ContainsFunc(d.Recipients, coded) && len(failed) == 0 {
 		d.Recipients = slices.DeleteFunc(d.Recipients, func(r Recipient) bool { return r.Diagnostic == "" })
 	}
 	n.explainRest(d.Recipients)
@@ -85,7 +86,8 @@ func (n *notice) subject() string { return strings.ToLower(subject(n.header)) }
 // titled reports whether the subject is that of a bounce, and not of an answer to one.
 func (n *notice) titled() bool {
 	about := n.subject()
-	return !answering.MatchString(about) && (containsAny(about, phrases) || containsAny(about, subjects) || containsAny(about, delays))
+	return !answering.MatchString(about) &&
+		(containsAny(about, phrases) || containsAny(about, subjects) || containsAny(about, delays))
 }
 
 // answers reports whether the mail answers another, as vacation replies do (RFC 3834 §3.1.5) and bounces of this kind

@@ -74,7 +74,8 @@ func (n *notification) report() *Report {
 		d := &Delivery{ReportingMTA: lastWord(n.Bounce.ReportingMTA), Original: original}
 		for _, b := range n.Bounce.BouncedRecipients {
 			d.Recipients = append(d.Recipients, recipient(fields{
-				"final-recipient": {b.EmailAddress}, "action": {b.Action}, "status": {b.Status}, "diagnostic-code": {b.DiagnosticCode},
+				"final-recipient": {b.EmailAddress}, "action": {b.Action}, "status": {b.Status},
+				"diagnostic-code": {b.DiagnosticCode},
 			}))
 			d.Recipients[len(d.Recipients)-1].Last = n.Bounce.Timestamp
 		}
@@ -82,7 +83,8 @@ func (n *notification) report() *Report {
 	case "Delivery":
 		d := &Delivery{ReportingMTA: n.Delivery.ReportingMTA, Original: original}
 		for _, address := range n.Delivery.Recipients {
-			r := Recipient{Final: address, Action: ActionDelivered, Diagnostic: n.Delivery.SMTPResponse, Last: n.Delivery.Timestamp}
+			r := Recipient{Final: address, Action: ActionDelivered, Diagnostic: n.Delivery.SMTPResponse,
+				Last: n.Delivery.Timestamp}
 			r.Code, r.Status = verdict(r.Diagnostic)
 			d.Recipients = append(d.Recipients, r)
 		}
@@ -90,7 +92,8 @@ func (n *notification) report() *Report {
 	case "Complaint":
 		c := n.Complaint
 		f := &Feedback{
-			Type: c.ComplaintFeedbackType, UserAgent: c.UserAgent, MailFrom: n.Mail.Source, Arrival: c.Timestamp, Incidents: 1, Original: original,
+			Type: c.ComplaintFeedbackType, UserAgent: c.UserAgent, MailFrom: n.Mail.Source, Arrival: c.Timestamp, Incidents: 1,
+			Original: original,
 		}
 		for _, r := range c.ComplainedRecipients {
 			f.Recipients = append(f.Recipients, r.EmailAddress)
@@ -116,7 +119,8 @@ func (n *notification) original() *Original {
 		return nil
 	}
 	return &Original{
-		MessageID: bare(h.MessageID), Envelope: n.Mail.Source, From: strings.Join(h.From, ", "), To: strings.Join(h.To, ", "), Subject: h.Subject,
+		MessageID: bare(h.MessageID), Envelope: n.Mail.Source, From: strings.Join(h.From, ", "), To: strings.Join(h.To, ", "),
+		Subject: h.Subject,
 	}
 }
 

@@ -44,18 +44,21 @@ func newOrdinary(t *testing.T) *ordinary {
 
 // mail makes one of some kind.
 func (o *ordinary) mail() string {
-	kinds := []func() string{o.reply, o.forward, o.attached, o.newsletter, o.vacation, o.listPost, o.postmaster, o.notice, o.chat, o.parcel, o.receipt, o.passedOn}
+	kinds := []func() string{o.reply, o.forward, o.attached, o.newsletter, o.vacation, o.listPost, o.postmaster, o.notice,
+		o.chat, o.parcel, o.receipt, o.passedOn}
 	return kinds[o.IntN(len(kinds))]()
 }
 
 func (o *ordinary) pick(some ...string) string { return some[o.IntN(len(some))] }
 
 func (o *ordinary) word() string {
-	return o.pick("harbour", "meadow", "lantern", "copper", "willow", "saddle", "velvet", "orchard", "granite", "ember", "thistle", "beacon")
+	return o.pick("harbour", "meadow", "lantern", "copper", "willow", "saddle", "velvet", "orchard", "granite", "ember",
+		"thistle", "beacon")
 }
 
 func (o *ordinary) address() string {
-	return o.pick("ann", "bo", "cleo", "dirk", "eva", "finn", "gus", "ida", "jon.k", "kim+news") + o.pick("", "1", "77", ".x") + "@" + o.word() + o.pick(".example", ".example.net", ".example.org")
+	return o.pick("ann", "bo", "cleo", "dirk", "eva", "finn", "gus", "ida", "jon.k", "kim+news") +
+		o.pick("", "1", "77", ".x") + "@" + o.word() + o.pick(".example", ".example.net", ".example.org")
 }
 
 func (o *ordinary) person() string {
@@ -64,7 +67,8 @@ func (o *ordinary) person() string {
 
 // code is something that looks like an SMTP reply.
 func (o *ordinary) code() string {
-	return o.pick("550 5.1.1 user unknown", "421 too many connections", "554 5.7.1 rejected", "452 4.2.2 mailbox full", "550-no such user", "5.7.26")
+	return o.pick("550 5.1.1 user unknown", "421 too many connections", "554 5.7.1 rejected", "452 4.2.2 mailbox full",
+		"550-no such user", "5.7.26")
 }
 
 func (o *ordinary) sentence() string {
@@ -92,8 +96,10 @@ func (o *ordinary) text() string {
 
 func (o *ordinary) subject() string {
 	return o.pick("Re: ", "Fwd: ", "AW: ", "", "") + o.pick(
-		"lunch", "Meeting on "+o.word(), "Undelivered Mail Returned to Sender", "Delivery Status Notification (Failure)", "failure notice",
-		"Mail delivery failed: returning message to sender", "your "+o.word()+" order", "Returned mail: see transcript for details", "Question about bounces",
+		"lunch", "Meeting on "+o.word(), "Undelivered Mail Returned to Sender", "Delivery Status Notification (Failure)",
+		"failure notice",
+		"Mail delivery failed: returning message to sender", "your "+o.word()+" order",
+		"Returned mail: see transcript for details", "Question about bounces",
 	)
 }
 
@@ -106,8 +112,10 @@ func (o *ordinary) header(from, subject string, fields ...string) string {
 	for _, f := range fields {
 		h += f + "\n"
 	}
-	return h + "Received: from a." + o.word() + ".example by b.example; Sat, 21 Nov 2026 09:16:39 +0000\nFrom: " + from + "\nTo: " + o.person() +
-		"\nSubject: " + subject + "\nMessage-ID: <" + fmt.Sprint(o.Uint32()) + "@c.example>\nDate: Sat, 21 Nov 2026 09:16:39 +0000\n"
+	return h + "Received: from a." + o.word() + ".example by b.example; Sat, 21 Nov 2026 09:16:39 +0000\nFrom: " + from +
+		"\nTo: " + o.person() +
+		"\nSubject: " + subject + "\nMessage-ID: <" + fmt.Sprint(o.Uint32()) +
+		"@c.example>\nDate: Sat, 21 Nov 2026 09:16:39 +0000\n"
 }
 
 func (o *ordinary) bounce() string { return o.bounces[o.IntN(len(o.bounces))] }
@@ -119,31 +127,39 @@ func (o *ordinary) quoted(text string) string {
 // reply quotes a mail, often a bounce.
 func (o *ordinary) reply() string {
 	_, body, _ := strings.Cut(o.bounce(), "\n\n")
-	return o.header(o.person(), "Re: "+o.subject(), "In-Reply-To: <1@d.example>") + "\n" + o.text() + "On Saturday the daemon wrote:\n" + o.quoted(body) + o.pick("", o.text())
+	return o.header(o.person(), "Re: "+o.subject(), "In-Reply-To: <1@d.example>") + "\n" + o.text() +
+		"On Saturday the daemon wrote:\n" + o.quoted(body) + o.pick("", o.text())
 }
 
 // forward has a bounce in its text.
 func (o *ordinary) forward() string {
-	return o.header(o.person(), "Fwd: "+o.subject()) + "\n" + o.text() + o.pick("-----Original Message-----\n", "Begin forwarded message:\n\n", "---------- Forwarded message ---------\n") + o.bounce()
+	return o.header(o.person(), "Fwd: "+o.subject()) + "\n" + o.text() +
+		o.pick("-----Original Message-----\n", "Begin forwarded message:\n\n", "---------- Forwarded message ---------\n") +
+		o.bounce()
 }
 
 // attached has a bounce as an attachment, or its parts.
 func (o *ordinary) attached() string {
 	h := o.header(o.person(), o.subject(), "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=out")
-	return h + "\n--out\n\n" + o.text() + "--out\nContent-Type: " + o.pick("message/rfc822", "text/plain; name=bounce.txt", "application/octet-stream; name=bounce.eml") +
+	return h + "\n--out\n\n" + o.text() + "--out\nContent-Type: " +
+		o.pick("message/rfc822", "text/plain; name=bounce.txt", "application/octet-stream; name=bounce.eml") +
 		"\n\n" + o.bounce() + "\n--out--\n"
 }
 
 // newsletter is what firms send.
 func (o *ordinary) newsletter() string {
-	h := o.header("News <"+o.pick("news", "no-reply", "info", "admin", "bounce")+"@"+o.word()+".example>", o.pick("Delivery update", "Offers of "+o.word(), "Delivery failed? Not with us"),
-		"List-Unsubscribe: <https://x.example/u>", o.pick("Precedence: bulk", "X-Campaign: 7"), "Content-Type: multipart/alternative; boundary=alt")
-	return h + "\n--alt\nContent-Type: text/plain\n\n" + o.text() + "\nUnsubscribe: " + o.address() + "\n--alt\nContent-Type: text/html\n\n<p>" + o.text() + "</p>\n--alt--\n"
+	h := o.header("News <"+o.pick("news", "no-reply", "info", "admin", "bounce")+"@"+o.word()+".example>",
+		o.pick("Delivery update", "Offers of "+o.word(), "Delivery failed? Not with us"),
+		"List-Unsubscribe: <https://x.example/u>", o.pick("Precedence: bulk", "X-Campaign: 7"),
+		"Content-Type: multipart/alternative; boundary=alt")
+	return h + "\n--alt\nContent-Type: text/plain\n\n" + o.text() + "\nUnsubscribe: " + o.address() +
+		"\n--alt\nContent-Type: text/html\n\n<p>" + o.text() + "</p>\n--alt--\n"
 }
 
 // vacation answers on its own, without a return path, and often quotes.
 func (o *ordinary) vacation() string {
-	fields := []string{"Return-Path: <>", "Auto-Submitted: " + o.pick("auto-replied", "auto-replied (vacation)", "auto-generated")}
+	fields := []string{"Return-Path: <>", "Auto-Submitted: " +
+		o.pick("auto-replied", "auto-replied (vacation)", "auto-generated")}
 	if o.IntN(3) > 0 {
 		fields = append(fields, "In-Reply-To: <2@d.example>")
 	}
@@ -151,7 +167,8 @@ func (o *ordinary) vacation() string {
 	if o.IntN(4) == 0 {
 		quote = "\n" + o.quoted(o.text())
 	}
-	return o.header(o.pick(o.person(), "Postmaster <postmaster@"+o.word()+".example>"), o.pick("Out of office: ", "Abwesend: ", "Auto reply: ", "Away until May ")+o.word(), fields...) + "\n" + o.pick(
+	return o.header(o.pick(o.person(), "Postmaster <postmaster@"+o.word()+".example>"),
+		o.pick("Out of office: ", "Abwesend: ", "Auto reply: ", "Away until May ")+o.word(), fields...) + "\n" + o.pick(
 		"I am out of the office. In urgent cases write to:\n\n"+o.address()+"\n",
 		"Ich bin nicht im Büro. Ihre Nachricht wird nicht weitergeleitet.\n"+o.address()+": Vertretung\n",
 		"I am away until 5.1.2027. Your message was received and will be read then. Mail to "+o.address()+" is read daily.\n",
@@ -162,14 +179,17 @@ func (o *ordinary) vacation() string {
 // listPost came over a list, even from those that send bounces elsewhere.
 func (o *ordinary) listPost() string {
 	from := o.pick(o.person(), "MAILER-DAEMON <mailer-daemon@"+o.word()+".example>", "postmaster@"+o.word()+".example")
-	return o.header(from, "[mail-ops] "+o.subject(), "List-Id: <mail-ops."+o.word()+".example>", o.pick("Return-Path: <>", "X-A: b")) + "\n" + o.text() + o.address() + ": " + o.code() + "\n"
+	return o.header(from, "[mail-ops] "+o.subject(), "List-Id: <mail-ops."+o.word()+".example>",
+		o.pick("Return-Path: <>", "X-A: b")) + "\n" + o.text() + o.address() + ": " + o.code() + "\n"
 }
 
 // postmaster is by the people behind that address, or their programs, of things that are no failures.
 func (o *ordinary) postmaster() string {
 	from := o.pick("postmaster", "Postmaster", "admin", "administrator", "sysadmin") + "@" + o.word() + ".example"
-	return o.header(from, o.pick("Maintenance on Sunday", "Your request about "+o.word(), "Weekly statistics", "Re: blocked address", "Quota warning", "Welcome"), o.pick("Return-Path: <>", "X-A: b")) + "\n" + o.pick(
-		"The mail servers are restarted at 4:50. Mail that cannot be delivered then is tried again. Write to\n"+o.address()+"\nif anything fails.\n",
+	return o.header(from, o.pick("Maintenance on Sunday", "Your request about "+o.word(), "Weekly statistics",
+		"Re: blocked address", "Quota warning", "Welcome"), o.pick("Return-Path: <>", "X-A: b")) + "\n" + o.pick(
+		"The mail servers are restarted at 4:50. Mail that cannot be delivered then is tried again. Write to\n"+o.address()+
+			"\nif anything fails.\n",
 		"Dear user,\n\nyour mailbox "+o.address()+" is 95% full (4.5.2 GB).\n",
 		"Top senders this week:\n\n"+o.address()+"\n"+o.address()+"\n\nbounces: 550 of 12345\n",
 		"Hello, the block of "+o.address()+" has been lifted. It was due to "+o.code()+".\n\nBest, the postmaster\n",
@@ -180,7 +200,8 @@ func (o *ordinary) postmaster() string {
 // notice is by a program that nobody answers.
 func (o *ordinary) notice() string {
 	from := o.pick("root", "cron", "logwatch", "nagios", "noreply", "no-reply") + "@" + o.word() + ".example"
-	return o.header(from, o.pick("Cron <root@h> mailq", "Logwatch for h", "PROBLEM: smtp", "Your account", "Backup done"), o.pick("Auto-Submitted: auto-generated", "X-A: b"), o.pick("Return-Path: <>", "X-C: d")) + "\n" + o.pick(
+	return o.header(from, o.pick("Cron <root@h> mailq", "Logwatch for h", "PROBLEM: smtp", "Your account", "Backup done"),
+		o.pick("Auto-Submitted: auto-generated", "X-A: b"), o.pick("Return-Path: <>", "X-C: d")) + "\n" + o.pick(
 		"postfix/smtp: to=<"+o.address()+">, status=bounced (host said: "+o.code()+")\n",
 		"3 messages undeliverable:\n\n   2  "+o.address()+"\n   1  "+o.address()+"\n",
 		"Please confirm that "+o.address()+" is yours: https://x.example/550\n",
@@ -192,14 +213,17 @@ func (o *ordinary) chat() string { return o.header(o.person(), o.subject()) + "\
 
 // parcel was not delivered either, but is none of our mails.
 func (o *ordinary) parcel() string {
-	return o.header("Parcels <"+o.pick("noreply", "service", "tracking")+"@"+o.word()+".example>", o.pick("Your parcel could not be delivered", "Delivery failed: parcel", "Undeliverable shipment"),
-		o.pick("Return-Path: <>", "X-A: b")) + "\nDear " + o.word() + ",\n\nyour parcel could not be delivered, as nobody was at home. A message was sent to:\n\n" + o.address() +
+	return o.header("Parcels <"+o.pick("noreply", "service", "tracking")+"@"+o.word()+".example>",
+		o.pick("Your parcel could not be delivered", "Delivery failed: parcel", "Undeliverable shipment"),
+		o.pick("Return-Path: <>", "X-A: b")) + "\nDear " + o.word() +
+		",\n\nyour parcel could not be delivered, as nobody was at home. A message was sent to:\n\n" + o.address() +
 		"\n\n" + o.pick("Call us at 555 0100.", "Number of the parcel: 4711.", "Floor 5, room 12.") + "\n"
 }
 
 // receipt says that a mail did arrive, or waits.
 func (o *ordinary) receipt() string {
-	return o.header(o.pick("list-request@", "list-bounces@", "support@", "helpdesk@")+o.word()+".example", o.pick("Your message to list awaits approval", "[Ticket 421] received", "confirm 550123"),
+	return o.header(o.pick("list-request@", "list-bounces@", "support@", "helpdesk@")+o.word()+".example",
+		o.pick("Your message to list awaits approval", "[Ticket 421] received", "confirm 550123"),
 		o.pick("Return-Path: <>", "X-A: b"), o.pick("Auto-Submitted: auto-replied", "Precedence: bulk")) + "\n" + o.pick(
 		"Your mail to '"+o.address()+"' with the subject "+o.word()+" is held until the moderator has looked at it.\n",
 		"We have opened ticket 421 for your message to "+o.address()+".\n",
@@ -211,6 +235,7 @@ func (o *ordinary) receipt() string {
 func (o *ordinary) passedOn() string {
 	from := o.pick("Postmaster <postmaster@", "The admins <admin@", "<sysadmin@") + o.word() + ".example>"
 	_, body, _ := strings.Cut(o.bounce(), "\n\n")
-	return o.header(from, o.pick("Fwd: ", "Re: ", "WG: ", "FW: ")+o.pick("Undelivered Mail Returned to Sender", "failure notice", "Mail delivery failed")) + "\n" + o.text() +
+	return o.header(from, o.pick("Fwd: ", "Re: ", "WG: ", "FW: ")+
+		o.pick("Undelivered Mail Returned to Sender", "failure notice", "Mail delivery failed")) + "\n" + o.text() +
 		o.pick(body, o.quoted(body), o.bounce())
 }

@@ -21,7 +21,8 @@ const (
 
 // daemons are the local parts from which nothing but bounces come.
 var daemons = []string{
-	"mailer-daemon", "mailer_daemon", "mail-daemon", "mailerdaemon", "maildaemon", "mdaemon", "bounce-daemon", "mail-deliver", "mail.delivery",
+	"mailer-daemon", "mailer_daemon", "mail-daemon", "mailerdaemon", "maildaemon", "mdaemon", "bounce-daemon",
+	"mail-deliver", "mail.delivery",
 	"mail-delivery-system", "mail-delivery-subsystem", "post_master", "postmaster-noreply",
 }
 

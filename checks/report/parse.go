@@ -35,10 +35,10 @@ const (
 	maxTried    = 2        // attachments that are read as such a report
 )
 
-// Parse reads what a mail reports. mail has size bytes and is read during the call only. It returns ErrNone for a mail that
-// Recognise does not take for a report, an error that wraps ErrLarge for one beyond the limits, and another error for one that
-// cannot be understood; fields that make no sense are left out of what it returns. Nothing that it returns can be trusted: anybody can send
-// any report.
+// Parse reads what a mail reports. mail has size bytes and is read during the call only. It returns ErrNone for a mail
+// that Recognise does not take for a report, an error that wraps ErrLarge for one beyond the limits, and another error
+// for one that cannot be understood; fields that make no sense are left out of what it returns. Nothing that it returns
+// can be trusted: anybody can send any report.
 func Parse(mail io.ReaderAt, size int64) (*Report, error) {
 	body := sized{mail, size}
 	header, err := mailbody.Header(body, maxTop)

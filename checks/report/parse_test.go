@@ -117,8 +117,9 @@ func TestBombs(t *testing.T) {
 				fmt.Fprint(w, record)
 			}
 		}), "more than 16777216 bytes when read"},
-		{"entities", "a!b!1!2.xml", []byte(`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>` +
-			`<feedback><report_metadata><org_name>&b;&b;</org_name></report_metadata><policy_published><domain>d</domain></policy_published></feedback>`), ""},
+		{"entities", "a!b!1!2.xml",
+			[]byte(`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>` +
+				`<feedback><report_metadata><org_name>&b;&b;</org_name></report_metadata><policy_published><domain>d</domain></policy_published></feedback>`), ""},
 		{"nesting", "a!b!1!2.xml", []byte(aggregateStart + "<record>" + strings.Repeat("<x>", 200_000)), "line 1"},
 		{"results", "a!b!1!2.xml.gz", gzipped(t, func(w io.Writer) {
 			fmt.Fprint(w, aggregateStart)
@@ -127,22 +128,26 @@ func TestBombs(t *testing.T) {
 			}
 		}), "more than 16777216 bytes when read"},
 		{"results of one record", "a!b!1!2.xml.gz", gzipped(t, func(w io.Writer) {
-			fmt.Fprint(w, aggregateStart, "<record><auth_results>", strings.Repeat("<dkim/>", 30_000), "</auth_results></record></feedback>")
+			fmt.Fprint(w, aggregateStart, "<record><auth_results>", strings.Repeat("<dkim/>", 30_000),
+				"</auth_results></record></feedback>")
 		}), ""},
 		{"attributes", "a!b!1!2.xml.gz", gzipped(t, func(w io.Writer) {
 			fmt.Fprint(w, aggregateStart, "<record ", strings.Repeat("a ", 200_000), "/></feedback>")
 		}), "an element of more than 262144 bytes"},
 		{"TLS policies", "a.json.gz", gzipped(t, func(w io.Writer) {
-			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[`, strings.Repeat("{},", 100_000), "{}]}")
+			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[`,
+				strings.Repeat("{},", 100_000), "{}]}")
 		}), "more than 16777216 bytes when read"},
 		{"TLS strings", "a.json.gz", gzipped(t, func(w io.Writer) {
-			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"policy":{"mx-host":[`, strings.Repeat(`"",`, 2_000_001), `""]}}]}`)
+			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"policy":{"mx-host":[`,
+				strings.Repeat(`"",`, 2_000_001), `""]}}]}`)
 		}), "more than 50000 values in an element"},
 		{"TLS size", "a.json.gz", gzipped(t, func(w io.Writer) {
 			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"`, strings.Repeat("y", maxTLS), `"}`)
 		}), "an element of more than 4194304 bytes"},
 		{"TLS failures", "a.json.gz", gzipped(t, func(w io.Writer) {
-			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"failure-details":[`, strings.Repeat(`{},`, maxObjects+2000), `{}]}]}`)
+			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"failure-details":[`,
+				strings.Repeat(`{},`, maxObjects+2000), `{}]}]}`)
 		}), "more than 10000 objects in an element"},
 		{"TLS blanks", "a.json.gz", gzipped(t, func(w io.Writer) {
 			fmt.Fprint(w, `{"organization-name":"x","report-id":"7","contact-info":"y","policies":[`)
@@ -160,11 +165,15 @@ func TestBombs(t *testing.T) {
 		{"nesting outside of records", "a!b!1!2.xml.gz", gzipped(t, func(w io.Writer) {
 			fmt.Fprint(w, aggregateStart, strings.Repeat("<x>", 1<<20))
 		}), "more than 32 elements within each other"},
-		{"no list", "a.json", []byte(`{"organization-name":"x","report-id":"7","contact-info":"y","policies":{}}`), "expected ["},
+		{"no list", "a.json", []byte(`{"organization-name":"x","report-id":"7","contact-info":"y","policies":{}}`),
+			"expected ["},
 		{"zip of zips", "a!b!1!2.zip", zipped(t, zipped(t, []byte(aggregateStart))), "not a report"},
 		{"no domain", "a!b!1!2.xml", []byte("<feedback><report_metadata></report_metadata></feedback>"), "names no domain"},
-		{"JSON without policies", "a.json", []byte(`{"organization-name":"x","report-id":"7","contact-info":"y","date-range":{}}`), `report "7" has no policies`},
-		{"wrong types", "a.json", []byte(`{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"summary":{"total-successful-session-count":"many"}}]}`), "tlsrpt"},
+		{"JSON without policies", "a.json",
+			[]byte(`{"organization-name":"x","report-id":"7","contact-info":"y","date-range":{}}`),
+			`report "7" has no policies`},
+		{"wrong types", "a.json",
+			[]byte(`{"organization-name":"x","report-id":"7","contact-info":"y","policies":[{"summary":{"total-successful-session-count":"many"}}]}`), "tlsrpt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			mail := []byte(multipart("mixed", attachment(c.file, c.data)))
@@ -196,10 +205,14 @@ func zipped(t testing.TB, data []byte) []byte {
 
 func TestNothingToRead(t *testing.T) {
 	for mail, want := range map[string]string{
-		multipart("report", "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n"):                         "names no recipient",
-		multipart("report", "Content-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822; a@b\r\n"):         "no disposition",
-		multipart("report", "Content-Type: message/feedback-report\r\n\r\nVersion: 1\r\n"):                                    "has no type",
-		multipart("report", "Content-Type: message/delivery-status\r\n\r\n"+strings.Repeat("Action: failed\r\n\r\n", 10_001)): "more than 10000",
+		multipart("report",
+			"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n"): "names no recipient",
+		multipart("report",
+			"Content-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822; a@b\r\n"): "no disposition",
+		multipart("report",
+			"Content-Type: message/feedback-report\r\n\r\nVersion: 1\r\n"): "has no type",
+		multipart("report", "Content-Type: message/delivery-status\r\n\r\n"+
+			strings.Repeat("Action: failed\r\n\r\n", 10_001)): "more than 10000",
 		"Subject: x\r\n\r\ntext": "not a report",
 		"":                       "not a report",
 	} {

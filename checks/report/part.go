@@ -51,7 +51,8 @@ func parsePart(header []byte) part {
 
 func (p *part) multipart() bool { return strings.HasPrefix(p.mediaType, "multipart/") }
 
-// mayBeReport reports whether the content of a part is worth a look. With named, the subject says that there is a report.
+// mayBeReport reports whether the content of a part is worth a look. With named, the subject says that there is a
+// report.
 func (p *part) mayBeReport(named bool) bool {
 	switch path.Ext(p.filename) {
 	case ".xml", ".gz", ".gzip", ".zip", ".json":

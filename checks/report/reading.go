@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Reading is what a disposition notification says (RFC 8098): what somebody, or a program in their place, did with a mail.
+// Reading is what a disposition notification says (RFC 8098): what somebody, or a program in their place, did with a
+// mail.
 type Reading struct {
 	ReportingUA       string
 	Gateway           string
@@ -26,8 +27,9 @@ func readReading(leaves []leaf) (*Reading, error) {
 		return nil, err
 	}
 	r := &Reading{
-		ReportingUA: g.get("reporting-ua"), OriginalRecipient: g.address("original-recipient"), FinalRecipient: g.address("final-recipient"),
-		MessageID: bare(g.get("original-message-id")), Errors: g["error"], Original: original(leaves),
+		ReportingUA: g.get("reporting-ua"), OriginalRecipient: g.address("original-recipient"),
+		FinalRecipient: g.address("final-recipient"),
+		MessageID:      bare(g.get("original-message-id")), Errors: g["error"], Original: original(leaves),
 	}
 	_, r.Gateway = g.typed("mdn-gateway")
 	mode, what, _ := strings.Cut(strings.ToLower(g.get("disposition")), ";")
@@ -40,7 +42,8 @@ func readReading(leaves []leaf) (*Reading, error) {
 		}
 	}
 	if r.Disposition == "" {
-		return nil, errors.New("it has no disposition: expected a field like Disposition: manual-action/MDN-sent-manually; displayed (RFC 8098 §3.2.6)")
+		return nil,
+			errors.New("it has no disposition: expected a field like Disposition: manual-action/MDN-sent-manually; displayed (RFC 8098 §3.2.6)")
 	}
 	return r, nil
 }

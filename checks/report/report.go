@@ -49,9 +49,10 @@ const (
 	maxSeen   = 256 << 10 // decoded and unpacked bytes that are looked at of each
 )
 
-// Recognise tells what kind of report a mail is. mail has size bytes and begins with header, which includes the empty line at
-// its end. Both are read during the call only. It reads a few MiB at most and allocates some tens of KiB, or about one MiB
-// for what a program sent and may be a bounce of the old kind; when mail cannot be read, what has been seen so far decides.
+// Recognise tells what kind of report a mail is. mail has size bytes and begins with header, which includes the empty
+// line at its end. Both are read during the call only. It reads a few MiB at most and allocates some tens of KiB, or
+// about one MiB for what a program sent and may be a bounce of the old kind; when mail cannot be read, what has been
+// seen so far decides.
 func Recognise(header []byte, mail io.ReaderAt, size int64) Kind {
 	kind, _ := examine(header, mail, size)
 	return kind

@@ -47,7 +47,8 @@ func TestMails(t *testing.T) {
 }
 
 func multipart(kind string, parts ...string) string {
-	return "Content-Type: multipart/" + kind + "; boundary=b\r\n\r\n--b\r\n" + strings.Join(parts, "\r\n--b\r\n") + "\r\n--b--\r\n"
+	return "Content-Type: multipart/" + kind + "; boundary=b\r\n\r\n--b\r\n" + strings.Join(parts, "\r\n--b\r\n") +
+		"\r\n--b--\r\n"
 }
 
 const statusPart = "Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n"
@@ -84,20 +85,24 @@ func TestLimits(t *testing.T) {
 		mail string
 		want Kind
 	}{
-		"gzip bomb":           {multipart("mixed", attachment("a.gz", bomb)), None},
-		"many bombs":          {multipart("mixed", strings.Split(strings.Repeat(attachment("a.gz", bomb)+"|", 20), "|")...), None},
-		"deep XML":            {multipart("mixed", attachment("a.gz", nested)), None},
-		"deep JSON":           {multipart("mixed", attachment("a.gz", deep)), None},
-		"deep parts":          {"Content-Type: multipart/report; boundary=b0\r\n\r\n" + openings.String() + statusPart, None},
-		"many parts":          {multipart("report", append(strings.Split(strings.Repeat("x: y\r\n\r\n|", 10_000), "|"), statusPart)...), None},
-		"some parts":          {multipart("report", append(strings.Split(strings.Repeat("x: y\r\n\r\n|", 50), "|"), statusPart)...), DSN},
+		"gzip bomb": {multipart("mixed", attachment("a.gz", bomb)), None},
+		"many bombs": {multipart("mixed", strings.Split(strings.Repeat(attachment("a.gz", bomb)+"|", 20), "|")...),
+			None},
+		"deep XML":   {multipart("mixed", attachment("a.gz", nested)), None},
+		"deep JSON":  {multipart("mixed", attachment("a.gz", deep)), None},
+		"deep parts": {"Content-Type: multipart/report; boundary=b0\r\n\r\n" + openings.String() + statusPart, None},
+		"many parts": {multipart("report",
+			append(strings.Split(strings.Repeat("x: y\r\n\r\n|", 10_000), "|"), statusPart)...), None},
+		"some parts": {multipart("report",
+			append(strings.Split(strings.Repeat("x: y\r\n\r\n|", 50), "|"), statusPart)...), DSN},
 		"late part":           {multipart("report", "\r\n"+strings.Repeat("x\r\n", 2<<20), statusPart), None},
 		"part behind 3 MiB":   {multipart("report", "\r\n"+strings.Repeat("x\r\n", 1<<20), statusPart), DSN},
 		"long line":           {multipart("report", "\r\n"+strings.Repeat("x", 1<<20), statusPart), DSN},
 		"long header of part": {multipart("report", "a: "+strings.Repeat("x\r\n ", 100_000)+"\r\n\r\n", statusPart), None},
-		"long value":          {"Content-Type: multipart/report" + strings.Repeat("; a=b", 100_000) + "; boundary=b\r\n\r\n--b\r\n" + statusPart, None},
-		"empty":               {"", None},
-		"no header":           {"\r\n", None},
+		"long value": {"Content-Type: multipart/report" + strings.Repeat("; a=b", 100_000) +
+			"; boundary=b\r\n\r\n--b\r\n" + statusPart, None},
+		"empty":     {"", None},
+		"no header": {"\r\n", None},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -140,9 +145,10 @@ func FuzzRecognise(f *testing.F) {
 // BenchmarkUsual looks at a mail that is no report, as most are.
 func BenchmarkUsual(b *testing.B) {
 	mails := map[string]string{
-		"text":        "Subject: hello\r\nContent-Type: text/plain\r\n\r\n" + strings.Repeat("text\r\n", 2000),
-		"alternative": multipart("alternative", "\r\n"+strings.Repeat("text\r\n", 1000), "Content-Type: text/html\r\n\r\n"+strings.Repeat("<p>text\r\n", 1000)),
-		"report":      multipart("report", "\r\nSorry.\r\n", statusPart),
+		"text": "Subject: hello\r\nContent-Type: text/plain\r\n\r\n" + strings.Repeat("text\r\n", 2000),
+		"alternative": multipart("alternative", "\r\n"+strings.Repeat("text\r\n", 1000),
+			"Content-Type: text/html\r\n\r\n"+strings.Repeat("<p>text\r\n", 1000)),
+		"report": multipart("report", "\r\nSorry.\r\n", statusPart),
 	}
 	for name, text := range mails {
 		b.Run(name, func(b *testing.B) {
@@ -168,11 +174,14 @@ func (c *readCounter) ReadAt(p []byte, at int64) (int, error) {
 	return n, err
 }
 
-// TestDaemonOfMany shows that of bounces with a great many addresses, and of texts that look like them, only the beginning is read.
+// TestDaemonOfMany shows that of bounces with a great many addresses, and of texts that look like them, only the
+// beginning is read.
 func TestDaemonOfMany(t *testing.T) {
 	for name, line := range map[string]string{
-		"addresses": "<a@b.example>: 550 no\n", "colons": strings.Repeat(":", 1000) + "\n", "at signs": strings.Repeat("a@", 500) + "\n",
-		"blanks": "a@b.example" + strings.Repeat(" ", 1000) + "\n", "bytes": "\xff\xfe@\xff 550\n", "words": strings.Repeat("send ", 20) + "to\n",
+		"addresses": "<a@b.example>: 550 no\n", "colons": strings.Repeat(":", 1000) + "\n",
+		"at signs": strings.Repeat("a@", 500) + "\n",
+		"blanks":   "a@b.example" + strings.Repeat(" ", 1000) + "\n", "bytes": "\xff\xfe@\xff 550\n",
+		"words":  strings.Repeat("send ", 20) + "to\n",
 		"fields": "From:\n to:\n", "codes": "550 said 550 <<< 550\n",
 	} {
 		header := "From: mailer-daemon@x.example\nSubject: failure notice\n\n"
@@ -187,12 +196,16 @@ func TestDaemonOfMany(t *testing.T) {
 // TestStatus finds codes and nothing that only looks like one.
 func TestStatus(t *testing.T) {
 	for text, want := range map[string]string{
-		"550 5.1.1 unknown": "5.1.1", "(#5.7.1)": "5.7.1", "550-5.7.26 no": "5.7.26", "4.7.650": "4.7.650", "ends with 5.1.1.": "5.1.1",
-		"at 5.1.22.10": "", "at 192.5.1.2": "", "at [5.1.22.10] 5.4.4": "5.4.4", "Postfix 2.11.3": "", "": "", "12.5.1": "", "5.1.1234": "",
+		"550 5.1.1 unknown": "5.1.1", "(#5.7.1)": "5.7.1", "550-5.7.26 no": "5.7.26", "4.7.650": "4.7.650",
+		"ends with 5.1.1.": "5.1.1",
+		"at 5.1.22.10":     "", "at 192.5.1.2": "", "at [5.1.22.10] 5.4.4": "5.4.4", "Postfix 2.11.3": "", "": "",
+		"12.5.1":   "",
+		"5.1.1234": "",
 	} {
 		require.Equal(t, want, statusIn(text), text)
 	}
-	for text, want := range map[string]int{"550 no": 550, "554: no": 554, "550-no": 550, "said 451": 451, "port 587 failed": 0, "[192.0.2.250]": 0, "": 0} {
+	for text, want := range map[string]int{"550 no": 550, "554: no": 554, "550-no": 550, "said 451": 451,
+		"port 587 failed": 0, "[192.0.2.250]": 0, "": 0} {
 		require.Equal(t, want, codeOf(text), text)
 	}
 }

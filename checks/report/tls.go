@@ -211,8 +211,9 @@ func (j *tlsPolicyJSON) policy() TLSPolicy {
 	for _, f := range j.Failures {
 		sending, _ := netip.ParseAddr(f.SendingIP)
 		receiving, _ := netip.ParseAddr(f.ReceivingIP)
-		p.Failures = append(p.Failures, TLSFailure{Type: f.Type, SendingIP: sending, MX: f.MX, HELO: f.HELO, ReceivingIP: receiving,
-			Sessions: int64(f.Sessions), Information: f.Information, Reason: f.Reason})
+		p.Failures = append(p.Failures, TLSFailure{Type: f.Type, SendingIP: sending, MX: f.MX, HELO: f.HELO,
+			ReceivingIP: receiving,
+			Sessions:    int64(f.Sessions), Information: f.Information, Reason: f.Reason})
 	}
 	return p
 }

@@ -98,7 +98,8 @@ func findReplies(text string) replies {
 // only.
 func hasCode(line string) bool {
 	for i := 2; i < len(line); i++ {
-		if c := line[i-2]; (c == '4' || c == '5') && line[i-1] >= '0' && line[i-1] <= '5' && line[i] >= '0' && line[i] <= '9' {
+		if c := line[i-2]; (c == '4' || c == '5') && line[i-1] >= '0' && line[i-1] <= '5' && line[i] >= '0' &&
+			line[i] <= '9' {
 			return true
 		}
 	}

@@ -66,14 +66,18 @@ func TestAnswers(t *testing.T) {
 		verdict checks.Verdict
 		want    string // the JSON, or a part of the reason
 	}{
-		"ham":                  {"SPAMD/1.1 0 EX_OK\r\nContent-length: 3\r\nSpam: False ; -1.25 / 5.0\r\n\r\nA,B", checks.Pass, `{"spam":"no","score":-1.25,"threshold":5,"symbols":["A","B"]}`},
-		"spam":                 {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 15 / 5\r\n\r\nA,B\r\n", checks.Fail, `{"spam":"yes","score":15,"threshold":5,"symbols":["A","B"]}`},
-		"no symbols":           {"SPAMD/1.1 0 EX_OK\r\nSpam: Yes ; 15 / 5\r\n\r\n", checks.Fail, `{"spam":"yes","score":15,"threshold":5,"symbols":[]}`},
-		"try later":            {"SPAMD/1.0 75 EX_TEMPFAIL\r\n\r\n", checks.TempError, "spamd answered 75 EX_TEMPFAIL"},
-		"nothing":              {"", checks.TempError, "could not be asked"},
-		"cut in the status":    {"SPAMD/1.1 0", checks.TempError, "could not be asked"},
-		"cut in the headers":   {"SPAMD/1.1 0 EX_OK\r\nSpam: True", checks.TempError, "could not be asked"},
-		"cut in the symbols":   {"SPAMD/1.1 0 EX_OK\r\nContent-length: 30\r\nSpam: True ; 15 / 5\r\n\r\nA,B", checks.TempError, "could not be asked"},
+		"ham": {"SPAMD/1.1 0 EX_OK\r\nContent-length: 3\r\nSpam: False ; -1.25 / 5.0\r\n\r\nA,B",
+			checks.Pass, `{"spam":"no","score":-1.25,"threshold":5,"symbols":["A","B"]}`},
+		"spam": {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 15 / 5\r\n\r\nA,B\r\n", checks.Fail,
+			`{"spam":"yes","score":15,"threshold":5,"symbols":["A","B"]}`},
+		"no symbols": {"SPAMD/1.1 0 EX_OK\r\nSpam: Yes ; 15 / 5\r\n\r\n", checks.Fail,
+			`{"spam":"yes","score":15,"threshold":5,"symbols":[]}`},
+		"try later":          {"SPAMD/1.0 75 EX_TEMPFAIL\r\n\r\n", checks.TempError, "spamd answered 75 EX_TEMPFAIL"},
+		"nothing":            {"", checks.TempError, "could not be asked"},
+		"cut in the status":  {"SPAMD/1.1 0", checks.TempError, "could not be asked"},
+		"cut in the headers": {"SPAMD/1.1 0 EX_OK\r\nSpam: True", checks.TempError, "could not be asked"},
+		"cut in the symbols": {"SPAMD/1.1 0 EX_OK\r\nContent-length: 30\r\nSpam: True ; 15 / 5\r\n\r\nA,B",
+			checks.TempError, "could not be asked"},
 		"another protocol":     {"HTTP/1.1 400 Bad Request\r\n\r\n", checks.TempError, "nonsense: HTTP/1.1 400 Bad Request"},
 		"no verdict":           {"SPAMD/1.1 0 EX_OK\r\n\r\n", checks.TempError, "no verdict"},
 		"a verdict of its own": {"SPAMD/1.1 0 EX_OK\r\nSpam: Maybe ; 1 / 5\r\n\r\n", checks.TempError, "no verdict"},
@@ -81,11 +85,14 @@ func TestAnswers(t *testing.T) {
 		"without end":          {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; inf / 5\r\n\r\n", checks.TempError, "no verdict"},
 		"far too much":         {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 10000000 / 5\r\n\r\n", checks.TempError, "no verdict"},
 		"odd symbols":          {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1 / 5\r\n\r\nA,<script>", checks.TempError, "no verdict"},
-		"many symbols":         {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1 / 5\r\n\r\n" + strings.Repeat("A,", 1001), checks.TempError, "no verdict"},
-		"negative length":      {"SPAMD/1.1 0 EX_OK\r\nContent-length: -1\r\nSpam: True ; 1 / 5\r\n\r\n", checks.TempError, "nonsense: Content-length"},
-		"a line without end":   {strings.Repeat("x", 1<<20), checks.TempError, ""},
-		"headers without end":  {"SPAMD/1.1 0 EX_OK\r\n" + strings.Repeat("A: b\r\n", 1<<16), checks.TempError, ""},
-		"symbols without end":  {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1 / 5\r\n\r\n" + strings.Repeat("A,", 1<<16), checks.TempError, "nonsense: more than"},
+		"many symbols": {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1 / 5\r\n\r\n" + strings.Repeat("A,", 1001),
+			checks.TempError, "no verdict"},
+		"negative length": {"SPAMD/1.1 0 EX_OK\r\nContent-length: -1\r\nSpam: True ; 1 / 5\r\n\r\n", checks.TempError,
+			"nonsense: Content-length"},
+		"a line without end":  {strings.Repeat("x", 1<<20), checks.TempError, ""},
+		"headers without end": {"SPAMD/1.1 0 EX_OK\r\n" + strings.Repeat("A: b\r\n", 1<<16), checks.TempError, ""},
+		"symbols without end": {"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 1 / 5\r\n\r\n" + strings.Repeat("A,", 1<<16),
+			checks.TempError, "nonsense: more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checker := talking(answering(c.answer))
@@ -133,7 +140,8 @@ func TestBadUser(t *testing.T) {
 	require.True(t, checker.State().Since.IsZero())
 }
 
-// TestHanging asks one that never answers, with one connection: the first caller waits for its time, and so does the second.
+// TestHanging asks one that never answers, with one connection: the first caller waits for its time, and so does the
+// second.
 func TestHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checker := talking(func(conn net.Conn) {

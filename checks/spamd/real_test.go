@@ -44,7 +44,8 @@ func TestSpamd(t *testing.T) {
 		require.True(t, strings.HasPrefix(string(results[0].JSON), `{"spam":"yes","score":`), string(results[0].JSON))
 	})
 	t.Run("plain mail is none", func(t *testing.T) {
-		results, err := checker.Check(ctx, &checks.Mail{Body: body(strings.Repeat("Shall we meet for lunch?\r\n", 6000))}) // more than a buffer
+		// more than a buffer
+		results, err := checker.Check(ctx, &checks.Mail{Body: body(strings.Repeat("Shall we meet for lunch?\r\n", 6000))})
 		require.NoError(t, err)
 		require.Equal(t, checks.Pass, results[0].Verdict, results[0].Reason)
 		require.Contains(t, string(results[0].JSON), `"threshold":5,"symbols":[`)
@@ -85,7 +86,8 @@ func TestSpamd(t *testing.T) {
 	})
 }
 
-// SpamAssassin takes the first Received field for that of its own server: it must be ours, not that of the server before.
+// SpamAssassin takes the first Received field for that of its own server: it must be ours, not that of the server
+// before.
 func TestTheTraceGoesFirst(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

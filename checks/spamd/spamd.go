@@ -23,7 +23,8 @@ type Checker struct {
 	Service checks.Service
 	// User returns whose preferences apply; nil, or an empty name, is spamd's own user.
 	User func(*checks.Mail) string
-	// MaxSize is the largest mail to send, in bytes: zero is 512 KiB, negative no limit. Larger ones get the verdict None.
+	// MaxSize is the largest mail to send, in bytes: zero is 512 KiB, negative no limit. Larger ones get the verdict
+	// None.
 	MaxSize int64
 }
 
@@ -33,8 +34,8 @@ type Score = checks.Spam
 // Name returns "spam".
 func (c *Checker) Name() string { return Name }
 
-// Check returns one result: Fail for spam, Pass for what is none, None for a mail that is too large, TempError when spamd could
-// not say. Its JSON is {"spam":"no","score":1.2,"threshold":5,"symbols":["A"]}.
+// Check returns one result: Fail for spam, Pass for what is none, None for a mail that is too large, TempError when
+// spamd could not say. Its JSON is {"spam":"no","score":1.2,"threshold":5,"symbols":["A"]}.
 func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result, error) {
 	if mail.Body == nil {
 		return plain(checks.None, "no mail"), nil
@@ -61,7 +62,8 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 	return []checks.Result{result(score)}, nil
 }
 
-// traced returns the mail behind our Received field: without it SpamAssassin would take the server before us for the client.
+// traced returns the mail behind our Received field: without it SpamAssassin would take the server before us for the
+// client.
 func traced(mail *checks.Mail) checks.Body {
 	if len(mail.Trace) == 0 {
 		return mail.Body
@@ -71,7 +73,8 @@ func traced(mail *checks.Mail) checks.Body {
 
 // plain is a result without a score.
 func plain(verdict checks.Verdict, reason string) []checks.Result {
-	return []checks.Result{{Check: Name, Verdict: verdict, Reason: reason, JSON: checks.NewObject(Name, string(verdict)).JSON()}}
+	return []checks.Result{{Check: Name, Verdict: verdict, Reason: reason,
+		JSON: checks.NewObject(Name, string(verdict)).JSON()}}
 }
 
 func result(s Score) checks.Result {
@@ -83,8 +86,9 @@ func result(s Score) checks.Result {
 		Check:   Name,
 		Verdict: verdict,
 		Reason:  fmt.Sprintf("score %v of %v", s.Score, s.Threshold),
-		JSON:    checks.NewObject(Name, word).Number("score", s.Score).Number("threshold", s.Threshold).Texts("symbols", s.Symbols).JSON(),
-		Detail:  s,
+		JSON: checks.NewObject(Name, word).Number("score", s.Score).Number("threshold", s.Threshold).Texts("symbols",
+			s.Symbols).JSON(),
+		Detail: s,
 	}
 }
 
@@ -128,8 +132,8 @@ const (
 	Forget Class = "forget" // neither: what was learned of it is forgotten
 )
 
-// Learn teaches a mail to the Bayes filter of a user, "" for spamd's own. It reports whether that changed anything: spamd learns
-// no mail twice. It is an error when spamd runs without --allow-tell.
+// Learn teaches a mail to the Bayes filter of a user, "" for spamd's own. It reports whether that changed anything:
+// spamd learns no mail twice. It is an error when spamd runs without --allow-tell.
 func (c *Checker) Learn(ctx context.Context, body checks.Body, user string, class Class) (bool, error) {
 	if body == nil {
 		return false, errors.New("learning from no mail")

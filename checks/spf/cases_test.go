@@ -94,7 +94,8 @@ func readCase(line string) (envelope, error) {
 		return envelope{}, fmt.Errorf("%q: want client, helo, from and verdict", line)
 	}
 	last := len(fields) - 1
-	e := envelope{client: fields[0], helo: fields[1], from: strings.Join(fields[2:last], " "), want: checks.Verdict(fields[last])}
+	e := envelope{client: fields[0], helo: fields[1], from: strings.Join(fields[2:last], " "),
+		want: checks.Verdict(fields[last])}
 	for _, s := range []*string{&e.client, &e.helo} {
 		if *s == "-" {
 			*s = ""

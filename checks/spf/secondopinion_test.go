@@ -169,7 +169,8 @@ const noSlash = "a slash in a name ends it: no host has one"
 // answer serves the zone data. SPF records stand for TXT records too, unless a TXT entry says otherwise.
 func (s suite) answer(w dns.ResponseWriter, q *dns.Msg) {
 	m := new(dns.Msg).SetReply(q)
-	name, qtype := strings.ReplaceAll(strings.TrimSuffix(q.Question[0].Name, "."), `\ `, " "), dns.TypeToString[q.Question[0].Qtype]
+	name, qtype := strings.ReplaceAll(strings.TrimSuffix(q.Question[0].Name, "."), `\ `, " "),
+		dns.TypeToString[q.Question[0].Qtype]
 	m.Rcode = dns.RcodeNameError
 	for owner, entries := range s.Zonedata {
 		if strings.EqualFold(owner, name) {

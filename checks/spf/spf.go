@@ -80,7 +80,8 @@ func identify(mail *checks.Mail) identity {
 	return id
 }
 
-// last returns the end of a text for macros, as much as a name can hold: so a record that repeats them is not expensive.
+// last returns the end of a text for macros, as much as a name can hold: so a record that repeats them is not
+// expensive.
 func last(s string) string {
 	return s[max(0, len(s)-253):]
 }

@@ -82,7 +82,8 @@ host.example.test. A 192.0.2.1
 	own := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}
-	require.Equal(t, checks.Pass, one(t, context.Background(), &spf.Checker{Resolver: own}, mail("a@example.test")).Verdict)
+	require.Equal(t, checks.Pass, one(t, context.Background(), &spf.Checker{Resolver: own},
+		mail("a@example.test")).Verdict)
 	require.Equal(t, checks.None, one(t, context.Background(), &spf.Checker{Resolver: own}, mail("a@nosuch.test")).Verdict)
 }
 
@@ -91,7 +92,8 @@ func TestKnot(t *testing.T) {
 	zone := "@ SOA ns hostmaster 1 3600 900 86400 60\n@ NS ns\nns A 127.0.0.1\n@ MX 10 mx\nmx A 192.0.2.1\nmx AAAA 2001:db8::1\n@ TXT \"v=spf1 mx -all\"\n"
 	knot := testserver.Knot(t, map[string]string{"example.test": zone}, "example.test")
 	c := &spf.Checker{Resolver: resolverAt(t, knot.Address)}
-	for client, want := range map[string]checks.Verdict{"192.0.2.1": checks.Pass, "2001:db8::1": checks.Pass, "192.0.2.2": checks.Fail, "2001:db8::2": checks.Fail} {
+	for client, want := range map[string]checks.Verdict{"192.0.2.1": checks.Pass, "2001:db8::1": checks.Pass,
+		"192.0.2.2": checks.Fail, "2001:db8::2": checks.Fail} {
 		m := mail("a@example.test")
 		m.Client = netip.MustParseAddr(client)
 		require.Equal(t, want, one(t, context.Background(), c, m).Verdict, client)
@@ -150,7 +152,8 @@ func TestHuge(t *testing.T) {
 	for i := range many {
 		many[i] = strings.Repeat("x", 60)
 	}
-	require.Equal(t, checks.None, one(t, context.Background(), &spf.Checker{Resolver: many}, mail("a@example.test")).Verdict)
+	require.Equal(t, checks.None, one(t, context.Background(), &spf.Checker{Resolver: many},
+		mail("a@example.test")).Verdict)
 }
 
 func TestExaminer(t *testing.T) {
@@ -160,7 +163,8 @@ func TestExaminer(t *testing.T) {
 
 // FuzzRecord gives any record, sender and greeting to the check: there is a verdict, and soon.
 func FuzzRecord(f *testing.F) {
-	for _, seed := range []string{"v=spf1 a:%{d}/24//64 -all", "v=spf1 exists:%{ir}.%{v}.%{l1r+-}.test redirect=x.test", "v=spf1 ptr mx:%%%_%-.x ip6:::1/3 exp=a.b"} {
+	for _, seed := range []string{"v=spf1 a:%{d}/24//64 -all", "v=spf1 exists:%{ir}.%{v}.%{l1r+-}.test redirect=x.test",
+		"v=spf1 ptr mx:%%%_%-.x ip6:::1/3 exp=a.b"} {
 		f.Add(seed, "a@example.test", "mail.example.test")
 	}
 	f.Fuzz(func(t *testing.T, record, from, helo string) {

@@ -14,7 +14,8 @@ func TestAfter(t *testing.T) {
 	require.NoError(t, err)
 	defer db.Close()
 	for _, host := range []string{"a.test", "b.test", "c.test", "d.test", "e.test"} {
-		require.NoError(t, settings.Insert(t.Context(), db, &settings.DNSRecord{Hostname: host, IP: "192.0.2.1", Enabled: true}))
+		require.NoError(t, settings.Insert(t.Context(), db,
+			&settings.DNSRecord{Hostname: host, IP: "192.0.2.1", Enabled: true}))
 	}
 	var met []string
 	q := settings.Query{Column: "ip", Value: "192.0.2.1", Limit: 2}

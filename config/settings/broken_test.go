@@ -12,7 +12,8 @@ func testBroken(t *testing.T, db *DB) {
 		raw(t, db, `ALTER TABLE "routes" DROP COLUMN "port"`)
 		raw(t, db, `ALTER TABLE "routes" ADD COLUMN "port" VARCHAR(1000)`)
 	}
-	raw(t, db, `INSERT INTO "routes" (id, "domain", "port") VALUES (1, 'a', '25'), (2, 'b', 'smtp'), (3, 'c', ' 26 '), (4, 'd', ''), (5, 'e', NULL), (6, 'f', '2.5')`)
+	raw(t, db,
+		`INSERT INTO "routes" (id, "domain", "port") VALUES (1, 'a', '25'), (2, 'b', 'smtp'), (3, 'c', ' 26 '), (4, 'd', ''), (5, 'e', NULL), (6, 'f', '2.5')`)
 	raw(t, db, `INSERT INTO "locals" (id, "address") VALUES (1, 'a@example.com')`)
 	rows, err := db.Load(t.Context())
 	require.NoError(t, err)

@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// cacheMagic is the first line of a cache; the number changes with its form. Behind it are Rows as gob and the SHA-256 of
-// both.
+// cacheMagic is the first line of a cache; the number changes with its form. Behind it are Rows as gob and the SHA-256
+// of both.
 const cacheMagic = "sluice settings 1\n"
 
 // ErrCache is wrapped by errors about a cache that was cut, damaged, or is none.
 var ErrCache = errors.New("not a usable settings cache")
 
-// SaveCache keeps rows in a file of mode 0600, for a start while the database is down. A crash leaves the old file or the
-// new one. The directory has to exist.
+// SaveCache keeps rows in a file of mode 0600, for a start while the database is down. A crash leaves the old file or
+// the new one. The directory has to exist.
 func SaveCache(path string, rows *Rows) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+unfinished+"*")
@@ -47,8 +47,8 @@ func SaveCache(path string, rows *Rows) (err error) {
 	return syncDir(dir)
 }
 
-// CleanCaches removes what processes that were killed while they saved left of caches in a directory, whatever database these
-// are of. Nobody must be saving there.
+// CleanCaches removes what processes that were killed while they saved left of caches in a directory, whatever database
+// these are of. Nobody must be saving there.
 func CleanCaches(dir string) error {
 	left, err := filepath.Glob(filepath.Join(globbed(dir), "*.cache"+unfinished+"*"))
 	for _, name := range left {
@@ -65,7 +65,8 @@ func globbed(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
-// RemoveCache removes what SaveCache wrote, so that nothing stands in for the database any more. There need not be anything.
+// RemoveCache removes what SaveCache wrote, so that nothing stands in for the database any more. There need not be
+// anything.
 func RemoveCache(path string) error {
 	err := os.Remove(path)
 	if err == nil {

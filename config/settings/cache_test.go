@@ -12,8 +12,9 @@ func TestCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cache")
 	_, err := LoadCache(path)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	for _, rows := range []*Rows{{}, {Locals: []Local{{ID: 1, Address: "ä@example.com"}}, DKIMKeys: []DKIMKey{{PrivateKey: "key"}},
-		Broken: []Broken{{"dns", 1, "why"}}, Capacities: []Capacity{{Limits: Limits{Site: Rates{MaxBytes: -1}}}}}} {
+	for _, rows := range []*Rows{{}, {Locals: []Local{{ID: 1, Address: "ä@example.com"}},
+		DKIMKeys: []DKIMKey{{PrivateKey: "key"}},
+		Broken:   []Broken{{"dns", 1, "why"}}, Capacities: []Capacity{{Limits: Limits{Site: Rates{MaxBytes: -1}}}}}} {
 		require.NoError(t, SaveCache(path, rows))
 		got, err := LoadCache(path)
 		require.NoError(t, err)

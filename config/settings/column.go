@@ -47,11 +47,11 @@ type Column struct {
 	Meaning string
 	// Secret columns are not to be shown or logged.
 	Secret bool
-	// Default is what NULL means, and what a writer gets who does not name the column: 1 for "enabled", [FallBack] for what
-	// stands beside limits and is none, such as a time-out, else 0. Of texts it is the empty one.
+	// Default is what NULL means, and what a writer gets who does not name the column: 1 for "enabled", [FallBack] for
+	// what stands beside limits and is none, such as a time-out, else 0. Of texts it is the empty one.
 	Default int64
-	// Min and Max are the numbers that make sense; both 0: any. One beyond them is read as it is, with a [Notice], and counts
-	// as the nearest ([Column.Nearest]).
+	// Min and Max are the numbers that make sense; both 0: any. One beyond them is read as it is, with a [Notice], and
+	// counts as the nearest ([Column.Nearest]).
 	Min, Max int64
 }
 
@@ -106,7 +106,8 @@ func text[T any](name, meaning string, at func(*T) *string) column[T] {
 	return column[T]{Column: Column{Name: name, Kind: Text, Meaning: meaning}, text: at}
 }
 
-// choice is a number beside the limits, 0 of which is a choice: whoever does not make it leaves it to the less specific rule.
+// choice is a number beside the limits, 0 of which is a choice: whoever does not make it leaves it to the less specific
+// rule.
 func choice[T any](name, meaning string, at func(*T) *int64) column[T] {
 	c := number(name, meaning, at)
 	c.Default = FallBack

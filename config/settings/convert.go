@@ -14,8 +14,8 @@ var (
 	errUTF8 = errors.New("is not valid UTF-8")
 )
 
-// toInteger takes what any driver returns for any column type, since SQLite stores what it is given and other columns may
-// have been altered. Texts that are numbers count as such.
+// toInteger takes what any driver returns for any column type, since SQLite stores what it is given and other columns
+// may have been altered. Texts that are numbers count as such.
 func toInteger(v any) (int64, error) {
 	switch v := v.(type) {
 	case int64:
@@ -72,9 +72,9 @@ func toText(v any) (string, error) {
 	return "", fmt.Errorf("is a %T, not a text", v)
 }
 
-// ParseTime reads a time as the columns expire, starts, ends, created, lastused and lastsent hold it: "2006-01-02 15:04:05"
-// in UTC, the same with fractions, with a T between or with a zone behind, a date alone, or seconds since 1970. The empty
-// text and 0 are the zero time: never, or no limit.
+// ParseTime reads a time as the columns expire, starts, ends, created, lastused and lastsent hold it: "2006-01-02
+// 15:04:05" in UTC, the same with fractions, with a T between or with a zone behind, a date alone, or seconds since
+// 1970. The empty text and 0 are the zero time: never, or no limit.
 func ParseTime(s string) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {

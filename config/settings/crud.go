@@ -79,8 +79,8 @@ func (db *DB) Tx(ctx context.Context, do func(*Tx) error) error {
 
 // Query selects rows; the zero value selects all.
 type Query struct {
-	// Column and Value select the rows in which a column, "id" included, has a value: an integer, a bool or a string. An
-	// empty Column selects all. NULL counts as the default.
+	// Column and Value select the rows in which a column, "id" included, has a value: an integer, a bool or a string.
+	// An empty Column selects all. NULL counts as the default.
 	Column string
 	Value  any
 	// Search selects the rows in which a text column that is not secret contains it, whatever
@@ -92,7 +92,8 @@ type Query struct {
 	Limit, Offset int
 }
 
-// List returns all rows of a table, ordered by priority, where there is one, and id. Rows that cannot be read are in broken.
+// List returns all rows of a table, ordered by priority, where there is one, and id. Rows that cannot be read are in
+// broken.
 func List[T Entity[T]](ctx context.Context, s Store) (rows []T, broken []Broken, err error) {
 	return Select[T](ctx, s, Query{})
 }
@@ -136,8 +137,8 @@ func Get[T Entity[T]](ctx context.Context, s Store, id int64) (T, error) {
 	return rows[0], nil
 }
 
-// Insert adds a row and sets its ID; one that is not 0 is kept. It returns a [ValueError] for a value that not every engine
-// could store, and an error that wraps [ErrDuplicate] for one that is there already.
+// Insert adds a row and sets its ID; one that is not 0 is kept. It returns a [ValueError] for a value that not every
+// engine could store, and an error that wraps [ErrDuplicate] for one that is there already.
 func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	t := schemaOf[T]()
 	values, err := t.values(row)
@@ -154,7 +155,8 @@ func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	if given {
 		names, values = append(names, db.engine.quote("id")), append(values, *id)
 	}
-	statement := "INSERT INTO " + db.engine.quote(t.name) + " (" + strings.Join(names, ", ") + ") VALUES (" + marks(db.engine, len(values)) + ")"
+	statement := "INSERT INTO " + db.engine.quote(t.name) + " (" + strings.Join(names, ", ") + ") VALUES (" +
+		marks(db.engine, len(values)) + ")"
 	if given {
 		if _, err = conn.ExecContext(ctx, statement, values...); err == nil {
 			err = db.engine.inserted(ctx, conn, t.name)
@@ -166,7 +168,8 @@ func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	return db.fail(ctx, "writing "+t.name, err)
 }
 
-// Update writes all columns of the row with row's ID. It returns [ErrNotFound] when there is none, and else as [Insert].
+// Update writes all columns of the row with row's ID. It returns [ErrNotFound] when there is none, and else as
+// [Insert].
 func Update[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	t := schemaOf[T]()
 	values, err := t.values(row)
@@ -179,7 +182,8 @@ func Update[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	for i := range sets {
 		sets[i] = db.engine.quote(t.columns[i].Name) + " = " + db.engine.placeholder(i+1)
 	}
-	statement := "UPDATE " + db.engine.quote(t.name) + " SET " + strings.Join(sets, ", ") + " WHERE id = " + db.engine.placeholder(len(sets)+1)
+	statement := "UPDATE " + db.engine.quote(t.name) + " SET " + strings.Join(sets, ", ") + " WHERE id = " +
+		db.engine.placeholder(len(sets)+1)
 	result, err := conn.ExecContext(ctx, statement, append(values, *t.id(row))...)
 	n, err := affected(result, err)
 	if err == nil && n == 0 {

@@ -25,7 +25,8 @@ func addColumn(e engine, t Table, c Column) string {
 }
 
 func createIndex(e engine, t Table) string {
-	return "CREATE UNIQUE INDEX " + e.quote(indexName(t.Name, t.Unique)) + " ON " + e.quote(t.Name) + " (" + e.quote(t.Unique) + ")"
+	return "CREATE UNIQUE INDEX " + e.quote(indexName(t.Name, t.Unique)) + " ON " + e.quote(t.Name) + " (" +
+		e.quote(t.Unique) + ")"
 }
 
 // statements cuts what createTable returns.

@@ -25,7 +25,8 @@ func TestDocumentation(t *testing.T) {
 		if table.Ours {
 			b.WriteString(" **+**")
 		}
-		b.WriteString("\n\n" + strings.ToUpper(table.Meaning[:1]) + table.Meaning[1:] + ".\n\n| column | type | meaning |\n|---|---|---|\n")
+		b.WriteString("\n\n" + strings.ToUpper(table.Meaning[:1]) + table.Meaning[1:] +
+			".\n\n| column | type | meaning |\n|---|---|---|\n")
 		for _, c := range table.Columns {
 			b.WriteString(line(c, table.Unique))
 		}
@@ -69,7 +70,8 @@ func TestTables(t *testing.T) {
 			columns[c.Name] = true
 			require.Equal(t, strings.ToLower(c.Name), c.Name)
 			require.Equal(t, c.Name == "enabled", c.Default == 1)
-			require.False(t, c.Default == FallBack && strings.Contains(c.Name, "max"), "NULL is no limit, and not another rule's: %s", c.Name)
+			require.False(t, c.Default == FallBack && strings.Contains(c.Name, "max"),
+				"NULL is no limit, and not another rule's: %s", c.Name)
 		}
 	}
 	require.Len(t, Describe[Capacity]().Columns, 2+31+1)

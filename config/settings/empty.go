@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// deciding lists the tables whose rows an operator writes to decide about mail: not those that servers fill by themselves,
-// nor the tokens, one of which is made before anything else.
+// deciding lists the tables whose rows an operator writes to decide about mail: not those that servers fill by
+// themselves, nor the tokens, one of which is made before anything else.
 func deciding() []erased {
 	return slices.DeleteFunc(tables(), func(t erased) bool {
 		name := t.describe().Name

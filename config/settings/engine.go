@@ -8,7 +8,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// engine is what the three engines do each in its own way. All queries are written once, with ? for values and quoted names.
+// engine is what the three engines do each in its own way. All queries are written once, with ? for values and quoted
+// names.
 type engine interface {
 	dialect() goose.Dialect
 	// quote makes a name safe to stand in a statement.
@@ -69,7 +70,8 @@ func (c catalog) table(name string) *existingTable {
 	return t
 }
 
-// readColumns fills a catalog from a query for table, column, type, required, counts, as integers where they are booleans.
+// readColumns fills a catalog from a query for table, column, type, required, counts, as integers where they are
+// booleans.
 func (c catalog) readColumns(ctx context.Context, q querier, query string) error {
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {

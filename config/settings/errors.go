@@ -31,8 +31,8 @@ func (e *ValueError) Error() string {
 	return e.Table + "." + e.Column + " " + e.Reason
 }
 
-// Error is a failure of the database: it cannot be reached, is locked, refuses what is asked. It wraps the driver's error,
-// or that of the context.
+// Error is a failure of the database: it cannot be reached, is locked, refuses what is asked. It wraps the driver's
+// error, or that of the context.
 type Error struct {
 	Database string // its address without the password
 	Doing    string // "reading suppressions"
@@ -46,7 +46,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Difference is something that is not as it should be in a database's schema. Column is empty when it is about the table.
+// Difference is something that is not as it should be in a database's schema. Column is empty when it is about the
+// table.
 type Difference struct {
 	Table, Column, Problem string
 }
@@ -60,8 +61,8 @@ func (d Difference) String() string {
 	return s + ": " + d.Problem
 }
 
-// SchemaError is a database whose tables are not those of this package. It has not been altered. A process that meets it at
-// its start exits with status 78 (EX_CONFIG).
+// SchemaError is a database whose tables are not those of this package. It has not been altered. A process that meets
+// it at its start exits with status 78 (EX_CONFIG).
 type SchemaError struct {
 	Database    string // its address without the password
 	Foreign     bool   // the tables are another program's, such as MailerQ's own

@@ -27,8 +27,8 @@ type plainToken struct {
 	plain, hash Secret
 }
 
-// Load reads all tables as they are at one moment. Rows that cannot be read are left out and are in [Rows.Broken]. Plain
-// tokens are replaced by their hashes, here and in the database. An error leaves nothing half read.
+// Load reads all tables as they are at one moment. Rows that cannot be read are left out and are in [Rows.Broken].
+// Plain tokens are replaced by their hashes, here and in the database. An error leaves nothing half read.
 func (db *DB) Load(ctx context.Context) (*Rows, error) {
 	return db.load(ctx, &Rows{}, func(string) ([]int64, bool) { return nil, true })
 }
@@ -55,7 +55,11 @@ func (db *DB) LoadWritten(ctx context.Context, before *Rows, written ...Written)
 	}
 	rows.Broken = slices.DeleteFunc(slices.Clone(before.Broken), func(b Broken) bool { return stale(b.Table, b.ID) })
 	rows.Notices = slices.DeleteFunc(slices.Clone(before.Notices), func(n Notice) bool { return stale(n.Table, n.ID) })
-	return db.load(ctx, &rows, func(name string) (some []int64, wanted bool) { some, wanted = ids[name]; return some, wanted })
+	return db.load(ctx, &rows, func(name string) (some []int64, wanted bool) {
+		some, wanted = ids[name]
+		return some,
+			wanted
+	})
 }
 
 // load reads the tables that are wanted into rows, all or some of their rows.
@@ -93,7 +97,8 @@ func (l *loader) loadTables(rows *Rows, want func(name string) ([]int64, bool)) 
 func (l *loader) hashTokens(rows *Rows) {
 	for _, p := range l.plain {
 		e := l.db.engine
-		_, err := l.db.sql.ExecContext(l.ctx, "UPDATE "+e.quote("tokens")+" SET hash = "+e.placeholder(1)+" WHERE id = "+e.placeholder(2)+
+		_, err := l.db.sql.ExecContext(l.ctx, "UPDATE "+e.quote("tokens")+" SET hash = "+e.placeholder(1)+" WHERE id = "+
+			e.placeholder(2)+
 			" AND hash = "+e.placeholder(3), string(p.hash), p.id, string(p.plain))
 		if err == nil {
 			continue
@@ -106,7 +111,8 @@ func (l *loader) hashTokens(rows *Rows) {
 	}
 }
 
-// load reads a table into its place in rows: all of it, or only the rows with some ids, sorted, where the order is that of ids.
+// load reads a table into its place in rows: all of it, or only the rows with some ids, sorted, where the order is that
+// of ids.
 func (t *table[T]) load(l *loader, rows *Rows, ids []int64) (err error) {
 	described := t.describe()
 	order := orderBy(l.db.engine, described)
@@ -128,8 +134,8 @@ func (t *table[T]) load(l *loader, rows *Rows, ids []int64) (err error) {
 
 func (t *table[T]) count(rows *Rows) int { return len(*t.rows(rows)) }
 
-// merge puts rows in the place of those with some ids; all are sorted by id. It leaves before as it is, but may use room
-// behind it: only the newest rows are ever merged with.
+// merge puts rows in the place of those with some ids; all are sorted by id. It leaves before as it is, but may use
+// room behind it: only the newest rows are ever merged with.
 func (t *table[T]) merge(before, now []T, ids []int64) []T {
 	if len(before) == 0 || ids[0] > *t.id(&before[len(before)-1]) {
 		return append(before, now...)
@@ -154,7 +160,8 @@ func readTable[T any](l *loader, t *table[T], clauses string, values []any) ([]T
 	for i := range t.columns {
 		names = append(names, e.quote(t.columns[i].Name))
 	}
-	found, err := l.conn.QueryContext(l.ctx, "SELECT "+strings.Join(names, ", ")+" FROM "+e.quote(t.name)+clauses, values...)
+	found, err := l.conn.QueryContext(l.ctx, "SELECT "+strings.Join(names, ", ")+" FROM "+e.quote(t.name)+clauses,
+		values...)
 	if err != nil {
 		return nil, l.db.fail(l.ctx, "reading "+t.name, err)
 	}
@@ -250,12 +257,13 @@ func (r *reader[T]) replace(id int64, found, row T) {
 // finish says how many broken rows were not kept.
 func (r *reader[T]) finish() {
 	if more := r.broken - maxBroken; more > 0 {
-		r.loader.broken = append(r.loader.broken, Broken{Table: r.table.name, Reason: "and " + strconv.Itoa(more) + " more rows"})
+		r.loader.broken = append(r.loader.broken,
+			Broken{Table: r.table.name, Reason: "and " + strconv.Itoa(more) + " more rows"})
 	}
 }
 
-// ReplaceIPs writes the addresses that hosts have, as a server does at its start: rows of the same hosts, or with the same
-// addresses, make room; those of other hosts that use the same database stay.
+// ReplaceIPs writes the addresses that hosts have, as a server does at its start: rows of the same hosts, or with the
+// same addresses, make room; those of other hosts that use the same database stay.
 func (db *DB) ReplaceIPs(ctx context.Context, all []IP) error {
 	return db.Tx(ctx, func(tx *Tx) error {
 		for _, ip := range all {

@@ -94,7 +94,8 @@ func (db *DB) migrateLocked(ctx context.Context, want int64) error {
 
 func (db *DB) newer(have, want int64) error {
 	return &SchemaError{Database: db.name, Differences: []Difference{{Table: versionTable,
-		Problem: "the tables are of version " + strconv.FormatInt(have, 10) + ", made by a newer program; this one knows " + strconv.FormatInt(want, 10)}}}
+		Problem: "the tables are of version " + strconv.FormatInt(have, 10) + ", made by a newer program; this one knows " +
+			strconv.FormatInt(want, 10)}}}
 }
 
 // version returns which migrations have run, 0 for a database that is new or not this package's, and what is there.
@@ -107,7 +108,8 @@ func (db *DB) version(ctx context.Context) (int64, catalog, error) {
 		return 0, tables, nil
 	}
 	var version int64
-	err = db.sql.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&version)
+	err = db.sql.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+versionTable+
+		" WHERE is_applied").Scan(&version)
 	return version, tables, db.fail(ctx, "reading its version", err)
 }
 

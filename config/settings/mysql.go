@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/internal/database"
 )
 
-// OpenMySQL opens a database of MySQL or MariaDB by a configuration of the driver's (mysql.NewConfig). What this package
-// relies on is set in a copy of it: strict mode, so that too long a value is an error and not cut, and utf8mb4.
+// OpenMySQL opens a database of MySQL or MariaDB by a configuration of the driver's (mysql.NewConfig). What this
+// package relies on is set in a copy of it: strict mode, so that too long a value is an error and not cut, and utf8mb4.
 func OpenMySQL(ctx context.Context, cfg *mysql.Config, opts Options) (*DB, error) {
 	pool, name, err := database.MySQL(cfg, opts.dialTimeout())
 	if err != nil {
@@ -47,11 +47,12 @@ func (mysqlEngine) columnType(c Column) string {
 
 func (mysqlEngine) idType() string { return "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY" }
 
-// createTable defines unique indexes with the table, since MySQL has no CREATE INDEX IF NOT EXISTS. Values are compared byte
-// by byte, as on the other engines.
+// createTable defines unique indexes with the table, since MySQL has no CREATE INDEX IF NOT EXISTS. Values are compared
+// byte by byte, as on the other engines.
 func (e mysqlEngine) createTable(t Table, lines []string) string {
 	if t.Unique != "" {
-		lines = append(lines[:len(lines):len(lines)], "UNIQUE KEY "+e.quote(indexName(t.Name, t.Unique))+" ("+e.quote(t.Unique)+")")
+		lines = append(lines[:len(lines):len(lines)],
+			"UNIQUE KEY "+e.quote(indexName(t.Name, t.Unique))+" ("+e.quote(t.Unique)+")")
 	}
 	return "CREATE TABLE IF NOT EXISTS " + e.quote(t.Name) + " (\n    " + strings.Join(lines, ",\n    ") +
 		"\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

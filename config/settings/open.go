@@ -12,14 +12,15 @@ import (
 
 // Options change how a database is opened; the zero value is what a server wants.
 type Options struct {
-	// SkipValidation opens a database of this package without looking whether tables, columns or indexes are missing; for
-	// database-validate: false, and before Repair. Tables of another program are refused all the same.
+	// SkipValidation opens a database of this package without looking whether tables, columns or indexes are missing;
+	// for database-validate: false, and before Repair. Tables of another program are refused all the same.
 	SkipValidation bool
 	// Connections is how many are open at most; 0 is 4.
 	Connections int
 	// DialTimeout limits the time to connect to a server; 0 is 10 s. A context that ends sooner wins.
 	DialTimeout time.Duration
-	// LockWait is how long to wait while another process writes to an SQLite file; 0 is 5 s. A context that ends sooner wins.
+	// LockWait is how long to wait while another process writes to an SQLite file; 0 is 5 s. A context that ends sooner
+	// wins.
 	LockWait time.Duration
 }
 
@@ -52,11 +53,12 @@ type DB struct {
 	file   fs.FileInfo // of SQLite, as it was opened; nil: it is not in a file
 }
 
-// Open opens the database at an address: sqlite:// with a path, postgresql:// or mysql:// with user:password@host/database.
-// It makes the tables that are missing in a new database, brings older ones up to date, and validates them ([DB.Validate]).
+// Open opens the database at an address: sqlite:// with a path, postgresql:// or mysql:// with
+// user:password@host/database. It makes the tables that are missing in a new database, brings older ones up to date,
+// and validates them ([DB.Validate]).
 //
-// An [AddressError] or a [SchemaError] is a mistake in the configuration; nothing has been altered then. Any other error is
-// an [Error]: the database is down, or refuses; the caller may go on with [LoadCache] and try again later.
+// An [AddressError] or a [SchemaError] is a mistake in the configuration; nothing has been altered then. Any other
+// error is an [Error]: the database is down, or refuses; the caller may go on with [LoadCache] and try again later.
 func Open(ctx context.Context, databaseAddress string, opts Options) (*DB, error) {
 	open, err := opener(databaseAddress)
 	if err != nil {

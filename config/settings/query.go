@@ -27,7 +27,8 @@ func (q Query) clauses(s Store, t Table) (where, order string, values []any, err
 		for _, c := range t.Columns {
 			if !c.Kind.integral() && !c.Secret {
 				values = append(values, pattern)
-				any = append(any, "LOWER("+db.engine.quote(c.Name)+") LIKE LOWER("+db.engine.placeholder(len(values))+") ESCAPE '!'")
+				any = append(any, "LOWER("+db.engine.quote(c.Name)+") LIKE LOWER("+db.engine.placeholder(len(values))+
+					") ESCAPE '!'")
 			}
 		}
 		all = append(all, "("+strings.Join(append(any, "1 = 0"), " OR ")+")")
@@ -42,7 +43,8 @@ func (q Query) clauses(s Store, t Table) (where, order string, values []any, err
 	return where, orderBy(db.engine, t) + q.window(), values, nil
 }
 
-// comparison returns the left side of the condition on q.Column, and the value as it is stored. NULL is the column's default.
+// comparison returns the left side of the condition on q.Column, and the value as it is stored. NULL is the column's
+// default.
 func (q Query) comparison(e engine, t Table) (left string, value any, err error) {
 	c := &Column{Kind: Integer}
 	if q.Column != "id" {

@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// Repair adds the tables, columns and indexes that are missing, for --repair-database, and says what it did. What it cannot
-// put right, such as a column of another type, is the [SchemaError] that it returns beside. Rows are never touched, and the
-// tables of another program are not altered. The database is opened with SkipValidation before.
+// Repair adds the tables, columns and indexes that are missing, for --repair-database, and says what it did. What it
+// cannot put right, such as a column of another type, is the [SchemaError] that it returns beside. Rows are never
+// touched, and the tables of another program are not altered. The database is opened with SkipValidation before.
 func (db *DB) Repair(ctx context.Context) (done []string, err error) {
 	if err := db.migrate(ctx); err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
 package settings
 
-// Rows is what [DB.Load] and [LoadCache] return: every table as it was at one moment, ordered by priority (where there is
-// one) and id. Compile it, and do not change it once it is shared.
+// Rows is what [DB.Load] and [LoadCache] return: every table as it was at one moment, ordered by priority (where there
+// is one) and id. Compile it, and do not change it once it is shared.
 type Rows struct {
 	Locals            []Local
 	MTANames          []MTAName

@@ -100,7 +100,8 @@ func (Suppression) schema() *table[Suppression] {
 		id: func(r *Suppression) *int64 { return &r.ID }, rows: func(r *Rows) *[]Suppression { return &r.Suppressions },
 		columns: []column[Suppression]{
 			text("value", "address or domain; unique", func(r *Suppression) *string { return &r.Value }).as(Key),
-			text("type", "`address` or `domain`; empty: which of them, its @ tells", func(r *Suppression) *string { return &r.Type }),
+			text("type", "`address` or `domain`; empty: which of them, its @ tells",
+				func(r *Suppression) *string { return &r.Type }),
 			number("code", "reply code of the result", func(r *Suppression) *int64 { return &r.Code }),
 			text("extended", "enhanced status code of the result", func(r *Suppression) *string { return &r.Extended }),
 			text("description", "description of the result", func(r *Suppression) *string { return &r.Description }),

@@ -24,7 +24,8 @@ type ResponsePattern struct {
 
 func (ResponsePattern) schema() *table[ResponsePattern] {
 	return &table[ResponsePattern]{name: "response_patterns", meaning: "replies on which response actions act",
-		id: func(r *ResponsePattern) *int64 { return &r.ID }, rows: func(r *Rows) *[]ResponsePattern { return &r.ResponsePatterns },
+		id:   func(r *ResponsePattern) *int64 { return &r.ID },
+		rows: func(r *Rows) *[]ResponsePattern { return &r.ResponsePatterns },
 		columns: []column[ResponsePattern]{
 			text("name", "name of the pattern", func(r *ResponsePattern) *string { return &r.Name }),
 			text("localip", localIPMeaning, func(r *ResponsePattern) *string { return &r.LocalIP }),
@@ -50,7 +51,8 @@ type ResponseAction struct {
 
 func (ResponseAction) schema() *table[ResponseAction] {
 	return &table[ResponseAction]{name: "response_actions", meaning: "what can be done about a reply",
-		id: func(r *ResponseAction) *int64 { return &r.ID }, rows: func(r *Rows) *[]ResponseAction { return &r.ResponseActions },
+		id:   func(r *ResponseAction) *int64 { return &r.ID },
+		rows: func(r *Rows) *[]ResponseAction { return &r.ResponseActions },
 		columns: []column[ResponseAction]{
 			text("name", "name of the action", func(r *ResponseAction) *string { return &r.Name }),
 			text("type", actionMeaning, func(r *ResponseAction) *string { return &r.Type }),
@@ -67,8 +69,10 @@ type ResponseLink struct {
 }
 
 func (ResponseLink) schema() *table[ResponseLink] {
-	return &table[ResponseLink]{name: "response_patterns_actions", meaning: "the actions of each response pattern, in the order of these rows",
-		id: func(r *ResponseLink) *int64 { return &r.ID }, rows: func(r *Rows) *[]ResponseLink { return &r.ResponseLinks },
+	return &table[ResponseLink]{name: "response_patterns_actions",
+		meaning: "the actions of each response pattern, in the order of these rows",
+		id:      func(r *ResponseLink) *int64 { return &r.ID },
+		rows:    func(r *Rows) *[]ResponseLink { return &r.ResponseLinks },
 		columns: []column[ResponseLink]{
 			number("pattern", "id of the response pattern", func(r *ResponseLink) *int64 { return &r.Pattern }),
 			number("action", "id of the response action", func(r *ResponseLink) *int64 { return &r.Action }),
@@ -92,7 +96,8 @@ type RewriteTrigger struct {
 
 func (RewriteTrigger) schema() *table[RewriteTrigger] {
 	return &table[RewriteTrigger]{name: "rewrite_triggers", meaning: "rules that change messages before they are sent",
-		id: func(r *RewriteTrigger) *int64 { return &r.ID }, rows: func(r *Rows) *[]RewriteTrigger { return &r.RewriteTriggers },
+		id:   func(r *RewriteTrigger) *int64 { return &r.ID },
+		rows: func(r *Rows) *[]RewriteTrigger { return &r.RewriteTriggers },
 		columns: []column[RewriteTrigger]{
 			text("name", "name of the rule", func(r *RewriteTrigger) *string { return &r.Name }),
 			text("localip", localIPMeaning, func(r *RewriteTrigger) *string { return &r.LocalIP }),
@@ -118,11 +123,14 @@ type RewriteCondition struct {
 }
 
 func (RewriteCondition) schema() *table[RewriteCondition] {
-	return &table[RewriteCondition]{name: "rewrite_conditions", meaning: "conditions of the rewrite rules; all of a rule's must hold", ours: true,
-		id: func(r *RewriteCondition) *int64 { return &r.ID }, rows: func(r *Rows) *[]RewriteCondition { return &r.RewriteConditions },
+	return &table[RewriteCondition]{name: "rewrite_conditions",
+		meaning: "conditions of the rewrite rules; all of a rule's must hold", ours: true,
+		id:   func(r *RewriteCondition) *int64 { return &r.ID },
+		rows: func(r *Rows) *[]RewriteCondition { return &r.RewriteConditions },
 		columns: []column[RewriteCondition]{
 			number("trigger", "id of the rewrite rule", func(r *RewriteCondition) *int64 { return &r.Trigger }),
-			text("property", "what is looked at: `envelope`, `subject`, a header, or a property by JSON pointer", func(r *RewriteCondition) *string { return &r.Property }),
+			text("property", "what is looked at: `envelope`, `subject`, a header, or a property by JSON pointer",
+				func(r *RewriteCondition) *string { return &r.Property }),
 			text("type", patternTypes, func(r *RewriteCondition) *string { return &r.Type }),
 			text("value", "pattern", func(r *RewriteCondition) *string { return &r.Value }),
 			boolean("negate", "1: holds when the pattern does not match", func(r *RewriteCondition) *bool { return &r.Negate }),

@@ -8,8 +8,9 @@ type Schedule struct {
 }
 
 func (Schedule) schema() *table[Schedule] {
-	return &table[Schedule]{name: "schedules", meaning: "throttle schedules, for addresses that are being warmed up", ours: true,
-		id: func(r *Schedule) *int64 { return &r.ID }, rows: func(r *Rows) *[]Schedule { return &r.Schedules },
+	return &table[Schedule]{name: "schedules", meaning: "throttle schedules, for addresses that are being warmed up",
+		ours: true,
+		id:   func(r *Schedule) *int64 { return &r.ID }, rows: func(r *Rows) *[]Schedule { return &r.Schedules },
 		columns: []column[Schedule]{
 			text("name", "name of the schedule", func(r *Schedule) *string { return &r.Name }),
 			enabled(func(r *Schedule) *bool { return &r.Enabled }),
@@ -66,7 +67,8 @@ type ScheduleDay struct {
 }
 
 func (ScheduleDay) schema() *table[ScheduleDay] {
-	return &table[ScheduleDay]{name: "schedule_days", meaning: "how far an address has come with a site; written by the server", ours: true,
+	return &table[ScheduleDay]{name: "schedule_days",
+		meaning: "how far an address has come with a site; written by the server", ours: true,
 		id: func(r *ScheduleDay) *int64 { return &r.ID }, rows: func(r *Rows) *[]ScheduleDay { return &r.ScheduleDays },
 		columns: []column[ScheduleDay]{
 			text("localip", "source address", func(r *ScheduleDay) *string { return &r.LocalIP }),

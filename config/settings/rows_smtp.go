@@ -112,7 +112,8 @@ func (Token) schema() *table[Token] {
 		id: func(r *Token) *int64 { return &r.ID }, rows: func(r *Rows) *[]Token { return &r.Tokens },
 		columns: []column[Token]{
 			text("name", "whose it is", func(r *Token) *string { return &r.Name }),
-			text("hash", "`sha256:` and the token's SHA-256 in hexadecimal; a plain token is replaced by that when it is first read",
+			text("hash",
+				"`sha256:` and the token's SHA-256 in hexadecimal; a plain token is replaced by that when it is first read",
 				func(r *Token) *string { return (*string)(&r.Hash) }).hidden(),
 			text("created", "time", func(r *Token) *string { return &r.Created }),
 			text("lastused", "time; empty: never", func(r *Token) *string { return &r.LastUsed }),

@@ -86,11 +86,14 @@ type Route struct {
 }
 
 func (Route) schema() *table[Route] {
-	return &table[Route]{name: "routes", meaning: "domains whose mail goes to a relay, as in the file of smtp-routes", ours: true,
-		id: func(r *Route) *int64 { return &r.ID }, rows: func(r *Rows) *[]Route { return &r.Routes },
+	return &table[Route]{name: "routes", meaning: "domains whose mail goes to a relay, as in the file of smtp-routes",
+		ours: true,
+		id:   func(r *Route) *int64 { return &r.ID }, rows: func(r *Rows) *[]Route { return &r.Routes },
 		columns: []column[Route]{
-			text("domain", "recipient domain; with a dot in front all below it; empty: every other", func(r *Route) *string { return &r.Domain }),
-			text("relay", "host or address, or a `lmtp://` or `maildir://` URL; empty: by MX", func(r *Route) *string { return &r.Relay }),
+			text("domain", "recipient domain; with a dot in front all below it; empty: every other",
+				func(r *Route) *string { return &r.Domain }),
+			text("relay", "host or address, or a `lmtp://` or `maildir://` URL; empty: by MX",
+				func(r *Route) *string { return &r.Relay }),
 			number("port", "port of the relay; 0: 25", func(r *Route) *int64 { return &r.Port }),
 			enabled(func(r *Route) *bool { return &r.Enabled }),
 		}}

@@ -18,8 +18,8 @@ type Rates struct {
 	MaxIdle        int64 // waiting for mail at once
 }
 
-// Limits are the limit columns of capacity and flood_responses. Each is [FallBack], 0 for none, or a number; those named in
-// seconds are seconds.
+// Limits are the limit columns of capacity and flood_responses. Each is [FallBack], 0 for none, or a number; those
+// named in seconds are seconds.
 type Limits struct {
 	Site Rates
 	IP   Rates // of one target IP
@@ -84,20 +84,29 @@ func limitColumns[T any](at func(*T) *Limits) []column[T] {
 	all := append(rates("", " to a site", func(r *T) *Rates { return &at(r).Site }),
 		rates("ip_", " to one target IP", func(r *T) *Rates { return &at(r).IP })...)
 	return append(all,
-		number("connection_maxmessages", "messages over one connection", func(r *T) *int64 { return &at(r).ConnectionMaxMessages }),
+		number("connection_maxmessages", "messages over one connection",
+			func(r *T) *int64 { return &at(r).ConnectionMaxMessages }),
 		number("connection_maxbytes", "bytes over one connection", func(r *T) *int64 { return &at(r).ConnectionMaxBytes }),
-		choice("connection_minmessages", "messages that wait before another connection is opened", func(r *T) *int64 { return &at(r).ConnectionMinMessages }),
+		choice("connection_minmessages", "messages that wait before another connection is opened",
+			func(r *T) *int64 { return &at(r).ConnectionMinMessages }),
 		choice("connection_idle", "seconds an idle connection is kept", func(r *T) *int64 { return &at(r).ConnectionIdle }),
-		choice("connection_offline", "seconds a target is left alone after a failed connect", func(r *T) *int64 { return &at(r).ConnectionOffline }),
-		choice("connection_spread", "1: connections spread over all addresses of the target", func(r *T) *int64 { return &at(r).ConnectionSpread }),
-		choice("security", "0: no TLS, 1: when offered, 2: required, 3: required with a valid certificate", func(r *T) *int64 { return &at(r).Security }),
+		choice("connection_offline", "seconds a target is left alone after a failed connect",
+			func(r *T) *int64 { return &at(r).ConnectionOffline }),
+		choice("connection_spread", "1: connections spread over all addresses of the target",
+			func(r *T) *int64 { return &at(r).ConnectionSpread }),
+		choice("security", "0: no TLS, 1: when offered, 2: required, 3: required with a valid certificate",
+			func(r *T) *int64 { return &at(r).Security }),
 		number("maxqueue", "messages in memory", func(r *T) *int64 { return &at(r).MaxQueue }),
 		choice("retryshare", "percent of maxqueue kept for retries", func(r *T) *int64 { return &at(r).RetryShare }),
-		choice("greylist_delay", "seconds until a greylisted message is tried again", func(r *T) *int64 { return &at(r).GreylistDelay }),
+		choice("greylist_delay", "seconds until a greylisted message is tried again",
+			func(r *T) *int64 { return &at(r).GreylistDelay }),
 		choice("greylist_sameip", "1: from the same address", func(r *T) *int64 { return &at(r).GreylistSameIP }),
-		choice("bind_retry", "seconds an address is left alone that could not be bound", func(r *T) *int64 { return &at(r).BindRetry }),
-		choice("lost_offline", "seconds a target is left alone after a lost connection", func(r *T) *int64 { return &at(r).LostOffline }),
-		choice("invalid_offline", "seconds a target is left alone after an answer that makes no sense", func(r *T) *int64 { return &at(r).InvalidOffline }),
+		choice("bind_retry", "seconds an address is left alone that could not be bound",
+			func(r *T) *int64 { return &at(r).BindRetry }),
+		choice("lost_offline", "seconds a target is left alone after a lost connection",
+			func(r *T) *int64 { return &at(r).LostOffline }),
+		choice("invalid_offline", "seconds a target is left alone after an answer that makes no sense",
+			func(r *T) *int64 { return &at(r).InvalidOffline }),
 		choice("timeout_connect", "seconds for connecting", func(r *T) *int64 { return &at(r).TimeoutConnect }),
 		choice("timeout_intro", "seconds for the greeting", func(r *T) *int64 { return &at(r).TimeoutIntro }),
 		choice("timeout_command", "seconds for the answer to a command", func(r *T) *int64 { return &at(r).TimeoutCommand }),
@@ -118,7 +127,8 @@ type Capacity struct {
 func (Capacity) schema() *table[Capacity] {
 	columns := []column[Capacity]{
 		text("name", "name of the throttle", func(r *Capacity) *string { return &r.Name }),
-		number("priority", "between rules that match equally well the lower number wins", func(r *Capacity) *int64 { return &r.Priority }),
+		number("priority", "between rules that match equally well the lower number wins",
+			func(r *Capacity) *int64 { return &r.Priority }),
 	}
 	columns = append(columns, limits(func(r *Capacity) *Limits { return &r.Limits })...)
 	return &table[Capacity]{name: "capacity", meaning: "throttles: named sets of limits; -1 falls back, 0 is unlimited",
@@ -180,11 +190,15 @@ func (FloodResponse) schema() *table[FloodResponse] {
 		text("type", patternTypes, func(r *FloodResponse) *string { return &r.Type }),
 		text("localip", localIPMeaning, func(r *FloodResponse) *string { return &r.LocalIP }),
 		text("domain", domainMeaning, func(r *FloodResponse) *string { return &r.Domain }),
-		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0, maxSeconds),
-		number("duration", "seconds after the pause in which the limits of this row hold", func(r *FloodResponse) *int64 { return &r.Duration }).within(0, maxSeconds),
+		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0,
+			maxSeconds),
+		number("duration", "seconds after the pause in which the limits of this row hold",
+			func(r *FloodResponse) *int64 { return &r.Duration }).within(0, maxSeconds),
 	}
 	columns = append(columns, limits(func(r *FloodResponse) *Limits { return &r.Limits })...)
-	return &table[FloodResponse]{name: "flood_responses", meaning: "replies that slow a path down; -1 falls back, 0 is unlimited",
-		id: func(r *FloodResponse) *int64 { return &r.ID }, rows: func(r *Rows) *[]FloodResponse { return &r.FloodResponses },
+	return &table[FloodResponse]{name: "flood_responses",
+		meaning: "replies that slow a path down; -1 falls back, 0 is unlimited",
+		id:      func(r *FloodResponse) *int64 { return &r.ID },
+		rows:    func(r *Rows) *[]FloodResponse { return &r.FloodResponses },
 		columns: append(columns, enabled(func(r *FloodResponse) *bool { return &r.Enabled }))}
 }

@@ -95,7 +95,8 @@ func testRepair(t *testing.T, address string) {
 	var wrong *SchemaError
 	require.ErrorAs(t, err, &wrong)
 	require.False(t, wrong.Foreign)
-	require.Equal(t, []Difference{{"locals", "type", "is missing"}, {"locals", "enabled", "is missing"}, {"dns", "", "is missing"},
+	require.Equal(t, []Difference{{"locals", "type", "is missing"}, {"locals", "enabled", "is missing"},
+		{"dns", "", "is missing"},
 		{"suppressions", "value", "has no unique index"}}, wrong.Differences)
 	require.ErrorContains(t, err, "--repair-database")
 

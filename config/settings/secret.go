@@ -5,7 +5,8 @@ import (
 	"log/slog"
 )
 
-// Secret is a text that shows as asterisks wherever it is printed, logged or written as JSON. string(s) is the text itself.
+// Secret is a text that shows as asterisks wherever it is printed, logged or written as JSON. string(s) is the text
+// itself.
 type Secret string
 
 // String hides the secret; the empty one stays empty.

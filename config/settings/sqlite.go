@@ -18,8 +18,8 @@ import (
 	"github.com/sluicemail/sluice/internal/database"
 )
 
-// OpenSQLite opens the database in a file, which is made with mode 0600, and its directory with mode 0700, when they are
-// missing. The path ":memory:" is a database that ends with the DB.
+// OpenSQLite opens the database in a file, which is made with mode 0600, and its directory with mode 0700, when they
+// are missing. The path ":memory:" is a database that ends with the DB.
 func OpenSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	name := "sqlite://" + path
 	pool, err := database.SQLite(path, opts.lockWait())
@@ -36,9 +36,9 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	return db, err
 }
 
-// Moved tells whether another file is at the place of the SQLite database since it was opened, such as a backup that was restored:
-// what is written to this one is lost then. gone is the error when there is none. It may be called after Close, and says
-// nothing of servers.
+// Moved tells whether another file is at the place of the SQLite database since it was opened, such as a backup that
+// was restored: what is written to this one is lost then. gone is the error when there is none. It may be called after
+// Close, and says nothing of servers.
 func (db *DB) Moved() (other bool, gone error) {
 	e, isFile := db.engine.(sqliteEngine)
 	if !isFile || db.file == nil {
@@ -78,7 +78,8 @@ func (sqliteEngine) fits(existing string, k Kind) bool {
 	if strings.Contains(existing, "int") {
 		return k.integral()
 	}
-	return !k.integral() && (strings.Contains(existing, "char") || strings.Contains(existing, "clob") || strings.Contains(existing, "text"))
+	return !k.integral() && (strings.Contains(existing, "char") || strings.Contains(existing, "clob") ||
+		strings.Contains(existing, "text"))
 }
 
 func (sqliteEngine) catalog(ctx context.Context, q querier) (catalog, error) {
@@ -139,7 +140,8 @@ func (sqliteEngine) inserted(context.Context, querier, string) error { return ni
 
 func (sqliteEngine) duplicate(err error) bool {
 	var e *sqlite.Error
-	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE ||
+		e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 func (sqliteEngine) snapshot() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }

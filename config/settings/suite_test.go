@@ -144,24 +144,29 @@ type examinee struct {
 }
 
 func examine[T Entity[T]]() examinee {
-	return examinee{name: schemaOf[T]().name, row: reflect.TypeFor[T](), cycle: cycle[T], list: func(t *testing.T, db *DB) []any {
-		rows, broken, err := List[T](t.Context(), db)
-		require.NoError(t, err)
-		require.Empty(t, broken)
-		all := make([]any, len(rows))
-		for i, r := range rows {
-			all[i] = r
-		}
-		return all
-	}}
+	return examinee{name: schemaOf[T]().name, row: reflect.TypeFor[T](), cycle: cycle[T],
+		list: func(t *testing.T, db *DB) []any {
+			rows, broken, err := List[T](t.Context(), db)
+			require.NoError(t, err)
+			require.Empty(t, broken)
+			all := make([]any, len(rows))
+			for i, r := range rows {
+				all[i] = r
+			}
+			return all
+		}}
 }
 
 func examinees(t *testing.T) []examinee {
 	all := []examinee{
-		examine[Local](), examine[MTAName](), examine[MTALabel](), examine[IP](), examine[Block](), examine[Capacity](), examine[CapacityRule](),
-		examine[FloodResponse](), examine[Schedule](), examine[ScheduleStep](), examine[ScheduleRule](), examine[ScheduleDay](), examine[Pool](),
-		examine[PoolIP](), examine[ExternalMTA](), examine[DKIMKey](), examine[DKIMPattern](), examine[DNSRecord](), examine[ForcedError](),
-		examine[Pause](), examine[Delegate](), examine[Suppression](), examine[ResponsePattern](), examine[ResponseAction](), examine[ResponseLink](),
+		examine[Local](), examine[MTAName](), examine[MTALabel](), examine[IP](), examine[Block](), examine[Capacity](),
+		examine[CapacityRule](),
+		examine[FloodResponse](), examine[Schedule](), examine[ScheduleStep](), examine[ScheduleRule](),
+		examine[ScheduleDay](), examine[Pool](),
+		examine[PoolIP](), examine[ExternalMTA](), examine[DKIMKey](), examine[DKIMPattern](), examine[DNSRecord](),
+		examine[ForcedError](),
+		examine[Pause](), examine[Delegate](), examine[Suppression](), examine[ResponsePattern](), examine[ResponseAction](),
+		examine[ResponseLink](),
 		examine[RewriteTrigger](), examine[RewriteCondition](), examine[RewriteAction](), examine[Token](), examine[Route](),
 	}
 	tables := Tables()
@@ -187,9 +192,11 @@ func fill[T Entity[T]](t *testing.T, variant int) T {
 		case Key:
 			v = strings.Repeat("ü", maxKey-4) + strconv.Itoa(i*10+variant)
 		case Long:
-			v = "-----BEGIN PRIVATE KEY-----\r\n" + strings.Repeat("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC'\"\\%_\n", 3000) + strconv.Itoa(variant)
+			v = "-----BEGIN PRIVATE KEY-----\r\n" + strings.Repeat("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC'\"\\%_\n", 3000) +
+				strconv.Itoa(variant)
 		default:
-			v = []string{"plain", "日本語 😀 é\tü\r\n 'quoted' \"twice\" `b` \\ % _ $1 ? ;-- ", strings.Repeat("long ", 10_000), "", " blanks "}[(i+variant)%5]
+			v = []string{"plain", "日本語 😀 é\tü\r\n 'quoted' \"twice\" `b` \\ % _ $1 ? ;-- ", strings.Repeat("long ", 10_000), "",
+				" blanks "}[(i+variant)%5]
 		}
 		if s.name == "tokens" && c.Name == "hash" {
 			v = string(HashToken(strconv.Itoa(variant)))
@@ -267,18 +274,21 @@ func testNulls(t *testing.T, db *DB) {
 		raw(t, db, `INSERT INTO "`+table.Name+`" (`+strings.Join(names, ",")+`) VALUES (`+strings.Join(nulls, ",")+`)`)
 		raw(t, db, `INSERT INTO "`+table.Name+`" (id) VALUES (99)`)
 	}
-	raw(t, db, `INSERT INTO "capacity" (id, "name", "priority", "maxmessages", "enabled") VALUES (100, 'first', -5, -1, 1)`)
+	raw(t, db,
+		`INSERT INTO "capacity" (id, "name", "priority", "maxmessages", "enabled") VALUES (100, 'first', -5, -1, 1)`)
 	rows, err := db.Load(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, rows.Broken)
-	unset := Limits{ConnectionMinMessages: -1, ConnectionIdle: -1, ConnectionOffline: -1, ConnectionSpread: -1, Security: -1, RetryShare: -1,
+	unset := Limits{ConnectionMinMessages: -1, ConnectionIdle: -1, ConnectionOffline: -1, ConnectionSpread: -1,
+		Security: -1, RetryShare: -1,
 		GreylistDelay: -1, GreylistSameIP: -1, BindRetry: -1, LostOffline: -1, InvalidOffline: -1,
 		TimeoutConnect: -1, TimeoutIntro: -1, TimeoutCommand: -1, TimeoutData: -1, TimeoutMessage: -1}
 	first := unset
 	first.Site.MaxMessages = FallBack
 	require.Equal(t, Capacity{ID: 100, Name: "first", Priority: -5, Limits: first, Enabled: true}, rows.Capacities[0])
 	null := rows.Capacities[1]
-	require.Equal(t, Capacity{ID: null.ID, Limits: unset, Enabled: true}, null, "NULL is unlimited in limits, the default elsewhere")
+	require.Equal(t, Capacity{ID: null.ID, Limits: unset, Enabled: true}, null,
+		"NULL is unlimited in limits, the default elsewhere")
 	require.Equal(t, Capacity{ID: 99, Limits: unset, Enabled: true}, rows.Capacities[2])
 	for value, n := range map[int64]int{FallBack: 3, 0: 0} {
 		found, _, err := Select[Capacity](t.Context(), db, Query{Column: "security", Value: value})
@@ -300,7 +310,8 @@ func testNulls(t *testing.T, db *DB) {
 
 // testNumbers has numbers beyond their bounds told.
 func testNumbers(t *testing.T, db *DB) {
-	raw(t, db, `INSERT INTO "capacity" (id, "name", "maxmessages", "security", "retryshare", "connection_spread") VALUES (1, 'odd', -7, 9, 150, 2)`)
+	raw(t, db,
+		`INSERT INTO "capacity" (id, "name", "maxmessages", "security", "retryshare", "connection_spread") VALUES (1, 'odd', -7, 9, 150, 2)`)
 	raw(t, db, `INSERT INTO "flood_responses" (id, "name", "pause") VALUES (1, 'odd', -60)`)
 	raw(t, db, `INSERT INTO "schedule_steps" (id, "day") VALUES (1, -3)`)
 	raw(t, db, `INSERT INTO "capacity" (id, "name", "maxmessages", "security", "retryshare") VALUES (2, 'fine', -1, 3, 0)`)
@@ -400,7 +411,8 @@ func testQueries(t *testing.T, db *DB) {
 	n, err := DeleteWhere[Suppression](ctx, db, Query{Column: "code", Value: 2})
 	require.NoError(t, err)
 	require.EqualValues(t, 6, n)
-	for _, q := range []Query{{}, {Column: "code", Value: 1, Limit: 1}, {Column: "colour", Value: 1}, {Column: "code", Value: "many"}, {Column: "value", Value: "\x00"}} {
+	for _, q := range []Query{{}, {Column: "code", Value: 1, Limit: 1}, {Column: "colour", Value: 1},
+		{Column: "code", Value: "many"}, {Column: "value", Value: "\x00"}} {
 		_, err := DeleteWhere[Suppression](ctx, db, q)
 		require.Error(t, err)
 	}
@@ -464,7 +476,8 @@ func testForeignIDs(t *testing.T, db *DB) {
 
 func testTokens(t *testing.T, db *DB) {
 	const plain = "plain-token-of-a-script"
-	raw(t, db, `INSERT INTO "tokens" (id, "name", "hash") VALUES (1, 'script', '`+plain+`'), (2, 'empty', ''), (3, 'none', NULL), (4, 'bad', 'sha256:abc')`)
+	raw(t, db, `INSERT INTO "tokens" (id, "name", "hash") VALUES (1, 'script', '`+plain+
+		`'), (2, 'empty', ''), (3, 'none', NULL), (4, 'bad', 'sha256:abc')`)
 	token, hash := NewToken()
 	require.NoError(t, Insert(t.Context(), db, &Token{ID: 5, Name: "ours", Hash: hash}))
 	require.ErrorContains(t, Insert(t.Context(), db, &Token{Name: "plain", Hash: plain}), "64 hexadecimal digits")

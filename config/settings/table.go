@@ -31,8 +31,8 @@ type table[T any] struct {
 	columns       []column[T]
 	id            func(*T) *int64
 	rows          func(*Rows) *[]T
-	// review looks at a row that was read or is to be written; it may be nil. Of a row that was read it may change what is
-	// not as it should be, and says so.
+	// review looks at a row that was read or is to be written; it may be nil. Of a row that was read it may change what
+	// is not as it should be, and says so.
 	review func(row *T, writing bool) (notice string, err error)
 }
 
@@ -81,8 +81,8 @@ func Value[T Entity[T]](row *T, name string) (any, error) {
 	return c.get(row), nil
 }
 
-// SetValue sets one column of a row by name, as forms and requests need it: numbers and booleans may come as texts. The id
-// cannot be set this way.
+// SetValue sets one column of a row by name, as forms and requests need it: numbers and booleans may come as texts. The
+// id cannot be set this way.
 func SetValue[T Entity[T]](row *T, name string, value any) error {
 	c, err := schemaOf[T]().column(name)
 	if err != nil {

@@ -18,8 +18,8 @@ func NewToken() (token string, hash Secret) {
 	return token, HashToken(token)
 }
 
-// HashToken returns what the table tokens holds of a token: "sha256:" and its SHA-256 in lower case hexadecimal. Tokens are
-// random and long, so that a slow hash would protect them no better.
+// HashToken returns what the table tokens holds of a token: "sha256:" and its SHA-256 in lower case hexadecimal. Tokens
+// are random and long, so that a slow hash would protect them no better.
 func HashToken(token string) Secret {
 	sum := sha256.Sum256([]byte(token))
 	return Secret(hashPrefix + hex.EncodeToString(sum[:]))

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Validate compares the database's tables with what this package needs. A [SchemaError] names each difference: a missing
-// table, column or unique index, a column of another type, or one of a stranger's that every writer would have to fill.
-// Further columns and tables are nobody's business.
+// Validate compares the database's tables with what this package needs. A [SchemaError] names each difference: a
+// missing table, column or unique index, a column of another type, or one of a stranger's that every writer would have
+// to fill. Further columns and tables are nobody's business.
 func (db *DB) Validate(ctx context.Context) error {
 	have, err := db.engine.catalog(ctx, db.sql)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 
 func TestParseTime(t *testing.T) {
 	want := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	for _, s := range []string{"2026-03-04 05:06:07", " 2026-03-04T05:06:07Z ", "2026-03-04T05:06:07", "2026-03-04 07:06:07+02:00", "2026-03-04 05:06:07+00", "1772600767"} {
+	for _, s := range []string{"2026-03-04 05:06:07", " 2026-03-04T05:06:07Z ", "2026-03-04T05:06:07",
+		"2026-03-04 07:06:07+02:00", "2026-03-04 05:06:07+00", "1772600767"} {
 		got, err := ParseTime(s)
 		require.NoError(t, err, s)
 		require.Equal(t, want, got, s)
@@ -78,7 +79,8 @@ func TestValueByName(t *testing.T) {
 	for name, v := range map[string]any{"name": "slow", "ip_maxbytes": "100", "maxmessages": -1, "enabled": "on"} {
 		require.NoError(t, SetValue(&r, name, v))
 	}
-	require.Equal(t, Capacity{Name: "slow", Enabled: true, Limits: Limits{Site: Rates{MaxMessages: -1}, IP: Rates{MaxBytes: 100}}}, r)
+	require.Equal(t, Capacity{Name: "slow", Enabled: true,
+		Limits: Limits{Site: Rates{MaxMessages: -1}, IP: Rates{MaxBytes: 100}}}, r)
 	require.NoError(t, SetValue(&r, "enabled", ""))
 	require.False(t, r.Enabled)
 	v, err := Value(&r, "enabled")

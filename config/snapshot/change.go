@@ -11,20 +11,20 @@ import (
 )
 
 var (
-	// ErrDown is wrapped by errors of Change and Read while the database cannot be reached or does not do its work. Mail
-	// goes on; the change is to be tried again.
+	// ErrDown is wrapped by errors of Change and Read while the database cannot be reached or does not do its work.
+	// Mail goes on; the change is to be tried again.
 	ErrDown = errors.New("the settings database is not available")
-	// ErrNotInForce is wrapped by an error of Change whose rows were stored, and could not be read back. They come into force
-	// once the database answers again. The error wraps ErrDown, too.
+	// ErrNotInForce is wrapped by an error of Change whose rows were stored, and could not be read back. They come into
+	// force once the database answers again. The error wraps ErrDown, too.
 	ErrNotInForce = errors.New("the change is stored, but not in force yet")
 )
 
 // inForceWithin bounds the reload after a change.
 const inForceWithin = time.Minute
 
-// Change has do write rows in one transaction, which is kept unless do returns an error, and reloads the tables that it wrote:
-// the change is in force when Change returns nil. Changes are made one after the other; those that come at the same time share
-// a reload. Then Announce is called.
+// Change has do write rows in one transaction, which is kept unless do returns an error, and reloads the tables that it
+// wrote: the change is in force when Change returns nil. Changes are made one after the other; those that come at the
+// same time share a reload. Then Announce is called.
 //
 // An error of do is returned as it is, unless it says that the database is down: then, and when the database cannot be
 // opened, it wraps [ErrDown]. Change must not be called by do nor by a function given to OnChange.
@@ -45,8 +45,8 @@ func (k *Keeper) Change(ctx context.Context, do func(settings.Store) error) erro
 	return nil
 }
 
-// Read has do read rows of the database itself, for what the snapshot does not have. Errors are as those of Change. do sees
-// changes as they are made; one that has to see a single moment belongs into Change.
+// Read has do read rows of the database itself, for what the snapshot does not have. Errors are as those of Change. do
+// sees changes as they are made; one that has to see a single moment belongs into Change.
 func (k *Keeper) Read(ctx context.Context, do func(settings.Store) error) error {
 	db, err := k.database(ctx)
 	if err != nil {
@@ -77,7 +77,8 @@ func (k *Keeper) write(ctx context.Context, do func(settings.Store) error) (uint
 	return k.changes.add(written), nil
 }
 
-// database returns the open database, or an error that wraps ErrDown. One that was down a moment ago is not asked again.
+// database returns the open database, or an error that wraps ErrDown. One that was down a moment ago is not asked
+// again.
 func (k *Keeper) database(ctx context.Context) (*settings.DB, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -40,7 +40,8 @@ func TestChange(t *testing.T) {
 	announced := 0
 	k.Announce = func() { announced++ }
 	require.NoError(t, k.Change(t.Context(), func(s settings.Store) error {
-		return errors.Join(settings.Insert(t.Context(), s, local("a@example.com")), settings.Insert(t.Context(), s, local("b@example.com")))
+		return errors.Join(settings.Insert(t.Context(), s, local("a@example.com")),
+			settings.Insert(t.Context(), s, local("b@example.com")))
 	}))
 	require.True(t, k.Current().Locals.Contains("b@example.com"))
 	require.Equal(t, 1, announced)
@@ -73,7 +74,10 @@ func TestChangeIsRefused(t *testing.T) {
 	err := k.Change(t.Context(), double)
 	require.ErrorIs(t, err, settings.ErrDuplicate)
 	require.NotErrorIs(t, err, ErrDown)
-	err = k.Change(t.Context(), func(s settings.Store) error { return settings.Delete[settings.Local](t.Context(), s, 99) })
+	err = k.Change(t.Context(), func(s settings.Store) error {
+		return settings.Delete[settings.Local](t.Context(), s,
+			99)
+	})
 	require.ErrorIs(t, err, settings.ErrNotFound)
 
 	gone, cancel := context.WithCancel(t.Context())
@@ -162,7 +166,8 @@ func TestChangeReadsWhatItWrote(t *testing.T) {
 	require.Len(t, k.Current().Rows.Pauses, 1)
 	require.Empty(t, k.Current().Rows.Locals, "another table is read with the next reload")
 	require.NoError(t, k.Change(t.Context(), func(s settings.Store) error {
-		_, err := settings.DeleteWhere[settings.Local](t.Context(), s, settings.Query{Column: "address", Value: "nobody@example.com"})
+		_, err := settings.DeleteWhere[settings.Local](t.Context(), s,
+			settings.Query{Column: "address", Value: "nobody@example.com"})
 		return err
 	}))
 	require.True(t, k.Current().Locals.Contains("by-a-script@example.com"), "this one was written")
@@ -179,7 +184,8 @@ func TestChangeIsKept(t *testing.T) {
 		defer close(ended)
 		k.Run(ctx)
 	}()
-	require.NoError(t, k.Change(t.Context(), func(s settings.Store) error { return settings.Insert(t.Context(), s, local("a@example.com")) }))
+	require.NoError(t, k.Change(t.Context(),
+		func(s settings.Store) error { return settings.Insert(t.Context(), s, local("a@example.com")) }))
 	cancel()
 	<-ended
 	w.set(errors.New("connection refused"))
@@ -209,7 +215,8 @@ func BenchmarkChangeBesideMillion(b *testing.B) {
 func besideMillion(b *testing.B, change func(settings.Store, int) error) {
 	rows := &settings.Rows{Suppressions: make([]settings.Suppression, 1_000_000)}
 	for i := range rows.Suppressions {
-		rows.Suppressions[i] = settings.Suppression{ID: int64(i + 1), Value: fmt.Sprint("a", i, "@example.com"), Type: "address", Code: 550, Enabled: true}
+		rows.Suppressions[i] = settings.Suppression{ID: int64(i + 1), Value: fmt.Sprint("a", i, "@example.com"),
+			Type: "address", Code: 550, Enabled: true}
 	}
 	path := filepath.Join(b.TempDir(), "settings.db")
 	k := &Keeper{Logger: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*settings.DB, error) {

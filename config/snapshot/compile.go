@@ -12,8 +12,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 )
 
-// Compiler makes snapshots. The zero Compiler makes those of an instance with server-id 0. Its fields must not be changed
-// once it is in use.
+// Compiler makes snapshots. The zero Compiler makes those of an instance with server-id 0. Its fields must not be
+// changed once it is in use.
 type Compiler struct {
 	// Instance is the server-id: rows that are not for the cluster count when they are for this one.
 	Instance int64
@@ -28,9 +28,9 @@ type Compiler struct {
 // Compile makes a snapshot of rows. What cannot be used of them is in Broken.
 func Compile(rows *settings.Rows) *Snapshot { return new(Compiler).Compile(rows, nil, nil) }
 
-// Compile makes a snapshot of rows, with pauses beside those of the table. Of before, which may be nil and else was made by
-// the same Compiler, it takes over whatever is still as the rows say. The rows of a large table that has not changed become
-// those of before, so that they are in memory once.
+// Compile makes a snapshot of rows, with pauses beside those of the table. Of before, which may be nil and else was
+// made by the same Compiler, it takes over whatever is still as the rows say. The rows of a large table that has not
+// changed become those of before, so that they are in memory once.
 func (c *Compiler) Compile(rows *settings.Rows, started []rules.Pause, before *Snapshot) *Snapshot {
 	w := &work{Compiler: c, rows: rows, before: before, s: &Snapshot{Rows: rows, started: started}}
 	if w.same = before != nil; before == nil {
@@ -103,8 +103,8 @@ func (w *work) check(p part, table string, id int64, err error) bool {
 	return err == nil
 }
 
-// equal compares tables. It takes the rows of before when they are the same, for the comparison next time is cheap then, and
-// memory is saved.
+// equal compares tables. It takes the rows of before when they are the same, for the comparison next time is cheap
+// then, and memory is saved.
 func equal[T comparable](before []T, now *[]T) bool {
 	if len(before) != len(*now) {
 		return false
@@ -195,8 +195,8 @@ func (w *work) deriveSuppressions() bool {
 	return true
 }
 
-// differences returns the rows that are only in the one or only in the other of two tables, which are sorted by id; few is false
-// when they are many.
+// differences returns the rows that are only in the one or only in the other of two tables, which are sorted by id; few
+// is false when they are many.
 func differences(before, now []settings.Suppression) (gone, added []*settings.Suppression, few bool) {
 	const most = 1000
 	for len(before) > 0 || len(now) > 0 {

@@ -38,34 +38,55 @@ func unlimited(maxMessages int64) settings.Limits {
 // steeringRows has sense and nonsense of everything that steers mail.
 func steeringRows() *settings.Rows {
 	return &settings.Rows{
-		Capacities:    []settings.Capacity{{ID: 1, Name: "gold", Limits: unlimited(60), Enabled: true}, {ID: 2, Name: "day 2", Limits: unlimited(600), Enabled: true}},
-		CapacityRules: []settings.CapacityRule{{ID: 1, Capacity: 1, Domain: "gold.test", Enabled: true}, {ID: 2, Capacity: 9, Enabled: true}, {ID: 3, Capacity: 1, LocalIP: "x", Enabled: true}},
-		FloodResponses: []settings.FloodResponse{{ID: 1, Name: "fast", Pattern: "too fast", Type: settings.Contains, Pause: 5, Enabled: true},
+		Capacities: []settings.Capacity{{ID: 1, Name: "gold", Limits: unlimited(60), Enabled: true},
+			{ID: 2, Name: "day 2", Limits: unlimited(600), Enabled: true}},
+		CapacityRules: []settings.CapacityRule{{ID: 1, Capacity: 1, Domain: "gold.test", Enabled: true},
+			{ID: 2, Capacity: 9, Enabled: true}, {ID: 3, Capacity: 1, LocalIP: "x", Enabled: true}},
+		FloodResponses: []settings.FloodResponse{{ID: 1, Name: "fast", Pattern: "too fast", Type: settings.Contains, Pause: 5,
+			Enabled: true},
 			{ID: 2, Pattern: "(", Type: settings.Regex, Pause: 5, Enabled: true}},
-		Schedules:     []settings.Schedule{{ID: 1, Name: "warm", Enabled: true}, {ID: 2}},
-		ScheduleSteps: []settings.ScheduleStep{{ID: 1, Schedule: 1, Day: 1, Capacity: 2}, {ID: 2, Schedule: 1, Day: 2, Capacity: 7}, {ID: 3, Schedule: 2, Day: 1, Capacity: 1}, {ID: 4, Schedule: 5}},
-		ScheduleRules: []settings.ScheduleRule{{ID: 1, Schedule: 1, Domain: "warm.test", Enabled: true}, {ID: 2, Schedule: 8, Enabled: true}},
-		Pools:         []settings.Pool{{ID: 1, Name: "Bulk", Enabled: true}, {ID: 2, Name: "off"}},
-		PoolIPs:       []settings.PoolIP{{ID: 1, Pool: "bulk", IP: "192.0.2.1"}, {ID: 2, Pool: "off", IP: "192.0.2.2"}, {ID: 3, Pool: "none", IP: "192.0.2.3"}},
-		ExternalMTAs:  []settings.ExternalMTA{{ID: 1, PublicIP: "203.0.113.1", Protocol: "nat", Enabled: true}, {ID: 2, PublicIP: "203.0.113.2", Protocol: "tin can", Enabled: true}},
-		DKIMKeys:      []settings.DKIMKey{{ID: 1, Domain: "a.test", Selector: "s", PrivateKey: "geheim", Enabled: true}},
-		DKIMPatterns:  []settings.DKIMPattern{{ID: 1, DKIMKey: 4, Type: settings.Global}},
-		DNS:           []settings.DNSRecord{{ID: 1, Hostname: "MX.Test.", IP: "192.0.2.9", Enabled: true}, {ID: 2, Hostname: "mx.test", IP: "192.0.2.10", Enabled: true}, {ID: 3, Hostname: "a b", IP: "1.2.3.4", Enabled: true}, {ID: 4, Hostname: "c", IP: "1.2.3", Enabled: true}},
-		Errors: []settings.ForcedError{{ID: 1, Domain: "gone.test", Code: 551, Cluster: true, Enabled: true}, {ID: 2, IP: "x", Cluster: true, Enabled: true},
-			{ID: 3, Domain: "later.test", Code: 250, Cluster: true, Enabled: true}, {ID: 4, Domain: "later.test", Code: 421, Cluster: true, Enabled: true}},
-		Pauses: []settings.Pause{{ID: 1, Target: "one.test", Instance: 7, Enabled: true}, {ID: 2, Instance: 8, Enabled: true}, {ID: 3, Expire: "soon", Enabled: true},
+		Schedules: []settings.Schedule{{ID: 1, Name: "warm", Enabled: true}, {ID: 2}},
+		ScheduleSteps: []settings.ScheduleStep{{ID: 1, Schedule: 1, Day: 1, Capacity: 2},
+			{ID: 2, Schedule: 1, Day: 2, Capacity: 7}, {ID: 3, Schedule: 2, Day: 1, Capacity: 1}, {ID: 4, Schedule: 5}},
+		ScheduleRules: []settings.ScheduleRule{{ID: 1, Schedule: 1, Domain: "warm.test", Enabled: true},
+			{ID: 2, Schedule: 8, Enabled: true}},
+		Pools: []settings.Pool{{ID: 1, Name: "Bulk", Enabled: true}, {ID: 2, Name: "off"}},
+		PoolIPs: []settings.PoolIP{{ID: 1, Pool: "bulk", IP: "192.0.2.1"}, {ID: 2, Pool: "off", IP: "192.0.2.2"},
+			{ID: 3, Pool: "none", IP: "192.0.2.3"}},
+		ExternalMTAs: []settings.ExternalMTA{{ID: 1, PublicIP: "203.0.113.1", Protocol: "nat", Enabled: true},
+			{ID: 2, PublicIP: "203.0.113.2", Protocol: "tin can", Enabled: true}},
+		DKIMKeys:     []settings.DKIMKey{{ID: 1, Domain: "a.test", Selector: "s", PrivateKey: "geheim", Enabled: true}},
+		DKIMPatterns: []settings.DKIMPattern{{ID: 1, DKIMKey: 4, Type: settings.Global}},
+		DNS: []settings.DNSRecord{{ID: 1, Hostname: "MX.Test.", IP: "192.0.2.9", Enabled: true},
+			{ID: 2, Hostname: "mx.test", IP: "192.0.2.10", Enabled: true},
+			{ID: 3, Hostname: "a b", IP: "1.2.3.4", Enabled: true}, {ID: 4, Hostname: "c", IP: "1.2.3", Enabled: true}},
+		Errors: []settings.ForcedError{{ID: 1, Domain: "gone.test", Code: 551, Cluster: true, Enabled: true},
+			{ID: 2, IP: "x", Cluster: true, Enabled: true},
+			{ID: 3, Domain: "later.test", Code: 250, Cluster: true, Enabled: true},
+			{ID: 4, Domain: "later.test", Code: 421, Cluster: true, Enabled: true}},
+		Pauses: []settings.Pause{{ID: 1, Target: "one.test", Instance: 7, Enabled: true}, {ID: 2, Instance: 8, Enabled: true},
+			{ID: 3, Expire: "soon", Enabled: true},
 			{ID: 4, Target: "off.test", Cluster: true}},
-		Delegates:        []settings.Delegate{{ID: 1, LocalIP: "192.0.2.1", NewIP: "192.0.2.2", Enabled: true}, {ID: 2, LocalIP: "192.0.2.1", Expire: "?", Enabled: true}},
-		ResponsePatterns: []settings.ResponsePattern{{ID: 1, Pattern: "x", Type: settings.Contains, Enabled: true}, {ID: 2, Pattern: "y", Type: settings.Contains, Enabled: true}},
-		ResponseActions:  []settings.ResponseAction{{ID: 1, Type: "retry", Value: "5"}},
-		ResponseLinks:    []settings.ResponseLink{{ID: 1, Pattern: 1, Action: 1}, {ID: 2, Pattern: 2, Action: 9}, {ID: 3, Pattern: 2, Action: 1}, {ID: 4, Pattern: 9, Action: 1}},
-		RewriteTriggers:  []settings.RewriteTrigger{{ID: 1, Domain: "re.test", Enabled: true}, {ID: 2, Starts: "never", Enabled: true}},
-		RewriteConditions: []settings.RewriteCondition{{ID: 1, Trigger: 1, Property: "subject", Type: settings.Contains, Value: "x"},
+		Delegates: []settings.Delegate{{ID: 1, LocalIP: "192.0.2.1", NewIP: "192.0.2.2", Enabled: true},
+			{ID: 2, LocalIP: "192.0.2.1", Expire: "?", Enabled: true}},
+		ResponsePatterns: []settings.ResponsePattern{{ID: 1, Pattern: "x", Type: settings.Contains, Enabled: true},
+			{ID: 2, Pattern: "y", Type: settings.Contains, Enabled: true}},
+		ResponseActions: []settings.ResponseAction{{ID: 1, Type: "retry", Value: "5"}},
+		ResponseLinks: []settings.ResponseLink{{ID: 1, Pattern: 1, Action: 1}, {ID: 2, Pattern: 2, Action: 9},
+			{ID: 3, Pattern: 2, Action: 1}, {ID: 4, Pattern: 9, Action: 1}},
+		RewriteTriggers: []settings.RewriteTrigger{{ID: 1, Domain: "re.test", Enabled: true},
+			{ID: 2, Starts: "never", Enabled: true}},
+		RewriteConditions: []settings.RewriteCondition{{ID: 1, Trigger: 1, Property: "subject", Type: settings.Contains,
+			Value: "x"},
 			{ID: 2, Trigger: 6, Property: "subject", Type: settings.Contains, Value: "x"}},
-		RewriteActions: []settings.RewriteAction{{ID: 1, Trigger: 1, Type: "addtag", Value: "t"}, {ID: 2, Trigger: 2, Type: "addtag", Value: "t"}},
-		Routes:         []settings.Route{{ID: 1, Domain: "*", Relay: "relay.test", Port: 2525, Enabled: true}, {ID: 2, Domain: "x.test", Relay: "lmtp://here", Enabled: true}, {ID: 3, Domain: "y.test", Relay: "h", Port: 99999, Enabled: true}},
-		Tokens:         []settings.Token{{ID: 1, Hash: settings.HashToken("open sesame"), Enabled: true}, {ID: 2, Hash: settings.HashToken("off")}},
-		MTALabels:      []settings.MTALabel{{ID: 1, LocalIP: "192.0.2.1", Label: "the fast one"}, {ID: 2, LocalIP: "?"}},
+		RewriteActions: []settings.RewriteAction{{ID: 1, Trigger: 1, Type: "addtag", Value: "t"},
+			{ID: 2, Trigger: 2, Type: "addtag", Value: "t"}},
+		Routes: []settings.Route{{ID: 1, Domain: "*", Relay: "relay.test", Port: 2525, Enabled: true},
+			{ID: 2, Domain: "x.test", Relay: "lmtp://here", Enabled: true},
+			{ID: 3, Domain: "y.test", Relay: "h", Port: 99999, Enabled: true}},
+		Tokens: []settings.Token{{ID: 1, Hash: settings.HashToken("open sesame"), Enabled: true},
+			{ID: 2, Hash: settings.HashToken("off")}},
+		MTALabels: []settings.MTALabel{{ID: 1, LocalIP: "192.0.2.1", Label: "the fast one"}, {ID: 2, LocalIP: "?"}},
 	}
 }
 
@@ -110,9 +131,12 @@ func TestCompileSteering(t *testing.T) {
 		broken = append(broken, fmt.Sprint(b.Table, " ", b.ID))
 		require.NotContains(t, b.Reason, "geheim")
 	}
-	require.ElementsMatch(t, []string{"capacity_rules 2", "capacity_rules 3", "flood_responses 2", "schedule_steps 2", "schedule_steps 4", "schedule_rules 2",
-		"poolips 3", "externalmtas 2", "dkim_keys 1", "dkim_patterns 1", "dns 3", "dns 4", "errors 2", "errors 3", "paused 3", "delegates 2",
-		"response_patterns_actions 2", "response_patterns_actions 4", "rewrite_triggers 2", "rewrite_conditions 2", "routes 2", "routes 3", "mtalabels 2"}, broken)
+	require.ElementsMatch(t, []string{"capacity_rules 2", "capacity_rules 3", "flood_responses 2", "schedule_steps 2",
+		"schedule_steps 4", "schedule_rules 2",
+		"poolips 3", "externalmtas 2", "dkim_keys 1", "dkim_patterns 1", "dns 3", "dns 4", "errors 2", "errors 3", "paused 3",
+		"delegates 2",
+		"response_patterns_actions 2", "response_patterns_actions 4", "rewrite_triggers 2", "rewrite_conditions 2",
+		"routes 2", "routes 3", "mtalabels 2"}, broken)
 }
 
 // TestWhatIsTheSameStays finds by its pointers what has changed, and only that.
@@ -177,7 +201,8 @@ func TestDays(t *testing.T) {
 	}))
 	require.NoError(t, d.SaveDays(ctx, []limits.Day{day("192.0.2.1", "a.test", 4)}))
 	require.NoError(t, k.Change(ctx, func(s settings.Store) error {
-		for _, row := range []settings.ScheduleDay{{LocalIP: "?", Site: "x"}, {LocalIP: "192.0.2.1", Site: "a.test", Day: 2, LastSent: "2026-05-02"}} {
+		for _, row := range []settings.ScheduleDay{{LocalIP: "?", Site: "x"},
+			{LocalIP: "192.0.2.1", Site: "a.test", Day: 2, LastSent: "2026-05-02"}} {
 			if err := settings.Insert(ctx, s, &row); err != nil {
 				return err
 			}
@@ -195,9 +220,9 @@ func TestDays(t *testing.T) {
 	require.ErrorIs(t, d.SaveDays(ctx, days), ErrDown)
 }
 
-// TestManySuppressions compiles a million entries beside readers, none of whom waits for long: the world stops for less than
-// 10 ms at a time, and what does not change is neither compiled nor kept twice. What the machine's other work adds to a stop
-// differs from time to time, what this does would not.
+// TestManySuppressions compiles a million entries beside readers, none of whom waits for long: the world stops for less
+// than 10 ms at a time, and what does not change is neither compiled nor kept twice. What the machine's other work adds
+// to a stop differs from time to time, what this does would not.
 func TestManySuppressions(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("takes some seconds, and the race detector stops the world for longer")
@@ -212,12 +237,14 @@ func TestManySuppressions(t *testing.T) {
 	t.Logf("longest stop of the world: %v", longest)
 }
 
-// reloadMany compiles a million suppressions, and then the same again, and returns for how long the world stood still at most.
+// reloadMany compiles a million suppressions, and then the same again, and returns for how long the world stood still
+// at most.
 func reloadMany(t *testing.T) time.Duration {
 	rows := func() *settings.Rows {
 		all := make([]settings.Suppression, 1_000_000)
 		for i := range all {
-			all[i] = settings.Suppression{ID: int64(i + 1), Value: fmt.Sprintf("user%d@example.com", i), Type: "address", Enabled: true}
+			all[i] = settings.Suppression{ID: int64(i + 1), Value: fmt.Sprintf("user%d@example.com", i), Type: "address",
+				Enabled: true}
 		}
 		return &settings.Rows{Suppressions: all}
 	}
@@ -271,8 +298,11 @@ func longestPause(before, after *metrics.Float64Histogram) time.Duration {
 func BenchmarkCompile(b *testing.B) {
 	rows := steeringRows()
 	for i := range 10_000 {
-		rows.Errors = append(rows.Errors, settings.ForcedError{ID: int64(100 + i), Domain: fmt.Sprintf("d%d.test", i), Code: 550, Cluster: true, Enabled: true})
-		rows.CapacityRules = append(rows.CapacityRules, settings.CapacityRule{ID: int64(100 + i), Capacity: 1, Domain: strings.Repeat("x", 3) + fmt.Sprint(i), Enabled: true})
+		rows.Errors = append(rows.Errors, settings.ForcedError{ID: int64(100 + i), Domain: fmt.Sprintf("d%d.test", i),
+			Code: 550, Cluster: true, Enabled: true})
+		rows.CapacityRules = append(rows.CapacityRules,
+			settings.CapacityRule{ID: int64(100 + i), Capacity: 1, Domain: strings.Repeat("x", 3) + fmt.Sprint(i),
+				Enabled: true})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -11,8 +11,8 @@ import (
 	limits "github.com/sluicemail/sluice/throttle/rules"
 )
 
-// Days keeps the counters of warm-ups in the table schedule_days. It is the Days of a throttle's rules.Live. Keeper must be
-// set. What it writes does not make a new snapshot: nobody but the counters' owner looks at that table.
+// Days keeps the counters of warm-ups in the table schedule_days. It is the Days of a throttle's rules.Live. Keeper
+// must be set. What it writes does not make a new snapshot: nobody but the counters' owner looks at that table.
 type Days struct {
 	Keeper *Keeper
 
@@ -25,7 +25,8 @@ type pair struct{ source, site string }
 
 var _ limits.DayStore = (*Days)(nil)
 
-// LoadDays returns all counters. Rows that make no sense are left out; of several about the same pair the furthest counts.
+// LoadDays returns all counters. Rows that make no sense are left out; of several about the same pair the furthest
+// counts.
 func (d *Days) LoadDays(ctx context.Context) ([]limits.Day, error) {
 	var rows []settings.ScheduleDay
 	err := d.Keeper.Read(ctx, func(s settings.Store) (err error) {

@@ -85,7 +85,8 @@ func TestChangesDoNotWaitForTheCache(t *testing.T) {
 		k.Run(ctx)
 	}()
 	change := func(address string) {
-		require.NoError(t, k.Change(t.Context(), func(s settings.Store) error { return settings.Insert(t.Context(), s, local(address)) }))
+		require.NoError(t, k.Change(t.Context(),
+			func(s settings.Store) error { return settings.Insert(t.Context(), s, local(address)) }))
 	}
 	change("first@example.com")
 	require.Eventually(t, func() bool { return len(k.toSave()) == 0 }, 10*time.Second, time.Millisecond)

@@ -10,9 +10,9 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 )
 
-// ErrEmptied is wrapped by the error about a database that is opened and has no rows, while those of the last run, in the
-// cache, are some: whoever was suppressed or paused would get mail. It counts as down until it has its rows again, or until
-// the cache is gone, which is how an operator says that it is meant.
+// ErrEmptied is wrapped by the error about a database that is opened and has no rows, while those of the last run, in
+// the cache, are some: whoever was suppressed or paused would get mail. It counts as down until it has its rows again,
+// or until the cache is gone, which is how an operator says that it is meant.
 var ErrEmptied = errors.New("it is empty")
 
 // openSound opens the database, unless it was lost. k.mu is held.

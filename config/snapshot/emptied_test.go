@@ -29,7 +29,8 @@ func (l *losing) cache() string { return filepath.Join(l.dir, "settings.cache") 
 
 func (l *losing) start(t *testing.T) *Keeper {
 	t.Helper()
-	k := &Keeper{Cache: l.cache(), Logger: slog.New(slog.NewTextHandler(&l.log, nil)), IPs: []settings.IP{{IP: "192.0.2.1", Hostname: "here"}},
+	k := &Keeper{Cache: l.cache(), Logger: slog.New(slog.NewTextHandler(&l.log, nil)),
+		IPs: []settings.IP{{IP: "192.0.2.1", Hostname: "here"}},
 		Open: func(ctx context.Context) (*settings.DB, error) {
 			return settings.Open(ctx, "sqlite://"+l.path(), settings.Options{})
 		}}
@@ -47,8 +48,8 @@ func (l *losing) remove(t *testing.T) {
 	}
 }
 
-// TestEmptied has the rows of the last run in force while the database has none, at a start and later, refuses changes, which
-// would bring about that it has some, and follows when the rows are back or when the cache is gone.
+// TestEmptied has the rows of the last run in force while the database has none, at a start and later, refuses changes,
+// which would bring about that it has some, and follows when the rows are back or when the cache is gone.
 func TestEmptied(t *testing.T) {
 	const known = "a@example.com"
 	add := func(k *Keeper, address string) error {
@@ -69,13 +70,18 @@ func TestEmptied(t *testing.T) {
 		require.True(t, k.Current().Locals.Contains(known))
 	}
 	for name, lose := range map[string]func(*testing.T, *losing){
-		"the file is gone":  func(t *testing.T, l *losing) { l.remove(t) },
-		"the file is empty": func(t *testing.T, l *losing) { l.remove(t); require.NoError(t, os.WriteFile(l.path(), nil, 0o600)) },
+		"the file is gone": func(t *testing.T, l *losing) { l.remove(t) },
+		"the file is empty": func(t *testing.T,
+			l *losing) {
+			l.remove(t)
+			require.NoError(t, os.WriteFile(l.path(), nil, 0o600))
+		},
 		"a token was made in a new one": func(t *testing.T, l *losing) {
 			l.remove(t)
 			db, err := settings.Open(t.Context(), "sqlite://"+l.path(), settings.Options{})
 			require.NoError(t, err)
-			require.NoError(t, settings.Insert(t.Context(), db, &settings.Token{Name: "x", Hash: settings.Secret("sha256:" + strings.Repeat("0", 64)), Enabled: true}))
+			require.NoError(t, settings.Insert(t.Context(), db,
+				&settings.Token{Name: "x", Hash: settings.Secret("sha256:" + strings.Repeat("0", 64)), Enabled: true}))
 			require.NoError(t, db.Close())
 		},
 		"all rows are deleted": func(t *testing.T, l *losing) {
@@ -158,8 +164,8 @@ func TestEmptied(t *testing.T) {
 	})
 }
 
-// TestWithheld holds all mail while nothing is known, whatever an operator stops and resumes meanwhile, and lets it go with the
-// first rows.
+// TestWithheld holds all mail while nothing is known, whatever an operator stops and resumes meanwhile, and lets it go
+// with the first rows.
 func TestWithheld(t *testing.T) {
 	l := &losing{dir: t.TempDir()}
 	require.NoError(t, os.WriteFile(l.path(), []byte(strings.Repeat("this is no database ", 100)), 0o600))

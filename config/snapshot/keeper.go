@@ -13,8 +13,8 @@ import (
 	"github.com/sluicemail/sluice/delivery/rules"
 )
 
-// Keeper holds the snapshot in force. Open must be set, and nothing be changed once Start was called. The methods are safe
-// for concurrent use.
+// Keeper holds the snapshot in force. Open must be set, and nothing be changed once Start was called. The methods are
+// safe for concurrent use.
 type Keeper struct {
 	// Open opens the database. It is called again when it failed, or when the database was lost.
 	Open func(context.Context) (*settings.DB, error)
@@ -30,7 +30,8 @@ type Keeper struct {
 	Compiler Compiler
 	// Started are pauses that are in no table, from the start on; see SetStarted.
 	Started []rules.Pause
-	// Announce is called after each Change that was made here and is in force, for the other instances. Nil: nobody is told.
+	// Announce is called after each Change that was made here and is in force, for the other instances. Nil: nobody is
+	// told.
 	Announce func()
 
 	current atomic.Pointer[Snapshot]
@@ -87,8 +88,8 @@ func (k *Keeper) State() State {
 	return State{}
 }
 
-// OnChange has f called with every new snapshot, and at once with the one in force. f must not block, for the next reload
-// waits for it, nor call Reload, Change or OnChange.
+// OnChange has f called with every new snapshot, and at once with the one in force. f must not block, for the next
+// reload waits for it, nor call Reload, Change or OnChange.
 func (k *Keeper) OnChange(f func(*Snapshot)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -97,8 +98,8 @@ func (k *Keeper) OnChange(f func(*Snapshot)) {
 }
 
 // Start loads the settings. It fails only when the configuration is wrong: with a *settings.AddressError or a
-// *settings.SchemaError. While the database is down, or empty where the last run had rows, the rows of the last run are in
-// force; where there are none that can be used, all mail is held ([Snapshot.Withheld]).
+// *settings.SchemaError. While the database is down, or empty where the last run had rows, the rows of the last run are
+// in force; where there are none that can be used, all mail is held ([Snapshot.Withheld]).
 func (k *Keeper) Start(ctx context.Context) error {
 	err := k.Reload(ctx)
 	var address *settings.AddressError
@@ -111,7 +112,8 @@ func (k *Keeper) Start(ctx context.Context) error {
 	if k.current.Load() == nil && !k.useCache() {
 		k.unread = true
 		k.use(k.compile(&settings.Rows{}))
-		k.logger().Error("no settings are known: mail is taken, and none is sent until the settings database can be read", "error", err)
+		k.logger().Error("no settings are known: mail is taken, and none is sent until the settings database can be read",
+			"error", err)
 	}
 	return nil
 }
@@ -119,8 +121,8 @@ func (k *Keeper) Start(ctx context.Context) error {
 // withheld holds all mail while nothing is known of what must not be sent.
 var withheld = rules.Pause{Cluster: true, Told: "the settings database, which cannot be read"}
 
-// Run reloads now and then until ctx ends, and closes the database. It keeps changes for a start without the database, a moment
-// after they were made.
+// Run reloads now and then until ctx ends, and closes the database. It keeps changes for a start without the database,
+// a moment after they were made.
 func (k *Keeper) Run(ctx context.Context) {
 	next := time.NewTimer(k.pause())
 	defer next.Stop()
@@ -148,7 +150,8 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// saveShare is how much longer the time between two saves is than one takes: a million rows are not written for each of many changes.
+// saveShare is how much longer the time between two saves is than one takes: a million rows are not written for each of
+// many changes.
 const saveShare = 20
 
 // pause is the time until the next reload.
@@ -310,8 +313,8 @@ func (k *Keeper) open(ctx context.Context) error {
 	return nil
 }
 
-// stillThere lets go of a database whose file was replaced. One whose file is gone is down: opening it would make an empty one,
-// and nothing be in force any more. k.mu is held.
+// stillThere lets go of a database whose file was replaced. One whose file is gone is down: opening it would make an
+// empty one, and nothing be in force any more. k.mu is held.
 func (k *Keeper) stillThere() error {
 	if k.opened == nil {
 		return nil

@@ -62,8 +62,8 @@ var minimal = []struct {
 	{"routes", map[string]any{"domain": "routed.test", "relay": "relay.test"}},
 }
 
-// TestMinimalRows has rows of others, who name only what a row is about or write NULL into the rest, mean on all engines what
-// they say and nothing else.
+// TestMinimalRows has rows of others, who name only what a row is about or write NULL into the rest, mean on all
+// engines what they say and nothing else.
 func TestMinimalRows(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		minimalRows(t, func() string { return "sqlite://" + filepath.Join(t.TempDir(), "settings.db") })
@@ -190,9 +190,11 @@ func requireMinimal(t *testing.T, s *Snapshot) {
 	require.True(t, found)
 	require.Equal(t, 1, s.Keys.Len())
 
-	base := throttle.Limits{Connection: throttle.PerConnection{Security: "required", Idle: time.Minute, Offline: time.Hour, MinMessages: 7},
+	base := throttle.Limits{Connection: throttle.PerConnection{Security: "required", Idle: time.Minute, Offline: time.Hour,
+		MinMessages: 7},
 		Domain: throttle.Rates{Messages: 100, Connections: 9}, Queue: throttle.PerQueue{RetryShare: 30},
-		Greylist: throttle.Greylist{Delay: time.Minute, SameIP: true}, Faults: throttle.Faults{BindRetry: 1, LostOffline: 2, InvalidOffline: 3},
+		Greylist: throttle.Greylist{Delay: time.Minute, SameIP: true},
+		Faults:   throttle.Faults{BindRetry: 1, LostOffline: 2, InvalidOffline: 3},
 		Timeouts: throttle.Timeouts{Connect: 1, Intro: 2, Command: 3, Data: 4, Message: 5}}
 	var live limits.Live
 	live.Set(s.Throttles)

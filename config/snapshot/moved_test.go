@@ -13,7 +13,8 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 )
 
-// TestFileOfTheDatabase may be moved away, which loses nothing, and replaced, as by a backup, which is what counts then.
+// TestFileOfTheDatabase may be moved away, which loses nothing, and replaced, as by a backup, which is what counts
+// then.
 func TestFileOfTheDatabase(t *testing.T) {
 	dir := t.TempDir()
 	path, away := filepath.Join(dir, "settings.db"), filepath.Join(dir, "away.db")

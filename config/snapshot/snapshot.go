@@ -16,8 +16,8 @@ import (
 	limits "github.com/sluicemail/sluice/throttle/rules"
 )
 
-// Snapshot is the settings as they were at one moment. It is shared: nobody changes it. What two snapshots have alike is
-// often the same in memory: a pointer that is the same in both says that nothing has changed behind it.
+// Snapshot is the settings as they were at one moment. It is shared: nobody changes it. What two snapshots have alike
+// is often the same in memory: a pointer that is the same in both says that nothing has changed behind it.
 type Snapshot struct {
 	// Locals are the addresses whose mail is accepted from anybody.
 	Locals *enqueue.Locals
@@ -29,8 +29,8 @@ type Snapshot struct {
 	Names, Labels map[netip.Addr]string
 	// Throttles are the limits, floods and warm-ups.
 	Throttles *limits.Set
-	// Steering is what else is decided about mail while it flows: suppressions, rewrite rules, forced errors, pauses, redirects,
-	// pools and response patterns.
+	// Steering is what else is decided about mail while it flows: suppressions, rewrite rules, forced errors, pauses,
+	// redirects, pools and response patterns.
 	Steering *rules.Set
 	// Keys sign mail; they were parsed once.
 	Keys *sign.Keys
@@ -67,8 +67,8 @@ func (s *Snapshot) Label(local netip.Addr) string { return s.Labels[local.Unmap(
 // Hosts are addresses of hosts. A nil *Hosts has none.
 type Hosts struct{ addresses map[string][]netip.Addr }
 
-// Addresses returns the addresses of a host (lower case), nil for one that is not among them. The slice is shared. It fits
-// mx.Finder.Overrides.
+// Addresses returns the addresses of a host (lower case), nil for one that is not among them. The slice is shared. It
+// fits mx.Finder.Overrides.
 func (h *Hosts) Addresses(host string) []netip.Addr {
 	if h == nil {
 		return nil

@@ -69,7 +69,8 @@ func TestCompile(t *testing.T) {
 		broken = append(broken, fmt.Sprint(b.Table, b.ID))
 		require.NotEmpty(t, b.Reason)
 	}
-	require.ElementsMatch(t, []string{"routes9", "locals3", "locals5", "blocklist3", "blocklist4", "suppressions3", "mtanames3", "mtanames4"}, broken)
+	require.ElementsMatch(t, []string{"routes9", "locals3", "locals5", "blocklist3", "blocklist4", "suppressions3",
+		"mtanames3", "mtanames4"}, broken)
 }
 
 // world is a database that can be switched off.
@@ -99,7 +100,8 @@ func insert(t *testing.T, path string, address string) {
 	db, err := settings.Open(t.Context(), "sqlite://"+path, settings.Options{})
 	require.NoError(t, err)
 	defer db.Close()
-	require.NoError(t, settings.Insert(t.Context(), db, &settings.Local{Address: address, Type: settings.Exact, Enabled: true}))
+	require.NoError(t, settings.Insert(t.Context(), db,
+		&settings.Local{Address: address, Type: settings.Exact, Enabled: true}))
 }
 
 // TestDatabaseDown starts with and without a cache while the database is away, loses it later, and finds it again.
@@ -146,7 +148,8 @@ func TestDatabaseDown(t *testing.T) {
 // TestWrongConfiguration is not taken for a database that is down.
 func TestWrongConfiguration(t *testing.T) {
 	for _, err := range []error{&settings.AddressError{Reason: "x"}, &settings.SchemaError{Database: "x", Foreign: true}} {
-		k := &Keeper{Open: func(context.Context) (*settings.DB, error) { return nil, err }, Logger: slog.New(slog.DiscardHandler)}
+		k := &Keeper{Open: func(context.Context) (*settings.DB, error) { return nil, err },
+			Logger: slog.New(slog.DiscardHandler)}
 		require.ErrorIs(t, k.Start(t.Context()), err)
 	}
 }
@@ -170,7 +173,8 @@ func TestRun(t *testing.T) {
 func TestOnChange(t *testing.T) {
 	w := &world{path: filepath.Join(t.TempDir(), "settings.db")}
 	insert(t, w.path, "a@example.com")
-	k := &Keeper{Open: w.open, IPs: []settings.IP{{IP: "192.0.2.1", Hostname: "here"}}, Logger: slog.New(slog.DiscardHandler)}
+	k := &Keeper{Open: w.open, IPs: []settings.IP{{IP: "192.0.2.1", Hostname: "here"}},
+		Logger: slog.New(slog.DiscardHandler)}
 	var seen []*Snapshot
 	k.OnChange(func(s *Snapshot) { seen = append(seen, s) })
 	require.NoError(t, k.Start(t.Context()))
@@ -197,7 +201,8 @@ func TestOnChange(t *testing.T) {
 func BenchmarkLocals(b *testing.B) {
 	rows := &settings.Rows{}
 	for i := range 100_000 {
-		rows.Locals = append(rows.Locals, settings.Local{ID: int64(i), Address: fmt.Sprintf("user%d@example.com", i), Type: settings.Exact, Enabled: true})
+		rows.Locals = append(rows.Locals, settings.Local{ID: int64(i), Address: fmt.Sprintf("user%d@example.com", i),
+			Type: settings.Exact, Enabled: true})
 	}
 	s := Compile(rows)
 	b.ReportAllocs()

@@ -65,7 +65,8 @@ func (w *work) pools() (pools []rules.Pool, members []rules.PoolIP) {
 func (w *work) errors() (list []rules.ForcedError) {
 	for _, r := range w.rows.Errors {
 		if r.Enabled {
-			list = append(list, rules.ForcedError{ID: r.ID, LocalIP: r.LocalIP, Pool: r.Pool, Domain: r.Domain, IP: r.IP, Tag: r.Tag,
+			list = append(list, rules.ForcedError{ID: r.ID, LocalIP: r.LocalIP, Pool: r.Pool, Domain: r.Domain, IP: r.IP,
+				Tag:  r.Tag,
 				Code: r.Code, Extended: r.Extended, Description: r.Description, Cluster: r.Cluster, Instance: r.Instance})
 		}
 	}
@@ -120,7 +121,8 @@ func (w *work) rewrites() (list []rules.RewriteRule) {
 			continue
 		}
 		parents.at(r.ID, len(list))
-		list = append(list, rules.RewriteRule{ID: r.ID, Name: r.Name, LocalIP: r.LocalIP, Pool: r.Pool, Domain: r.Domain, Tag: r.Tag,
+		list = append(list, rules.RewriteRule{ID: r.ID, Name: r.Name, LocalIP: r.LocalIP, Pool: r.Pool, Domain: r.Domain,
+			Tag:      r.Tag,
 			Priority: r.Priority, Final: r.Final, Starts: starts, Ends: ends})
 	}
 	for _, r := range w.rows.RewriteConditions {
@@ -137,8 +139,8 @@ func (w *work) rewrites() (list []rules.RewriteRule) {
 	return list
 }
 
-// responses puts response patterns together with the actions that are linked to them. A pattern one of whose actions is not
-// there is left out: half of it may do harm.
+// responses puts response patterns together with the actions that are linked to them. A pattern one of whose actions is
+// not there is left out: half of it may do harm.
 func (w *work) responses() []rules.ResponsePattern {
 	var list []rules.ResponsePattern
 	parents := newParents(len(w.rows.ResponsePatterns))
@@ -148,7 +150,8 @@ func (w *work) responses() []rules.ResponsePattern {
 			continue
 		}
 		parents.at(r.ID, len(list))
-		list = append(list, rules.ResponsePattern{ID: r.ID, Name: r.Name, LocalIP: r.LocalIP, Pool: r.Pool, Domain: r.Domain, Tag: r.Tag,
+		list = append(list, rules.ResponsePattern{ID: r.ID, Name: r.Name, LocalIP: r.LocalIP, Pool: r.Pool, Domain: r.Domain,
+			Tag:     r.Tag,
 			Pattern: r.Pattern, Type: r.Type, Priority: r.Priority, Final: r.Final})
 	}
 	actions := make(map[int64]*settings.ResponseAction, len(w.rows.ResponseActions))
@@ -193,7 +196,8 @@ func (p parents) at(id int64, place int) { p[id] = place }
 // off notes a rule that is there and not in force.
 func (p parents) off(id int64) { p[id] = -1 }
 
-// parent returns the place of the rule that a row belongs to; ok is false when it has none, or one that is not in force.
+// parent returns the place of the rule that a row belongs to; ok is false when it has none, or one that is not in
+// force.
 func (w *work) parent(p parents, table string, id int64, column string, to int64, what string) (place int, ok bool) {
 	place, known := p[to]
 	if !known {

@@ -91,7 +91,8 @@ func (w *work) capacities(values map[int64]limits.Values) []limits.Rule {
 	var rules []limits.Rule
 	for _, r := range w.rows.Capacities {
 		if r.Enabled {
-			rules = append(rules, limits.Rule{ID: r.ID, Name: r.Name, Priority: r.Priority, Values: values[r.ID], Patterns: patterns[r.ID]})
+			rules = append(rules, limits.Rule{ID: r.ID, Name: r.Name, Priority: r.Priority, Values: values[r.ID],
+				Patterns: patterns[r.ID]})
 		}
 	}
 	return rules

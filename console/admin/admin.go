@@ -33,21 +33,22 @@ type Admin struct {
 	// Live has the figures of the last minute. Nil: they are all zero.
 	Live *monitor.Live
 
-	// Paths tells what governs the paths to a domain, all paths when it is "", and only those from a source address when that
-	// is valid. Nil: nothing is known of paths.
+	// Paths tells what governs the paths to a domain, all paths when it is "", and only those from a source address
+	// when that is valid. Nil: nothing is known of paths.
 	Paths func(ctx context.Context, domain string, source netip.Addr) ([]Path, error)
-	// WhyWaiting tells why a message has not left, of which entry is the line in a listing; ok is false when it is not the
-	// delivery engine's. Nil: never.
+	// WhyWaiting tells why a message has not left, of which entry is the line in a listing; ok is false when it is not
+	// the delivery engine's. Nil: never.
 	WhyWaiting func(ctx context.Context, m *queue.Message, entry *queue.Entry) (why Why, ok bool)
-	// Floods lists what is active; ResumeFlood lets mail go on that floods hold on the paths from source (not valid: any) to
-	// site, only those with the name when that is not "", and returns how many those were. Nil: there are none.
+	// Floods lists what is active; ResumeFlood lets mail go on that floods hold on the paths from source (not valid:
+	// any) to site, only those with the name when that is not "", and returns how many those were. Nil: there are none.
 	Floods      func() []Flood
 	ResumeFlood func(source netip.Addr, site, name string) int
 	// Held lists what pauses hold in the queue, by what it is set aside under. Nil: nothing is known of that.
 	Held func(ctx context.Context) ([]Held, error)
 	// SearchLogs searches the machine-readable logs, as a logsearch.Files does. Nil: [ErrUnsupported].
 	SearchLogs func(ctx context.Context, q logsearch.Query) (*logsearch.Page, error)
-	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is told.
+	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is
+	// told.
 	Services func(ctx context.Context) []Service
 	// Control stops or resumes a service by name; it returns an error for one that cannot be. Nil: none can.
 	Control func(ctx context.Context, name string, run bool) error

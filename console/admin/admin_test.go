@@ -23,9 +23,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newAdmin(t *testing.T) (*Admin, *bytes.Buffer) {
 	path := filepath.Join(t.TempDir(), "settings.db")
-	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler), Open: func(ctx context.Context) (*settings.DB, error) {
-		return settings.OpenSQLite(ctx, path, settings.Options{})
-	}}
+	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler),
+		Open: func(ctx context.Context) (*settings.DB, error) {
+			return settings.OpenSQLite(ctx, path, settings.Options{})
+		}}
 	require.NoError(t, keeper.Start(t.Context()))
 	log := new(bytes.Buffer)
 	a := &Admin{Settings: keeper, Instance: 7, Log: slog.New(slog.NewTextHandler(log, nil))}
@@ -83,19 +84,24 @@ func TestValues(t *testing.T) {
 		given any
 		want  any
 	}{
-		{number, 5, int64(5)}, {number, "5", int64(5)}, {number, " 5 ", int64(5)}, {number, 5.0, int64(5)}, {number, int64(9), int64(9)},
+		{number, 5, int64(5)}, {number, "5", int64(5)}, {number, " 5 ", int64(5)}, {number, 5.0, int64(5)},
+		{number, int64(9), int64(9)},
 		{number, "", int64(0)}, {number, nil, int64(0)},
-		{number, 10, nil}, {number, 0, nil}, {number, "five", nil}, {number, 5.5, nil}, {number, true, nil}, {number, []any{1}, nil},
+		{number, 10, nil}, {number, 0, nil}, {number, "five", nil}, {number, 5.5, nil}, {number, true, nil},
+		{number, []any{1}, nil},
 		{limit, nil, int64(-1)}, {limit, "", int64(-1)}, {limit, "0", int64(0)}, {limit, -2, nil},
-		{Field{Type: Boolean}, "Yes", true}, {Field{Type: Boolean}, "off", false}, {Field{Type: Boolean}, 1, true}, {Field{Type: Boolean}, 2, nil},
+		{Field{Type: Boolean}, "Yes", true}, {Field{Type: Boolean}, "off", false}, {Field{Type: Boolean}, 1, true},
+		{Field{Type: Boolean}, 2, nil},
 		{Field{Type: Boolean}, "", false}, {Field{Type: Boolean}, "maybe", nil},
-		{Field{Type: IP}, " ::ffff:192.0.2.1 ", "192.0.2.1"}, {Field{Type: IP}, "fe80::1%eth0", nil}, {Field{Type: IP}, "", ""},
+		{Field{Type: IP}, " ::ffff:192.0.2.1 ", "192.0.2.1"}, {Field{Type: IP}, "fe80::1%eth0", nil},
+		{Field{Type: IP}, "", ""},
 		{Field{Type: Domain}, "Bücher.Example", "xn--bcher-kva.example"}, {Field{Type: Domain}, "*.example", nil},
 		{Field{Type: Domain, Wild: true}, "*.example", "*.example"}, {Field{Type: Domain, Wild: true}, "* example", nil},
 		{Field{Type: Time}, "1893456000", "2030-01-01 00:00:00"}, {Field{Type: Time}, 1893456000, "2030-01-01 00:00:00"},
 		{Field{Type: Time}, "2030-01-01T01:00:00+01:00", "2030-01-01 00:00:00"}, {Field{Type: Time}, "soon", nil},
 		{Field{Type: Status}, "5.1.10", "5.1.10"}, {Field{Type: Status}, "3.1.1", nil}, {Field{Type: Status}, "5.01.1", nil},
-		{Field{Type: Text}, " kept as it is ", " kept as it is "}, {Field{Type: Text}, "a\nb", nil}, {Field{Type: Text}, 7, "7"},
+		{Field{Type: Text}, " kept as it is ", " kept as it is "}, {Field{Type: Text}, "a\nb", nil},
+		{Field{Type: Text}, 7, "7"},
 		{Field{Type: Text}, true, nil}, {Field{Type: Long}, "a\nb", "a\nb"}, {Field{Type: Long}, "a\x00b", nil},
 		{Field{Type: Choice, Choices: []string{"a"}}, "b", nil},
 	} {
@@ -157,7 +163,8 @@ func TestOtherInstances(t *testing.T) {
 func TestWhoDidWhat(t *testing.T) {
 	a, log := newAdmin(t)
 	ctx := As(t.Context(), Actor{Name: "anna", Via: "rest", Remote: netip.MustParseAddrPort("192.0.2.1:99")})
-	_, err := a.Create(ctx, "dkim_keys", Values{"domain": "a.test", "selector": "s", "privatekey": "hush", "enabled": false})
+	_, err := a.Create(ctx, "dkim_keys", Values{"domain": "a.test", "selector": "s", "privatekey": "hush",
+		"enabled": false})
 	require.NoError(t, err)
 	require.Contains(t, log.String(), "who=anna via=rest from=192.0.2.1:99 table=dkim_keys")
 	require.NotContains(t, log.String(), "hush")
@@ -200,7 +207,8 @@ func TestPages(t *testing.T) {
 	require.Equal(t, 26, list.Total)
 	require.Len(t, list.Rows, 6)
 	require.NotEmpty(t, list.Rows[5].Broken, "a row that makes no sense is shown as such")
-	list, err = a.List(t.Context(), "blocklist", Query{Where: Values{"value": "192.0.2.1", "enabled": true}, Limit: 10, Offset: 20})
+	list, err = a.List(t.Context(), "blocklist",
+		Query{Where: Values{"value": "192.0.2.1", "enabled": true}, Limit: 10, Offset: 20})
 	require.NoError(t, err)
 	require.Equal(t, 25, list.Total)
 	require.Len(t, list.Rows, 5)

@@ -78,8 +78,8 @@ func (t *Table) names() string {
 	return strings.Join(all, ", ")
 }
 
-// Value gives what came in from outside the type of the field: numbers and booleans may be texts. Problem is nil when it
-// is possible; nothing is said about whether it is required.
+// Value gives what came in from outside the type of the field: numbers and booleans may be texts. Problem is nil when
+// it is possible; nothing is said about whether it is required.
 func (f *Field) Value(given any) (any, *Problem) {
 	switch f.Type {
 	case Integer, Limit, Reference:
@@ -278,12 +278,14 @@ func (f *Field) expectedNumber() string {
 }
 
 // write checks values and writes them: into the row with an id, or into a new one.
-func (a *Admin) write(ctx context.Context, s settings.Store, t entity, id int64, values Values, version string) (Row, error) {
+func (a *Admin) write(ctx context.Context, s settings.Store, t entity, id int64, values Values, version string) (Row,
+	error) {
 	return a.writeLax(ctx, s, t, id, values, version, "")
 }
 
 // writeLax is write, but finds no fault with one field: what it refers to may come later.
-func (a *Admin) writeLax(ctx context.Context, s settings.Store, t entity, id int64, values Values, version, lax string) (Row, error) {
+func (a *Admin) writeLax(ctx context.Context, s settings.Store, t entity, id int64, values Values, version,
+	lax string) (Row, error) {
 	d := t.describe()
 	given, err := normal(d, values)
 	if err != nil {

@@ -40,9 +40,12 @@ func manyRules(n int64) *settings.Rows {
 	for i := range n {
 		id, name := i+1, fmt.Sprintf("d%d.test", i)
 		rows.Pauses = append(rows.Pauses, settings.Pause{ID: id, Target: name, Cluster: true, Enabled: true})
-		rows.CapacityRules = append(rows.CapacityRules, settings.CapacityRule{ID: id, Capacity: 1, Domain: name, Enabled: true})
-		rows.Suppressions = append(rows.Suppressions, settings.Suppression{ID: id, Value: name, Type: "domain", Code: 550, Enabled: true})
-		rows.ResponsePatterns = append(rows.ResponsePatterns, settings.ResponsePattern{ID: id, Pattern: name, Type: settings.Contains, Enabled: true})
+		rows.CapacityRules = append(rows.CapacityRules,
+			settings.CapacityRule{ID: id, Capacity: 1, Domain: name, Enabled: true})
+		rows.Suppressions = append(rows.Suppressions,
+			settings.Suppression{ID: id, Value: name, Type: "domain", Code: 550, Enabled: true})
+		rows.ResponsePatterns = append(rows.ResponsePatterns,
+			settings.ResponsePattern{ID: id, Pattern: name, Type: settings.Contains, Enabled: true})
 		rows.ResponseActions = append(rows.ResponseActions, settings.ResponseAction{ID: id, Type: "addtag", Value: "x"})
 		rows.ResponseLinks = append(rows.ResponseLinks, settings.ResponseLink{ID: id, Pattern: id, Action: id})
 	}
@@ -52,13 +55,15 @@ func manyRules(n int64) *settings.Rows {
 // TestCheckLooksAtFewRows however many there are.
 func TestCheckLooksAtFewRows(t *testing.T) {
 	all := manyRules(100)
-	for table, v := range map[string]Values{"paused": {"pool": ""}, "suppressions": {}, "capacity_rules": {"capacity": int64(1)},
+	for table, v := range map[string]Values{"paused": {"pool": ""}, "suppressions": {},
+		"capacity_rules":    {"capacity": int64(1)},
 		"response_patterns": {}, "response_patterns_actions": {"pattern": int64(7), "action": int64(8)}} {
 		e, err := tableNamed(table)
 		require.NoError(t, err)
 		rows, err := concerned(all, e, e.describe(), 5, v)
 		require.NoError(t, err)
-		n := len(rows.Pauses) + len(rows.CapacityRules) + len(rows.Suppressions) + len(rows.ResponsePatterns) + len(rows.ResponseActions) +
+		n := len(rows.Pauses) + len(rows.CapacityRules) + len(rows.Suppressions) + len(rows.ResponsePatterns) +
+			len(rows.ResponseActions) +
 			len(rows.ResponseLinks) + len(rows.Capacities)
 		require.LessOrEqual(t, n, 3, table)
 		require.Positive(t, n, table)

@@ -15,7 +15,8 @@ var (
 	ErrNotFound = errors.New("there is no such thing")
 	// ErrUnavailable is wrapped when the database or the broker cannot be reached; it makes sense to try again.
 	ErrUnavailable = errors.New("not available now")
-	// ErrUnsupported is wrapped when this server cannot do something at all, such as a queue that cannot be looked into.
+	// ErrUnsupported is wrapped when this server cannot do something at all, such as a queue that cannot be looked
+	// into.
 	ErrUnsupported = errors.New("not possible here")
 	// ErrTooLarge is wrapped when so much at a time is not taken.
 	ErrTooLarge = errors.New("too large")
@@ -130,7 +131,8 @@ func databaseError(err error) error {
 	case errors.Is(err, settings.ErrNotFound):
 		return notFound("there is no such row")
 	case errors.As(err, &value):
-		return &Invalid{Table: value.Table, Problems: []Problem{{Field: value.Column, Expected: "another value: it " + value.Reason}}}
+		return &Invalid{Table: value.Table, Problems: []Problem{{Field: value.Column,
+			Expected: "another value: it " + value.Reason}}}
 	case errors.Is(err, snapshot.ErrNotInForce):
 		return unavailable("the change is stored, but the settings database went away before it came into force; it will be when it is back", nil)
 	case errors.As(err, &down):

@@ -61,8 +61,8 @@ type Flood struct {
 	Text   string    `json:"text,omitempty"` // the answer that set it off
 }
 
-// Held is mail that waits in the queue because of a pause: that to a domain, that with a tag, or, when both are "", all that
-// a pause of addresses or pools holds.
+// Held is mail that waits in the queue because of a pause: that to a domain, that with a tag, or, when both are "", all
+// that a pause of addresses or pools holds.
 type Held struct {
 	Domain   string    `json:"domain,omitempty"`
 	Tag      string    `json:"tag,omitempty"`
@@ -122,8 +122,8 @@ func (a *Admin) HeldByPauses(ctx context.Context) ([]Held, error) {
 	return list, err
 }
 
-// Resume lets mail go on that floods hold on the paths from a source address (not valid: any) to a site or domain; only the
-// floods with a name when that is not "". It returns how many those were. Their reduced limits hold from then on.
+// Resume lets mail go on that floods hold on the paths from a source address (not valid: any) to a site or domain; only
+// the floods with a name when that is not "". It returns how many those were. Their reduced limits hold from then on.
 func (a *Admin) Resume(ctx context.Context, source netip.Addr, site, name string) (int, error) {
 	if site == "" {
 		return 0, invalid("site", nil, "the site or domain of the path")
@@ -173,7 +173,8 @@ type Service struct {
 	Stopped      bool `json:"stopped,omitempty"`
 }
 
-// ServiceStates returns how the parts of the server and what it depends on are doing; the settings database comes first.
+// ServiceStates returns how the parts of the server and what it depends on are doing; the settings database comes
+// first.
 func (a *Admin) ServiceStates(ctx context.Context) []Service {
 	all := []Service{}
 	if a.Settings != nil {

@@ -16,9 +16,9 @@ const (
 // Wrong makes an [Invalid] error about one field.
 func Wrong(field string, given any, expected string) error { return invalid(field, given, expected) }
 
-// CheckFields gives each value the type and the first name of its field, in place, and takes out those that are ignored. An
-// [Invalid] error names every field that is not known, has a value that cannot be, is missing, or is given beside one that
-// excludes it.
+// CheckFields gives each value the type and the first name of its field, in place, and takes out those that are
+// ignored. An [Invalid] error names every field that is not known, has a value that cannot be, is missing, or is given
+// beside one that excludes it.
 func CheckFields(fields []Field, values Values) error {
 	t := &Table{Fields: fields}
 	wrong := firstNames(fields, values)
@@ -33,7 +33,8 @@ func CheckFields(fields []Field, values Values) error {
 			wrong = append(wrong, Problem{Field: f.Name, Expected: f.Expected()})
 		}
 		if given && f.Excludes > f.Name && isSet(values[f.Excludes]) {
-			wrong = append(wrong, Problem{Field: f.Name, Given: show(values[f.Name]), Expected: f.Name + " or " + f.Excludes + ", not both"})
+			wrong = append(wrong, Problem{Field: f.Name, Given: show(values[f.Name]),
+				Expected: f.Name + " or " + f.Excludes + ", not both"})
 		}
 	}
 	if wrong != nil {

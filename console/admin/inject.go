@@ -23,12 +23,13 @@ const (
 	mostProblems = 20 // are told
 )
 
-// Inject reads the JSON of a message, or of an array of up to [MostInjected] messages, and puts them into the inbox: all of
-// them or, on an error, none where the queue can tell (it may hold some when it failed in the middle). It returns their ids.
-// Each gets the property http from the context's actor, and message-id, received and hostname where these are missing.
+// Inject reads the JSON of a message, or of an array of up to [MostInjected] messages, and puts them into the inbox:
+// all of them or, on an error, none where the queue can tell (it may hold some when it failed in the middle). It
+// returns their ids. Each gets the property http from the context's actor, and message-id, received and hostname where
+// these are missing.
 //
-// An array is read one message after another. What is in memory is the mails and little more: beyond 16 MiB at most eight
-// times what was read. More than that, and more messages, is an error that wraps [ErrTooLarge].
+// An array is read one message after another. What is in memory is the mails and little more: beyond 16 MiB at most
+// eight times what was read. More than that, and more messages, is an error that wraps [ErrTooLarge].
 func (a *Admin) Inject(ctx context.Context, messages io.Reader) ([]string, error) {
 	if a.Queue == nil || a.Inbox == "" {
 		return nil, unavailable("there is no inbox to inject into", nil)

@@ -46,7 +46,8 @@ func deleteRow(ctx context.Context, s settings.Store, t entity, row *Row) error 
 			return err
 		}
 		if len(rows) > 0 && !d.owned {
-			return &Conflict{Reason: fmt.Sprintf("row %d of %s is in use: by %s", row.ID, t.name(), rowNames(d.table, rows)), Current: row}
+			return &Conflict{Reason: fmt.Sprintf("row %d of %s is in use: by %s", row.ID, t.name(), rowNames(d.table, rows)),
+				Current: row}
 		}
 		for i := range rows {
 			if err := other.delete(ctx, s, rows[i].ID); err != nil {

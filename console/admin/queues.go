@@ -47,14 +47,17 @@ func (a *Admin) Queues(ctx context.Context) ([]queue.Stats, error) {
 	return all, queueError(err)
 }
 
-// Messages returns up to limit messages that match f, oldest first, and a cursor that continues behind them, "" at the end.
-func (a *Admin) Messages(ctx context.Context, f queue.Filter, cursor string, limit int) (entries []queue.Entry, next string, err error) {
+// Messages returns up to limit messages that match f, oldest first, and a cursor that continues behind them, "" at the
+// end.
+func (a *Admin) Messages(ctx context.Context, f queue.Filter, cursor string, limit int) (entries []queue.Entry,
+	next string, err error) {
 	i, err := a.inspector()
 	if err != nil {
 		return nil, "", err
 	}
 	entries, next, err = i.List(ctx, f, cursor, limit)
-	if err != nil && cursor != "" && ctx.Err() == nil && !errors.Is(err, queue.ErrUnavailable) && !errors.Is(err, queue.ErrClosed) {
+	if err != nil && cursor != "" && ctx.Err() == nil && !errors.Is(err, queue.ErrUnavailable) &&
+		!errors.Is(err, queue.ErrClosed) {
 		return nil, "", invalid("cursor", cursor, "what an earlier page gave for the next")
 	}
 	return entries, next, queueError(err)
@@ -73,11 +76,11 @@ type Message struct {
 
 // Why tells why a message has not left.
 type Why struct {
-	// Where it is: "queue" (to be picked up), "memory" (in the delivery engine), "lookup" (there, waiting for DNS), "parked",
-	// "deferred" (until Next), "sending".
+	// Where it is: "queue" (to be picked up), "memory" (in the delivery engine), "lookup" (there, waiting for DNS),
+	// "parked", "deferred" (until Next), "sending".
 	Where string `json:"where"`
-	// Cause is the kind of reason: "pause", "flood", "limit", "backoff", "retry", "schedule", "lookup", "slot", "connect",
-	// "turn", "memory", "sending", "instance", "none"; "" when only the queue was asked.
+	// Cause is the kind of reason: "pause", "flood", "limit", "backoff", "retry", "schedule", "lookup", "slot",
+	// "connect", "turn", "memory", "sending", "instance", "none"; "" when only the queue was asked.
 	Cause string `json:"cause,omitempty"`
 	// Reason is a sentence for people.
 	Reason string `json:"reason"`
@@ -174,8 +177,8 @@ const (
 	Retry Action = "retry" // what is delayed or parked is due at once
 )
 
-// Act does something to all messages that match f, and returns how many those were. to is the queue for Move. What is with
-// the delivery engine just now is left alone. With dryRun nothing is done: the number is how many there would be.
+// Act does something to all messages that match f, and returns how many those were. to is the queue for Move. What is
+// with the delivery engine just now is left alone. With dryRun nothing is done: the number is how many there would be.
 func (a *Admin) Act(ctx context.Context, action Action, f queue.Filter, to string, dryRun bool) (int, error) {
 	i, err := a.inspector()
 	if err != nil {
@@ -209,7 +212,8 @@ func (a *Admin) Act(ctx context.Context, action Action, f queue.Filter, to strin
 }
 
 // wouldAct counts what an action would concern.
-func (a *Admin) wouldAct(ctx context.Context, i queue.Inspector, action Action, f queue.Filter, to string) (int, error) {
+func (a *Admin) wouldAct(ctx context.Context, i queue.Inspector, action Action, f queue.Filter, to string) (int,
+	error) {
 	concerns := func(e *queue.Entry) bool { return e.State != queue.Out }
 	switch action {
 	case Move:

@@ -8,8 +8,8 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 )
 
-// Remembered is [Admin.List] from the settings in force instead of the database, for pages that still want to show them while
-// that cannot be reached. Rows that are broken are among them.
+// Remembered is [Admin.List] from the settings in force instead of the database, for pages that still want to show them
+// while that cannot be reached. Rows that are broken are among them.
 func (a *Admin) Remembered(ctx context.Context, table string, q Query) (List, error) {
 	t, err := tableNamed(table)
 	if err != nil || a.Settings == nil {
@@ -35,7 +35,8 @@ func (a *Admin) Remembered(ctx context.Context, table string, q Query) (List, er
 }
 
 // remembered returns a part of the rows that match, and how many do; nil matches all.
-func (e of[T]) remembered(ctx context.Context, rows *settings.Rows, matches func(*Row) bool, offset, limit int) (part []Row, total int) {
+func (e of[T]) remembered(ctx context.Context, rows *settings.Rows, matches func(*Row) bool, offset,
+	limit int) (part []Row, total int) {
 	all := *e.rows(rows)
 	t := settings.Describe[T]()
 	if matches == nil {

@@ -10,15 +10,16 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 )
 
-// Resource is a table as MailerQ's REST API knows it: under its own name, with its own fields, and with rows found by what
-// they select instead of by an id. Resources describe the six of them; the calls are [Admin.WalkResource],
+// Resource is a table as MailerQ's REST API knows it: under its own name, with its own fields, and with rows found by
+// what they select instead of by an id. Resources describe the six of them; the calls are [Admin.WalkResource],
 // [Admin.PutResource] and [Admin.DeleteResource].
 type Resource struct {
 	Name    string // "pauses"
 	Table   string // "paused"
 	Meaning string
 	Fields  []Field
-	// Identity are the fields that tell which row is meant. All are optional for DELETE unless they are required for POST.
+	// Identity are the fields that tell which row is meant. All are optional for DELETE unless they are required for
+	// POST.
 	Identity []string
 	// Local resources have rows of other instances of the cluster, which are neither listed nor changed here.
 	Local bool
@@ -57,15 +58,18 @@ func Resources() []Resource {
 		{Name: "suppressions", Table: "suppressions", Meaning: "addresses and domains that get no mail",
 			Identity: []string{"value"}, Fields: slices.Concat([]Field{
 				{Name: "value", Type: Text, Meaning: "address or domain", Required: true, Default: ""},
-				{Name: "type", Type: Choice, Choices: []string{"address", "domain"}, Meaning: "what value is", Required: true, Default: ""}},
+				{Name: "type", Type: Choice, Choices: []string{"address", "domain"}, Meaning: "what value is", Required: true,
+					Default: ""}},
 				answerFields(), []Field{noCluster(), enabledField()})},
 		{Name: "externalmtas", Table: "externalmtas", Meaning: "public addresses that are reached through another machine",
 			Identity: []string{"public_ip"}, Fields: []Field{
 				{Name: "public_ip", Type: IP, Meaning: "address that the world sees", Required: true, Default: ""},
 				{Name: "local_ip", Type: IP, Meaning: "local address to connect from", Required: true, Default: ""},
 				{Name: "connect_ip", Type: IP, Meaning: "address of the proxy", Default: ""},
-				{Name: "connect_port", Type: Integer, Min: 1, Max: 65535, Meaning: "port of the proxy", Required: true, Default: int64(0)},
-				{Name: "protocol", Type: Choice, Choices: []string{"nat", "socks", "http"}, Meaning: "how; not given: nat", Default: "nat"},
+				{Name: "connect_port", Type: Integer, Min: 1, Max: 65535, Meaning: "port of the proxy", Required: true,
+					Default: int64(0)},
+				{Name: "protocol", Type: Choice, Choices: []string{"nat", "socks", "http"}, Meaning: "how; not given: nat",
+					Default: "nat"},
 				noCluster(), enabledField()}},
 	}
 }
@@ -92,20 +96,23 @@ func noCluster() Field {
 // selectors are the fields that say which mail a rule is about.
 func selectors() []Field {
 	return []Field{
-		{Name: "pool", Type: PoolName, Meaning: "name of a pool of source addresses; not given: all", Excludes: "mta", Default: ""},
+		{Name: "pool", Type: PoolName, Meaning: "name of a pool of source addresses; not given: all", Excludes: "mta",
+			Default: ""},
 		{Name: "mta", Type: IP, Meaning: "source address; not given: all", Excludes: "pool", Default: ""},
-		{Name: "domain", Type: Domain, Wild: true, Meaning: "recipient domain, wildcards allowed; not given: all", Excludes: "ip", Default: ""},
+		{Name: "domain", Type: Domain, Wild: true, Meaning: "recipient domain, wildcards allowed; not given: all",
+			Excludes: "ip", Default: ""},
 		{Name: "ip", Type: IP, Meaning: "target address; not given: all", Excludes: "domain", Default: ""},
 		{Name: "tag", Type: Text, Meaning: "tag of the message; not given: all", Default: ""},
 		{Name: "cluster", Type: Boolean, Meaning: "true: for all instances, false: only for this one", Default: false},
 	}
 }
 
-// answerFields are the fields of the result that a message gets. MailerQ allows codes from 200: that would destroy mail. With a
-// forced error of 400 to 499 it is tried again.
+// answerFields are the fields of the result that a message gets. MailerQ allows codes from 200: that would destroy
+// mail. With a forced error of 400 to 499 it is tried again.
 func answerFields() []Field {
 	return []Field{
-		{Name: "code", Type: Integer, Min: 400, Max: 599, Meaning: "reply code of the result", Required: true, Default: int64(0)},
+		{Name: "code", Type: Integer, Min: 400, Max: 599, Meaning: "reply code of the result", Required: true,
+			Default: int64(0)},
 		{Name: "extended", Type: Status, Meaning: "enhanced status code of the result", Default: ""},
 		{Name: "description", Type: Text, Meaning: "description of the result", Default: ""},
 	}
@@ -192,7 +199,8 @@ func (r *Resource) check(fields []Field, values Values) (Values, error) {
 
 // here reports whether a row concerns this instance.
 func (a *Admin) here(r *Resource, row *Row) bool {
-	return !r.Local || row.Values["cluster"] == true || row.Values["instance"] == a.Instance || row.Values["instance"] == int64(0)
+	return !r.Local || row.Values["cluster"] == true || row.Values["instance"] == a.Instance ||
+		row.Values["instance"] == int64(0)
 }
 
 // WalkResource returns all entries of a resource that concern this instance and have the given values, each with the
@@ -214,7 +222,8 @@ func (a *Admin) WalkResource(ctx context.Context, name string, values Values) it
 			yield(nil, err)
 			return
 		}
-		if row := a.startedPause(); r.Name == "pauses" && row != nil && row.has(r.columns(where)) && !yield(r.fields(row), nil) {
+		if row := a.startedPause(); r.Name == "pauses" && row != nil && row.has(r.columns(where)) &&
+			!yield(r.fields(row), nil) {
 			return
 		}
 		a.walk(ctx, t, r.columns(where), "", func(row Row, err error) bool {
@@ -252,7 +261,8 @@ func (a *Admin) PutResource(ctx context.Context, name string, values Values) (en
 	return r.fields(&row), created, nil
 }
 
-func (a *Admin) putResource(ctx context.Context, s settings.Store, r *Resource, t entity, given Values) (Row, bool, error) {
+func (a *Admin) putResource(ctx context.Context, s settings.Store, r *Resource, t entity, given Values) (Row, bool,
+	error) {
 	where := Values{}
 	for _, name := range r.Identity {
 		if r.Name == "poolips" && name == "name" {
@@ -312,8 +322,8 @@ func (r *Resource) rename(err error) error {
 	return out
 }
 
-// DeleteResource deletes the entries that select exactly what is given, and returns how many there were: none is no error.
-// Fields that do not select are not looked at.
+// DeleteResource deletes the entries that select exactly what is given, and returns how many there were: none is no
+// error. Fields that do not select are not looked at.
 func (a *Admin) DeleteResource(ctx context.Context, name string, values Values) (int, error) {
 	r, ok := ResourceNamed(name)
 	if !ok {

@@ -144,8 +144,8 @@ func (a *Admin) Create(ctx context.Context, table string, values Values) (Row, e
 	return a.save(ctx, table, 0, values, "")
 }
 
-// Update changes the given columns of a row; the others stay as they are. When version is not "", the row must still be of
-// that version: if not, the error is a [Conflict].
+// Update changes the given columns of a row; the others stay as they are. When version is not "", the row must still be
+// of that version: if not, the error is a [Conflict].
 func (a *Admin) Update(ctx context.Context, table string, id int64, values Values, version string) (Row, error) {
 	if id == 0 {
 		return Row{}, invalid("id", id, "the id of a row")
@@ -254,8 +254,8 @@ func findRows(ctx context.Context, s settings.Store, t entity, where Values) ([]
 	return slices.DeleteFunc(rows, func(r Row) bool { return !r.has(where) }), nil
 }
 
-// Delete deletes a row, and the rows of other tables that belong to it alone, such as the rules of a throttle. One that others
-// use is a [Conflict]. When version is not "", the row must still be of that version.
+// Delete deletes a row, and the rows of other tables that belong to it alone, such as the rules of a throttle. One that
+// others use is a [Conflict]. When version is not "", the row must still be of that version.
 func (a *Admin) Delete(ctx context.Context, table string, id int64, version string) error {
 	t, err := writable(table)
 	if err != nil {
@@ -279,8 +279,8 @@ func (a *Admin) Delete(ctx context.Context, table string, id int64, version stri
 	return nil
 }
 
-// DeleteWhere deletes the rows with these values of the table's key, and returns how many there were. Values that are empty
-// need not be given; other columns are not looked at.
+// DeleteWhere deletes the rows with these values of the table's key, and returns how many there were. Values that are
+// empty need not be given; other columns are not looked at.
 func (a *Admin) DeleteWhere(ctx context.Context, table string, values Values) (int, error) {
 	t, err := writable(table)
 	if err != nil {
@@ -304,7 +304,8 @@ func (a *Admin) DeleteWhere(ctx context.Context, table string, values Values) (i
 }
 
 // deleteRows deletes the rows with these values that pass also, and with each what hangs on it.
-func (a *Admin) deleteRows(ctx context.Context, t entity, d *Table, where Values, also func(settings.Store, *Row) (bool, error)) (int, error) {
+func (a *Admin) deleteRows(ctx context.Context, t entity, d *Table, where Values,
+	also func(settings.Store, *Row) (bool, error)) (int, error) {
 	var gone []Row
 	err := a.change(ctx, func(s settings.Store) error {
 		gone = nil
@@ -346,8 +347,8 @@ func (r *Row) unchanged(version string) error {
 	return &Conflict{Reason: fmt.Sprintf("row %d was changed by somebody else in the meantime", r.ID), Current: &now}
 }
 
-// Order puts rows of an ordered table into an order: the first of ids comes first. Rows that are not named come behind these,
-// in the order they had.
+// Order puts rows of an ordered table into an order: the first of ids comes first. Rows that are not named come behind
+// these, in the order they had.
 func (a *Admin) Order(ctx context.Context, table string, ids []int64) error {
 	t, err := writable(table)
 	if err != nil {

@@ -2,8 +2,8 @@ package admin
 
 import "context"
 
-// starter is what an instance can do that was started with every delivery paused: *snapshot.Keeper can. The pause is in no
-// table; it is listed and deleted like one of this instance that selects nothing.
+// starter is what an instance can do that was started with every delivery paused: *snapshot.Keeper can. The pause is in
+// no table; it is listed and deleted like one of this instance that selects nothing.
 type starter interface {
 	// StartedPaused reports whether the pause is still in force.
 	StartedPaused() bool
@@ -16,12 +16,13 @@ func (a *Admin) startedPause() *Row {
 	if s, ok := a.Settings.(starter); !ok || !s.StartedPaused() {
 		return nil
 	}
-	return &Row{Values: Values{"localip": "", "pool": "", "target": "", "tag": "", "cluster": false, "instance": a.Instance,
-		"expire": "", "enabled": true}}
+	return &Row{Values: Values{"localip": "", "pool": "", "target": "", "tag": "", "cluster": false,
+		"instance": a.Instance,
+		"expire":   "", "enabled": true}}
 }
 
-// Stopped reports whether all delivery of this instance is held by no row of a table: it was started with every delivery
-// paused, or somebody stopped it.
+// Stopped reports whether all delivery of this instance is held by no row of a table: it was started with every
+// delivery paused, or somebody stopped it.
 func (a *Admin) Stopped() bool {
 	s, ok := a.Settings.(starter)
 	return ok && s.StartedPaused()

@@ -160,13 +160,15 @@ func ruleTraits(table string) traits {
 	case "dns":
 		return traits{required: []string{"hostname", "ip"}, key: []string{"hostname", "ip"}}
 	case "errors":
-		return traits{required: []string{"code"}, key: []string{"localip", "pool", "domain", "ip", "tag", "cluster", "instance"}}
+		return traits{required: []string{"code"},
+			key: []string{"localip", "pool", "domain", "ip", "tag", "cluster", "instance"}}
 	case "paused":
 		return traits{key: []string{"localip", "pool", "target", "tag", "cluster", "instance"}}
 	case "delegates":
 		return traits{required: []string{"newip"}, key: []string{"localip", "domain"}}
 	case "suppressions":
-		return traits{required: []string{"value", "type", "code"}, key: []string{"value"}, choices: []string{"address", "domain"}}
+		return traits{required: []string{"value", "type", "code"}, key: []string{"value"},
+			choices: []string{"address", "domain"}}
 	case "response_patterns":
 		return traits{required: []string{"name", "pattern", "type"}, key: []string{"name"}, choices: patternTypes}
 	case "response_actions":
@@ -176,7 +178,8 @@ func ruleTraits(table string) traits {
 	case "rewrite_triggers":
 		return traits{required: []string{"name"}, key: []string{"name"}}
 	case "rewrite_conditions":
-		return traits{required: []string{"trigger", "property", "type"}, key: []string{"trigger", "property", "type", "value", "negate"},
+		return traits{required: []string{"trigger", "property", "type"},
+			key:     []string{"trigger", "property", "type", "value", "negate"},
 			choices: patternTypes}
 	case "rewrite_actions":
 		return traits{required: []string{"trigger", "type"}, key: []string{"trigger", "type", "property", "value"}}

@@ -110,9 +110,9 @@ func (a *Admin) DeleteToken(ctx context.Context, name string) error {
 	return nil
 }
 
-// CheckToken returns the name of a token when it is one that is in force. One that was added to the database by somebody
-// else counts at once: the settings are loaded when it is first used. The time that the look-up takes tells nothing about
-// other tokens, as it goes by the hash.
+// CheckToken returns the name of a token when it is one that is in force. One that was added to the database by
+// somebody else counts at once: the settings are loaded when it is first used. The time that the look-up takes tells
+// nothing about other tokens, as it goes by the hash.
 func (a *Admin) CheckToken(ctx context.Context, secret string) (name string, ok bool) {
 	if a.Settings == nil || secret == "" {
 		return "", false
@@ -132,7 +132,8 @@ func (a *Admin) CheckToken(ctx context.Context, secret string) (name string, ok 
 func (a *Admin) newToken(ctx context.Context, secret string) (settings.Token, bool) {
 	var found []settings.Token
 	err := a.Settings.Read(ctx, func(s settings.Store) (err error) {
-		found, _, err = settings.Select[settings.Token](ctx, s, settings.Query{Column: "hash", Value: string(settings.HashToken(secret))})
+		found, _, err = settings.Select[settings.Token](ctx, s,
+			settings.Query{Column: "hash", Value: string(settings.HashToken(secret))})
 		return err
 	})
 	if err != nil || len(found) == 0 || !found[0].Enabled || !found[0].Matches(secret) {

@@ -10,8 +10,8 @@ import (
 // pageSize is how many rows of a large table are in memory at a time.
 const pageSize = 5000
 
-// Walk returns all rows of a table that have the given values and contain a text, without holding a large table in memory.
-// An error ends it; rows that come or go meanwhile may be met or not.
+// Walk returns all rows of a table that have the given values and contain a text, without holding a large table in
+// memory. An error ends it; rows that come or go meanwhile may be met or not.
 func (a *Admin) Walk(ctx context.Context, table string, values Values, search string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		t, err := tableNamed(table)

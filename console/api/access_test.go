@@ -38,9 +38,11 @@ func TestTokens(t *testing.T) {
 		return w.do(r)
 	}
 	require.Equal(t, 200, ask("Bearer "+w.token).status)
-	require.Equal(t, 200, ask("bearer  "+w.token+" ").status, "the scheme's case and white space make no difference (RFC 9110 §11.1)")
+	require.Equal(t, 200, ask("bearer  "+w.token+" ").status,
+		"the scheme's case and white space make no difference (RFC 9110 §11.1)")
 	for _, headers := range [][]string{
-		{}, {""}, {"Bearer"}, {"Bearer "}, {"Basic " + w.token}, {w.token}, {"Bearer " + w.token[1:]}, {"Bearer " + strings.Repeat("x", 5000)},
+		{}, {""}, {"Bearer"}, {"Bearer "}, {"Basic " + w.token}, {w.token}, {"Bearer " + w.token[1:]},
+		{"Bearer " + strings.Repeat("x", 5000)},
 		{"Bearer " + w.token, "Bearer " + w.token}, {"Bearer " + strings.ToLower(w.token)},
 	} {
 		got := ask(headers...)
@@ -59,8 +61,8 @@ func must(r *http.Request, err error) *http.Request {
 	return r
 }
 
-// TestTokenFromOutside writes a token into the database as another program does: it counts at once, and no more once it is
-// gone.
+// TestTokenFromOutside writes a token into the database as another program does: it counts at once, and no more once it
+// is gone.
 func TestTokenFromOutside(t *testing.T) {
 	w := newWorld(t)
 	db, err := settings.Open(t.Context(), "sqlite://"+w.path, settings.Options{})
@@ -140,7 +142,9 @@ func TestBodies(t *testing.T) {
 			require.NoError(t, err)
 			defer conn.Close()
 			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
-			fmt.Fprintf(conn, "POST /v1/pauses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%s\r\n\r\n%s", w.token, c.framing, c.begin)
+			fmt.Fprintf(conn,
+				"POST /v1/pauses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%s\r\n\r\n%s",
+				w.token, c.framing, c.begin)
 			var sent atomic.Int64
 			done := make(chan struct{})
 			go func() {
@@ -167,7 +171,8 @@ func TestBodies(t *testing.T) {
 			require.Less(t, sent.Load(), int64(20<<20), "cut early")
 		})
 	}
-	r := must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/v1/pauses", strings.NewReader("<a/>")))
+	r := must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/v1/pauses",
+		strings.NewReader("<a/>")))
 	r.Header.Set("Authorization", "Bearer "+w.token)
 	r.Header.Set("Content-Type", "text/xml")
 	require.Equal(t, 415, w.do(r).status)
@@ -182,7 +187,8 @@ func TestBodies(t *testing.T) {
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	require.JSONEq(t, `{"domain":"example.com","cluster":false}`, w.do(r).body)
 
-	r = must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/v1/pauses", strings.NewReader(`{"domain":"example.org"}`)))
+	r = must(http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+"/v1/pauses",
+		strings.NewReader(`{"domain":"example.org"}`)))
 	r.Header.Set("Authorization", "Bearer "+w.token)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	require.JSONEq(t, `{"domain":"example.org","cluster":false}`, w.do(r).body, "as curl -d sends it")

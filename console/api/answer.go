@@ -72,8 +72,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(data, '\n'))
 }
 
-// writeStream writes an array. An error before its first entry is an ordinary one; a later one breaks the connection, so
-// that nobody takes the part for the whole.
+// writeStream writes an array. An error before its first entry is an ordinary one; a later one breaks the connection,
+// so that nobody takes the part for the whole.
 func (h *Handler) writeStream(w http.ResponseWriter, list stream) {
 	out := bufio.NewWriterSize(w, 1<<15)
 	n := 0

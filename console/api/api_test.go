@@ -54,7 +54,8 @@ func newWorld(t *testing.T) *world {
 	running, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.keeper.Run(running) }()
-	w.admin = &admin.Admin{Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live), Log: quiet}
+	w.admin = &admin.Admin{Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
+		Log: quiet}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
 	w.api = &api.Handler{Admin: w.admin}
 	w.server = httptest.NewServer(w.api)
@@ -133,7 +134,8 @@ func TestConversations(t *testing.T) {
 			w := newWorld(t)
 			for _, step := range readConversation(t, file) {
 				got := w.send(step.method, step.path, step.body)
-				require.Equal(t, step.status, got.status, "%s:%d: %s %s %s\n%s", file, step.line, step.method, step.path, step.body, got.body)
+				require.Equal(t, step.status, got.status, "%s:%d: %s %s %s\n%s", file, step.line, step.method, step.path, step.body,
+					got.body)
 				step.compare(t, file, got)
 			}
 		})
@@ -144,7 +146,8 @@ func TestConversations(t *testing.T) {
 func TestNoYearOne(t *testing.T) {
 	w := newWorld(t)
 	w.admin.Floods = func() []admin.Flood { return []admin.Flood{{Name: "f", Phase: "reduced"}} }
-	for _, path := range []string{"/v1/stats", "/v1/stats?domain=a.test&tag=x", "/v1/stats/domains", "/v1/floods", "/v1/services", "/v1/explain", "/v1/tokens"} {
+	for _, path := range []string{"/v1/stats", "/v1/stats?domain=a.test&tag=x", "/v1/stats/domains", "/v1/floods",
+		"/v1/services", "/v1/explain", "/v1/tokens"} {
 		got := w.send("GET", path, "")
 		require.Equal(t, 200, got.status, path)
 		require.NotContains(t, got.body, "0001-01-01", path)

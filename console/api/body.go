@@ -123,8 +123,8 @@ func readMultipart(data []byte, boundary string, to admin.Values) error {
 	}
 }
 
-// readJSON reads a flat object: values are texts, numbers, booleans, null, or arrays of these. Anything deeper is refused
-// where it begins, so that depth costs nothing.
+// readJSON reads a flat object: values are texts, numbers, booleans, null, or arrays of these. Anything deeper is
+// refused where it begins, so that depth costs nothing.
 func readJSON(data []byte, to admin.Values) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()

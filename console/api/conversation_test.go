@@ -15,7 +15,8 @@ import (
 //	> POST /v1/pauses domain=example.com
 //	< 200 {"domain":"example.com"}
 //
-// After the status stands the whole JSON of the answer; or, after ~, parts of its text, with | between. Lines that begin with # are remarks.
+// After the status stands the whole JSON of the answer; or, after ~, parts of its text, with | between. Lines that
+// begin with # are remarks.
 type step struct {
 	line               int
 	method, path, body string

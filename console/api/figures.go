@@ -24,16 +24,19 @@ func figureRoutes() []*route {
 				f.MTA = c.address("mta")
 				return c.admin.Stats(f), nil
 			}},
-		{method: http.MethodGet, path: "/v1/explain", summary: "paths with their effective limits, where each comes from, and what holds mail back",
-			fields: []admin.Field{domain, {Name: "ip", Type: admin.IP, Meaning: "source address"}},
-			answer: arrayOf(schemaOf(admin.Path{})),
+		{method: http.MethodGet, path: "/v1/explain",
+			summary: "paths with their effective limits, where each comes from, and what holds mail back",
+			fields:  []admin.Field{domain, {Name: "ip", Type: admin.IP, Meaning: "source address"}},
+			answer:  arrayOf(schemaOf(admin.Path{})),
 			do: func(c *call) (any, error) {
 				domain, _ := c.values["domain"].(string)
 				return c.admin.Explain(c.request.Context(), domain, c.address("ip"))
 			}},
-		{method: http.MethodGet, path: "/v1/floods", summary: "flood patterns that are active", answer: arrayOf(schemaOf(admin.Flood{})),
-			do: func(c *call) (any, error) { return c.admin.ActiveFloods(), nil }},
-		{method: http.MethodDelete, path: "/v1/floods", summary: "let mail go on that floods hold; their reduced limits hold from then on",
+		{method: http.MethodGet, path: "/v1/floods", summary: "flood patterns that are active",
+			answer: arrayOf(schemaOf(admin.Flood{})),
+			do:     func(c *call) (any, error) { return c.admin.ActiveFloods(), nil }},
+		{method: http.MethodDelete, path: "/v1/floods",
+			summary: "let mail go on that floods hold; their reduced limits hold from then on",
 			fields: []admin.Field{{Name: "site", Type: admin.Domain, Required: true, Meaning: "site or domain"},
 				{Name: "mta", Type: admin.IP, Meaning: "source address; not given: any"},
 				{Name: "name", Type: admin.Text, Meaning: "of the flood pattern; not given: all"}},
@@ -44,9 +47,10 @@ func figureRoutes() []*route {
 				n, err := c.admin.Resume(c.request.Context(), c.address("mta"), site, name)
 				return map[string]int{"deleted": n}, err
 			}},
-		{method: http.MethodGet, path: "/v1/services", summary: "how the parts of the server and what it depends on are doing",
-			answer: arrayOf(schemaOf(admin.Service{})),
-			do:     func(c *call) (any, error) { return c.admin.ServiceStates(c.request.Context()), nil }},
+		{method: http.MethodGet, path: "/v1/services",
+			summary: "how the parts of the server and what it depends on are doing",
+			answer:  arrayOf(schemaOf(admin.Service{})),
+			do:      func(c *call) (any, error) { return c.admin.ServiceStates(c.request.Context()), nil }},
 		{method: http.MethodPost, path: "/v1/services", summary: "stop or resume a service",
 			fields: []admin.Field{{Name: "name", Type: admin.Text, Required: true, Meaning: "of the service"},
 				{Name: "run", Type: admin.Boolean, Required: true, Meaning: "true: resume, false: stop"}},
@@ -61,8 +65,10 @@ func figureRoutes() []*route {
 	for _, r := range all {
 		r.local = true
 	}
-	for kind, path := range map[string]string{"domain": "/v1/stats/domains", "mta": "/v1/stats/mtas", "tag": "/v1/stats/tags"} {
-		all = append(all, &route{method: http.MethodGet, path: path, summary: "figures of the last 60 seconds for each " + kind, local: true,
+	for kind, path := range map[string]string{"domain": "/v1/stats/domains", "mta": "/v1/stats/mtas",
+		"tag": "/v1/stats/tags"} {
+		all = append(all, &route{method: http.MethodGet, path: path,
+			summary: "figures of the last 60 seconds for each " + kind, local: true,
 			answer: arrayOf(schemaOf(monitor.Row{})),
 			do:     func(c *call) (any, error) { return c.admin.StatsBy(kind), nil }})
 	}

@@ -22,7 +22,8 @@ func FuzzBody(f *testing.F) {
 	rs := newRoutes(&admin.Admin{})
 	f.Fuzz(func(t *testing.T, kind, body string) {
 		for _, r := range rs.all {
-			if r.method == http.MethodGet || r.path != "/v1/errors" && r.path != "/v1/capacity/order" && r.path != "/v1/messages/move" {
+			if r.method == http.MethodGet || r.path != "/v1/errors" && r.path != "/v1/capacity/order" &&
+				r.path != "/v1/messages/move" {
 				continue
 			}
 			request := httptest.NewRequest(r.method, r.path, strings.NewReader(body))

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// guard slows down who guesses tokens: after ten wrong ones within a minute an address (of IPv6, its /64) is not heard for
-// the rest of that minute. A token that was right from there before goes on working, so that a neighbour behind the same
-// router does no harm. The zero guard is ready.
+// guard slows down who guesses tokens: after ten wrong ones within a minute an address (of IPv6, its /64) is not heard
+// for the rest of that minute. A token that was right from there before goes on working, so that a neighbour behind the
+// same router does no harm. The zero guard is ready.
 type guard struct {
 	mu      sync.Mutex
 	clients map[netip.Prefix]*client

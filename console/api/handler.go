@@ -19,15 +19,15 @@ import (
 // Handler serves the REST API below /v1/. Admin must be set; set all fields before use.
 type Handler struct {
 	Admin *admin.Admin
-	// MaxInject is the largest body of an injection in bytes; all that are under way may have four times as much together.
-	// Zero: 64 MiB; negative: unlimited.
+	// MaxInject is the largest body of an injection in bytes; all that are under way may have four times as much
+	// together. Zero: 64 MiB; negative: unlimited.
 	MaxInject int64
 	// Client returns where a request comes from, when it is not the other end of the connection. Nil: that.
 	Client func(*http.Request) netip.AddrPort
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
-	// Patience is how long a request that reads may take until it is answered 503; one that changes something may take three times
-	// as long, and a list may be sent for ten minutes. Zero: 20 s.
+	// Patience is how long a request that reads may take until it is answered 503; one that changes something may take
+	// three times as long, and a list may be sent for ten minutes. Zero: 20 s.
 	Patience time.Duration
 
 	once   sync.Once
@@ -72,7 +72,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{handler: h, admin: h.Admin, request: r.WithContext(ctx), parameters: parameters, header: header}
 	answer, err := h.run(w, route, c)
 	if err != nil {
-		if reason, ok := errors.AsType[*problem](context.Cause(ctx)); ok && (errors.Is(err, context.Canceled) || !errors.Is(err, admin.ErrUnavailable)) {
+		if reason, ok := errors.AsType[*problem](context.Cause(ctx)); ok &&
+			(errors.Is(err, context.Canceled) || !errors.Is(err, admin.ErrUnavailable)) {
 			err = reason
 		}
 		h.refuse(w, err)
@@ -99,7 +100,8 @@ func (h *Handler) deadline(method string) time.Duration {
 }
 
 func tooLate(after time.Duration) *problem {
-	return &problem{status: http.StatusServiceUnavailable, retry: 5 * time.Second, reason: fmt.Sprintf("there was no answer within %v", after)}
+	return &problem{status: http.StatusServiceUnavailable, retry: 5 * time.Second,
+		reason: fmt.Sprintf("there was no answer within %v", after)}
 }
 
 // run reads what was sent along and calls the route.
@@ -204,7 +206,8 @@ type problem struct {
 func (p *problem) Error() string { return p.reason }
 
 func tooLarge(limit int64) *problem {
-	return &problem{status: http.StatusRequestEntityTooLarge, reason: fmt.Sprintf("the body is larger than %d bytes", limit)}
+	return &problem{status: http.StatusRequestEntityTooLarge,
+		reason: fmt.Sprintf("the body is larger than %d bytes", limit)}
 }
 
 // asProblem gives every error its status.

@@ -30,9 +30,11 @@ func TestInjectionsThatAreTooLarge(t *testing.T) {
 		{"one too many, all wrong", array("{}", 10_001), 413, "more than 10000 messages"},
 		{"one too many, nonsense", array("1", 10_001), 413, "more than 10000 messages"},
 		{"empty results", `{"recipient":"a@b.test","results":` + array("{}", 100_000) + `}`, 413, "too many small values"},
-		{"empty results in the second", "[" + good + `,{"recipient":"a@b.test","results":` + array("{}", 100_000) + `}]`, 413, "message 2"},
+		{"empty results in the second", "[" + good + `,{"recipient":"a@b.test","results":` + array("{}", 100_000) + `}]`, 413,
+			"message 2"},
 		{"tags in plenty", `{"recipient":"a@b.test","tags":` + array(`""`, 200_000) + `}`, 413, "too many small values"},
-		{"what looks like values in a text", `{"recipient":"a@b.test","mime":"\"` + strings.Repeat(`{,\\`, 100_000) + `"}`, 200, `"ids"`},
+		{"what looks like values in a text", `{"recipient":"a@b.test","mime":"\"` + strings.Repeat(`{,\\`, 100_000) + `"}`,
+			200, `"ids"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -49,7 +51,8 @@ func TestInjectionsThatAreTooLarge(t *testing.T) {
 // TestProblemsOfAnInjection are told with the number of the message, the first twenty of them.
 func TestProblemsOfAnInjection(t *testing.T) {
 	w := newWorld(t)
-	got := w.send("POST", "/v1/inject", "\uFEFF \n"+`[{"recipient":"a@b.test"},{"recipient":"a@b.test","priority":"high"},7]`)
+	got := w.send("POST", "/v1/inject", "\uFEFF \n"+
+		`[{"recipient":"a@b.test"},{"recipient":"a@b.test","priority":"high"},7]`)
 	require.Equal(t, 400, got.status)
 	problems := got.json(t).(map[string]any)["problems"].([]any)
 	require.Len(t, problems, 2)
@@ -89,23 +92,24 @@ func TestInjectionThatBreaksOff(t *testing.T) {
 	require.Nil(t, q.items)
 }
 
-// TestMemoryOfInjections has bodies of all kinds. What is in memory when they are published is a small multiple of the body,
-// and so is all that was ever allocated.
+// TestMemoryOfInjections has bodies of all kinds. What is in memory when they are published is a small multiple of the
+// body, and so is all that was ever allocated.
 func TestMemoryOfInjections(t *testing.T) {
 	w := newWorld(t)
 	q := new(weighing)
 	w.admin.Queue = q
 	h := &api.Handler{Admin: w.admin}
 	for name, body := range map[string]string{
-		"empty objects":    array("{}", 1<<20),
-		"numbers":          array("1", 2<<20),
-		"small messages":   array(`{"recipient":"a@b.test"}`, 10_000),
-		"mails":            array(`{"recipient":"a@b.test","mime":"`+strings.Repeat("0123456789abcde\\n", 100)+`"}`, 10_000),
-		"a large mail":     `{"recipient":"a@b.test","mime":"` + strings.Repeat("0123456789abcdef", 1<<20) + `"}`,
-		"one in an array":  `[{"recipient":"a@b.test","mime":"` + strings.Repeat("0123456789abcdef", 1<<20) + `"}]`,
-		"empty results":    `{"recipient":"a@b.test","results":` + array("{}", 1<<20) + `}`,
-		"some results":     array(`{"recipient":"a@b.test","results":`+array("{}", 300)+`}`, 4_000),
-		"many results":     array(`{"recipient":"a@b.test","results":`+array(`{"description":"0123456789abcdef0123456789abcdef"}`, 20)+`}`, 2_000),
+		"empty objects":   array("{}", 1<<20),
+		"numbers":         array("1", 2<<20),
+		"small messages":  array(`{"recipient":"a@b.test"}`, 10_000),
+		"mails":           array(`{"recipient":"a@b.test","mime":"`+strings.Repeat("0123456789abcde\\n", 100)+`"}`, 10_000),
+		"a large mail":    `{"recipient":"a@b.test","mime":"` + strings.Repeat("0123456789abcdef", 1<<20) + `"}`,
+		"one in an array": `[{"recipient":"a@b.test","mime":"` + strings.Repeat("0123456789abcdef", 1<<20) + `"}]`,
+		"empty results":   `{"recipient":"a@b.test","results":` + array("{}", 1<<20) + `}`,
+		"some results":    array(`{"recipient":"a@b.test","results":`+array("{}", 300)+`}`, 4_000),
+		"many results": array(`{"recipient":"a@b.test","results":`+
+			array(`{"description":"0123456789abcdef0123456789abcdef"}`, 20)+`}`, 2_000),
 		"empty tags":       `{"recipient":"a@b.test","tags":` + array(`""`, 1<<20) + `}`,
 		"tags":             array(`{"recipient":"a@b.test","tags":`+array(`"0123456789abcdef"`, 50)+`}`, 2_000),
 		"unknown members":  `{"recipient":"a@b.test"` + members(1<<18) + `}`,

@@ -14,8 +14,9 @@ import (
 // mailRoutes are those about what waits.
 func mailRoutes() []*route {
 	return []*route{
-		{method: http.MethodPost, path: "/v1/inject", summary: "put a message, or an array of them, into the inbox: all or none",
-			raw: true, body: schema{"oneOf": []any{schema{"type": "object", "required": []string{"recipient"}},
+		{method: http.MethodPost, path: "/v1/inject",
+			summary: "put a message, or an array of them, into the inbox: all or none",
+			raw:     true, body: schema{"oneOf": []any{schema{"type": "object", "required": []string{"recipient"}},
 				schema{"type": "array", "minItems": 1, "maxItems": admin.MostInjected,
 					"items": schema{"type": "object", "required": []string{"recipient"}}}}},
 			answer: object(map[string]any{"ids": arrayOf(textSchema("message-id"))}), do: inject},
@@ -31,13 +32,15 @@ func mailRoutes() []*route {
 				}
 				return out, nil
 			}},
-		{method: http.MethodGet, path: "/v1/messages", summary: "messages that wait, the oldest first", fields: append(filterFields(), pageFields()...),
+		{method: http.MethodGet, path: "/v1/messages", summary: "messages that wait, the oldest first",
+			fields: append(filterFields(), pageFields()...),
 			answer: object(map[string]any{"messages": arrayOf(entrySchema()),
 				"next": textSchema("cursor of the next page; absent: this was the last")}),
 			errors: []int{http.StatusNotImplemented}, do: listMessages},
-		{method: http.MethodGet, path: "/v1/messages/{id}", summary: "one message without its mail and secrets, and why it has not left",
-			answer: object(map[string]any{"entry": entrySchema(), "message": object(nil), "why": whySchema()}),
-			errors: []int{http.StatusNotFound, http.StatusNotImplemented}, do: oneMessage},
+		{method: http.MethodGet, path: "/v1/messages/{id}",
+			summary: "one message without its mail and secrets, and why it has not left",
+			answer:  object(map[string]any{"entry": entrySchema(), "message": object(nil), "why": whySchema()}),
+			errors:  []int{http.StatusNotFound, http.StatusNotImplemented}, do: oneMessage},
 		actionRoute(admin.Move, "move messages into another queue",
 			admin.Field{Name: "to", Type: admin.Text, Required: true, Meaning: "name of the queue"}),
 		actionRoute(admin.Drop, "remove messages, without any result"),
@@ -137,23 +140,31 @@ type entry struct {
 }
 
 func entryOf(e *queue.Entry) entry {
-	return entry{e.ID, e.Queue, e.State.String(), e.Envelope, e.Recipient, e.Tags, e.Size, e.Attempts, e.Stored.UTC(), e.Due, e.Parked}
+	return entry{e.ID, e.Queue, e.State.String(), e.Envelope, e.Recipient, e.Tags, e.Size, e.Attempts, e.Stored.UTC(),
+		e.Due, e.Parked}
 }
 
 func entrySchema() schema {
 	return object(map[string]any{"id": textSchema("message-id"), "queue": textSchema("its queue"),
-		"state": schema{"type": "string", "enum": []string{"ready", "delayed", "parked", "out"}}, "sender": textSchema("sender address"),
-		"recipient": textSchema("recipient address"), "tags": arrayOf(textSchema("tag")), "size": numberSchema("of the mail, in bytes"),
-		"attempts": numberSchema("so far"), "stored": textSchema("when it came"), "due": textSchema("not before; absent: now"),
+		"state":     schema{"type": "string", "enum": []string{"ready", "delayed", "parked", "out"}},
+		"sender":    textSchema("sender address"),
+		"recipient": textSchema("recipient address"), "tags": arrayOf(textSchema("tag")),
+		"size":     numberSchema("of the mail, in bytes"),
+		"attempts": numberSchema("so far"), "stored": textSchema("when it came"),
+		"due":    textSchema("not before; absent: now"),
 		"parked": textSchema("what it is parked by")})
 }
 
 func whySchema() schema {
-	return object(map[string]any{"where": schema{"type": "string", "description": "queue, memory, lookup, parked, deferred or sending"},
+	return object(map[string]any{"where": schema{"type": "string",
+		"description": "queue, memory, lookup, parked, deferred or sending"},
 		"cause": textSchema("kind of reason"), "ahead": numberSchema("messages that go before it"),
-		"reason": textSchema("for people"), "limit": textSchema("limit or rule that holds it"), "rule": textSchema("where that comes from"),
-		"source": textSchema("source address"), "site": textSchema("target site"), "since": textSchema("when it began to wait"),
-		"next": textSchema("when it is tried again"), "attempts": numberSchema("so far"), "last-answer": textSchema("to the last attempt")})
+		"reason": textSchema("for people"), "limit": textSchema("limit or rule that holds it"),
+		"rule":   textSchema("where that comes from"),
+		"source": textSchema("source address"), "site": textSchema("target site"),
+		"since": textSchema("when it began to wait"),
+		"next":  textSchema("when it is tried again"), "attempts": numberSchema("so far"),
+		"last-answer": textSchema("to the last attempt")})
 }
 
 func listMessages(c *call) (any, error) {
@@ -190,10 +201,13 @@ func oneMessage(c *call) (any, error) {
 func actionRoute(action admin.Action, summary string, more ...admin.Field) *route {
 	fields := append(filterFields(), more...)
 	fields = append(fields,
-		admin.Field{Name: "all", Type: admin.Boolean, Default: false, Meaning: "true: without any condition, all messages are meant"},
-		admin.Field{Name: "dry-run", Type: admin.Boolean, Default: false, Meaning: "true: only say how many messages there would be"})
+		admin.Field{Name: "all", Type: admin.Boolean, Default: false,
+			Meaning: "true: without any condition, all messages are meant"},
+		admin.Field{Name: "dry-run", Type: admin.Boolean, Default: false,
+			Meaning: "true: only say how many messages there would be"})
 	return &route{method: http.MethodPost, path: "/v1/messages/" + string(action), summary: summary, fields: fields,
-		answer: object(map[string]any{"messages": numberSchema("concerned"), "dry-run": flagSchema("true: nothing was done")}),
+		answer: object(map[string]any{"messages": numberSchema("concerned"),
+			"dry-run": flagSchema("true: nothing was done")}),
 		errors: []int{http.StatusNotImplemented},
 		do: func(c *call) (any, error) {
 			f, err := c.filter()

@@ -49,7 +49,8 @@ func (r *route) operation() map[string]any {
 	}
 	switch {
 	case r.raw:
-		op["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": map[string]any{"schema": r.body}}}
+		op["requestBody"] = map[string]any{"required": true,
+			"content": map[string]any{"application/json": map[string]any{"schema": r.body}}}
 	case r.method == http.MethodGet:
 		for i := range r.fields {
 			f := &r.fields[i]
@@ -75,7 +76,8 @@ func (r *route) operation() map[string]any {
 // operationID is a name for generated clients: "postResponsePatternsOrder".
 func (r *route) operationID() string {
 	id := strings.ToLower(r.method)
-	words := strings.FieldsFunc(strings.TrimPrefix(r.path, "/v1/"), func(c rune) bool { return strings.ContainsRune("/{}_-.", c) })
+	words := strings.FieldsFunc(strings.TrimPrefix(r.path, "/v1/"),
+		func(c rune) bool { return strings.ContainsRune("/{}_-.", c) })
 	for _, w := range words {
 		id += strings.ToUpper(w[:1]) + w[1:]
 	}

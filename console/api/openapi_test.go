@@ -96,7 +96,8 @@ func (r *recorder) note(method, path string, status int) {
 	path, _, _ = strings.Cut(path, "?")
 	var best *operation
 	for _, o := range r.operations {
-		if o.method == method && o.pattern.MatchString(path) && (best == nil || strings.Count(o.path, "{") < strings.Count(best.path, "{")) {
+		if o.method == method && o.pattern.MatchString(path) &&
+			(best == nil || strings.Count(o.path, "{") < strings.Count(best.path, "{")) {
 			best = o
 		}
 	}
@@ -110,7 +111,8 @@ func (r *recorder) note(method, path string, status int) {
 }
 
 // TestDocument holds the OpenAPI document against the handlers: every field of every operation is known and checked,
-// every required one is missed, and each operation answers with all statuses that the document names, and with no others.
+// every required one is missed, and each operation answers with all statuses that the document names, and with no
+// others.
 func TestDocument(t *testing.T) {
 	w := newWorld(t)
 	r := &recorder{operations: operations(t, w), seen: map[*operation]map[int]bool{}}
@@ -276,8 +278,8 @@ func referred(t *testing.T, w *world, name string) string {
 	return fmt.Sprintf("%.0f", a.json(t).(object)["id"])
 }
 
-// afflictions has each operation without a token, with a guessed one, with a body that is too large or of a strange type, and
-// without database and queue.
+// afflictions has each operation without a token, with a guessed one, with a body that is too large or of a strange
+// type, and without database and queue.
 func afflictions(t *testing.T, w *world, r *recorder) {
 	plain := func(h http.Handler, o *operation, token, kind, body string) int {
 		request := httptest.NewRequest(o.method, concrete(o.path), strings.NewReader(body))

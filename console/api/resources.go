@@ -16,7 +16,8 @@ func resourceRoutes() []*route {
 		all = append(all,
 			&route{method: http.MethodGet, path: path, summary: "list: " + r.Meaning, fields: optional(r.Fields, nil),
 				answer: arrayOf(entry), do: func(c *call) (any, error) {
-					return streamOf(c.admin.WalkResource(c.request.Context(), r.Name, c.values), func(v admin.Values) any { return v }), nil
+					return streamOf(c.admin.WalkResource(c.request.Context(), r.Name, c.values),
+						func(v admin.Values) any { return v }), nil
 				}},
 			&route{method: http.MethodPost, path: path, summary: "add, or change the entry that selects the same: " + r.Meaning,
 				fields: r.Fields, answer: entry, do: func(c *call) (any, error) {
@@ -24,7 +25,8 @@ func resourceRoutes() []*route {
 					return entry, err
 				}},
 			&route{method: http.MethodDelete, path: path, summary: "delete what selects exactly this: " + r.Meaning,
-				fields: optional(r.Selecting(), r.Identity), answer: object(map[string]any{"deleted": numberSchema("entries there were")}),
+				fields: optional(r.Selecting(), r.Identity),
+				answer: object(map[string]any{"deleted": numberSchema("entries there were")}),
 				do: func(c *call) (any, error) {
 					n, err := c.admin.DeleteResource(c.request.Context(), r.Name, c.values)
 					return map[string]int{"deleted": n}, err

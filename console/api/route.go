@@ -44,8 +44,9 @@ func newRoutes(a *admin.Admin) *routes {
 	rs.add(figureRoutes()...)
 	rs.add(tokenRoutes()...)
 	rs.add(logRoute())
-	rs.add(&route{method: http.MethodGet, path: "/v1/openapi.json", summary: "this document", answer: object(nil), local: true,
-		do: func(*call) (any, error) { return rs.document(), nil }})
+	rs.add(&route{method: http.MethodGet, path: "/v1/openapi.json", summary: "this document", answer: object(nil),
+		local: true,
+		do:    func(*call) (any, error) { return rs.document(), nil }})
 	return rs
 }
 
@@ -62,8 +63,8 @@ func (rs *routes) add(all ...*route) {
 	}
 }
 
-// find returns the route and the parameters of its path. Where there is no such method allowed names those there are; where
-// there is no such path it is empty. A slash at the end makes no difference.
+// find returns the route and the parameters of its path. Where there is no such method allowed names those there are;
+// where there is no such path it is empty. A slash at the end makes no difference.
 func (rs *routes) find(method, escaped string) (r *route, parameters map[string]string, allowed string) {
 	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(escaped, "/"), "/"), "/")
 	for i := range segments {

@@ -11,13 +11,16 @@ import (
 
 // covered are the tables that have routes of another kind.
 func covered(table string) bool {
-	return table == "tokens" || slices.ContainsFunc(admin.Resources(), func(r admin.Resource) bool { return r.Table == table })
+	return table == "tokens" || slices.ContainsFunc(admin.Resources(),
+		func(r admin.Resource) bool { return r.Table == table })
 }
 
 var (
-	idField = admin.Field{Name: "id", Type: admin.Integer, Min: 1, Max: math.MaxInt64, Meaning: "of the row: which one is meant"}
-	version = admin.Field{Name: "version", Type: admin.Text, Meaning: "of the row, as it was shown: another one by now is a 409"}
-	search  = admin.Field{Name: "search", Type: admin.Text, Meaning: "text in any column"}
+	idField = admin.Field{Name: "id", Type: admin.Integer, Min: 1, Max: math.MaxInt64,
+		Meaning: "of the row: which one is meant"}
+	version = admin.Field{Name: "version", Type: admin.Text,
+		Meaning: "of the row, as it was shown: another one by now is a 409"}
+	search = admin.Field{Name: "search", Type: admin.Text, Meaning: "text in any column"}
 )
 
 // tableRoutes are those of all other tables, under their own names.
@@ -108,10 +111,11 @@ func wholeRoutes(t *admin.Table) []*route {
 				c.header.Set("Location", "/v1/"+t.Name+"/"+strconv.FormatInt(row.ID, 10))
 				return created{show(t, &row)}, nil
 			}},
-		{method: http.MethodDelete, path: "/v1/" + t.Name, summary: "delete the row with this id, or those with the same key: " + t.Meaning,
-			fields: append(optional(t.Selecting(), nil), idField, version),
-			answer: object(map[string]any{"deleted": numberSchema("rows there were")}),
-			errors: []int{http.StatusNotFound, http.StatusConflict},
+		{method: http.MethodDelete, path: "/v1/" + t.Name,
+			summary: "delete the row with this id, or those with the same key: " + t.Meaning,
+			fields:  append(optional(t.Selecting(), nil), idField, version),
+			answer:  object(map[string]any{"deleted": numberSchema("rows there were")}),
+			errors:  []int{http.StatusNotFound, http.StatusConflict},
 			do: func(c *call) (any, error) {
 				if id, ok := c.values["id"].(int64); ok {
 					return c.delete(t, id)
@@ -127,7 +131,8 @@ func wholeRoutes(t *admin.Table) []*route {
 func rowRoutes(t *admin.Table) []*route {
 	path := "/v1/" + t.Name + "/{id}"
 	return []*route{
-		{method: http.MethodGet, path: path, summary: "one row: " + t.Meaning, answer: rowSchema(t), errors: []int{http.StatusNotFound},
+		{method: http.MethodGet, path: path, summary: "one row: " + t.Meaning, answer: rowSchema(t),
+			errors: []int{http.StatusNotFound},
 			do: func(c *call) (any, error) {
 				id, err := c.id()
 				if err != nil {
@@ -150,7 +155,8 @@ func rowRoutes(t *admin.Table) []*route {
 				return c.update(t, id)
 			}},
 		{method: http.MethodDelete, path: path, summary: "delete a row: " + t.Meaning, fields: []admin.Field{version},
-			answer: object(map[string]any{"deleted": numberSchema("1")}), errors: []int{http.StatusNotFound, http.StatusConflict},
+			answer: object(map[string]any{"deleted": numberSchema("1")}),
+			errors: []int{http.StatusNotFound, http.StatusConflict},
 			do: func(c *call) (any, error) {
 				id, err := c.id()
 				if err != nil {

@@ -10,10 +10,13 @@ import (
 func tokenRoutes() []*route {
 	name := admin.Field{Name: "name", Type: admin.Text, Required: true, Meaning: "whose it is"}
 	return []*route{
-		{method: http.MethodGet, path: "/v1/tokens", summary: "who may use this API", answer: arrayOf(schemaOf(admin.Token{})),
-			do: func(c *call) (any, error) { return c.admin.Tokens(c.request.Context()) }},
-		{method: http.MethodPost, path: "/v1/tokens", summary: "make a token; it is shown in this answer only", fields: []admin.Field{name},
-			ok: []int{http.StatusCreated}, answer: object(map[string]any{"id": numberSchema("of the row"), "name": textSchema("whose it is"),
+		{method: http.MethodGet, path: "/v1/tokens", summary: "who may use this API",
+			answer: arrayOf(schemaOf(admin.Token{})),
+			do:     func(c *call) (any, error) { return c.admin.Tokens(c.request.Context()) }},
+		{method: http.MethodPost, path: "/v1/tokens", summary: "make a token; it is shown in this answer only",
+			fields: []admin.Field{name},
+			ok:     []int{http.StatusCreated}, answer: object(map[string]any{"id": numberSchema("of the row"),
+				"name":  textSchema("whose it is"),
 				"token": textSchema("to be sent along; it is stored nowhere")}),
 			errors: []int{http.StatusConflict},
 			do: func(c *call) (any, error) {

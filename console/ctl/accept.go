@@ -46,7 +46,8 @@ func accept(s *session, db *settings.DB, cache string) error {
 		return err
 	}
 	if n == 0 {
-		return &failure{ExitFailed, fmt.Sprintf("there is nothing to accept: %s is empty, and no settings of an earlier run are kept", db)}
+		return &failure{ExitFailed,
+			fmt.Sprintf("there is nothing to accept: %s is empty, and no settings of an earlier run are kept", db)}
 	}
 	dropped := strconv.Itoa(n)
 	if n < 0 {
@@ -55,7 +56,9 @@ func accept(s *session, db *settings.DB, cache string) error {
 	if err := settings.RemoveCache(cache); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.out, "%s is taken as it is, empty; rows of the last run that were dropped: %s. A running server follows within ten seconds.\n",
+	_,
+		err = fmt.Fprintf(s.out,
+		"%s is taken as it is, empty; rows of the last run that were dropped: %s. A running server follows within ten seconds.\n",
 		db, dropped)
 	return err
 }

@@ -112,8 +112,10 @@ func (c *Command) Run(ctx context.Context, args []string) (code int) {
 		name = "ctl"
 	}
 	var g grammar
-	parser, err := kong.New(&g, kong.Name(name), kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(stop(code)) }),
-		kong.Description("Speaks to a running server over its REST API."), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	parser, err := kong.New(&g, kong.Name(name), kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(stop(code)) }),
+		kong.Description("Speaks to a running server over its REST API."), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return ExitFailed
@@ -204,7 +206,9 @@ func (s *session) token() (string, error) {
 	if token := s.environ("SLUICE_TOKEN"); token != "" {
 		return token, nil
 	}
-	return "", &failure{ExitNoPerm, "no token: name a file that holds it with --token-file, or put the token itself into SLUICE_TOKEN (make one with: token add NAME)"}
+	return "",
+		&failure{ExitNoPerm,
+			"no token: name a file that holds it with --token-file, or put the token itself into SLUICE_TOKEN (make one with: token add NAME)"}
 }
 
 // server returns where the server is.

@@ -53,33 +53,51 @@ func TestCommands(t *testing.T) {
 		body   string
 		shows  []string
 	}{
-		{"queues", `[{"queue":"outbox","ready":1234567,"bytes":5368709120}]`, "GET /v1/queues", "", []string{"QUEUE", "outbox", "1,234,567", "5.0 GiB"}},
-		{"logs --domain a.test --outcome failed --code 5 --from 1767225600", `{"entries":[{"time":"2026-01-01T00:00:00Z","kind":"attempt","outcome":"failed","recipient":"x\u001b[31m@a.test","code":550,"record":{"deep":"inside"}}],"next":"c1"}`,
-			"GET /v1/logs?code=5&domain=a.test&from=1767225600&limit=100&outcome=failed", "", []string{"OUTCOME", "failed", "550", "--cursor c1"}},
+		{"queues", `[{"queue":"outbox","ready":1234567,"bytes":5368709120}]`, "GET /v1/queues", "",
+			[]string{"QUEUE", "outbox", "1,234,567", "5.0 GiB"}},
+		{"logs --domain a.test --outcome failed --code 5 --from 1767225600",
+			`{"entries":[{"time":"2026-01-01T00:00:00Z","kind":"attempt","outcome":"failed","recipient":"x\u001b[31m@a.test","code":550,"record":{"deep":"inside"}}],"next":"c1"}`,
+			"GET /v1/logs?code=5&domain=a.test&from=1767225600&limit=100&outcome=failed", "",
+			[]string{"OUTCOME", "failed", "550", "--cursor c1"}},
 		{"logs", `{"entries":[]}`, "GET /v1/logs?limit=100", "", []string{"none"}},
-		{"messages --domain a.test --older-than 2h", `{"messages":[{"id":"1","tags":["a","b"],"stored":"2020-01-01T00:00:00Z"}],"next":"c1"}`,
-			"GET /v1/messages?domain=a.test&limit=50&older-than=2h", "", []string{"a b", "2020-01-01 00:00:00 (", "--cursor c1"}},
-		{"message a/b", `{"entry":{"id":"a/b"},"why":{"where":"parked","reason":"because"},"message":{}}`, "GET /v1/messages/a%2Fb", "",
+		{"messages --domain a.test --older-than 2h",
+			`{"messages":[{"id":"1","tags":["a","b"],"stored":"2020-01-01T00:00:00Z"}],"next":"c1"}`,
+			"GET /v1/messages?domain=a.test&limit=50&older-than=2h", "",
+			[]string{"a b", "2020-01-01 00:00:00 (", "--cursor c1"}},
+		{"message a/b", `{"entry":{"id":"a/b"},"why":{"where":"parked","reason":"because"},"message":{}}`,
+			"GET /v1/messages/a%2Fb", "",
 			[]string{"parked", "because"}},
-		{"drop --tag x --dry-run", `{"messages":12345,"dry-run":true}`, "POST /v1/messages/drop", `{"tag":"x","dry-run":true}`, []string{"12,345 messages would be concerned; nothing was done"}},
-		{"move --all --to q", `{"messages":1}`, "POST /v1/messages/move", `{"all":true,"to":"q"}`, []string{"1 message moved to q"}},
+		{"drop --tag x --dry-run", `{"messages":12345,"dry-run":true}`, "POST /v1/messages/drop",
+			`{"tag":"x","dry-run":true}`, []string{"12,345 messages would be concerned; nothing was done"}},
+		{"move --all --to q", `{"messages":1}`, "POST /v1/messages/move", `{"all":true,"to":"q"}`,
+			[]string{"1 message moved to q"}},
 		{"drop --tag x", `{"messages":3}`, "POST /v1/messages/drop", `{"tag":"x"}`, []string{"3 messages removed"}},
-		{"retry --state delayed", `{"messages":0}`, "POST /v1/messages/retry", `{"state":"delayed"}`, []string{"0 messages to be tried now"}},
-		{"pause --domain a.test --cluster", `{"domain":"a.test","cluster":true}`, "POST /v1/pauses", `{"domain":"a.test","cluster":true}`, []string{"a.test", "yes"}},
+		{"retry --state delayed", `{"messages":0}`, "POST /v1/messages/retry", `{"state":"delayed"}`,
+			[]string{"0 messages to be tried now"}},
+		{"pause --domain a.test --cluster", `{"domain":"a.test","cluster":true}`, "POST /v1/pauses",
+			`{"domain":"a.test","cluster":true}`, []string{"a.test", "yes"}},
 		{"pause --all", `{"cluster":false}`, "POST /v1/pauses", `{}`, []string{"all mail is held"}},
 		{"resume --tag x", `{"deleted":1}`, "DELETE /v1/pauses", `{"tag":"x"}`, []string{"1 pause ended"}},
-		{"resume --flood --domain a.test", `{"deleted":2}`, "DELETE /v1/floods", `{"site":"a.test"}`, []string{"2 floods ended"}},
-		{"suppress a@b.test", `{"value":"a@b.test"}`, "POST /v1/suppressions", `{"value":"a@b.test","type":"address","code":550}`, []string{"a@b.test"}},
+		{"resume --flood --domain a.test", `{"deleted":2}`, "DELETE /v1/floods", `{"site":"a.test"}`,
+			[]string{"2 floods ended"}},
+		{"suppress a@b.test", `{"value":"a@b.test"}`, "POST /v1/suppressions",
+			`{"value":"a@b.test","type":"address","code":550}`, []string{"a@b.test"}},
 		{"list paused tag=x", `[]`, "GET /v1/pauses?tag=x", "", []string{"none"}},
-		{"list locals --search exa", `[{"id":1,"version":"00","zzz":1,"address":"a"}]`, "GET /v1/locals?search=exa", "", []string{"ID  ADDRESS  ZZZ"}},
-		{"add errors code=550 tag=x", `{"code":550,"tag":"x"}`, "POST /v1/errors", `{"code":"550","tag":"x"}`, []string{"550"}},
+		{"list locals --search exa", `[{"id":1,"version":"00","zzz":1,"address":"a"}]`, "GET /v1/locals?search=exa", "",
+			[]string{"ID  ADDRESS  ZZZ"}},
+		{"add errors code=550 tag=x", `{"code":550,"tag":"x"}`, "POST /v1/errors", `{"code":"550","tag":"x"}`,
+			[]string{"550"}},
 		{"set capacity 3 maxmessages=6", `{"id":3}`, "POST /v1/capacity/3", `{"maxmessages":"6"}`, []string{"3"}},
 		{"delete capacity 3", `{"deleted":1}`, "DELETE /v1/capacity/3", "", []string{"1 row deleted"}},
 		{"delete pools name=x", `{"deleted":1}`, "DELETE /v1/pools", `{"name":"x"}`, []string{"1 row deleted"}},
-		{"stats --tag x", `{"sum":{"delivered":120},"now":{"active":3}}`, "GET /v1/stats?tag=x", "", []string{"delivered", "120", "2"}},
-		{"stats --by domains", `[{"name":"a.test","sum":{"delivered":1},"now":{}},{"other":true,"sum":{},"now":{}}]`, "GET /v1/stats/domains", "", []string{"a.test", "(others)"}},
-		{"explain a.test", `[{"site":"a.test","limits":[{"limit":"maxmessages","value":60,"rule":"slow"}],"binding":[{"limit":"maxmessages","rule":"slow"}],"floods":[{"name":"f","phase":"paused","until":"2020-01-01T00:00:00Z"}]}]`,
-			"GET /v1/explain?domain=a.test", "", []string{"(any address) to a.test", "HELD by maxmessages (slow)", "FLOOD f", "60"}},
+		{"stats --tag x", `{"sum":{"delivered":120},"now":{"active":3}}`, "GET /v1/stats?tag=x", "",
+			[]string{"delivered", "120", "2"}},
+		{"stats --by domains", `[{"name":"a.test","sum":{"delivered":1},"now":{}},{"other":true,"sum":{},"now":{}}]`,
+			"GET /v1/stats/domains", "", []string{"a.test", "(others)"}},
+		{"explain a.test",
+			`[{"site":"a.test","limits":[{"limit":"maxmessages","value":60,"rule":"slow"}],"binding":[{"limit":"maxmessages","rule":"slow"}],"floods":[{"name":"f","phase":"paused","until":"2020-01-01T00:00:00Z"}]}]`,
+			"GET /v1/explain?domain=a.test", "", []string{"(any address) to a.test", "HELD by maxmessages (slow)", "FLOOD f",
+				"60"}},
 		{"floods", "[{\"name\":\"\\u001b[2J\"}]", "GET /v1/floods", "", []string{"NAME"}},
 		{"services --json", `[{"name":"x"}]`, "GET /v1/services", "", []string{`[{"name":"x"}]`}},
 	} {
@@ -102,7 +120,8 @@ func TestCommands(t *testing.T) {
 
 // TestExitCodes tells scripts what went wrong.
 func TestExitCodes(t *testing.T) {
-	for status, want := range map[int]int{400: 65, 413: 65, 401: 77, 429: 77, 404: 1, 409: 1, 500: 1, 501: 1, 503: 69, 302: 1} {
+	for status, want := range map[int]int{400: 65, 413: 65, 401: 77, 429: 77, 404: 1, 409: 1, 500: 1, 501: 1, 503: 69,
+		302: 1} {
 		url, _ := server(t, status, `{"error":"so it is"}`)
 		_, errs, code := run(&ctl.Command{}, "--url", url, "queues")
 		require.Equal(t, want, code, "status %d", status)
@@ -120,12 +139,14 @@ func TestExitCodes(t *testing.T) {
 	}
 	_, errs, code := run(&ctl.Command{}, "queues")
 	require.Equal(t, ctl.ExitUsage, code, errs)
-	_, _, code = run(&ctl.Command{Server: func(string) (ctl.Server, error) { return ctl.Server{}, fmt.Errorf("no port") }}, "queues")
+	_, _, code = run(&ctl.Command{Server: func(string) (ctl.Server, error) { return ctl.Server{}, fmt.Errorf("no port") }},
+		"queues")
 	require.Equal(t, ctl.ExitConfig, code)
 	out, _, code := run(&ctl.Command{}, "--help")
 	require.Zero(t, code)
 	require.Contains(t, out, "suppress")
-	for _, says := range []string{"--token-file=FILE", "File that holds the token.", "--token=TOKEN", "SLUICE_TOKEN=TOKEN"} {
+	for _, says := range []string{"--token-file=FILE", "File that holds the token.", "--token=TOKEN",
+		"SLUICE_TOKEN=TOKEN"} {
 		require.Contains(t, out, says)
 	}
 	c := &ctl.Command{Stdout: io.Discard, Environ: []string{}}
@@ -137,7 +158,8 @@ func TestCertificate(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "[]") }))
 	defer s.Close()
 	file := filepath.Join(t.TempDir(), "own.pem")
-	own := fmt.Sprintf("-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n", base64.StdEncoding.EncodeToString(s.Certificate().Raw))
+	own := fmt.Sprintf("-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n",
+		base64.StdEncoding.EncodeToString(s.Certificate().Raw))
 	require.NoError(t, os.WriteFile(file, []byte(own), 0o600))
 	c := &ctl.Command{Server: func(string) (ctl.Server, error) { return ctl.Server{URL: s.URL, Certificate: file}, nil }}
 	_, errs, code := run(c, "floods")
@@ -192,7 +214,8 @@ func TestAccept(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "no settings of an earlier run")
 
-	require.NoError(t, settings.SaveCache(cache, &settings.Rows{Routes: []settings.Route{{ID: 1}, {ID: 2}}, Tokens: []settings.Token{{ID: 1}}}))
+	require.NoError(t, settings.SaveCache(cache,
+		&settings.Rows{Routes: []settings.Route{{ID: 1}, {ID: 2}}, Tokens: []settings.Token{{ID: 1}}}))
 	out, errs, code := run(c, "settings", "accept")
 	require.Zero(t, code, errs)
 	require.Contains(t, out, "rows of the last run that were dropped: 2")

@@ -24,7 +24,8 @@ type (
 )
 
 // counters are shown in this order.
-var counters = []string{"processed", "attempts", "delivered", "retried", "errors", "not-tried", "strange", "reassigned", "parked",
+var counters = []string{"processed", "attempts", "delivered", "retried", "errors", "not-tried", "strange", "reassigned",
+	"parked",
 	"connects", "connect-failed", "received", "refused", "clients", "unwelcome", "bytes-out", "bytes-in"}
 
 func (c *statsCommand) Run(s *session) error {
@@ -83,7 +84,8 @@ func (s *session) statsBy(kind string) error {
 		if r.Other {
 			r.Name = "(others)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t", printable(r.Name), humanize.Comma(r.Now["in-memory"]), humanize.Comma(r.Now["active"]+r.Now["idle"]+r.Now["starting"]))
+		fmt.Fprintf(t, "%s\t%s\t%s\t", printable(r.Name), humanize.Comma(r.Now["in-memory"]),
+			humanize.Comma(r.Now["active"]+r.Now["idle"]+r.Now["starting"]))
 		for _, name := range []string{"attempts", "delivered", "retried", "errors", "not-tried"} {
 			fmt.Fprintf(t, "%s\t", humanize.Comma(r.Sum[name]))
 		}
@@ -138,7 +140,8 @@ func (c *explainCommand) Run(s *session) error {
 			fmt.Fprintf(s.out, "  FLOOD %v: %v until %v: %v\n", f["name"], f["phase"], f["until"], orDash(f["text"]))
 		}
 		if p.Schedule != nil {
-			fmt.Fprintf(s.out, "  schedule %v: day %v of %v\n", p.Schedule["schedule"], p.Schedule["day"], p.Schedule["last-day"])
+			fmt.Fprintf(s.out, "  schedule %v: day %v of %v\n", p.Schedule["schedule"], p.Schedule["day"],
+				p.Schedule["last-day"])
 		}
 		t := s.table()
 		for _, l := range p.Limits {

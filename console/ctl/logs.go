@@ -28,8 +28,10 @@ type logsCommand struct {
 
 func (c *logsCommand) Run(s *session) error {
 	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	for name, v := range map[string]string{"kind": c.Kind, "from": before(c.From, time.Now()), "to": before(c.To, time.Now()), "address": c.Address,
-		"domain": c.Domain, "ip": c.IP, "tag": c.Tag, "id": c.ID, "outcome": c.Outcome, "code": c.Code, "text": c.Text, "cursor": c.Cursor} {
+	for name, v := range map[string]string{"kind": c.Kind, "from": before(c.From, time.Now()),
+		"to": before(c.To, time.Now()), "address": c.Address,
+		"domain": c.Domain, "ip": c.IP, "tag": c.Tag, "id": c.ID, "outcome": c.Outcome, "code": c.Code, "text": c.Text,
+		"cursor": c.Cursor} {
 		if v != "" {
 			query.Set(name, v)
 		}
@@ -55,7 +57,8 @@ func (c *logsCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.printRows(rows, "time", "kind", "outcome", "recipient", "envelope", "code", "status", "description", "state", "result", "attempt",
+	if err := s.printRows(rows, "time", "kind", "outcome", "recipient", "envelope", "code", "status", "description",
+		"state", "result", "attempt",
 		"from", "to", "mta", "client", "user", "tags", "message-id"); err != nil {
 		return err
 	}

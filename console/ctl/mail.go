@@ -66,8 +66,9 @@ func (queuesCommand) Run(s *session) error {
 // fields returns what was given of a filter.
 func (f *filter) fields() map[string]any {
 	fields := map[string]any{}
-	for name, v := range map[string]string{"queue": f.Queue, "id": f.ID, "domain": f.Domain, "sender": f.Sender, "recipient": f.Recipient,
-		"tag": f.Tag, "state": f.State, "older-than": f.OlderThan, "newer-than": f.NewerThan, "text": f.Text} {
+	for name, v := range map[string]string{"queue": f.Queue, "id": f.ID, "domain": f.Domain, "sender": f.Sender,
+		"recipient": f.Recipient,
+		"tag":       f.Tag, "state": f.State, "older-than": f.OlderThan, "newer-than": f.NewerThan, "text": f.Text} {
 		if v != "" {
 			fields[name] = v
 		}
@@ -97,7 +98,8 @@ func (c *messagesCommand) Run(s *session) error {
 	if err := json.Unmarshal(data, &page); err != nil {
 		return err
 	}
-	if err := s.printRows(page.Messages, "id", "queue", "state", "sender", "recipient", "tags", "size", "attempts", "stored", "due", "parked"); err != nil {
+	if err := s.printRows(page.Messages, "id", "queue", "state", "sender", "recipient", "tags", "size", "attempts",
+		"stored", "due", "parked"); err != nil {
 		return err
 	}
 	if page.Next != "" {
@@ -118,10 +120,12 @@ func (c *messageCommand) Run(s *session) error {
 	if err := json.Unmarshal(data, &one); err != nil {
 		return err
 	}
-	if err := s.printRow(one.Entry, "id", "queue", "state", "sender", "recipient", "tags", "size", "stored", "due", "parked"); err != nil {
+	if err := s.printRow(one.Entry, "id", "queue", "state", "sender", "recipient", "tags", "size", "stored", "due",
+		"parked"); err != nil {
 		return err
 	}
-	return s.printRow(one.Why, "where", "cause", "reason", "limit", "rule", "source", "site", "since", "next", "ahead", "attempts", "last-answer")
+	return s.printRow(one.Why, "where", "cause", "reason", "limit", "rule", "source", "site", "since", "next", "ahead",
+		"attempts", "last-answer")
 }
 
 func (c *retryCommand) Run(s *session) error { return c.do(s, "retry", "", "to be tried now") }

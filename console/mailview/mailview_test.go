@@ -29,7 +29,8 @@ const newsletter = "From: =?utf-8?q?Caf=C3=A9?= <news@shop.test>\r\nSubject: =?u
 	"Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/related; boundary=i\r\n\r\n" +
 	"--i\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=FC=DFe\r\n" +
 	"--i\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p style=\"color:#123;position:fixed\">Grüße <img src=\"cid:a%40b\" alt=logo><img src=https://track.test/p.gif></p>\r\n" +
-	"--i\r\nContent-Type: image/png\r\nContent-ID: <a@b>\r\nContent-Transfer-Encoding: base64\r\n\r\n" + pixel + "\r\n--i--\r\n" +
+	"--i\r\nContent-Type: image/png\r\nContent-ID: <a@b>\r\nContent-Transfer-Encoding: base64\r\n\r\n" + pixel +
+	"\r\n--i--\r\n" +
 	"--o\r\nContent-Type: application/pdf; name=\"../../etc/re\u202efdp.exe\"\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--o--\r\n"
 
 func TestParse(t *testing.T) {
@@ -44,7 +45,8 @@ func TestParse(t *testing.T) {
 		require.Empty(t, p.Problem)
 		parts = append(parts, fmt.Sprintf("%s %s %s %v %d", p.Number, p.Type, p.Name, p.Attached, p.Size))
 	}
-	require.Equal(t, []string{"1.1 text/plain  false 7", "1.2 text/html  false 113", "1.3 image/png  false 70", "2 application/pdf re⟨U+202E⟩fdp.exe true 3"}, parts)
+	require.Equal(t, []string{"1.1 text/plain  false 7", "1.2 text/html  false 113", "1.3 image/png  false 70",
+		"2 application/pdf re⟨U+202E⟩fdp.exe true 3"}, parts)
 }
 
 func TestPage(t *testing.T) {
@@ -94,11 +96,12 @@ func TestLimits(t *testing.T) {
 		mail string
 		cut  string
 	}{
-		"header fields":    {strings.Repeat("A: b\r\n", 10_000) + "\r\n", "header fields after"},
-		"long field":       {"A: " + strings.Repeat("b", 100_000) + "\r\n\r\n", "the ends of long header fields"},
-		"huge header":      {"A: " + strings.Repeat("b", 1<<20) + "\r\n\r\ntext", "the header"},
-		"no header":        {"this is\x00 no mail", "the header"},
-		"parts":            {"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 10_000), "parts after"},
+		"header fields": {strings.Repeat("A: b\r\n", 10_000) + "\r\n", "header fields after"},
+		"long field":    {"A: " + strings.Repeat("b", 100_000) + "\r\n\r\n", "the ends of long header fields"},
+		"huge header":   {"A: " + strings.Repeat("b", 1<<20) + "\r\n\r\ntext", "the header"},
+		"no header":     {"this is\x00 no mail", "the header"},
+		"parts": {"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 10_000),
+			"parts after"},
 		"depth":            {nested(1000), "deeper than"},
 		"text":             {"A: b\r\n\r\n" + strings.Repeat(strings.Repeat("x", 100)+"\r\n", 20_000), "text after"},
 		"one line of HTML": {"Content-Type: text/html\r\n\r\n" + strings.Repeat("<b>", 1<<20), "HTML after"},

@@ -11,10 +11,11 @@ import (
 // ErrNoPart says that a mail has no part with the number.
 var ErrNoPart = errors.New("mailview: the mail has no such part")
 
-// Open returns the part of a mail with a number, as in View.Parts, and its content, decoded; texts as UTF-8. The content of a
-// part that cannot be decoded ends with an error, after what can. It fails with [ErrNoPart].
+// Open returns the part of a mail with a number, as in View.Parts, and its content, decoded; texts as UTF-8. The
+// content of a part that cannot be decoded ends with an error, after what can. It fails with [ErrNoPart].
 func Open(mail io.ReaderAt, size int64, number string) (*Part, io.Reader, error) {
-	e, err := message.ReadWithOptions(io.NewSectionReader(mail, 0, min(size, maxScanned)), &message.ReadOptions{MaxHeaderBytes: maxHeader})
+	e, err := message.ReadWithOptions(io.NewSectionReader(mail, 0, min(size, maxScanned)),
+		&message.ReadOptions{MaxHeaderBytes: maxHeader})
 	if e == nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrNoPart, err)
 	}

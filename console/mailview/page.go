@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// PagePolicy returns the Content-Security-Policy for a response with [View.Page]. It forbids scripts, forms, frames, fonts, and
-// everything remote; with remote, images over https are let through.
+// PagePolicy returns the Content-Security-Policy for a response with [View.Page]. It forbids scripts, forms, frames,
+// fonts, and everything remote; with remote, images over https are let through.
 func PagePolicy(remote bool) string {
 	images := "data:"
 	if remote {
@@ -36,14 +36,15 @@ func (v *View) Page(remote bool) string {
 func (v *View) Remote() bool {
 	found := false
 	walkImages(v.HTML, func(src string) string {
-		found = found || strings.HasPrefix(strings.ToLower(strings.TrimSpace(src)), "https:") || strings.HasPrefix(strings.ToLower(strings.TrimSpace(src)), "http:")
+		found = found || strings.HasPrefix(strings.ToLower(strings.TrimSpace(src)), "https:") ||
+			strings.HasPrefix(strings.ToLower(strings.TrimSpace(src)), "http:")
 		return src
 	})
 	return found
 }
 
-// embed puts the mail's own images in the place of the references to them, and takes the addresses of remote ones out unless they
-// are wanted.
+// embed puts the mail's own images in the place of the references to them, and takes the addresses of remote ones out
+// unless they are wanted.
 func (v *View) embed(text string, remote bool) string {
 	return walkImages(text, func(src string) string {
 		src = strings.TrimSpace(src)
@@ -108,10 +109,13 @@ var (
 // policy lists what may stay of a mail's HTML.
 func policy(remote bool) *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
-	p.AllowElements("p", "br", "hr", "div", "span", "b", "strong", "i", "em", "u", "s", "strike", "small", "big", "sub", "sup", "blockquote", "pre", "code", "tt",
-		"h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl", "dt", "dd", "center", "font", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption",
+	p.AllowElements("p", "br", "hr", "div", "span", "b", "strong", "i", "em", "u", "s", "strike", "small", "big", "sub",
+		"sup", "blockquote", "pre", "code", "tt",
+		"h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl", "dt", "dd", "center", "font", "table", "thead", "tbody",
+		"tfoot", "tr", "td", "th", "caption",
 		"col", "colgroup", "a", "img", "abbr", "address", "article", "section", "header", "footer", "figure", "figcaption")
-	p.AllowAttrs("width", "height", "cellpadding", "cellspacing", "border", "colspan", "rowspan", "size").Matching(size).Globally()
+	p.AllowAttrs("width", "height", "cellpadding", "cellspacing", "border", "colspan", "rowspan",
+		"size").Matching(size).Globally()
 	p.AllowAttrs("align", "valign").Matching(bluemonday.CellAlign).Globally()
 	p.AllowAttrs("bgcolor", "color").Matching(colour).Globally()
 	p.AllowAttrs("face").Matching(word).OnElements("font")
@@ -129,10 +133,14 @@ func policy(remote bool) *bluemonday.Policy {
 	p.RequireNoReferrerOnLinks(true)
 	p.AddTargetBlankToFullyQualifiedLinks(true)
 	p.AllowStyles("color", "background-color", "border-color").Matching(colour).Globally()
-	p.AllowStyles("margin", "margin-top", "margin-right", "margin-bottom", "margin-left", "padding", "padding-top", "padding-right", "padding-bottom",
-		"padding-left", "width", "max-width", "height", "font-size", "line-height", "letter-spacing", "text-indent", "border-radius", "border-spacing").Matching(length).Globally()
-	p.AllowStyles("font-family", "font-weight", "font-style", "text-align", "text-decoration", "text-transform", "vertical-align", "white-space",
+	p.AllowStyles("margin", "margin-top", "margin-right", "margin-bottom", "margin-left", "padding", "padding-top",
+		"padding-right", "padding-bottom",
+		"padding-left", "width", "max-width", "height", "font-size", "line-height", "letter-spacing", "text-indent",
+		"border-radius", "border-spacing").Matching(length).Globally()
+	p.AllowStyles("font-family", "font-weight", "font-style", "text-align", "text-decoration", "text-transform",
+		"vertical-align", "white-space",
 		"list-style-type", "border-collapse").Matching(word).Globally()
-	p.AllowStyles("border", "border-top", "border-right", "border-bottom", "border-left", "border-width", "border-style").Matching(border).Globally()
+	p.AllowStyles("border", "border-top", "border-right", "border-bottom", "border-left", "border-width",
+		"border-style").Matching(border).Globally()
 	return p
 }

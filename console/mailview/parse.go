@@ -61,8 +61,8 @@ type image struct {
 	data      []byte
 }
 
-// Parse takes a mail of size bytes apart. It fails only when the mail cannot be read; a mail that makes no sense has a View
-// that shows as much of it as does.
+// Parse takes a mail of size bytes apart. It fails only when the mail cannot be read; a mail that makes no sense has a
+// View that shows as much of it as does.
 func Parse(mail io.ReaderAt, size int64) (*View, error) {
 	v := &View{images: map[string]image{}}
 	in := &source{r: io.NewSectionReader(mail, 0, min(size, maxScanned))}

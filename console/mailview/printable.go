@@ -5,8 +5,9 @@ import (
 	"unicode"
 )
 
-// Printable returns a text on one line with everything in it visible: control characters, and those that are invisible or
-// turn the direction of text around, become marks such as ␛ or ⟨U+202E⟩. It is for subjects, addresses, names and replies of strangers.
+// Printable returns a text on one line with everything in it visible: control characters, and those that are invisible
+// or turn the direction of text around, become marks such as ␛ or ⟨U+202E⟩. It is for subjects, addresses, names and
+// replies of strangers.
 func Printable(s string) string { return oneLine(clean(s)) }
 
 // clean makes what is invisible visible; line ends and tabs stay.

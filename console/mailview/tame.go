@@ -8,8 +8,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// tame bounds how many elements a piece of HTML has, and how deep they are nested, so that no mail keeps a browser busy. What
-// is within other elements stays; only their tags go.
+// tame bounds how many elements a piece of HTML has, and how deep they are nested, so that no mail keeps a browser
+// busy. What is within other elements stays; only their tags go.
 func (v *View) tame(text string) string {
 	if strings.Count(text, "<") <= maxNested {
 		return text
@@ -52,7 +52,8 @@ func (v *View) tame(text string) string {
 // isVoid tells elements that contain nothing, and those that need no end tag.
 func isVoid(name string) bool {
 	switch name {
-	case "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link", "meta", "param", "source", "track", "wbr",
+	case "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen", "link",
+		"meta", "param", "source", "track", "wbr",
 		"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup":
 		return true
 	}

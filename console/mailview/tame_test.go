@@ -15,7 +15,8 @@ func TestManyElements(t *testing.T) {
 	require.LessOrEqual(t, strings.Count(page, "<b>"), 200)
 	require.Greater(t, strings.Count(page, "x"), 10_000, "the text within stays")
 
-	v = parse(t, "Content-Type: text/html\r\n\r\n"+strings.Repeat("<div>", 300)+"deep"+strings.Repeat("</div>", 300)+"<i>after</i>"+strings.Repeat("<p>paragraph<br>", 1000)+"<u>end</u>")
+	v = parse(t, "Content-Type: text/html\r\n\r\n"+strings.Repeat("<div>", 300)+"deep"+strings.Repeat("</div>", 300)+
+		"<i>after</i>"+strings.Repeat("<p>paragraph<br>", 1000)+"<u>end</u>")
 	page = v.Page(false)
 	require.Equal(t, 200, strings.Count(page, "<div>"))
 	require.Equal(t, 200, strings.Count(page, "</div>"))

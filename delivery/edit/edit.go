@@ -18,9 +18,10 @@ const MaxHeader = 4 << 20
 // Finish applies the property headers of a message to its mail. It fits the engine's hook of the same name.
 func Finish(_ context.Context, m *queue.Message) (queue.Body, error) { return Apply(m.Body, m.Headers) }
 
-// Apply returns the mail with its header edited. The content is not copied: what comes back refers to body, and is valid as
-// long as that is. Without edits it is body itself. A field name that no mail may have, and a header beyond MaxHeader, are a
-// *queue.PropertyError. A mail that cannot be read comes back as one that fails with the same error when it is sent.
+// Apply returns the mail with its header edited. The content is not copied: what comes back refers to body, and is
+// valid as long as that is. Without edits it is body itself. A field name that no mail may have, and a header beyond
+// MaxHeader, are a *queue.PropertyError. A mail that cannot be read comes back as one that fails with the same error
+// when it is sent.
 func Apply(body queue.Body, edits *queue.HeaderEdits) (queue.Body, error) {
 	if body == nil || empty(edits) {
 		return body, nil
@@ -30,7 +31,8 @@ func Apply(body queue.Body, edits *queue.HeaderEdits) (queue.Body, error) {
 	}
 	header, err := mailbody.Header(body, MaxHeader)
 	if errors.Is(err, mailbody.ErrLong) {
-		return nil, &queue.PropertyError{Property: "mime", Want: "a header of at most " + strconv.Itoa(MaxHeader) + " bytes", Got: "a longer one"}
+		return nil, &queue.PropertyError{Property: "mime", Want: "a header of at most " + strconv.Itoa(MaxHeader) + " bytes",
+			Got: "a longer one"}
 	} else if err != nil {
 		return &mailbody.Broken{Length: body.Size(), Err: err}, nil
 	}
@@ -52,8 +54,9 @@ func check(e *queue.HeaderEdits) error {
 	}{{"prepend", e.Prepend}, {"append", e.Append}, {"replace", e.Replace}, {"update", e.Update}} {
 		for _, f := range list.fields {
 			if !validName(f.Name) {
-				return &queue.PropertyError{Property: "headers." + list.property, Want: "the name of a header field (RFC 5322 §3.6.8)",
-					Got: fmt.Sprintf("%.80q", f.Name)}
+				return &queue.PropertyError{Property: "headers." + list.property,
+					Want: "the name of a header field (RFC 5322 §3.6.8)",
+					Got:  fmt.Sprintf("%.80q", f.Name)}
 			}
 		}
 	}

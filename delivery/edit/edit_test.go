@@ -113,13 +113,15 @@ func TestReadingAnywhere(t *testing.T) {
 	require.NoError(t, err)
 	text, err := queue.ReadBody(again)
 	require.NoError(t, err)
-	require.Equal(t, "Subject: x\r\nX-C: c\r\n\r\n"+strings.Repeat("0123456789\r\n", 50), string(text), "edits of an edited mail")
+	require.Equal(t, "Subject: x\r\nX-C: c\r\n\r\n"+strings.Repeat("0123456789\r\n", 50), string(text),
+		"edits of an edited mail")
 }
 
 func TestNamesThatNoFieldMayHave(t *testing.T) {
 	for _, name := range []string{"", "a b", "a:b", "a\r\nb", "\xc3\xbc", strings.Repeat("n", 1000)} {
 		bad := []queue.Field{{Name: name, Value: "x"}}
-		for property, e := range map[string]*queue.HeaderEdits{"headers.prepend": {Prepend: bad}, "headers.append": {Append: bad},
+		for property, e := range map[string]*queue.HeaderEdits{"headers.prepend": {Prepend: bad},
+			"headers.append":  {Append: bad},
 			"headers.replace": {Replace: bad}, "headers.update": {Update: bad}} {
 			_, err := edit.Apply(queue.Bytes("Subject: x\r\n\r\nx\r\n"), e)
 			var wrong *queue.PropertyError
@@ -178,7 +180,8 @@ func FuzzApply(f *testing.F) {
 	f.Add("", "", "X", "\r\n\r\n")
 	f.Fuzz(func(t *testing.T, mail, remove, name, value string) {
 		field := []queue.Field{{Name: name, Value: value}}
-		for _, e := range []*queue.HeaderEdits{{Remove: []string{remove}, Prepend: field}, {Append: field}, {Replace: field}, {Update: field}} {
+		for _, e := range []*queue.HeaderEdits{{Remove: []string{remove}, Prepend: field}, {Append: field}, {Replace: field},
+			{Update: field}} {
 			out, err := edit.Apply(queue.Bytes(mail), e)
 			if err != nil {
 				var wrong *queue.PropertyError

@@ -123,7 +123,8 @@ func refused(ctx context.Context, mta *MTA, err error) error {
 		return ctx.Err()
 	}
 	f := &delivery.Failure{Cause: err}
-	f.Result = queue.Result{State: queue.StateHandshake, Result: queue.Lost, Code: 451, Status: "4.4.2", Description: err.Error()}
+	f.Result = queue.Result{State: queue.StateHandshake, Result: queue.Lost, Code: 451, Status: "4.4.2",
+		Description: err.Error()}
 	var refusal *refusal
 	switch {
 	case errors.As(err, &refusal):

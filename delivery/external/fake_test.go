@@ -68,29 +68,33 @@ func TestAnswers(t *testing.T) {
 		result   queue.Outcome // "": it connects
 		text     string
 	}{
-		"ipv4":                {"socks", []string{accepted, "\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x19"}, "", ""},
-		"ipv6":                {"socks", []string{accepted, "\x05\x00\x00\x04" + strings.Repeat("\x00", 18)}, "", ""},
-		"name":                {"socks", []string{accepted, "\x05\x00\x00\x03\x04host\x00\x19"}, "", ""},
-		"empty name":          {"socks", []string{accepted, "\x05\x00\x00\x03\x00\x00\x19"}, "", ""},
-		"login wanted":        {"socks", []string{"\x05\xff"}, queue.Error, "wants a login"},
-		"method not offered":  {"socks", []string{"\x05\x02"}, queue.Invalid, "method 2"},
-		"version 4":           {"socks", []string{"\x04\x00"}, queue.Invalid, "version 4"},
-		"smtp":                {"socks", []string{"220 hello\r\n"}, queue.Invalid, "version 50"},
-		"later version":       {"socks", []string{accepted, "\x06\x00\x00\x01"}, queue.Invalid, "version 6"},
-		"general":             {"socks", []string{accepted, "\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00"}, queue.Error, "general failure (1)"},
-		"refused, no address": {"socks", []string{accepted, "\x05\x05\x00\x01"}, queue.Error, "connection refused by the target (5)"},
-		"unknown reply":       {"socks", []string{accepted, "\x05\x63\x00\x01"}, queue.Error, "answered 99"},
-		"no such address":     {"socks", []string{accepted, "\x05\x00\x00\x09\x00"}, queue.Invalid, "type 9"},
-		"half":                {"socks", []string{accepted, "\x05\x00\x00\x01\x7f"}, queue.Lost, "closed the connection"},
-		"half method":         {"socks", []string{"\x05"}, queue.Lost, "closed the connection"},
-		"nothing":             {"socks", nil, queue.Lost, ""},
+		"ipv4":               {"socks", []string{accepted, "\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x19"}, "", ""},
+		"ipv6":               {"socks", []string{accepted, "\x05\x00\x00\x04" + strings.Repeat("\x00", 18)}, "", ""},
+		"name":               {"socks", []string{accepted, "\x05\x00\x00\x03\x04host\x00\x19"}, "", ""},
+		"empty name":         {"socks", []string{accepted, "\x05\x00\x00\x03\x00\x00\x19"}, "", ""},
+		"login wanted":       {"socks", []string{"\x05\xff"}, queue.Error, "wants a login"},
+		"method not offered": {"socks", []string{"\x05\x02"}, queue.Invalid, "method 2"},
+		"version 4":          {"socks", []string{"\x04\x00"}, queue.Invalid, "version 4"},
+		"smtp":               {"socks", []string{"220 hello\r\n"}, queue.Invalid, "version 50"},
+		"later version":      {"socks", []string{accepted, "\x06\x00\x00\x01"}, queue.Invalid, "version 6"},
+		"general": {"socks", []string{accepted, "\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00"}, queue.Error,
+			"general failure (1)"},
+		"refused, no address": {"socks", []string{accepted, "\x05\x05\x00\x01"}, queue.Error,
+			"connection refused by the target (5)"},
+		"unknown reply":   {"socks", []string{accepted, "\x05\x63\x00\x01"}, queue.Error, "answered 99"},
+		"no such address": {"socks", []string{accepted, "\x05\x00\x00\x09\x00"}, queue.Invalid, "type 9"},
+		"half":            {"socks", []string{accepted, "\x05\x00\x00\x01\x7f"}, queue.Lost, "closed the connection"},
+		"half method":     {"socks", []string{"\x05"}, queue.Lost, "closed the connection"},
+		"nothing":         {"socks", nil, queue.Lost, ""},
 
-		"ok":             {"http", []string{"HTTP/1.1 200 Connection established\r\n\r\n"}, "", ""},
-		"1.0, bare LF":   {"http", []string{"HTTP/1.0 200\nVia: x\n\n"}, "", ""},
-		"201":            {"http", []string{"HTTP/1.1 201 Fine\r\nContent-Length: 5\r\n\r\n"}, "", ""},
-		"interim":        {"http", []string{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"}, "", ""},
-		"403":            {"http", []string{"HTTP/1.1 403 Not from here\r\nContent-Length: 3\r\n\r\nno!"}, queue.Error, "answered 403 Not from here"},
-		"407":            {"http", []string{"HTTP/1.1 407 \r\n\r\n"}, queue.Error, "answered 407 Proxy Authentication Required"},
+		"ok":           {"http", []string{"HTTP/1.1 200 Connection established\r\n\r\n"}, "", ""},
+		"1.0, bare LF": {"http", []string{"HTTP/1.0 200\nVia: x\n\n"}, "", ""},
+		"201":          {"http", []string{"HTTP/1.1 201 Fine\r\nContent-Length: 5\r\n\r\n"}, "", ""},
+		"interim":      {"http", []string{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"}, "", ""},
+		"403": {"http", []string{"HTTP/1.1 403 Not from here\r\nContent-Length: 3\r\n\r\nno!"}, queue.Error,
+			"answered 403 Not from here"},
+		"407": {"http", []string{"HTTP/1.1 407 \r\n\r\n"}, queue.Error,
+			"answered 407 Proxy Authentication Required"},
 		"502, binary":    {"http", []string{"HTTP/1.1 502 bad\x00\xff gateway\r\n\r\n"}, queue.Error, "answered 502 bad?"},
 		"301":            {"http", []string{"HTTP/1.1 301 Over there\r\nLocation: x\r\n\r\n"}, queue.Error, "answered 301"},
 		"web says smtp":  {"http", []string{"220 hello\r\n"}, queue.Invalid, "220 hello"},
@@ -100,8 +104,10 @@ func TestAnswers(t *testing.T) {
 		"negative":       {"http", []string{"HTTP/1.1 -20 OK\r\n\r\n"}, queue.Invalid, "-20"},
 		"half header":    {"http", []string{"HTTP/1.1 200 OK\r\nVia:"}, queue.Lost, "closed the connection"},
 		"endless header": {"http", []string{"HTTP/1.1 200 OK\r\n" + slowHeader}, queue.Invalid, "header"},
-		"endless words":  {"http", []string{"HTTP/1.1 403 " + strings.Repeat("no ", 3000) + "\r\n\r\n"}, queue.Error, "403 no no"},
-		"always interim": {"http", []string{strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 10)}, queue.Invalid, "announcing"},
+		"endless words": {"http", []string{"HTTP/1.1 403 " + strings.Repeat("no ", 3000) + "\r\n\r\n"}, queue.Error,
+			"403 no no"},
+		"always interim": {"http", []string{strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 10)}, queue.Invalid,
+			"announcing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nc, err := fake(t, c.protocol, answer(c.says...)).Dial(t.Context(), public, example)
@@ -197,8 +203,10 @@ func TestSlowProxies(t *testing.T) {
 		limit    time.Duration
 		want     time.Duration
 	}{
-		"drip": {"http", drip, 5 * time.Second, 5 * time.Second}, "silent": {"http", silent, 5 * time.Second, 5 * time.Second},
-		"silent, socks": {"socks", silent, 7 * time.Second, 7 * time.Second}, "no deadline": {"socks", silent, 0, 30 * time.Second},
+		"drip":          {"http", drip, 5 * time.Second, 5 * time.Second},
+		"silent":        {"http", silent, 5 * time.Second, 5 * time.Second},
+		"silent, socks": {"socks", silent, 7 * time.Second, 7 * time.Second},
+		"no deadline":   {"socks", silent, 0, 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -250,7 +258,8 @@ func TestNoDeadlineStays(t *testing.T) {
 }
 
 func TestCompile(t *testing.T) {
-	good := external.Row{ID: 7, PublicIP: " 203.0.113.5 ", LocalIP: "10.0.0.1", ConnectIP: "10.0.0.2", ConnectPort: 1080, Protocol: "Socks"}
+	good := external.Row{ID: 7, PublicIP: " 203.0.113.5 ", LocalIP: "10.0.0.1", ConnectIP: "10.0.0.2", ConnectPort: 1080,
+		Protocol: "Socks"}
 	with := func(change func(*external.Row)) external.Row {
 		r := good
 		change(&r)
@@ -292,7 +301,8 @@ func TestCompile(t *testing.T) {
 		require.Contains(t, problems[0].Error(), c.want)
 		require.Empty(t, tab.Sources())
 	}
-	tab, problems := external.Compile([]external.Row{with(func(r *external.Row) { r.PublicIP = "203.0.113.9" }), good, {ID: 9, PublicIP: "::ffff:203.0.113.5"}})
+	tab, problems := external.Compile([]external.Row{with(func(r *external.Row) { r.PublicIP = "203.0.113.9" }), good,
+		{ID: 9, PublicIP: "::ffff:203.0.113.5"}})
 	require.Len(t, problems, 1)
 	require.Equal(t, "externalmtas 9: public_ip 203.0.113.5: row 7 has it already", problems[0].Error())
 	require.Equal(t, []netip.Addr{public, netip.MustParseAddr("203.0.113.9")}, tab.Sources())

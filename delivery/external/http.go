@@ -36,8 +36,8 @@ func httpConnect(nc net.Conn, target netip.AddrPort) (net.Conn, error) {
 	return nc, nil
 }
 
-// readConnectReply reads the answer to CONNECT and returns what came behind it. Whatever a success says about its length, it
-// has no body (RFC 9110 §9.3.6); that of a refusal is not read.
+// readConnectReply reads the answer to CONNECT and returns what came behind it. Whatever a success says about its
+// length, it has no body (RFC 9110 §9.3.6); that of a refusal is not read.
 func readConnectReply(r io.Reader) (rest []byte, err error) {
 	buf := make([]byte, 0, 512)
 	for range maxInterim {

@@ -42,7 +42,8 @@ func table(t testing.TB, rows ...external.Row) func() *external.Table {
 // proxyRow is a row of 203.0.113.5 whose proxy is at an address.
 func proxyRow(protocol, address string) external.Row {
 	at := netip.MustParseAddrPort(address)
-	return external.Row{ID: 1, PublicIP: "203.0.113.5", LocalIP: "127.0.0.7", ConnectIP: at.Addr().String(), ConnectPort: int64(at.Port()), Protocol: protocol}
+	return external.Row{ID: 1, PublicIP: "203.0.113.5", LocalIP: "127.0.0.7", ConnectIP: at.Addr().String(),
+		ConnectPort: int64(at.Port()), Protocol: protocol}
 }
 
 var public = netip.MustParseAddr("203.0.113.5")
@@ -51,7 +52,8 @@ var public = netip.MustParseAddr("203.0.113.5")
 func deliver(t *testing.T, dialer *external.Dialer, source netip.Addr, target netip.AddrPort) error {
 	t.Helper()
 	sender := &smtpout.Sender{Dial: dialer.Dial}
-	conn, err := sender.Open(t.Context(), &delivery.Hop{Source: source, Target: target, Host: "mx.example", Domain: "example", Hostname: "me.example",
+	conn, err := sender.Open(t.Context(), &delivery.Hop{Source: source, Target: target, Host: "mx.example",
+		Domain: "example", Hostname: "me.example",
 		Timeouts: throttle.Timeouts{Connect: 3 * time.Second}})
 	if err != nil {
 		return err
@@ -77,14 +79,17 @@ func TestDeliver(t *testing.T) {
 		source string
 		from   string
 	}{
-		"none":         {external.Row{PublicIP: "203.0.113.9"}, "127.0.0.4", "127.0.0.4"},
-		"nat":          {external.Row{PublicIP: "203.0.113.5", LocalIP: "127.0.0.8", Protocol: "nat"}, "203.0.113.5", "127.0.0.8"},
-		"mailerq":      {external.Row{PublicIP: "203.0.113.5", LocalIP: "127.0.0.8", ConnectPort: 2525}, "203.0.113.5", "127.0.0.8"},
-		"mapped":       {external.Row{PublicIP: "203.0.113.5", LocalIP: "127.0.0.8"}, "::ffff:203.0.113.5", "127.0.0.8"},
-		"nat router":   {proxyRow("nat", target.String()), "203.0.113.5", "127.0.0.7"},
-		"socks":        {proxyRow("socks", socks), "203.0.113.5", "127.0.0.21"},
-		"socks, local": {external.Row{PublicIP: "203.0.113.5", ConnectIP: "127.0.0.1", ConnectPort: port(socks), Protocol: "SOCKS"}, "203.0.113.5", "127.0.0.21"},
-		"http":         {proxyRow("http", web), "203.0.113.5", "127.0.0.22"},
+		"none": {external.Row{PublicIP: "203.0.113.9"}, "127.0.0.4", "127.0.0.4"},
+		"nat": {external.Row{PublicIP: "203.0.113.5", LocalIP: "127.0.0.8", Protocol: "nat"}, "203.0.113.5",
+			"127.0.0.8"},
+		"mailerq": {external.Row{PublicIP: "203.0.113.5", LocalIP: "127.0.0.8", ConnectPort: 2525}, "203.0.113.5",
+			"127.0.0.8"},
+		"mapped":     {external.Row{PublicIP: "203.0.113.5", LocalIP: "127.0.0.8"}, "::ffff:203.0.113.5", "127.0.0.8"},
+		"nat router": {proxyRow("nat", target.String()), "203.0.113.5", "127.0.0.7"},
+		"socks":      {proxyRow("socks", socks), "203.0.113.5", "127.0.0.21"},
+		"socks, local": {external.Row{PublicIP: "203.0.113.5", ConnectIP: "127.0.0.1", ConnectPort: port(socks),
+			Protocol: "SOCKS"}, "203.0.113.5", "127.0.0.21"},
+		"http": {proxyRow("http", web), "203.0.113.5", "127.0.0.22"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			to := target
@@ -99,11 +104,13 @@ func TestDeliver(t *testing.T) {
 
 // TestBrokenRows tells addresses for which there is a row that makes no sense from those of nobody.
 func TestBrokenRows(t *testing.T) {
-	rows := []external.Row{{ID: 1, PublicIP: "203.0.113.5", Protocol: "sock"}, {ID: 2, PublicIP: "203.0.113.6"}, {ID: 3, PublicIP: "203.0.113.6", LocalIP: "x"},
+	rows := []external.Row{{ID: 1, PublicIP: "203.0.113.5", Protocol: "sock"}, {ID: 2, PublicIP: "203.0.113.6"},
+		{ID: 3, PublicIP: "203.0.113.6", LocalIP: "x"},
 		{ID: 4, PublicIP: "mail.example"}}
 	table, problems := external.Compile(rows)
 	require.Len(t, problems, 3)
-	for address, want := range map[string]bool{"203.0.113.5": true, "::ffff:203.0.113.5": true, "203.0.113.6": false, "203.0.113.7": false} {
+	for address, want := range map[string]bool{"203.0.113.5": true, "::ffff:203.0.113.5": true, "203.0.113.6": false,
+		"203.0.113.7": false} {
 		require.Equal(t, want, table.Broken(netip.MustParseAddr(address)), address)
 	}
 	require.False(t, (*external.Table)(nil).Broken(netip.MustParseAddr("203.0.113.5")))
@@ -137,10 +144,13 @@ func TestProxiesRefuse(t *testing.T) {
 		"router, dead":        {proxyRow("nat", nobody), target, queue.StateConnect, "", "refused", false},
 		"socks at a web host": {proxyRow("socks", web), target, queue.StateHandshake, "4.4.2", "", false},
 		"web at a socks host": {proxyRow("http", socks), target, queue.StateHandshake, "4.4.2", "", false},
-		"not our address": {external.Row{PublicIP: "203.0.113.5", LocalIP: "192.0.2.1", ConnectIP: "127.0.0.1", ConnectPort: port(socks), Protocol: "socks"},
+		"not our address": {external.Row{PublicIP: "203.0.113.5", LocalIP: "192.0.2.1", ConnectIP: "127.0.0.1",
+			ConnectPort: port(socks), Protocol: "socks"},
 			target, queue.StateBind, "", "192.0.2.1 cannot be used", false},
-		"nat, not our address": {external.Row{PublicIP: "203.0.113.5", LocalIP: "192.0.2.1"}, target, queue.StateBind, "", "192.0.2.1 cannot be used", false},
-		"other family":         {proxyRow("socks", socks), netip.MustParseAddrPort("[::1]:25"), queue.StateBind, "", "other IP version", false},
+		"nat, not our address": {external.Row{PublicIP: "203.0.113.5", LocalIP: "192.0.2.1"}, target, queue.StateBind, "",
+			"192.0.2.1 cannot be used", false},
+		"other family": {proxyRow("socks", socks), netip.MustParseAddrPort("[::1]:25"), queue.StateBind, "",
+			"other IP version", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := deliver(t, &external.Dialer{Table: table(t, c.row)}, public, c.target)

@@ -67,8 +67,8 @@ func socksRequest(target netip.AddrPort) []byte {
 	return binary.BigEndian.AppendUint16(request, target.Port())
 }
 
-// readSocksReply reads the answer to a request, RFC 1928 §6, with the address that nobody needs. An answer that refuses may
-// end before it.
+// readSocksReply reads the answer to a request, RFC 1928 §6, with the address that nobody needs. An answer that refuses
+// may end before it.
 func readSocksReply(r io.Reader) error {
 	var head [4]byte // version, reply, reserved, type of address
 	if err := readFull(r, head[:]); err != nil {

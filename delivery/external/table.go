@@ -57,8 +57,8 @@ func (p Problem) Error() string { return fmt.Sprintf("%s %d: %v", p.Table, p.ID,
 // Unwrap returns what is wrong.
 func (p Problem) Unwrap() error { return p.Err }
 
-// Compile makes a table of rows. Rows that make no sense are left out and told; of rows with the same public address the
-// first counts.
+// Compile makes a table of rows. Rows that make no sense are left out and told; of rows with the same public address
+// the first counts.
 func Compile(rows []Row) (*Table, []Problem) {
 	t := &Table{byPublic: make(map[netip.Addr]*MTA, len(rows))}
 	var problems []Problem
@@ -96,8 +96,8 @@ func (t *Table) leaveOut(public netip.Addr) {
 	t.broken[public] = true
 }
 
-// Broken reports whether there is a row for a public address that makes no sense. Mail that may leave from it waits until the row
-// is mended.
+// Broken reports whether there is a row for a public address that makes no sense. Mail that may leave from it waits
+// until the row is mended.
 func (t *Table) Broken(public netip.Addr) bool {
 	return t != nil && t.broken[public.Unmap()] && t.find(public) == nil
 }

@@ -16,8 +16,8 @@ type pinned struct {
 	addrs []netip.Addr
 }
 
-// Addresses returns the addresses of a host in the order in which to try them; see delivery.Router. The result belongs to
-// the caller.
+// Addresses returns the addresses of a host in the order in which to try them; see delivery.Router. The result belongs
+// to the caller.
 func (f *Finder) Addresses(ctx context.Context, host delivery.Host) ([]netip.Addr, error) {
 	f.init()
 	if f.started != nil {
@@ -82,11 +82,13 @@ func (f *Finder) usable(host string, addrs []netip.Addr, anything bool) ([]netip
 	case len(six)+len(four) > 0:
 		return interleave(six, four), nil
 	case ours.IsValid():
-		return nil, permanent(host, 554, "5.4.6", "the host's address "+ours.String()+" is our own: mail loops back to this server", nil)
+		return nil, permanent(host, 554, "5.4.6",
+			"the host's address "+ours.String()+" is our own: mail loops back to this server", nil)
 	case private.IsValid():
 		return nil, permanent(host, 550, "5.4.4", "the host's address "+private.String()+" is not a public one", nil)
 	case foreign.IsValid():
-		return nil, permanent(host, 550, "5.4.4", "the host's address "+foreign.String()+" is of a family that this server does not use", nil)
+		return nil, permanent(host, 550, "5.4.4",
+			"the host's address "+foreign.String()+" is of a family that this server does not use", nil)
 	}
 	return nil, permanent(host, 550, "5.4.4", "the host has no addresses", nil)
 }
@@ -133,7 +135,8 @@ func IsPublic(addr netip.Addr) bool {
 	return true
 }
 
-// machineNetworks returns "ip4" or "ip6" when the machine has addresses of one family only that lead out, otherwise "ip".
+// machineNetworks returns "ip4" or "ip6" when the machine has addresses of one family only that lead out, otherwise
+// "ip".
 func machineNetworks() string {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {

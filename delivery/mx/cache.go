@@ -11,8 +11,8 @@ import (
 
 const (
 	domainShards = 64
-	// keepUnused is how long a domain or site that nobody asks for is remembered beyond its time, so that the site keeps its
-	// name.
+	// keepUnused is how long a domain or site that nobody asks for is remembered beyond its time, so that the site
+	// keeps its name.
 	keepUnused = time.Hour
 	// sweepStep is how many entries are looked at for each one added.
 	sweepStep = 4
@@ -35,8 +35,8 @@ func (e *domainEntry) failure() error {
 	return nil
 }
 
-// domainCache remembers entries by domain. Reading takes a read lock on one of its shards, which nobody holds for longer
-// than it takes to change a map.
+// domainCache remembers entries by domain. Reading takes a read lock on one of its shards, which nobody holds for
+// longer than it takes to change a map.
 type domainCache struct {
 	seed   maphash.Seed
 	limit  int // of each shard

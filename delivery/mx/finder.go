@@ -32,12 +32,13 @@ type Finder struct {
 	// circles through them. Nil: no check.
 	OwnAddrs []netip.Addr
 	OwnNames []string
-	// Overrides returns the addresses that the settings give a host (lower case) instead of those of the DNS, nil for none.
-	// Such addresses may be private. Nil: no overrides.
+	// Overrides returns the addresses that the settings give a host (lower case) instead of those of the DNS, nil for
+	// none. Such addresses may be private. Nil: no overrides.
 	Overrides func(host string) []netip.Addr
 	// Sink takes all mail. Zero: none.
 	Sink Relay
-	// Routes returns the routes in force: one pointer load. Nil, or a nil result: no routes. Call Forget when they change.
+	// Routes returns the routes in force: one pointer load. Nil, or a nil result: no routes. Call Forget when they
+	// change.
 	Routes func() *Routes
 	// Smarthost takes all mail that no route concerns. Zero: none.
 	Smarthost Relay
@@ -84,8 +85,8 @@ func (f *Finder) init() {
 	})
 }
 
-// Start does at once what is otherwise done at first use, and looks up the sink's host name, if it has one: its addresses
-// are kept from then on.
+// Start does at once what is otherwise done at first use, and looks up the sink's host name, if it has one: its
+// addresses are kept from then on.
 func (f *Finder) Start(ctx context.Context) error {
 	f.init()
 	if f.started != nil {
@@ -178,7 +179,8 @@ func (f *Finder) relayed(domain string) *delivery.Route {
 		if !f.Smarthost.off() {
 			domain = f.Smarthost.site()
 		}
-		return &delivery.Route{Site: domain, Hosts: []delivery.Host{f.Sink.host()}, Relay: true, Credentials: f.Sink.Credentials}
+		return &delivery.Route{Site: domain, Hosts: []delivery.Host{f.Sink.host()}, Relay: true,
+			Credentials: f.Sink.Credentials}
 	}
 	if f.Routes != nil {
 		if relay, ok := f.Routes().Find(domain); ok {
@@ -207,7 +209,8 @@ func (f *Finder) Through(relay Relay) *delivery.Route {
 }
 
 // keep remembers what was found and returns the route as it is remembered.
-func (f *Finder) keep(domain string, route *delivery.Route, failure *delivery.RouteError, expires time.Time) *delivery.Route {
+func (f *Finder) keep(domain string, route *delivery.Route, failure *delivery.RouteError,
+	expires time.Time) *delivery.Route {
 	e := &domainEntry{route: route, err: failure, expires: expires.UnixNano()}
 	if route != nil && f.Sink.off() {
 		var before *site
@@ -232,8 +235,8 @@ func (f *Finder) failUntil(err *failure) time.Time {
 	return soon
 }
 
-// normalDomain brings a domain into the form in which it is looked up: lower case, A-labels, no trailing dot. Literals keep
-// their brackets.
+// normalDomain brings a domain into the form in which it is looked up: lower case, A-labels, no trailing dot. Literals
+// keep their brackets.
 func normalDomain(domain string) (string, bool) {
 	domain = strings.TrimSuffix(domain, ".")
 	if domain == "" || len(domain) > 1024 {

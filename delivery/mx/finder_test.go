@@ -156,8 +156,9 @@ func TestOverridesOfDomainsThatTheDNSDoesNotKnow(t *testing.T) {
 		}
 		return nil
 	}})
-	for domain, want := range map[string]string{"nobody.example.org": "0 nobody.example.org", "text.example.org": "0 text.example.org",
-		"example.org": "10 mx1.example.org, 20 mx2.example.org, 30 mx3.example.org"} {
+	for domain, want := range map[string]string{"nobody.example.org": "0 nobody.example.org",
+		"text.example.org": "0 text.example.org",
+		"example.org":      "10 mx1.example.org, 20 mx2.example.org, 30 mx3.example.org"} {
 		route, err := f.Route(t.Context(), domain)
 		require.NoError(t, err, domain)
 		require.Equal(t, want, describe(route))
@@ -206,8 +207,10 @@ func TestAddresses(t *testing.T) {
 		want   string
 		status string
 	}{
-		{"both families in turn", &mx.Finder{}, delivery.Host{Name: "mx1.example.org"}, "[2001:db8::1 192.0.2.1 192.0.2.2]", ""},
-		{"an MX that is a CNAME", &mx.Finder{}, delivery.Host{Name: "mx3.example.org"}, "[2001:db8::1 192.0.2.1 192.0.2.2]", ""},
+		{"both families in turn", &mx.Finder{}, delivery.Host{Name: "mx1.example.org"}, "[2001:db8::1 192.0.2.1 192.0.2.2]",
+			""},
+		{"an MX that is a CNAME", &mx.Finder{}, delivery.Host{Name: "mx3.example.org"}, "[2001:db8::1 192.0.2.1 192.0.2.2]",
+			""},
 		{"IPv4 only", &mx.Finder{Network: "ip4"}, delivery.Host{Name: "mx1.example.org"}, "[192.0.2.1 192.0.2.2]", ""},
 		{"IPv6 only", &mx.Finder{Network: "ip6"}, delivery.Host{Name: "mx1.example.org"}, "[2001:db8::1]", ""},
 		{"none of our family", &mx.Finder{Network: "ip6"}, delivery.Host{Name: "mx2.example.org"}, "", "5.4.4 true"},
@@ -215,8 +218,10 @@ func TestAddresses(t *testing.T) {
 		{"private", &mx.Finder{}, delivery.Host{Name: "inside.example"}, "", "5.4.4 true"},
 		{"private literal", &mx.Finder{}, delivery.Host{Name: "::ffff:10.0.0.1"}, "", "5.4.4 true"},
 		{"private is allowed", &mx.Finder{AllowPrivate: true}, delivery.Host{Name: "inside.example"}, "[10.1.2.3]", ""},
-		{"private is allowed for a relay", &mx.Finder{}, delivery.Host{Name: "inside.example", AllowPrivate: true}, "[10.1.2.3]", ""},
-		{"unspecified is never allowed", &mx.Finder{AllowPrivate: true}, delivery.Host{Name: "0.0.0.0", AllowPrivate: true}, "", "5.4.4 true"},
+		{"private is allowed for a relay", &mx.Finder{}, delivery.Host{Name: "inside.example", AllowPrivate: true},
+			"[10.1.2.3]", ""},
+		{"unspecified is never allowed", &mx.Finder{AllowPrivate: true}, delivery.Host{Name: "0.0.0.0", AllowPrivate: true},
+			"", "5.4.4 true"},
 		{"the public ones of a mixture", &mx.Finder{}, delivery.Host{Name: "mixed.example"}, "[192.0.2.3]", ""},
 		{"no such host", &mx.Finder{}, delivery.Host{Name: "nobody.example.org"}, "", "5.1.2 true"},
 		{"no addresses", &mx.Finder{}, delivery.Host{Name: "text.example.org"}, "", "5.1.2 true"},
@@ -246,11 +251,15 @@ func TestAddresses(t *testing.T) {
 
 func TestIsPublic(t *testing.T) {
 	for text, want := range map[string]bool{
-		"192.0.2.1": true, "8.8.8.8": true, "2001:db8::1": true, "64:ff9b::808:808": true, "100.128.0.1": true, "172.32.0.1": true,
-		"127.0.0.1": false, "127.255.0.1": false, "10.0.0.1": false, "172.31.255.255": false, "192.168.0.1": false,
-		"169.254.1.1": false, "100.64.0.1": false, "100.127.255.255": false, "224.0.0.1": false, "0.0.0.0": false, "0.1.2.3": false,
-		"255.255.255.255": false, "240.0.0.1": false, "192.0.0.8": false, "::1": false, "::": false, "fe80::1": false, "fe80::1%eth0": false,
-		"fc00::1": false, "fd12::1": false, "fec0::1": false, "ff02::1": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true,
+		"192.0.2.1": true, "8.8.8.8": true, "2001:db8::1": true, "64:ff9b::808:808": true, "100.128.0.1": true,
+		"172.32.0.1": true,
+		"127.0.0.1":  false, "127.255.0.1": false, "10.0.0.1": false, "172.31.255.255": false, "192.168.0.1": false,
+		"169.254.1.1": false, "100.64.0.1": false, "100.127.255.255": false, "224.0.0.1": false, "0.0.0.0": false,
+		"0.1.2.3":         false,
+		"255.255.255.255": false, "240.0.0.1": false, "192.0.0.8": false, "::1": false, "::": false, "fe80::1": false,
+		"fe80::1%eth0": false,
+		"fc00::1":      false, "fd12::1": false, "fec0::1": false, "ff02::1": false, "::ffff:10.0.0.1": false,
+		"::ffff:8.8.8.8": true,
 		"64:ff9b::a00:1": false, "2002:a00:1::1": false, "2002:808:808::1": true, "::10.0.0.1": false,
 	} {
 		require.Equal(t, want, mx.IsPublic(netip.MustParseAddr(text)), text)
@@ -291,7 +300,8 @@ func (d *fakeDNS) MX(_ context.Context, domain string) (*resolver.Result[resolve
 	if err != nil {
 		return nil, err
 	}
-	return &resolver.Result[resolver.MX]{Name: domain, Records: records, Expires: time.Now().Add(d.ttl), Authentic: true}, nil
+	return &resolver.Result[resolver.MX]{Name: domain, Records: records, Expires: time.Now().Add(d.ttl), Authentic: true},
+		nil
 }
 
 func (d *fakeDNS) Addrs(_ context.Context, _, host string) (*resolver.Result[netip.Addr], error) {

@@ -46,8 +46,8 @@ func (f *Finder) lookup(ctx context.Context, domain string) (*found, *failure) {
 	return &found{route, result.Expires}, nil
 }
 
-// hostList returns the hosts by preference, each once. A null MX beside others is against RFC 7505 §3 and ignored; alone it
-// leaves no hosts.
+// hostList returns the hosts by preference, each once. A null MX beside others is against RFC 7505 §3 and ignored;
+// alone it leaves no hosts.
 func hostList(records []resolver.MX) []delivery.Host {
 	records = slices.Clone(records)
 	slices.SortStableFunc(records, func(a, b resolver.MX) int {
@@ -95,7 +95,8 @@ func (f *Finder) dropLoop(ctx context.Context, route *delivery.Route) bool {
 	defer cancel()
 	for _, h := range route.Hosts {
 		if f.isOurself(ctx, h.Name) {
-			route.Hosts = slices.DeleteFunc(route.Hosts, func(other delivery.Host) bool { return other.Preference >= h.Preference })
+			route.Hosts = slices.DeleteFunc(route.Hosts,
+				func(other delivery.Host) bool { return other.Preference >= h.Preference })
 			break
 		}
 	}
@@ -103,7 +104,10 @@ func (f *Finder) dropLoop(ctx context.Context, route *delivery.Route) bool {
 }
 
 func (f *Finder) isOurself(ctx context.Context, host string) bool {
-	if slices.ContainsFunc(f.OwnNames, func(own string) bool { return strings.EqualFold(strings.TrimSuffix(own, "."), host) }) {
+	if slices.ContainsFunc(f.OwnNames, func(own string) bool {
+		return strings.EqualFold(strings.TrimSuffix(own, "."),
+			host)
+	}) {
 		return true
 	}
 	if len(f.OwnAddrs) == 0 {

@@ -17,7 +17,8 @@ func TestRoutesOverOthers(t *testing.T) {
 	first := routes("both.test", "first", "*.wild.*", "first", ".under.test", "first")
 	second := routes("both.test", "second", "only.test", "second", "a.*", "second", "*.wild.test", "second", "", "second")
 	both := first.Over(second)
-	for domain, want := range map[string]string{"both.test": "first", "only.test": "second", "a.wild.test": "first", "a.other": "second",
+	for domain, want := range map[string]string{"both.test": "first", "only.test": "second", "a.wild.test": "first",
+		"a.other":      "second",
 		"x.under.test": "first", "any.test": "second"} {
 		relay, found := both.Find(domain)
 		require.True(t, found)
@@ -44,7 +45,8 @@ func TestNewRelay(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.want, got)
 	}
-	for host, port := range map[string]int64{"": 25, "a b": 0, "lmtp://x": 0, "x.test": 65536, "y.test": -1, "fe80::1%eth0": 25} {
+	for host, port := range map[string]int64{"": 25, "a b": 0, "lmtp://x": 0, "x.test": 65536, "y.test": -1,
+		"fe80::1%eth0": 25} {
 		_, err := NewRelay(host, port)
 		require.Error(t, err, host)
 	}

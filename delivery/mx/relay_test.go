@@ -107,19 +107,24 @@ func TestRelays(t *testing.T) {
 		site, hosts        string
 		relay, credentials bool
 	}{
-		{"smarthost", &mx.Finder{Smarthost: smart}, "a.example", "smart.example.net:587", "0 smart.example.net:587", true, true},
-		{"smarthost on port 25", &mx.Finder{Smarthost: mx.Relay{Host: "s.example", Port: 25}}, "a.example", "s.example", "0 s.example:25", true, false},
-		{"sink", &mx.Finder{Sink: mx.Relay{Host: "127.0.0.1", Port: 2626}}, "A.example", "a.example", "0 127.0.0.1:2626", true, false},
+		{"smarthost", &mx.Finder{Smarthost: smart}, "a.example", "smart.example.net:587", "0 smart.example.net:587", true,
+			true},
+		{"smarthost on port 25", &mx.Finder{Smarthost: mx.Relay{Host: "s.example", Port: 25}}, "a.example", "s.example",
+			"0 s.example:25", true, false},
+		{"sink", &mx.Finder{Sink: mx.Relay{Host: "127.0.0.1", Port: 2626}}, "A.example", "a.example", "0 127.0.0.1:2626",
+			true, false},
 		{"sink and smarthost", &mx.Finder{Sink: mx.Relay{Host: "127.0.0.1", Port: 2626}, Smarthost: smart}, "a.example",
 			"smart.example.net:587", "0 127.0.0.1:2626", true, false},
-		{"sink that is off", &mx.Finder{Sink: mx.Relay{Host: "0.0.0.0", Port: 2626}}, "a.example", "a.example", "0 mx.example.net", false, false},
+		{"sink that is off", &mx.Finder{Sink: mx.Relay{Host: "0.0.0.0", Port: 2626}}, "a.example", "a.example",
+			"0 mx.example.net", false, false},
 		{"route", &mx.Finder{Routes: func() *mx.Routes { return routes }, Smarthost: smart}, "r.example",
 			"relay.example.net", "0 relay.example.net", true, false},
 		{"route by MX", &mx.Finder{Routes: func() *mx.Routes { return routes }, Smarthost: smart}, "example.org",
 			"example.org", "0 mx.example.net", false, false},
 		{"no route", &mx.Finder{Routes: func() *mx.Routes { return routes }, Smarthost: smart}, "other.example",
 			"smart.example.net:587", "0 smart.example.net:587", true, true},
-		{"bracketed", &mx.Finder{Smarthost: mx.Relay{Host: "[2001:db8::1]"}}, "a.example", "2001:db8::1", "0 2001:db8::1", true, false},
+		{"bracketed", &mx.Finder{Smarthost: mx.Relay{Host: "[2001:db8::1]"}}, "a.example", "2001:db8::1", "0 2001:db8::1",
+			true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := c.finder
@@ -143,7 +148,8 @@ func TestRelays(t *testing.T) {
 func TestRelayAndDomainOfTheSameName(t *testing.T) {
 	routes, err := mx.ParseRoutes(strings.NewReader("relay.example:\n"), "routes")
 	require.NoError(t, err)
-	d := &fakeDNS{mx: func(string) ([]resolver.MX, error) { return []resolver.MX{{Host: "mx.example"}}, nil }, ttl: time.Minute}
+	d := &fakeDNS{mx: func(string) ([]resolver.MX, error) { return []resolver.MX{{Host: "mx.example"}}, nil },
+		ttl: time.Minute}
 	f := &mx.Finder{Resolver: d, Smarthost: mx.Relay{Host: "relay.example"}, Routes: func() *mx.Routes { return routes }}
 	relayed, err := f.Route(t.Context(), "a.example")
 	require.NoError(t, err)
@@ -167,7 +173,10 @@ func TestThrough(t *testing.T) {
 
 func TestSinkIsLookedUpOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &fakeDNS{addrs: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil }, ttl: time.Second}
+		d := &fakeDNS{addrs: func(string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+				nil
+		}, ttl: time.Second}
 		f := &mx.Finder{Resolver: d, Sink: mx.Relay{Host: "sink", Port: 26}}
 		require.NoError(t, f.Start(t.Context()))
 		for range 3 {

@@ -23,8 +23,8 @@ import (
 //	.example.org:                        empty relay: by MX
 //	:relay.example.net                   all other domains
 //
-// The most specific one counts: the domain itself, then the longest of its parents, then wildcards in the order of the file,
-// then the route for all. Of two with the same pattern the later one counts.
+// The most specific one counts: the domain itself, then the longest of its parents, then wildcards in the order of the
+// file, then the route for all. Of two with the same pattern the later one counts.
 type Routes struct {
 	exact     map[string]Relay
 	parents   map[string]Relay // without the leading dot
@@ -121,8 +121,8 @@ func validHost(host string) bool {
 	return ok && !strings.ContainsAny(name, "[]*?:/,;#\"'()<>") && !strings.Contains(name, "..") && name[0] != '.'
 }
 
-// NewRelay returns the relay with a host name or address, in brackets or not, and a port; zero is 25. Without a host it is
-// the zero Relay.
+// NewRelay returns the relay with a host name or address, in brackets or not, and a port; zero is 25. Without a host it
+// is the zero Relay.
 func NewRelay(host string, port int64) (Relay, error) {
 	host = strings.TrimSpace(host)
 	if port < 0 || port > 65535 {
@@ -198,8 +198,8 @@ func put(m *map[string]Relay, name string, relay Relay) {
 	(*m)[name] = relay
 }
 
-// Find returns the relay for a domain (lower case, A-labels). ok is false when no route concerns it; a zero relay means: by
-// MX.
+// Find returns the relay for a domain (lower case, A-labels). ok is false when no route concerns it; a zero relay
+// means: by MX.
 func (r *Routes) Find(domain string) (relay Relay, ok bool) {
 	if r == nil {
 		return Relay{}, false
@@ -228,7 +228,8 @@ func (r *Routes) Find(domain string) (relay Relay, ok bool) {
 	return Relay{}, false
 }
 
-// matchWildcard matches * with any text and ? with any one character, in time proportional to the product of the lengths.
+// matchWildcard matches * with any text and ? with any one character, in time proportional to the product of the
+// lengths.
 func matchWildcard(pattern, text string) bool {
 	p, t := 0, 0
 	star, mark := -1, 0

@@ -20,8 +20,8 @@ type site struct {
 	queued  bool      // it stands in the book's list
 }
 
-// siteBook knows the sites. No two of them have the same name. A site without domains is kept for a while, so that its name
-// does not change while mail still waits for it.
+// siteBook knows the sites. No two of them have the same name. A site without domains is kept for a while, so that its
+// name does not change while mail still waits for it.
 type siteBook struct {
 	limit int // of sites without domains
 
@@ -55,8 +55,8 @@ func hostsKey(route *delivery.Route) string {
 	return key
 }
 
-// assign counts a domain to the site of the route's hosts and writes the site's name into the route. name is what a new site
-// is called; before is the site that the domain was counted to so far, nil for none.
+// assign counts a domain to the site of the route's hosts and writes the site's name into the route. name is what a new
+// site is called; before is the site that the domain was counted to so far, nil for none.
 func (b *siteBook) assign(name string, route *delivery.Route, before *site) *site {
 	key := hostsKey(route)
 	b.mu.Lock()
@@ -75,8 +75,8 @@ func (b *siteBook) assign(name string, route *delivery.Route, before *site) *sit
 	return s
 }
 
-// rename gives the site that is called name new hosts, when it has no other domains: those of the domain have changed, or
-// are told in parts, and it is still the same destination.
+// rename gives the site that is called name new hosts, when it has no other domains: those of the domain have changed,
+// or are told in parts, and it is still the same destination.
 func (b *siteBook) rename(name, key string, before *site) *site {
 	s := b.byName[name]
 	if s == nil || s.domains > 1 || s.domains == 1 && s != before {

@@ -19,8 +19,8 @@ const (
 	evictSample = 8
 )
 
-// cache keeps answers and failures until they expire, within a budget of bytes. When that is used up, an expired entry goes,
-// or else the one that was not used for longest, of a few taken at random.
+// cache keeps answers and failures until they expire, within a budget of bytes. When that is used up, an expired entry
+// goes, or else the one that was not used for longest, of a few taken at random.
 type cache struct {
 	seed   maphash.Seed
 	budget int64 // for each shard

@@ -11,7 +11,8 @@ import (
 // Kind says why a look-up failed.
 type Kind uint8
 
-// The kinds of failures. NXDomain and NoData are answers: there is no such thing. The others mean that nobody could say.
+// The kinds of failures. NXDomain and NoData are answers: there is no such thing. The others mean that nobody could
+// say.
 const (
 	_         Kind = iota
 	NXDomain       // no such name

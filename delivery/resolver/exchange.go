@@ -149,8 +149,8 @@ func (x *exchange) packet(edns bool) ([]byte, error) {
 	return m.Pack()
 }
 
-// judge looks at the reply to a try. It returns the message when that is the answer; goOn says that the next server is to
-// be asked at once.
+// judge looks at the reply to a try. It returns the message when that is the answer; goOn says that the next server is
+// to be asked at once.
 func (x *exchange) judge(rep reply) (msg *dns.Msg, goOn bool) {
 	i := x.index(rep.server)
 	if rep.err != nil {

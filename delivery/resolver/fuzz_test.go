@@ -10,7 +10,8 @@ import (
 func FuzzAnswer(f *testing.F) {
 	q := new(dns.Msg).SetQuestion("a.example.org.", dns.TypeA)
 	m := new(dns.Msg).SetReply(q)
-	for _, text := range []string{"a.example.org. CNAME b.example.org.", "b.example.org. CNAME a.example.org.", "b.example.org. 5 A 192.0.2.1"} {
+	for _, text := range []string{"a.example.org. CNAME b.example.org.", "b.example.org. CNAME a.example.org.",
+		"b.example.org. 5 A 192.0.2.1"} {
 		rr, err := dns.NewRR(text)
 		if err != nil {
 			f.Fatal(err)
@@ -49,7 +50,8 @@ func FuzzAnswer(f *testing.F) {
 
 // FuzzName checks that a name that was accepted is one, and stays the same when normalised again.
 func FuzzName(f *testing.F) {
-	for _, name := range []string{"example.org", "EXAMPLE.org.", "bücher.example", "_25._tcp.a", "a..b", "", "xn--a", "a@b.c"} {
+	for _, name := range []string{"example.org", "EXAMPLE.org.", "bücher.example", "_25._tcp.a", "a..b", "", "xn--a",
+		"a@b.c"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -23,8 +23,8 @@ func newHostsFile(path string) *hostsFile {
 	return h
 }
 
-// lookup returns the addresses that the file has for a normal name. localhost and the names below it are always known (RFC
-// 6761 §6.3).
+// lookup returns the addresses that the file has for a normal name. localhost and the names below it are always known
+// (RFC 6761 §6.3).
 func (h *hostsFile) lookup(name string, now time.Time) []netip.Addr {
 	h.refresh(now)
 	if table := h.table.Load(); table != nil {

@@ -32,8 +32,10 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"plain", func(q *dns.Msg) *dns.Msg { return reply(q, "a.example.org. 300 A 192.0.2.9") }, 0, 300 * time.Second},
 		{"other case", func(q *dns.Msg) *dns.Msg { return reply(q, "A.Example.ORG. 300 A 192.0.2.9") }, 0, 300 * time.Second},
-		{"short TTL is raised", func(q *dns.Msg) *dns.Msg { return reply(q, "a.example.org. 1 A 192.0.2.9") }, 0, time.Minute},
-		{"long TTL is lowered", func(q *dns.Msg) *dns.Msg { return reply(q, "a.example.org. 9000000 A 192.0.2.9") }, 0, 24 * time.Hour},
+		{"short TTL is raised", func(q *dns.Msg) *dns.Msg { return reply(q, "a.example.org. 1 A 192.0.2.9") }, 0,
+			time.Minute},
+		{"long TTL is lowered", func(q *dns.Msg) *dns.Msg { return reply(q, "a.example.org. 9000000 A 192.0.2.9") }, 0,
+			24 * time.Hour},
 		{"TTL with the highest bit is zero", func(q *dns.Msg) *dns.Msg {
 			return reply(q, "a.example.org. 2147483648 A 192.0.2.9")
 		}, 0, time.Minute},
@@ -62,8 +64,10 @@ func TestAnswers(t *testing.T) {
 		{"records of others", func(q *dns.Msg) *dns.Msg {
 			return reply(q, "evil.example.org. A 192.0.2.66", "a.example.org. TXT \"A\"")
 		}, resolver.NoData, time.Minute},
-		{"another class", func(q *dns.Msg) *dns.Msg { return reply(q, "a.example.org. CH A 192.0.2.66") }, resolver.NoData, time.Minute},
-		{"server failure", func(q *dns.Msg) *dns.Msg { return coded(q, dns.RcodeServerFailure) }, resolver.ServFail, 5 * time.Second},
+		{"another class", func(q *dns.Msg) *dns.Msg { return reply(q, "a.example.org. CH A 192.0.2.66") }, resolver.NoData,
+			time.Minute},
+		{"server failure", func(q *dns.Msg) *dns.Msg { return coded(q, dns.RcodeServerFailure) }, resolver.ServFail,
+			5 * time.Second},
 		{"refused", func(q *dns.Msg) *dns.Msg { return coded(q, dns.RcodeRefused) }, resolver.ServFail, 5 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -146,7 +150,8 @@ func TestTries(t *testing.T) {
 	}{
 		{"first answers", []*memServer{answering(found), mute()}, resolver.Options{}, 0, []int{1, 0}, 0},
 		{"first is mute", []*memServer{mute(), answering(found)}, resolver.Options{}, 3 * time.Second, []int{1, 1}, 0},
-		{"first fails", []*memServer{refusing(dns.RcodeServerFailure), answering(found)}, resolver.Options{}, 0, []int{1, 1}, 0},
+		{"first fails", []*memServer{refusing(dns.RcodeServerFailure), answering(found)}, resolver.Options{}, 0, []int{1, 1},
+			0},
 		{"first refuses", []*memServer{refusing(dns.RcodeRefused), answering(found)}, resolver.Options{}, 0, []int{1, 1}, 0},
 		{"all fail", []*memServer{refusing(dns.RcodeServerFailure), refusing(dns.RcodeRefused)}, resolver.Options{}, 0,
 			[]int{1, 1}, resolver.ServFail},
@@ -276,10 +281,13 @@ func TestTruncated(t *testing.T) {
 	}{
 		{"TCP answers", ok, 0},
 		{"TCP hangs up", func(*dns.Msg) []delayed { return []delayed{{hangUp: true}} }, resolver.Timeout},
-		{"TCP answers another question", func(q *dns.Msg) []delayed { q.Question[0].Name = "b."; return ok(q) }, resolver.Malformed},
+		{"TCP answers another question", func(q *dns.Msg) []delayed { q.Question[0].Name = "b."; return ok(q) },
+			resolver.Malformed},
 		{"TCP answers another id", func(q *dns.Msg) []delayed { q.Id++; return ok(q) }, resolver.Malformed},
-		{"TCP truncates too", func(q *dns.Msg) []delayed { m := reply(q); m.Truncated = true; return now(m) }, resolver.Malformed},
-		{"TCP says garbage", func(*dns.Msg) []delayed { return []delayed{{packet: []byte("garbage, more of it")}} }, resolver.Malformed},
+		{"TCP truncates too", func(q *dns.Msg) []delayed { m := reply(q); m.Truncated = true; return now(m) },
+			resolver.Malformed},
+		{"TCP says garbage", func(*dns.Msg) []delayed { return []delayed{{packet: []byte("garbage, more of it")}} },
+			resolver.Malformed},
 		{"TCP is mute", func(*dns.Msg) []delayed { return nil }, resolver.Timeout},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,8 +15,8 @@ const (
 	specials = `'@;()"`
 )
 
-// normalName returns name as the cache has it: lower case, A-labels, no trailing dot. ok is false when it is no DNS name.
-// Names that already have this form cost nothing.
+// normalName returns name as the cache has it: lower case, A-labels, no trailing dot. ok is false when it is no DNS
+// name. Names that already have this form cost nothing.
 func normalName(name string) (normal string, ok bool) {
 	name = strings.TrimSuffix(name, ".")
 	upper, ascii := false, true
@@ -44,8 +44,8 @@ func idnaLookup(name string) (string, error) {
 	return idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false)).ToASCII(name)
 }
 
-// validName reports whether name can be asked for: labels of one to 63 printable characters, 253 in all. Backslashes are
-// refused because they begin an escape in textual DNS names.
+// validName reports whether name can be asked for: labels of one to 63 printable characters, 253 in all. Backslashes
+// are refused because they begin an escape in textual DNS names.
 func validName(name string) bool {
 	if name == "" || len(name) > maxName {
 		return false

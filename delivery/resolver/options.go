@@ -10,14 +10,14 @@ import (
 type Options struct {
 	// Servers to ask, as "1.2.3.4", "1.2.3.4:53", "2001:db8::1" or "[2001:db8::1]:53". Empty: those of ResolvConf.
 	Servers []string
-	// ResolvConf is looked at again when it changes. Empty: /etc/resolv.conf. A file without servers, or none at all, means
-	// the server at 127.0.0.1.
+	// ResolvConf is looked at again when it changes. Empty: /etc/resolv.conf. A file without servers, or none at all,
+	// means the server at 127.0.0.1.
 	ResolvConf string
-	// HostsFile answers for host addresses before the DNS does; it is looked at again when it changes. Empty: /etc/hosts.
-	// "-": none.
+	// HostsFile answers for host addresses before the DNS does; it is looked at again when it changes. Empty:
+	// /etc/hosts. "-": none.
 	HostsFile string
-	// TrustAD believes the servers when they say that an answer was validated. Set it only for servers on this machine or
-	// behind a protected link.
+	// TrustAD believes the servers when they say that an answer was validated. Set it only for servers on this machine
+	// or behind a protected link.
 	TrustAD bool
 	// MinTTL is the smallest TTL respected. Zero: a minute.
 	MinTTL time.Duration
@@ -41,8 +41,8 @@ type Options struct {
 	Rotate bool
 	// CacheSize bounds the memory of the cache, in bytes, roughly. Zero: 32 MB.
 	CacheSize int64
-	// Dial makes connections to servers; network is "udp" or "tcp". Nil: net.Dialer. A connection for "udp" reads and writes
-	// whole packets and gets those of the peer only.
+	// Dial makes connections to servers; network is "udp" or "tcp". Nil: net.Dialer. A connection for "udp" reads and
+	// writes whole packets and gets those of the peer only.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

@@ -83,7 +83,8 @@ func (r *Resolver) AAAA(ctx context.Context, host string) (*Result[netip.Addr], 
 }
 
 // lookup asks and converts each record. Records that cannot be converted are left out.
-func lookup[R dns.RR, T any](ctx context.Context, r *Resolver, name string, qtype uint16, convert func(R) (T, bool)) (*Result[T], error) {
+func lookup[R dns.RR, T any](ctx context.Context, r *Resolver, name string, qtype uint16,
+	convert func(R) (T, bool)) (*Result[T], error) {
 	answer, err := r.Lookup(ctx, name, qtype)
 	if err != nil {
 		return nil, err
@@ -103,9 +104,9 @@ func lookup[R dns.RR, T any](ctx context.Context, r *Resolver, name string, qtyp
 	return result, nil
 }
 
-// Addrs returns the addresses of a host: of both families for network "ip", or of one for "ip4" and "ip6". The hosts file
-// comes before the DNS, and an address in text form is its own answer. When one family cannot be found out, the other one
-// alone is a result.
+// Addrs returns the addresses of a host: of both families for network "ip", or of one for "ip4" and "ip6". The hosts
+// file comes before the DNS, and an address in text form is its own answer. When one family cannot be found out, the
+// other one alone is a result.
 func (r *Resolver) Addrs(ctx context.Context, network, host string) (*Result[netip.Addr], error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return r.fixed(host, network, []netip.Addr{addr.Unmap()})
@@ -158,9 +159,10 @@ func (r *Resolver) fixed(name, network string, addrs []netip.Addr) (*Result[neti
 	return result, nil
 }
 
-// mergeAddrs joins the two families. Without any address the error is the one that leaves hope: a failure to ask says more
-// than a missing record, which says more than a missing name.
-func mergeAddrs(four *Result[netip.Addr], err4 error, six *Result[netip.Addr], err6 error) (*Result[netip.Addr], error) {
+// mergeAddrs joins the two families. Without any address the error is the one that leaves hope: a failure to ask says
+// more than a missing record, which says more than a missing name.
+func mergeAddrs(four *Result[netip.Addr], err4 error, six *Result[netip.Addr], err6 error) (*Result[netip.Addr],
+	error) {
 	switch {
 	case err4 == nil && err6 == nil:
 		four.Records = append(four.Records, six.Records...)

@@ -54,7 +54,8 @@ func TestRecords(t *testing.T) {
 
 	mx, err := r.MX(ctx, "Example.ORG.")
 	require.NoError(t, err)
-	require.ElementsMatch(t, []resolver.MX{{Host: "mx1.example.org", Preference: 10}, {Host: "mx2.example.org", Preference: 20}}, mx.Records)
+	require.ElementsMatch(t, []resolver.MX{{Host: "mx1.example.org", Preference: 10},
+		{Host: "mx2.example.org", Preference: 20}}, mx.Records)
 	null, err := r.MX(ctx, "null.example.org")
 	require.NoError(t, err)
 	require.Equal(t, []resolver.MX{{}}, null.Records)
@@ -107,7 +108,8 @@ func TestRecords(t *testing.T) {
 func TestBadNames(t *testing.T) {
 	r := zoneResolver(t, resolver.Options{})
 	for _, name := range []string{"", ".", "..", "a..b", ".a", "a b.example.org", "a\x00b", "a\\b.example.org",
-		strings.Repeat("a", 64) + ".example.org", strings.Repeat("a.", 127) + "org", "\xff\xfe", strings.Repeat("x", 100000)} {
+		strings.Repeat("a", 64) + ".example.org", strings.Repeat("a.", 127) + "org", "\xff\xfe",
+		strings.Repeat("x", 100000)} {
 		_, err := r.MX(t.Context(), name)
 		require.Equal(t, resolver.BadName, kindOf(t, err), "%.30q", name)
 		require.Less(t, len(err.Error()), 1200)
@@ -224,7 +226,8 @@ func TestHostsFile(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		require.NoError(t, os.Chtimes(path, at, at))
 	}
-	write("# a comment\n192.0.2.50 Relay.example.org relay # more\n2001:db8::50\trelay\nnonsense here\n192.0.2.51\n\xff\n", time.Unix(1e9, 0))
+	write("# a comment\n192.0.2.50 Relay.example.org relay # more\n2001:db8::50\trelay\nnonsense here\n192.0.2.51\n\xff\n",
+		time.Unix(1e9, 0))
 	r, ctx := zoneResolver(t, resolver.Options{HostsFile: path}), t.Context()
 	addrs, err := r.LookupHost(ctx, "relay")
 	require.NoError(t, err)
@@ -265,14 +268,15 @@ func TestServersFromFile(t *testing.T) {
 			return ""
 		}
 		write("nameserver 192.0.2.1\noptions rotate\nnameserver nonsense\n", time.Unix(1e9, 0))
-		r, err := resolver.New(resolver.Options{ResolvConf: path, HostsFile: "-", Dial: func(_ ctxType, network, address string) (net.Conn, error) {
-			mu.Lock()
-			dialled[address] = true
-			mu.Unlock()
-			ours, theirs := net.Pipe()
-			go refusing(dns.RcodeNameError).serve(network, theirs)
-			return ours, nil
-		}})
+		r, err := resolver.New(resolver.Options{ResolvConf: path, HostsFile: "-",
+			Dial: func(_ ctxType, network, address string) (net.Conn, error) {
+				mu.Lock()
+				dialled[address] = true
+				mu.Unlock()
+				ours, theirs := net.Pipe()
+				go refusing(dns.RcodeNameError).serve(network, theirs)
+				return ours, nil
+			}})
 		require.NoError(t, err)
 		defer r.Close()
 		ask := func(name string) string {
@@ -290,11 +294,13 @@ func TestServersFromFile(t *testing.T) {
 }
 
 func TestServerAddresses(t *testing.T) {
-	for _, bad := range []string{"", "dns.example.org", "1.2.3", "1.2.3.4:", "1.2.3.4:0", "1.2.3.4:99999", "[::1", "udp://1.2.3.4"} {
+	for _, bad := range []string{"", "dns.example.org", "1.2.3", "1.2.3.4:", "1.2.3.4:0", "1.2.3.4:99999", "[::1",
+		"udp://1.2.3.4"} {
 		_, err := resolver.New(resolver.Options{Servers: []string{"192.0.2.1", bad}})
 		require.ErrorContains(t, err, fmt.Sprintf("DNS server %q: expected an address", bad))
 	}
-	for _, good := range []string{"192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:5353", " 192.0.2.1 "} {
+	for _, good := range []string{"192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:5353",
+		" 192.0.2.1 "} {
 		r, err := resolver.New(resolver.Options{Servers: []string{good, good}})
 		require.NoError(t, err)
 		require.NoError(t, r.Close())

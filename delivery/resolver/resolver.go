@@ -38,8 +38,8 @@ type flight struct {
 	err    *Error
 }
 
-// New returns a resolver. It asks nobody yet. It fails when a server's address cannot be understood or resolv.conf cannot
-// be read. Close it to end its goroutines; without look-ups it has none after a few seconds.
+// New returns a resolver. It asks nobody yet. It fails when a server's address cannot be understood or resolv.conf
+// cannot be read. Close it to end its goroutines; without look-ups it has none after a few seconds.
 func New(opts Options) (*Resolver, error) {
 	opts = opts.withDefaults()
 	servers, err := newServerList(opts)
@@ -84,8 +84,8 @@ func (r *Resolver) start(f func(ctx context.Context)) bool {
 	return true
 }
 
-// Cached returns what the cache has for a name and type, such as dns.TypeMX: an answer or an *Error. ok is false when that
-// is nothing. It asks nobody.
+// Cached returns what the cache has for a name and type, such as dns.TypeMX: an answer or an *Error. ok is false when
+// that is nothing. It asks nobody.
 func (r *Resolver) Cached(name string, qtype uint16) (answer *Answer, err error, ok bool) {
 	name, valid := normalName(name)
 	if !valid {

@@ -39,7 +39,8 @@ type server struct {
 }
 
 // send sends a question over one of the server's sockets; see socket.send.
-func (s *server) send(r *Resolver, packet []byte, question dns.Question, replies chan<- reply) (cancel func(), err error) {
+func (s *server) send(r *Resolver, packet []byte, question dns.Question, replies chan<- reply) (cancel func(),
+	err error) {
 	for {
 		sock, err := s.socket(r)
 		if err != nil {
@@ -268,5 +269,6 @@ func exchangeTCP(conn net.Conn, packet []byte, question dns.Question) (*dns.Msg,
 	return msg, nil
 }
 
-// tcpOnly hides what else a connection can do, so that the DNS library frames messages as on TCP whatever Dial returned.
+// tcpOnly hides what else a connection can do, so that the DNS library frames messages as on TCP whatever Dial
+// returned.
 type tcpOnly struct{ net.Conn }

@@ -118,7 +118,8 @@ func TestForgedSource(t *testing.T) {
 func TestNothingIsLeftRunning(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	address := testserver.FreePort(t)
-	r, err := resolver.New(resolver.Options{Servers: []string{fmt.Sprint("127.0.0.1:", address)}, Attempts: 1, Timeout: time.Millisecond})
+	r, err := resolver.New(resolver.Options{Servers: []string{fmt.Sprint("127.0.0.1:", address)}, Attempts: 1,
+		Timeout: time.Millisecond})
 	require.NoError(t, err)
 	for i := range 50 {
 		_, err := r.A(t.Context(), fmt.Sprintf("h%d.example.org", i))

@@ -34,8 +34,8 @@ type reply struct {
 	tcp    bool
 }
 
-// socket is a UDP socket connected to one server, so that the kernel drops what comes from elsewhere. Its goroutine reads
-// answers and gives each to the try that waits for it.
+// socket is a UDP socket connected to one server, so that the kernel drops what comes from elsewhere. Its goroutine
+// reads answers and gives each to the try that waits for it.
 type socket struct {
 	server *server
 	conn   net.Conn
@@ -73,7 +73,8 @@ func openSocket(r *Resolver, srv *server) (*socket, error) {
 
 // send sends a packet that asks question and has room for an id in its first two bytes. The answer goes to replies. The
 // returned function stops waiting for it; done is false when the socket takes no more questions.
-func (s *socket) send(packet []byte, question dns.Question, replies chan<- reply) (cancel func(), done bool, err error) {
+func (s *socket) send(packet []byte, question dns.Question, replies chan<- reply) (cancel func(), done bool,
+	err error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -136,7 +137,8 @@ func (s *socket) read(ctx context.Context) {
 	}
 }
 
-// finish closes the socket after a read failed, unless that was the end of its linger time and a question came after all.
+// finish closes the socket after a read failed, unless that was the end of its linger time and a question came after
+// all.
 func (s *socket) finish(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -124,8 +124,8 @@ func parseSeconds(text string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// parseFailure reads "550 5.7.1 unwanted", each part of which may be missing. With none of them the failure is that of the
-// reply, where there is one.
+// parseFailure reads "550 5.7.1 unwanted", each part of which may be missing. With none of them the failure is that of
+// the reply, where there is one.
 func parseFailure(text string) (f delivery.Refusal, ownReply bool, err error) {
 	var code int64
 	first, rest, _ := strings.Cut(text, " ")
@@ -152,8 +152,8 @@ func parseFailure(text string) (f delivery.Refusal, ownReply bool, err error) {
 	return f, ownReply && text == "", nil
 }
 
-// parseSmarthost reads host:port, with or without user:password@ before it. Its errors do not show the text, which may hold
-// a password.
+// parseSmarthost reads host:port, with or without user:password@ before it. Its errors do not show the text, which may
+// hold a password.
 func parseSmarthost(text string) (s queue.Smarthost, err error) {
 	host := text
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
@@ -171,7 +171,8 @@ func parseSmarthost(text string) (s queue.Smarthost, err error) {
 		host, port, _ = strings.Cut(host, ":")
 	}
 	if _, notIP := netip.ParseAddr(host); notIP != nil && !addr.ValidDomain(host, addr.Loose|addr.UTF8) {
-		return queue.Smarthost{}, wrong("value", ": expected host:port, the host a name or an address; an IPv6 address in brackets")
+		return queue.Smarthost{}, wrong("value",
+			": expected host:port, the host a name or an address; an IPv6 address in brackets")
 	}
 	if port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
@@ -184,7 +185,8 @@ func parseSmarthost(text string) (s queue.Smarthost, err error) {
 	return s, nil
 }
 
-// change carries out what an action does to the message itself, and reports whether rules may select it otherwise by that.
+// change carries out what an action does to the message itself, and reports whether rules may select it otherwise by
+// that.
 func (s *Set) change(a *action, m *queue.Message) (selects bool) {
 	switch a.do {
 	case actSet:
@@ -331,7 +333,8 @@ func compileResultSetter(pointer, text string) (*resultSetter, error) {
 // isFact knows the properties of results that no rule sets.
 func isFact(name string) bool {
 	switch name {
-	case "state", "result", "time", "mta", "from", "to", "messages", "sent", "dsn", "authentication", "cipher", "certificate":
+	case "state", "result", "time", "mta", "from", "to", "messages", "sent", "dsn", "authentication", "cipher",
+		"certificate":
 		return true
 	}
 	return false

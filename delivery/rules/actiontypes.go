@@ -33,8 +33,10 @@ const (
 func ActionTypes() []ActionType {
 	const ips = "IP addresses, separated by commas"
 	return []ActionType{
-		{actSet, "sets a property of the message", "JSON pointer, such as /priority or /headers/update/x-class", "JSON, or text; null removes the property", true, true},
-		{actSetResult, "sets a property of the result of the attempt", "JSON pointer, such as /fatal", "JSON, or text; null removes the property", false, true},
+		{actSet, "sets a property of the message", "JSON pointer, such as /priority or /headers/update/x-class",
+			"JSON, or text; null removes the property", true, true},
+		{actSetResult, "sets a property of the result of the attempt", "JSON pointer, such as /fatal",
+			"JSON, or text; null removes the property", false, true},
 		{actAddIP, "lets the message also leave from these addresses", "", ips, true, true},
 		{actSetIP, "lets the message leave from these addresses only", "", ips, true, true},
 		{actRemoveIP, "lets the message no longer leave from these addresses", "", ips, true, true},
@@ -42,10 +44,12 @@ func ActionTypes() []ActionType {
 		{actUnsetPool, "takes the message out of its pool", "", "", true, true},
 		{actAddTag, "adds a tag", "", "tag", true, true},
 		{actRemoveTag, "removes a tag", "", "tag", true, true},
-		{actFail, "ends the message as a failure", "", "code, enhanced status code and description, each of which may be missing: 550 5.7.1 unwanted", true, true},
+		{actFail, "ends the message as a failure", "",
+			"code, enhanced status code and description, each of which may be missing: 550 5.7.1 unwanted", true, true},
 		{actDelay, "lets the message wait before its attempt, once for each rule", "", "seconds", true, false},
 		{actRetry, "lets the next attempt come after a while", "", "seconds", false, true},
-		{actSmarthost, "sends the message to a relay", "", "host:port, with user:password@ before it where the relay wants it", true, true},
+		{actSmarthost, "sends the message to a relay", "",
+			"host:port, with user:password@ before it where the relay wants it", true, true},
 	}
 }
 

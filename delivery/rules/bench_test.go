@@ -26,25 +26,39 @@ func manyRows(t testing.TB) map[string]*rules.Set {
 		case 1:
 			all.pauses.Pauses = append(all.pauses.Pauses, rules.Pause{ID: i, Cluster: true, Tag: domain})
 		case 2:
-			all.pauses.Pauses = append(all.pauses.Pauses, rules.Pause{ID: i, Cluster: true, LocalIP: "10.0.0.1", Target: "gmail.com", Tag: domain})
+			all.pauses.Pauses = append(all.pauses.Pauses,
+				rules.Pause{ID: i, Cluster: true, LocalIP: "10.0.0.1", Target: "gmail.com", Tag: domain})
 		default:
-			all.pauses.Pauses = append(all.pauses.Pauses, rules.Pause{ID: i, Cluster: true, Target: fmt.Sprintf("192.0.%d.%d", i/256%256, i%256)})
+			all.pauses.Pauses = append(all.pauses.Pauses,
+				rules.Pause{ID: i, Cluster: true, Target: fmt.Sprintf("192.0.%d.%d", i/256%256, i%256)})
 		}
 		all.wild.Errors = append(all.wild.Errors, rules.ForcedError{ID: i, Cluster: true, Domain: "*." + domain})
-		all.errors.Errors = append(all.errors.Errors, rules.ForcedError{ID: i, Cluster: true, Domain: domain, LocalIP: "10.0.0.1"})
-		all.redirects.Redirects = append(all.redirects.Redirects, rules.Redirect{ID: i, LocalIP: "10.0.0.1", Domain: domain, NewIP: "10.0.0.2"})
-		all.rewrites.RewriteRules = append(all.rewrites.RewriteRules, rules.RewriteRule{ID: i, Domain: domain, Conditions: []rules.Condition{{Property: "subject", Type: "substr", Value: "x"}}, Actions: []rules.Action{{Type: "addtag", Value: "x"}}})
-		all.replies.ResponsePatterns = append(all.replies.ResponsePatterns, rules.ResponsePattern{ID: i, Type: "substr", Pattern: fmt.Sprintf("blocked by list %d", i), Actions: []rules.Action{{Type: "retry", Value: "60"}}})
-		all.regexes.ResponsePatterns = append(all.regexes.ResponsePatterns, rules.ResponsePattern{ID: i, Type: "regex", Pattern: fmt.Sprintf(`(^4\d\d .*blocked \w+ %d|policy-%d)`, i, i), Actions: []rules.Action{{Type: "retry", Value: "60"}}})
+		all.errors.Errors = append(all.errors.Errors,
+			rules.ForcedError{ID: i, Cluster: true, Domain: domain, LocalIP: "10.0.0.1"})
+		all.redirects.Redirects = append(all.redirects.Redirects,
+			rules.Redirect{ID: i, LocalIP: "10.0.0.1", Domain: domain, NewIP: "10.0.0.2"})
+		all.rewrites.RewriteRules = append(all.rewrites.RewriteRules,
+			rules.RewriteRule{ID: i, Domain: domain,
+				Conditions: []rules.Condition{{Property: "subject", Type: "substr", Value: "x"}},
+				Actions:    []rules.Action{{Type: "addtag", Value: "x"}}})
+		all.replies.ResponsePatterns = append(all.replies.ResponsePatterns,
+			rules.ResponsePattern{ID: i, Type: "substr", Pattern: fmt.Sprintf("blocked by list %d", i),
+				Actions: []rules.Action{{Type: "retry", Value: "60"}}})
+		all.regexes.ResponsePatterns = append(all.regexes.ResponsePatterns,
+			rules.ResponsePattern{ID: i, Type: "regex", Pattern: fmt.Sprintf(`(^4\d\d .*blocked \w+ %d|policy-%d)`, i, i),
+				Actions: []rules.Action{{Type: "retry", Value: "60"}}})
 	}
-	return map[string]*rules.Set{"pauses": compile(t, all.pauses), "wildcards": compile(t, all.wild), "errors": compile(t, all.errors), "redirects": compile(t, all.redirects),
+	return map[string]*rules.Set{"pauses": compile(t, all.pauses), "wildcards": compile(t, all.wild),
+		"errors": compile(t, all.errors), "redirects": compile(t, all.redirects),
 		"rewrites": compile(t, all.rewrites), "replies": compile(t, all.replies), "regexes": compile(t, all.regexes)}
 }
 
 // questions are what an engine asks for a message, one by one.
 func questions() map[string]func(s *rules.Set) bool {
-	sel := &delivery.Selection{Source: netip.MustParseAddr("10.0.0.1"), Domain: "gmail.com", Tags: []string{"campaign-7", "vip"}, Target: netip.MustParseAddr("198.51.100.1")}
-	m := &queue.Message{Envelope: "news@sender.example", Recipient: "jane@gmail.com", Tags: sel.Tags, IPs: []string{"10.0.0.1"}, Body: queue.Bytes("Subject: hello\r\n\r\nhello\r\n")}
+	sel := &delivery.Selection{Source: netip.MustParseAddr("10.0.0.1"), Domain: "gmail.com",
+		Tags: []string{"campaign-7", "vip"}, Target: netip.MustParseAddr("198.51.100.1")}
+	m := &queue.Message{Envelope: "news@sender.example", Recipient: "jane@gmail.com", Tags: sel.Tags,
+		IPs: []string{"10.0.0.1"}, Body: queue.Bytes("Subject: hello\r\n\r\nhello\r\n")}
 	result := &queue.Result{Code: 550}
 	const text = "5.7.1 Our system has detected that this message is likely unsolicited mail.\n5.7.1 To reduce the amount of spam, this message has been blocked. Please visit https://support.example/mail/?p=UnsolicitedMessageError"
 	return map[string]func(s *rules.Set) bool{
@@ -58,7 +72,8 @@ func questions() map[string]func(s *rules.Set) bool {
 }
 
 // asked is the question that a set of rows is about.
-var asked = map[string]string{"pauses": "Paused", "wildcards": "Refused", "errors": "Refused", "redirects": "Redirect", "rewrites": "Rewrite", "replies": "Respond", "regexes": "Respond"}
+var asked = map[string]string{"pauses": "Paused", "wildcards": "Refused", "errors": "Refused", "redirects": "Redirect",
+	"rewrites": "Rewrite", "replies": "Respond", "regexes": "Respond"}
 
 func TestNothingIsAllocatedWhereNothingMatches(t *testing.T) {
 	ask := questions()
@@ -111,8 +126,11 @@ func BenchmarkEmpty(b *testing.B) {
 
 // BenchmarkMatches is what it costs when one of many rules acts.
 func BenchmarkMatches(b *testing.B) {
-	set := compile(b, rules.Config{RewriteRules: []rules.RewriteRule{{ID: 1, Domain: "gmail.com", Actions: []rules.Action{{Type: "set", Property: "/priority", Value: "3"}}}},
-		ResponsePatterns: []rules.ResponsePattern{{ID: 1, Type: "regex", Pattern: "unsolicited mail", Actions: []rules.Action{{Type: "retry", Value: "60"}}}}})
+	set := compile(b,
+		rules.Config{RewriteRules: []rules.RewriteRule{{ID: 1, Domain: "gmail.com",
+			Actions: []rules.Action{{Type: "set", Property: "/priority", Value: "3"}}}},
+			ResponsePatterns: []rules.ResponsePattern{{ID: 1, Type: "regex", Pattern: "unsolicited mail",
+				Actions: []rules.Action{{Type: "retry", Value: "60"}}}}})
 	ask := questions()
 	for _, name := range []string{"Rewrite", "Respond"} {
 		b.Run(name, func(b *testing.B) {
@@ -129,8 +147,10 @@ func BenchmarkMatches(b *testing.B) {
 func BenchmarkCompile(b *testing.B) {
 	config := rules.Config{}
 	for i := range int64(many) {
-		config.Errors = append(config.Errors, rules.ForcedError{ID: i, Cluster: true, Domain: fmt.Sprintf("*.customer%d.example", i)})
-		config.Redirects = append(config.Redirects, rules.Redirect{ID: i, LocalIP: "10.0.0.1", Domain: fmt.Sprintf("customer%d.example", i), NewIP: "10.0.0.2"})
+		config.Errors = append(config.Errors, rules.ForcedError{ID: i, Cluster: true,
+			Domain: fmt.Sprintf("*.customer%d.example", i)})
+		config.Redirects = append(config.Redirects,
+			rules.Redirect{ID: i, LocalIP: "10.0.0.1", Domain: fmt.Sprintf("customer%d.example", i), NewIP: "10.0.0.2"})
 	}
 	for b.Loop() {
 		rules.Compile(config)

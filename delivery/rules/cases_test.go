@@ -41,7 +41,8 @@ func eachCase(t *testing.T, folder string, run func(t *testing.T, c *testCase, s
 			require.NoError(t, err)
 			var c testCase
 			require.NoError(t, json.Unmarshal(text, &c))
-			set := compile(t, withPool(somePools(rules.Config{RewriteRules: c.Rules, ResponsePatterns: c.Patterns, DefaultIPs: c.Defaults}), "7"))
+			set := compile(t,
+				withPool(somePools(rules.Config{RewriteRules: c.Rules, ResponsePatterns: c.Patterns, DefaultIPs: c.Defaults}), "7"))
 			m, err := queue.Unmarshal(c.Message)
 			require.NoError(t, err)
 			shared := *m
@@ -109,17 +110,24 @@ func TestRewritingTwiceChangesNothing(t *testing.T) {
 // TestNothingIsShared changes what rules made of one message and looks at another, and at a third one.
 func TestNothingIsShared(t *testing.T) {
 	set := compile(t, somePools(rules.Config{RewriteRules: []rules.RewriteRule{{ID: 1, Actions: []rules.Action{
-		{ID: 1, Type: "set", Property: "/tags", Value: `["a"]`}, {ID: 2, Type: "set", Property: "/dkim", Value: `[{"domain":"a.example","selector":"s","key":"k","headers":["x"],"protocols":["dkim"]}]`},
-		{ID: 3, Type: "set", Property: "/dsn", Value: `{"notify":["NEVER"]}`}, {ID: 4, Type: "set", Property: "/queues", Value: `{"results":"a","dsn":"b"}`},
-		{ID: 5, Type: "set", Property: "/headers", Value: `{"remove":["a"],"append":{"b":"c"}}`}, {ID: 6, Type: "set", Property: "/retries", Value: `[1]`},
-		{ID: 7, Type: "set", Property: "/data", Value: `{"a":1}`}, {ID: 8, Type: "set", Property: "/x", Value: `"y"`}, {ID: 9, Type: "smarthost", Value: "relay"},
+		{ID: 1, Type: "set", Property: "/tags", Value: `["a"]`},
+		{ID: 2, Type: "set", Property: "/dkim",
+			Value: `[{"domain":"a.example","selector":"s","key":"k","headers":["x"],"protocols":["dkim"]}]`},
+		{ID: 3, Type: "set", Property: "/dsn", Value: `{"notify":["NEVER"]}`},
+		{ID: 4, Type: "set", Property: "/queues", Value: `{"results":"a","dsn":"b"}`},
+		{ID: 5, Type: "set", Property: "/headers", Value: `{"remove":["a"],"append":{"b":"c"}}`},
+		{ID: 6, Type: "set", Property: "/retries", Value: `[1]`},
+		{ID: 7, Type: "set", Property: "/data", Value: `{"a":1}`}, {ID: 8, Type: "set", Property: "/x", Value: `"y"`},
+		{ID: 9, Type: "smarthost", Value: "relay"},
 		{ID: 10, Type: "addip", Value: "10.0.0.1"},
 	}}}}))
-	one, two := queue.Message{Recipient: "a@b.example", IPs: []string{"10.0.0.9"}}, queue.Message{Recipient: "a@b.example", IPs: []string{"10.0.0.9"}}
+	one, two := queue.Message{Recipient: "a@b.example", IPs: []string{"10.0.0.9"}},
+		queue.Message{Recipient: "a@b.example", IPs: []string{"10.0.0.9"}}
 	set.Rewrite(&one, now)
 	want := asJSON(t, &one)
 	one.Tags[0], one.DKIM[0].Headers[0], one.DKIM[0].Protocols[0], one.DKIM[0].Key = "!", "!", "!", "!"
-	one.DSN.Notify[0], *one.Queues.Results, *one.Queues.DSN, one.Headers.Remove[0], one.Headers.Append[0].Value = "!", "!", "!", "!", "!"
+	one.DSN.Notify[0], *one.Queues.Results, *one.Queues.DSN, one.Headers.Remove[0], one.Headers.Append[0].Value = "!", "!",
+		"!", "!", "!"
 	one.Retries[0], one.Data[1], one.Extra["x"][1], one.Smarthost.Hostname, one.IPs[1] = 0, '!', '!', "!", "!"
 	one.Extra["new"] = json.RawMessage(`1`)
 	set.Rewrite(&two, now)

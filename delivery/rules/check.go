@@ -9,8 +9,9 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// The functions Check… return what is wrong with one row, as Compile would say it, before it is stored. Which pools there
-// are, and what other rows say, they do not know. An error is a [ColumnError] but for rows that miss more than a column.
+// The functions Check… return what is wrong with one row, as Compile would say it, before it is stored. Which pools
+// there are, and what other rows say, they do not know. An error is a [ColumnError] but for rows that miss more than a
+// column.
 
 // CheckPool checks a pool.
 func CheckPool(r Pool) error {
@@ -86,8 +87,8 @@ func CheckResponseAction(r Action) error {
 	return err
 }
 
-// TryText reports whether a pattern of a type (exact, regex, fnmatch, substr) matches a text as it does in rules: case makes
-// no difference.
+// TryText reports whether a pattern of a type (exact, regex, fnmatch, substr) matches a text as it does in rules: case
+// makes no difference.
 func TryText(typ, text, with string) (bool, error) {
 	t, err := pattern.ParseType(typ)
 	if err != nil {
@@ -100,8 +101,8 @@ func TryText(typ, text, with string) (bool, error) {
 	return p.Match(with), nil
 }
 
-// TryReply reports whether a response pattern matches a reply with a code and text. Zero: the text begins with the code, or
-// there is none.
+// TryReply reports whether a response pattern matches a reply with a code and text. Zero: the text begins with the
+// code, or there is none.
 func TryReply(typ, text string, code int, said string) (bool, error) {
 	r, err := compileResponse(&ResponsePattern{Type: typ, Pattern: text}, nil)
 	if err != nil {

@@ -102,7 +102,8 @@ func (c *condition) setPath(pointer string) (err error) {
 	}
 	c.known = knownProperty(c.path[0])
 	if c.known != nil && c.known.mail && (len(c.path) == 1 || c.path[0] != "mime") {
-		return wrong("property", " %q: expected a property, or a header field: the text of the mail is not looked at", pointer)
+		return wrong("property", " %q: expected a property, or a header field: the text of the mail is not looked at",
+			pointer)
 	}
 	if c.path[0] == markDelays || c.path[0] == "delayed-by" {
 		c.known = nil // they are kept as those are that nobody knows
@@ -183,8 +184,8 @@ func (c *condition) inHeader(v *view) bool {
 	return c.any(v.fields(room[:0], c.header))
 }
 
-// fields appends the values of the fields of a name: unfolded, and without encoded words (RFC 2047). Of a mail that is yet to
-// be made, they are those of its description. There are none of a mail that lies in the message store.
+// fields appends the values of the fields of a name: unfolded, and without encoded words (RFC 2047). Of a mail that is
+// yet to be made, they are those of its description. There are none of a mail that lies in the message store.
 func (v *view) fields(dst []string, name string) []string {
 	if v.m.Body == nil {
 		return composed(dst, v.m.Compose, name)

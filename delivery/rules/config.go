@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Config is what a [Set] is made of: rows as a settings database has them, but for those that are switched off. The zero
-// Config decides nothing.
+// Config is what a [Set] is made of: rows as a settings database has them, but for those that are switched off. The
+// zero Config decides nothing.
 //
 // In all rows localip is a source address, pool a pool of them, domain a recipient domain, exact or with the wildcards
 // * ? [a-z], and tag a tag, in the very letters. What is empty or "*" matches all; of what is given all has to match.
@@ -15,8 +15,8 @@ type Config struct {
 	Instance int64
 	// Now is when the set is made; rows that are over by then play no part. Zero: the time of the system.
 	Now time.Time
-	// DefaultIPs are the addresses from which messages leave that name neither ips nor a pool. Empty: not known, so that
-	// rewrite rules for an address or a pool do not concern such messages.
+	// DefaultIPs are the addresses from which messages leave that name neither ips nor a pool. Empty: not known, so
+	// that rewrite rules for an address or a pool do not concern such messages.
 	DefaultIPs []string
 
 	Suppressions     *Suppressions // nil: none
@@ -46,8 +46,8 @@ type PoolIP struct {
 	IP   string
 }
 
-// ForcedError is mail that fails without being tried, whatever its code (table errors). Of several that match, the one with the
-// lowest id counts.
+// ForcedError is mail that fails without being tried, whatever its code (table errors). Of several that match, the one
+// with the lowest id counts.
 type ForcedError struct {
 	ID          int64
 	LocalIP     string
@@ -75,8 +75,8 @@ type Pause struct {
 	Told     string    // how one that is in no table is told; "": "started with --paused"
 }
 
-// Redirect lets mail that is planned for one address leave from another (table delegates). The most specific one counts: for
-// the exact domain, then for a wildcard, then for all; between equals the one with the lowest id.
+// Redirect lets mail that is planned for one address leave from another (table delegates). The most specific one
+// counts: for the exact domain, then for a wildcard, then for all; between equals the one with the lowest id.
 type Redirect struct {
 	ID      int64
 	LocalIP string
@@ -118,7 +118,8 @@ type Action struct {
 	Value    string // may hold a secret: no error shows it
 }
 
-// ResponsePattern acts on replies (table response_patterns with its linked actions). The order is that of rewrite rules.
+// ResponsePattern acts on replies (table response_patterns with its linked actions). The order is that of rewrite
+// rules.
 type ResponsePattern struct {
 	ID       int64
 	Name     string

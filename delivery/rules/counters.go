@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Counters count for each redirect how many messages it sent another way. They outlive a [Set]: hand them on in [Config].
-// The zero Counters are at zero. Methods are safe for concurrent use.
+// Counters count for each redirect how many messages it sent another way. They outlive a [Set]: hand them on in
+// [Config]. The zero Counters are at zero. Methods are safe for concurrent use.
 type Counters struct {
 	mu        sync.Mutex
 	redirects map[int64]*atomic.Int64

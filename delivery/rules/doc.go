@@ -1,24 +1,25 @@
-// Package rules holds what an operator decides about deliveries: who gets no mail, what fails or waits, what leaves from
-// another address, what is changed on its way, and what replies lead to.
+// Package rules holds what an operator decides about deliveries: who gets no mail, what fails or waits, what leaves
+// from another address, what is changed on its way, and what replies lead to.
 //
 //	set, problems := rules.Compile(rules.Config{Instance: 1, Suppressions: listed, Pauses: pauses, ...})
 //	engine.Steering = func() delivery.Steering { return set }
 //
-// A [Config] is plain rows, as a settings database has them. [Compile] makes a [Set] of it, which never changes and is a
-// delivery.Steering; other decisions come as another Set. A row that makes no sense is left out and told as a [Problem], which
-// names the table, the row, and, by its [ColumnError], the column and what was expected; everything else is in force. The
-// functions Check… say the same of one row before it is stored, and the functions Try… try a pattern.
+// A [Config] is plain rows, as a settings database has them. [Compile] makes a [Set] of it, which never changes and is
+// a delivery.Steering; other decisions come as another Set. A row that makes no sense is left out and told as a
+// [Problem], which names the table, the row, and, by its [ColumnError], the column and what was expected; everything
+// else is in force. The functions Check… say the same of one row before it is stored, and the functions Try… try a
+// pattern.
 //
 // # What rules select
 //
-// A source address or a pool of them × a recipient domain or the address of the remote × a tag. Empty columns and "*" match
-// all; of what is given, all has to match. Domains are exact, or have wildcards: "*.example.com" is every domain under
-// example.com, but not that one itself. Case makes no difference, and a domain beyond ASCII is the same as its A-labels. Tags
-// have to be the very same.
+// A source address or a pool of them × a recipient domain or the address of the remote × a tag. Empty columns and "*"
+// match all; of what is given, all has to match. Domains are exact, or have wildcards: "*.example.com" is every domain
+// under example.com, but not that one itself. Case makes no difference, and a domain beyond ASCII is the same as its
+// A-labels. Tags have to be the very same.
 //
-// A message is of a pool when it names that pool, or when the address it leaves from is in it. Before an address is chosen,
-// as for rewrite rules, it is of all the addresses that it may leave from: those of its property ips, else its pool's, else
-// [Config.DefaultIPs].
+// A message is of a pool when it names that pool, or when the address it leaves from is in it. Before an address is
+// chosen, as for rewrite rules, it is of all the addresses that it may leave from: those of its property ips, else its
+// pool's, else [Config.DefaultIPs].
 //
 // # Which rule counts
 //
@@ -31,27 +32,28 @@
 //
 // Rows that are not for the cluster count on their instance only. What has an end is over at that very moment.
 //
-// Redirects that would lead mail back to where it was planned to leave from are left out, all rows of the loop. A loop that
-// appears later, because a more specific redirect is over, and more than 64 redirects in a row, leave the mail where it was.
+// Redirects that would lead mail back to where it was planned to leave from are left out, all rows of the loop. A loop
+// that appears later, because a more specific redirect is over, and more than 64 redirects in a row, leave the mail
+// where it was.
 //
 // # Conditions of rewrite rules
 //
-// A condition looks at one of these, by a pattern of the types exact, regex, fnmatch (wildcards) or substr. Case makes no
-// difference. All conditions of a rule have to hold; a negated one holds when the pattern does not match.
+// A condition looks at one of these, by a pattern of the types exact, regex, fnmatch (wildcards) or substr. Case makes
+// no difference. All conditions of a rule have to hold; a negated one holds when the pattern does not match.
 //
 //	envelope, recipient     the address; exact ones are compared as addresses are, A-labels and U-labels alike
 //	header:NAME, NAME       the fields of this name, any of them: unfolded, with encoded words decoded
 //	/POINTER                the property at a JSON pointer (RFC 6901), such as /connection/user, /tags/0 or one that nobody
 //	                        knows; of an array any element; an object as its JSON
 //
-// The type exact with an empty value asks whether there is nothing, or nothing but empty text. A mail that is yet to be made of
-// its parts has the fields that these name: its subject, and those under headers. A mail that lies in a message store has
-// none. A header of more than 256 KiB is not looked into.
+// The type exact with an empty value asks whether there is nothing, or nothing but empty text. A mail that is yet to be
+// made of its parts has the fields that these name: its subject, and those under headers. A mail that lies in a message
+// store has none. A header of more than 256 KiB is not looked into.
 //
 // # Actions
 //
-// The types of actions, see also [ActionTypes]; case, blanks, dashes and underscores make no difference in them. Actions run
-// in their order.
+// The types of actions, see also [ActionTypes]; case, blanks, dashes and underscores make no difference in them.
+// Actions run in their order.
 //
 //	set         sets the property of the message at a JSON pointer. The value is JSON, or text; null removes. What does not
 //	            fit a property is found by Compile; what does not fit one message leaves it as it is. Properties that tell
@@ -75,20 +77,20 @@
 //
 // A rule that delays does so once for each message: the message has the ids of the rules that did in its property
 // "rewrite-delays", which goes with it into the queue, to results, and to other instances. The rule's other actions are
-// carried out whenever the message is looked at, before each attempt; doing them twice changes nothing more, unless "set" appends
-// to an array by a pointer that ends in "-".
+// carried out whenever the message is looked at, before each attempt; doing them twice changes nothing more, unless
+// "set" appends to an array by a pointer that ends in "-".
 //
 // Messages of one mail share memory. What a rule changes of a message is in memory of that message's own.
 //
 // # Cost
 //
 // Rules are filed under what the fewest rules ask for: a domain, an address, a tag, a pool, an exact envelope, or, for
-// wildcards and patterns of replies, four letters that must occur, which one pass over the text finds. So a message costs
-// what the rules cost that may concern it, whatever the number of rules; where nothing matches, nothing is allocated.
-// Wildcards and regular expressions take time in proportion to the text.
+// wildcards and patterns of replies, four letters that must occur, which one pass over the text finds. So a message
+// costs what the rules cost that may concern it, whatever the number of rules; where nothing matches, nothing is
+// allocated. Wildcards and regular expressions take time in proportion to the text.
 //
 // # Suppressions
 //
-// [Suppressions] is the list of addresses and domains that get no mail. It is filled once, for millions of entries, and a Set
-// refers to it.
+// [Suppressions] is the list of addresses and domains that get no mail. It is filled once, for millions of entries, and
+// a Set refers to it.
 package rules

@@ -22,7 +22,9 @@ func FuzzSet(f *testing.F) {
 		if err != nil {
 			return
 		}
-		set, _ := rules.Compile(rules.Config{RewriteRules: []rules.RewriteRule{{ID: 1, Actions: []rules.Action{{ID: 1, Type: "set", Property: pointer, Value: value}}}}})
+		set,
+			_ := rules.Compile(rules.Config{RewriteRules: []rules.RewriteRule{{ID: 1,
+			Actions: []rules.Action{{ID: 1, Type: "set", Property: pointer, Value: value}}}}})
 		shared := *m
 		before, err := queue.AppendJSON(nil, m)
 		require.NoError(t, err)
@@ -40,14 +42,17 @@ func FuzzSet(f *testing.F) {
 
 // FuzzUnknown has properties that are no JSON, as a careless caller may leave them.
 func FuzzUnknown(f *testing.F) {
-	for _, raw := range []string{`{"a":1}`, `{ "a" : [ 1 ]}`, `{`, `[,`, `[:`, `{1:2}`, `"`, `{"a":"\`, `[{]`, ``, `{,`, `}`} {
+	for _, raw := range []string{`{"a":1}`, `{ "a" : [ 1 ]}`, `{`, `[,`, `[:`, `{1:2}`, `"`, `{"a":"\`, `[{]`, ``, `{,`,
+		`}`} {
 		f.Add("/x/a/0", raw, "1")
 	}
 	f.Fuzz(func(t *testing.T, pointer, raw, value string) {
 		set, _ := rules.Compile(rules.Config{RewriteRules: []rules.RewriteRule{{ID: 1,
 			Conditions: []rules.Condition{{ID: 1, Property: pointer, Type: "substr", Value: "x", Negate: true}},
-			Actions:    []rules.Action{{ID: 1, Type: "set", Property: pointer, Value: value}, {ID: 2, Type: "delay", Value: "1"}}}}})
-		m := &queue.Message{Recipient: "a@b.example", Compose: json.RawMessage(raw), Extra: map[string]json.RawMessage{"x": json.RawMessage(raw), "rewrite-delays": json.RawMessage(raw)}}
+			Actions: []rules.Action{{ID: 1, Type: "set", Property: pointer, Value: value},
+				{ID: 2, Type: "delay", Value: "1"}}}}})
+		m := &queue.Message{Recipient: "a@b.example", Compose: json.RawMessage(raw),
+			Extra: map[string]json.RawMessage{"x": json.RawMessage(raw), "rewrite-delays": json.RawMessage(raw)}}
 		set.Rewrite(m, now)
 	})
 }

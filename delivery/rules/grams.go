@@ -14,7 +14,8 @@ type gram struct {
 	n    uint8
 }
 
-// grams finds rules by parts of a text: one pass over the text for each length of gram in use, whatever the number of rules.
+// grams finds rules by parts of a text: one pass over the text for each length of gram in use, whatever the number of
+// rules.
 type grams struct {
 	any   bool
 	byLen [maxGram + 1]struct {
@@ -92,8 +93,8 @@ func gramAt(text string, at, n int) gram {
 	return g
 }
 
-// rarest returns a gram of each branch, the one that counts knows the fewest of, and how many those are together; nil: there
-// is no branch, or one without a gram. Of equally rare ones the longest is best.
+// rarest returns a gram of each branch, the one that counts knows the fewest of, and how many those are together; nil:
+// there is no branch, or one without a gram. Of equally rare ones the longest is best.
 func rarest(branches []branch, counts map[gram]int) (keys []gram, total int) {
 	for _, b := range branches {
 		var best gram
@@ -111,8 +112,8 @@ func rarest(branches []branch, counts map[gram]int) (keys []gram, total int) {
 	return keys, total
 }
 
-// appendCanonical appends the form of a text in which texts are equal that a pattern may take for each other because case
-// makes no difference to it.
+// appendCanonical appends the form of a text in which texts are equal that a pattern may take for each other because
+// case makes no difference to it.
 func appendCanonical[S string | []byte](dst []byte, text S) []byte {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -134,8 +135,8 @@ func appendCanonicalRunes(dst []byte, text string) []byte {
 	return dst
 }
 
-// canonicalRune returns the first of all characters that are equal but for case, both as lower case has it and as regular
-// expressions do.
+// canonicalRune returns the first of all characters that are equal but for case, both as lower case has it and as
+// regular expressions do.
 func canonicalRune(c rune) rune {
 	c = unicode.ToLower(c)
 	first := c

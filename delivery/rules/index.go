@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// index finds the rules that may concern a query, among many. Each rule is filed under one of the things that it asks for,
-// the one that the fewest rules ask for, so that few are found that do not match after all. A rule is known by its place in
-// the order of rules.
+// index finds the rules that may concern a query, among many. Each rule is filed under one of the things that it asks
+// for, the one that the fewest rules ask for, so that few are found that do not match after all. A rule is known by its
+// place in the order of rules.
 type index struct {
 	domains    map[string][]int32
 	tags       map[string][]int32

@@ -11,11 +11,12 @@ import (
 // maxBranches bounds the texts of which one is required.
 const maxBranches = 16
 
-// branch is canonical texts that occur in a text, all of them, when one of the ways in which a pattern matches is taken.
+// branch is canonical texts that occur in a text, all of them, when one of the ways in which a pattern matches is
+// taken.
 type branch []string
 
-// literals returns the branches of a pattern, of which at least one is taken by every text that matches; nil: nothing is
-// known of what has to occur.
+// literals returns the branches of a pattern, of which at least one is taken by every text that matches; nil: nothing
+// is known of what has to occur.
 func literals(typ pattern.Type, text string) []branch {
 	switch typ {
 	case pattern.Exact, pattern.Substring:

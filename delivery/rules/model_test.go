@@ -21,14 +21,17 @@ import (
 var (
 	someIPs     = rapid.SampledFrom([]string{"", "*", "10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::1"})
 	poolNames   = rapid.SampledFrom([]string{"", "*", "bulk", "News"})
-	someDomains = rapid.SampledFrom([]string{"", "*", "a.example", "b.example", "*.example", "?.example", "[ab].example", "a*", "*x*", "*.ex*le", "**", "*a.EXAMPLE", "bücher.example"})
-	someTags    = rapid.SampledFrom([]string{"", "*", "x", "y"})
-	sources     = rapid.SampledFrom([]string{"", "10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::1"})
-	domains     = rapid.SampledFrom([]string{"", "a.example", "b.example", "c.example", "aa.example", "xn--bcher-kva.example", "box.test"})
+	someDomains = rapid.SampledFrom([]string{"", "*", "a.example", "b.example", "*.example", "?.example", "[ab].example",
+		"a*", "*x*", "*.ex*le", "**", "*a.EXAMPLE", "bücher.example"})
+	someTags = rapid.SampledFrom([]string{"", "*", "x", "y"})
+	sources  = rapid.SampledFrom([]string{"", "10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::1"})
+	domains  = rapid.SampledFrom([]string{"", "a.example", "b.example", "c.example", "aa.example",
+		"xn--bcher-kva.example", "box.test"})
 )
 
 func drawSelection(t *rapid.T) delivery.Selection {
-	s := delivery.Selection{Domain: domains.Draw(t, "domain"), Pool: rapid.SampledFrom([]string{"", "bulk", "NEWS"}).Draw(t, "pool")}
+	s := delivery.Selection{Domain: domains.Draw(t, "domain"),
+		Pool: rapid.SampledFrom([]string{"", "bulk", "NEWS"}).Draw(t, "pool")}
 	s.Source, _ = netip.ParseAddr(sources.Draw(t, "source"))
 	s.Target, _ = netip.ParseAddr(sources.Draw(t, "target"))
 	s.Tags = rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 3).Draw(t, "tags")
@@ -42,7 +45,8 @@ func selects(t require.TestingT, s *delivery.Selection, localIP, pool, domain, t
 	ok, err := rules.TryDomain(domain, s.Domain)
 	require.NoError(t, err)
 	return ok && (all(localIP) || s.Source.IsValid() && s.Source.String() == localIP) &&
-		(all(pool) || strings.EqualFold(pool, s.Pool) || s.Source.IsValid() && inPool[s.Source.String()] == strings.ToLower(pool)) &&
+		(all(pool) || strings.EqualFold(pool, s.Pool) ||
+			s.Source.IsValid() && inPool[s.Source.String()] == strings.ToLower(pool)) &&
 		(all(target) || s.Target.IsValid() && s.Target.String() == target) &&
 		(all(tag) || slices.Contains(s.Tags, tag))
 }
@@ -50,7 +54,8 @@ func selects(t require.TestingT, s *delivery.Selection, localIP, pool, domain, t
 func TestErrorsAsTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rules.ForcedError {
-			return rules.ForcedError{Cluster: true, LocalIP: someIPs.Draw(t, "localip"), Pool: poolNames.Draw(t, "pool"), Domain: someDomains.Draw(t, "domain"), IP: someIPs.Draw(t, "ip"), Tag: someTags.Draw(t, "tag")}
+			return rules.ForcedError{Cluster: true, LocalIP: someIPs.Draw(t, "localip"), Pool: poolNames.Draw(t, "pool"),
+				Domain: someDomains.Draw(t, "domain"), IP: someIPs.Draw(t, "ip"), Tag: someTags.Draw(t, "tag")}
 		}), 0, 12).Draw(t, "rows")
 		for i := range rows {
 			rows[i].ID = int64(i + 1)
@@ -82,7 +87,8 @@ func brokenRows(problems []rules.Problem) map[int64]bool {
 func TestPausesAsTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rules.Pause {
-			r := rules.Pause{Cluster: true, LocalIP: someIPs.Draw(t, "localip"), Pool: poolNames.Draw(t, "pool"), Tag: someTags.Draw(t, "tag"),
+			r := rules.Pause{Cluster: true, LocalIP: someIPs.Draw(t, "localip"), Pool: poolNames.Draw(t, "pool"),
+				Tag:    someTags.Draw(t, "tag"),
 				Target: rapid.OneOf(someDomains, someIPs).Draw(t, "target")}
 			if hours := rapid.IntRange(-1, 5).Draw(t, "hours"); hours < 5 {
 				r.Expire = now.Add(time.Duration(hours) * time.Hour)
@@ -124,7 +130,8 @@ func TestRedirectsAsTheModel(t *testing.T) {
 	addresses := rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"})
 	rapid.Check(t, func(t *rapid.T) {
 		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rules.Redirect {
-			return rules.Redirect{LocalIP: addresses.Draw(t, "localip"), NewIP: addresses.Draw(t, "newip"), Domain: someDomains.Draw(t, "domain")}
+			return rules.Redirect{LocalIP: addresses.Draw(t, "localip"), NewIP: addresses.Draw(t, "newip"),
+				Domain: someDomains.Draw(t, "domain")}
 		}), 0, 10).Draw(t, "rows")
 		for i := range rows {
 			rows[i].ID = int64(i + 1)
@@ -171,7 +178,9 @@ var regexes = rapid.Custom(func(t *rapid.T) string {
 	var b strings.Builder
 	for range rapid.IntRange(1, 4).Draw(t, "parts") {
 		part := strings.NewReplacer(".", `\.`, "\n", "").Replace(letters.Draw(t, "letters"))
-		b.WriteString(rapid.SampledFrom([]string{part, "(" + part + "|b)", part + "*", "(?:" + part + ")?", "(" + part + ")+", "(?:" + part + "){2}", "(?:" + part + "){0,2}", ".", "[a-k]", `\d`, "^", "$", "(" + part + "|" + part + "x|k)"}).Draw(t, "part"))
+		b.WriteString(rapid.SampledFrom([]string{part, "(" + part + "|b)", part + "*", "(?:" + part + ")?", "(" + part + ")+",
+			"(?:" + part + "){2}", "(?:" + part + "){0,2}", ".", "[a-k]", `\d`, "^", "$",
+			"(" + part + "|" + part + "x|k)"}).Draw(t, "part"))
 	}
 	return b.String()
 })
@@ -179,13 +188,16 @@ var regexes = rapid.Custom(func(t *rapid.T) string {
 func TestRepliesAsTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rules.ResponsePattern {
-			r := rules.ResponsePattern{Domain: someDomains.Draw(t, "domain"), Tag: someTags.Draw(t, "tag"), Pool: poolNames.Draw(t, "pool"), Priority: rapid.Int64Range(0, 2).Draw(t, "priority"),
-				Type: rapid.SampledFrom([]string{"exact", "regex", "fnmatch", "substr"}).Draw(t, "type"), Final: rapid.IntRange(0, 4).Draw(t, "final") == 0}
+			r := rules.ResponsePattern{Domain: someDomains.Draw(t, "domain"), Tag: someTags.Draw(t, "tag"),
+				Pool: poolNames.Draw(t, "pool"), Priority: rapid.Int64Range(0, 2).Draw(t, "priority"),
+				Type:  rapid.SampledFrom([]string{"exact", "regex", "fnmatch", "substr"}).Draw(t, "type"),
+				Final: rapid.IntRange(0, 4).Draw(t, "final") == 0}
 			switch r.Type {
 			case "regex":
 				r.Pattern = regexes.Draw(t, "regex")
 			case "fnmatch":
-				r.Pattern = letters.Draw(t, "start") + rapid.SampledFrom([]string{"*", "?", "[a-k]", "[!]a]", `\*`}).Draw(t, "wild") + letters.Draw(t, "end")
+				r.Pattern = letters.Draw(t, "start") +
+					rapid.SampledFrom([]string{"*", "?", "[a-k]", "[!]a]", `\*`}).Draw(t, "wild") + letters.Draw(t, "end")
 			default:
 				r.Pattern = letters.Draw(t, "pattern")
 			}
@@ -227,14 +239,18 @@ func TestRepliesAsTheModel(t *testing.T) {
 func TestRewritesAsTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rules.RewriteRule {
-			r := rules.RewriteRule{Domain: someDomains.Draw(t, "domain"), Tag: someTags.Draw(t, "tag"), Priority: rapid.Int64Range(0, 2).Draw(t, "priority"), Final: rapid.IntRange(0, 4).Draw(t, "final") == 0}
+			r := rules.RewriteRule{Domain: someDomains.Draw(t, "domain"), Tag: someTags.Draw(t, "tag"),
+				Priority: rapid.Int64Range(0, 2).Draw(t, "priority"), Final: rapid.IntRange(0, 4).Draw(t, "final") == 0}
 			if rapid.Bool().Draw(t, "condition") {
-				r.Conditions = []rules.Condition{{Property: rapid.SampledFrom([]string{"envelope", "recipient", "/tags"}).Draw(t, "property"), Type: "exact", Negate: rapid.Bool().Draw(t, "negate"),
+				r.Conditions = []rules.Condition{{Property: rapid.SampledFrom([]string{"envelope", "recipient", "/tags"}).Draw(t,
+					"property"), Type: "exact", Negate: rapid.Bool().Draw(t, "negate"),
 					Value: rapid.SampledFrom([]string{"x", "A@a.example", "b@b.example", "y", ""}).Draw(t, "value")}}
 			}
-			r.Actions = []rules.Action{{Type: rapid.SampledFrom([]string{"addtag", "removetag"}).Draw(t, "do"), Value: rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "what")}}
+			r.Actions = []rules.Action{{Type: rapid.SampledFrom([]string{"addtag", "removetag"}).Draw(t, "do"),
+				Value: rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "what")}}
 			if rapid.IntRange(0, 3).Draw(t, "moves") == 0 {
-				r.Actions[0] = rules.Action{Type: "set", Property: "/recipient", Value: rapid.SampledFrom([]string{"a@a.example", "b@b.example"}).Draw(t, "to")}
+				r.Actions[0] = rules.Action{Type: "set", Property: "/recipient",
+					Value: rapid.SampledFrom([]string{"a@a.example", "b@b.example"}).Draw(t, "to")}
 			}
 			return r
 		}), 0, 10).Draw(t, "rows")
@@ -243,8 +259,9 @@ func TestRewritesAsTheModel(t *testing.T) {
 		}
 		set, problems := rules.Compile(rules.Config{RewriteRules: rows})
 		require.Empty(t, problems)
-		m := queue.Message{Envelope: rapid.SampledFrom([]string{"", "a@A.example"}).Draw(t, "envelope"), Recipient: "a@" + rapid.SampledFrom([]string{"a.example", "b.example", "c.test"}).Draw(t, "at"),
-			Tags: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 3, rapid.ID).Draw(t, "tags")}
+		m := queue.Message{Envelope: rapid.SampledFrom([]string{"", "a@A.example"}).Draw(t, "envelope"),
+			Recipient: "a@" + rapid.SampledFrom([]string{"a.example", "b.example", "c.test"}).Draw(t, "at"),
+			Tags:      rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 3, rapid.ID).Draw(t, "tags")}
 		want := m
 		slices.SortStableFunc(rows, func(a, b rules.RewriteRule) int { return int(a.Priority - b.Priority) })
 		for _, r := range rows {

@@ -68,19 +68,24 @@ func fixedProperty(name string) (property, bool) {
 	case "checks":
 		return fact(func(dst, src *queue.Message) { dst.Checks = src.Checks })
 	case "results":
-		return property{assign: func(dst, src *queue.Message) { dst.Results = src.Results }, fixed: "it tells what happened at earlier attempts"}, true
+		return property{assign: func(dst, src *queue.Message) { dst.Results = src.Results },
+			fixed: "it tells what happened at earlier attempts"}, true
 	case "extracted":
-		return property{assign: func(dst, src *queue.Message) { dst.Extracted = src.Extracted }, fixed: "it is made when results are published"}, true
+		return property{assign: func(dst, src *queue.Message) { dst.Extracted = src.Extracted },
+			fixed: "it is made when results are published"}, true
 	case "nextattempt":
-		return property{assign: func(dst, src *queue.Message) { dst.NextAttempt = src.NextAttempt }, fixed: "use the action delay, or retry"}, true
+		return property{assign: func(dst, src *queue.Message) { dst.NextAttempt = src.NextAttempt },
+			fixed: "use the action delay, or retry"}, true
 	case "key":
 		return property{assign: func(dst, src *queue.Message) { dst.Key = src.Key }, fixed: mailItself}, true
 	case "mime":
-		return property{assign: func(dst, src *queue.Message) { dst.Compose = src.Compose }, fixed: mailItself, mail: true}, true
+		return property{assign: func(dst, src *queue.Message) { dst.Compose = src.Compose }, fixed: mailItself, mail: true},
+			true
 	case "mime-encoding":
 		return property{assign: func(*queue.Message, *queue.Message) {}, fixed: mailItself, mail: true}, true
 	case markDelays, "delayed-by":
-		return property{assign: func(*queue.Message, *queue.Message) {}, fixed: "it tells which rules have delayed the message"}, true
+		return property{assign: func(*queue.Message, *queue.Message) {},
+			fixed: "it tells which rules have delayed the message"}, true
 	}
 	return property{}, false
 }
@@ -174,14 +179,16 @@ func ownDSN(m *queue.Message) {
 func ownQueues(m *queue.Message) {
 	if m.Queues = fresh(m.Queues); m.Queues != nil {
 		q := m.Queues
-		*q = queue.Queues{Results: fresh(q.Results), Failure: fresh(q.Failure), Success: fresh(q.Success), Retry: fresh(q.Retry), DSN: fresh(q.DSN)}
+		*q = queue.Queues{Results: fresh(q.Results), Failure: fresh(q.Failure), Success: fresh(q.Success),
+			Retry: fresh(q.Retry), DSN: fresh(q.DSN)}
 	}
 }
 
 func ownHeaders(m *queue.Message) {
 	if m.Headers = fresh(m.Headers); m.Headers != nil {
 		h := m.Headers
-		*h = queue.HeaderEdits{Remove: slices.Clone(h.Remove), Prepend: slices.Clone(h.Prepend), Append: slices.Clone(h.Append),
+		*h = queue.HeaderEdits{Remove: slices.Clone(h.Remove), Prepend: slices.Clone(h.Prepend),
+			Append:  slices.Clone(h.Append),
 			Replace: slices.Clone(h.Replace), Update: slices.Clone(h.Update)}
 	}
 }

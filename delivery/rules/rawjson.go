@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Raw JSON is walked over and edited where it lies: what is not touched keeps its text. JSON without blanks is expected, as
-// queue keeps it and compacted makes it; in other JSON less is found.
+// Raw JSON is walked over and edited where it lies: what is not touched keeps its text. JSON without blanks is
+// expected, as queue keeps it and compacted makes it; in other JSON less is found.
 
 // compacted returns JSON without blanks in new memory; nil of what is none.
 func compacted(raw []byte) []byte {
@@ -140,7 +140,8 @@ func child(raw []byte, name string) (found []byte) {
 	return found
 }
 
-// texts calls f with the text of a value, or of each plain element of an array, until f returns false. An object is its JSON.
+// texts calls f with the text of a value, or of each plain element of an array, until f returns false. An object is its
+// JSON.
 func texts(raw []byte, f func(string) bool) {
 	switch {
 	case isNull(raw):
@@ -162,9 +163,9 @@ func texts(raw []byte, f func(string) bool) {
 	}
 }
 
-// edit returns JSON in which a value is at the end of a path, in new memory. What is missing on the way is made; what stands
-// in the way gives way; "-" and what is behind the end of an array is appended. A nil value removes. ok is false when a path
-// names no place in an array. raw is valid, or nil for nothing.
+// edit returns JSON in which a value is at the end of a path, in new memory. What is missing on the way is made; what
+// stands in the way gives way; "-" and what is behind the end of an array is appended. A nil value removes. ok is false
+// when a path names no place in an array. raw is valid, or nil for nothing.
 func edit(raw []byte, path []string, value []byte) (edited []byte, ok bool) {
 	if len(path) == 0 {
 		return bytes.Clone(value), true

@@ -133,8 +133,8 @@ func (x *redirects) next(from netip.Addr, domain string, now time.Time) int32 {
 	return -1
 }
 
-// follow returns where mail leaves from in the end, and appends the redirects on the way there to path. What leads back to an
-// address that the mail was planned for before, as may happen when a redirect expires, goes nowhere.
+// follow returns where mail leaves from in the end, and appends the redirects on the way there to path. What leads back
+// to an address that the mail was planned for before, as may happen when a redirect expires, goes nowhere.
 func (x *redirects) follow(path []int32, from netip.Addr, domain string, now time.Time) (netip.Addr, []int32) {
 	at := from
 	for range maxHops {
@@ -154,8 +154,8 @@ func (x *redirects) follow(path []int32, from netip.Addr, domain string, now tim
 	return at, path
 }
 
-// Redirect implements delivery.Steering: it follows redirects one after another, the most specific one at each address, and
-// counts for each of them.
+// Redirect implements delivery.Steering: it follows redirects one after another, the most specific one at each address,
+// and counts for each of them.
 func (s *Set) Redirect(source netip.Addr, domain string, now time.Time) (netip.Addr, bool) {
 	x := &s.redirects
 	if len(x.rules) == 0 || !source.IsValid() {
@@ -172,8 +172,8 @@ func (s *Set) Redirect(source netip.Addr, domain string, now time.Time) (netip.A
 	return to, true
 }
 
-// Redirects returns the ids of the redirects that mail to a domain goes through when it is planned for an address, in their
-// order, and where it leaves from in the end. It counts nothing, and is meant for explanations.
+// Redirects returns the ids of the redirects that mail to a domain goes through when it is planned for an address, in
+// their order, and where it leaves from in the end. It counts nothing, and is meant for explanations.
 func (s *Set) Redirects(source netip.Addr, domain string, now time.Time) (to netip.Addr, ids []int64) {
 	to, path := s.redirects.follow(nil, clean(source), addr.Fold(domain), now)
 	for _, i := range path {
@@ -220,8 +220,8 @@ func (c *compiler) tellLoop(x *redirects, loop []int32, domain string) {
 	}
 }
 
-// samples returns domains of each kind that the redirects tell apart: those named, one for each wildcard, and "" for all
-// others.
+// samples returns domains of each kind that the redirects tell apart: those named, one for each wildcard, and "" for
+// all others.
 func (x *redirects) samples() []string {
 	seen := map[string]bool{"": true}
 	list := []string{""}

@@ -67,7 +67,8 @@ func compileError(r *ForcedError, pools *pools) (compiled refusal, err error) {
 	if text == "" {
 		text = "refused by an operator"
 	}
-	compiled.why = delivery.Refusal{Rule: fmt.Sprintf("forced error %d", r.ID), Code: code, Status: status, Description: text}
+	compiled.why = delivery.Refusal{Rule: fmt.Sprintf("forced error %d", r.ID), Code: code, Status: status,
+		Description: text}
 	return compiled, nil
 }
 
@@ -77,7 +78,8 @@ func codeAndStatus(code int64, extended string) (int, string, error) {
 		code = 550
 	}
 	if code < 400 || code > 599 {
-		return 0, "", wrong("code", " %d: expected 400 to 499, with which mail is tried again, or 500 to 599, with which it fails", code)
+		return 0, "",
+			wrong("code", " %d: expected 400 to 499, with which mail is tried again, or 500 to 599, with which it fails", code)
 	}
 	extended = strings.TrimSpace(extended)
 	if extended == "" {

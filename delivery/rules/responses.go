@@ -62,7 +62,8 @@ func (c *compiler) responses() {
 
 // compileResponse reads a pattern without its actions.
 func compileResponse(r *ResponsePattern, pools *pools) (compiled response, err error) {
-	compiled.selector, err = compileSelector(columns{localIP: r.LocalIP, pool: r.Pool, domain: r.Domain, tag: r.Tag}, pools)
+	compiled.selector, err = compileSelector(columns{localIP: r.LocalIP, pool: r.Pool, domain: r.Domain, tag: r.Tag},
+		pools)
 	if err != nil {
 		return compiled, err
 	}
@@ -127,9 +128,9 @@ func (r *reply) matches(p *pattern.Pattern) bool {
 	return p.Match(r.with) || len(r.with) != len(r.without) && p.Match(r.without)
 }
 
-// Respond implements delivery.Steering. Patterns are looked at in their order; of what several of them decide, the last one
-// counts. The one that lets the message fail is the last one. What actions do to the message does not change which patterns
-// are selected.
+// Respond implements delivery.Steering. Patterns are looked at in their order; of what several of them decide, the last
+// one counts. The one that lets the message fail is the last one. What actions do to the message does not change which
+// patterns are selected.
 func (s *Set) Respond(sel *delivery.Selection, m *queue.Message, result *queue.Result, text string) delivery.Decision {
 	var d delivery.Decision
 	x := &s.responses

@@ -84,7 +84,8 @@ func (r *rewrite) filing() filing {
 
 // compileTrigger reads a rule without its conditions and actions.
 func compileTrigger(r *RewriteRule, pools *pools) (compiled rewrite, err error) {
-	compiled.selector, err = compileSelector(columns{localIP: r.LocalIP, pool: r.Pool, domain: r.Domain, tag: r.Tag}, pools)
+	compiled.selector, err = compileSelector(columns{localIP: r.LocalIP, pool: r.Pool, domain: r.Domain, tag: r.Tag},
+		pools)
 	if err == nil && !r.Ends.IsZero() && !r.Starts.Before(r.Ends) {
 		err = wrong("ends", " %s: expected a time after starts", r.Ends.UTC().Format(time.DateTime))
 	}
@@ -148,8 +149,8 @@ func (s *Set) from(w whence, ip netip.Addr) whence {
 	return w
 }
 
-// Rewrite implements delivery.Steering. Rules are looked at once each, in their order, by what those before them made of the
-// message. The rule that lets a message fail or wait is the last one.
+// Rewrite implements delivery.Steering. Rules are looked at once each, in their order, by what those before them made
+// of the message. The rule that lets a message fail or wait is the last one.
 func (s *Set) Rewrite(m *queue.Message, now time.Time) delivery.Decision {
 	var d delivery.Decision
 	x := &s.rewrites
@@ -200,8 +201,8 @@ func (r *rewrite) holds(v *view) bool {
 	return true
 }
 
-// act carries out the actions of a rule. selects says that rules may select the message otherwise by that, end that it fails
-// or waits.
+// act carries out the actions of a rule. selects says that rules may select the message otherwise by that, end that it
+// fails or waits.
 func (s *Set) act(r *rewrite, m *queue.Message, d *delivery.Decision) (selects, end bool) {
 	d.Rule = r.name
 	for i := range r.actions {
@@ -219,8 +220,8 @@ func (s *Set) act(r *rewrite, m *queue.Message, d *delivery.Decision) (selects, 
 	return selects, end
 }
 
-// delays reports whether a rule has not delayed a message yet, and marks it as delayed. The mark is a property of the message,
-// so that it goes wherever the message goes.
+// delays reports whether a rule has not delayed a message yet, and marks it as delayed. The mark is a property of the
+// message, so that it goes wherever the message goes.
 func (r *rewrite) delays(m *queue.Message) bool {
 	var ids []int64
 	if json.Unmarshal(m.Extra[markDelays], &ids) != nil {

@@ -41,12 +41,14 @@ func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
 // somePools are a pool "bulk" of 10.0.0.1 and 10.0.0.2, and "news" of 2001:db8::1.
 func somePools(c rules.Config) rules.Config {
 	c.Pools = []rules.Pool{{ID: 1, Name: "Bulk"}, {ID: 2, Name: "news"}}
-	c.PoolIPs = []rules.PoolIP{{ID: 1, Pool: "bulk", IP: "10.0.0.1"}, {ID: 2, Pool: "BULK", IP: "10.0.0.2"}, {ID: 3, Pool: "news", IP: "2001:db8::1"}}
+	c.PoolIPs = []rules.PoolIP{{ID: 1, Pool: "bulk", IP: "10.0.0.1"}, {ID: 2, Pool: "BULK", IP: "10.0.0.2"},
+		{ID: 3, Pool: "news", IP: "2001:db8::1"}}
 	return c
 }
 
 func TestSelections(t *testing.T) {
-	from1 := delivery.Selection{Source: ip("10.0.0.1"), Domain: "example.com", Tags: []string{"a", "VIP"}, Target: ip("192.0.2.1")}
+	from1 := delivery.Selection{Source: ip("10.0.0.1"), Domain: "example.com", Tags: []string{"a", "VIP"},
+		Target: ip("192.0.2.1")}
 	for _, tt := range []struct {
 		name    string
 		row     rules.ForcedError
@@ -58,30 +60,39 @@ func TestSelections(t *testing.T) {
 		{"address", rules.ForcedError{LocalIP: "10.0.0.1"}, nil, true},
 		{"other address", rules.ForcedError{LocalIP: "10.0.0.3"}, nil, false},
 		{"address as IPv6", rules.ForcedError{LocalIP: "::ffff:10.0.0.1"}, nil, true},
-		{"address of the other", rules.ForcedError{LocalIP: "10.0.0.1"}, func(s *delivery.Selection) { s.Source = ip("::ffff:10.0.0.1") }, true},
-		{"address not known", rules.ForcedError{LocalIP: "10.0.0.1"}, func(s *delivery.Selection) { s.Source = netip.Addr{} }, false},
+		{"address of the other", rules.ForcedError{LocalIP: "10.0.0.1"},
+			func(s *delivery.Selection) { s.Source = ip("::ffff:10.0.0.1") }, true},
+		{"address not known", rules.ForcedError{LocalIP: "10.0.0.1"}, func(s *delivery.Selection) { s.Source = netip.Addr{} },
+			false},
 		{"pool by address", rules.ForcedError{Pool: "bulk"}, nil, true},
 		{"pool by name", rules.ForcedError{Pool: "NEWS"}, func(s *delivery.Selection) { s.Pool = "News" }, true},
 		{"other pool", rules.ForcedError{Pool: "news"}, nil, false},
 		{"domain", rules.ForcedError{Domain: "Example.COM."}, nil, true},
-		{"subdomain", rules.ForcedError{Domain: "example.com"}, func(s *delivery.Selection) { s.Domain = "mx.example.com" }, false},
-		{"wildcard", rules.ForcedError{Domain: "*.example.com"}, func(s *delivery.Selection) { s.Domain = "mx.example.com" }, true},
+		{"subdomain", rules.ForcedError{Domain: "example.com"}, func(s *delivery.Selection) { s.Domain = "mx.example.com" },
+			false},
+		{"wildcard", rules.ForcedError{Domain: "*.example.com"}, func(s *delivery.Selection) { s.Domain = "mx.example.com" },
+			true},
 		{"wildcard is not the domain", rules.ForcedError{Domain: "*.example.com"}, nil, false},
 		{"wildcard in front", rules.ForcedError{Domain: "exam*"}, nil, true},
 		{"wildcard everywhere", rules.ForcedError{Domain: "*mpl*"}, nil, true},
 		{"wildcard without letters", rules.ForcedError{Domain: "*?*"}, nil, true},
 		{"set", rules.ForcedError{Domain: "ex[a-c]mple.com"}, nil, true},
 		{"not in set", rules.ForcedError{Domain: "ex[!a-c]mple.com"}, nil, false},
-		{"U-labels", rules.ForcedError{Domain: "BÜCHER.example"}, func(s *delivery.Selection) { s.Domain = "xn--bcher-kva.example" }, true},
-		{"A-labels", rules.ForcedError{Domain: "xn--bcher-kva.example"}, func(s *delivery.Selection) { s.Domain = "bücher.example" }, true},
-		{"wildcard and U-labels", rules.ForcedError{Domain: "*.bücher.example"}, func(s *delivery.Selection) { s.Domain = "a.xn--bcher-kva.example" }, true},
+		{"U-labels", rules.ForcedError{Domain: "BÜCHER.example"},
+			func(s *delivery.Selection) { s.Domain = "xn--bcher-kva.example" }, true},
+		{"A-labels", rules.ForcedError{Domain: "xn--bcher-kva.example"},
+			func(s *delivery.Selection) { s.Domain = "bücher.example" }, true},
+		{"wildcard and U-labels", rules.ForcedError{Domain: "*.bücher.example"},
+			func(s *delivery.Selection) { s.Domain = "a.xn--bcher-kva.example" }, true},
 		{"literal", rules.ForcedError{Domain: "[192.0.2.1]"}, func(s *delivery.Selection) { s.Domain = "[192.0.2.1]" }, true},
 		{"tag", rules.ForcedError{Tag: "VIP"}, nil, true},
 		{"tag in another case", rules.ForcedError{Tag: "vip"}, nil, false},
 		{"target", rules.ForcedError{IP: "192.0.2.1"}, nil, true},
 		{"other target", rules.ForcedError{IP: "192.0.2.2"}, nil, false},
-		{"target not known", rules.ForcedError{IP: "192.0.2.1"}, func(s *delivery.Selection) { s.Target = netip.Addr{} }, false},
-		{"all of it", rules.ForcedError{LocalIP: "10.0.0.1", Pool: "bulk", Domain: "*.com", IP: "192.0.2.1", Tag: "a"}, nil, true},
+		{"target not known", rules.ForcedError{IP: "192.0.2.1"}, func(s *delivery.Selection) { s.Target = netip.Addr{} },
+			false},
+		{"all of it", rules.ForcedError{LocalIP: "10.0.0.1", Pool: "bulk", Domain: "*.com", IP: "192.0.2.1", Tag: "a"}, nil,
+			true},
 		{"all but the tag", rules.ForcedError{LocalIP: "10.0.0.1", Domain: "*.com", IP: "192.0.2.1", Tag: "b"}, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +105,8 @@ func TestSelections(t *testing.T) {
 			why, ok := set.Refused(&s, now)
 			require.Equal(t, tt.matches, ok)
 			if ok {
-				require.Equal(t, delivery.Refusal{Rule: "forced error 3", Code: 451, Status: "4.7.1", Description: "refused by an operator"}, why)
+				require.Equal(t, delivery.Refusal{Rule: "forced error 3", Code: 451, Status: "4.7.1",
+					Description: "refused by an operator"}, why)
 			}
 		})
 	}
@@ -102,8 +114,10 @@ func TestSelections(t *testing.T) {
 
 func TestInstances(t *testing.T) {
 	config := rules.Config{Instance: 7, Errors: []rules.ForcedError{
-		{ID: 1, Domain: "a.example", Instance: 8}, {ID: 2, Domain: "b.example", Instance: 7}, {ID: 3, Domain: "c.example", Cluster: true, Instance: 8}},
-		Pauses: []rules.Pause{{ID: 1, Target: "a.example", Instance: 8}, {ID: 2, Target: "b.example", Instance: 7}, {ID: 3, Target: "c.example", Cluster: true}}}
+		{ID: 1, Domain: "a.example", Instance: 8}, {ID: 2, Domain: "b.example", Instance: 7},
+		{ID: 3, Domain: "c.example", Cluster: true, Instance: 8}},
+		Pauses: []rules.Pause{{ID: 1, Target: "a.example", Instance: 8}, {ID: 2, Target: "b.example", Instance: 7},
+			{ID: 3, Target: "c.example", Cluster: true}}}
 	set := compile(t, config)
 	for domain, want := range map[string]bool{"a.example": false, "b.example": true, "c.example": true} {
 		s := delivery.Selection{Domain: domain}
@@ -244,7 +258,8 @@ func TestLoopsAreLeftOut(t *testing.T) {
 func TestLoopsThatAppearLater(t *testing.T) {
 	const a, b, c = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 	set := compile(t, rules.Config{Redirects: []rules.Redirect{
-		{ID: 1, LocalIP: a, Domain: "example.com", NewIP: b}, {ID: 2, LocalIP: b, Domain: "example.com", NewIP: c, Expire: now.Add(time.Hour)},
+		{ID: 1, LocalIP: a, Domain: "example.com", NewIP: b},
+		{ID: 2, LocalIP: b, Domain: "example.com", NewIP: c, Expire: now.Add(time.Hour)},
 		{ID: 3, LocalIP: b, NewIP: a},
 		{ID: 4, LocalIP: c, Domain: "*.com", NewIP: a, Expire: now.Add(time.Minute)},
 	}[:3]})
@@ -262,10 +277,13 @@ func TestProblems(t *testing.T) {
 		want   []string
 	}{
 		"pools": {rules.Config{
-			Pools:   []rules.Pool{{ID: 1, Name: "a"}, {ID: 2, Name: "A"}, {ID: 3}, {ID: 4, Name: "b"}},
-			PoolIPs: []rules.PoolIP{{ID: 1, Pool: "a", IP: "10.0.0.1"}, {ID: 2, Pool: "b", IP: "10.0.0.1"}, {ID: 3, Pool: "a", IP: "10.0.0.1"}, {ID: 4, Pool: "c", IP: "10.0.0.2"}, {ID: 5, Pool: "a", IP: "here"}, {ID: 6, Pool: "a"}},
-			Errors:  []rules.ForcedError{{ID: 1, Cluster: true, Pool: "c"}, {ID: 2, Cluster: true, Pool: "b", LocalIP: "10.0.0.1"}},
-			Pauses:  []rules.Pause{{ID: 1, Cluster: true, Pool: "d"}},
+			Pools: []rules.Pool{{ID: 1, Name: "a"}, {ID: 2, Name: "A"}, {ID: 3}, {ID: 4, Name: "b"}},
+			PoolIPs: []rules.PoolIP{{ID: 1, Pool: "a", IP: "10.0.0.1"}, {ID: 2, Pool: "b", IP: "10.0.0.1"},
+				{ID: 3, Pool: "a", IP: "10.0.0.1"}, {ID: 4, Pool: "c", IP: "10.0.0.2"}, {ID: 5, Pool: "a", IP: "here"},
+				{ID: 6, Pool: "a"}},
+			Errors: []rules.ForcedError{{ID: 1, Cluster: true, Pool: "c"},
+				{ID: 2, Cluster: true, Pool: "b", LocalIP: "10.0.0.1"}},
+			Pauses: []rules.Pause{{ID: 1, Cluster: true, Pool: "d"}},
 		}, []string{
 			`pools 2: name "A": there is a pool of this name already`,
 			`pools 3: name "": expected the name of a pool`,
@@ -279,30 +297,40 @@ func TestProblems(t *testing.T) {
 			`paused 1: pool "d": expected the name of a pool`,
 		}},
 		"errors": {rules.Config{Errors: []rules.ForcedError{
-			{ID: 1, Cluster: true, Code: 600}, {ID: 2, Cluster: true, Code: 199}, {ID: 3, Cluster: true, Extended: "5.1"}, {ID: 4, Cluster: true, Code: 451, Extended: "5.1.1"},
-			{ID: 5, Cluster: true, LocalIP: "x"}, {ID: 6, Cluster: true, IP: "x"}, {ID: 7, Cluster: true, Domain: "a b"}, {ID: 8, Cluster: true, Domain: "[a"}, {ID: 9, Cluster: true, Domain: "x@y.example"},
+			{ID: 1, Cluster: true, Code: 600}, {ID: 2, Cluster: true, Code: 199}, {ID: 3, Cluster: true, Extended: "5.1"},
+			{ID: 4, Cluster: true, Code: 451, Extended: "5.1.1"},
+			{ID: 5, Cluster: true, LocalIP: "x"}, {ID: 6, Cluster: true, IP: "x"}, {ID: 7, Cluster: true, Domain: "a b"},
+			{ID: 8, Cluster: true, Domain: "[a"}, {ID: 9, Cluster: true, Domain: "x@y.example"},
 			{ID: 10, Cluster: true, Domain: "a.example"}, {ID: 11, Cluster: true, Domain: "A.example.", Code: 421},
-			{ID: 12, Cluster: true, Domain: "b.example", Code: 250}, {ID: 13, Cluster: true, Domain: "b.example", Code: 399}, {ID: 14, Cluster: true, Domain: "b.example", Code: 400},
+			{ID: 12, Cluster: true, Domain: "b.example", Code: 250}, {ID: 13, Cluster: true, Domain: "b.example", Code: 399},
+			{ID: 14, Cluster: true, Domain: "b.example", Code: 400},
 		}}, []string{
 			"errors 1: code 600" + codes, "errors 2: code 199" + codes,
 			`errors 3: extended "5.1": expected an enhanced status code such as 5.7.1, or nothing`,
 			`errors 4: extended "5.1.1" contradicts code 451: expected one that begins with 4`,
-			`errors 5: localip "x": expected an IP address, or nothing for all`, `errors 6: ip "x": expected an IP address, or nothing for all`,
-			`errors 7: domain "a b": expected a domain, wildcards allowed, or nothing for all`, `errors 8: domain: pattern "[a": a [ has no ]`,
+			`errors 5: localip "x": expected an IP address, or nothing for all`,
+			`errors 6: ip "x": expected an IP address, or nothing for all`,
+			`errors 7: domain "a b": expected a domain, wildcards allowed, or nothing for all`,
+			`errors 8: domain: pattern "[a": a [ has no ]`,
 			`errors 9: domain "x@y.example": expected a domain, wildcards allowed, or nothing for all`,
 			"errors 11: row 10 selects the same mail and comes first: this one never counts",
 			"errors 12: code 250" + codes, "errors 13: code 399" + codes,
 		}},
-		"pauses": {rules.Config{Pauses: []rules.Pause{{ID: 1, Cluster: true, Target: "a b"}}, Started: []rules.Pause{{ID: 2, Target: "-x"}}},
-			[]string{`paused 1: target "a b": expected a domain, wildcards allowed, or nothing for all`, `started with 0: target "-x": expected a domain, wildcards allowed, or nothing for all`}},
-		"redirects": {rules.Config{Redirects: []rules.Redirect{{ID: 1, NewIP: "10.0.0.1"}, {ID: 2, LocalIP: "10.0.0.1"}, {ID: 3, LocalIP: "10.0.0.1", NewIP: "x"},
+		"pauses": {rules.Config{Pauses: []rules.Pause{{ID: 1, Cluster: true, Target: "a b"}},
+			Started: []rules.Pause{{ID: 2, Target: "-x"}}},
+			[]string{`paused 1: target "a b": expected a domain, wildcards allowed, or nothing for all`,
+				`started with 0: target "-x": expected a domain, wildcards allowed, or nothing for all`}},
+		"redirects": {rules.Config{Redirects: []rules.Redirect{{ID: 1, NewIP: "10.0.0.1"}, {ID: 2, LocalIP: "10.0.0.1"},
+			{ID: 3, LocalIP: "10.0.0.1", NewIP: "x"},
 			{ID: 4, LocalIP: "10.0.0.1", NewIP: "10.0.0.2"}, {ID: 5, LocalIP: "10.0.0.1", NewIP: "10.0.0.3"}}},
 			[]string{`delegates 1: localip "": expected an IP address`, `delegates 2: newip "": expected an IP address`,
-				`delegates 3: newip "x": expected an IP address`, "delegates 5: row 4 redirects the same mail and comes first: this one never counts"}},
+				`delegates 3: newip "x": expected an IP address`,
+				"delegates 5: row 4 redirects the same mail and comes first: this one never counts"}},
 		"rewrite rules": {rules.Config{RewriteRules: []rules.RewriteRule{
 			{ID: 1, Starts: now, Ends: now}, {ID: 2, LocalIP: "x"},
 			{ID: 3, Conditions: []rules.Condition{{ID: 7, Property: "subject", Type: "glob", Value: "x"}}},
-			{ID: 4, Conditions: []rules.Condition{{ID: 8, Property: "subject", Type: "regex", Value: "a(b"}, {ID: 9, Property: "/mime", Type: "exact", Value: "x"}}},
+			{ID: 4, Conditions: []rules.Condition{{ID: 8, Property: "subject", Type: "regex", Value: "a(b"},
+				{ID: 9, Property: "/mime", Type: "exact", Value: "x"}}},
 			{ID: 5, Actions: []rules.Action{{ID: 1, Type: "explode"}, {ID: 2, Type: "setpool", Value: "x"}}},
 		}}, []string{
 			"rewrite_triggers 1: ends 2030-05-01 12:00:00: expected a time after starts",
@@ -318,7 +346,8 @@ func TestProblems(t *testing.T) {
 			"rewrite_triggers 5: its action 1 makes no sense", "rewrite_triggers 5: its action 2 makes no sense",
 		}},
 		"response patterns": {rules.Config{ResponsePatterns: []rules.ResponsePattern{
-			{ID: 1, Type: "exact"}, {ID: 2, Type: "fnmatch", Pattern: "[", Domain: "a"}, {ID: 3, Type: "substr", Pattern: "x", Actions: []rules.Action{{ID: 5, Type: "retry", Value: "soon"}}},
+			{ID: 1, Type: "exact"}, {ID: 2, Type: "fnmatch", Pattern: "[", Domain: "a"},
+			{ID: 3, Type: "substr", Pattern: "x", Actions: []rules.Action{{ID: 5, Type: "retry", Value: "soon"}}},
 			{ID: 4, Type: "substr", Pattern: "x", Actions: []rules.Action{{ID: 5, Type: "retry", Value: "soon"}}},
 		}}, []string{
 			"response_patterns 1: pattern: pattern is empty", `response_patterns 2: pattern: pattern "[": a [ has no ]`,
@@ -340,7 +369,9 @@ func TestProblemsNameTheirColumn(t *testing.T) {
 
 // TestTheRestStaysInForce has a broken row between good ones.
 func TestTheRestStaysInForce(t *testing.T) {
-	set, problems := rules.Compile(rules.Config{Errors: []rules.ForcedError{{ID: 1, Cluster: true, Domain: "a.example"}, {ID: 2, Cluster: true, Domain: "?["}, {ID: 3, Cluster: true, Domain: "c.example"}}})
+	set,
+		problems := rules.Compile(rules.Config{Errors: []rules.ForcedError{{ID: 1, Cluster: true, Domain: "a.example"},
+		{ID: 2, Cluster: true, Domain: "?["}, {ID: 3, Cluster: true, Domain: "c.example"}}})
 	require.Len(t, problems, 1)
 	for _, domain := range []string{"a.example", "c.example"} {
 		_, ok := set.Refused(&delivery.Selection{Domain: domain}, now)
@@ -350,8 +381,10 @@ func TestTheRestStaysInForce(t *testing.T) {
 
 func TestActionTypesAreAllKnown(t *testing.T) {
 	values := map[string]rules.Action{
-		"set": {Property: "/priority", Value: "1"}, "setresult": {Property: "/fatal", Value: "true"}, "addip": {Value: "10.0.0.1"}, "setip": {Value: "10.0.0.1"},
-		"removeip": {Value: "10.0.0.1"}, "setpool": {Value: "p"}, "addtag": {Value: "t"}, "removetag": {Value: "t"}, "delay": {Value: "1"}, "retry": {Value: "1"}, "smarthost": {Value: "h"},
+		"set": {Property: "/priority", Value: "1"}, "setresult": {Property: "/fatal", Value: "true"},
+		"addip": {Value: "10.0.0.1"}, "setip": {Value: "10.0.0.1"},
+		"removeip": {Value: "10.0.0.1"}, "setpool": {Value: "p"}, "addtag": {Value: "t"}, "removetag": {Value: "t"},
+		"delay": {Value: "1"}, "retry": {Value: "1"}, "smarthost": {Value: "h"},
 	}
 	for _, a := range rules.ActionTypes() {
 		require.NotEmpty(t, a.Meaning)
@@ -368,9 +401,13 @@ func TestActionTypesAreAllKnown(t *testing.T) {
 
 func TestSecretsStayOutOfErrors(t *testing.T) {
 	for _, a := range []rules.Action{
-		{Type: "smarthost", Value: "me:hush@relay:99999"}, {Type: "smarthost", Value: ":hush@relay"}, {Type: "smarthost", Value: "me:hush@re lay"},
-		{Type: "set", Property: "/smarthost", Value: `"hush"`}, {Type: "set", Property: "/smarthost", Value: `{"hostname":"x","port":"hush"}`}, {Type: "set", Property: "/smarthost/password", Value: `["hush"]`},
-		{Type: "set", Property: "/dkim", Value: `"hush"`}, {Type: "set", Property: "/dkim", Value: `{"key":7,"expire":"hush"}`},
+		{Type: "smarthost", Value: "me:hush@relay:99999"}, {Type: "smarthost", Value: ":hush@relay"},
+		{Type: "smarthost", Value: "me:hush@re lay"},
+		{Type: "set", Property: "/smarthost", Value: `"hush"`},
+		{Type: "set", Property: "/smarthost", Value: `{"hostname":"x","port":"hush"}`},
+		{Type: "set", Property: "/smarthost/password", Value: `["hush"]`},
+		{Type: "set", Property: "/dkim", Value: `"hush"`},
+		{Type: "set", Property: "/dkim", Value: `{"key":7,"expire":"hush"}`},
 	} {
 		err := rules.CheckRewriteAction(a)
 		require.Error(t, err, a)
@@ -412,11 +449,13 @@ func TestChecks(t *testing.T) {
 	require.Error(t, rules.CheckPause(rules.Pause{LocalIP: "a"}))
 	require.NoError(t, rules.CheckRedirect(rules.Redirect{LocalIP: "::1", NewIP: "::2"}))
 	require.Error(t, rules.CheckRedirect(rules.Redirect{LocalIP: "::1"}))
-	err := rules.CheckRewriteRule(rules.RewriteRule{Domain: "a b", Conditions: []rules.Condition{{}}, Actions: []rules.Action{{}}})
+	err := rules.CheckRewriteRule(rules.RewriteRule{Domain: "a b", Conditions: []rules.Condition{{}},
+		Actions: []rules.Action{{}}})
 	require.ErrorContains(t, err, "domain")
 	require.ErrorContains(t, err, "property")
 	require.ErrorContains(t, err, "type")
-	err = rules.CheckResponsePattern(rules.ResponsePattern{Type: "exact", Actions: []rules.Action{{Type: "setresult", Property: "/time", Value: "x"}}})
+	err = rules.CheckResponsePattern(rules.ResponsePattern{Type: "exact",
+		Actions: []rules.Action{{Type: "setresult", Property: "/time", Value: "x"}}})
 	require.ErrorContains(t, err, "pattern is empty")
 	require.ErrorContains(t, err, `property "time"`)
 }

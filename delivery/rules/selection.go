@@ -23,8 +23,8 @@ type selector struct {
 // columns are a selection as it is written.
 type columns struct{ localIP, pool, domain, ip, tag string }
 
-// query is what selectors are matched with, beside a domain. The domain stays outside: patterns may keep it for a while, and
-// all that a query refers to would have to be allocated with it.
+// query is what selectors are matched with, beside a domain. The domain stays outside: patterns may keep it for a
+// while, and all that a query refers to would have to be allocated with it.
 type query struct {
 	sources []netip.Addr // any of them may match
 	pools   []string     // in lower case; any of them may match
@@ -141,8 +141,8 @@ func (s *selector) setDomain(column, text string) (err error) {
 	return nil
 }
 
-// foldWild puts the labels of a domain with wildcards into the form in which domains are compared. A label with a wildcard
-// has no A-label.
+// foldWild puts the labels of a domain with wildcards into the form in which domains are compared. A label with a
+// wildcard has no A-label.
 func foldWild(text string) string {
 	labels := strings.Split(text, ".")
 	for i, l := range labels {
@@ -194,7 +194,8 @@ func (p *pools) addIP(r PoolIP) error {
 	case taken && other == name:
 		return wrong("ip", " %s: it is in pool %q already, by row %d", ip, other, p.row[ip])
 	case taken:
-		return wrong("ip", " %s: it is in pool %q, by row %d; expected an address that is in no other pool", ip, other, p.row[ip])
+		return wrong("ip", " %s: it is in pool %q, by row %d; expected an address that is in no other pool", ip, other,
+			p.row[ip])
 	}
 	p.addresses[name] = append(p.addresses[name], ip)
 	p.pool[ip], p.row[ip] = name, r.ID

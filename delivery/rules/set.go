@@ -23,8 +23,8 @@ type Set struct {
 
 var _ delivery.Steering = (*Set)(nil)
 
-// Compile makes a set of a configuration. What makes no sense is left out and told; the rest is in the set. A rule of which a
-// condition or an action makes no sense is left out as a whole, since half a rule may do harm.
+// Compile makes a set of a configuration. What makes no sense is left out and told; the rest is in the set. A rule of
+// which a condition or an action makes no sense is left out as a whole, since half a rule may do harm.
 func Compile(config Config) (*Set, []Problem) {
 	if config.Now.IsZero() {
 		config.Now = time.Now()

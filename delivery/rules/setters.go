@@ -77,7 +77,8 @@ func emptyOf(name string) []byte {
 	return nil
 }
 
-// explain makes an error of what is wrong with the value, if it is that: what else an empty message lacks, others may have.
+// explain makes an error of what is wrong with the value, if it is that: what else an empty message lacks, others may
+// have.
 func (s *setter) explain(err error) error {
 	if err == nil {
 		return nil
@@ -129,14 +130,15 @@ func checkAddresses(name string, m *queue.Message) error {
 }
 
 func (s *setter) checkPool(pools *pools) error {
-	if s.ready != nil && s.path[0] == "pool" && s.ready.Pool != "" && pools != nil && !pools.has(strings.ToLower(s.ready.Pool)) {
+	if s.ready != nil && s.path[0] == "pool" && s.ready.Pool != "" && pools != nil &&
+		!pools.has(strings.ToLower(s.ready.Pool)) {
 		return wrong("value", " %q: expected the name of a pool", s.ready.Pool)
 	}
 	return nil
 }
 
-// set sets the property and reports whether rules may select the message otherwise by that. A message that the value does not
-// fit is left as it is.
+// set sets the property and reports whether rules may select the message otherwise by that. A message that the value
+// does not fit is left as it is.
 func (s *setter) set(m *queue.Message) (selects bool) {
 	name := s.path[0]
 	switch {

@@ -16,11 +16,11 @@ type Suppression struct {
 	Description string
 }
 
-// Suppressions is a list of addresses and domains that get no mail. Case makes no difference, and a domain beyond ASCII is the
-// same as its A-labels. An address counts before its domain; domains under a listed one are not listed.
+// Suppressions is a list of addresses and domains that get no mail. Case makes no difference, and a domain beyond ASCII
+// is the same as its A-labels. An address counts before its domain; domains under a listed one are not listed.
 //
-// The zero Suppressions is empty. Add must not be called once Find is; Find may be called concurrently. Millions of entries
-// are meant to fit: one costs its text and some 40 bytes.
+// The zero Suppressions is empty. Add must not be called once Find is; Find may be called concurrently. Millions of
+// entries are meant to fit: one costs its text and some 40 bytes.
 type Suppressions struct {
 	entries map[string]uint32 // addresses, and domains with an @ in front, to an index in reasons
 	reasons []Suppression
@@ -34,8 +34,9 @@ type Suppressions struct {
 // maxDerived bounds by how many entries a derived list differs from the one it shares the others with.
 const maxDerived = 10_000
 
-// Derive returns a list with the same entries, which can be changed while s, which it shares them with, goes on being read. So a few
-// changes of a long list cost little. It returns nil when a new list is the better choice, for there were many changes.
+// Derive returns a list with the same entries, which can be changed while s, which it shares them with, goes on being
+// read. So a few changes of a long list cost little. It returns nil when a new list is the better choice, for there
+// were many changes.
 func (s *Suppressions) Derive() *Suppressions {
 	if s.base == nil {
 		return &Suppressions{base: s, gone: map[string]struct{}{}, repeats: s.repeats}
@@ -43,12 +44,14 @@ func (s *Suppressions) Derive() *Suppressions {
 	if len(s.entries)+len(s.gone) >= maxDerived {
 		return nil
 	}
-	return &Suppressions{entries: maps.Clone(s.entries), reasons: slices.Clone(s.reasons), known: maps.Clone(s.known), repeats: s.repeats,
-		base: s.base, gone: maps.Clone(s.gone)}
+	return &Suppressions{entries: maps.Clone(s.entries), reasons: slices.Clone(s.reasons), known: maps.Clone(s.known),
+		repeats: s.repeats,
+		base:    s.base, gone: maps.Clone(s.gone)}
 }
 
-// Remove removes an entry that was added in these words. It returns false, and removes nothing, when that is not possible
-// because entries were added that were listed already: one of them may have to take the place of the one removed.
+// Remove removes an entry that was added in these words. It returns false, and removes nothing, when that is not
+// possible because entries were added that were listed already: one of them may have to take the place of the one
+// removed.
 func (s *Suppressions) Remove(value, typ string) bool {
 	key, err := suppressionKey(strings.TrimSpace(value), typ)
 	switch {
@@ -89,8 +92,9 @@ func (s *Suppressions) Reserve(n int) {
 	}
 }
 
-// Add adds an address (type "address") or a domain (type "domain"). A zero code stands for 550, an empty status for 5.1.1, an
-// empty description for a text of ours. Of equal entries the first counts. An error tells what is wrong; nothing is added then.
+// Add adds an address (type "address") or a domain (type "domain"). A zero code stands for 550, an empty status for
+// 5.1.1, an empty description for a text of ours. Of equal entries the first counts. An error tells what is wrong;
+// nothing is added then.
 func (s *Suppressions) Add(value, typ string, why Suppression) error {
 	key, err := suppressionKey(strings.TrimSpace(value), typ)
 	if err != nil {
@@ -153,8 +157,8 @@ func (s *Suppressions) reason(why Suppression) uint32 {
 	return i
 }
 
-// Find returns why a recipient gets no mail; ok is false when nothing is against it. It allocates nothing for an address in
-// lower case and ASCII.
+// Find returns why a recipient gets no mail; ok is false when nothing is against it. It allocates nothing for an
+// address in lower case and ASCII.
 func (s *Suppressions) Find(recipient string) (why Suppression, ok bool) {
 	if s.Len() == 0 {
 		return Suppression{}, false

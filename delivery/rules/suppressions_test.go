@@ -20,7 +20,8 @@ func TestSuppressions(t *testing.T) {
 	require.NoError(t, s.Add("example.org", "domain", rules.Suppression{}))
 	require.NoError(t, s.Add("bücher.example", "domain", rules.Suppression{Code: 450}))
 	require.NoError(t, s.Add("vip@example.org", "address", gone))
-	require.NoError(t, s.Add("joe@example.com", "address", rules.Suppression{Code: 450}), "listed already: the first counts")
+	require.NoError(t, s.Add("joe@example.com", "address", rules.Suppression{Code: 450}),
+		"listed already: the first counts")
 	require.Equal(t, 4, s.Len())
 
 	for recipient, want := range map[string]int{
@@ -41,7 +42,8 @@ func TestSuppressions(t *testing.T) {
 		require.Equal(t, want, why.Code, recipient)
 	}
 	why, _ := s.Find("x@example.org")
-	require.Equal(t, rules.Suppression{Code: 550, Status: "5.1.1", Description: "the recipient is on the suppression list"}, why)
+	require.Equal(t, rules.Suppression{Code: 550, Status: "5.1.1",
+		Description: "the recipient is on the suppression list"}, why)
 }
 
 func TestSuppressionsThatMakeNoSense(t *testing.T) {

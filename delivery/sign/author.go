@@ -5,7 +5,8 @@ import (
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
 
-// authorDomain returns the domain of the first address in the first From field, folded, and whether there is such a field.
+// authorDomain returns the domain of the first address in the first From field, folded, and whether there is such a
+// field.
 func authorDomain(header []byte) (domain string, found bool) {
 	if mailheader.Headless(header) {
 		return "", false

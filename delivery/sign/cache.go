@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// cacheKey is what a signature depends on: the content of the mail with the message's own keys, hashed, the settings' keys,
-// and what the DNS has of them.
+// cacheKey is what a signature depends on: the content of the mail with the message's own keys, hashed, the settings'
+// keys, and what the DNS has of them.
 type cacheKey struct {
 	content [sha256.Size]byte
 	keys    *Keys

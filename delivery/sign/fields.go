@@ -6,18 +6,22 @@ import (
 	"github.com/sluicemail/sluice/internal/mailsig"
 )
 
-// guarded are the fields that are signed once more than the mail has them, so that nobody can add another that a reader would
-// see instead (RFC 6376 §8.15).
-var guarded = [...]string{"From", "To", "Cc", "Subject", "Date", "Reply-To", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"}
+// guarded are the fields that are signed once more than the mail has them, so that nobody can add another that a reader
+// would see instead (RFC 6376 §8.15).
+var guarded = [...]string{"From", "To", "Cc", "Subject", "Date", "Reply-To", "MIME-Version", "Content-Type",
+	"Content-Transfer-Encoding"}
 
-// signed are the other fields that are signed where the mail has them (RFC 6376 §5.4.1; RFC 8058 §4 for one-click unsubscribe).
-var signed = [...]string{"Message-ID", "Sender", "In-Reply-To", "References", "Resent-From", "Resent-Date", "Resent-To", "Resent-Cc",
-	"List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Subscribe", "List-Post", "List-Owner", "List-Archive",
+// signed are the other fields that are signed where the mail has them (RFC 6376 §5.4.1; RFC 8058 §4 for one-click
+// unsubscribe).
+var signed = [...]string{"Message-ID", "Sender", "In-Reply-To", "References", "Resent-From", "Resent-Date", "Resent-To",
+	"Resent-Cc",
+	"List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Subscribe", "List-Post", "List-Owner",
+	"List-Archive",
 	"Feedback-ID"}
 
 const (
-	// maxExtra is how many more fields one key may ask for; maxEach is how many of one name are signed, which keeps h= short
-	// where a mail repeats a field without end.
+	// maxExtra is how many more fields one key may ask for; maxEach is how many of one name are signed, which keeps h=
+	// short where a mail repeats a field without end.
 	maxExtra = 100
 	maxEach  = 20
 )

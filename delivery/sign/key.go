@@ -55,16 +55,19 @@ func (f *fault) Error() string { return f.property + ": expected " + f.want + ",
 
 // newKey compiles a key as the message's property has it. The error is a *fault.
 func newKey(k *queue.DKIM, cache *KeyCache) (*key, *fault) {
-	out := &key{selector: k.Selector, expire: k.Expire, until: k.ExpireAt, extra: k.Headers, report: k.Report, priority: k.Priority}
+	out := &key{selector: k.Selector, expire: k.Expire, until: k.ExpireAt, extra: k.Headers, report: k.Report,
+		priority: k.Priority}
 	out.domain = addr.Fold(strings.TrimSuffix(k.Domain, "."))
 	if !addr.ValidDomain(out.domain, addr.Loose) || strings.HasPrefix(out.domain, "[") || !plainName(out.domain) {
 		return nil, &fault{"domain", "a domain", fmt.Sprintf("%.80q", k.Domain)}
 	}
 	if !plainName(k.Selector) {
-		return nil, &fault{"selector", "a selector (letters, digits and hyphens, with dots between)", fmt.Sprintf("%.80q", k.Selector)}
+		return nil, &fault{"selector", "a selector (letters, digits and hyphens, with dots between)",
+			fmt.Sprintf("%.80q", k.Selector)}
 	}
 	if len(out.record()) > 253 {
-		return nil, &fault{"selector", "a selector with which the name in the DNS has at most 253 bytes", strconv.Itoa(len(out.record()))}
+		return nil, &fault{"selector", "a selector with which the name in the DNS has at most 253 bytes",
+			strconv.Itoa(len(out.record()))}
 	}
 	if k.Expire < 0 || k.Expire > maxExpire {
 		return nil, &fault{"expire", "seconds, at most " + strconv.Itoa(maxExpire), strconv.FormatInt(k.Expire, 10)}
@@ -77,7 +80,8 @@ func newKey(k *queue.DKIM, cache *KeyCache) (*key, *fault) {
 	}
 	var ok bool
 	if out.header, out.body, ok = parseForms(k.Canonicalization); !ok {
-		return nil, &fault{"canonicalization", "relaxed or simple, or two of them with a slash", fmt.Sprintf("%.80q", k.Canonicalization)}
+		return nil, &fault{"canonicalization", "relaxed or simple, or two of them with a slash",
+			fmt.Sprintf("%.80q", k.Canonicalization)}
 	}
 	var err error
 	if out.signer, err = cache.Parse(k.Key); err != nil {
@@ -96,8 +100,8 @@ func byPriority(keys []*key) {
 	slices.SortStableFunc(keys, func(a, b *key) int { return cmp.Compare(a.priority, b.priority) })
 }
 
-// parseForms reads the ways of canonicalisation: relaxed/simple unless said otherwise, and a body that is not mentioned is
-// simple (RFC 6376 §3.5).
+// parseForms reads the ways of canonicalisation: relaxed/simple unless said otherwise, and a body that is not mentioned
+// is simple (RFC 6376 §3.5).
 func parseForms(s string) (header, body mailsig.Form, ok bool) {
 	if s == "" {
 		return mailsig.Relaxed, mailsig.Simple, true
@@ -155,8 +159,8 @@ func (k *key) draft(m *mailsig.Message, now time.Time) *mailsig.Draft {
 // over reports whether the time of a key is over.
 func over(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
-// lifetime is how long a signature may be given to further recipients of the same mail: an eighth of its validity at most, and
-// while the keys are used.
+// lifetime is how long a signature may be given to further recipients of the same mail: an eighth of its validity at
+// most, and while the keys are used.
 func lifetime(keys []*key, most time.Duration, now time.Time) time.Duration {
 	shortest := int64(math.MaxInt64)
 	for _, k := range keys {

@@ -13,12 +13,12 @@ import (
 // Spec is a key of the settings, in plain values.
 type Spec struct {
 	Name string // where it stands, for errors: "dkim_keys 12"; empty: the name of its record in the DNS
-	// Key has what the property dkim of a message has. An item of Headers or Protocols may be a list with commas between, as
-	// the columns of the settings are.
+	// Key has what the property dkim of a message has. An item of Headers or Protocols may be a list with commas
+	// between, as the columns of the settings are.
 	Key     queue.DKIM
 	Expires string // text of the settings' column: a UTC time, or seconds; used when Key has neither
-	// Patterns say which mail the key signs, by the domain of From; any that matches is enough. Without any it signs the mail of
-	// its own domain.
+	// Patterns say which mail the key signs, by the domain of From; any that matches is enough. Without any it signs
+	// the mail of its own domain.
 	Patterns []Pattern
 	CheckDNS bool // sign only while the DNS has the matching public key
 }
@@ -44,8 +44,8 @@ func (p *Problem) Error() string { return p.name + ": " + p.Err.Error() }
 // Unwrap returns what is wrong.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Keys are the keys of one snapshot of the settings, compiled. They do not change, and may be used concurrently. A nil *Keys
-// has no keys.
+// Keys are the keys of one snapshot of the settings, compiled. They do not change, and may be used concurrently. A nil
+// *Keys has no keys.
 type Keys struct {
 	exact  map[string][]*key
 	suffix map[string][]*key // of patterns "*.example.com": ".example.com"
@@ -59,9 +59,9 @@ type patternKey struct {
 	key     *key
 }
 
-// Compile makes Keys of what the settings say. A key or a pattern that makes no sense is left out and reported by a *[Problem]
-// of its own; the rest is usable. A key whose patterns are all broken signs nothing.
-// Keys for arc alone are left out silently. The cache, which may be nil, spares parsing keys again that were there before.
+// Compile makes Keys of what the settings say. A key or a pattern that makes no sense is left out and reported by a
+// *[Problem] of its own; the rest is usable. A key whose patterns are all broken signs nothing. Keys for arc alone are
+// left out silently. The cache, which may be nil, spares parsing keys again that were there before.
 func Compile(specs []Spec, cache *KeyCache) (*Keys, []error) {
 	out := &Keys{exact: make(map[string][]*key), suffix: make(map[string][]*key)}
 	var broken []error
@@ -180,7 +180,8 @@ func (ks *Keys) Len() int {
 	return len(ks.all)
 }
 
-// Records names the records of the keys that sign mail from a domain, those that depend on the DNS included, topmost first.
+// Records names the records of the keys that sign mail from a domain, those that depend on the DNS included, topmost
+// first.
 func (ks *Keys) Records(domain string) []string {
 	found := ks.match(addr.Fold(domain))
 	byPriority(found)

@@ -25,7 +25,8 @@ func TestPatternsChooseKeys(t *testing.T) {
 	}
 	keys, broken := sign.Compile([]sign.Spec{
 		spec("own.example"),
-		spec("exact.example", sign.Pattern{Type: "exact", Text: "News.Example"}, sign.Pattern{Type: "exact", Text: "news.example"}),
+		spec("exact.example", sign.Pattern{Type: "exact", Text: "News.Example"},
+			sign.Pattern{Type: "exact", Text: "news.example"}),
 		spec("wild.example", sign.Pattern{Type: "fnmatch", Text: "*.shop.example"}),
 		spec("regex.example", sign.Pattern{Type: "regex", Text: `^mail[0-9]+\.`}),
 		spec("part.example", sign.Pattern{Type: "substr", Text: "promo"}, sign.Pattern{Type: "exact", Text: "promo.example"}),
@@ -61,7 +62,8 @@ func TestPatternsChooseKeys(t *testing.T) {
 		"":                                             "",
 	} {
 		var got []string
-		for _, signature := range signatures(signedBy(t, s, "Subject: x\r\nFrom: "+from+"\r\nFrom: b@own.example\r\n\r\nx\r\n")) {
+		for _, signature := range signatures(signedBy(t, s,
+			"Subject: x\r\nFrom: "+from+"\r\nFrom: b@own.example\r\n\r\nx\r\n")) {
 			got = append(got, tag(signature, "d"))
 		}
 		require.Equal(t, want, strings.Join(got, " "), "From: %s", from)
@@ -69,9 +71,11 @@ func TestPatternsChooseKeys(t *testing.T) {
 }
 
 func TestGlobalKeysSignAllMail(t *testing.T) {
-	keys, broken := sign.Compile([]sign.Spec{{Key: edOwn(), Patterns: []sign.Pattern{{Type: "Global"}, {Type: "global"}}}}, nil)
+	keys, broken := sign.Compile([]sign.Spec{{Key: edOwn(), Patterns: []sign.Pattern{{Type: "Global"}, {Type: "global"}}}},
+		nil)
 	require.Empty(t, broken)
-	got := signedBy(t, &sign.Signer{Keys: func() *sign.Keys { return keys }}, strings.ReplaceAll(mail, "example.com", "else.example"))
+	got := signedBy(t, &sign.Signer{Keys: func() *sign.Keys { return keys }},
+		strings.ReplaceAll(mail, "example.com", "else.example"))
 	require.Len(t, signatures(got), 1)
 }
 
@@ -91,11 +95,16 @@ func TestBrokenKeysOfSettingsAreNamed(t *testing.T) {
 			with(func(s *sign.Spec) { s.Key.Key = "MIIsecret" }), 0},
 		{"domain", `dkim_keys 7: domain: expected a domain, got "a b"`, with(func(s *sign.Spec) { s.Key.Domain = "a b" }), 0},
 		{"unnamed", `DKIM key "ed._domainkey.a b": domain`, with(func(s *sign.Spec) { s.Name, s.Key.Domain = "", "a b" }), 0},
-		{"expiry", `dkim_keys 7: expire: expected a UTC time or seconds, got "tomorrow"`, with(func(s *sign.Spec) { s.Expires = "tomorrow" }), 0},
-		{"protocol", `dkim_keys 7: protocols: expected dkim and arc, got "x"`, with(func(s *sign.Spec) { s.Key.Protocols = []string{"dkim", "x"} }), 0},
-		{"regex", "dkim_keys 7: pattern \"(\"", with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "regex", Text: "("}} }), 1},
-		{"no pattern", "dkim_keys 7: pattern is empty", with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "exact"}} }), 1},
-		{"type", `dkim_keys 7: unknown type of pattern "like"`, with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "like", Text: "x"}} }), 1},
+		{"expiry", `dkim_keys 7: expire: expected a UTC time or seconds, got "tomorrow"`,
+			with(func(s *sign.Spec) { s.Expires = "tomorrow" }), 0},
+		{"protocol", `dkim_keys 7: protocols: expected dkim and arc, got "x"`,
+			with(func(s *sign.Spec) { s.Key.Protocols = []string{"dkim", "x"} }), 0},
+		{"regex", "dkim_keys 7: pattern \"(\"",
+			with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "regex", Text: "("}} }), 1},
+		{"no pattern", "dkim_keys 7: pattern is empty",
+			with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "exact"}} }), 1},
+		{"type", `dkim_keys 7: unknown type of pattern "like"`,
+			with(func(s *sign.Spec) { s.Patterns = []sign.Pattern{{Type: "like", Text: "x"}} }), 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			keys, broken := sign.Compile([]sign.Spec{c.spec, {Key: rsaOwn()}}, new(sign.KeyCache))
@@ -138,7 +147,8 @@ func TestManyKeysCostAMailLittle(t *testing.T) {
 	key := edOwn()
 	for i := range specs {
 		domain := fmt.Sprintf("customer%d.example", i)
-		specs[i] = sign.Spec{Key: key, Patterns: []sign.Pattern{{Type: "exact", Text: domain}, {Type: "fnmatch", Text: "*." + domain}}}
+		specs[i] = sign.Spec{Key: key, Patterns: []sign.Pattern{{Type: "exact", Text: domain},
+			{Type: "fnmatch", Text: "*." + domain}}}
 	}
 	keys, broken := sign.Compile(specs, new(sign.KeyCache))
 	require.Empty(t, broken)
@@ -173,15 +183,19 @@ func TestParseKey(t *testing.T) {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}))
 	}
 	for want, text_ := range map[string]string{
-		"nothing": " \n", "a text without a whole PEM block": "-----BEGIN PRIVATE KEY-----\nAAAA\n", "a malformed key": block("PRIVATE KEY", 1, 2),
-		"a malformed RSA key": block("RSA PRIVATE KEY", 1, 2), "a public key": block("PUBLIC KEY", 1), "a certificate": block("CERTIFICATE", 1),
-		"an encrypted key": block("ENCRYPTED PRIVATE KEY", 1), "a key of another kind": pkcs8(ec), "a PEM block of another type": block("X", 1),
+		"nothing": " \n", "a text without a whole PEM block": "-----BEGIN PRIVATE KEY-----\nAAAA\n",
+		"a malformed key":     block("PRIVATE KEY", 1, 2),
+		"a malformed RSA key": block("RSA PRIVATE KEY", 1, 2), "a public key": block("PUBLIC KEY", 1),
+		"a certificate":    block("CERTIFICATE", 1),
+		"an encrypted key": block("ENCRYPTED PRIVATE KEY", 1), "a key of another kind": pkcs8(ec),
+		"a PEM block of another type": block("X", 1),
 	} {
 		_, err := sign.ParseKey(text_)
 		require.EqualError(t, err, want)
 		require.IsType(t, sign.KeyError(""), err)
 	}
-	old := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "DES-CBC,00"}, Bytes: []byte{1}}))
+	old := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
+		Headers: map[string]string{"DEK-Info": "DES-CBC,00"}, Bytes: []byte{1}}))
 	_, err = sign.ParseKey(old)
 	require.EqualError(t, err, "an encrypted key")
 }
@@ -209,7 +223,8 @@ func TestKeyCache(t *testing.T) {
 }
 
 func FuzzParseKey(f *testing.F) {
-	for _, text_ := range []string{pkcs8(rsaKey()), pkcs1(rsaKey()), pkcs8(ed25519Key()), "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+	for _, text_ := range []string{pkcs8(rsaKey()), pkcs1(rsaKey()), pkcs8(ed25519Key()), "",
+		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
 		f.Add(text_)
 	}
 	f.Fuzz(func(t *testing.T, text_ string) {

@@ -29,8 +29,8 @@ func (e KeyError) Error() string { return string(e) }
 // wantKey is what is expected where a KeyError says what was found.
 const wantKey = "an RSA or Ed25519 private key as PEM"
 
-// ParseKey reads a private key: RSA (PKCS #1 or PKCS #8) or Ed25519 (PKCS #8) in PEM. Text around the PEM block does not
-// matter. The error is a KeyError.
+// ParseKey reads a private key: RSA (PKCS #1 or PKCS #8) or Ed25519 (PKCS #8) in PEM. Text around the PEM block does
+// not matter. The error is a KeyError.
 func ParseKey(text string) (crypto.Signer, error) {
 	if len(text) > MaxPEM {
 		return nil, KeyError("a text of " + strconv.Itoa(len(text)) + " bytes")
@@ -85,8 +85,8 @@ func usableRSA(key *rsa.PrivateKey) (crypto.Signer, error) {
 	return key, nil
 }
 
-// Record returns the text that the DNS has to have for a key that ParseKey returned, under SELECTOR._domainkey.DOMAIN. Publishing
-// it takes strings of at most 255 bytes each, one behind the other.
+// Record returns the text that the DNS has to have for a key that ParseKey returned, under SELECTOR._domainkey.DOMAIN.
+// Publishing it takes strings of at most 255 bytes each, one behind the other.
 func Record(key crypto.Signer) string {
 	kind, data := "rsa", []byte(nil)
 	switch pub := key.Public().(type) {
@@ -98,8 +98,8 @@ func Record(key crypto.Signer) string {
 	return "v=DKIM1; k=" + kind + "; p=" + base64.StdEncoding.EncodeToString(data)
 }
 
-// KeyCache remembers keys by their text, so that one that comes with every message, or with every snapshot of the settings,
-// is parsed once. The zero KeyCache is ready; it is safe for concurrent use.
+// KeyCache remembers keys by their text, so that one that comes with every message, or with every snapshot of the
+// settings, is parsed once. The zero KeyCache is ready; it is safe for concurrent use.
 type KeyCache struct {
 	Size int // keys that are remembered at least; zero: 1,000
 

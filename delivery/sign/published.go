@@ -18,9 +18,9 @@ type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
-// Published knows which keys have their public half in the DNS. It asks in the background and never makes a mail wait: a key
-// that it has not heard of yet does not sign, and one that was there goes on signing while the DNS does not answer. Every key
-// that is in use is asked for again from time to time. Close ends the look-ups.
+// Published knows which keys have their public half in the DNS. It asks in the background and never makes a mail wait:
+// a key that it has not heard of yet does not sign, and one that was there goes on signing while the DNS does not
+// answer. Every key that is in use is asked for again from time to time. Close ends the look-ups.
 //
 // The zero Published is ready. It is safe for concurrent use.
 type Published struct {
@@ -28,8 +28,8 @@ type Published struct {
 	Fresh    time.Duration // how long a key that was found is not asked for again; zero: 10 minutes
 	Retry    time.Duration // the same for one that was not found, or when the DNS gave no answer; zero: 1 minute
 	Now      func() time.Time
-	// Changed is told of each key that was found or lost, by the name of its record; err says why it was lost or is not there.
-	// It must not block. Nil: nobody is told.
+	// Changed is told of each key that was found or lost, by the name of its record; err says why it was lost or is not
+	// there. It must not block. Nil: nobody is told.
 	Changed func(record string, found bool, err error)
 
 	changes atomic.Uint64 // how often an answer changed

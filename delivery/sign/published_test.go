@@ -75,7 +75,8 @@ func TestKeysThatDependOnTheDNS(t *testing.T) {
 		isSigned(t, s)
 		synctest.Wait()
 		require.False(t, isSigned(t, s), "another key took its place")
-		require.Equal(t, []string{edRecord + " lost: no key published", edRecord + " found", edRecord + " lost: the public key in the DNS is another one"}, *changed)
+		require.Equal(t, []string{edRecord + " lost: no key published", edRecord + " found",
+			edRecord + " lost: the public key in the DNS is another one"}, *changed)
 	})
 }
 

@@ -25,32 +25,33 @@ const (
 	MaxOwn    = 20      // keys in the property dkim
 )
 
-// Signer signs mail. The zero Signer signs with the keys that messages bring along. It is safe for concurrent use; its fields
-// must not be changed once it is used.
+// Signer signs mail. The zero Signer signs with the keys that messages bring along. It is safe for concurrent use; its
+// fields must not be changed once it is used.
 type Signer struct {
-	Keys      func() *Keys     // the settings' keys as they are now; nil, and a nil *Keys: none
-	Parsed    *KeyCache        // keys of messages; nil: a cache of its own
-	Published *Published       // knows the DNS; nil: keys that depend on it do not sign
-	Reuse     time.Duration    // how long signatures are given to other messages with the same mail; zero: 10 minutes; negative: never
-	Remember  int              // signatures that are remembered, of so many mails; zero: 4,096
-	Now       func() time.Time // nil: time.Now
+	Keys      func() *Keys // the settings' keys as they are now; nil, and a nil *Keys: none
+	Parsed    *KeyCache    // keys of messages; nil: a cache of its own
+	Published *Published   // knows the DNS; nil: keys that depend on it do not sign
+	// how long signatures are given to other messages with the same mail; zero: 10 minutes; negative: never
+	Reuse    time.Duration
+	Remember int              // signatures that are remembered, of so many mails; zero: 4,096
+	Now      func() time.Time // nil: time.Now
 
 	signatures cache
 	own        KeyCache
 }
 
-// Finish signs the mail of a message as it is. It fits the engine's hook of the same name; where the mail is changed first,
-// call Sign with what came of it.
+// Finish signs the mail of a message as it is. It fits the engine's hook of the same name; where the mail is changed
+// first, call Sign with what came of it.
 func (s *Signer) Finish(ctx context.Context, m *queue.Message) (queue.Body, error) {
 	return s.Sign(ctx, m, m.Body)
 }
 
-// Sign returns a body with the signatures for m, which refers to body and is valid as long as that is. When nothing is to be
-// signed it is body itself.
+// Sign returns a body with the signatures for m, which refers to body and is valid as long as that is. When nothing is
+// to be signed it is body itself.
 //
-// An entry of m's property dkim that cannot be used is a *queue.PropertyError, which names the property and never shows the
-// key; with m.Force it is left out instead. A mail that cannot be read comes back as one that fails with the same error when
-// it is sent. When ctx ends while another goroutine signs the same mail, the error is that of ctx.
+// An entry of m's property dkim that cannot be used is a *queue.PropertyError, which names the property and never shows
+// the key; with m.Force it is left out instead. A mail that cannot be read comes back as one that fails with the same
+// error when it is sent. When ctx ends while another goroutine signs the same mail, the error is that of ctx.
 func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
 	keys := s.keys()
 	own := s.hasKeys(m)
@@ -59,7 +60,8 @@ func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (q
 	}
 	header, err := mailbody.Header(body, MaxHeader)
 	if errors.Is(err, mailbody.ErrLong) {
-		return nil, &queue.PropertyError{Property: "mime", Want: "a header of at most " + strconv.Itoa(MaxHeader) + " bytes", Got: "a longer one"}
+		return nil, &queue.PropertyError{Property: "mime", Want: "a header of at most " + strconv.Itoa(MaxHeader) + " bytes",
+			Got: "a longer one"}
 	} else if err != nil {
 		return &mailbody.Broken{Length: body.Size(), Err: err}, nil
 	}
@@ -73,7 +75,8 @@ func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (q
 		return body, nil
 	}
 	if !found && !m.Force {
-		return nil, &queue.PropertyError{Property: "mime", Want: "a From field, which DKIM has to sign", Got: "a mail without one"}
+		return nil, &queue.PropertyError{Property: "mime", Want: "a From field, which DKIM has to sign",
+			Got: "a mail without one"}
 	} else if !found {
 		return body, nil
 	}
@@ -204,7 +207,8 @@ func (s *Signer) life(keys []*key, now time.Time) time.Duration {
 // ownKeys compiles the property dkim of a message. A key whose time is over is not looked at.
 func (s *Signer) ownKeys(m *queue.Message, now time.Time) ([]*key, error) {
 	if len(m.DKIM) > MaxOwn && !m.Force {
-		return nil, &queue.PropertyError{Property: "dkim", Want: "at most " + strconv.Itoa(MaxOwn) + " keys", Got: strconv.Itoa(len(m.DKIM))}
+		return nil, &queue.PropertyError{Property: "dkim", Want: "at most " + strconv.Itoa(MaxOwn) + " keys",
+			Got: strconv.Itoa(len(m.DKIM))}
 	}
 	parsed := s.Parsed
 	if parsed == nil {

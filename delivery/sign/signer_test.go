@@ -31,7 +31,8 @@ var odd = map[string]string{
 	"several of a name":    "From: a@example.com\r\nTo: one@example.org\r\nTo: two@example.org\r\nReceived: a\r\nReceived: b\r\n\r\nx\r\n",
 	"dots":                 "From: a@example.com\r\n\r\n.\r\n..\r\n",
 	"long":                 "From: a@example.com\r\n\r\n" + strings.Repeat("0123456789 abcdef\r\n\r\n", 20000),
-	"long lines of blanks": "From: a@example.com\r\n\r\nx" + strings.Repeat(" ", 100000) + "\r\n" + strings.Repeat("\r\n", 50000),
+	"long lines of blanks": "From: a@example.com\r\n\r\nx" + strings.Repeat(" ", 100000) + "\r\n" +
+		strings.Repeat("\r\n", 50000),
 }
 
 var canonicalizations = []string{"", "relaxed", "simple", "relaxed/relaxed", "simple/simple", "simple/relaxed"}
@@ -90,7 +91,8 @@ func TestPythonVerifies(t *testing.T) {
 			r.Canonicalization, e.Canonicalization = c, c
 			r.Headers, r.Expire, r.Report = []string{"X-Extra", "received"}, 3600, true
 			n++
-			args = append(args, write(fmt.Sprintf("%s-%d.eml", strings.ReplaceAll(name, " ", "-"), n), signedBy(t, new(sign.Signer), text_, r, e)))
+			args = append(args, write(fmt.Sprintf("%s-%d.eml", strings.ReplaceAll(name, " ", "-"), n),
+				signedBy(t, new(sign.Signer), text_, r, e)))
 		}
 	}
 	out, err := exec.Command("/usr/bin/python3", args...).CombinedOutput()
@@ -105,18 +107,22 @@ func TestTags(t *testing.T) {
 		set  func(*queue.DKIM)
 		tags map[string]string
 	}{
-		{"as it comes", func(*queue.DKIM) {}, map[string]string{"v": "1", "a": "ed25519-sha256", "c": "relaxed/simple", "d": "example.com",
+		{"as it comes", func(*queue.DKIM) {}, map[string]string{"v": "1", "a": "ed25519-sha256", "c": "relaxed/simple",
+			"d": "example.com",
 			"s": "ed", "t": "1800000000", "x": "", "r": "", "h": guarded + ":Message-ID"}},
 		{"expiry", func(k *queue.DKIM) { k.Expire = 3600 }, map[string]string{"x": "1800003600"}},
 		{"report", func(k *queue.DKIM) { k.Report = true }, map[string]string{"r": "y"}},
 		{"relaxed alone", func(k *queue.DKIM) { k.Canonicalization = "relaxed" }, map[string]string{"c": "relaxed/simple"}},
-		{"simple/relaxed", func(k *queue.DKIM) { k.Canonicalization = "simple/relaxed" }, map[string]string{"c": "simple/relaxed"}},
-		{"an international domain", func(k *queue.DKIM) { k.Domain = "BÜCHER.example." }, map[string]string{"d": "xn--bcher-kva.example"}},
+		{"simple/relaxed", func(k *queue.DKIM) { k.Canonicalization = "simple/relaxed" },
+			map[string]string{"c": "simple/relaxed"}},
+		{"an international domain", func(k *queue.DKIM) { k.Domain = "BÜCHER.example." },
+			map[string]string{"d": "xn--bcher-kva.example"}},
 		{"extra fields", func(k *queue.DKIM) {
 			k.Headers = []string{"x-there", "X-Absent", "subject", "DKIM-Signature", "message-id"}
 		},
 			map[string]string{"h": guarded + ":x-there:x-there:X-Absent:message-id:message-id"}},
-		{"both protocols", func(k *queue.DKIM) { k.Protocols = []string{"arc", "dkim"} }, map[string]string{"d": "example.com"}},
+		{"both protocols", func(k *queue.DKIM) { k.Protocols = []string{"arc", "dkim"} },
+			map[string]string{"d": "example.com"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			key := edOwn()
@@ -138,7 +144,8 @@ func TestAddedFieldsBreakTheSignature(t *testing.T) {
 	key := edOwn()
 	key.Headers = []string{"X-Campaign"}
 	got := signedBy(t, new(sign.Signer), mail, key)
-	for _, field := range []string{"From: eve@example.com", "Subject: You won", "To: x@example.org", "Date: now", "X-Campaign: 1", "Reply-To: eve@example.net",
+	for _, field := range []string{"From: eve@example.com", "Subject: You won", "To: x@example.org", "Date: now",
+		"X-Campaign: 1", "Reply-To: eve@example.net",
 		"Content-Type: text/html"} {
 		require.NotEqual(t, []string{"example.com ok"}, verify(t, field+"\r\n"+got), field)
 	}
@@ -151,7 +158,9 @@ func TestLowerPrioritiesAreNearerTheTop(t *testing.T) {
 	first, second, third := edOwn(), rsaOwn(), edOwn()
 	first.Priority, second.Priority, third.Priority = 20, -1, 10
 	first.Domain, third.Domain = "c.example", "b.example"
-	keys, broken := sign.Compile([]sign.Spec{{Key: queue.DKIM{Domain: "example.com", Selector: "ed", Key: pkcs8(ed25519Key()), Priority: 15}}}, nil)
+	keys,
+		broken := sign.Compile([]sign.Spec{{Key: queue.DKIM{Domain: "example.com", Selector: "ed", Key: pkcs8(ed25519Key()),
+		Priority: 15}}}, nil)
 	require.Empty(t, broken)
 	got := signedBy(t, &sign.Signer{Keys: func() *sign.Keys { return keys }}, mail, first, second, third)
 	var domains []string
@@ -205,7 +214,10 @@ func TestBrokenKeysOfMessages(t *testing.T) {
 		{"no key", "dkim.key", func(k *queue.DKIM) { k.Key = "" }},
 		{"not PEM", "dkim.key", func(k *queue.DKIM) { k.Key = secret }},
 		{"cut PEM", "dkim.key", func(k *queue.DKIM) { k.Key = k.Key[:len(k.Key)-40] }},
-		{"damaged", "dkim.key", func(k *queue.DKIM) { k.Key = strings.Replace(k.Key, secret, strings.Repeat("A", len(secret)), 1) }},
+		{"damaged", "dkim.key", func(k *queue.DKIM) {
+			k.Key = strings.Replace(k.Key, secret, strings.Repeat("A", len(secret)),
+				1)
+		}},
 		{"far too long", "dkim.key", func(k *queue.DKIM) { k.Key += strings.Repeat(secret+"\n", 1000) }},
 		{"negative expiry", "dkim.expire", func(k *queue.DKIM) { k.Expire = -1 }},
 		{"endless expiry", "dkim.expire", func(k *queue.DKIM) { k.Expire = 1 << 62 }},
@@ -227,7 +239,8 @@ func TestBrokenKeysOfMessages(t *testing.T) {
 			_, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn(), key}})
 			require.ErrorContains(t, err, strings.Replace(c.property, "dkim.", "dkim.1.", 1))
 
-			out, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn(), key}, Force: true})
+			out, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn(), key},
+				Force: true})
 			require.NoError(t, err)
 			require.Equal(t, []string{"example.com ok"}, verify(t, text(t, out)), "forced: the others sign")
 		})
@@ -239,7 +252,8 @@ func TestBrokenKeysOfMessages(t *testing.T) {
 func TestMailWithoutFrom(t *testing.T) {
 	keys, _ := sign.Compile([]sign.Spec{{Key: edOwn(), Patterns: []sign.Pattern{{Type: "global"}}}}, nil)
 	s := &sign.Signer{Keys: func() *sign.Keys { return keys }}
-	for _, text_ := range []string{"", "\r\n", "Subject: x\r\n\r\nFrom: a@example.com\r\n", "Hello\r\nFrom: a@example.com\r\n\r\nx\r\n"} {
+	for _, text_ := range []string{"", "\r\n", "Subject: x\r\n\r\nFrom: a@example.com\r\n",
+		"Hello\r\nFrom: a@example.com\r\n\r\nx\r\n"} {
 		require.Equal(t, text_, signedBy(t, s, text_), "settings leave it alone")
 		_, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{edOwn()}})
 		require.ErrorContains(t, err, "From")
@@ -294,8 +308,8 @@ func TestMailThatCannotBeReadFailsWhenItIsSent(t *testing.T) {
 	}
 }
 
-// TestTheTimeOfAKey lets the clock pass a key's expire: until then x= says so, also for a signature that is used again, and then
-// the mail goes without it.
+// TestTheTimeOfAKey lets the clock pass a key's expire: until then x= says so, also for a signature that is used again,
+// and then the mail goes without it.
 func TestTheTimeOfAKey(t *testing.T) {
 	until := time.Unix(1800000000, 0)
 	now := until.Add(-time.Minute)
@@ -312,7 +326,8 @@ func TestTheTimeOfAKey(t *testing.T) {
 	list := signatures(signedBy(t, s, mail, limited, other))
 	require.Len(t, list, 1)
 	require.Equal(t, "rsa", tag(list[0], "s"))
-	broken := queue.DKIM{Domain: "example.com", Selector: "old", Key: "-----BEGIN RSA PRIVATE KEY-----\n.....", ExpireAt: until}
+	broken := queue.DKIM{Domain: "example.com", Selector: "old", Key: "-----BEGIN RSA PRIVATE KEY-----\n.....",
+		ExpireAt: until}
 	require.Equal(t, mail, signedBy(t, s, mail, limited, broken), "a key that is over is not looked at")
 	require.Equal(t, "Subject: x\r\n\r\n", signedBy(t, s, "Subject: x\r\n\r\n", limited), "and asks for no From")
 

@@ -37,8 +37,8 @@ func isASCII(text string) bool {
 	return true
 }
 
-// asciiDomain writes the domain of an address in its ASCII form (RFC 5891); ok is false when the local part is not ASCII
-// or the domain has no such form.
+// asciiDomain writes the domain of an address in its ASCII form (RFC 5891); ok is false when the local part is not
+// ASCII or the domain has no such form.
 func asciiDomain(address string) (converted string, ok bool) {
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 || !isASCII(address[:at]) {
@@ -51,7 +51,8 @@ func asciiDomain(address string) (converted string, ok bool) {
 	return address[:at+1] + domain, true
 }
 
-// appendXtext appends text as RFC 3461 §4 wants parameters: bytes outside of printable ASCII, "+" and "=" in hexadecimal.
+// appendXtext appends text as RFC 3461 §4 wants parameters: bytes outside of printable ASCII, "+" and "=" in
+// hexadecimal.
 func appendXtext(dst []byte, text string) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := range len(text) {

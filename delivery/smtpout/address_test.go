@@ -18,7 +18,10 @@ func TestAddressesCannotInject(t *testing.T) {
 	client, server := newMemPipe(0)
 	defer client.Close()
 	go (&simpleServer{extensions: []string{"PIPELINING"}}).serve(server)
-	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
+	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+		return client,
+			nil
+	}}
 	conn, err := sender.Open(t.Context(), &delivery.Hop{})
 	require.NoError(t, err)
 	for address, sendable := range map[string]bool{

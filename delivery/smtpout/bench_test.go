@@ -56,7 +56,8 @@ func openSink(tb testing.TB, extensions string) delivery.Connection {
 			sink(nc, extensions)
 		}
 	}()
-	conn, err := (&smtpout.Sender{Chunking: true}).Open(context.Background(), &delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort()})
+	conn, err := (&smtpout.Sender{Chunking: true}).Open(context.Background(),
+		&delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort()})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { conn.Close() })
 	return conn

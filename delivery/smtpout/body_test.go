@@ -52,9 +52,13 @@ func deliverTx(t require.TestingT, tx *delivery.Transaction, extensions string) 
 		}
 		io.Copy(io.Discard, r)
 	}()
-	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
+	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+		return client,
+			nil
+	}}
 	limit := 20 * time.Second
-	conn, err := sender.Open(context.Background(), &delivery.Hop{Timeouts: throttle.Timeouts{Command: limit, Data: limit, Message: limit}})
+	conn, err := sender.Open(context.Background(),
+		&delivery.Hop{Timeouts: throttle.Timeouts{Command: limit, Data: limit, Message: limit}})
 	require.NoError(t, err)
 	conn.Deliver(context.Background(), tx, nil)
 	conn.Close()
@@ -79,11 +83,13 @@ type ranged struct{ *bytes.Reader }
 
 // TestAnyBodyArrives sends mails made of what is dangerous, in memory and in pieces, to a strict reader.
 func TestAnyBodyArrives(t *testing.T) {
-	pieces := []string{".", "..", "\r\n", "\n", "\r", "\r\n.\r\n", "\n.\n", "\r.\r", "x", "MAIL FROM:<a@b>\r\n", "\x00", "é", strings.Repeat("y", 1200)}
+	pieces := []string{".", "..", "\r\n", "\n", "\r", "\r\n.\r\n", "\n.\n", "\r.\r", "x", "MAIL FROM:<a@b>\r\n", "\x00",
+		"é", strings.Repeat("y", 1200)}
 	rapid.Check(t, func(t *rapid.T) {
 		mail := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 30).Draw(t, "mail"), "")
 		if pad := rapid.IntRange(-8, 8).Draw(t, "pad"); rapid.IntRange(0, 9).Draw(t, "large") == 0 {
-			mail = strings.Repeat("z", 64<<10-len(mail)+pad) + mail + "\r\n" + mail // about the border between two pieces
+			// about the border between two pieces
+			mail = strings.Repeat("z", 64<<10-len(mail)+pad) + mail + "\r\n" + mail
 		}
 		var body queue.Body = queue.Bytes(mail)
 		if rapid.Bool().Draw(t, "in pieces") {
@@ -163,16 +169,21 @@ func TestDownConversion(t *testing.T) {
 	const simple = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 	multipart := strings.ReplaceAll("MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"b\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\npreamble\r\n"+
 		"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\ncafé\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n"+
-		"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\xff\xfe\r\n--b--\r\nepilogue\r\n", "\r\n", "\r\n")
+		"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\xff\xfe\r\n--b--\r\nepilogue\r\n",
+		"\r\n", "\r\n")
 	for _, c := range []struct{ name, mail, want string }{
-		{"text", simple + "café\r\n.dot\r\n", "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=C3=A9\r\n.dot\r\n"},
-		{"no MIME header", "Subject: x\r\n\r\ncaf\xe9\r\n", "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=E9\r\n"},
-		{"multipart", multipart, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"b\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\npreamble\r\n" +
-			"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=C3=A9\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n" +
-			"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n//4=\r\n\r\n--b--\r\nepilogue\r\n"},
+		{"text", simple + "café\r\n.dot\r\n",
+			"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=C3=A9\r\n.dot\r\n"},
+		{"no MIME header", "Subject: x\r\n\r\ncaf\xe9\r\n",
+			"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=E9\r\n"},
+		{"multipart", multipart,
+			"MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"b\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\npreamble\r\n" +
+				"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=C3=A9\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n" +
+				"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n//4=\r\n\r\n--b--\r\nepilogue\r\n"},
 		{"a mail in a mail", "MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n" + simple + "é\r\n",
 			"MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9\r\n"},
-		{"signed: as it is", "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\né\r\n--b--\r\n", ""},
+		{"signed: as it is",
+			"MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\né\r\n--b--\r\n", ""},
 		{"only the header: as it is", "Subject: é\r\n\r\nx\r\n", ""},
 		{"wrongly declared: as it is", "Content-Transfer-Encoding: base64\r\n\r\né\r\n", ""},
 		{"broken content type: as it is", "Content-Type: ;;;\r\n\r\né\r\n", ""},
@@ -197,7 +208,8 @@ func FuzzDownConversion(f *testing.F) {
 	f.Fuzz(func(t *testing.T, mail []byte) {
 		tx, got := deliverBody(t, queue.Bytes(mail), "HELP")
 		require.True(t, tx.Result.Success())
-		if header, content, found := strings.Cut(got, "\r\n\r\n"); found && !strings.Contains(string(mail), "Content-") && strings.Contains(header, "quoted-printable") {
+		if header, content, found := strings.Cut(got, "\r\n\r\n"); found && !strings.Contains(string(mail), "Content-") &&
+			strings.Contains(header, "quoted-printable") {
 			decoded, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(content)))
 			require.NoError(t, err)
 			require.True(t, bytes.HasSuffix([]byte(proper(mail)), []byte(proper(decoded))))

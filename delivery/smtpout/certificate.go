@@ -13,7 +13,8 @@ import (
 
 // describeCipher tells the cipher suite in the terms of OpenSSL: bits that protect, and bits of the algorithm.
 func describeCipher(state *tls.ConnectionState) *queue.Cipher {
-	c := &queue.Cipher{Name: tls.CipherSuiteName(state.CipherSuite), ID: int(state.CipherSuite), Version: versionName(state.Version)}
+	c := &queue.Cipher{Name: tls.CipherSuiteName(state.CipherSuite), ID: int(state.CipherSuite),
+		Version: versionName(state.Version)}
 	switch {
 	case strings.Contains(c.Name, "AES_256"), strings.Contains(c.Name, "CHACHA20"):
 		c.Bits, c.AlgBits = 256, 256
@@ -38,14 +39,15 @@ func describeCertificate(state *tls.ConnectionState, base *tls.Config, names []s
 	}
 	leaf := state.PeerCertificates[0]
 	c := &queue.Certificate{
-		NotBefore:  leaf.NotBefore.UTC(),
-		NotAfter:   leaf.NotAfter.UTC(),
-		Version:    leaf.Version,
-		KeyUsage:   int(leaf.KeyUsage),
-		SelfSigned: bytes.Equal(leaf.RawSubject, leaf.RawIssuer) && leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil,
-		Subject:    describeName(&leaf.Subject),
-		Issuer:     describeName(&leaf.Issuer),
-		AltNames:   altNames(leaf),
+		NotBefore: leaf.NotBefore.UTC(),
+		NotAfter:  leaf.NotAfter.UTC(),
+		Version:   leaf.Version,
+		KeyUsage:  int(leaf.KeyUsage),
+		SelfSigned: bytes.Equal(leaf.RawSubject, leaf.RawIssuer) &&
+			leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil,
+		Subject:  describeName(&leaf.Subject),
+		Issuer:   describeName(&leaf.Issuer),
+		AltNames: altNames(leaf),
 	}
 	if err := verify(state.PeerCertificates, base, names); err != nil {
 		c.Result = printable(err.Error())

@@ -42,9 +42,13 @@ func TestCloseOfCountedConnections(t *testing.T) {
 					time.Sleep(c.linger)
 					server.Close()
 				}()
-				sender := &smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
-				conn, err := sender.Open(t.Context(), &delivery.Hop{Target: netip.MustParseAddrPort("192.0.2.1:25"), Host: "mx.test",
-					Hostname: "client.test", Counted: c.counted})
+				sender := &smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+					return client,
+						nil
+				}}
+				conn, err := sender.Open(t.Context(),
+					&delivery.Hop{Target: netip.MustParseAddrPort("192.0.2.1:25"), Host: "mx.test",
+						Hostname: "client.test", Counted: c.counted})
 				require.NoError(t, err)
 				began := time.Now()
 				require.NoError(t, conn.Close())

@@ -96,8 +96,8 @@ func addrPort(addr net.Addr) netip.AddrPort {
 // Usable reports whether another mail can be sent.
 func (c *connection) Usable() bool { return !c.broken && !c.closed }
 
-// Close says QUIT and closes without waiting for the answer, unless a mail is begun or the connection is broken: then it
-// only closes. Where connections are counted it waits up to a second for the remote to close.
+// Close says QUIT and closes without waiting for the answer, unless a mail is begun or the connection is broken: then
+// it only closes. Where connections are counted it waits up to a second for the remote to close.
 func (c *connection) Close() error {
 	if c.closed {
 		return nil
@@ -124,8 +124,8 @@ func (c *connection) Close() error {
 	return c.watch.raw.Close()
 }
 
-// awaitEnd waits until the remote has closed the connection, who has been told with QUIT, or learns it from the end of what
-// is sent.
+// awaitEnd waits until the remote has closed the connection, who has been told with QUIT, or learns it from the end of
+// what is sent.
 func awaitEnd(raw net.Conn, untold bool) {
 	if untold {
 		half, ok := raw.(interface{ CloseWrite() error })
@@ -183,7 +183,8 @@ func (c *connection) strange(text string) {
 	if c.hop.Monitor == nil {
 		return
 	}
-	c.hop.Monitor.Observe(&monitor.Event{Kind: monitor.Strange, Time: now(), MTA: c.hop.Source, Remote: c.hop.Target, Domain: c.hop.Domain, Text: text})
+	c.hop.Monitor.Observe(&monitor.Event{Kind: monitor.Strange, Time: now(), MTA: c.hop.Source, Remote: c.hop.Target,
+		Domain: c.hop.Domain, Text: text})
 }
 
 func now() time.Time { return time.Now().UTC() }

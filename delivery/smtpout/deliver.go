@@ -278,8 +278,8 @@ func appendEnd(dst []byte, m *mail) []byte {
 	return append(dst, ".\r\n"...)
 }
 
-// beginNext puts the envelope of the next mail behind the running one. A mail that cannot be sent, or goes by BDAT and so
-// in a flight of its own, or is so large that looking through it would hold up the running one, is left to its own
+// beginNext puts the envelope of the next mail behind the running one. A mail that cannot be sent, or goes by BDAT and
+// so in a flight of its own, or is so large that looking through it would hold up the running one, is left to its own
 // Deliver.
 func (c *connection) beginNext(next *delivery.Transaction) {
 	if next == nil || next == c.current.tx || c.lockstep() || next.Body == nil || next.Body.Size() > oneFlight {

@@ -63,8 +63,8 @@ func (s *Sender) connect(ctx context.Context, hop *delivery.Hop, limit time.Dura
 	return nil, f
 }
 
-// DialTCP connects from a source address, unless that is the zero Addr, as a [Sender] without Dial does. When the source
-// cannot be used the error is a *[BindError].
+// DialTCP connects from a source address, unless that is the zero Addr, as a [Sender] without Dial does. When the
+// source cannot be used the error is a *[BindError].
 func DialTCP(ctx context.Context, source netip.Addr, target netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{KeepAlive: -1} // every wait has a time-out of its own
 	if source.IsValid() {

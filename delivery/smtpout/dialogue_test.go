@@ -246,7 +246,8 @@ func (d *dialogue) transactions() []*delivery.Transaction {
 		if v, ok := d.options["to"]; ok {
 			m.Recipient = v[min(i, len(v)-1)]
 		}
-		dsn := &queue.DSN{Ret: d.option("ret"), EnvID: d.option("envid"), ORcpt: d.option("orcpt"), Notify: strings.Fields(d.option("notify"))}
+		dsn := &queue.DSN{Ret: d.option("ret"), EnvID: d.option("envid"), ORcpt: d.option("orcpt"),
+			Notify: strings.Fields(d.option("notify"))}
 		if dsn.Ret+dsn.EnvID+dsn.ORcpt+d.option("notify") != "" {
 			m.DSN = dsn
 		}
@@ -449,7 +450,8 @@ func (s *scripted) MailWanted() int                        { return 1 << 20 }
 func (s *scripted) Mail(d monitor.Direction, begin []byte, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d != monitor.FromUs || int64(len(begin)) != min(size, 1<<20) || !bytes.Contains(s.said.Bytes(), []byte(strconv.FormatInt(size, 10)+" bytes]")) {
+	if d != monitor.FromUs || int64(len(begin)) != min(size, 1<<20) ||
+		!bytes.Contains(s.said.Bytes(), []byte(strconv.FormatInt(size, 10)+" bytes]")) {
 		s.faults = append(s.faults, fmt.Sprintf("watchers were shown %d bytes of a mail of %d", len(begin), size))
 	}
 }
@@ -486,7 +488,8 @@ var misbehaviours = []struct {
 }{
 	{"refuses for now", []string{"> 451 4.3.0 not now"}, "error", 451, "4.3.0", "not now", true},
 	{"refuses for good", []string{"> 550 5.3.0 never"}, "error", 550, "5.3.0", "never", true},
-	{"refuses in several lines", []string{"> 550-5.3.0 never,", "> 550-", "> 550 5.3.0 ever"}, "error", 550, "5.3.0", "never, ever", true},
+	{"refuses in several lines", []string{"> 550-5.3.0 never,", "> 550-", "> 550 5.3.0 ever"}, "error", 550, "5.3.0",
+		"never, ever", true},
 	{"says farewell", []string{"> 421 4.3.2 going down", "!close"}, "error", 421, "4.3.2", "going down", false},
 	{"says farewell and stays", []string{"> 421 4.3.2 going down", "!hang"}, "error", 421, "4.3.2", "going down", false},
 	{"hangs", []string{"!hang"}, "timeout", 0, "", "", false},

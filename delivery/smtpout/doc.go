@@ -19,10 +19,10 @@
 //
 // Deliver goes through these steps.
 //
-//  1. prepare looks at addresses and body, once: is it ASCII, does it need dots stuffed, would DATA damage it? What this
-//     remote cannot take is declined here with a reply of our own making: 552 5.3.4 over its SIZE, 553 5.6.7 when
-//     SMTPUTF8 is needed and missing, 553 5.1.3 and 5.1.7 for impossible addresses, 554 5.6.3 for a mail that would have
-//     to be changed but bears the signature of its author. Others are made fit: see below.
+//  1. prepare looks at addresses and body, once: is it ASCII, does it need dots stuffed, would DATA damage it? What
+//     this remote cannot take is declined here with a reply of our own making: 552 5.3.4 over its SIZE, 553 5.6.7 when
+//     SMTPUTF8 is needed and missing, 553 5.1.3 and 5.1.7 for impossible addresses, 554 5.6.3 for a mail that would
+//     have to be changed but bears the signature of its author. Others are made fit: see below.
 //  2. begin writes MAIL, RCPT and DATA in one flight.
 //  3. envelope reads the replies to them (mailfrom, rcptto, data), withdraw tidies up after a refusal.
 //  4. message writes the mail and its final dot in one flight, together with MAIL, RCPT and DATA of the next mail, when
@@ -46,28 +46,28 @@
 // A body in memory (one with a method Bytes) that has no line beginning with a dot goes to the socket from where it
 // lies, in the same system call as what follows it. Other bodies pass through a pooled buffer of 64 KiB: small ones at
 // once, files piece by piece. DATA is the rule: it costs as many round trips as BDAT, was not slower when measured (see
-// BenchmarkDeliver), and no content goes out before the remote agreed to take it. A remote with CHUNKING gets mails with
-// NULs or lines of more than 998 bytes by BDAT.
+// BenchmarkDeliver), and no content goes out before the remote agreed to take it. A remote with CHUNKING gets mails
+// with NULs or lines of more than 998 bytes by BDAT.
 //
 // A mail that the remote may not get as it is is made fit: bytes beyond ASCII become quoted-printable or base64 for one
-// without 8BITMIME, also one that knows HELO alone; lone CRs and LFs, which RFC 5321 §2.3.8 forbids and with which one mail
-// could smuggle in another, become CRLF unless the remote has CHUNKING and BINARYMIME. That is done before the mail is
-// signed: the transaction's [delivery.Finisher] edits it, has it fitted, and signs what came of it, so that signatures
-// hold. A signature that the mail came with would not: such a mail is not changed. It goes as it is where that is allowed,
-// when only its header has bytes beyond ASCII for one, and is declined where not (RFC 6152 §3).
+// without 8BITMIME, also one that knows HELO alone; lone CRs and LFs, which RFC 5321 §2.3.8 forbids and with which one
+// mail could smuggle in another, become CRLF unless the remote has CHUNKING and BINARYMIME. That is done before the
+// mail is signed: the transaction's [delivery.Finisher] edits it, has it fitted, and signs what came of it, so that
+// signatures hold. A signature that the mail came with would not: such a mail is not changed. It goes as it is where
+// that is allowed, when only its header has bytes beyond ASCII for one, and is declined where not (RFC 6152 §3).
 //
 // # When things go wrong
 //
-// Every reply is bounded in size, lines and time; no wait is without a time-out. A reply that is none, or has a code that
-// makes no sense at its place, is result invalid and ends the connection, as do 421, time-outs and closing.
-// A remote that announced PIPELINING and lets a flight of commands time out gets one at a time for some hours: it may have
-// lost all but the first. What counts is the first refusal: replies to commands behind it are read and dropped. A remote that refuses the
-// recipient and takes DATA all the same gets an empty mail (RFC 2920 §3.1). RSET goes out only where an envelope was
-// left open, in the flight of the next mail.
+// Every reply is bounded in size, lines and time; no wait is without a time-out. A reply that is none, or has a code
+// that makes no sense at its place, is result invalid and ends the connection, as do 421, time-outs and closing. A
+// remote that announced PIPELINING and lets a flight of commands time out gets one at a time for some hours: it may
+// have lost all but the first. What counts is the first refusal: replies to commands behind it are read and dropped. A
+// remote that refuses the recipient and takes DATA all the same gets an empty mail (RFC 2920 §3.1). RSET goes out only
+// where an envelope was left open, in the flight of the next mail.
 //
-// A transaction is Unsent when the remote had no part in its outcome: the connection had been used before and was closed
-// before a reply to this mail's MAIL; or the mail was begun behind another one during which the connection broke; or we
-// broke off before the mail was complete.
+// A transaction is Unsent when the remote had no part in its outcome: the connection had been used before and was
+// closed before a reply to this mail's MAIL; or the mail was begun behind another one during which the connection
+// broke; or we broke off before the mail was complete.
 //
 // Close says QUIT and does not wait for the answer.
 package smtpout

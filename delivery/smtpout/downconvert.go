@@ -20,9 +20,9 @@ const (
 var lineEnds = strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n")
 
 // downConvert makes a mail with bytes beyond ASCII fit for a remote without 8BITMIME (RFC 6152 §3): text becomes
-// quoted-printable, other content base64, in every part that needs it. Not ok, and to be sent as it is like other MTAs do,
-// is a mail that may not be changed (signed, encrypted), is too large, or is broken. Bytes beyond ASCII in header fields
-// stay.
+// quoted-printable, other content base64, in every part that needs it. Not ok, and to be sent as it is like other MTAs
+// do, is a mail that may not be changed (signed, encrypted), is too large, or is broken. Bytes beyond ASCII in header
+// fields stay.
 func downConvert(body queue.Body) (converted queue.Bytes, ok bool) {
 	if body.Size() > maxConverted {
 		return nil, false

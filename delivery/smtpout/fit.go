@@ -8,14 +8,14 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// unfit reports whether a mail has something that this remote may not get: bytes beyond ASCII without 8BITMIME, lone CRs or
-// LFs without BINARYMIME (RFC 3030 §3).
+// unfit reports whether a mail has something that this remote may not get: bytes beyond ASCII without 8BITMIME, lone
+// CRs or LFs without BINARYMIME (RFC 3030 §3).
 func (c *connection) unfit(s *shape) bool {
 	return s.eight && !c.ext.eightBit || s.alone > 0 && !(c.ext.chunking && c.ext.binary)
 }
 
-// refit puts the mail, changed so that this remote may get it, in place of one that is not fit. Signatures are made anew over
-// what it became.
+// refit puts the mail, changed so that this remote may get it, in place of one that is not fit. Signatures are made
+// anew over what it became.
 func (c *connection) refit(m *mail) *fault {
 	body, err := queue.Body(nil), error(nil)
 	if m.tx.Finisher != nil {
@@ -40,8 +40,8 @@ func (c *connection) refit(m *mail) *fault {
 	return unreadable(err)
 }
 
-// fit returns a mail, edited but not yet signed, as this remote may get it. One that others have signed is not changed: their
-// signatures would not hold any more. The error is a *fault when there is no way to send it.
+// fit returns a mail, edited but not yet signed, as this remote may get it. One that others have signed is not changed:
+// their signatures would not hold any more. The error is a *fault when there is no way to send it.
 func (c *connection) fit(body queue.Body) (queue.Body, error) {
 	m := mail{body: body}
 	defer m.release()
@@ -77,14 +77,16 @@ const maxSigned = 4 << 20
 // Otherwise the error is a *fault (RFC 6152 §3; X.6.3 of RFC 3463).
 func (c *connection) asItIs(body queue.Body, header int64, lone bool) error {
 	if lone {
-		return &fault{queue.StateMailFrom, 554, "5.6.3", "the mail is signed and has lone CRs or LFs, which the remote does not take"}
+		return &fault{queue.StateMailFrom, 554, "5.6.3",
+			"the mail is signed and has lone CRs or LFs, which the remote does not take"}
 	}
 	at := int64(0)
 	return eachPiece(body, func(p []byte) error {
 		content := p[min(max(header-at, 0), int64(len(p))):]
 		at += int64(len(p))
 		if beyondASCII(content) {
-			return &fault{queue.StateMailFrom, 554, "5.6.3", "the mail is signed and has bytes beyond ASCII; the remote does not offer 8BITMIME"}
+			return &fault{queue.StateMailFrom, 554, "5.6.3",
+				"the mail is signed and has bytes beyond ASCII; the remote does not offer 8BITMIME"}
 		}
 		return nil
 	})

@@ -48,14 +48,16 @@ func newKey(t *testing.T) (queue.DKIM, dns) {
 	require.NoError(t, err)
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	require.NoError(t, err)
-	return queue.DKIM{Domain: "example.com", Selector: "s", Key: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))},
+	return queue.DKIM{Domain: "example.com", Selector: "s",
+			Key: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))},
 		dns("v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public))
 }
 
 // verdicts are those of the signatures of a mail.
 func verdicts(t *testing.T, mail string, keys dns) (list []checks.Verdict) {
 	n, _ := mailheader.Length([]byte(mail), 0)
-	results, err := (&dkim.Checker{Resolver: keys}).Check(t.Context(), &checks.Mail{Header: []byte(mail[:n]), Body: strings.NewReader(mail)})
+	results, err := (&dkim.Checker{Resolver: keys}).Check(t.Context(),
+		&checks.Mail{Header: []byte(mail[:n]), Body: strings.NewReader(mail)})
 	require.NoError(t, err)
 	for _, r := range results {
 		list = append(list, r.Verdict)
@@ -73,11 +75,13 @@ func TestSignaturesHoldWhateverTheRemoteTakes(t *testing.T) {
 		"both":        top + "\r\ncaf\xc3\xa9\nau\rlait\n",
 		"plain":       top + "\r\nx\r\n",
 		"a field too": "From: a@example.com\r\nSubject: caf\xc3\xa9\r\n\r\n\xe9\n",
-		"large":       top + "\r\n" + strings.Repeat("0123456789\r\n.", 20_000) + "\n" + strings.Repeat("\rx\xc3\xa9\n", 30_000),
+		"large": top + "\r\n" + strings.Repeat("0123456789\r\n.", 20_000) + "\n" +
+			strings.Repeat("\rx\xc3\xa9\n", 30_000),
 	}
 	for name, mail := range mails {
 		for _, extensions := range []string{"8BITMIME", "HELP", "CHUNKING", "8BITMIME\r\n250-CHUNKING"} {
-			for kind, body := range map[string]queue.Body{"memory": queue.Bytes(mail), "pieces": ranged{bytes.NewReader([]byte(mail))}} {
+			for kind, body := range map[string]queue.Body{"memory": queue.Bytes(mail),
+				"pieces": ranged{bytes.NewReader([]byte(mail))}} {
 				t.Run(name+" "+extensions+" "+kind, func(t *testing.T) {
 					m := &queue.Message{Recipient: "to@example.org", Body: body, DKIM: []queue.DKIM{key},
 						Headers: &queue.HeaderEdits{Append: []queue.Field{{Name: "X-Added", Value: "yes"}}}}
@@ -144,9 +148,11 @@ func TestFinisherThatFails(t *testing.T) {
 		"property": {&queue.PropertyError{Property: "dkim.key", Want: "a key", Got: "none"}, "process error 554"},
 		"storage":  {io.ErrUnexpectedEOF, "storage error 451"},
 	} {
-		tx := &delivery.Transaction{Message: &queue.Message{Recipient: "to@example.org"}, Body: queue.Bytes("\r\n\xe9\r\n"), Finisher: failing{c.err}}
+		tx := &delivery.Transaction{Message: &queue.Message{Recipient: "to@example.org"}, Body: queue.Bytes("\r\n\xe9\r\n"),
+			Finisher: failing{c.err}}
 		tx, got := deliverTx(t, tx, "HELP")
-		require.Equal(t, c.want, strings.Join([]string{string(tx.Result.State), string(tx.Result.Result), tx.Text[:3]}, " "), name)
+		require.Equal(t, c.want, strings.Join([]string{string(tx.Result.State), string(tx.Result.Result), tx.Text[:3]}, " "),
+			name)
 		require.Empty(t, got)
 	}
 }
@@ -160,7 +166,8 @@ func (f failing) Finish(*queue.Message, func(queue.Body) (queue.Body, error)) (q
 // TestLineEndsInPieces reads a mail whose lines are ended on the way from everywhere.
 func TestLineEndsInPieces(t *testing.T) {
 	border := strings.Repeat("x", 64<<10-1)
-	for _, mail := range []string{"\n", "\r", border + "\r\nx", border + "\n\r\n", border[1:] + "\r\n\n" + border + "\r", border + "\r" + border + "\n\r"} {
+	for _, mail := range []string{"\n", "\r", border + "\r\nx", border + "\n\r\n", border[1:] + "\r\n\n" + border + "\r",
+		border + "\r" + border + "\n\r"} {
 		_, got := deliverBody(t, ranged{bytes.NewReader([]byte(mail))}, "8BITMIME")
 		require.Equal(t, proper([]byte(mail)), got)
 		body := smtpout.EndLines(ranged{bytes.NewReader([]byte(mail))})

@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// liarTime is how long a remote is remembered that announced PIPELINING and then did not answer a flight of commands.
+	// liarTime is how long a remote is remembered that announced PIPELINING and then did not answer a flight of
+	// commands.
 	liarTime = 4 * time.Hour
 	// maxLiars bounds how many are.
 	maxLiars = 10_000
 )
 
-// liars are remotes that get one command at a time whatever they announce: some read the first command of a flight and lose
-// the others. The zero value is usable, concurrently.
+// liars are remotes that get one command at a time whatever they announce: some read the first command of a flight and
+// lose the others. The zero value is usable, concurrently.
 type liars struct {
 	mu    sync.Mutex
 	until map[netip.AddrPort]time.Time

@@ -74,8 +74,8 @@ func TestALyingRemoteIsTriedInLockstep(t *testing.T) {
 	})
 }
 
-// TestQuitAfterARefusal tells that a remote that greets with 5xx hears QUIT (RFC 5321 §3.1), and that the result names the
-// address that the world sees.
+// TestQuitAfterARefusal tells that a remote that greets with 5xx hears QUIT (RFC 5321 §3.1), and that the result names
+// the address that the world sees.
 func TestQuitAfterARefusal(t *testing.T) {
 	client, server := newMemPipe(0)
 	said := make(chan string, 1)
@@ -85,8 +85,12 @@ func TestQuitAfterARefusal(t *testing.T) {
 		said <- string(text)
 		server.Close()
 	}()
-	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
-	_, err := sender.Open(t.Context(), &delivery.Hop{Source: netip.MustParseAddr("203.0.113.5"), Target: netip.MustParseAddrPort("192.0.2.25:25")})
+	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+		return client,
+			nil
+	}}
+	_, err := sender.Open(t.Context(), &delivery.Hop{Source: netip.MustParseAddr("203.0.113.5"),
+		Target: netip.MustParseAddrPort("192.0.2.25:25")})
 	var failure *delivery.Failure
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, 554, failure.Result.Code)
@@ -102,10 +106,14 @@ func TestLongAnswerToEHLO(t *testing.T) {
 		r := bufio.NewReader(server)
 		io.WriteString(server, "220 mx\r\n")
 		r.ReadString('\n')
-		io.WriteString(server, "250-mx\r\n"+strings.Repeat("250-XAVERYLONGEXTENSION WITH PARAMETERS\r\n", 1500)+"250 SIZE 10\r\n")
+		io.WriteString(server, "250-mx\r\n"+strings.Repeat("250-XAVERYLONGEXTENSION WITH PARAMETERS\r\n", 1500)+
+			"250 SIZE 10\r\n")
 		io.Copy(io.Discard, r)
 	}()
-	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
+	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+		return client,
+			nil
+	}}
 	conn, err := sender.Open(t.Context(), &delivery.Hop{Target: netip.MustParseAddrPort("192.0.2.25:25")})
 	require.NoError(t, err)
 	defer conn.Close()

@@ -9,8 +9,9 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// endLines returns the mail with CRLF for each lone CR and LF, which DATA may not carry (RFC 5321 §2.3.8): one mail could smuggle
-// in another with them. A mail in memory is copied, another one is read through the body that is returned.
+// endLines returns the mail with CRLF for each lone CR and LF, which DATA may not carry (RFC 5321 §2.3.8): one mail
+// could smuggle in another with them. A mail in memory is copied, another one is read through the body that is
+// returned.
 func endLines(body queue.Body) (queue.Body, error) {
 	if m, ok := body.(interface{ Bytes() []byte }); ok {
 		text := m.Bytes()
@@ -55,7 +56,8 @@ func endedSize(last byte, text []byte) int64 {
 	return int64(n)
 }
 
-// endedLines is a mail whose line ends are made CRLF while it is read, in pieces of bufferSize. It is safe for concurrent use.
+// endedLines is a mail whose line ends are made CRLF while it is read, in pieces of bufferSize. It is safe for
+// concurrent use.
 type endedLines struct {
 	body   queue.Body
 	starts []int64 // where each piece begins in what is read; the last is the size
@@ -70,7 +72,8 @@ func (e *endedLines) ReadAt(p []byte, off int64) (n int, err error) {
 	piece := newBuffer()
 	defer piece.free()
 	ended := make([]byte, 0, bufferSize+bufferSize/8)
-	for i := sort.Search(len(e.starts), func(i int) bool { return e.starts[i] > off }) - 1; n < len(p) && i < len(e.starts)-1; i++ {
+	for i := sort.Search(len(e.starts), func(i int) bool { return e.starts[i] > off }) - 1; n < len(p) &&
+		i < len(e.starts)-1; i++ {
 		from := int64(i) * bufferSize
 		text := piece[:min(bufferSize, e.body.Size()-from)]
 		if err := readFull(e.body, text, from); err != nil {

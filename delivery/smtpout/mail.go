@@ -60,7 +60,8 @@ func (c *connection) prepare(m *mail, tx *delivery.Transaction) *fault {
 		f = c.prepareBody(m)
 	}
 	if f == nil && c.ext.size > 0 && m.wire > c.ext.size {
-		f = &fault{queue.StateMailFrom, 552, "5.3.4", fmt.Sprintf("the mail has %d bytes, the remote takes %d", m.wire, c.ext.size)}
+		f = &fault{queue.StateMailFrom, 552, "5.3.4",
+			fmt.Sprintf("the mail has %d bytes, the remote takes %d", m.wire, c.ext.size)}
 	}
 	if f != nil {
 		m.release()
@@ -89,12 +90,14 @@ func (c *connection) prepareAddresses(m *mail) *fault {
 	var ok bool
 	if !isASCII(m.from) {
 		if m.from, ok = asciiDomain(m.from); !ok {
-			return &fault{queue.StateMailFrom, 553, "5.6.7", "the sender's address needs SMTPUTF8, which the remote does not offer"}
+			return &fault{queue.StateMailFrom, 553, "5.6.7",
+				"the sender's address needs SMTPUTF8, which the remote does not offer"}
 		}
 	}
 	if !isASCII(m.to) {
 		if m.to, ok = asciiDomain(m.to); !ok {
-			return &fault{queue.StateRcptTo, 553, "5.6.7", "the recipient's address needs SMTPUTF8, which the remote does not offer"}
+			return &fault{queue.StateRcptTo, 553, "5.6.7",
+				"the recipient's address needs SMTPUTF8, which the remote does not offer"}
 		}
 	}
 	return nil
@@ -118,8 +121,8 @@ func (c *connection) prepareBody(m *mail) *fault {
 	return nil
 }
 
-// unreadable tells how a mail ends that cannot be read: one that is damaged fails for good, as no later attempt can read it
-// either.
+// unreadable tells how a mail ends that cannot be read: one that is damaged fails for good, as no later attempt can
+// read it either.
 func unreadable(err error) *fault {
 	text := "the mail cannot be read: " + printable(err.Error())
 	if _, damaged := errors.AsType[*queue.DamageError](err); damaged {

@@ -101,15 +101,19 @@ func (quiet) Println(...any)        {}
 func TestGoSMTP(t *testing.T) {
 	box, addr := startGoSMTP(t)
 	sender := &smtpout.Sender{TLS: trusting(t)}
-	hop := &delivery.Hop{Source: netip.MustParseAddr("127.0.0.1"), Target: addr, Host: "mx.example.org", Domain: "example.org",
-		Hostname: "client.example.com", Security: queue.Verified, Credentials: &delivery.Credentials{Username: "user", Password: "secret"}}
+	hop := &delivery.Hop{Source: netip.MustParseAddr("127.0.0.1"), Target: addr, Host: "mx.example.org",
+		Domain:   "example.org",
+		Hostname: "client.example.com", Security: queue.Verified,
+		Credentials: &delivery.Credentials{Username: "user", Password: "secret"}}
 	conn, err := sender.Open(t.Context(), hop)
 	require.NoError(t, err)
-	mails := []string{"Subject: a\r\n\r\n.dots\r\n..\r\n", "Subject: b\r\n\r\nto nobody\r\n", "Subject: bin\n\n\x00\r\x01", strings.Repeat("0123456\r\n", 50_000), "", "é\r\n"}
+	mails := []string{"Subject: a\r\n\r\n.dots\r\n..\r\n", "Subject: b\r\n\r\nto nobody\r\n", "Subject: bin\n\n\x00\r\x01",
+		strings.Repeat("0123456\r\n", 50_000), "", "é\r\n"}
 	txs := make([]*delivery.Transaction, len(mails))
 	for i := range txs {
-		txs[i] = &delivery.Transaction{Body: queue.Bytes(mails[i]), Message: &queue.Message{Envelope: "from@example.com", Recipient: fmt.Sprintf("to%d@example.org", i),
-			DSN: &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", EnvID: "a+b=c", ORcpt: "old+x@example.org"}}}
+		txs[i] = &delivery.Transaction{Body: queue.Bytes(mails[i]),
+			Message: &queue.Message{Envelope: "from@example.com", Recipient: fmt.Sprintf("to%d@example.org", i),
+				DSN: &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", EnvID: "a+b=c", ORcpt: "old+x@example.org"}}}
 	}
 	txs[1].Message.Recipient = "nobody@example.org"
 	for i, tx := range txs {
@@ -152,8 +156,10 @@ func TestSMTPSink(t *testing.T) {
 			t.Skip("not installed: smtp-sink")
 		}
 	}
-	for name, flags := range map[string][]string{"ESMTP": nil, "SMTP": {"-e"}, "no pipelining": {"-p"}, "no 8BITMIME": {"-8"},
-		"refuses RCPT": {"-r", "rcpt"}, "fails DATA": {"-f", "data"}, "fails the mail": {"-f", "."}, "leaves at MAIL": {"-q", "mail"}} {
+	for name, flags := range map[string][]string{"ESMTP": nil, "SMTP": {"-e"}, "no pipelining": {"-p"},
+		"no 8BITMIME":  {"-8"},
+		"refuses RCPT": {"-r", "rcpt"}, "fails DATA": {"-f", "data"}, "fails the mail": {"-f", "."},
+		"leaves at MAIL": {"-q", "mail"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := startSink(t, path, flags)
@@ -251,7 +257,8 @@ func TestRefusedConnection(t *testing.T) {
 
 func TestSourceThatCannotBeBound(t *testing.T) {
 	for _, source := range []string{"192.0.2.77", "2001:db8::1"} {
-		_, err := (&smtpout.Sender{}).Open(t.Context(), &delivery.Hop{Source: netip.MustParseAddr(source), Target: netip.MustParseAddrPort("127.0.0.1:1")})
+		_, err := (&smtpout.Sender{}).Open(t.Context(),
+			&delivery.Hop{Source: netip.MustParseAddr(source), Target: netip.MustParseAddrPort("127.0.0.1:1")})
 		var failure *delivery.Failure
 		require.ErrorAs(t, err, &failure)
 		require.Equal(t, queue.StateBind, failure.Result.State)
@@ -265,7 +272,8 @@ func TestSourceThatCannotBeBound(t *testing.T) {
 // TestProxyFailure tells that a Dial that knows better is believed.
 func TestProxyFailure(t *testing.T) {
 	sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
-		return nil, &delivery.Failure{Result: queue.Result{State: queue.StateHandshake, Result: queue.Error, Description: "the proxy refused"}, Temporary: true}
+		return nil, &delivery.Failure{Result: queue.Result{State: queue.StateHandshake, Result: queue.Error,
+			Description: "the proxy refused"}, Temporary: true}
 	}}
 	_, err := sender.Open(t.Context(), &delivery.Hop{Target: netip.MustParseAddrPort("127.0.0.1:1")})
 	require.EqualError(t, err, "handshake: error: the proxy refused")
@@ -293,7 +301,8 @@ func TestRemoteThatStopsReading(t *testing.T) {
 		}
 		<-done
 	}()
-	hop := &delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort(), Timeouts: throttle.Timeouts{Data: 300 * time.Millisecond}}
+	hop := &delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort(),
+		Timeouts: throttle.Timeouts{Data: 300 * time.Millisecond}}
 	conn, err := (&smtpout.Sender{}).Open(t.Context(), hop)
 	require.NoError(t, err)
 	defer conn.Close()

@@ -7,8 +7,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// result begins a result with what is known of the connection. The mail that the next envelope belongs to is counted as one of
-// its mails.
+// result begins a result with what is known of the connection. The mail that the next envelope belongs to is counted as
+// one of its mails.
 func (c *connection) result(state queue.ResultState, outcome queue.Outcome) queue.Result {
 	return queue.Result{
 		Messages:       c.messages + 1,

@@ -117,7 +117,8 @@ func TestRoundTrips(t *testing.T) {
 		{"chunking", []string{"PIPELINING", "CHUNKING"}, &smtpout.Sender{Chunking: true}, hello, true, mails, mails},
 		{"binary", []string{"PIPELINING", "CHUNKING"}, &smtpout.Sender{}, queue.Bytes("a\x00b"), true, mails, mails},
 		{"lockstep", nil, &smtpout.Sender{}, hello, true, 4 * mails, 4 * mails},
-		{"pipelining switched off", []string{"PIPELINING"}, &smtpout.Sender{NoPipelining: true}, hello, true, 4 * mails, 4 * mails},
+		{"pipelining switched off", []string{"PIPELINING"}, &smtpout.Sender{NoPipelining: true}, hello, true, 4 * mails,
+			4 * mails},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -155,7 +156,10 @@ func TestDeadlinesAreSetRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := newMemPipe(0)
 		go (&simpleServer{extensions: []string{"PIPELINING"}}).serve(server)
-		sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
+		sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+			return client,
+				nil
+		}}
 		conn, err := sender.Open(t.Context(), &delivery.Hop{})
 		require.NoError(t, err)
 		defer conn.Close()

@@ -63,8 +63,10 @@ func TestCertificates(t *testing.T) {
 					client, server := newMemPipe(0)
 					defer client.Close()
 					go startTLSServer(server, &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version})
-					sender := smtpout.Sender{TLS: trusting(t), Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
-					conn, err := sender.Open(t.Context(), &delivery.Hop{Host: "mx.example.org", Domain: "example.org", Security: security})
+					sender := smtpout.Sender{TLS: trusting(t),
+						Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
+					conn, err := sender.Open(t.Context(),
+						&delivery.Hop{Host: "mx.example.org", Domain: "example.org", Security: security})
 					if security == queue.Verified && !valid[name] {
 						var failure *delivery.Failure
 						require.ErrorAs(t, err, &failure)
@@ -92,7 +94,8 @@ func checkTLS(t *testing.T, r *queue.Result, version uint16, valid bool) {
 	require.NotNil(t, r.Cipher)
 	require.NotEmpty(t, r.Cipher.Name)
 	require.Contains(t, []int{128, 256}, r.Cipher.Bits)
-	require.Equal(t, map[uint16]string{tls.VersionTLS12: "TLSv1.2", tls.VersionTLS13: "TLSv1.3"}[version], r.Cipher.Version)
+	require.Equal(t, map[uint16]string{tls.VersionTLS12: "TLSv1.2", tls.VersionTLS13: "TLSv1.3"}[version],
+		r.Cipher.Version)
 	c := r.Certificate
 	require.NotNil(t, c)
 	require.Equal(t, valid, c.Verified, c.Result)
@@ -108,10 +111,13 @@ func checkTLS(t *testing.T, r *queue.Result, version uint16, valid bool) {
 // TestSecretsStayHidden looks for the password in everything that is shown.
 func TestSecretsStayHidden(t *testing.T) {
 	for name, c := range map[string]struct{ lines, shown string }{
-		"PLAIN":    {"> 220 mx\n< *\n> 250-mx\n> 250 AUTH PLAIN\n< *\n> 535 no: s3cret AHVzZXIAczNjcmV0\n", "AUTH PLAIN ********\r\n"},
-		"LOGIN":    {"> 220 mx\n< *\n> 250-mx\n> 250 AUTH LOGIN\n< *\n> 334 x\n< *\n> 334 x\n< *\n> 535 no: s3cret\n", "334 x\r\n********\r\n334 x\r\n********\r\n"},
+		"PLAIN": {"> 220 mx\n< *\n> 250-mx\n> 250 AUTH PLAIN\n< *\n> 535 no: s3cret AHVzZXIAczNjcmV0\n",
+			"AUTH PLAIN ********\r\n"},
+		"LOGIN": {"> 220 mx\n< *\n> 250-mx\n> 250 AUTH LOGIN\n< *\n> 334 x\n< *\n> 334 x\n< *\n> 535 no: s3cret\n",
+			"334 x\r\n********\r\n334 x\r\n********\r\n"},
 		"nonsense": {"> 220 mx\n< *\n> 250-mx\n> 250 AUTH PLAIN\n< *\n> s3cret\n", "AUTH PLAIN ********\r\n"},
-		"CRAM-MD5": {"> 220 mx\n< *\n> 250-mx\n> 250 AUTH CRAM-MD5\n< *\n> 334 PDE4\n< *\n> 535 no: s3cret\n", "AUTH CRAM-MD5\r\n334 PDE4\r\n********\r\n"},
+		"CRAM-MD5": {"> 220 mx\n< *\n> 250-mx\n> 250 AUTH CRAM-MD5\n< *\n> 334 PDE4\n< *\n> 535 no: s3cret\n",
+			"AUTH CRAM-MD5\r\n334 PDE4\r\n********\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			remote := &scripted{t: t, d: parseDialogue(t, name, c.lines)}

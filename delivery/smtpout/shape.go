@@ -25,7 +25,8 @@ func (s *shape) binary() bool { return s.alone > 0 || s.nul || s.long }
 // plain reports whether DATA can carry the mail as it is.
 func (s *shape) plain() bool { return !s.dots && s.alone == 0 }
 
-// wire is the size as RFC 1870 counts it when DATA carries the mail: lone CRs and LFs become CRLF, the last line is ended.
+// wire is the size as RFC 1870 counts it when DATA carries the mail: lone CRs and LFs become CRLF, the last line is
+// ended.
 func (s *shape) wire() int64 {
 	n := s.size + s.alone
 	if !s.ended {

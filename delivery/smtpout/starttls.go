@@ -22,7 +22,8 @@ func (c *connection) secure(security queue.Security) *failure {
 	case !c.ext.startTLS && !must:
 		return nil
 	case !c.ext.startTLS:
-		return c.fail(queue.StateStartTLS, queue.Error, "the remote does not offer STARTTLS, security "+string(security)+" needs it")
+		return c.fail(queue.StateStartTLS, queue.Error,
+			"the remote does not offer STARTTLS, security "+string(security)+" needs it")
 	}
 	code, failed := c.command(queue.StateStartTLS, "STARTTLS")
 	if failed != nil {
@@ -75,7 +76,8 @@ func (c *connection) handshakeOutcome(err error) queue.Outcome {
 	}
 	outcome, _ := c.explain(err)
 	var network *net.OpError
-	if outcome == queue.Lost && !isClosed(err) && !c.watch.interrupted() && (!errors.As(err, &network) || network.Op == "remote error") {
+	if outcome == queue.Lost && !isClosed(err) && !c.watch.interrupted() &&
+		(!errors.As(err, &network) || network.Op == "remote error") {
 		return queue.Error
 	}
 	return outcome

@@ -29,7 +29,8 @@ func script(t *testing.T, lines string, hop *delivery.Hop) (*scripted, func() (d
 }
 
 func TestTimeouts(t *testing.T) {
-	own := throttle.Timeouts{Connect: 2 * time.Second, Intro: 3 * time.Second, Command: 7 * time.Second, Data: 11 * time.Second, Message: 13 * time.Second}
+	own := throttle.Timeouts{Connect: 2 * time.Second, Intro: 3 * time.Second, Command: 7 * time.Second,
+		Data: 11 * time.Second, Message: 13 * time.Second}
 	for _, c := range []struct {
 		name     string
 		lines    string
@@ -48,7 +49,8 @@ func TestTimeouts(t *testing.T) {
 		{"DATA, own", greeting + "> 250 ok\n> 250 ok\n!hang", queue.StateData, own, 11 * time.Second},
 		{"mail", greeting + "> 250 ok\n> 250 ok\n> 354 go\n!hang", queue.StateMessage, throttle.Timeouts{}, 10 * time.Minute},
 		{"mail, own", greeting + "> 250 ok\n> 250 ok\n> 354 go\n!hang", queue.StateMessage, own, 13 * time.Second},
-		{"a reply that drips", greeting + "> 250-a\n!wait 4m\n> 250-b\n!wait 4m\n> 250 c\n!hang", queue.StateMailFrom, throttle.Timeouts{}, 5 * time.Minute},
+		{"a reply that drips", greeting + "> 250-a\n!wait 4m\n> 250-b\n!wait 4m\n> 250 c\n!hang", queue.StateMailFrom,
+			throttle.Timeouts{}, 5 * time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -148,7 +150,10 @@ func TestContextOfAnEarlierCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := newMemPipe(0)
 		go (&simpleServer{extensions: []string{"PIPELINING"}}).serve(server)
-		sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
+		sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+			return client,
+				nil
+		}}
 		opening, opened := context.WithCancel(t.Context())
 		conn, err := sender.Open(opening, &delivery.Hop{})
 		require.NoError(t, err)
@@ -171,7 +176,8 @@ func TestContextOfAnEarlierCall(t *testing.T) {
 }
 
 func TestIdleNoticesTheEnd(t *testing.T) {
-	for _, lines := range []string{"!wait 7s\n> 421 bye\n!close", "!wait 7s\n!close", "!wait 7s\n!reset", "!wait 7s\n> 250 hm\n!hang"} {
+	for _, lines := range []string{"!wait 7s\n> 421 bye\n!close", "!wait 7s\n!close", "!wait 7s\n!reset",
+		"!wait 7s\n> 250 hm\n!hang"} {
 		synctest.Test(t, func(t *testing.T) {
 			hop := &delivery.Hop{}
 			remote, open := script(t, greeting+lines, hop)
@@ -202,7 +208,10 @@ func TestCloseGivesUpWhatWasBegun(t *testing.T) {
 		client, server := newMemPipe(0)
 		remote := &simpleServer{extensions: []string{"PIPELINING"}}
 		go remote.serve(server)
-		sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }}
+		sender := smtpout.Sender{Dial: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+			return client,
+				nil
+		}}
 		conn, err := sender.Open(t.Context(), &delivery.Hop{})
 		require.NoError(t, err)
 		txs := transactions(3, queue.Bytes("x\r\n"))

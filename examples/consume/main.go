@@ -1,5 +1,5 @@
-// Consume follows what becomes of mails: it prints the last result of each message that comes to a queue of an mtad that
-// uses RabbitMQ, such as that of rabbitmq-results:
+// Consume follows what becomes of mails: it prints the last result of each message that comes to a queue of an mtad
+// that uses RabbitMQ, such as that of rabbitmq-results:
 //
 //	go run ./examples/consume amqp://guest:guest@localhost/ results
 package main

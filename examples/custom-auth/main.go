@@ -1,4 +1,5 @@
-// Custom-auth is an SMTP server whose users stand in an SQL table: an Authenticator of one's own, in one method. Try it with
+// Custom-auth is an SMTP server whose users stand in an SQL table: an Authenticator of one's own, in one method. Try it
+// with
 //
 //	go run . -add alice            # asks for her password
 //	go run .

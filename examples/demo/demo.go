@@ -88,14 +88,17 @@ func (d *demo) configuration(www, smtp int) string {
 		}
 	}
 	lines := []string{
-		"smtp-ip: 127.0.0.1", "smtp-port: " + strconv.Itoa(smtp), "smtp-range: 127.0.0.0/8", "smtp-hostname: mail1." + ownDomain,
+		"smtp-ip: 127.0.0.1", "smtp-port: " + strconv.Itoa(smtp), "smtp-range: 127.0.0.0/8",
+		"smtp-hostname: mail1." + ownDomain,
 		"smtp-check: spf, dkim, dmarc", "smtp-auth-results: local", "default-domain: " + ownDomain,
 		"smtp-default-ips: " + strings.Join(usual, "; "), "smtp-connections: 400",
-		"dns-servers: " + d.internet.dns.address, "dns-timeout: 2", "dns-interval: 1", "dns-attempts: 2", "allow-private-targets: true",
+		"dns-servers: " + d.internet.dns.address, "dns-timeout: 2", "dns-interval: 1", "dns-attempts: 2",
+		"allow-private-targets: true",
 		"queue-address: disk://" + file("queue"), "database-address: " + d.database(),
 		"rabbitmq-local: mailboxes", "rabbitmq-reports: reports",
 		"retry-interval: 15,30,60,120,300", "max-delivertime: 1200",
-		"www-ip: 127.0.0.1", "www-port: " + strconv.Itoa(www), "www-auth: hardcoded://demo:" + d.password, "www-host: 127.0.0.1",
+		"www-ip: 127.0.0.1", "www-port: " + strconv.Itoa(www), "www-auth: hardcoded://demo:" + d.password,
+		"www-host: 127.0.0.1",
 		"application-log: " + d.log(),
 		"send-log-file: " + file("send.log"), "send-bin-log-file: " + file("send.json"),
 		"received-log-file: " + file("received.log"), "received-bin-log-file: " + file("received.json"),
@@ -105,7 +108,8 @@ func (d *demo) configuration(www, smtp int) string {
 }
 
 func (d *demo) welcome() {
-	fmt.Fprintf(d.out, "\n  console   http://%s/\n  user      demo\n  password  %s\n\n  SMTP      %s\n  files     %s\n\nCtrl-C ends it.\n",
+	fmt.Fprintf(d.out,
+		"\n  console   http://%s/\n  user      demo\n  password  %s\n\n  SMTP      %s\n  files     %s\n\nCtrl-C ends it.\n",
 		d.www, d.password, d.smtp, d.dir)
 }
 

@@ -130,7 +130,8 @@ func (n *internet) lead(conn net.Conn, from string) bool {
 		return false
 	}
 	_ = conn.SetDeadline(time.Time{})
-	v := &visitor{Conn: conn, from: &net.TCPAddr{IP: net.ParseIP(from), Port: conn.RemoteAddr().(*net.TCPAddr).Port}, leaves: n.dismiss}
+	v := &visitor{Conn: conn, from: &net.TCPAddr{IP: net.ParseIP(from), Port: conn.RemoteAddr().(*net.TCPAddr).Port},
+		leaves: n.dismiss}
 	return host.visitors.enter(v)
 }
 

@@ -37,22 +37,30 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{weight: 500, from: "bounces", who: "The Shop <news@shop.example>", write: newsletter,
-			subjects: []string{"15% off everything made of wool", "New in autumn: lamps, chairs, tables", "Your wish list is on sale", "Café crème – ein Gruß aus Köln", "这个周末全场八折 20% off"},
-			header:   []string{"x-mq-tag: newsletter", "x-mq-tag: campaign-47", "x-mq-pool: newsletter", "x-mq-maxattempts: 8", "x-mq-campaign: autumn"}},
+			subjects: []string{"15% off everything made of wool", "New in autumn: lamps, chairs, tables",
+				"Your wish list is on sale", "Café crème – ein Gruß aus Köln", "这个周末全场八折 20% off"},
+			header: []string{"x-mq-tag: newsletter", "x-mq-tag: campaign-47", "x-mq-pool: newsletter", "x-mq-maxattempts: 8",
+				"x-mq-campaign: autumn"}},
 		{weight: 200, from: "orders", who: "The Shop <orders@shop.example>", write: receipt,
 			subjects: []string{"Your receipt", "Your order is on its way", "We have received your order"},
 			header:   []string{"x-mq-tag: receipt", "x-mq-pool: transactional"}},
-		{weight: 140, from: "no-reply", who: "The Shop <no-reply@shop.example>", write: code, subjects: []string{"Your log-in code", "Reset your password"},
-			header: []string{"x-mq-tag: log-in", "x-mq-retries: 5,10,30,60"}},
-		{weight: 60, from: "bounces", who: "The Shop <news@shop.example>", write: newsletter, subjects: []string{"Hello from our new address"},
-			header: []string{"x-mq-tag: newsletter", "x-mq-tag: warm-up", "x-mq-pool: warm-up"}},
-		{weight: 30, from: "bounces", who: "The Shop <news@shop.example>", write: newsletter, subjects: []string{"Black Friday: 40% off"},
-			header: []string{"x-mq-tag: newsletter", "x-mq-tag: campaign-48", "x-mq-pool: newsletter"}},
-		{weight: 20, from: "reminders", who: "The Shop <orders@shop.example>", write: receipt, subjects: []string{"Your table arrives tomorrow"},
-			header: []string{"x-mq-tag: receipt", "x-mq-delayed: +"}},
-		{weight: 15, from: "ann", who: "Ann <ann@shop.example>", write: note, subjects: []string{"Lunch?", "Minutes of the meeting", "Stock of wool"}, to: (*author).colleague},
-		{weight: 1, from: "", who: "Mail Delivery System <mailer-daemon@gmail.example>", write: report, subjects: []string{"Undelivered mail returned to sender"},
-			to: func(*author) string { return "bounces@" + ownDomain }},
+		{weight: 140, from: "no-reply", who: "The Shop <no-reply@shop.example>", write: code,
+			subjects: []string{"Your log-in code", "Reset your password"},
+			header:   []string{"x-mq-tag: log-in", "x-mq-retries: 5,10,30,60"}},
+		{weight: 60, from: "bounces", who: "The Shop <news@shop.example>", write: newsletter,
+			subjects: []string{"Hello from our new address"},
+			header:   []string{"x-mq-tag: newsletter", "x-mq-tag: warm-up", "x-mq-pool: warm-up"}},
+		{weight: 30, from: "bounces", who: "The Shop <news@shop.example>", write: newsletter,
+			subjects: []string{"Black Friday: 40% off"},
+			header:   []string{"x-mq-tag: newsletter", "x-mq-tag: campaign-48", "x-mq-pool: newsletter"}},
+		{weight: 20, from: "reminders", who: "The Shop <orders@shop.example>", write: receipt,
+			subjects: []string{"Your table arrives tomorrow"},
+			header:   []string{"x-mq-tag: receipt", "x-mq-delayed: +"}},
+		{weight: 15, from: "ann", who: "Ann <ann@shop.example>", write: note,
+			subjects: []string{"Lunch?", "Minutes of the meeting", "Stock of wool"}, to: (*author).colleague},
+		{weight: 1, from: "", who: "Mail Delivery System <mailer-daemon@gmail.example>", write: report,
+			subjects: []string{"Undelivered mail returned to sender"},
+			to:       func(*author) string { return "bounces@" + ownDomain }},
 	}
 }
 
@@ -83,8 +91,10 @@ func (a *author) next() *mail {
 		m.header = append(m.header, line)
 	}
 	subject := k.subjects[rand.IntN(len(k.subjects))]
-	m.header = append(m.header, "From: "+k.who, "To: "+mime.QEncoding.Encode("utf-8", name)+" <"+address+">", "Subject: "+mime.BEncoding.Encode("utf-8", subject),
-		"Date: "+time.Now().Format(time.RFC1123Z), fmt.Sprintf("Message-ID: <%x.%x@%s>", time.Now().UnixNano(), rand.Uint32(), ownDomain))
+	m.header = append(m.header, "From: "+k.who, "To: "+mime.QEncoding.Encode("utf-8", name)+" <"+address+">",
+		"Subject: "+mime.BEncoding.Encode("utf-8", subject),
+		"Date: "+time.Now().Format(time.RFC1123Z),
+		fmt.Sprintf("Message-ID: <%x.%x@%s>", time.Now().UnixNano(), rand.Uint32(), ownDomain))
 	k.write(a, m, name)
 	return m
 }
@@ -105,8 +115,10 @@ func draw[T any](from []T, weight func(T) int) T {
 }
 
 var (
-	firstNames = []string{"Anna", "Ben", "Carla", "David", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kira", "Liam", "Mina", "Noah", "Olga", "Pavel", "Rosa", "Samir", "Tove", "Yara"}
-	lastNames  = []string{"Bell", "Costa", "Dunn", "Eriksen", "Fischer", "Garcia", "Hansen", "Ivanova", "Jansen", "Keller", "Lopez", "Moreau", "Novak", "Okafor", "Patel", "Rossi", "Silva", "Tanaka", "Weber", "Young"}
+	firstNames = []string{"Anna", "Ben", "Carla", "David", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kira",
+		"Liam", "Mina", "Noah", "Olga", "Pavel", "Rosa", "Samir", "Tove", "Yara"}
+	lastNames = []string{"Bell", "Costa", "Dunn", "Eriksen", "Fischer", "Garcia", "Hansen", "Ivanova", "Jansen", "Keller",
+		"Lopez", "Moreau", "Novak", "Okafor", "Patel", "Rossi", "Silva", "Tanaka", "Weber", "Young"}
 )
 
 // customer is a person with an address.
@@ -148,7 +160,8 @@ func (m *mail) text() io.Reader {
 	parts := multipart.NewWriter(&b)
 	fmt.Fprintf(&b, "Content-Type: multipart/alternative; boundary=%s\r\n\r\n", parts.Boundary())
 	for _, part := range []struct{ kind, text string }{{"text/plain", m.plain}, {"text/html", m.html}} {
-		header := textproto.MIMEHeader{"Content-Type": {part.kind + "; charset=utf-8"}, "Content-Transfer-Encoding": {"quoted-printable"}}
+		header := textproto.MIMEHeader{"Content-Type": {part.kind + "; charset=utf-8"},
+			"Content-Transfer-Encoding": {"quoted-printable"}}
 		if w, err := parts.CreatePart(header); err == nil { // a buffer never fails
 			quoted(w, part.text)
 		}
@@ -165,13 +178,16 @@ func quoted(w io.Writer, text string) {
 
 func newsletter(_ *author, m *mail, name string) {
 	m.header = append(m.header, "List-Unsubscribe: <https://shop.example/bye>")
-	m.plain = "Hello " + name + ",\n\nautumn is here, and so are our new lamps. Have a look: https://shop.example/lamps\n\n-- \nThe Shop\n"
+	m.plain = "Hello " + name +
+		",\n\nautumn is here, and so are our new lamps. Have a look: https://shop.example/lamps\n\n-- \nThe Shop\n"
 	var items strings.Builder
 	for i := range 4 + rand.IntN(12) {
-		fmt.Fprintf(&items, `<tr><td style="padding:8px;border-bottom:1px solid #ddd">Lamp no. %d</td><td style="padding:8px;border-bottom:1px solid #ddd;text-align:right">€ %d</td></tr>`, i+1, 20+rand.IntN(200))
+		fmt.Fprintf(&items,
+			`<tr><td style="padding:8px;border-bottom:1px solid #ddd">Lamp no. %d</td><td style="padding:8px;border-bottom:1px solid #ddd;text-align:right">€ %d</td></tr>`, i+1, 20+rand.IntN(200))
 	}
 	m.html = `<html><body style="margin:0;font-family:sans-serif;color:#222"><div style="background:#0b6bcb;color:#fff;padding:24px"><h1 style="margin:0">Autumn is here</h1></div>` +
-		`<p style="padding:0 24px">Hello ` + name + `, these are our new lamps:</p><table style="margin:0 24px;border-collapse:collapse;width:80%">` + items.String() +
+		`<p style="padding:0 24px">Hello ` + name +
+		`, these are our new lamps:</p><table style="margin:0 24px;border-collapse:collapse;width:80%">` + items.String() +
 		`</table><p style="padding:0 24px"><a href="https://shop.example/lamps">See them all</a> · <img src="https://shop.example/seen.gif" width="1" height="1" alt=""><a href="https://shop.example/bye">No more of these mails</a></p></body></html>`
 }
 
@@ -196,6 +212,7 @@ func report(a *author, m *mail, _ string) {
 	m.header = append(m.header, "Auto-Submitted: auto-replied")
 	m.parts = `multipart/report; report-type=delivery-status; boundary="` + boundary + `"`
 	m.plain = "--" + boundary + "\n\nYour mail to " + address + " could not be delivered.\n--" + boundary +
-		"\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.gmail.example\n\nFinal-Recipient: rfc822; " + address +
+		"\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.gmail.example\n\nFinal-Recipient: rfc822; " +
+		address +
 		"\nAction: failed\nStatus: 5.2.2\nDiagnostic-Code: smtp; 552 5.2.2 The mailbox is full\n--" + boundary + "--\n"
 }

@@ -1,12 +1,12 @@
-// Demo shows mtad at work, with nothing to set up: it starts the server, an internet that exists on this machine only, and
-// steady traffic, and prints where the console is and how to log in.
+// Demo shows mtad at work, with nothing to set up: it starts the server, an internet that exists on this machine only,
+// and steady traffic, and prints where the console is and how to log in.
 //
 //	go run ./examples/demo
 //
-// The internet consists of a DNS server and of mail providers that accept, throttle, greylist, refuse, hang, or do not exist.
-// All of mtad's source addresses are behind proxies of the demo, which know nothing but these providers, and its only name
-// server is the demo's: so no mail leaves loopback. The settings are those an operator would have made: throttles, a flood
-// pattern, a warm-up, pools, pauses, rewrite rules. Everything is real but the data.
+// The internet consists of a DNS server and of mail providers that accept, throttle, greylist, refuse, hang, or do not
+// exist. All of mtad's source addresses are behind proxies of the demo, which know nothing but these providers, and its
+// only name server is the demo's: so no mail leaves loopback. The settings are those an operator would have made:
+// throttles, a flood pattern, a warm-up, pools, pauses, rewrite rules. Everything is real but the data.
 //
 // What it writes is in a temporary directory, removed in the end, unless --dir names one to keep.
 package main

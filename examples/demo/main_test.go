@@ -123,7 +123,8 @@ func TestDemo(t *testing.T) {
 		require.Contains(t, text, "<h1", link[1])
 	}
 
-	require.Eventually(t, func() bool { return len(targets(t, d)) >= 8 }, patience, 100*time.Millisecond, "mail reaches several hosts")
+	require.Eventually(t, func() bool { return len(targets(t, d)) >= 8 }, patience, 100*time.Millisecond,
+		"mail reaches several hosts")
 	for target := range targets(t, d) {
 		require.True(t, netip.MustParseAddr(target).IsLoopback(), "mail went to %s", target)
 	}

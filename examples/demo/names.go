@@ -63,7 +63,8 @@ func (z *zone) domains(p *provider, first netip.Addr) {
 	}
 	for _, domain := range p.domains {
 		for i := range p.hosts {
-			z.add(&dns.MX{Hdr: header(domain, dns.TypeMX), Preference: uint16(10 * (1 + i/2)), Mx: fmt.Sprintf("mx%d.%s.", i+1, p.domains[0])})
+			z.add(&dns.MX{Hdr: header(domain, dns.TypeMX), Preference: uint16(10 * (1 + i/2)),
+				Mx: fmt.Sprintf("mx%d.%s.", i+1, p.domains[0])})
 		}
 		if p.hosts == 0 && !p.unknown {
 			z.add(&dns.MX{Hdr: header(domain, dns.TypeMX), Mx: "."}) // RFC 7505: takes no mail
@@ -71,7 +72,8 @@ func (z *zone) domains(p *provider, first netip.Addr) {
 	}
 }
 
-// own adds the names of the shop that sends, with a mistake that the console shows: one address whose name belongs to another.
+// own adds the names of the shop that sends, with a mistake that the console shows: one address whose name belongs to
+// another.
 func (z *zone) own() {
 	spf := "v=spf1"
 	for i, s := range sources() {
@@ -130,7 +132,8 @@ func serveNames(z *zone) (*nameServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &nameServer{zone: z, address: l.Addr().String(), servers: []*dns.Server{{Listener: l, Handler: z}, {PacketConn: u, Handler: z}}}
+	n := &nameServer{zone: z, address: l.Addr().String(),
+		servers: []*dns.Server{{Listener: l, Handler: z}, {PacketConn: u, Handler: z}}}
 	var started sync.WaitGroup
 	for _, s := range n.servers {
 		started.Add(1)

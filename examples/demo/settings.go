@@ -35,8 +35,8 @@ func sources() []source {
 // signingKey is what the DNS has to know of a DKIM key.
 type signingKey struct{ name, record string }
 
-// fillSettings writes what an operator would have into the settings database, unless there is something in it; the ports of
-// the proxies are always those of now. It returns the key that mail is signed with.
+// fillSettings writes what an operator would have into the settings database, unless there is something in it; the
+// ports of the proxies are always those of now. It returns the key that mail is signed with.
 func fillSettings(ctx context.Context, database string, doors []door) (key signingKey, err error) {
 	db, err := store.Open(ctx, database, store.Options{})
 	if err != nil {
@@ -126,7 +126,8 @@ func (w *writer) addresses(doors []door) {
 		&store.Pool{Name: "newsletter", Description: "Campaigns", Enabled: true},
 		&store.Pool{Name: "warm-up", Description: "New addresses that the providers do not know yet", Enabled: true})
 	for _, d := range doors {
-		insert(w, &store.ExternalMTA{PublicIP: d.ip, ConnectIP: "127.0.0.1", ConnectPort: d.port(), Protocol: "socks", Enabled: true})
+		insert(w, &store.ExternalMTA{PublicIP: d.ip, ConnectIP: "127.0.0.1", ConnectPort: d.port(), Protocol: "socks",
+			Enabled: true})
 		insert(w, &store.MTAName{LocalIP: d.ip, Name: d.name})
 		insert(w, &store.MTALabel{LocalIP: d.ip, Label: d.label})
 		insert(w, &store.PoolIP{Pool: d.pool, IP: d.ip})
@@ -136,11 +137,15 @@ func (w *writer) addresses(doors []door) {
 // limits are limits that leave everything to less specific rules, but for what set changes.
 func limits(set func(*store.Limits)) store.Limits {
 	const none = store.FallBack
-	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none, MaxIdle: none}
-	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none, ConnectionMinMessages: none,
-		ConnectionIdle: none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none, RetryShare: none,
-		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none, TimeoutConnect: none,
-		TimeoutIntro: none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
+	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none,
+		MaxIdle: none}
+	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none,
+		ConnectionMinMessages: none,
+		ConnectionIdle:        none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none,
+		RetryShare:    none,
+		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none,
+		TimeoutConnect: none,
+		TimeoutIntro:   none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
 	set(&l)
 	return l
 }
@@ -167,23 +172,28 @@ func (w *writer) throttles() {
 	w.throttle("Microsoft", func(l *store.Limits) {
 		l.Site.MaxMessages, l.Site.MaxConnections, l.ConnectionMaxMessages, l.Security = 60, 5, 20, 2
 	}, "outlook.example", "hotmail.example", "live.example")
-	w.throttle("Yahoo", func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 5, 20 }, "yahoo.example", "ymail.example")
-	w.throttle("Orange: two connections, no more", func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 2, 100 }, "orange.example")
+	w.throttle("Yahoo", func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 5, 20 }, "yahoo.example",
+		"ymail.example")
+	w.throttle("Orange: two connections, no more",
+		func(l *store.Limits) { l.Site.MaxConnections, l.ConnectionMaxMessages = 2, 100 }, "orange.example")
 
 	first := w.throttle("Warm-up, first days", func(l *store.Limits) { l.Site.MaxMessages = 20 })
 	then := w.throttle("Warm-up, first week", func(l *store.Limits) { l.Site.MaxMessages = 30 })
 	later := w.throttle("Warm-up, second week", func(l *store.Limits) { l.Site.MaxMessages = 120 })
 	warm := &store.Schedule{Name: "New address", Enabled: true}
 	insert(w, warm)
-	insert(w, &store.ScheduleStep{Schedule: warm.ID, Day: 1, Capacity: first}, &store.ScheduleStep{Schedule: warm.ID, Day: 3, Capacity: then},
+	insert(w, &store.ScheduleStep{Schedule: warm.ID, Day: 1, Capacity: first},
+		&store.ScheduleStep{Schedule: warm.ID, Day: 3, Capacity: then},
 		&store.ScheduleStep{Schedule: warm.ID, Day: 8, Capacity: later})
 	insert(w, &store.ScheduleRule{Schedule: warm.ID, Pool: "warm-up", Domain: "gmail.example", Enabled: true})
 	yesterday := store.FormatTime(time.Now().Add(-24 * time.Hour))
 	insert(w, &store.ScheduleDay{LocalIP: "198.51.100.7", Site: "gmail.example", Day: 4, LastSent: yesterday})
 
-	insert(w, &store.FloodResponse{Name: "Yahoo is annoyed", Pattern: "TSS04", Type: store.Contains, Domain: "yahoo.example", Pause: 20, Duration: 40,
+	insert(w, &store.FloodResponse{Name: "Yahoo is annoyed", Pattern: "TSS04", Type: store.Contains,
+		Domain: "yahoo.example", Pause: 20, Duration: 40,
 		Limits: limits(func(l *store.Limits) { l.Site.MaxMessages, l.Site.MaxConnections = 25, 1 }), Enabled: true},
-		&store.FloodResponse{Name: "Gmail sees too much", Pattern: "4.7.28", Type: store.Contains, Domain: "gmail.example", Pause: 0, Duration: 15,
+		&store.FloodResponse{Name: "Gmail sees too much", Pattern: "4.7.28", Type: store.Contains, Domain: "gmail.example",
+			Pause: 0, Duration: 15,
 			Limits: limits(func(l *store.Limits) { l.Site.MaxMessages = 900 }), Enabled: true})
 }
 
@@ -192,13 +202,16 @@ func (w *writer) steering() {
 	soon := store.FormatTime(time.Now().Add(30 * time.Minute))
 	insert(w, &store.Pause{Target: "holiday.example", Cluster: true, Expire: soon, Enabled: true},
 		&store.Pause{Tag: "campaign-48", Cluster: true, Expire: soon, Enabled: true})
-	insert(w, &store.ForcedError{Domain: "closed.example", Code: 550, Extended: "5.1.2", Description: "The provider has closed; addresses are being removed", Cluster: true, Enabled: true})
+	insert(w, &store.ForcedError{Domain: "closed.example", Code: 550, Extended: "5.1.2",
+		Description: "The provider has closed; addresses are being removed", Cluster: true, Enabled: true})
 	insert(w, &store.Delegate{LocalIP: "203.0.113.22", Domain: "icloud.example", NewIP: "203.0.113.12", Enabled: true})
 	for i, name := range []string{"anna.bell", "ben.costa", "carla.dunn"} {
-		insert(w, &store.Suppression{Value: name + "@" + []string{"gmail.example", "icloud.example", "proton.example"}[i], Type: "address", Code: 550, Extended: "5.7.1",
+		insert(w, &store.Suppression{Value: name + "@" + []string{"gmail.example", "icloud.example", "proton.example"}[i],
+			Type: "address", Code: 550, Extended: "5.7.1",
 			Description: "Asked us to stop on " + time.Now().AddDate(0, -i, -3).Format(time.DateOnly), Enabled: true})
 	}
-	insert(w, &store.Suppression{Value: "spamtrap.example", Type: "domain", Code: 550, Extended: "5.7.1", Description: "No real people", Enabled: true})
+	insert(w, &store.Suppression{Value: "spamtrap.example", Type: "domain", Code: 550, Extended: "5.7.1",
+		Description: "No real people", Enabled: true})
 }
 
 // rules change mail on its way, and what replies lead to.
@@ -207,11 +220,13 @@ func (w *writer) rules() {
 	insert(w, trim)
 	insert(w, &store.RewriteCondition{Trigger: trim.ID, Property: "subject", Type: store.Wildcard, Value: "*%*"})
 	insert(w, &store.RewriteAction{Trigger: trim.ID, Type: "addtag", Value: "discount"})
-	urgent := &store.RewriteTrigger{Name: "Codes never wait for long", Tag: "log-in", Priority: 20, Final: true, Enabled: true}
+	urgent := &store.RewriteTrigger{Name: "Codes never wait for long", Tag: "log-in", Priority: 20, Final: true,
+		Enabled: true}
 	insert(w, urgent)
 	insert(w, &store.RewriteAction{Trigger: urgent.ID, Type: "setpool", Value: "transactional"})
 
-	full := &store.ResponsePattern{Name: "Inbox is full", Pattern: "out of storage", Type: store.Contains, Priority: 10, Enabled: true}
+	full := &store.ResponsePattern{Name: "Inbox is full", Pattern: "out of storage", Type: store.Contains, Priority: 10,
+		Enabled: true}
 	later := &store.ResponseAction{Name: "Try again in five minutes", Type: "retry", Value: "300"}
 	insert(w, full)
 	insert(w, later)
@@ -226,7 +241,8 @@ func (w *writer) signing(private *rsa.PrivateKey) {
 		return
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	key := &store.DKIMKey{Domain: ownDomain, Selector: selector, PrivateKey: store.Secret(text), CheckDNS: true, Enabled: true}
+	key := &store.DKIMKey{Domain: ownDomain, Selector: selector, PrivateKey: store.Secret(text), CheckDNS: true,
+		Enabled: true}
 	insert(w, key)
 	insert(w, &store.DKIMPattern{DKIMKey: key.ID, Type: store.Exact, Sign: ownDomain})
 }
@@ -234,7 +250,8 @@ func (w *writer) signing(private *rsa.PrivateKey) {
 // others are whose mail is taken and whose is not.
 func (w *writer) others() {
 	insert(w, &store.Local{Address: "*@" + ownDomain, Type: store.Wildcard, Enabled: true})
-	insert(w, &store.Block{Value: "198.18.0.0/15", Code: 554, Description: "No mail from this network, please call us", Enabled: true},
+	insert(w, &store.Block{Value: "198.18.0.0/15", Code: 554, Description: "No mail from this network, please call us",
+		Enabled: true},
 		&store.Block{Value: "casino.test", Code: 550, Description: "We do not gamble", Enabled: true})
 	_, hash := store.NewToken()
 	insert(w, &store.Token{Name: "Monitoring", Hash: hash, Created: store.FormatTime(time.Now()), Enabled: true})

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// strangers watches the sockets of a process until stop, and returns those that are connected to another machine. Where there
-// is no /proc it sees nothing.
+// strangers watches the sockets of a process until stop, and returns those that are connected to another machine. Where
+// there is no /proc it sees nothing.
 func strangers(pid int, stop <-chan struct{}) []string {
 	var all []string
 	tick := time.NewTicker(150 * time.Millisecond)

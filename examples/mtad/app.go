@@ -75,7 +75,8 @@ func open(cfg *config.Config, report *config.Report, log *appLog) (a *app, err e
 			a.close()
 		}
 	}()
-	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.listenConsole, a.dropPrivileges, a.openLogs, a.openQueue,
+	steps := []func(*config.Config) error{a.pidFile, a.openLogin, a.listen, a.listenConsole, a.dropPrivileges, a.openLogs,
+		a.openQueue,
 		a.openStorage, a.openSettings, a.openCluster, a.openDelivery, a.openChecks, a.openIntake, a.openConsole}
 	if len(report.Files) == 0 {
 		log.Info("no configuration file: listening on loopback only, for trying out")

@@ -48,8 +48,8 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 	}
 }
 
-// checkStart is check with what else a start would refuse, by the constructors that it uses: of what can be made without making
-// or connecting anything.
+// checkStart is check with what else a start would refuse, by the constructors that it uses: of what can be made
+// without making or connecting anything.
 func checkStart(cfg *config.Config, complain func(key, want string, cause error)) {
 	check(cfg, complain)
 	quiet := &app{log: slog.New(slog.DiscardHandler)}

@@ -19,7 +19,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 )
 
-// screening is what a reload may change about checks. A scanner that stays where it is keeps its connections and its state.
+// screening is what a reload may change about checks. A scanner that stays where it is keeps its connections and its
+// state.
 type screening struct {
 	policy *enqueue.Checks // nil: nothing is checked
 	spam   *spamd.Checker  // nil: not asked

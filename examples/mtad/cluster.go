@@ -51,7 +51,8 @@ func announced(cfg *config.Config, ips []netip.Addr) cluster.Instance {
 
 // reachable are the addresses that mean something to others: each machine has its own loopback and link-local ones.
 func reachable(ips []netip.Addr) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(ips), func(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsLinkLocalUnicast() })
+	return slices.DeleteFunc(slices.Clone(ips),
+		func(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsLinkLocalUnicast() })
 }
 
 // sharesQueues reports whether the other instances can publish to the queues of this one.
@@ -78,8 +79,8 @@ func (a *app) tellCluster() {
 	}
 }
 
-// elsewhere returns the outbox of the instance that has an address, and whether one may be heard of. The address of a row of
-// external MTAs that makes no sense is awaited, too: somebody is going to mend the row.
+// elsewhere returns the outbox of the instance that has an address, and whether one may be heard of. The address of a
+// row of external MTAs that makes no sense is awaited, too: somebody is going to mend the row.
 func (a *app) elsewhere(ip netip.Addr) (outbox string, awaited bool) {
 	if a.externalMTAs().Broken(ip) {
 		return "", true
@@ -127,7 +128,8 @@ func askCluster(cfg *config.Config, s config.Switches, stdout, stderr io.Writer)
 		for n, ip := range i.IPs {
 			ips[n] = ip.String()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", orDash(i.Host), orDash(i.URL), orDash(i.Outbox), orDash(strings.Join(ips, ",")))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", orDash(i.Host), orDash(i.URL), orDash(i.Outbox),
+			orDash(strings.Join(ips, ",")))
 	}
 	if table.Flush() != nil {
 		return exitFailed

@@ -21,7 +21,8 @@ func commands(word string) func(args, environ []string, stdin io.Reader, stdout,
 
 // noCommand says what was meant by a word that stands alone and is no mail address; "" when nobody knows.
 func noCommand(word string) string {
-	nearly := map[string]string{"queue": "queues", "log": "logs", "mailq": "queues", "tokens": "token", "service": "services"}
+	nearly := map[string]string{"queue": "queues", "log": "logs", "mailq": "queues", "tokens": "token",
+		"service": "services"}
 	if meant, known := nearly[word]; known {
 		word = meant
 	}

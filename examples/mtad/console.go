@@ -34,11 +34,13 @@ type face struct {
 func (a *app) listenConsole(cfg *config.Config) error {
 	a.face.console = &console.Console{}
 	a.metrics = &prometheus.Metrics{Version: version(), Queues: a.queueCounts, Damage: a.queueDamage}
-	s := &console.Server{Handler: a.face.console, Certificate: cfg.WWWCertificate, Key: cfg.WWWPrivateKey, Connections: cfg.WWWConnections, Names: consoleNames(cfg), Logger: a.log}
+	s := &console.Server{Handler: a.face.console, Certificate: cfg.WWWCertificate, Key: cfg.WWWPrivateKey,
+		Connections: cfg.WWWConnections, Names: consoleNames(cfg), Logger: a.log}
 	s.Addresses = onPort(cfg.WWWIP, cfg.WWWPort)
 	s.SecureAddresses = onPort(cfg.WWWIP, cfg.WWWSecurePort)
 	if cfg.WWWCiphers != "" {
-		s.CipherSuites, _, _ = config.ParseCiphers(cfg.WWWCiphers) // what could not be had was warned about when it was read
+		// what could not be had was warned about when it was read
+		s.CipherSuites, _, _ = config.ParseCiphers(cfg.WWWCiphers)
 	}
 	if err := a.openFace(s, "www-port, www-secure-port"); err != nil {
 		return err
@@ -48,7 +50,8 @@ func (a *app) listenConsole(cfg *config.Config) error {
 	}
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", a.metrics.Handler())
-	return a.openFace(&console.Server{Handler: metrics, Addresses: []string{cfg.MetricsAddress}, Connections: 50, Logger: a.log}, "metrics-address")
+	return a.openFace(&console.Server{Handler: metrics, Addresses: []string{cfg.MetricsAddress}, Connections: 50,
+		Logger: a.log}, "metrics-address")
 }
 
 // consoleNames are what the console's host is called.
@@ -66,7 +69,8 @@ func (a *app) openFace(s *console.Server, key string) error {
 	}
 	if err := s.Listen(); err != nil {
 		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "listen" {
-			return fmt.Errorf("%s: %w; is another program listening there, or another mtad? Choose another port, or 0 for none", key, err)
+			return fmt.Errorf("%s: %w; is another program listening there, or another mtad? Choose another port, or 0 for none",
+				key, err)
 		}
 		return misconfigured{fmt.Errorf("%s: %w", key, err)}
 	}
@@ -155,8 +159,8 @@ func (a *app) openConsole(cfg *config.Config) error {
 // consoleTime is how long requests under way may take when the program ends.
 const consoleTime = 3 * time.Second
 
-// consoleLogin makes the back end of www-auth or www-password. Without either it is a password that was made at the first
-// start.
+// consoleLogin makes the back end of www-auth or www-password. Without either it is a password that was made at the
+// first start.
 func (a *app) consoleLogin(cfg *config.Config) (auth.Authenticator, error) {
 	switch {
 	case len(cfg.WWWAuth) > 0:
@@ -182,7 +186,8 @@ func (a *app) consoleLogin(cfg *config.Config) (auth.Authenticator, error) {
 	}
 	if password != "" {
 		// To the terminal and not to the log, which others may read.
-		fmt.Fprintf(os.Stderr, "\nThe console at %s was given a password, shown this once:\n  user      admin\n  password  %s\nRemove %s to have another made.\n\n", a.consoleURL(cfg), password, name)
+		fmt.Fprintf(os.Stderr,
+			"\nThe console at %s was given a password, shown this once:\n  user      admin\n  password  %s\nRemove %s to have another made.\n\n", a.consoleURL(cfg), password, name)
 	}
 	return file.New(name, &file.Options{Log: a.log})
 }
@@ -208,8 +213,8 @@ func (a *app) consoleURL(cfg *config.Config) string {
 	return u.String() + "/"
 }
 
-// readiness tells whether mail is taken and delivered: not while what is sent would be answered 4xx, as the disk is full or the
-// broker away.
+// readiness tells whether mail is taken and delivered: not while what is sent would be answered 4xx, as the disk is
+// full or the broker away.
 func (a *app) readiness() error {
 	if !a.face.ready.Load() {
 		return errors.New("the server starts or stops")
@@ -222,7 +227,8 @@ func (a *app) readiness() error {
 
 func (a *app) slotsInUse() console.Slots {
 	total, in, out := a.slots.Limits()
-	return console.Slots{Outgoing: a.slots.Outgoing().Used(), OutgoingLimit: out, Incoming: a.slots.Incoming().Used(), IncomingLimit: in, Total: total}
+	return console.Slots{Outgoing: a.slots.Outgoing().Used(), OutgoingLimit: out, Incoming: a.slots.Incoming().Used(),
+		IncomingLimit: in, Total: total}
 }
 
 // queueCounts are the queues for Prometheus.

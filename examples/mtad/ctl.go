@@ -85,7 +85,8 @@ func consoleServer(cfg *config.Config) (ctl.Server, error) {
 	}
 	switch {
 	case cfg.WWWSecurePort != 0:
-		return ctl.Server{URL: "https://" + net.JoinHostPort(host, strconv.Itoa(cfg.WWWSecurePort)), Certificate: cfg.WWWCertificate}, nil
+		return ctl.Server{URL: "https://" + net.JoinHostPort(host, strconv.Itoa(cfg.WWWSecurePort)),
+			Certificate: cfg.WWWCertificate}, nil
 	case cfg.WWWPort != 0:
 		return ctl.Server{URL: "http://" + net.JoinHostPort(host, strconv.Itoa(cfg.WWWPort))}, nil
 	}

@@ -17,10 +17,12 @@ import (
 	"github.com/sluicemail/sluice/config"
 )
 
-// detachedBy tells a process in its environment that it was started by detach, and by which descriptor to say that it works.
+// detachedBy tells a process in its environment that it was started by detach, and by which descriptor to say that it
+// works.
 const detachedBy = "SLUICE_DETACHED=3"
 
-// detaches reports whether this process is to start another one that goes on in the background. What systemd supervises stays.
+// detaches reports whether this process is to start another one that goes on in the background. What systemd supervises
+// stays.
 func detaches(cfg *config.Config, environ []string) bool {
 	return cfg.Daemon && !slices.Contains(environ, detachedBy) && !supervised(environ)
 }
@@ -30,8 +32,8 @@ func supervised(environ []string) bool {
 	return slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
 }
 
-// detach starts this program anew in a session of its own, waits until it works or has failed, and returns the exit code: 0, or that
-// with which it failed. What it says until then appears here.
+// detach starts this program anew in a session of its own, waits until it works or has failed, and returns the exit
+// code: 0, or that with which it failed. What it says until then appears here.
 func detach(args, environ []string, stdout, stderr io.Writer) int {
 	code, err := startDetached(args, environ, stdout, stderr)
 	if err != nil {

@@ -87,7 +87,8 @@ func (a *app) listen(cfg *config.Config) error {
 	a.server = &smtpin.Server{}
 	mustLogIn := len(cfg.SMTPAuth) > 0 && cfg.SMTPAuthRequired
 	for _, port := range cfg.SMTPPort {
-		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtp", Allow: a.allows, AuthToRelay: mustLogIn}); err != nil {
+		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtp", Allow: a.allows,
+			AuthToRelay: mustLogIn}); err != nil {
 			return err
 		}
 	}
@@ -201,7 +202,8 @@ func (a *app) openTLS(cfg *config.Config) error {
 	}
 	settings := &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12}
 	if cfg.SMTPCiphers != "" { // else what Go thinks best
-		settings.CipherSuites, _, _ = config.ParseCiphers(cfg.SMTPCiphers) // what could not be had was warned about when it was read
+		// what could not be had was warned about when it was read
+		settings.CipherSuites, _, _ = config.ParseCiphers(cfg.SMTPCiphers)
 	}
 	a.server.TLS = func() *tls.Config { return settings }
 	return nil

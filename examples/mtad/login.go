@@ -39,7 +39,10 @@ func (a *app) openExec(scheme, rest string) (auth.Authenticator, error) {
 
 // guard keeps those who guess from a back end.
 func (a *app) guard(backend auth.Authenticator) *auth.Limit {
-	return &auth.Limit{Backend: backend, Exempt: func(client netip.Addr) bool { return contains(a.access.Load().exempt, client) }}
+	return &auth.Limit{Backend: backend, Exempt: func(client netip.Addr) bool {
+		return contains(a.access.Load().exempt,
+			client)
+	}}
 }
 
 // openLogin makes the back end of smtp-auth, with a memory for who was accepted and a guard against guessing.

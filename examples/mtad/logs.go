@@ -85,8 +85,8 @@ func (all everyWriter) Write(line []byte) (int, error) {
 	return len(line), failed
 }
 
-// movable is a file that is opened anew when logrotate has moved or removed it: it looks before each line, which this log
-// has few of.
+// movable is a file that is opened anew when logrotate has moved or removed it: it looks before each line, which this
+// log has few of.
 type movable struct {
 	path string
 	user *account // that the program becomes; nil: none

@@ -36,8 +36,8 @@ func stateDir() string {
 }
 
 // tune sets the garbage collector for a program whose garbage is mails that have left, and whose queue keeps its index
-// elsewhere: collecting seldom costs little memory, as long as there is enough of it. What opening a large queue left behind
-// goes first.
+// elsewhere: collecting seldom costs little memory, as long as there is enough of it. What opening a large queue left
+// behind goes first.
 func tune() {
 	debug.FreeOSMemory()
 	if os.Getenv("GOGC") == "" {
@@ -93,8 +93,8 @@ func connectionSlots(cfg *config.Config) *throttle.Slots {
 	return throttle.NewSlots(total, in, out)
 }
 
-// capClients bounds how many connections one client may have: to half of the incoming ones, unless set, where it may not relay
-// or is not in smtp-range.
+// capClients bounds how many connections one client may have: to half of the incoming ones, unless set, where it may
+// not relay or is not in smtp-range.
 func (a *app) capClients(cfg *config.Config) {
 	s := a.server
 	if s.ConnectionsPerClient = max(cfg.SMTPConnectionsClient, 0); cfg.SMTPConnectionsClient != 0 {

@@ -1,6 +1,6 @@
 // Command mtad is a complete mail transfer agent made of this module's packages. It reads MailerQ's configuration file;
-// without any it listens on 127.0.0.1:2525 and keeps its queue under the user's state directory. mtad --help lists every
-// key, mtad --check-config shows every effective value.
+// without any it listens on 127.0.0.1:2525 and keeps its queue under the user's state directory. mtad --help lists
+// every key, mtad --check-config shows every effective value.
 //
 // This program only wires: what it wires together lives in the packages beside it, and is of use without it.
 package main
@@ -106,10 +106,12 @@ func sources(args, environ []string) config.Sources {
 	return config.Sources{Args: args, Environ: environ, NoFile: defaults, Supported: supported, Check: check}
 }
 
-// startSources is sources for a start, or for who asks whether one would succeed: all is looked at that could keep it from that.
+// startSources is sources for a start, or for who asks whether one would succeed: all is looked at that could keep it
+// from that.
 func startSources(args, environ []string) config.Sources {
 	src := sources(args, environ)
-	if s, _ := config.ParseArgs(args); !s.ListIPs && !s.ListCluster && !s.NotifyCluster && !s.RepairDatabase && !s.PurgeDatabase {
+	if s, _ := config.ParseArgs(args); !s.ListIPs && !s.ListCluster && !s.NotifyCluster && !s.RepairDatabase &&
+		!s.PurgeDatabase {
 		src.Check = checkStart
 	}
 	return src
@@ -161,8 +163,8 @@ func version() string {
 	return "(devel)"
 }
 
-// patience is how soon after the first signal another is the same request: timeout(1) for one signals the program and then
-// its group.
+// patience is how soon after the first signal another is the same request: timeout(1) for one signals the program and
+// then its group.
 const patience = 500 * time.Millisecond
 
 // signals ends the program on SIGTERM and SIGINT, at once the second time, and has it reload on SIGHUP.

@@ -60,7 +60,8 @@ func (a *app) openDelivery(cfg *config.Config) error {
 		Routes:       a.ways.both.Load,
 		Overrides:    a.hostAddresses,
 		Sink:         relay(cfg.SMTPSinkAddress, cfg.SMTPSinkPort, cfg.SMTPSinkUsername, cfg.SMTPSinkPassword, false),
-		Smarthost:    relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword, cfg.SmarthostPlaintext),
+		Smarthost: relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword,
+			cfg.SmarthostPlaintext),
 	}
 	a.onClose(a.finder.Close)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -98,7 +99,8 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 			Lifetime:    cfg.MaxDeliverTime,
 			MaxAttempts: cfg.MaxAttempts,
 		},
-		Sources:        delivery.Sources{Local: a.sources, Elsewhere: a.elsewhere, Default: cfg.SMTPDefaultIPs, Name: a.mtaName},
+		Sources: delivery.Sources{Local: a.sources, Elsewhere: a.elsewhere, Default: cfg.SMTPDefaultIPs,
+			Name: a.mtaName},
 		Hostname:       heloName(cfg),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",

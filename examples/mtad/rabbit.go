@@ -106,8 +106,8 @@ func (a *app) openRabbit(cfg *config.Config) error {
 	return nil
 }
 
-// mailLimit is the largest mail to announce: smtp-max-size, or less when the broker's messages cannot hold it and it does not
-// go to a message store.
+// mailLimit is the largest mail to announce: smtp-max-size, or less when the broker's messages cannot hold it and it
+// does not go to a message store.
 func (a *app) mailLimit(cfg *config.Config) int64 {
 	size := unlimitedBelowZero(cfg.SMTPMaxSize)
 	q, ok := a.storedQueue().(*rabbitmq.Queue)

@@ -18,8 +18,8 @@ import (
 	"github.com/sluicemail/sluice/throttle"
 )
 
-// openREST makes what the REST API and the pages of the console stand on, and the API itself. The settings and the delivery
-// are open.
+// openREST makes what the REST API and the pages of the console stand on, and the API itself. The settings and the
+// delivery are open.
 func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
 	a.services.begun = time.Now()
 	all := &admin.Admin{
@@ -117,8 +117,8 @@ func (a *app) explainPath(s *delivery.PathState) admin.Path {
 	return p
 }
 
-// withLearned puts the number of mails that the hosts of a site were seen to take over one connection in place of a limit that is
-// higher.
+// withLearned puts the number of mails that the hosts of a site were seen to take over one connection in place of a
+// limit that is higher.
 func withLearned(limits []admin.LimitValue, mails int64) []admin.LimitValue {
 	const name = "connection_maxmessages"
 	at := slices.IndexFunc(limits, func(l admin.LimitValue) bool { return l.Limit == name })
@@ -138,7 +138,8 @@ func (a *app) whyWaiting(ctx context.Context, m *queue.Message, entry *queue.Ent
 		return admin.Why{}, false
 	}
 	w := a.engine.Why(ctx, m, entry)
-	why := admin.Why{Where: string(w.Place), Cause: string(w.Cause), Reason: w.Text, Limit: w.Wait.Limit, Rule: w.Wait.Rule,
+	why := admin.Why{Where: string(w.Place), Cause: string(w.Cause), Reason: w.Text, Limit: w.Wait.Limit,
+		Rule:   w.Wait.Rule,
 		Source: addressText(w.Source), Site: w.Site, Ahead: w.Ahead, Since: w.Since, Next: w.Until}
 	switch w.Place {
 	case delivery.Delayed:
@@ -179,7 +180,8 @@ func (a *app) heldByPauses(ctx context.Context) ([]admin.Held, error) {
 	list, err := a.engine.Held(ctx)
 	all := make([]admin.Held, len(list))
 	for i, h := range list {
-		all[i] = admin.Held{Rule: h.Pause.Rule, Since: h.Since, Until: h.Pause.Until, Messages: h.Messages, Flowing: h.Flowing}
+		all[i] = admin.Held{Rule: h.Pause.Rule, Since: h.Since, Until: h.Pause.Until, Messages: h.Messages,
+			Flowing: h.Flowing}
 		if tag, ok := strings.CutPrefix(h.Key, "tag:"); ok {
 			all[i].Tag = tag
 		} else if !strings.HasPrefix(h.Key, "pause:") {

@@ -75,8 +75,9 @@ func (a *app) deliveryState() admin.Service {
 	if stopped || !a.settings.Current().Withheld {
 		return s.own(deliveryService, stopped, a.deliveryDetail())
 	}
-	one := s.state(deliveryService, errors.New("no mail leaves, since the settings database cannot be read and no settings of an earlier run are kept: "+
-		"who must get no mail is not known"), "")
+	one := s.state(deliveryService,
+		errors.New("no mail leaves, since the settings database cannot be read and no settings of an earlier run are kept: "+
+			"who must get no mail is not known"), "")
 	one.Controllable = true
 	return one
 }
@@ -157,7 +158,8 @@ func (a *app) queueState() admin.Service {
 // damaged is implemented by queues that can be damaged.
 type damaged interface{ Damage() disk.Damage }
 
-// damageState tells what of the embedded queue was lost since the start; false when nothing was. The queue itself goes on.
+// damageState tells what of the embedded queue was lost since the start; false when nothing was. The queue itself goes
+// on.
 func (a *app) damageState() (admin.Service, bool) {
 	q, ok := a.storedQueue().(damaged)
 	if !ok {

@@ -18,8 +18,8 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 )
 
-// openSettings loads the settings database, and keeps them up to date until the program ends. A database that is down stops
-// nothing.
+// openSettings loads the settings database, and keeps them up to date until the program ends. A database that is down
+// stops nothing.
 func (a *app) openSettings(cfg *config.Config) error {
 	host, _ := os.Hostname()
 	var ips []settings.IP
@@ -57,8 +57,8 @@ func (a *app) openSettings(cfg *config.Config) error {
 	return nil
 }
 
-// settingsCache is the file that stands in for the database while it is down at a start. Each database has its own, so that
-// one never answers for another. Removing it says that an empty database is meant.
+// settingsCache is the file that stands in for the database while it is down at a start. Each database has its own, so
+// that one never answers for another. Removing it says that an empty database is meant.
 func settingsCache(cfg *config.Config) string {
 	sum := sha256.Sum256([]byte(cfg.DatabaseAddress))
 	return filepath.Join(queueDir(cfg), "settings-"+hex.EncodeToString(sum[:8])+".cache")

@@ -6,9 +6,9 @@ import (
 	"github.com/sluicemail/sluice/delivery/sign"
 )
 
-// openSigning prepares what is done to a mail last before it is sent: it is signed, with the keys that the message brings
-// along and those of the settings. Whether the DNS has the public halves, for keys that
-// depend on it, is found out in the background.
+// openSigning prepares what is done to a mail last before it is sent: it is signed, with the keys that the message
+// brings along and those of the settings. Whether the DNS has the public halves, for keys that depend on it, is found
+// out in the background.
 func (a *app) openSigning(*config.Config) error {
 	published := &sign.Published{Resolver: a.resolver, Changed: func(record string, found bool, err error) {
 		if found {

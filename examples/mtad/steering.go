@@ -16,13 +16,15 @@ import (
 	"github.com/sluicemail/sluice/delivery/smtpout"
 )
 
-// settingsCompiler makes snapshots for this instance. Private keys are parsed once, and counters go on, over all of them.
+// settingsCompiler makes snapshots for this instance. Private keys are parsed once, and counters go on, over all of
+// them.
 func settingsCompiler(cfg *config.Config) snapshot.Compiler {
 	defaults := make([]string, len(cfg.SMTPDefaultIPs))
 	for i, ip := range cfg.SMTPDefaultIPs {
 		defaults[i] = ip.String()
 	}
-	return snapshot.Compiler{Instance: int64(cfg.ServerID), DefaultIPs: defaults, Parsed: new(sign.KeyCache), Counters: new(rules.Counters)}
+	return snapshot.Compiler{Instance: int64(cfg.ServerID), DefaultIPs: defaults, Parsed: new(sign.KeyCache),
+		Counters: new(rules.Counters)}
 }
 
 // startedPaused is the pause of --paused: everything waits until an operator lifts it.

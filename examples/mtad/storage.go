@@ -28,12 +28,13 @@ func stores() *bodystore.Mux {
 	mux.Handle("mysql", sqlstore.OpenAddress)
 	mux.Handle("s3", s3.OpenAddress)
 	mux.Handle("mongodb", mongostore.OpenAddress)
-	mux.Refuse("couchbase", "message stores in Couchbase are not supported; choose mongodb, dir, sqlite, postgresql, mysql or s3")
+	mux.Refuse("couchbase",
+		"message stores in Couchbase are not supported; choose mongodb, dir, sqlite, postgresql, mysql or s3")
 	return &mux
 }
 
-// openStorage opens the message store of storage-address and has the queue put mails there. A server that is away keeps nobody from starting: what
-// needs it waits.
+// openStorage opens the message store of storage-address and has the queue put mails there. A server that is away keeps
+// nobody from starting: what needs it waits.
 func (a *app) openStorage(cfg *config.Config) error {
 	if cfg.StorageAddress == "" {
 		return nil
@@ -105,7 +106,8 @@ func (a *app) storesIncoming() bool {
 // storedMail is how large a mail may be that another program has put into the store, at least.
 const storedMail = 1 << 30
 
-// storageTime is how long any operation of the store may take; storage-timeout, which a reload can change, is less as a rule.
+// storageTime is how long any operation of the store may take; storage-timeout, which a reload can change, is less as a
+// rule.
 const storageTime = 10 * time.Minute
 
 // storageTerms are how the queue uses the store now.
@@ -121,7 +123,8 @@ func (a *app) storageTimes() (timeout, again time.Duration) {
 	return cfg.StorageTimeout, max(cfg.StorageReschedule, time.Second)
 }
 
-// The store is swept for the first time a while after the start, when what was stopped for long had the time to fetch its mails.
+// The store is swept for the first time a while after the start, when what was stopped for long had the time to fetch
+// its mails.
 const (
 	firstSweep = 10 * time.Minute
 	laterSweep = time.Hour

@@ -65,7 +65,8 @@ func tryConditions(all []console.Condition, message []byte) ([]bool, error) {
 	}
 	hold := make([]bool, len(all))
 	for i, c := range all {
-		if hold[i], err = rules.TryCondition(rules.Condition{Property: c.Property, Type: c.Type, Value: c.Value, Negate: c.Negate}, m); err != nil {
+		if hold[i], err = rules.TryCondition(rules.Condition{Property: c.Property, Type: c.Type, Value: c.Value,
+			Negate: c.Negate}, m); err != nil {
 			return nil, err
 		}
 	}

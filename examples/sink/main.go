@@ -1,7 +1,7 @@
 // Sink receives mail over SMTP and forgets it: the far end for trying out and measuring a mail server. It can be slow,
 // refuse, defer, greylist, hang and close, by share, by script, or by the recipient's name (reject@…, …@defer.example,
-// …@hang-dot.example, …@452.example). With --expect it ends when so many recipients have arrived, and says which numbers
-// of source came twice or not at all. With --profile it plays a provider, with limits and answers like theirs.
+// …@hang-dot.example, …@452.example). With --expect it ends when so many recipients have arrived, and says which
+// numbers of source came twice or not at all. With --profile it plays a provider, with limits and answers like theirs.
 package main
 
 import (
@@ -117,7 +117,8 @@ func newSink(o *options) (*smtptest.Sink, error) {
 		}
 	}
 	if o.Profile != "" {
-		rules, err := smtptest.Profile{Name: o.Profile, Open: o.PerClient, PerConn: o.MaxMessages, PerMinute: o.PerMinute, Wait: o.Wait}.Rules()
+		rules, err := smtptest.Profile{Name: o.Profile, Open: o.PerClient, PerConn: o.MaxMessages, PerMinute: o.PerMinute,
+			Wait: o.Wait}.Rules()
 		if err != nil {
 			return nil, err
 		}
@@ -137,8 +138,8 @@ func newSink(o *options) (*smtptest.Sink, error) {
 	return s, nil
 }
 
-// shareRules turns the share flags into rules. Each rule sees only what the ones before it let pass, so that its share is
-// that of the remainder.
+// shareRules turns the share flags into rules. Each rule sees only what the ones before it let pass, so that its share
+// is that of the remainder.
 func shareRules(o *options) ([]smtptest.Rule, error) {
 	stage, err := smtptest.ParseStage(o.Stage)
 	if err != nil {

@@ -63,7 +63,8 @@ func TestMissingIsSaid(t *testing.T) {
 	require.False(t, ok)
 	require.Contains(t, out, "missing of "+ids+": 1")
 
-	ok, out = receive(t, &options{Stage: "rcpt", Expect: 7, MaxTime: 300 * time.Millisecond}, &smtptest.Source{Messages: 5})
+	ok, out = receive(t, &options{Stage: "rcpt", Expect: 7, MaxTime: 300 * time.Millisecond},
+		&smtptest.Source{Messages: 5})
 	require.False(t, ok)
 	require.Contains(t, out, "missing 2 [6 7]")
 }
@@ -100,7 +101,8 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestProfile(t *testing.T) {
-	ok, out := receive(t, &options{Stage: "rcpt", Profile: "yahoo", PerMinute: 5, MaxTime: 5 * time.Second}, &smtptest.Source{Messages: 8})
+	ok, out := receive(t, &options{Stage: "rcpt", Profile: "yahoo", PerMinute: 5, MaxTime: 5 * time.Second},
+		&smtptest.Source{Messages: 8})
 	require.True(t, ok, out)
 	require.Contains(t, out, "received 5 messages")
 	_, err := newSink(&options{Stage: "rcpt", Profile: "nobody"})

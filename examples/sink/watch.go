@@ -102,7 +102,8 @@ func (w *watch) summary() {
 	if w.bar != nil {
 		_ = w.bar.Finish()
 	}
-	fmt.Fprintf(w.out, "received %s messages (%s) for %s recipients over %s connections: %.0f msg/s\n", humanize.Comma(st.Messages),
+	fmt.Fprintf(w.out, "received %s messages (%s) for %s recipients over %s connections: %.0f msg/s\n",
+		humanize.Comma(st.Messages),
 		humanize.IBytes(uint64(st.Bytes)), humanize.Comma(st.Recipients), humanize.Comma(st.Connections), w.perSecond())
 	fmt.Fprintf(w.out, "arrived %d duplicates %d misplaced %d damaged %d deferred %d rejected %d flights %d\n", st.Arrived,
 		st.Duplicates, st.Misplaced, st.Damaged, st.Deferred, st.Rejected, st.Flights)

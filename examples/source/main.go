@@ -1,5 +1,5 @@
-// Source is a load generator: it sends numbered mails over many SMTP sessions and says how many were taken, how fast, and
-// what was refused. Together with sink it tells whether each mail arrived, once and undamaged.
+// Source is a load generator: it sends numbered mails over many SMTP sessions and says how many were taken, how fast,
+// and what was refused. Together with sink it tells whether each mail arrived, once and undamaged.
 package main
 
 import (
@@ -175,7 +175,8 @@ func printReport(out io.Writer, r *smtptest.Report) {
 	fmt.Fprintf(out, "accepted %s mails for %s recipients in %s: %.0f msg/s\n", humanize.Comma(r.Accepted),
 		humanize.Comma(r.Recipients), r.Elapsed.Round(time.Millisecond), r.PerSecond())
 	l := &r.Latency
-	fmt.Fprintf(out, "latency p50 %s p90 %s p99 %s max %s\n", round(l.Quantile(.5)), round(l.Quantile(.9)), round(l.Quantile(.99)), round(l.Max()))
+	fmt.Fprintf(out, "latency p50 %s p90 %s p99 %s max %s\n", round(l.Quantile(.5)), round(l.Quantile(.9)),
+		round(l.Quantile(.99)), round(l.Max()))
 	for _, code := range smtptest.Reasons(r.Refused) {
 		fmt.Fprintf(out, "reply %d: %d\n", code, r.Refused[code])
 	}

@@ -37,8 +37,10 @@ func TestRun(t *testing.T) {
 	got := make(chan *smtptest.Received, 100)
 	ids := filepath.Join(t.TempDir(), "ids")
 	o := &options{
-		Connect: listen(t, &smtptest.Sink{TLS: config, Received: func(r *smtptest.Received) { got <- r }}), Sessions: 2, Messages: 10,
-		Size: "2KiB", Rcpts: 2, Domains: "3", Seq: true, First: 1, IDs: ids, StartTLS: true, Header: []string{"x-mq-tag: news"},
+		Connect: listen(t, &smtptest.Sink{TLS: config, Received: func(r *smtptest.Received) { got <- r }}), Sessions: 2,
+		Messages: 10,
+		Size:     "2KiB", Rcpts: 2, Domains: "3", Seq: true, First: 1, IDs: ids, StartTLS: true,
+		Header:  []string{"x-mq-tag: news"},
 		MaxTime: 20 * time.Second, Progress: true,
 	}
 	var out bytes.Buffer
@@ -55,7 +57,8 @@ func TestRun(t *testing.T) {
 
 func TestRefusalsAreAnError(t *testing.T) {
 	o := &options{
-		Connect: listen(t, new(smtptest.Sink)), Sessions: 1, Messages: 3, Size: "1KiB", Domains: "452.test", Seq: true, MaxTime: 20 * time.Second,
+		Connect: listen(t, new(smtptest.Sink)), Sessions: 1, Messages: 3, Size: "1KiB", Domains: "452.test", Seq: true,
+		MaxTime: 20 * time.Second,
 	}
 	var out bytes.Buffer
 	require.ErrorContains(t, run(o, &out), "3 of 3 mails were not accepted")

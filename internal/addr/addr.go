@@ -12,15 +12,15 @@ import (
 type Mode uint8
 
 const (
-	// Strict demands the syntax of RFC 5321 §4.1.2: a dot-string or quoted string, no longer than 64 octets, and a domain
-	// or address literal.
+	// Strict demands the syntax of RFC 5321 §4.1.2: a dot-string or quoted string, no longer than 64 octets, and a
+	// domain or address literal.
 	Strict Mode = 1 << iota
 	// UTF8 allows characters beyond ASCII on both sides, after RFC 6531 §3.3.
 	UTF8
 )
 
-// Loose takes anything with an @ and a valid domain to its right, short of what could break a command: control characters,
-// and angle brackets outside quotes.
+// Loose takes anything with an @ and a valid domain to its right, short of what could break a command: control
+// characters, and angle brackets outside quotes.
 const Loose Mode = 0
 
 // Limits of RFC 5321 §4.5.3.1, in octets.
@@ -62,8 +62,9 @@ func Split(address string) (local, domain string) {
 	return address[:i], address[i+1:]
 }
 
-// Domain returns the domain of an address as domains are compared and looked up: in lower case, with A-labels (RFC 5890)
-// where it has characters beyond ASCII. A domain that has no such form is only put in lower case. It is "" when there is none.
+// Domain returns the domain of an address as domains are compared and looked up: in lower case, with A-labels (RFC
+// 5890) where it has characters beyond ASCII. A domain that has no such form is only put in lower case. It is "" when
+// there is none.
 func Domain(address string) string {
 	_, domain := Split(address)
 	return Fold(domain)
@@ -80,8 +81,8 @@ func Fold(domain string) string {
 	return strings.ToLower(domain)
 }
 
-// FoldAddress returns an address as lists of addresses compare them: both sides in lower case, the domain as Fold has it. It
-// allocates nothing for one in lower case and ASCII.
+// FoldAddress returns an address as lists of addresses compare them: both sides in lower case, the domain as Fold has
+// it. It allocates nothing for one in lower case and ASCII.
 func FoldAddress(address string) string {
 	if lowerASCII(address) {
 		return address
@@ -108,8 +109,8 @@ func Valid(address string, mode Mode) bool {
 	return err == nil
 }
 
-// Parse takes an address apart and checks both sides. What it returns is as written, quotes and case included. An error is
-// an Error.
+// Parse takes an address apart and checks both sides. What it returns is as written, quotes and case included. An error
+// is an Error.
 func Parse(address string, mode Mode) (local, domain string, err error) {
 	if err := checkBytes(address, mode); err != nil {
 		return "", "", err

@@ -79,11 +79,13 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseUTF8(t *testing.T) {
-	for _, in := range []string{"ü@example.com", "用户@例子.test", `"ü ü"@bücher.example`, "a@bücher.example", "a@xn--bcher-kva.example"} {
+	for _, in := range []string{"ü@example.com", "用户@例子.test", `"ü ü"@bücher.example`, "a@bücher.example",
+		"a@xn--bcher-kva.example"} {
 		require.True(t, Valid(in, Strict|UTF8), in)
 		require.True(t, Valid(in, UTF8), in)
 	}
-	for _, in := range []string{"\xff@example.com", "a@\xff.com", "a@ü..com", "a@-ü.com", "a@" + strings.Repeat("ü", 64) + ".com"} {
+	for _, in := range []string{"\xff@example.com", "a@\xff.com", "a@ü..com", "a@-ü.com",
+		"a@" + strings.Repeat("ü", 64) + ".com"} {
 		require.False(t, Valid(in, UTF8), "%q", in)
 	}
 	_, _, err := Parse("ü@example.com", Strict)

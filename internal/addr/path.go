@@ -2,9 +2,9 @@ package addr
 
 import "strings"
 
-// ParsePath reads the path that s begins with: an address in angle brackets, without brackets too when mode is not Strict.
-// A source route in front of the address is dropped (RFC 5321 §4.1.1.3). It returns the address, "" for <>, without judging
-// it, and what follows: nothing, or text that begins with a space.
+// ParsePath reads the path that s begins with: an address in angle brackets, without brackets too when mode is not
+// Strict. A source route in front of the address is dropped (RFC 5321 §4.1.1.3). It returns the address, "" for <>,
+// without judging it, and what follows: nothing, or text that begins with a space.
 func ParsePath(s string, mode Mode) (address, rest string, err error) {
 	if !strings.HasPrefix(s, "<") {
 		return bare(s, mode)

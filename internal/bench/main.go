@@ -1,12 +1,12 @@
-// Command bench measures what a mail costs: it sends the same load through the relay, through the ceiling (a program that
-// does nothing but receive, commit and send), and through Postfix and RabbitMQ when they are installed, one after the other, and prints
-// for each how many mails were accepted and delivered a second, the CPU time of the relay alone, the bytes it wrote, and
-// its memory. Everything is on loopback, every mail is durable before it is accepted.
+// Command bench measures what a mail costs: it sends the same load through the relay, through the ceiling (a program
+// that does nothing but receive, commit and send), and through Postfix and RabbitMQ when they are installed, one after
+// the other, and prints for each how many mails were accepted and delivered a second, the CPU time of the relay alone,
+// the bytes it wrote, and its memory. Everything is on loopback, every mail is durable before it is accepted.
 //
 // What a broker can do shows beside mtad+rabbitmq in two rows. The row broker is a publisher and a consumer of as many
 // messages, with nothing else on the machine. On few cores that is no limit for a relay, as the broker itself, which
-// takes most of the time, then shares them with the source and the sink. The row broker+smtp has the publisher publish the
-// mails of the source: the difference to mtad+rabbitmq is what mtad adds, its deliveries to the sink included.
+// takes most of the time, then shares them with the source and the sink. The row broker+smtp has the publisher publish
+// the mails of the source: the difference to mtad+rabbitmq is what mtad adds, its deliveries to the sink included.
 package main
 
 import (
@@ -37,7 +37,8 @@ func main() {
 	sizes := flag.String("sizes", "1KiB,10KiB", "sizes of the mails")
 	sessions := flag.String("sessions", "20,100", "sessions at a time")
 	messages := flag.Int("messages", 20000, "mails for each measurement; Postfix gets a quarter of them")
-	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix,broker,broker+smtp,mtad+rabbitmq", "what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
+	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix,broker,broker+smtp,mtad+rabbitmq",
+		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
 	profile := flag.String("cpuprofile", "", "have mtad write a CPU profile of the last measurement here")
@@ -54,7 +55,8 @@ func main() {
 	b.profile = *profile
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "mail\tsessions\trelay\taccepted/s\tend to end/s\tCPU s per 1000\tbytes written per mail\tpeak RSS MiB\t")
+	fmt.Fprintln(table,
+		"mail\tsessions\trelay\taccepted/s\tend to end/s\tCPU s per 1000\tbytes written per mail\tpeak RSS MiB\t")
 	for _, size := range strings.Split(*sizes, ",") {
 		for _, n := range numbers(*sessions) {
 			for range *rounds {
@@ -206,7 +208,8 @@ func warmUp(relay string, s scenario) scenario {
 
 // load runs the source once; its mails are numbered from first on.
 func (b *bench) load(port string, s scenario, first int) error {
-	source := exec.CommandContext(b.ctx, b.bin("source"), "--connect", "127.0.0.1:"+port, "--sessions", strconv.Itoa(s.sessions),
+	source := exec.CommandContext(b.ctx, b.bin("source"), "--connect", "127.0.0.1:"+port, "--sessions",
+		strconv.Itoa(s.sessions),
 		"--size", s.size, "--first", strconv.Itoa(first), "--messages", strconv.Itoa(s.messages), "--max-time", "2m")
 	if text, err := source.CombinedOutput(); err != nil {
 		return fmt.Errorf("source: %w: %s", err, strings.TrimSpace(string(text)))

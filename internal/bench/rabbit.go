@@ -29,8 +29,10 @@ func (b *bench) rabbit(work, in, out string) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.program(b.bin("mtad"), "--config-file", "/dev/null", "--smtp-ip", "127.0.0.1", "--smtp-port", in, "--smtp-range", "127.0.0.0/8",
-		"--queue-address", "disk://"+filepath.Join(work, "queue"), "--www-port", "0", "--smtp-sink-address", "127.0.0.1", "--smtp-sink-port", out,
+	r, err := b.program(b.bin("mtad"), "--config-file", "/dev/null", "--smtp-ip", "127.0.0.1", "--smtp-port", in,
+		"--smtp-range", "127.0.0.0/8",
+		"--queue-address", "disk://"+filepath.Join(work, "queue"), "--www-port", "0", "--smtp-sink-address", "127.0.0.1",
+		"--smtp-sink-port", out,
 		"--rabbitmq-address", "amqp://guest:guest@"+s.Address+"/")
 	if err != nil {
 		s.End()
@@ -42,10 +44,10 @@ func (b *bench) rabbit(work, in, out string) (*relay, error) {
 	}}, nil
 }
 
-// bare does with nothing but the client library what mtad needs of a broker: as many persistent messages are published and
-// confirmed by as many clients at a time, read, and acknowledged. With mail, they are published as the mails of a source
-// arrive over SMTP, each confirmed before its 250: as fast as a broker can be beside a source and something that takes
-// its mails, on the same cores.
+// bare does with nothing but the client library what mtad needs of a broker: as many persistent messages are published
+// and confirmed by as many clients at a time, read, and acknowledged. With mail, they are published as the mails of a
+// source arrive over SMTP, each confirmed before its 250: as fast as a broker can be beside a source and something that
+// takes its mails, on the same cores.
 func (b *bench) bare(work string, s scenario, mail bool) (f figures, err error) {
 	server, err := broker(work)
 	if err != nil {
@@ -78,7 +80,8 @@ func (b *bench) receive(c *bareClient, n int, s scenario) (f figures, err error)
 	if err != nil {
 		return f, err
 	}
-	sink := &smtptest.Sink{Received: func(m *smtptest.Received) { _ = c.publish(m.Data) }} // the reader notices what is missing
+	// the reader notices what is missing
+	sink := &smtptest.Sink{Received: func(m *smtptest.Received) { _ = c.publish(m.Data) }}
 	go func() { _ = sink.Serve(l) }()
 	defer sink.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -156,7 +159,8 @@ func (c *bareClient) run(n, sessions int) (f figures, err error) {
 
 // publish returns nil when the broker has the message.
 func (c *bareClient) publish(body []byte) error {
-	told, err := c.in.PublishWithDeferredConfirm("", "outbox", true, false, amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
+	told, err := c.in.PublishWithDeferredConfirm("", "outbox", true, false,
+		amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
 	if err == nil && !told.Wait() {
 		err = errors.New("the broker did not take a message")
 	}

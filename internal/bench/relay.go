@@ -27,7 +27,8 @@ func (b *bench) start(name, work, in, out string) (*relay, error) {
 		return b.program(b.bin("ceiling"), "-listen", "127.0.0.1:"+in, "-target", "127.0.0.1:"+out,
 			"-file", filepath.Join(work, "log"))
 	case "mtad", "mtad+log":
-		args := []string{"--config-file", "/dev/null", "--smtp-ip", "127.0.0.1", "--smtp-port", in, "--smtp-range", "127.0.0.0/8",
+		args := []string{"--config-file", "/dev/null", "--smtp-ip", "127.0.0.1", "--smtp-port", in, "--smtp-range",
+			"127.0.0.0/8",
 			"--queue-address", "disk://" + filepath.Join(work, "queue"), "--www-port", "0",
 			"--smtp-sink-address", "127.0.0.1", "--smtp-sink-port", out}
 		if name == "mtad+log" {

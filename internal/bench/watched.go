@@ -20,12 +20,14 @@ const (
 	monitors  = 5
 )
 
-// watched runs mtad with its console, and people in front of it: most of them see the overview, some the SMTP monitor. They
-// take whatever comes, as browsers do, and share the machine with everything else.
+// watched runs mtad with its console, and people in front of it: most of them see the overview, some the SMTP monitor.
+// They take whatever comes, as browsers do, and share the machine with everything else.
 func (b *bench) watched(work, in, out string) (*relay, error) {
 	port := freePort()
-	r, err := b.program(b.bin("mtad"), "--config-file", "/dev/null", "--smtp-ip", "127.0.0.1", "--smtp-port", in, "--smtp-range", "127.0.0.0/8",
-		"--queue-address", "disk://"+filepath.Join(work, "queue"), "--database-address", "sqlite://"+filepath.Join(work, "settings.db"),
+	r, err := b.program(b.bin("mtad"), "--config-file", "/dev/null", "--smtp-ip", "127.0.0.1", "--smtp-port", in,
+		"--smtp-range", "127.0.0.0/8",
+		"--queue-address", "disk://"+filepath.Join(work, "queue"), "--database-address",
+		"sqlite://"+filepath.Join(work, "settings.db"),
 		"--smtp-sink-address", "127.0.0.1", "--smtp-sink-port", out,
 		"--www-ip", "127.0.0.1", "--www-port", port, "--www-auth", "hardcoded://bench:bench")
 	if err != nil {
@@ -66,7 +68,8 @@ func (b *bench) audience(ctx context.Context, watching *sync.WaitGroup, base str
 		if i >= overviews {
 			topics = `{"watch":["smtp-sessions","smtp","shell"]}`
 		}
-		conn, _, err := websocket.Dial(ctx, base+"/live", &websocket.DialOptions{HTTPClient: &http.Client{Jar: jar}, HTTPHeader: http.Header{"Origin": {base}}})
+		conn, _, err := websocket.Dial(ctx, base+"/live",
+			&websocket.DialOptions{HTTPClient: &http.Client{Jar: jar}, HTTPHeader: http.Header{"Origin": {base}}})
 		if err != nil {
 			return fmt.Errorf("web socket: %w", err)
 		}

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// File is a certificate with its key in two PEM files, read again when one of them changes. Its GetCertificate goes into
-// a tls.Config. When new files cannot be read, the certificate read before stays in use. It may be used concurrently.
+// File is a certificate with its key in two PEM files, read again when one of them changes. Its GetCertificate goes
+// into a tls.Config. When new files cannot be read, the certificate read before stays in use. It may be used
+// concurrently.
 type File struct {
 	// Cert holds the certificate and its chain, Key the private key.
 	Cert, Key string

@@ -30,16 +30,17 @@ type Host struct {
 func parameters(scheme string) []string {
 	switch scheme {
 	case "postgresql":
-		return []string{"application_name", "connect_timeout", "host", "search_path", "sslcert", "sslkey", "sslmode", "sslrootcert", "target_session_attrs"}
+		return []string{"application_name", "connect_timeout", "host", "search_path", "sslcert", "sslkey", "sslmode",
+			"sslrootcert", "target_session_attrs"}
 	case "mysql":
 		return []string{"socket", "tls"}
 	}
 	return nil
 }
 
-// Parse takes an address apart. An error is an *AddressError. What follows the :// is taken as it is typed: a user and password may contain @ and
-// /, and count as percent-encoded only when every % in them begins an escape. Errors never repeat any part of s but the names
-// of parameters and what cannot be a password.
+// Parse takes an address apart. An error is an *AddressError. What follows the :// is taken as it is typed: a user and
+// password may contain @ and /, and count as percent-encoded only when every % in them begins an escape. Errors never
+// repeat any part of s but the names of parameters and what cannot be a password.
 func Parse(s string) (Address, error) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	a := Address{Scheme: strings.ToLower(scheme)}
@@ -135,7 +136,8 @@ func (a *Address) setParams(query string) error {
 	for one := range strings.SplitSeq(query, "&") {
 		name, value, ok := strings.Cut(one, "=")
 		if !slices.Contains(known, name) {
-			return &AddressError{"unknown parameter " + strconv.Quote(shorten(name)) + "; known are " + strings.Join(known, ", ")}
+			return &AddressError{"unknown parameter " + strconv.Quote(shorten(name)) + "; known are " +
+				strings.Join(known, ", ")}
 		}
 		if !ok || value == "" {
 			return &AddressError{"parameter " + name + " has no value"}

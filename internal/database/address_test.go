@@ -9,7 +9,8 @@ import (
 
 func TestParseAddress(t *testing.T) {
 	server := func(scheme, user, pass, host string, port int, name string) Address {
-		return Address{Scheme: scheme, User: user, Password: pass, Hosts: []Host{{host, port}}, Name: name, Params: map[string]string{}}
+		return Address{Scheme: scheme, User: user, Password: pass, Hosts: []Host{{host, port}}, Name: name,
+			Params: map[string]string{}}
 	}
 	two := server("postgresql", "u", "p", "a", 0, "n")
 	two.Hosts = append(two.Hosts, Host{"b", 6543})
@@ -27,11 +28,12 @@ func TestParseAddress(t *testing.T) {
 		"postgresql:///n":                    server("postgresql", "", "", "", 0, "n"),
 		"postgresql://u:p@a,b:6543/n":        two,
 		"postgresql://u@h/n?sslmode=verify-full&sslrootcert=/etc/my%20ca.pem": withParams,
-		"mysql://u:p@ss/w:o#r%d@[2001:db8::1]:3307/n":                         server("mysql", "u", "p@ss/w:o#r%d", "2001:db8::1", 3307, "n"),
-		"mysql://u:p%40%2Fs@h/n":                                              server("mysql", "u", "p@/s", "h", 0, "n"),
-		"mysql://u:50%@h/n":                                                   server("mysql", "u", "50%", "h", 0, "n"),
-		"mysql://u:what?@h/n":                                                 server("mysql", "u", "what?", "h", 0, "n"),
-		"mysql://u@/n?socket=/run/mysqld/mysqld.sock":                         socket,
+		"mysql://u:p@ss/w:o#r%d@[2001:db8::1]:3307/n": server("mysql", "u", "p@ss/w:o#r%d",
+			"2001:db8::1", 3307, "n"),
+		"mysql://u:p%40%2Fs@h/n":                      server("mysql", "u", "p@/s", "h", 0, "n"),
+		"mysql://u:50%@h/n":                           server("mysql", "u", "50%", "h", 0, "n"),
+		"mysql://u:what?@h/n":                         server("mysql", "u", "what?", "h", 0, "n"),
+		"mysql://u@/n?socket=/run/mysqld/mysqld.sock": socket,
 	} {
 		got, err := Parse(text)
 		require.NoError(t, err, text)
@@ -42,7 +44,8 @@ func TestParseAddress(t *testing.T) {
 // FuzzAddress looks for panics, for addresses that both drivers' configurations lose something of, and for passwords in
 // what is shown.
 func FuzzAddress(f *testing.F) {
-	for _, seed := range []string{"sqlite:///a.db", "postgres://u:p@h:1,[::1]:2/n?sslmode=disable", "mysql://u:a@b/c?d@h:3306/n?tls=true", "mysql://%zz:%00@h/%2f"} {
+	for _, seed := range []string{"sqlite:///a.db", "postgres://u:p@h:1,[::1]:2/n?sslmode=disable",
+		"mysql://u:a@b/c?d@h:3306/n?tls=true", "mysql://%zz:%00@h/%2f"} {
 		f.Add(seed, "secret-word")
 	}
 	f.Fuzz(func(t *testing.T, text, password string) {

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Postgres makes a pool by a configuration of the driver's, of which it takes a copy. dial limits the time to connect, unless the configuration does.
-// name is the address without the password.
+// Postgres makes a pool by a configuration of the driver's, of which it takes a copy. dial limits the time to connect,
+// unless the configuration does. name is the address without the password.
 func Postgres(cfg *pgx.ConnConfig, dial time.Duration) (pool *sql.DB, name string) {
 	cfg = cfg.Copy()
 	// Prepared statements outlive neither a pooler in between nor a change of the schema.
@@ -21,12 +21,13 @@ func Postgres(cfg *pgx.ConnConfig, dial time.Duration) (pool *sql.DB, name strin
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = dial
 	}
-	name = Address{Scheme: "postgresql", User: cfg.User, Hosts: []Host{{cfg.Host, int(cfg.Port)}}, Name: cfg.Database}.String()
+	name = Address{Scheme: "postgresql", User: cfg.User, Hosts: []Host{{cfg.Host, int(cfg.Port)}},
+		Name: cfg.Database}.String()
 	return stdlib.OpenDB(*cfg), name
 }
 
-// PostgresConfig makes the driver's configuration of an address. The password never is part of a text that the driver could
-// repeat. An error is an *AddressError.
+// PostgresConfig makes the driver's configuration of an address. The password never is part of a text that the driver
+// could repeat. An error is an *AddressError.
 func PostgresConfig(a Address) (*pgx.ConnConfig, error) {
 	var b strings.Builder
 	put := func(key, value string) {
@@ -60,8 +61,9 @@ func PostgresConfig(a Address) (*pgx.ConnConfig, error) {
 	return cfg, nil
 }
 
-// MySQL makes a pool by a configuration of the driver's, of which it takes a copy, with what the callers rely on: strict mode, so that too long a
-// value is an error and not cut, utf8mb4, and the number of rows found instead of changed. name is the address without the password.
+// MySQL makes a pool by a configuration of the driver's, of which it takes a copy, with what the callers rely on:
+// strict mode, so that too long a value is an error and not cut, utf8mb4, and the number of rows found instead of
+// changed. name is the address without the password.
 func MySQL(cfg *mysql.Config, dial time.Duration) (pool *sql.DB, name string, err error) {
 	cfg = cfg.Clone()
 	cfg.ClientFoundRows = true

@@ -15,8 +15,9 @@ import (
 // InMemory is the path of a database that ends with its pool.
 const InMemory = ":memory:"
 
-// SQLite makes a pool for the database in a file. The file is made with mode 0600, and its directory with mode 0700, when they are missing. A
-// transaction that is not read-only locks the file at once; it waits up to wait for others. The pool for InMemory has one connection.
+// SQLite makes a pool for the database in a file. The file is made with mode 0600, and its directory with mode 0700,
+// when they are missing. A transaction that is not read-only locks the file at once; it waits up to wait for others.
+// The pool for InMemory has one connection.
 func SQLite(path string, wait time.Duration) (*sql.DB, error) {
 	if err := makeFile(path); err != nil {
 		return nil, err
@@ -33,7 +34,8 @@ func SQLite(path string, wait time.Duration) (*sql.DB, error) {
 	return pool, nil
 }
 
-// makeFile makes a database's file and directory, so that they are nobody else's to read. An existing file is left as it is.
+// makeFile makes a database's file and directory, so that they are nobody else's to read. An existing file is left as
+// it is.
 func makeFile(path string) error {
 	if path == InMemory {
 		return nil
@@ -51,7 +53,8 @@ func makeFile(path string) error {
 	return f.Close()
 }
 
-// SQLiteURI writes a path as the URI that the driver takes. Values that do not resolve to a column are errors, not texts.
+// SQLiteURI writes a path as the URI that the driver takes. Values that do not resolve to a column are errors, not
+// texts.
 func SQLiteURI(path string, wait time.Duration) string {
 	parameters := "?_dqs=0&_error_rc=1&_txlock=immediate&_busy_timeout=" + strconv.FormatInt(wait.Milliseconds(), 10)
 	if path == InMemory {

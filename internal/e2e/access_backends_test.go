@@ -51,7 +51,9 @@ func TestBackEnds(t *testing.T) {
 func TestLinuxUser(t *testing.T) {
 	t.Parallel()
 	name := linuxUser(t, "geheim 17")
-	tryLogins(t, mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": "users://nobody," + name[:len(name)-1] + "*"})), name, "geheim 17")
+	tryLogins(t,
+		mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": "users://nobody," + name[:len(name)-1] + "*"})),
+		name, "geheim 17")
 	other := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "users://somebodyelse"}))
 	c := other.Talk(t)
 	c.Command("EHLO client.test", 250)
@@ -103,7 +105,8 @@ func TestDirectoryRestarts(t *testing.T) {
 	testserver.Need(t, "slapd")
 	t.Parallel()
 	server := directory(t, "joe", "geheim")
-	c := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "ldap://" + server.Address + "/" + testserver.LDAPBase})).Talk(t)
+	c := mtatest.Start(t,
+		mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "ldap://" + server.Address + "/" + testserver.LDAPBase})).Talk(t)
 	c.Command("EHLO client.test", 250)
 	c.Login("joe", "wrong", 535)
 	server.Stop()
@@ -123,7 +126,8 @@ func TestWrongLoginSettings(t *testing.T) {
 		"exec:///nowhere/login":                  "/nowhere/login",
 		"radius://mx:hunter2@127.0.0.1?unknow=1": "unknow",
 	} {
-		p := mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t), "smtp-auth": url, "queue-address": "disk://" + t.TempDir() + "/queue"})
+		p := mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t), "smtp-auth": url,
+			"queue-address": "disk://" + t.TempDir() + "/queue"})
 		require.Equal(t, 78, p.Exit(t, mtatest.Patience), url)
 		require.Contains(t, p.Log.String(), "smtp-auth")
 		require.Contains(t, p.Log.String(), want)
@@ -147,7 +151,8 @@ func secureDirectory(t testing.TB, user, password, scheme string) string {
 
 func radiusURL(t testing.TB, user, password string) string {
 	t.Helper()
-	address := testserver.FreeRADIUS(t, testserver.RadiusConfig{Sign: true, Users: fmt.Sprintf("%s Cleartext-Password := %q\n", user, password)})
+	address := testserver.FreeRADIUS(t, testserver.RadiusConfig{Sign: true,
+		Users: fmt.Sprintf("%s Cleartext-Password := %q\n", user, password)})
 	return "radius://mx1:" + url.PathEscape(testserver.RadiusSecret) + "@" + address
 }
 
@@ -181,7 +186,8 @@ func passwordFile(t testing.TB, user, password string) string {
 	testserver.Need(t, "mkpasswd", "openssl")
 	hash := testserver.Run(t, "mkpasswd", "-m", "yescrypt", password)
 	other := testserver.Run(t, "openssl", "passwd", "-6", "other")
-	return writeFile(t, "users.txt", "# who may send\nann:"+strings.TrimSpace(other)+"\n\nplain:plain\n"+user+":"+strings.TrimSpace(hash)+"\n")
+	return writeFile(t, "users.txt", "# who may send\nann:"+strings.TrimSpace(other)+"\n\nplain:plain\n"+user+":"+
+		strings.TrimSpace(hash)+"\n")
 }
 
 // script makes an executable shell script.
@@ -197,7 +203,8 @@ func script(t testing.TB, text string) string {
 
 func loginProgram(t testing.TB, user, password string) string {
 	t.Helper()
-	return script(t, fmt.Sprintf(`read -r user; read -r password; [ "$user" = '%s' ] && [ "$password" = '%s' ]`, user, password))
+	return script(t, fmt.Sprintf(`read -r user; read -r password; [ "$user" = '%s' ] && [ "$password" = '%s' ]`, user,
+		password))
 }
 
 // linuxUser makes a user of this machine, who goes when the test ends.

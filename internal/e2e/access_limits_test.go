@@ -43,7 +43,8 @@ func TestSubmissionPort(t *testing.T) {
 // TestLoginNotRequired lets the range relay without a login, which stays possible.
 func TestLoginNotRequired(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t, "hardcoded://joe:geheim")).With(mtatest.Settings{"smtp-auth-required": "false"}))
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t,
+		"hardcoded://joe:geheim")).With(mtatest.Settings{"smtp-auth-required": "false"}))
 	d.Submit(t, "a@client.test", "b@sink.test", mtatest.Letters)
 	c := d.Talk(t)
 	require.True(t, mtatest.Offers(c.Command("EHLO client.test", 250), "AUTH"))
@@ -51,11 +52,12 @@ func TestLoginNotRequired(t *testing.T) {
 	c.Login("joe", "geheim", 235)
 }
 
-// TestGuessing refuses a client after many wrong passwords, the right one too, unless it has logged in lately or is exempt. A
-// name that many guess at is slowed, and nobody is locked out.
+// TestGuessing refuses a client after many wrong passwords, the right one too, unless it has logged in lately or is
+// exempt. A name that many guess at is slowed, and nobody is locked out.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim,ann:sesam", "auth-exempt": "127.0.0.9"}))
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim,ann:sesam",
+		"auth-exempt": "127.0.0.9"}))
 	login := func(ip, name, password string, code int) {
 		t.Helper()
 		c := mtatest.Connect(t, ip, d.Addr)
@@ -89,7 +91,8 @@ func TestHangingBackEnd(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
-	d := mtatest.Start(t, mtatest.Kept.With(set).With(mtatest.Settings{"smtp-auth": "exec://" + script(t, "exec sleep 60") + "?timeout=20s"}))
+	d := mtatest.Start(t,
+		mtatest.Kept.With(set).With(mtatest.Settings{"smtp-auth": "exec://" + script(t, "exec sleep 60") + "?timeout=20s"}))
 	waiting := make([]*mtatest.Client, 40) // more than programs run at a time
 	for i := range waiting {
 		waiting[i] = mtatest.Connect(t, fmt.Sprint("127.0.2.", i+1), d.Addr)
@@ -114,7 +117,8 @@ func TestHangingBackEnd(t *testing.T) {
 func TestLoginProgramComplains(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "mtad.log")
-	set := mtatest.Settings{"smtp-auth": "exec://" + script(t, "echo the database is locked >&2; exit 1"), "application-log": log + ",stderr"}
+	set := mtatest.Settings{"smtp-auth": "exec://" + script(t, "echo the database is locked >&2; exit 1"),
+		"application-log": log + ",stderr"}
 	c := mtatest.Start(t, mtatest.Kept.With(set)).Talk(t)
 	c.Command("EHLO client.test", 250)
 	c.Login("joe", "geheim", 535)
@@ -123,20 +127,23 @@ func TestLoginProgramComplains(t *testing.T) {
 	})
 }
 
-// TestPasswordsStaySecret logs in by several back ends, rightly, wrongly and in vain, and looks for the passwords in all that
-// mtad says, writes and shows.
+// TestPasswordsStaySecret logs in by several back ends, rightly, wrongly and in vain, and looks for the passwords in
+// all that mtad says, writes and shows.
 func TestPasswordsStaySecret(t *testing.T) {
 	t.Parallel()
 	const secret, url = "pass-that-leaks", "secret-in-url"
 	dir := t.TempDir()
 	started, gate := filepath.Join(dir, "started"), filepath.Join(dir, "gate")
 	for _, back := range []string{
-		"hardcoded://joe:" + secret, "ldap://127.0.0.1:" + mtatest.FreePort(t) + "/dc=test", "http://127.0.0.1:" + mtatest.FreePort(t) + "/" + url,
+		"hardcoded://joe:" + secret, "ldap://127.0.0.1:" + mtatest.FreePort(t) + "/dc=test",
+		"http://127.0.0.1:" + mtatest.FreePort(t) + "/" + url,
 		"radius://mx:" + url + "@127.0.0.1:" + mtatest.FreePort(t) + "?timeout=1s",
-		"exec://" + script(t, "read -r user; read -r password; echo \"no $password for $user\" >&2; if [ -p "+gate+" ]; then : >"+started+"; read -r word <"+gate+"; fi; exit 1"),
+		"exec://" + script(t, "read -r user; read -r password; echo \"no $password for $user\" >&2; if [ -p "+gate+
+			" ]; then : >"+started+"; read -r word <"+gate+"; fi; exit 1"),
 	} {
 		log := filepath.Join(t.TempDir(), "received")
-		d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t, back)).With(mtatest.Settings{"received-bin-log-file": log}))
+		d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t,
+			back)).With(mtatest.Settings{"received-bin-log-file": log}))
 		c := d.Talk(t)
 		c.Command("EHLO client.test", 250)
 		require.NotContains(t, anyReply(c, mtatest.Plain("joe", secret+"x")), secret)
@@ -189,7 +196,9 @@ func requireNotShown(t testing.TB, secret string) {
 func TestSwaksLogsIn(t *testing.T) {
 	testserver.Need(t, "swaks")
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t, "hardcoded://joe:geheim")).With(mtatest.Settings{"submission-port": mtatest.FreePort(t), "smtp-secure-port": mtatest.FreePort(t)}))
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t,
+		"hardcoded://joe:geheim")).With(mtatest.Settings{"submission-port": mtatest.FreePort(t),
+		"smtp-secure-port": mtatest.FreePort(t)}))
 	loopback := func(key string) string { return "127.0.0.1:" + d.Settings[key] }
 	for _, c := range []struct {
 		args []string
@@ -197,8 +206,10 @@ func TestSwaksLogsIn(t *testing.T) {
 	}{
 		{[]string{"--server", d.Addr, "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "geheim"}, 0},
 		{[]string{"--server", d.Addr, "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", "geheim", "--tls"}, 0},
-		{[]string{"--server", loopback("submission-port"), "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", "geheim", "--tls"}, 0},
-		{[]string{"--server", loopback("smtp-secure-port"), "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "geheim", "--tls-on-connect"}, 0},
+		{[]string{"--server", loopback("submission-port"), "--auth", "LOGIN", "--auth-user", "joe", "--auth-password",
+			"geheim", "--tls"}, 0},
+		{[]string{"--server", loopback("smtp-secure-port"), "--auth", "PLAIN", "--auth-user", "joe", "--auth-password",
+			"geheim", "--tls-on-connect"}, 0},
 		{[]string{"--server", d.Addr, "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "falsch", "--tls"}, 28},
 		{[]string{"--server", d.Addr}, 24},
 	} {
@@ -228,7 +239,8 @@ func TestConnectionsPerClient(t *testing.T) {
 	})
 }
 
-// TestOneInjector gets all connections that may come in, unless it is capped, or may not relay. Those that are too many wait.
+// TestOneInjector gets all connections that may come in, unless it is capped, or may not relay. Those that are too many
+// wait.
 func TestOneInjector(t *testing.T) {
 	t.Parallel()
 	limits := mtatest.Settings{"smtp-connections": "100", "smtp-connections-in": "50", "smtp-connections-out": "75"}
@@ -279,8 +291,10 @@ func TestOneInjector(t *testing.T) {
 // always gets in; and once the target is fast, two.
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	k := mtatest.NewSink(t, &smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Dot, Action: smtptest.Action{Act: smtptest.Hang}}}})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2", "smtp-connections-out": "3",
+	k := mtatest.NewSink(t,
+		&smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Dot, Action: smtptest.Action{Act: smtptest.Hang}}}})
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2",
+		"smtp-connections-out":    "3",
 		"smtp-connections-client": "2", "smtp-busy": "reject"}))
 	c := d.Talk(t)
 	c.Command("EHLO client.test", 250)
@@ -314,7 +328,8 @@ func dialed(t testing.TB, address string, code int) string {
 // TestClientsWait has clients beyond the limit wait until there is room, as is usual.
 func TestClientsWait(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2", "smtp-connections-out": "3", "smtp-connections-client": "2"}))
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2",
+		"smtp-connections-out": "3", "smtp-connections-client": "2"}))
 	first, second := d.Talk(t), d.Talk(t)
 	third := mtatest.Connect(t, "127.0.0.7", d.Addr)
 	second.Command("EHLO client.test", 250)
@@ -326,7 +341,8 @@ func TestClientsWait(t *testing.T) {
 // TestSecurePortNeedsLogin demands the login of those who come with TLS from the start as well.
 func TestSecurePortNeedsLogin(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t, "hardcoded://joe:geheim")).With(mtatest.Settings{"smtp-secure-port": mtatest.FreePort(t)}))
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t,
+		"hardcoded://joe:geheim")).With(mtatest.Settings{"smtp-secure-port": mtatest.FreePort(t)}))
 	conn, err := tls.Dial("tcp", "127.0.0.1:"+d.Settings["smtp-secure-port"], &tls.Config{InsecureSkipVerify: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
@@ -355,7 +371,8 @@ func TestLoginChain(t *testing.T) {
 		}
 	}
 	down := "http://127.0.0.1:" + mtatest.FreePort(t) + "/"
-	login("hardcoded://joe:geheim\nsmtp-auth: hardcoded://ann:sesam", map[string]int{"joe:geheim": 235, "ann:sesam": 235, "joe:sesam": 535, "zoe:x": 535})
+	login("hardcoded://joe:geheim\nsmtp-auth: hardcoded://ann:sesam",
+		map[string]int{"joe:geheim": 235, "ann:sesam": 235, "joe:sesam": 535, "zoe:x": 535})
 	login(down+"\nsmtp-auth: hardcoded://ann:sesam", map[string]int{"ann:sesam": 235, "joe:geheim": 454})
 	login("hardcoded://ann:sesam\nsmtp-auth: "+down, map[string]int{"ann:sesam": 235, "ann:wrong": 454})
 }

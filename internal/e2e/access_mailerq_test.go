@@ -11,8 +11,8 @@ import (
 	"github.com/sluicemail/sluice/internal/mtatest"
 )
 
-// likeMailerQ is a configuration with every key of MailerQ's documentation of its SMTP server, in the forms it has there; paths,
-// addresses and ports apart.
+// likeMailerQ is a configuration with every key of MailerQ's documentation of its SMTP server, in the forms it has
+// there; paths, addresses and ports apart.
 const likeMailerQ = `
 smtp-ip:                127.0.0.1
 smtp-port:              PORT1,PORT2-PORT2
@@ -54,7 +54,8 @@ func TestLikeMailerQ(t *testing.T) {
 	files := mtatest.Certificate(t)
 	port1, port2, port3 := mtatest.FreePort(t), mtatest.FreePort(t), mtatest.FreePort(t)
 	queue := t.TempDir() + "/queue"
-	text := strings.NewReplacer("PORT1", port1, "PORT2", port2, "PORT3", port3, "CERT", files["smtp-certificate"], "KEY", files["smtp-key"]).Replace(likeMailerQ)
+	text := strings.NewReplacer("PORT1", port1, "PORT2", port2, "PORT3", port3, "CERT", files["smtp-certificate"], "KEY",
+		files["smtp-key"]).Replace(likeMailerQ)
 	file := writeFile(t, "config.txt", text+"queue-address: disk://"+queue+"\n"+set.Text())
 	d := &mtatest.Daemon{Process: mtatest.Run(t, nil, "--config-file", file), Addr: "127.0.0.1:" + port1, Queue: queue}
 	require.True(t, d.WaitLog("127.0.0.1:"+port3), d.Log.String())
@@ -98,11 +99,12 @@ func TestLikeMailerQ(t *testing.T) {
 	}
 }
 
-// TestSourceAddress has mail leave from the address that the client had connected to, where that is mappable, or from the
-// default ones, or from where the mail itself says.
+// TestSourceAddress has mail leave from the address that the client had connected to, where that is mappable, or from
+// the default ones, or from where the mail itself says.
 func TestSourceAddress(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.28", "smtp-mappable-ips": "127.0.0.2/31;127.0.0.28",
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.28",
+		"smtp-mappable-ips":   "127.0.0.2/31;127.0.0.28",
 		"smtp-unmappable-ips": "127.0.0.28/32", "smtp-default-ips": "127.0.0.4; 127.0.0.5"}))
 	send := func(ip, recipient, header string) {
 		c := mtatest.Dial(t, ip+":"+d.Settings["smtp-port"])

@@ -68,14 +68,16 @@ func TestRange(t *testing.T) {
 	mtatest.Connect(t, "127.0.0.1", d.Addr).Refused(554, "5.7.1")
 }
 
-// TestRangeOfBothFamilies listens on every address, where clients of IPv4 come in as IPv6 as well: ranges and the block list
-// mean the same clients as ever.
+// TestRangeOfBothFamilies listens on every address, where clients of IPv4 come in as IPv6 as well: ranges and the block
+// list mean the same clients as ever.
 func TestRangeOfBothFamilies(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Block{Value: "127.0.0.66", Enabled: true})
-	mtatest.Insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "four.mta.test"}, store.MTAName{LocalIP: "::1", Name: "six.mta.test"})
-	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-ip": "", "smtp-range": "127.0.0.0/24;::1"}))
+	mtatest.Insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "four.mta.test"},
+		store.MTAName{LocalIP: "::1", Name: "six.mta.test"})
+	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-ip": "",
+		"smtp-range": "127.0.0.0/24;::1"}))
 	require.Equal(t, "four.mta.test", greeting(t, d))
 	mtatest.Connect(t, "127.0.0.66", d.Addr).Refused(554, "5.7.1")
 	mtatest.Connect(t, "127.0.1.1", d.Addr).Refused(554, "5.7.1")
@@ -93,7 +95,8 @@ func TestHAProxy(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "received.json")
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-range": "127.0.0.77", "smtp-proxy": "127.0.0.1", "received-bin-log-file": log}))
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-range": "127.0.0.77", "smtp-proxy": "127.0.0.1",
+		"received-bin-log-file": log}))
 	fronts := testserver.HAProxy(t, d.Addr)
 	for i, front := range []string{fronts.V1, fronts.V2, fronts.V2TLV} {
 		c := mtatest.Connect(t, "127.0.0.77", front)
@@ -114,9 +117,11 @@ func TestHAProxy(t *testing.T) {
 func TestProxyHeaders(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "received.json")
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-proxy": "127.0.0.9/32", "received-bin-log-file": log}))
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-proxy": "127.0.0.9/32",
+		"received-bin-log-file": log}))
 	silent := mtatest.Connect(t, mtatest.ProxyAddress, d.Addr)
-	for _, header := range []string{"EHLO client.test\r\n", "PROXY TCP4 none 127.0.0.1 1 2\r\n", "PROXY " + strings.Repeat("x", 200), "\r\n\r\n\x00\r\nQUIT\n\x31\x11\x00\x0c1234"} {
+	for _, header := range []string{"EHLO client.test\r\n", "PROXY TCP4 none 127.0.0.1 1 2\r\n",
+		"PROXY " + strings.Repeat("x", 200), "\r\n\r\n\x00\r\nQUIT\n\x31\x11\x00\x0c1234"} {
 		c := mtatest.Connect(t, mtatest.ProxyAddress, d.Addr)
 		c.Raw(header)
 		_, text, err := c.Read()
@@ -144,7 +149,8 @@ func TestProxyHeaders(t *testing.T) {
 func TestLoginToRelay(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.LoginSettings(t, "hardcoded://joe:geheim,ann,sesam")).With(mtatest.Settings{
+	d := mtatest.Start(t, k.Settings().With(mtatest.LoginSettings(t,
+		"hardcoded://joe:geheim,ann,sesam")).With(mtatest.Settings{
 		"smtp-range": "0.0.0.0/0", "smtp-proxy": mtatest.ProxyAddress, "default-domain": "default.test"}))
 	c := d.Proxied(t, "203.0.113.5")
 	require.False(t, mtatest.Offers(c.Greeted(), "AUTH"), "in the clear, to a client far away")
@@ -185,8 +191,8 @@ func anyReply(c *mtatest.Client, line string) string {
 	return text
 }
 
-// TestLocalAddresses accepts mail to local addresses, told by patterns of every type, without a login. Of a mail to both
-// kinds each recipient goes to its own queue.
+// TestLocalAddresses accepts mail to local addresses, told by patterns of every type, without a login. Of a mail to
+// both kinds each recipient goes to its own queue.
 func TestLocalAddresses(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
@@ -197,7 +203,8 @@ func TestLocalAddresses(t *testing.T) {
 		store.Local{Address: "sub.string", Type: store.Contains, Enabled: true},
 		store.Local{Address: "off@here.test", Type: store.Exact},
 	)
-	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim", "rabbitmq-local": "local", "default-domain": "here.test"}))
+	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim",
+		"rabbitmq-local": "local", "default-domain": "here.test"}))
 	c := d.Talk(t)
 	c.Command("EHLO client.test", 250)
 	c.Command("MAIL FROM:<a@client.test>", 250)
@@ -205,7 +212,8 @@ func TestLocalAddresses(t *testing.T) {
 	for _, address := range local {
 		c.Command("RCPT TO:<"+address+">", 250)
 	}
-	for _, address := range []string{"exact@here.test.org", "r17x@here.test", "any@sub.wild.test", "off@here.test", "b@sink.test"} {
+	for _, address := range []string{"exact@here.test.org", "r17x@here.test", "any@sub.wild.test", "off@here.test",
+		"b@sink.test"} {
 		c.Command("RCPT TO:<"+address+">", 530)
 	}
 	require.Equal(t, 1+len(local), strings.Count(c.Text(mtatest.Letters, 250), "\r\n"), "a line for each")
@@ -225,7 +233,8 @@ func TestReportsQueue(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
-	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"rabbitmq-local": "local", "rabbitmq-reports": "reports"}))
+	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"rabbitmq-local": "local",
+		"rabbitmq-reports": "reports"}))
 	reports := []string{"dsn-bounce", "mdn-read", "arf-abuse", "dmarc-gzip", "tlsrpt-gzip"}
 	for _, name := range append(reports, "none-text", "none-forwarded-bounce") {
 		d.Submit(t, "", name+"@here.test", eml(t, name))
@@ -252,7 +261,8 @@ func eml(t testing.TB, name string) string {
 // TestRefusedQueue keeps mail that lacked a login, while the client is refused after it.
 func TestRefusedQueue(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim", "rabbitmq-refused": "refused"}))
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim",
+		"rabbitmq-refused": "refused"}))
 	d.Talk(t).Mail("a@client.test", "b@sink.test", mtatest.Letters, 530)
 	q := d.Stopped(t)
 	require.Equal(t, map[string]int{"refused": 1}, mtatest.Occupied(t, q))

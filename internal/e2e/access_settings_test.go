@@ -24,10 +24,13 @@ import (
 func TestMTANames(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
-	mtatest.Insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "one.mta.test"}, store.MTAName{LocalIP: "127.0.0.2", Name: "two.mta.test"})
+	mtatest.Insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "one.mta.test"},
+		store.MTAName{LocalIP: "127.0.0.2", Name: "two.mta.test"})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.3", "smtp-default-ips": "127.0.0.1"}))
-	for ip, name := range map[string]string{"127.0.0.1": "one.mta.test", "127.0.0.2": "two.mta.test", "127.0.0.3": "mtad.test"} {
+	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.3",
+		"smtp-default-ips": "127.0.0.1"}))
+	for ip, name := range map[string]string{"127.0.0.1": "one.mta.test", "127.0.0.2": "two.mta.test",
+		"127.0.0.3": "mtad.test"} {
 		c := mtatest.Dial(t, ip+":"+d.Settings["smtp-port"])
 		require.True(t, strings.HasPrefix(c.Expect(220), "220 "+name+" "), ip)
 		require.True(t, strings.HasPrefix(c.Command("EHLO client.test", 250), "250-"+name+" "), ip)
@@ -58,7 +61,8 @@ func TestSettingsAreReadAgain(t *testing.T) {
 	name.Name = "second.mta.test"
 	require.NoError(t, store.Update(t.Context(), db, &name))
 	mtatest.Insert(t, db, store.Block{Value: "127.0.0.66", Enabled: true})
-	mtatest.Eventually(t, "the settings are read by themselves", func() bool { return greeting(t, quick) == "second.mta.test" })
+	mtatest.Eventually(t, "the settings are read by themselves",
+		func() bool { return greeting(t, quick) == "second.mta.test" })
 	require.Equal(t, "first.mta.test", greeting(t, patient))
 	mtatest.Connect(t, "127.0.0.66", patient.Addr).Expect(220)
 	patient.Reload(t)
@@ -75,8 +79,10 @@ func TestBrokenRows(t *testing.T) {
 		store.Local{ID: 72, Address: "x", Type: "nonsense", Enabled: true},
 		store.Local{ID: 73, Address: "good@here.test", Type: store.Exact, Enabled: true},
 	)
-	mtatest.Insert(t, db, store.MTAName{ID: 81, LocalIP: "localhorst", Name: "x.test"}, store.MTAName{ID: 82, LocalIP: "127.0.0.1", Name: "good.mta.test"})
-	mtatest.Insert(t, db, store.Block{ID: 91, Value: "10.0.0.0/99", Enabled: true}, store.Block{ID: 92, Value: "127.0.0.66", Enabled: true})
+	mtatest.Insert(t, db, store.MTAName{ID: 81, LocalIP: "localhorst", Name: "x.test"},
+		store.MTAName{ID: 82, LocalIP: "127.0.0.1", Name: "good.mta.test"})
+	mtatest.Insert(t, db, store.Block{ID: 91, Value: "10.0.0.0/99", Enabled: true},
+		store.Block{ID: 92, Value: "127.0.0.66", Enabled: true})
 	d := mtatest.Start(t, mtatest.Kept.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim"}))
 	warned := func() string {
 		var warnings []string
@@ -123,16 +129,18 @@ func TestAddressesAreWritten(t *testing.T) {
 	d.Terminate(t)
 }
 
-// TestSettingsOnServers keeps the settings on PostgreSQL and MariaDB, which go down while mtad runs and stay down over a
-// restart: names and local addresses are still those of the last time.
+// TestSettingsOnServers keeps the settings on PostgreSQL and MariaDB, which go down while mtad runs and stay down over
+// a restart: names and local addresses are still those of the last time.
 func TestSettingsOnServers(t *testing.T) {
 	t.Parallel()
-	for name, run := range map[string]func(testing.TB) *testserver.DatabaseServer{"PostgreSQL": testserver.Postgres, "MariaDB": testserver.MariaDB} {
+	for name, run := range map[string]func(testing.TB) *testserver.DatabaseServer{"PostgreSQL": testserver.Postgres,
+		"MariaDB": testserver.MariaDB} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := run(t)
 			address := server.Database(t)
-			d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"database-address": address, "smtp-auth": "hardcoded://joe:geheim"}))
+			d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"database-address": address,
+				"smtp-auth": "hardcoded://joe:geheim"}))
 			db := mtatest.OpenSettings(t, address)
 			rows, _, err := store.List[store.IP](t.Context(), db)
 			require.NoError(t, err)
@@ -160,14 +168,16 @@ func TestSettingsOnServers(t *testing.T) {
 	}
 }
 
-// TestStartWithoutDatabase starts while the database cannot be read and nothing was kept: mail is taken, and leaves once the
-// database is there. database-required does not start.
+// TestStartWithoutDatabase starts while the database cannot be read and nothing was kept: mail is taken, and leaves
+// once the database is there. database-required does not start.
 func TestStartWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "there", "settings.db")
 	require.NoError(t, os.WriteFile(filepath.Dir(file), nil, 0o600)) // a file where the directory should be
-	set := mtatest.Settings{"database-address": "sqlite://" + file, "database-ttl": "1", "metrics-address": "127.0.0.1:" + mtatest.FreePort(t)}
-	required := mtatest.Launch(t, set.With(mtatest.Settings{"database-required": "true", "smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
+	set := mtatest.Settings{"database-address": "sqlite://" + file, "database-ttl": "1",
+		"metrics-address": "127.0.0.1:" + mtatest.FreePort(t)}
+	required := mtatest.Launch(t, set.With(mtatest.Settings{"database-required": "true", "smtp-ip": "127.0.0.1",
+		"smtp-port":     mtatest.FreePort(t),
 		"queue-address": "disk://" + filepath.Join(t.TempDir(), "queue")}))
 	require.Equal(t, 78, required.Exit(t, mtatest.Patience), required.Log.String())
 	require.Contains(t, required.Log.String(), "database-required")
@@ -202,8 +212,8 @@ func metric(t testing.TB, address, line string) bool {
 	return strings.Contains(string(text), line)
 }
 
-// TestSettingsLost has the rows of the last run in force when the database is empty or gone, until somebody says that this is
-// meant.
+// TestSettingsLost has the rows of the last run in force when the database is empty or gone, until somebody says that
+// this is meant.
 func TestSettingsLost(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(file string) error{
@@ -251,14 +261,16 @@ func raw(t testing.TB, set mtatest.Settings) *sql.DB {
 	return db
 }
 
-// TestForeignDatabase does not start on the database of a MailerQ, and leaves it as it is; nor do the switches that work on
-// databases touch it.
+// TestForeignDatabase does not start on the database of a MailerQ, and leaves it as it is; nor do the switches that
+// work on databases touch it.
 func TestForeignDatabase(t *testing.T) {
 	t.Parallel()
-	set := mtatest.Settings{"database-address": "sqlite://" + filepath.Join(t.TempDir(), "mailerq.db"), "smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
+	set := mtatest.Settings{"database-address": "sqlite://" + filepath.Join(t.TempDir(), "mailerq.db"),
+		"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
 		"queue-address": "disk://" + filepath.Join(t.TempDir(), "queue")}
 	db := raw(t, set)
-	_, err := db.Exec("CREATE TABLE locals (id INTEGER PRIMARY KEY, email TEXT); INSERT INTO locals (email) VALUES ('a@b.test')")
+	_,
+		err := db.Exec("CREATE TABLE locals (id INTEGER PRIMARY KEY, email TEXT); INSERT INTO locals (email) VALUES ('a@b.test')")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	file := strings.TrimPrefix(set["database-address"], "sqlite://")
@@ -278,8 +290,8 @@ func TestForeignDatabase(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-// TestRepairDatabase does not start on a database that has lost a table, a column and an index; --repair-database brings them back
-// and touches no row.
+// TestRepairDatabase does not start on a database that has lost a table, a column and an index; --repair-database
+// brings them back and touches no row.
 func TestRepairDatabase(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
@@ -289,7 +301,8 @@ func TestRepairDatabase(t *testing.T) {
 	_, err := tables.Exec("DROP TABLE locals; ALTER TABLE blocklist DROP COLUMN description")
 	require.NoError(t, err)
 	require.NoError(t, tables.Close())
-	set = set.With(mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t), "queue-address": "disk://" + filepath.Join(t.TempDir(), "queue")})
+	set = set.With(mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
+		"queue-address": "disk://" + filepath.Join(t.TempDir(), "queue")})
 	d := mtatest.Launch(t, set)
 	require.Equal(t, 78, d.Exit(t, mtatest.Patience), d.Log.String())
 	require.Contains(t, d.Log.String(), "locals")
@@ -330,9 +343,11 @@ func TestPurgeDatabase(t *testing.T) {
 // TestDatabaseAddresses refuses addresses that are none, without a word of the password.
 func TestDatabaseAddresses(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"oracle://joe:hunter2@host/db", "mysql://joe:hunter2@", "postgresql://joe:hunter2@host:port/db"} {
-		d := mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t), "database-address": address,
-			"queue-address": "disk://" + filepath.Join(t.TempDir(), "queue")})
+	for _, address := range []string{"oracle://joe:hunter2@host/db", "mysql://joe:hunter2@",
+		"postgresql://joe:hunter2@host:port/db"} {
+		d := mtatest.Launch(t, mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
+			"database-address": address,
+			"queue-address":    "disk://" + filepath.Join(t.TempDir(), "queue")})
 		require.Equal(t, 78, d.Exit(t, mtatest.Patience), d.Log.String())
 		require.Contains(t, d.Log.String(), "database-address", address)
 		require.NotContains(t, d.Log.String(), "hunter2")
@@ -344,7 +359,8 @@ func TestSuppressions(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db,
-		store.Suppression{Value: "gone@sink.test", Type: "address", Code: 551, Extended: "5.7.1", Description: "asked us to stop", Enabled: true},
+		store.Suppression{Value: "gone@sink.test", Type: "address", Code: 551, Extended: "5.7.1",
+			Description: "asked us to stop", Enabled: true},
 		store.Suppression{Value: "closed.test", Type: "domain", Code: 550, Enabled: true})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	file, logged := mtatest.SendLog(t)

@@ -29,7 +29,8 @@ func TestMailsOfEverySize(t *testing.T) {
 	d := mtatest.Start(t, k.Settings())
 	first := int64(1)
 	for _, size := range []int{300, 4 << 10, 60 << 10, 250 << 10, 300 << 10, 3 << 20} {
-		d.Send(t, &smtptest.Source{Messages: 5, First: first, Size: size, Recipients: 3, Domains: smtptest.Domains(2, "sink.test")})
+		d.Send(t, &smtptest.Source{Messages: 5, First: first, Size: size, Recipients: 3,
+			Domains: smtptest.Domains(2, "sink.test")})
 		first += 15
 	}
 	k.OnceEach(t, first-1)

@@ -16,8 +16,8 @@ import (
 // largeMails is the number of the first large mail of a test that mixes sizes.
 const largeMails = 10_000_000
 
-// TestKilledUnderLoad kills mtad at random moments, again and again on the same queue. What it had answered 250 arrives;
-// only what was on its way at a kill arrives twice; and every mail that arrived has one result, not two.
+// TestKilledUnderLoad kills mtad at random moments, again and again on the same queue. What it had answered 250
+// arrives; only what was on its way at a kill arrives twice; and every mail that arrived has one result, not two.
 func TestKilledUnderLoad(t *testing.T) {
 	rounds := 6
 	if testing.Short() || mtatest.RaceDetector {
@@ -30,7 +30,8 @@ func TestKilledUnderLoad(t *testing.T) {
 	var doubt int64
 	for round := range int64(rounds) {
 		stop := l.Pour(t, d,
-			&smtptest.Source{Sessions: 10, First: 1 + round*1_000_000, Size: 2 << 10, Rate: 4000, Domains: smtptest.Domains(5, "sink.test")},
+			&smtptest.Source{Sessions: 10, First: 1 + round*1_000_000, Size: 2 << 10, Rate: 4000,
+				Domains: smtptest.Domains(5, "sink.test")},
 			&smtptest.Source{Sessions: 3, First: largeMails + round*10_000, Size: 1 << 20, Rate: 20, Recipients: 2})
 		some, _, _ := l.Counts()
 		mtatest.Eventually(t, "mails are taken", func() bool { taken, _, _ := l.Counts(); return taken > some+50 })
@@ -63,8 +64,8 @@ func justBefore(moment time.Time, kills []time.Time) bool {
 	return false
 }
 
-// oneResultEach requires that each mail that arrived has one result or, when it was to be sent once more, is still in the
-// outbox, but not both.
+// oneResultEach requires that each mail that arrived has one result or, when it was to be sent once more, is still in
+// the outbox, but not both.
 func oneResultEach(t *testing.T, dir string, l *mtatest.Ledger) {
 	t.Helper()
 	q := mtatest.OpenQueue(t, dir)
@@ -82,8 +83,8 @@ func oneResultEach(t *testing.T, dir string, l *mtatest.Ledger) {
 	}
 }
 
-// TestStopUnderLoad stops mtad gracefully while mail comes in and goes out. It ends in time, and the next one delivers the
-// rest, each mail once.
+// TestStopUnderLoad stops mtad gracefully while mail comes in and goes out. It ends in time, and the next one delivers
+// the rest, each mail once.
 func TestStopUnderLoad(t *testing.T) {
 	l := mtatest.NewLedger()
 	receiver := l.Sink()
@@ -91,7 +92,8 @@ func TestStopUnderLoad(t *testing.T) {
 	k := mtatest.NewSink(t, receiver)
 	d := mtatest.Start(t, k.Settings())
 	for round := range int64(2) {
-		stop := l.Pour(t, d, &smtptest.Source{Sessions: 20, First: 1 + round*1_000_000, Size: 2 << 10, Domains: smtptest.Domains(5, "sink.test")})
+		stop := l.Pour(t, d, &smtptest.Source{Sessions: 20, First: 1 + round*1_000_000, Size: 2 << 10,
+			Domains: smtptest.Domains(5, "sink.test")})
 		_, some, _ := l.Counts()
 		mtatest.Eventually(t, "mails arrive", func() bool { _, arrived, _ := l.Counts(); return arrived > some+500 })
 		began := time.Now()
@@ -108,8 +110,8 @@ func TestStopUnderLoad(t *testing.T) {
 	mtatest.RequireEmpty(t, d.Queue)
 }
 
-// TestStopWithHangingTarget stops mtad while a target keeps it waiting: it still ends within half a minute, and the mail
-// stays in the queue.
+// TestStopWithHangingTarget stops mtad while a target keeps it waiting: it still ends within half a minute, and the
+// mail stays in the queue.
 func TestStopWithHangingTarget(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -123,7 +125,8 @@ func TestStopWithHangingTarget(t *testing.T) {
 	require.Equal(t, 1, mtatest.Waiting(t, mtatest.OpenQueue(t, d.Queue))["outbox"])
 }
 
-// TestStopTwice asks again: mtad does not wait for the target then. What comes right behind the first signal does not count.
+// TestStopTwice asks again: mtad does not wait for the target then. What comes right behind the first signal does not
+// count.
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// TestDamagedQueue damages the files of the queue while mtad is down. It starts nevertheless, names the damage, delivers
-// what is intact as it was, and reports the mails that are lost as failures.
+// TestDamagedQueue damages the files of the queue while mtad is down. It starts nevertheless, names the damage,
+// delivers what is intact as it was, and reports the mails that are lost as failures.
 func TestDamagedQueue(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -25,7 +25,8 @@ func TestDamagedQueue(t *testing.T) {
 			t.Parallel()
 			down := mtatest.Settings{"smtp-sink-address": "127.0.0.1", "smtp-sink-port": mtatest.FreePort(t)}
 			log, logging := mtatest.SendLog(t)
-			d := mtatest.Start(t, down.With(logging).With(mtatest.Settings{"rabbitmq-failure": "failure", "retry-interval": "1"}))
+			d := mtatest.Start(t, down.With(logging).With(mtatest.Settings{"rabbitmq-failure": "failure",
+				"retry-interval": "1"}))
 			const small, large = 400, 10 // mails; the large ones go to two recipients
 			d.Send(t, &smtptest.Source{Messages: small, Size: 8 << 10, Domains: smtptest.Domains(3, "sink.test")})
 			d.Send(t, &smtptest.Source{Messages: large, Size: 700 << 10, First: small + 1, Recipients: 2})

@@ -18,8 +18,10 @@ func TestDetach(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	lock, log := filepath.Join(dir, "mtad.pid"), filepath.Join(dir, "mtad.log")
-	d := mtatest.Launch(t, mtatest.Kept.With(mtatest.Settings{"daemon": "true", "lock": lock, "application-log": log, "smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
-		"smtp-range": "127.0.0.0/8", "www-port": "0", "queue-address": "disk://" + filepath.Join(dir, "queue"), "database-address": "sqlite://" + filepath.Join(dir, "settings.db")}))
+	d := mtatest.Launch(t, mtatest.Kept.With(mtatest.Settings{"daemon": "true", "lock": lock, "application-log": log,
+		"smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
+		"smtp-range": "127.0.0.0/8", "www-port": "0", "queue-address": "disk://" + filepath.Join(dir, "queue"),
+		"database-address": "sqlite://" + filepath.Join(dir, "settings.db")}))
 	require.Zero(t, d.Exit(t, mtatest.Patience), d.Log.String())
 	text, err := os.ReadFile(lock)
 	require.NoError(t, err)
@@ -49,10 +51,12 @@ func TestDetachFails(t *testing.T) {
 	p := mtatest.Run(t, nil, "--daemon", queue, "--www-port=0", "--smtp-ip=127.0.0.1", "--smtp-port="+port)
 	require.Equal(t, 1, p.Exit(t, mtatest.Patience))
 	require.Contains(t, p.Log.String(), "127.0.0.1:"+port)
-	p = mtatest.Run(t, nil, "--daemon", queue, "--www-port=0", "--smtp-ip=127.0.0.1", "--smtp-port="+mtatest.FreePort(t), "--storage-address=couchbase://x/y")
+	p = mtatest.Run(t, nil, "--daemon", queue, "--www-port=0", "--smtp-ip=127.0.0.1", "--smtp-port="+mtatest.FreePort(t),
+		"--storage-address=couchbase://x/y")
 	require.Equal(t, 78, p.Exit(t, mtatest.Patience), p.Log.String())
 
-	p = mtatest.Run(t, []string{"NOTIFY_SOCKET=/nowhere/notify"}, "--daemon", queue, "--www-port=0", "--smtp-ip=127.0.0.1", "--smtp-port="+mtatest.FreePort(t))
+	p = mtatest.Run(t, []string{"NOTIFY_SOCKET=/nowhere/notify"}, "--daemon", queue, "--www-port=0", "--smtp-ip=127.0.0.1",
+		"--smtp-port="+mtatest.FreePort(t))
 	require.True(t, p.WaitLog("msg=listening"), p.Log.String())
 	require.Contains(t, p.Log.String(), "daemon is ignored")
 	p.Terminate(t)

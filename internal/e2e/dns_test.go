@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
-// TestDeliveryByMX looks targets up at a real DNS server: MX by preference, implicit MX, CNAMEs, and every way in which a
-// domain can say that it takes no mail.
+// TestDeliveryByMX looks targets up at a real DNS server: MX by preference, implicit MX, CNAMEs, and every way in which
+// a domain can say that it takes no mail.
 func TestDeliveryByMX(t *testing.T) {
 	t.Parallel()
 	n := mtatest.NewNetwork(t)
@@ -35,11 +35,14 @@ func TestDeliveryByMX(t *testing.T) {
 	)
 	second, third := n.Sink(t, 2, &smtptest.Sink{}), n.Sink(t, 3, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true", "rabbitmq-failure": "failure"}))
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true",
+		"rabbitmq-failure": "failure"}))
 	fate := map[string]string{
-		"second": "message/accepted 250", "first": "message/accepted 250", "plain": "message/accepted 250", "alias": "message/accepted 250",
-		"null": "dns/error 556 5.1.10", "nowhere": "dns/error 550 5.1.2", "empty": "dns/error 550 5.1.2", "dangling": "dns/error 550",
-		"refused": "connect/",
+		"second": "message/accepted 250", "first": "message/accepted 250", "plain": "message/accepted 250",
+		"alias": "message/accepted 250",
+		"null":  "dns/error 556 5.1.10", "nowhere": "dns/error 550 5.1.2", "empty": "dns/error 550 5.1.2",
+		"dangling": "dns/error 550",
+		"refused":  "connect/",
 	}
 	for domain := range fate {
 		d.Submit(t, "a@client.test", "x@"+domain+".mail.test", "Subject: try\r\n\r\nText")
@@ -70,7 +73,8 @@ func TestPrivateTargets(t *testing.T) {
 	require.Zero(t, k.Stats().Connections)
 }
 
-// TestBadDNS has the DNS be slow, broken, circular, and gone. Mail that needs it is tried again; other mail is not held up.
+// TestBadDNS has the DNS be slow, broken, circular, and gone. Mail that needs it is tried again; other mail is not held
+// up.
 func TestBadDNS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a quarter of a minute, as failed look-ups are remembered for a while")
@@ -97,7 +101,8 @@ about.test. CNAME round.test.
 		}
 	})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true", "retry-interval": "1"}))
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true",
+		"retry-interval": "1"}))
 	submit := func(domain string) { d.Submit(t, "a@client.test", "x@"+domain, "Subject: try\r\n\r\nText") }
 	firstOf := func(domain string) (first mtatest.Outcome) {
 		mtatest.Eventually(t, "an attempt for "+domain, func() bool {
@@ -124,9 +129,11 @@ about.test. CNAME round.test.
 	down.Store(true)
 	submit("late.test")
 	submit("known.test") // its answer is still known
-	mtatest.Eventually(t, "mail to a known domain", func() bool { return len(mtatest.AttemptsOf(t, log, "x@known.test")) == 2 })
+	mtatest.Eventually(t, "mail to a known domain",
+		func() bool { return len(mtatest.AttemptsOf(t, log, "x@known.test")) == 2 })
 	require.Equal(t, "dns", firstOf("late.test").State)
 	down.Store(false)
-	mtatest.Eventually(t, "mail arrives once the DNS is back", func() bool { return strings.Contains(fmt.Sprint(k.Recipients()), "x@late.test") })
+	mtatest.Eventually(t, "mail arrives once the DNS is back",
+		func() bool { return strings.Contains(fmt.Sprint(k.Recipients()), "x@late.test") })
 	require.Equal(t, []string{"x@known.test", "x@known.test", "x@late.test"}, k.Recipients())
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// TestDiskFull fills the disk of the queue. Clients are then told 452 4.3.1, for small and for large mails; what is queued
-// is delivered; and once that has made room, mail is taken again without a restart.
+// TestDiskFull fills the disk of the queue. Clients are then told 452 4.3.1, for small and for large mails; what is
+// queued is delivered; and once that has made room, mail is taken again without a restart.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 100<<20)

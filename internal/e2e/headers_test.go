@@ -18,7 +18,8 @@ func TestPropertyHeaders(t *testing.T) {
 	log, logging := mtatest.SendLog(t)
 	d := mtatest.Start(t, k.Settings().With(allQueues).With(logging))
 	due := time.Now().Add(3 * time.Second).Truncate(time.Second)
-	d.Submit(t, "a@client.test", "late@sink.test", "x-mq-delayed: "+due.UTC().Format(time.DateTime)+"\r\nSubject: later\r\n\r\nText")
+	d.Submit(t, "a@client.test", "late@sink.test",
+		"x-mq-delayed: "+due.UTC().Format(time.DateTime)+"\r\nSubject: later\r\n\r\nText")
 	d.Submit(t, "a@client.test", "tagged@sink.test",
 		"X-MQ-Tag: spring\r\nSubject: tags\r\nx-mq-tag: sale\r\nx-mq-results-queue: mine\r\nx-mq-customer: 17\r\n\r\nText")
 	d.Submit(t, "a@client.test", "defer@sink.test", "x-mq-maxattempts: 1\r\nSubject: one try\r\n\r\nText")

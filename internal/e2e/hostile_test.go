@@ -141,8 +141,8 @@ func ended(c *mtatest.Client) {
 	}
 }
 
-// TestManyRecipients asks for 10,000 recipients: the server takes as many as it is to, refuses the others for now, and each
-// taken one gets the mail.
+// TestManyRecipients asks for 10,000 recipients: the server takes as many as it is to, refuses the others for now, and
+// each taken one gets the mail.
 func TestManyRecipients(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
@@ -175,8 +175,8 @@ func TestManyRecipients(t *testing.T) {
 	k.OnceEach(t, 500)
 }
 
-// TestSmuggling tries to have a second mail ride inside a first, with every sequence that some server takes for the end of
-// a mail. Nothing but what was sent as one mail may reach the target.
+// TestSmuggling tries to have a second mail ride inside a first, with every sequence that some server takes for the end
+// of a mail. Nothing but what was sent as one mail may reach the target.
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
 	ends := []string{
@@ -269,7 +269,8 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestIdleCrowd(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-connections-in": "400", "smtp-connections-client": "390"}))
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-connections-in": "400",
+		"smtp-connections-client": "390"}))
 	var wg sync.WaitGroup
 	for range 300 {
 		wg.Go(func() {

@@ -22,9 +22,11 @@ func TestLogFiles(t *testing.T) {
 	k := mtatest.NewKeeper(t, &smtptest.Sink{Rules: []smtptest.Rule{
 		{Stage: smtptest.Rcpt, Pattern: "twice@*", Action: smtptest.Action{Act: smtptest.Greylist, For: 1}}}})
 	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{
-		"send-log-file": file("send.log"), "send-log-format": "{$result.state}:{$result.result} {$attempt} <{$email.recipient}> {$result.code}",
-		"send-bin-log-file": file("send.json"), "received-log-file": file("received.log"), "received-bin-log-file": file("received.json"),
-		"retry-interval": "1",
+		"send-log-file":     file("send.log"),
+		"send-log-format":   "{$result.state}:{$result.result} {$attempt} <{$email.recipient}> {$result.code}",
+		"send-bin-log-file": file("send.json"), "received-log-file": file("received.log"),
+		"received-bin-log-file": file("received.json"),
+		"retry-interval":        "1",
 	}))
 	d.Submit(t, "a@client.test", "once@sink.test", "Subject: private\r\n\r\nconfidential")
 	d.Submit(t, "a@client.test", "twice@sink.test", "Subject: private\r\n\r\nconfidential")
@@ -32,7 +34,8 @@ func TestLogFiles(t *testing.T) {
 	mtatest.AwaitAttempts(t, file("send.json"), "twice@sink.test", 2)
 	mtatest.Eventually(t, "three lines of text", func() bool { return len(mtatest.Lines(t, file("send.log"))) == 3 })
 	require.ElementsMatch(t, []string{
-		"message:accepted 1 <once@sink.test> 250", "rcptto:error 1 <twice@sink.test> 451", "message:accepted 2 <twice@sink.test> 250",
+		"message:accepted 1 <once@sink.test> 250", "rcptto:error 1 <twice@sink.test> 451",
+		"message:accepted 2 <twice@sink.test> 250",
 	}, mtatest.Lines(t, file("send.log")))
 	require.Len(t, mtatest.Attempts(t, file("send.json")), 3, "one object for each attempt")
 	require.Len(t, mtatest.Lines(t, file("received.log")), 2)
@@ -54,7 +57,8 @@ func TestLogFiles(t *testing.T) {
 	d.Submit(t, "a@client.test", "later@sink.test", "Subject: later\r\n\r\nText")
 	mtatest.AwaitAttempts(t, file("send.json"), "later@sink.test", 1)
 	mtatest.Eventually(t, "every log is written anew", func() bool {
-		return len(mtatest.Lines(t, file("send.log"))) == 1 && len(mtatest.Lines(t, file("received.log"))) == 1 && len(mtatest.Lines(t, file("received.json"))) == 1
+		return len(mtatest.Lines(t, file("send.log"))) == 1 && len(mtatest.Lines(t, file("received.log"))) == 1 &&
+			len(mtatest.Lines(t, file("received.json"))) == 1
 	})
 	require.Len(t, mtatest.Lines(t, file("send.log.1")), 3)
 	d.Terminate(t)
@@ -80,7 +84,8 @@ func TestApplicationLogIsRotated(t *testing.T) {
 func TestLogThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"send-log-file": "/dev/full", "received-bin-log-file": "/dev/full"}))
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"send-log-file": "/dev/full",
+		"received-bin-log-file": "/dev/full"}))
 	d.Send(t, &smtptest.Source{Messages: 500, Size: 1 << 10})
 	k.OnceEach(t, 500)
 	d.Terminate(t)

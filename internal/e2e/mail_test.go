@@ -13,8 +13,8 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// TestMailArrivesUnchanged sends what mail servers like to spoil: dots, long lines, blank ends, 8-bit text, a header without
-// a text. But for one Received field at its top, each arrives as it was.
+// TestMailArrivesUnchanged sends what mail servers like to spoil: dots, long lines, blank ends, 8-bit text, a header
+// without a text. But for one Received field at its top, each arrives as it was.
 func TestMailArrivesUnchanged(t *testing.T) {
 	t.Parallel()
 	mails := []string{
@@ -91,7 +91,8 @@ func TestRefusedAtTheDoor(t *testing.T) {
 func TestTooManyClients(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-busy": "reject", "smtp-connections-in": "5", "smtp-connections-client": "5"}))
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-busy": "reject", "smtp-connections-in": "5",
+		"smtp-connections-client": "5"}))
 	first := d.Talk(t)
 	for range 4 {
 		d.Talk(t)
@@ -117,7 +118,8 @@ func TestConnectionLimits(t *testing.T) {
 		}
 	}
 	k := mtatest.NewSink(t, receiver)
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"domain-maxconnections": "3", "connection-maxmessages": "10"}))
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"domain-maxconnections": "3",
+		"connection-maxmessages": "10"}))
 	d.Send(t, &smtptest.Source{Messages: 200, Size: 1 << 10})
 	mtatest.Eventually(t, "all mails arrive", func() bool { return k.Stats().Messages == 200 })
 	require.GreaterOrEqual(t, k.Stats().Connections, int64(20), "ten mails over each connection at most")

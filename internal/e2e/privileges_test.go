@@ -42,8 +42,10 @@ func TestServiceUser(t *testing.T) {
 	t.Parallel()
 	dir, uid := serviceDir(t)
 	log, lock := filepath.Join(dir, "mtad.log"), filepath.Join(dir, "mtad.pid")
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"user": "nobody", "application-log": "stderr," + log, "lock": lock,
-		"queue-address": "disk://" + filepath.Join(dir, "queue"), "database-address": "sqlite://" + filepath.Join(dir, "settings.db")}))
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"user": "nobody", "application-log": "stderr," + log,
+		"lock":             lock,
+		"queue-address":    "disk://" + filepath.Join(dir, "queue"),
+		"database-address": "sqlite://" + filepath.Join(dir, "settings.db")}))
 	require.Equal(t, uid, owner(t, log))
 	require.Zero(t, owner(t, lock), "nobody else says whose process it is")
 	require.NotContains(t, d.Log.String(), "cannot open its own log")
@@ -55,8 +57,8 @@ func TestServiceUser(t *testing.T) {
 	require.NoFileExists(t, lock)
 }
 
-// TestLinksOfTheServiceUser has that user lay links to a file of root's where root is to write: it does not start, and the
-// file stays as it is.
+// TestLinksOfTheServiceUser has that user lay links to a file of root's where root is to write: it does not start, and
+// the file stays as it is.
 func TestLinksOfTheServiceUser(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"application-log", "lock"} {
@@ -67,8 +69,10 @@ func TestLinksOfTheServiceUser(t *testing.T) {
 				secret := writeFile(t, "secret", "root's\n")
 				path := filepath.Join(dir, "link")
 				require.NoError(t, lay(secret, path))
-				d := mtatest.Launch(t, mtatest.Settings{"user": "nobody", key: path, "smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t), "www-port": "0",
-					"queue-address": "disk://" + filepath.Join(dir, "queue"), "database-address": "sqlite://" + filepath.Join(dir, "settings.db")})
+				d := mtatest.Launch(t, mtatest.Settings{"user": "nobody", key: path, "smtp-ip": "127.0.0.1",
+					"smtp-port": mtatest.FreePort(t), "www-port": "0",
+					"queue-address":    "disk://" + filepath.Join(dir, "queue"),
+					"database-address": "sqlite://" + filepath.Join(dir, "settings.db")})
 				require.NotZero(t, d.Exit(t, mtatest.Patience))
 				require.Contains(t, d.Log.String(), path)
 				require.Contains(t, d.Log.String(), "link")

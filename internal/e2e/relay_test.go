@@ -113,7 +113,8 @@ func TestSmarthost(t *testing.T) {
 	d.Submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
 	d.Submit(t, "a@client.test", "y@other.test", "Subject: two\r\n\r\nText")
 	mtatest.Eventually(t, "both mails arrive", func() bool { return len(h.received()) == 2 })
-	require.ElementsMatch(t, []string{"relay true a@client.test x@any.test", "relay true a@client.test y@other.test"}, h.received())
+	require.ElementsMatch(t, []string{"relay true a@client.test x@any.test", "relay true a@client.test y@other.test"},
+		h.received())
 	line := mtatest.AwaitAttempts(t, log, "x@any.test", 1)[0].Line
 	require.NotContains(t, line, hubPassword)
 	require.NotContains(t, line, "Subject: one", "the mail itself")
@@ -128,7 +129,8 @@ func TestSmarthostRefusesLogin(t *testing.T) {
 	t.Parallel()
 	h := new(hub)
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"smarthost": "127.0.0.1", "smarthost-port": h.serve(t), "smarthost-username": "relay",
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"smarthost": "127.0.0.1", "smarthost-port": h.serve(t),
+		"smarthost-username": "relay",
 		"smarthost-password": "not-the-right-one", "rabbitmq-failure": "failure"}))
 	d.Submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
 	first := mtatest.AwaitAttempts(t, log, "x@any.test", 1)[0]

@@ -26,7 +26,8 @@ func pairs(m *queue.Message) []string {
 	return all
 }
 
-// TestDeferredAfterData refuses a mail for now at its very end. It is tried again, and each queue of results gets its copy.
+// TestDeferredAfterData refuses a mail for now at its very end. It is tried again, and each queue of results gets its
+// copy.
 func TestDeferredAfterData(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{Rules: []smtptest.Rule{

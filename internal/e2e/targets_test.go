@@ -62,8 +62,8 @@ var misdeeds = []misdeed{
 	{smtptest.Dot, "hang", "", false},
 }
 
-// TestMisbehavingTargets has one target for each misdeed at each stage, all at the same time. What becomes of each mail is
-// what its result says, and the mail to a target that behaves arrives meanwhile.
+// TestMisbehavingTargets has one target for each misdeed at each stage, all at the same time. What becomes of each mail
+// is what its result says, and the mail to a target that behaves arrives meanwhile.
 func TestMisbehavingTargets(t *testing.T) {
 	t.Parallel()
 	routes := routeFile{}
@@ -84,7 +84,8 @@ func TestMisbehavingTargets(t *testing.T) {
 	domains = append(domains, "closed.test")
 	routes["closed.test"] = "127.0.0.1:" + mtatest.FreePort(t)
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"smtp-routes": routes.write(t, ""), "rabbitmq-failure": "failure"}))
+	d := mtatest.Start(t, logging.With(mtatest.Settings{"smtp-routes": routes.write(t, ""),
+		"rabbitmq-failure": "failure"}))
 	for _, domain := range domains {
 		d.Submit(t, "a@client.test", "x@"+domain, "Subject: try\r\n\r\nText")
 	}
@@ -138,15 +139,16 @@ func (r routeFile) write(t testing.TB, file string) string {
 	return file
 }
 
-// TestSlowDomain queues far more mail for a target that hangs than is held in memory. Mail for another domain that comes
-// later arrives while all of it still waits.
+// TestSlowDomain queues far more mail for a target that hangs than is held in memory. Mail for another domain that
+// comes later arrives while all of it still waits.
 func TestSlowDomain(t *testing.T) {
 	t.Parallel()
 	many := int64(25_000)
 	if testing.Short() || mtatest.RaceDetector {
 		many = 3000
 	}
-	slow := mtatest.NewSink(t, &smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Rcpt, Action: smtptest.Action{Act: smtptest.Hang}}}})
+	slow := mtatest.NewSink(t,
+		&smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Rcpt, Action: smtptest.Action{Act: smtptest.Hang}}}})
 	quick := mtatest.NewSink(t, &smtptest.Sink{})
 	routes := routeFile{}
 	routes.add("slow.test", slow.Port)

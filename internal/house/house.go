@@ -16,8 +16,10 @@ var rooms = []struct {
 	{"console/admin", []string{"config/settings", "config/snapshot", "monitor", "queue"}},
 	{"console/api", []string{"console/admin", "monitor", "queue"}},
 	{"console/ctl", []string{"console/admin", "config/settings"}},
-	{"console", []string{"console/admin", "console/api", "console/mailview", "auth", "config/settings", "config/snapshot", "monitor", "queue"}},
-	{"config/snapshot", []string{"config/settings", "delivery/external", "delivery/mx", "delivery/rules", "delivery/sign", "queue",
+	{"console", []string{"console/admin", "console/api", "console/mailview", "auth", "config/settings", "config/snapshot",
+		"monitor", "queue"}},
+	{"config/snapshot", []string{"config/settings", "delivery/external", "delivery/mx", "delivery/rules", "delivery/sign",
+		"queue",
 		"throttle", "smtpin/enqueue"}},
 	{"config/settings", nil},
 	{"config", nil},
@@ -59,8 +61,8 @@ func Allowed(from, to string) bool {
 	return false
 }
 
-// sameRoom reports whether a driver imports the room it belongs to, or an examiner of it. A room does not import what is
-// beneath it unless the table says so, and drivers leave each other alone.
+// sameRoom reports whether a driver imports the room it belongs to, or an examiner of it. A room does not import what
+// is beneath it unless the table says so, and drivers leave each other alone.
 func sameRoom(from, to, room string) bool {
 	return under(to, room) && (under(from, to) || strings.HasSuffix(to, "test"))
 }

@@ -16,7 +16,8 @@ func TestReadme(t *testing.T) {
 	_, code, found := strings.Cut(readme, "```go\n")
 	require.True(t, found)
 	code, _, _ = strings.Cut(code, "```")
-	require.Contains(t, read(t, "../../examples/ingest/main.go"), code, "the README's example is not the one in examples/ingest")
+	require.Contains(t, read(t, "../../examples/ingest/main.go"), code,
+		"the README's example is not the one in examples/ingest")
 	for _, m := range regexp.MustCompile(`go run \./(\S+)`).FindAllStringSubmatch(readme, -1) {
 		require.DirExists(t, "../../"+m[1])
 	}
@@ -26,7 +27,8 @@ func TestReadme(t *testing.T) {
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	for _, page := range []struct{ dir, name string }{
-		{"../..", "README.md"}, {"../../docs", "architecture.md"}, {"../../docs", "performance.md"}, {"../../docs", "configuration.md"}, {"../../docs", "settings.md"}, {"../../docs", "exec-auth.md"},
+		{"../..", "README.md"}, {"../../docs", "architecture.md"}, {"../../docs", "performance.md"},
+		{"../../docs", "configuration.md"}, {"../../docs", "settings.md"}, {"../../docs", "exec-auth.md"},
 	} {
 		for _, m := range link.FindAllStringSubmatch(read(t, page.dir+"/"+page.name), -1) {
 			_, err := os.Stat(page.dir + "/" + m[1])

@@ -1,5 +1,5 @@
-// Package mailbody puts a new beginning before a mail without copying the mail: fields above its header, or another header
-// in the place of its own.
+// Package mailbody puts a new beginning before a mail without copying the mail: fields above its header, or another
+// header in the place of its own.
 package mailbody
 
 import (
@@ -23,8 +23,8 @@ var ErrLong = errors.New("the header is too long")
 const firstRead = 8 << 10
 
 // Header returns the header of a mail, with the empty line that ends it; there is none in a mail that is all header. It
-// begins to read with a few KiB. Of a mail in memory it is the mail's own bytes, so do not change it. A header of more than
-// limit bytes is ErrLong.
+// begins to read with a few KiB. Of a mail in memory it is the mail's own bytes, so do not change it. A header of more
+// than limit bytes is ErrLong.
 func Header(b Body, limit int) ([]byte, error) {
 	if m, ok := b.(interface{ Bytes() []byte }); ok {
 		mail := m.Bytes()

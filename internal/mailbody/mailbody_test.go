@@ -55,7 +55,8 @@ func TestJoin(t *testing.T) {
 		again := mailbody.Join([]byte("top "), j, from)
 		require.NoError(t, iotest.TestReader(io.NewSectionReader(again, 0, again.Size()), []byte(want)))
 	}
-	require.NoError(t, iotest.TestReader(io.NewSectionReader(j, 0, j.Size()), []byte("head 456789")), "the first one is what it was")
+	require.NoError(t, iotest.TestReader(io.NewSectionReader(j, 0, j.Size()), []byte("head 456789")),
+		"the first one is what it was")
 }
 
 func TestBroken(t *testing.T) {

@@ -2,9 +2,9 @@ package mailheader
 
 import "bytes"
 
-// AppendAddresses appends the addresses in a list of them (RFC 5322 §3.4), whatever else is wrong with the list: of each item what
-// stands in the first angle brackets, else the item itself when it has an @. Comments and the names of groups are passed over.
-// With most it stops when dst holds so many; zero is no limit.
+// AppendAddresses appends the addresses in a list of them (RFC 5322 §3.4), whatever else is wrong with the list: of
+// each item what stands in the first angle brackets, else the item itself when it has an @. Comments and the names of
+// groups are passed over. With most it stops when dst holds so many; zero is no limit.
 func AppendAddresses(dst [][]byte, list []byte, most int) [][]byte {
 	start, bracket := 0, []byte(nil)
 	end := func(at int) {

@@ -11,7 +11,8 @@ type Span struct{ Start, End int }
 // Span returns where the field lies in its mail.
 func (f Field) Span() Span { return Span{f.Start, f.End} }
 
-// Cut takes the spans, which must be in order and not overlap, out of mail and returns what remains, in the same memory.
+// Cut takes the spans, which must be in order and not overlap, out of mail and returns what remains, in the same
+// memory.
 func Cut(mail []byte, spans []Span) []byte {
 	if len(spans) == 0 {
 		return mail

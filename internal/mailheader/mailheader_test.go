@@ -60,7 +60,8 @@ func TestScanner(t *testing.T) {
 		got = append(got, field{string(f.Name()), string(mailheader.AppendUnfolded(nil, f.Value()))})
 	}
 	require.Equal(t, []field{
-		{"Subject", "one"}, {"X-Fold", "two\tthree four"}, {"", "odd line"}, {"Spaced", "v"}, {"Empty", ""}, {"", ": nameless"},
+		{"Subject", "one"}, {"X-Fold", "two\tthree four"}, {"", "odd line"}, {"Spaced", "v"}, {"Empty", ""},
+		{"", ": nameless"},
 	}, got)
 	require.Equal(t, "\r\nBody: no\r\n", mail[s.Offset():])
 }

@@ -3,8 +3,8 @@ package mailheader
 import "bytes"
 
 // Length returns the length of the header of mail, the empty line that ends it included. When there is no empty line
-// yet, it returns len(mail) and false. from is where to start looking: zero, or what an earlier call with a shorter part
-// of the same mail returned, so that a mail that arrives in pieces is looked at once.
+// yet, it returns len(mail) and false. from is where to start looking: zero, or what an earlier call with a shorter
+// part of the same mail returned, so that a mail that arrives in pieces is looked at once.
 func Length(mail []byte, from int) (n int, complete bool) {
 	pos := max(0, from-2)
 	if pos == 0 {
@@ -36,8 +36,8 @@ func emptyLine(b []byte) int {
 }
 
 // Headless reports whether mail begins at once with text: its first line is neither empty nor a field. Whoever puts
-// fields before such a mail must put an empty line behind them, or the text would become part of the header. A first line
-// "From " as mailbox files have it does not count.
+// fields before such a mail must put an empty line behind them, or the text would become part of the header. A first
+// line "From " as mailbox files have it does not count.
 func Headless(mail []byte) bool {
 	if len(mail) == 0 || emptyLine(mail) > 0 ||
 		bytes.HasPrefix(mail, []byte("From ")) || bytes.HasPrefix(mail, []byte(">From ")) {
@@ -60,7 +60,8 @@ type Scanner struct {
 	pos  int
 }
 
-// NewScanner returns a Scanner of the header of mail. It stops at the empty line; mail may, but need not, go on behind it.
+// NewScanner returns a Scanner of the header of mail. It stops at the empty line; mail may, but need not, go on behind
+// it.
 func NewScanner(mail []byte) Scanner { return Scanner{mail: mail} }
 
 // Field is one field of a header, with its folded lines. It refers to the mail it was read from.
@@ -98,8 +99,8 @@ func (s *Scanner) Next() (Field, bool) {
 // Offset returns how far the scanner has come: the start of the next field, or of the empty line at the end.
 func (s *Scanner) Offset() int { return s.pos }
 
-// splitName returns the length of the name that a field starts with and where its colon is; 0 and -1 when there is none.
-// Blanks before the colon are allowed, as RFC 5322 §4.5 has it, and do not belong to the name.
+// splitName returns the length of the name that a field starts with and where its colon is; 0 and -1 when there is
+// none. Blanks before the colon are allowed, as RFC 5322 §4.5 has it, and do not belong to the name.
 func splitName(b []byte) (name, colon int) {
 	i := 0
 	for i < len(b) && b[i] > ' ' && b[i] != ':' && b[i] != 0x7f {

@@ -6,8 +6,8 @@ import (
 	"hash"
 )
 
-// bodyHash hashes a body that arrives in pieces, in canonical form, up to a limit. Empty lines at the end do not count, so
-// they are held back as a number until something follows them.
+// bodyHash hashes a body that arrives in pieces, in canonical form, up to a limit. Empty lines at the end do not count,
+// so they are held back as a number until something follows them.
 type bodyHash struct {
 	form  Form
 	limit int64 // of canonical bytes that are hashed; -1: all

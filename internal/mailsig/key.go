@@ -53,7 +53,8 @@ type Keys struct {
 	MaxBits  int      // the largest RSA key; 0: 4,096
 }
 
-// Fetch gets the key that a signature names. Its error is a *Problem; the key comes along when only its size or use is wrong.
+// Fetch gets the key that a signature names. Its error is a *Problem; the key comes along when only its size or use is
+// wrong.
 func (k Keys) Fetch(ctx context.Context, domain, selector string) (*Key, error) {
 	resolver := k.Resolver
 	if resolver == nil {
@@ -172,7 +173,8 @@ func (k *Key) parseUse(tags Tags) error {
 	return nil
 }
 
-// parseRSA reads both forms that are in use: SubjectPublicKeyInfo, and the bare RSAPublicKey that the text of RFC 6376 names.
+// parseRSA reads both forms that are in use: SubjectPublicKeyInfo, and the bare RSAPublicKey that the text of RFC 6376
+// names.
 func (k *Key) parseRSA(der []byte, maxBits int) error {
 	pub, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {

@@ -118,8 +118,8 @@ func (s *Signature) Times(now time.Time, skew time.Duration) error {
 	return nil
 }
 
-// Verify tells whether a signature holds, with its key, once HashBody was called for it. Of a signature that holds for a
-// beginning of the body only, it returns a problem of kind Partial.
+// Verify tells whether a signature holds, with its key, once HashBody was called for it. Of a signature that holds for
+// a beginning of the body only, it returns a problem of kind Partial.
 func (m *Message) Verify(s *Signature, key *Key) error {
 	if err := s.fits(key); err != nil {
 		return err
@@ -202,8 +202,8 @@ func (s *Signature) check(hashed []byte, key *Key) error {
 	return problem(Changed, "signature does not fit the header")
 }
 
-// VerifySeal tells whether a seal holds over the fields of the sets up to its own, in their order: of each set the results,
-// the signature and the seal (RFC 8617 §5.1.1). The last one is the seal itself, and is left out of fields.
+// VerifySeal tells whether a seal holds over the fields of the sets up to its own, in their order: of each set the
+// results, the signature and the seal (RFC 8617 §5.1.1). The last one is the seal itself, and is left out of fields.
 func VerifySeal(s *Signature, fields [][]byte, key *Key) error {
 	if err := s.fits(key); err != nil {
 		return err

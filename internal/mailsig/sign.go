@@ -18,16 +18,16 @@ type Draft struct {
 	Domain, Selector string // d= and s=, as they are to be written
 	Key              crypto.Signer
 	Header, Body     Form
-	// Fields are the names for h=. A name that occurs more often than the mail has fields of it keeps others from being added
-	// (RFC 6376 §8.15).
+	// Fields are the names for h=. A name that occurs more often than the mail has fields of it keeps others from being
+	// added (RFC 6376 §8.15).
 	Fields  []string
 	Time    time.Time // t=
 	Expires time.Time // x=; zero: never
 	Report  bool      // r=y: failures are to be reported (RFC 6651 §3.2)
 }
 
-// Sign makes a DKIM-Signature field, with its line ends, of each draft, in their order. The body is read once for all. A
-// *Problem says that a key cannot sign; other errors are those of reading.
+// Sign makes a DKIM-Signature field, with its line ends, of each draft, in their order. The body is read once for all.
+// A *Problem says that a key cannot sign; other errors are those of reading.
 func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) {
 	made := make([]*Signature, len(drafts))
 	for i, d := range drafts {

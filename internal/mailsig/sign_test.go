@@ -68,10 +68,12 @@ func TestWhatIsSignedVerifies(t *testing.T) {
 	for _, draft := range []*Draft{
 		{Header: Relaxed, Body: Relaxed, Fields: []string{"From"}},
 		{Header: Simple, Body: Simple, Fields: []string{"From", "From", "Subject", "Date", "X-None"}},
-		{Header: Relaxed, Fields: append([]string{"From"}, strings.Split(strings.Repeat("X-A-Rather-Long-Name ", 40)+"To", " ")...), Report: true},
+		{Header: Relaxed, Fields: append([]string{"From"},
+			strings.Split(strings.Repeat("X-A-Rather-Long-Name ", 40)+"To", " ")...), Report: true},
 		{Body: Relaxed, Fields: []string{"From"}, Expires: time.Unix(1800000060, 0)},
 	} {
-		draft.Domain, draft.Selector, draft.Key, draft.Time = "football.example.com", "brisbane", footballKey(t), time.Unix(1800000000, 0)
+		draft.Domain, draft.Selector, draft.Key, draft.Time = "football.example.com", "brisbane", footballKey(t),
+			time.Unix(1800000000, 0)
 		fields, err := open(footballMail).Sign(t.Context(), draft)
 		require.NoError(t, err)
 		for line := range strings.SplitSeq(strings.TrimSuffix(string(fields[0]), "\r\n"), "\r\n") {

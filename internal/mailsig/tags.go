@@ -14,8 +14,8 @@ type Tags []Tag
 // maxTags is far more than any standard defines.
 const maxTags = 100
 
-// ParseTags reads a tag list. Names are case sensitive; one that comes twice, a part without "=", and control characters
-// make the whole list invalid.
+// ParseTags reads a tag list. Names are case sensitive; one that comes twice, a part without "=", and control
+// characters make the whole list invalid.
 func ParseTags(list string) (Tags, error) {
 	tags := make(Tags, 0, 12)
 	for pos := 0; pos < len(list); {

@@ -90,7 +90,8 @@ func (z *Zone) step(kind, name string) (found []string, alias string, err error)
 		case "CNAME":
 			alias = r.value
 		case "SERVFAIL", "TIMEOUT":
-			return nil, "", &net.DNSError{Err: "server misbehaving", Name: name, IsTemporary: true, IsTimeout: r.kind == "TIMEOUT"}
+			return nil, "", &net.DNSError{Err: "server misbehaving", Name: name, IsTemporary: true,
+				IsTimeout: r.kind == "TIMEOUT"}
 		}
 	}
 	if found == nil && alias == "" {

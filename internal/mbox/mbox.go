@@ -1,5 +1,5 @@
-// Package mbox reads mails from a stream that is either one mail, or a mailbox file with any number of them (RFC 4155): one whose
-// first line begins with "From ".
+// Package mbox reads mails from a stream that is either one mail, or a mailbox file with any number of them (RFC 4155):
+// one whose first line begins with "From ".
 package mbox
 
 import (

@@ -35,10 +35,13 @@ func TestReader(t *testing.T) {
 		want     []string
 	}{
 		{"nothing", "", nil},
-		{"one mail", "A: b\r\n\r\nFrom here on text\r\n>From x\r\n", []string{"A: b\r\n\r\nFrom here on text\r\n>From x\r\n"}},
+		{"one mail", "A: b\r\n\r\nFrom here on text\r\n>From x\r\n",
+			[]string{"A: b\r\n\r\nFrom here on text\r\n>From x\r\n"}},
 		{"one mail without end of line", "A: b\n\ntext", []string{"A: b\n\ntext"}},
-		{"a mailbox", "From a@b Mon\nA: 1\n\none\n\nFrom c@d Tue\nA: 2\n\ntwo\n>From us\n>>From them\n> From\n\n", []string{"A: 1\n\none\n", "A: 2\n\ntwo\nFrom us\n>From them\n> From\n"}},
-		{"CRLF", "From a@b Mon\r\nA: 1\r\n\r\none\r\n\r\nFrom c@d Tue\r\nA: 2\r\n", []string{"A: 1\r\n\r\none\r\n", "A: 2\r\n"}},
+		{"a mailbox", "From a@b Mon\nA: 1\n\none\n\nFrom c@d Tue\nA: 2\n\ntwo\n>From us\n>>From them\n> From\n\n",
+			[]string{"A: 1\n\none\n", "A: 2\n\ntwo\nFrom us\n>From them\n> From\n"}},
+		{"CRLF", "From a@b Mon\r\nA: 1\r\n\r\none\r\n\r\nFrom c@d Tue\r\nA: 2\r\n",
+			[]string{"A: 1\r\n\r\none\r\n", "A: 2\r\n"}},
 		{"an empty mail among them", "From a\nFrom b\nA: 2\n", []string{"", "A: 2\n"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

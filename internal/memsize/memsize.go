@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Of returns the bytes of memory that this process may use: the smallest limit of its control groups, version 1 or 2, or
-// else what the machine has; 0 when neither is known, as on other systems than Linux. root is the root directory.
+// Of returns the bytes of memory that this process may use: the smallest limit of its control groups, version 1 or 2,
+// or else what the machine has; 0 when neither is known, as on other systems than Linux. root is the root directory.
 func Of(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
 	for _, size := range append(groupLimits(root), machine(root)) {
@@ -37,8 +37,9 @@ func machine(root fs.FS) int64 {
 	return 0
 }
 
-// groupLimits returns the limits of all control groups that this process is in, from its own up to the root (cgroups(7)). In
-// a container the path may be that of the host, and the files those of the container: the root is looked at in any case.
+// groupLimits returns the limits of all control groups that this process is in, from its own up to the root
+// (cgroups(7)). In a container the path may be that of the host, and the files those of the container: the root is
+// looked at in any case.
 func groupLimits(root fs.FS) []int64 {
 	var limits []int64
 	text, _ := fs.ReadFile(root, "proc/self/cgroup")

@@ -52,13 +52,14 @@ type Daemon struct {
 	Queue    string // the directory of its queue
 }
 
-// Start starts mtad with a fresh queue, unless queue-address says otherwise, and waits until it takes mail. Where nothing
-// else is set it listens on a free port of loopback, lets loopback relay, and has no console.
+// Start starts mtad with a fresh queue, unless queue-address says otherwise, and waits until it takes mail. Where
+// nothing else is set it listens on a free port of loopback, lets loopback relay, and has no console.
 func Start(t testing.TB, set Settings) *Daemon {
 	t.Helper()
 	dir := t.TempDir()
 	set = Settings{
-		"smtp-ip": "127.0.0.1", "smtp-range": "127.0.0.0/8", "smtp-hostname": "mtad.test", "queue-address": "disk://" + filepath.Join(dir, "queue"),
+		"smtp-ip": "127.0.0.1", "smtp-range": "127.0.0.0/8", "smtp-hostname": "mtad.test",
+		"queue-address":    "disk://" + filepath.Join(dir, "queue"),
 		"database-address": "sqlite://" + filepath.Join(dir, "settings.db"),
 		"dns-servers":      "127.0.0.1:1", "dns-timeout": "2", "dns-interval": "1", "dns-attempts": "1",
 		"www-port": "0",
@@ -86,7 +87,8 @@ func Launch(t testing.TB, set Settings) *Daemon {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "mtad.conf")
 	require.NoError(t, os.WriteFile(file, []byte(set.Text()), 0o600))
-	d := &Daemon{Settings: set, File: file, Addr: "127.0.0.1:" + set["smtp-port"], Queue: strings.TrimPrefix(set["queue-address"], "disk://")}
+	d := &Daemon{Settings: set, File: file, Addr: "127.0.0.1:" + set["smtp-port"],
+		Queue: strings.TrimPrefix(set["queue-address"], "disk://")}
 	d.Process = Run(t, nil, "--config-file", file)
 	return d
 }
@@ -114,7 +116,8 @@ func (d *Daemon) Reload(t testing.TB) {
 	t.Helper()
 	before := strings.Count(d.Log.String(), "configuration")
 	require.NoError(t, d.Cmd.Process.Signal(syscall.SIGHUP))
-	Eventually(t, "the configuration is read again", func() bool { return strings.Count(d.Log.String(), "configuration") > before })
+	Eventually(t, "the configuration is read again",
+		func() bool { return strings.Count(d.Log.String(), "configuration") > before })
 }
 
 // Process is a started mtad and what it says.
@@ -125,8 +128,8 @@ type Process struct {
 	done chan struct{}
 }
 
-// Run starts mtad with a command line. It is killed when the test ends. Its environment is empty but for environ and a home
-// of its own.
+// Run starts mtad with a command line. It is killed when the test ends. Its environment is empty but for environ and a
+// home of its own.
 func Run(t testing.TB, environ []string, args ...string) *Process {
 	t.Helper()
 	p := &Process{Cmd: exec.Command(program, args...), done: make(chan struct{})}

@@ -124,7 +124,8 @@ func (l *Ledger) Settled(t testing.TB) {
 		}
 		if time.Since(since) > stall {
 			lost := l.lost()
-			require.FailNow(t, "mails that were answered 250 do not arrive", "%d, among them %v", len(lost), lost[:min(10, len(lost))])
+			require.FailNow(t, "mails that were answered 250 do not arrive", "%d, among them %v", len(lost),
+				lost[:min(10, len(lost))])
 		}
 	}
 }

@@ -44,7 +44,8 @@ func buildAndRun(m *testing.M) int {
 	if RaceDetector {
 		args = append(args, "-race")
 	}
-	if out, err := exec.Command("go", append(args, "github.com/sluicemail/sluice/examples/mtad")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append(args,
+		"github.com/sluicemail/sluice/examples/mtad")...).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building mtad: %v\n%s", err, out)
 		return 1
 	}

@@ -20,8 +20,8 @@ func OpenQueue(t testing.TB, dir string) *disk.Queue {
 	return q
 }
 
-// Stored returns the messages in a queue of an mtad that has ended, which must be n. The queue directory stays in use until
-// the test ends.
+// Stored returns the messages in a queue of an mtad that has ended, which must be n. The queue directory stays in use
+// until the test ends.
 func Stored(t testing.TB, q *disk.Queue, name string, n int) []*queue.Message {
 	t.Helper()
 	require.Equal(t, n, Waiting(t, q)[name], "messages in the queue %s", name)

@@ -119,8 +119,8 @@ func (e *element) matches(c rune) bool {
 	return e.not
 }
 
-// matchGlob matches the whole of s. When something does not fit, only the last * is given one character more: those before it
-// have nothing to gain, so the work is bounded by the product of the lengths.
+// matchGlob matches the whole of s. When something does not fit, only the last * is given one character more: those
+// before it have nothing to gain, so the work is bounded by the product of the lengths.
 func matchGlob(glob []element, s string) bool {
 	g, i := 0, 0
 	star, from := -1, 0 // the last *, and where what follows it was tried

@@ -15,16 +15,18 @@ type Type uint8
 
 // The types of patterns.
 const (
-	Exact     Type = iota + 1
-	Regex          // a regular expression (RE2), found anywhere in a text unless it is anchored
-	Wildcard       // * ? [a-z] [!a-z] and \ as in a shell; the whole text has to match, and * matches dots and slashes too
-	Substring      // found anywhere in a text
+	Exact Type = iota + 1
+	Regex      // a regular expression (RE2), found anywhere in a text unless it is anchored
+	// * ? [a-z] [!a-z] and \ as in a shell; the whole text has to match, and * matches dots and slashes too
+	Wildcard
+	Substring // found anywhere in a text
 )
 
 // typeNames are the names in settings, by Type.
 var typeNames = [...]string{Exact: "exact", Regex: "regex", Wildcard: "fnmatch", Substring: "substr"}
 
-// ParseType returns the type of a name as settings have it: exact, regex, fnmatch (or wildcard), or substr (or substring).
+// ParseType returns the type of a name as settings have it: exact, regex, fnmatch (or wildcard), or substr (or
+// substring).
 func ParseType(name string) (Type, error) {
 	switch strings.ToLower(name) {
 	case "exact":

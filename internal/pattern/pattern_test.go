@@ -23,7 +23,8 @@ func TestMatch(t *testing.T) {
 		{Regex, "b|c", true, []string{"xBx", "C"}, []string{"a"}},
 		{Regex, "(?-i:b)", true, []string{"b"}, []string{"B"}},
 		{Wildcard, "*", false, []string{"", "a", "a/b.c"}, nil},
-		{Wildcard, "*@example.com", false, []string{"@example.com", "a@example.com"}, []string{"a@example.com.au", "example.com"}},
+		{Wildcard, "*@example.com", false, []string{"@example.com", "a@example.com"},
+			[]string{"a@example.com.au", "example.com"}},
 		{Wildcard, "a?c", false, []string{"abc", "aéc"}, []string{"ac", "abbc"}},
 		{Wildcard, "A*B*C", true, []string{"abc", "aXbXc", "abcbc"}, []string{"acb", "abcd"}},
 		{Wildcard, "x[a-c]y", false, []string{"xay", "xcy"}, []string{"xdy", "xy", "x[y"}},
@@ -75,7 +76,8 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 }
 
 func TestTypes(t *testing.T) {
-	for name, want := range map[string]Type{"exact": Exact, "Regex": Regex, "fnmatch": Wildcard, "wildcard": Wildcard, "substr": Substring, "substring": Substring} {
+	for name, want := range map[string]Type{"exact": Exact, "Regex": Regex, "fnmatch": Wildcard, "wildcard": Wildcard,
+		"substr": Substring, "substring": Substring} {
 		got, err := ParseType(name)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
@@ -88,7 +90,8 @@ func TestTypes(t *testing.T) {
 }
 
 func TestSuffix(t *testing.T) {
-	for pattern, want := range map[string]string{"*@Example.com": "@example.com", `*\*`: "*", "*": "", "a*": "", "*a*": "", "*a?": "", "a": ""} {
+	for pattern, want := range map[string]string{"*@Example.com": "@example.com", `*\*`: "*", "*": "", "a*": "", "*a*": "",
+		"*a?": "", "a": ""} {
 		p, err := Compile(Wildcard, pattern, true)
 		require.NoError(t, err)
 		got, ok := p.Suffix()
@@ -104,7 +107,8 @@ func TestSuffix(t *testing.T) {
 // TestNothingExplodes matches what takes backtracking matchers longer than the universe lasts.
 func TestNothingExplodes(t *testing.T) {
 	s := strings.Repeat("a", 1000)
-	for typ, text := range map[Type]string{Wildcard: strings.Repeat("*a", 500) + "b", Regex: "^(a+)+b$", Substring: strings.Repeat("a", 500) + "b"} {
+	for typ, text := range map[Type]string{Wildcard: strings.Repeat("*a", 500) + "b", Regex: "^(a+)+b$",
+		Substring: strings.Repeat("a", 500) + "b"} {
 		p, err := Compile(typ, text, true)
 		require.NoError(t, err)
 		start := time.Now()
@@ -138,7 +142,8 @@ func slowMatch(glob []element, s []rune) bool {
 }
 
 func BenchmarkMatch(b *testing.B) {
-	for typ, text := range map[Type]string{Exact: "someone@example.com", Substring: "@example.", Wildcard: "some*@*.com", Regex: `^some.*@example\.com$`} {
+	for typ, text := range map[Type]string{Exact: "someone@example.com", Substring: "@example.", Wildcard: "some*@*.com",
+		Regex: `^some.*@example\.com$`} {
 		b.Run(typ.String(), func(b *testing.B) {
 			p, err := Compile(typ, text, true)
 			require.NoError(b, err)

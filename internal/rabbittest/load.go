@@ -49,7 +49,8 @@ func StartLoad(t testing.TB, q queue.Queue, publishers int) *Load {
 		if t.Failed() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			t.Log(len(l.stored), "stored,", len(l.handed), "handed out,", len(l.results), "results,", l.refused, "refused:", l.last)
+			t.Log(len(l.stored), "stored,", len(l.handed), "handed out,", len(l.results), "results,", l.refused, "refused:",
+				l.last)
 		}
 	})
 	return l
@@ -133,8 +134,8 @@ func (l *Load) Finish() {
 	l.settling.Wait()
 }
 
-// Twice returns how many messages were handed out twice. Those that were delayed do not count: of them there may be two,
-// when it is not known whether the broker had stored the first.
+// Twice returns how many messages were handed out twice. Those that were delayed do not count: of them there may be
+// two, when it is not known whether the broker had stored the first.
 func (l *Load) Twice() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -17,7 +17,8 @@ const Patience = 40 * time.Second
 
 // Mail is a short message.
 func Mail(id string) *queue.Message {
-	return &queue.Message{ID: id, Envelope: "a@example.org", Recipient: "b@example.com", Body: queue.Bytes("Subject: " + id + "\r\n\r\nHello\r\n")}
+	return &queue.Message{ID: id, Envelope: "a@example.org", Recipient: "b@example.com",
+		Body: queue.Bytes("Subject: " + id + "\r\n\r\nHello\r\n")}
 }
 
 // Mails are n short messages, numbered from prefix-0000.

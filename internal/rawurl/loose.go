@@ -2,8 +2,8 @@ package rawurl
 
 import "strings"
 
-// UnescapeLoose decodes each % that two hexadecimal digits follow. Any other % stands for itself, as operators write it in
-// passwords and paths.
+// UnescapeLoose decodes each % that two hexadecimal digits follow. Any other % stands for itself, as operators write it
+// in passwords and paths.
 func UnescapeLoose(s string) string {
 	if !strings.Contains(s, "%") {
 		return s

@@ -21,8 +21,8 @@ func Split(raw string) (authority, path, query string) {
 	return authority, path, query
 }
 
-// HostPort returns "host:port" of an authority without user, with the given port when it has none. IPv6 addresses stand in
-// brackets.
+// HostPort returns "host:port" of an authority without user, with the given port when it has none. IPv6 addresses stand
+// in brackets.
 func HostPort(authority, port string) (string, error) {
 	if strings.Contains(authority, "@") {
 		return "", errors.New("a user name or password before the host is not taken here")

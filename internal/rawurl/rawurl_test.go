@@ -32,7 +32,8 @@ func TestHostPort(t *testing.T) {
 		require.NoError(t, err, authority)
 		require.Equal(t, want, got)
 	}
-	for _, bad := range []string{"", ":389", "host:", "host:0", "host:65536", "host:x", "a b", "::1", "[::1", "[::1]x", "[host]:1",
+	for _, bad := range []string{"", ":389", "host:", "host:0", "host:65536", "host:x", "a b", "::1", "[::1", "[::1]x",
+		"[host]:1",
 		"[]", "ho\x00st", "a,b:1", "host:-1", "host:+1"} {
 		_, err := HostPort(bad, "389")
 		require.Error(t, err, bad)

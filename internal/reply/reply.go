@@ -27,8 +27,8 @@ type Reply struct {
 	Description string
 }
 
-// Parse makes a Reply of the lines of a reply, separated by "\n" and each with its code. The code of the last line counts,
-// should they differ. Lines without a code are taken as they are.
+// Parse makes a Reply of the lines of a reply, separated by "\n" and each with its code. The code of the last line
+// counts, should they differ. Lines without a code are taken as they are.
 func Parse(raw []byte) Reply {
 	r := Reply{Text: Clean(raw)}
 	last := r.Text

@@ -19,16 +19,21 @@ func TestParse(t *testing.T) {
 	}{
 		{"plain", "250 ok", reply.Reply{Code: 250, Text: "250 ok", Description: "ok"}},
 		{"code alone", "250", reply.Reply{Code: 250, Text: "250"}},
-		{"status", "550 5.1.1 no such user", reply.Reply{Code: 550, Status: "5.1.1", Text: "550 5.1.1 no such user", Description: "no such user"}},
+		{"status", "550 5.1.1 no such user", reply.Reply{Code: 550, Status: "5.1.1", Text: "550 5.1.1 no such user",
+			Description: "no such user"}},
 		{"status alone", "250 2.0.0", reply.Reply{Code: 250, Status: "2.0.0", Text: "250 2.0.0"}},
-		{"status of long numbers", "450 4.123.456 later", reply.Reply{Code: 450, Status: "4.123.456", Text: "450 4.123.456 later", Description: "later"}},
+		{"status of long numbers", "450 4.123.456 later",
+			reply.Reply{Code: 450, Status: "4.123.456", Text: "450 4.123.456 later", Description: "later"}},
 		{"status of another class", "550 4.1.1 hm", reply.Reply{Code: 550, Text: "550 4.1.1 hm", Description: "4.1.1 hm"}},
-		{"an address is no status", "250 2.0.0.1 hello", reply.Reply{Code: 250, Text: "250 2.0.0.1 hello", Description: "2.0.0.1 hello"}},
-		{"number too long for a status", "250 2.0.1234 hello", reply.Reply{Code: 250, Text: "250 2.0.1234 hello", Description: "2.0.1234 hello"}},
+		{"an address is no status", "250 2.0.0.1 hello",
+			reply.Reply{Code: 250, Text: "250 2.0.0.1 hello", Description: "2.0.0.1 hello"}},
+		{"number too long for a status", "250 2.0.1234 hello",
+			reply.Reply{Code: 250, Text: "250 2.0.1234 hello", Description: "2.0.1234 hello"}},
 		{"several lines", "550-5.7.1 blocked,\n550-5.7.1 see\n550 5.7.1 http://x", reply.Reply{Code: 550, Status: "5.7.1",
 			Text: "550-5.7.1 blocked,\n550-5.7.1 see\n550 5.7.1 http://x", Description: "blocked, see http://x"}},
 		{"the last code counts", "250-a\n550 b", reply.Reply{Code: 550, Text: "250-a\n550 b", Description: "a b"}},
-		{"control characters", "250 a\x00b\x1b[1mc\x7f\u0085d", reply.Reply{Code: 250, Text: "250 a b [1mc  d", Description: "a b [1mc  d"}},
+		{"control characters", "250 a\x00b\x1b[1mc\x7f\u0085d",
+			reply.Reply{Code: 250, Text: "250 a b [1mc  d", Description: "a b [1mc  d"}},
 		{"not UTF-8", "250 \xe9t\xe9", reply.Reply{Code: 250, Text: "250 \ufffdt\ufffd", Description: "\ufffdt\ufffd"}},
 		{"UTF-8", "250 été", reply.Reply{Code: 250, Text: "250 été", Description: "été"}},
 		{"nothing", "", reply.Reply{}},
@@ -126,11 +131,13 @@ func TestWait(t *testing.T) {
 }
 
 func FuzzReply(f *testing.F) {
-	for _, in := range []string{"250 ok\r\n", "250-a\r\n250 2.1.0 b\r\n", "421\r\n", "550 5.1.1\n", "x\r\n", "250-\xff\x00\r\n250 \r\r\n"} {
+	for _, in := range []string{"250 ok\r\n", "250-a\r\n250 2.1.0 b\r\n", "421\r\n", "550 5.1.1\n", "x\r\n",
+		"250-\xff\x00\r\n250 \r\r\n"} {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		one, all := reply.NewReader(iotest.OneByteReader(strings.NewReader(string(in)))), reply.NewReader(strings.NewReader(string(in)))
+		one, all := reply.NewReader(iotest.OneByteReader(strings.NewReader(string(in)))),
+			reply.NewReader(strings.NewReader(string(in)))
 		for {
 			code, err := all.Next()
 			code1, err1 := one.Next()

@@ -1,5 +1,5 @@
-// Package rootfile opens files for a program that is still root and will become another user: in directories that this user
-// may write, what is at a path is his choice, and may be a link to a file of root's.
+// Package rootfile opens files for a program that is still root and will become another user: in directories that this
+// user may write, what is at a path is his choice, and may be a link to a file of root's.
 package rootfile
 
 import (
@@ -15,9 +15,9 @@ import (
 // maxLinks bounds the symbolic links on the way to a file, as the kernel does.
 const maxLinks = 40
 
-// Open is os.OpenFile without what another user could make root do: symbolic links count only where root made them, and none
-// in the last place; the file must be a regular one, have no other name, and belong to root or to uid. It is never cut
-// (O_TRUNC) before that is known. A file that is made belongs to root.
+// Open is os.OpenFile without what another user could make root do: symbolic links count only where root made them, and
+// none in the last place; the file must be a regular one, have no other name, and belong to root or to uid. It is never
+// cut (O_TRUNC) before that is known. A file that is made belongs to root.
 func Open(path string, flag int, perm os.FileMode, uid int) (*os.File, error) {
 	fail := func(err error) (*os.File, error) { return nil, &os.PathError{Op: "open", Path: path, Err: err} }
 	absolute, err := filepath.Abs(path)

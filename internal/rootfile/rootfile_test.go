@@ -23,15 +23,22 @@ func TestOpen(t *testing.T) {
 	}{
 		{"nothing there", func(t *testing.T, dir, _ string) string { return filepath.Join(dir, "log") }, ""},
 		{"a file of root's", func(t *testing.T, dir, secret string) string { return secret }, ""},
-		{"a file of the user's", func(t *testing.T, dir, _ string) string { return own(t, filepath.Join(dir, "log"), nobody) }, ""},
-		{"a file of another's", func(t *testing.T, dir, _ string) string { return own(t, filepath.Join(dir, "log"), 12345) }, "belongs to the user with the number 12345"},
+		{"a file of the user's", func(t *testing.T, dir,
+			_ string) string {
+			return own(t, filepath.Join(dir, "log"), nobody)
+		}, ""},
+		{"a file of another's", func(t *testing.T, dir, _ string) string { return own(t, filepath.Join(dir, "log"), 12345) },
+			"belongs to the user with the number 12345"},
 		{"a symbolic link", func(t *testing.T, dir, secret string) string {
 			return symlink(t, secret, filepath.Join(dir, "log"), nobody)
 		}, "symbolic link"},
 		{"a symbolic link to nothing", func(t *testing.T, dir, _ string) string {
 			return symlink(t, filepath.Join(t.TempDir(), "made"), filepath.Join(dir, "log"), nobody)
 		}, "symbolic link"},
-		{"a symbolic link of root's", func(t *testing.T, dir, secret string) string { return symlink(t, secret, filepath.Join(dir, "log"), 0) }, "symbolic link"},
+		{"a symbolic link of root's", func(t *testing.T, dir,
+			secret string) string {
+			return symlink(t, secret, filepath.Join(dir, "log"), 0)
+		}, "symbolic link"},
 		{"a hard link", func(t *testing.T, dir, secret string) string {
 			require.NoError(t, os.Link(secret, filepath.Join(dir, "log")))
 			return filepath.Join(dir, "log")
@@ -55,7 +62,8 @@ func TestOpen(t *testing.T) {
 		{"links without an end", func(t *testing.T, dir, _ string) string {
 			return filepath.Join(symlink(t, "sub", filepath.Join(dir, "sub"), 0), "log")
 		}, "too many levels"},
-		{"a directory that is not there", func(t *testing.T, dir, _ string) string { return filepath.Join(dir, "no", "log") }, "no such file"},
+		{"a directory that is not there", func(t *testing.T, dir, _ string) string { return filepath.Join(dir, "no", "log") },
+			"no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -25,9 +25,12 @@ func startBrowser(ctx context.Context, profile string) (*browser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; scripts/install-servers.sh installs it", err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.UserDataDir(profile), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("no-proxy-server", true), chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("hide-scrollbars", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.UserDataDir(profile), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("no-proxy-server", true),
+		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("hide-scrollbars", true))
 	allocator, cancelAllocator := chromedp.NewExecAllocator(ctx, options...)
 	tab, cancelTab := chromedp.NewContext(allocator)
 	b := &browser{tab, func() { _ = chromedp.Cancel(tab); cancelTab(); cancelAllocator() }}
@@ -84,7 +87,8 @@ func (b *browser) put(s screen) error {
 	if s.dark {
 		scheme = "dark"
 	}
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme",
+		Value: scheme}}}
 	if _, err := chromedp.Call(b.tab, emulation.SetEmulatedMedia, media); err != nil {
 		return err
 	}
@@ -104,10 +108,12 @@ func (b *browser) open(url string) error {
 
 // paths are the pages of the side bar.
 func (b *browser) paths() ([]string, error) {
-	return chromedp.Run(b.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("nav.side li a")].map(a => a.getAttribute("href"))`))
+	return chromedp.Run(b.tab,
+		chromedp.Evaluate[[]string](`[...document.querySelectorAll("nav.side li a")].map(a => a.getAttribute("href"))`))
 }
 
-// beneath returns the first link of the page that leads to one of its rows, or else to the form for a new one; "" for none.
+// beneath returns the first link of the page that leads to one of its rows, or else to the form for a new one; "" for
+// none.
 func (b *browser) beneath(path string) (string, error) {
 	return chromedp.Run(b.tab, chromedp.Evaluate[string](fmt.Sprintf(
 		`(l => l.find(h => !h.endsWith("/new")) || l[0] || "")([...document.querySelectorAll("main a")].map(a => a.getAttribute("href")).filter(h => h.startsWith(%q + "/") && !/delete|download|raw|inject/.test(h)))`,
@@ -146,7 +152,8 @@ func (b *browser) album(d *demo, o *options) error {
 			add(row)
 		}
 	}
-	for _, path := range []string{"/domains/outlook.example", "/domains/holiday.example", "/mtas/203.0.113.21", "/tags/newsletter", "/?domain=gmail.example",
+	for _, path := range []string{"/domains/outlook.example", "/domains/holiday.example", "/mtas/203.0.113.21",
+		"/tags/newsletter", "/?domain=gmail.example",
 		"/queues/inject", "/throttles/new", "/floods/new"} {
 		add(path)
 	}

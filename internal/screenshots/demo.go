@@ -21,7 +21,8 @@ type demo struct {
 // startDemo builds and starts the demo, and reads where it is.
 func startDemo(ctx context.Context, dir string) (*demo, error) {
 	program := filepath.Join(dir, "demo")
-	if text, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/sluicemail/sluice/examples/demo").CombinedOutput(); err != nil {
+	if text, err := exec.CommandContext(ctx, "go", "build", "-o", program,
+		"github.com/sluicemail/sluice/examples/demo").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the demo: %w\n%s", err, text)
 	}
 	d := &demo{cmd: exec.Command(program, "--port", "0")}

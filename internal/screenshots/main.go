@@ -1,6 +1,6 @@
-// Command screenshots shows the console to a browser and keeps what that sees: it starts the demo, logs in, and goes through
-// every page of the side bar, the first row of every table that leads to a page of its own, and a few pages more; each on a light, a
-// dark, and a narrow screen. With --docs it also makes the images of the README.
+// Command screenshots shows the console to a browser and keeps what that sees: it starts the demo, logs in, and goes
+// through every page of the side bar, the first row of every table that leads to a page of its own, and a few pages
+// more; each on a light, a dark, and a narrow screen. With --docs it also makes the images of the README.
 package main
 
 import (

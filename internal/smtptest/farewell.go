@@ -14,7 +14,8 @@ const (
 
 // String says what the client sees.
 func (f Farewell) String() string {
-	return [...]string{"421 at MAIL", "452 at MAIL", "closes at MAIL", "closes after 250", "421 after 250"}[min(f, Announce)]
+	return [...]string{"421 at MAIL", "452 at MAIL", "closes at MAIL", "closes after 250",
+		"421 after 250"}[min(f, Announce)]
 }
 
 const tooMany = " Too many messages on this connection"

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Over makes a rule fit only those clients who have more than a limit. Zero fields limit nothing; one that is exceeded is enough.
+// Over makes a rule fit only those clients who have more than a limit. Zero fields limit nothing; one that is exceeded
+// is enough.
 type Over struct {
 	Open      int // connections from one IP address, this one counted
 	PerConn   int // mails over this connection, the next one counted

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Profile says which provider a Sink plays. Its limits count for each IP address that connects; zero fields mean the profile's own.
+// Profile says which provider a Sink plays. Its limits count for each IP address that connects; zero fields mean the
+// profile's own.
 type Profile struct {
 	Name      string
 	Open      int           // connections
@@ -15,8 +16,8 @@ type Profile struct {
 	Wait      time.Duration // of greylisting, or before each reply of a tar-pit
 }
 
-// ProfileNames lists the profiles. gmail, microsoft and yahoo refuse in the manner of these providers what is too much or too fast: codes,
-// enhanced codes and marks are as senders meet them there, the words are not.
+// ProfileNames lists the profiles. gmail, microsoft and yahoo refuse in the manner of these providers what is too much
+// or too fast: codes, enhanced codes and marks are as senders meet them there, the words are not.
 func ProfileNames() []string { return []string{"gmail", "greylist", "microsoft", "tarpit", "yahoo"} }
 
 // Rules returns what the provider does.
@@ -27,7 +28,8 @@ func (p Profile) Rules() ([]Rule, error) {
 		return []Rule{
 			p.tooMany(421, "4.7.0 Too many connections are open from your address, come back later - sink"),
 			p.tooLong(421, "4.7.0 That was enough for one connection, open another one - sink"),
-			p.tooFast(Mail, 421, "4.7.28 Mail from your address comes at an unusual rate.\n4.7.28 It is slowed down to protect those who receive it - sink"),
+			p.tooFast(Mail, 421,
+				"4.7.28 Mail from your address comes at an unusual rate.\n4.7.28 It is slowed down to protect those who receive it - sink"),
 		}, nil
 	case "microsoft":
 		p.orElse(Profile{Open: 10, PerConn: 20, PerMinute: 120})

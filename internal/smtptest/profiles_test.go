@@ -71,14 +71,16 @@ func TestProviders(t *testing.T) {
 
 func TestGreylistAndTarpitProfiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := connectTo(t, playing(t, Profile{Name: "greylist"}), "S: 220 sink.test ESMTP sink\nC: MAIL FROM:<a@x.test>\nS: 250 2.1.0 OK\n"+
-			"C: RCPT TO:<b@y.test>\nS: 451 4.7.1 Greylisted, please come back")
+		conn := connectTo(t, playing(t, Profile{Name: "greylist"}),
+			"S: 220 sink.test ESMTP sink\nC: MAIL FROM:<a@x.test>\nS: 250 2.1.0 OK\n"+
+				"C: RCPT TO:<b@y.test>\nS: 451 4.7.1 Greylisted, please come back")
 		time.Sleep(30 * time.Second)
 		play(t, conn, "C: RCPT TO:<b@y.test>\nS: 250 2.1.5 OK")
 		conn.Close()
 
 		began := time.Now()
-		connectTo(t, playing(t, Profile{Name: "tarpit", Wait: 700 * time.Millisecond}), "S: 220 sink.test ESMTP sink\n"+oneMail).Close()
+		connectTo(t, playing(t, Profile{Name: "tarpit", Wait: 700 * time.Millisecond}),
+			"S: 220 sink.test ESMTP sink\n"+oneMail).Close()
 		require.Equal(t, 5*700*time.Millisecond, time.Since(began), "greeting, MAIL, RCPT, DATA and its end")
 	})
 }
@@ -96,7 +98,8 @@ func TestProfileNames(t *testing.T) {
 func TestLimitsInScripts(t *testing.T) {
 	rules, err := ParseScript("connect >5/open * defer\nmail 50% >20/conn *@x.test 421 No\nrcpt >600/min * close")
 	require.NoError(t, err)
-	require.Equal(t, []Over{{Open: 5}, {PerConn: 20}, {PerMinute: 600}}, []Over{rules[0].Over, rules[1].Over, rules[2].Over})
+	require.Equal(t, []Over{{Open: 5}, {PerConn: 20}, {PerMinute: 600}},
+		[]Over{rules[0].Over, rules[1].Over, rules[2].Over})
 	require.InDelta(t, 0.5, rules[1].Share, 0)
 	for _, word := range []string{">", ">5", ">0/min", ">-1/open", ">x/conn", ">5/hour", ">/min"} {
 		_, err := ParseScript("mail " + word + " * defer")

@@ -121,7 +121,8 @@ func ParseAction(s Stage, text string) (Action, error) {
 	}
 	code, err := strconv.Atoi(word)
 	if err != nil || code < 200 || code > 599 {
-		return Action{}, fmt.Errorf("unknown action %q: expected accept, reject, defer, hang, close, garbage, delay, greylist or a reply from 200 to 599", word)
+		return Action{},
+			fmt.Errorf("unknown action %q: expected accept, reject, defer, hang, close, garbage, delay, greylist or a reply from 200 to 599", word)
 	}
 	return Action{Act: Reply, Code: code, Text: strings.ReplaceAll(rest, `\n`, "\n")}, nil
 }
@@ -150,8 +151,9 @@ func timed(act Act, text string, otherwise time.Duration) (Action, error) {
 //	dot             *@slow.example   delay 3s
 //	mail     >60/min *               421 4.7.0 Slow down
 //
-// The share may be left out. In its place, or behind it, a limit can stand that a client's IP address must have exceeded: >5/open
-// (connections), >20/conn (mails over this one), >60/min (mails within a minute). Empty lines and those that begin with # are skipped.
+// The share may be left out. In its place, or behind it, a limit can stand that a client's IP address must have
+// exceeded: >5/open (connections), >20/conn (mails over this one), >60/min (mails within a minute). Empty lines and
+// those that begin with # are skipped.
 func ParseScript(text string) ([]Rule, error) {
 	var rules []Rule
 	for i, line := range strings.Split(text, "\n") {

@@ -179,8 +179,8 @@ func (s *session) reply(code int, text string) {
 	}
 }
 
-// act does what the rules say about subject at a stage. done means that the usual reply is not to be given; err ends the
-// session.
+// act does what the rules say about subject at a stage. done means that the usual reply is not to be given; err ends
+// the session.
 func (s *session) act(stage Stage, subject []byte) (done bool, err error) {
 	for i := range s.sink.rules[stage] {
 		if r := &s.sink.rules[stage][i]; s.exceeds(r.Over) && r.fits(subject) {

@@ -23,14 +23,15 @@ type Sink struct {
 	TLS *tls.Config
 	// Rules say what happens other than acceptance.
 	Rules []Rule
-	// NoNames switches off that recipients choose their fate by name. Otherwise the first label of a recipient's domain,
-	// or else its local part up to a "+", may be one of reject, defer, hang, close, garbage, slow (2 s), greylist (10 s)
-	// or a reply code such as 452; each may be followed by -data or -dot to happen at that stage instead of RCPT. Rules
-	// go first.
+	// NoNames switches off that recipients choose their fate by name. Otherwise the first label of a recipient's
+	// domain, or else its local part up to a "+", may be one of reject, defer, hang, close, garbage, slow (2 s),
+	// greylist (10 s) or a reply code such as 452; each may be followed by -data or -dot to happen at that stage
+	// instead of RCPT. Rules go first.
 	NoNames bool
 	// MaxConnections is how many connections may be open; more are answered 421. Zero means 10,000.
 	MaxConnections int
-	// MaxMessages is how many mails one connection may bring; Farewell says what becomes of more. Zero means any number.
+	// MaxMessages is how many mails one connection may bring; Farewell says what becomes of more. Zero means any
+	// number.
 	MaxMessages int
 	Farewell    Farewell
 	// MaxSize is announced as SIZE and enforced with 552; zero means no limit.
@@ -88,7 +89,8 @@ type Stats struct {
 }
 
 type counters struct {
-	connections, open, messages, recipients, bytes, unnumbered, misplaced, damaged, deferred, rejected, flights atomic.Int64
+	connections, open, messages, recipients, bytes, unnumbered, misplaced, damaged, deferred, rejected,
+	flights atomic.Int64
 }
 
 func (s *Sink) setUp() {

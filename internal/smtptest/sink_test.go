@@ -199,9 +199,11 @@ func TestGreylistAndDelay(t *testing.T) {
 		conn, err := l.dial(t.Context(), "")
 		require.NoError(t, err)
 		defer conn.Close()
-		play(t, conn, "S: 220 sink.test ESMTP sink\nC: MAIL FROM:<a@x.test>\nS: 250 2.1.0 OK\nC: RCPT TO:<greylisted@y.test>\nS: 451 4.7.1 Greylisted, please come back")
+		play(t, conn,
+			"S: 220 sink.test ESMTP sink\nC: MAIL FROM:<a@x.test>\nS: 250 2.1.0 OK\nC: RCPT TO:<greylisted@y.test>\nS: 451 4.7.1 Greylisted, please come back")
 		time.Sleep(30 * time.Second)
-		play(t, conn, "C: RCPT TO:<greylisted@y.test>\nS: 250 2.1.5 OK\nC: RCPT TO:<slow@y.test>\nS: 250 2.1.5 OK\nC: DATA\nS: 354 Go ahead")
+		play(t, conn,
+			"C: RCPT TO:<greylisted@y.test>\nS: 250 2.1.5 OK\nC: RCPT TO:<slow@y.test>\nS: 250 2.1.5 OK\nC: DATA\nS: 354 Go ahead")
 		begun := time.Now()
 		play(t, conn, "C: .\nS: 250 2.0.0 OK")
 		require.Equal(t, 3*time.Second, time.Since(begun))
@@ -214,7 +216,8 @@ func TestHangEndsWithTheSink(t *testing.T) {
 	conn, err := l.dial(t.Context(), "")
 	require.NoError(t, err)
 	defer conn.Close()
-	play(t, conn, "S: 220 sink.test ESMTP sink\nC: MAIL FROM:<a@x.test>\nS: 250 2.1.0 OK\nC: RCPT TO:<a@hang.test>\nC: NOOP")
+	play(t, conn,
+		"S: 220 sink.test ESMTP sink\nC: MAIL FROM:<a@x.test>\nS: 250 2.1.0 OK\nC: RCPT TO:<a@hang.test>\nC: NOOP")
 	require.NoError(t, s.Close())
 	_, err = conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Source sends mails over many sessions at once, as fast as they are taken or at a given rate. Set its fields before Run;
-// a Source is for one Run.
+// Source sends mails over many sessions at once, as fast as they are taken or at a given rate. Set its fields before
+// Run; a Source is for one Run.
 type Source struct {
 	// Address is where to connect to, "host:port".
 	Address string
@@ -82,8 +82,8 @@ func (r *Report) PerSecond() float64 {
 // Finished returns how many mails are done with, accepted or not.
 func (s *Source) Finished() int64 { return s.accepted.Load() + s.failed.Load() }
 
-// Run sends until all mails are sent or ctx ends, and then reports. It returns an error, and sends nothing, when a field
-// makes no sense or the address is not allowed.
+// Run sends until all mails are sent or ctx ends, and then reports. It returns an error, and sends nothing, when a
+// field makes no sense or the address is not allowed.
 func (s *Source) Run(ctx context.Context) (*Report, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err

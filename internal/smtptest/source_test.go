@@ -21,7 +21,8 @@ func TestEachMailArrivesOnce(t *testing.T) {
 	var mu sync.Mutex
 	var tally Tally
 	source := &Source{
-		Address: l.Addr().String(), Messages: mails, Recipients: rcpts, Sessions: 7, PerConnection: 9, Domains: Domains(4, "sink.test"),
+		Address: l.Addr().String(), Messages: mails, Recipients: rcpts, Sessions: 7, PerConnection: 9,
+		Domains: Domains(4, "sink.test"),
 		Accepted: func(numbers []int64) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -79,7 +80,8 @@ func TestRefusalsAreCounted(t *testing.T) {
 }
 
 func TestSourceSurvivesBadServers(t *testing.T) {
-	for _, script := range []string{"connect * close", "helo * garbage", "mail * hang", "dot * close", "connect * hang", "rcpt * garbage"} {
+	for _, script := range []string{"connect * close", "helo * garbage", "mail * hang", "dot * close", "connect * hang",
+		"rcpt * garbage"} {
 		t.Run(script, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rules, err := ParseScript(script)
@@ -163,7 +165,8 @@ func TestHistogram(t *testing.T) {
 	for i := range 1000 {
 		h.Observe(time.Duration(i+1) * time.Millisecond)
 	}
-	for q, want := range map[float64]time.Duration{0: time.Millisecond, 0.5: 500 * time.Millisecond, 0.99: 990 * time.Millisecond, 1: time.Second} {
+	for q, want := range map[float64]time.Duration{0: time.Millisecond, 0.5: 500 * time.Millisecond,
+		0.99: 990 * time.Millisecond, 1: time.Second} {
 		require.InEpsilon(t, want, h.Quantile(q), 0.07, "%g", q)
 	}
 	h.Observe(-1)

@@ -57,7 +57,8 @@ func Postgres(t testing.TB) *DatabaseServer {
 	Need(t, "postgres", "initdb", "psql", "setpriv")
 	dir := serverDir(t, "postgres")
 	data := filepath.Join(dir, "data")
-	initdb := asUser("postgres", Find("initdb"), "-D", data, "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256",
+	initdb := asUser("postgres", Find("initdb"), "-D", data, "-U", "postgres", "--auth-local=trust",
+		"--auth-host=scram-sha-256",
 		"-N", "-E", "UTF8", "--locale=C.UTF-8")
 	Run(t, initdb[0], initdb[1:]...)
 	s := &DatabaseServer{scheme: "postgresql"}
@@ -82,14 +83,18 @@ func MariaDB(t testing.TB) *DatabaseServer {
 	Need(t, "mariadbd", "mariadb-install-db", "mariadb", "setpriv")
 	dir := serverDir(t, "mysql")
 	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "sock")
-	install := asUser("mysql", Find("mariadb-install-db"), "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal",
+	install := asUser("mysql", Find("mariadb-install-db"), "--no-defaults", "--datadir="+data,
+		"--auth-root-authentication-method=normal",
 		"--skip-test-db", "--skip-name-resolve")
 	Run(t, install[0], install[1:]...)
-	s := &DatabaseServer{scheme: "mysql", admin: []string{Find("mariadb"), "--no-defaults", "--socket=" + socket, "--user=root", "-e"}}
+	s := &DatabaseServer{scheme: "mysql", admin: []string{Find("mariadb"), "--no-defaults", "--socket=" + socket,
+		"--user=root", "-e"}}
 	var port int
 	s.Process, port = OnFreePort(t, func(port int) (*Process, error) {
-		command := asUser("mysql", Find("mariadbd"), "--no-defaults", "--datadir="+data, "--socket="+socket, "--port="+strconv.Itoa(port),
-			"--bind-address=127.0.0.1", "--pid-file="+filepath.Join(dir, "pid"), "--innodb-buffer-pool-size=32M", "--skip-name-resolve",
+		command := asUser("mysql", Find("mariadbd"), "--no-defaults", "--datadir="+data, "--socket="+socket,
+			"--port="+strconv.Itoa(port),
+			"--bind-address=127.0.0.1", "--pid-file="+filepath.Join(dir, "pid"), "--innodb-buffer-pool-size=32M",
+			"--skip-name-resolve",
 			"--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0")
 		return TryStart(t, Command{Program: command[0], Args: command[1:], Ready: func() error {
 			return exec.Command(s.admin[0], s.command("SELECT 1")...).Run()
@@ -100,7 +105,8 @@ func MariaDB(t testing.TB) *DatabaseServer {
 	return s
 }
 
-// stopBefore ends a server by a signal of its own before the test kills it, so that it gives back what the kernel keeps.
+// stopBefore ends a server by a signal of its own before the test kills it, so that it gives back what the kernel
+// keeps.
 func stopBefore(t testing.TB, p *Process, sig os.Signal) {
 	t.Cleanup(func() {
 		_ = p.Signal(sig)
@@ -130,11 +136,12 @@ func serverDir(t testing.TB, name string) string {
 	return dir
 }
 
-// asUser makes root run a command as another user: database servers refuse to be root. The kernel forgets with the change
-// of user that the server is to die with the test, so that has to be said again.
+// asUser makes root run a command as another user: database servers refuse to be root. The kernel forgets with the
+// change of user that the server is to die with the test, so that has to be said again.
 func asUser(name string, command ...string) []string {
 	if os.Geteuid() != 0 {
 		return command
 	}
-	return append([]string{"setpriv", "--reuid=" + name, "--regid=" + name, "--clear-groups", "--pdeathsig=KILL", "--"}, command...)
+	return append([]string{"setpriv", "--reuid=" + name, "--regid=" + name, "--clear-groups", "--pdeathsig=KILL", "--"},
+		command...)
 }

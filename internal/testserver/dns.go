@@ -12,8 +12,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// DNS serves a handler over UDP and TCP inside the test's process, on one port of 127.0.0.1, and returns its address. The
-// handler is called from many goroutines; the network of w.RemoteAddr tells UDP from TCP.
+// DNS serves a handler over UDP and TCP inside the test's process, on one port of 127.0.0.1, and returns its address.
+// The handler is called from many goroutines; the network of w.RemoteAddr tells UDP from TCP.
 func DNS(t testing.TB, handler dns.HandlerFunc) string {
 	t.Helper()
 	var l net.Listener
@@ -48,9 +48,9 @@ func DNS(t testing.TB, handler dns.HandlerFunc) string {
 	return l.Addr().String()
 }
 
-// Zone returns a handler that answers from records in the form of a zone file, one a line, with absolute names: it follows
-// CNAMEs, tells NXDOMAIN from a name without such records, and adds the SOA record where there is one. The test fails
-// when a line cannot be read.
+// Zone returns a handler that answers from records in the form of a zone file, one a line, with absolute names: it
+// follows CNAMEs, tells NXDOMAIN from a name without such records, and adds the SOA record where there is one. The test
+// fails when a line cannot be read.
 func Zone(t testing.TB, records string) dns.HandlerFunc {
 	t.Helper()
 	var all []dns.RR

@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// FerretDB starts a server that speaks MongoDB's protocol and keeps its data in SQLite, and returns its "host:port". It is a module of
-// its own in testdata, which is built when it is first needed and kept in the cache of the user.
+// FerretDB starts a server that speaks MongoDB's protocol and keeps its data in SQLite, and returns its "host:port". It
+// is a module of its own in testdata, which is built when it is first needed and kept in the cache of the user.
 func FerretDB(t testing.TB) string {
 	t.Helper()
 	program := buildFerret(t)
 	dir := t.TempDir()
 	_, port := OnFreePort(t, func(port int) (*Process, error) {
 		address := loopback(port)
-		return TryStart(t, Command{Program: program, Args: []string{address, dir}, Dir: dir, Ready: func() error { return dialable(address) }, Within: time.Minute})
+		return TryStart(t, Command{Program: program, Args: []string{address, dir}, Dir: dir,
+			Ready: func() error { return dialable(address) }, Within: time.Minute})
 	})
 	return "127.0.0.1:" + strconv.Itoa(port)
 }

@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// HAProxyFronts are the addresses where HAProxy passes connections on to one server, with the client's address in a PROXY header.
+// HAProxyFronts are the addresses where HAProxy passes connections on to one server, with the client's address in a
+// PROXY header.
 type HAProxyFronts struct {
 	V1, V2 string // headers of version 1 and 2
 	V2TLV  string // version 2 with a checksum and an id in TLVs
-	// Process logs the outcome of health checks by SMTP, which bear headers too: for servers called checked1/s and checked2/s.
+	// Process logs the outcome of health checks by SMTP, which bear headers too: for servers called checked1/s and
+	// checked2/s.
 	*Process
 }
 
@@ -47,7 +49,8 @@ func haproxyConfig(ready, backend string, fronts HAProxyFronts) string {
 		{"v2", fronts.V2, "send-proxy-v2"},
 		{"v2tlv", fronts.V2TLV, "send-proxy-v2 proxy-v2-options crc32c,unique-id"},
 	} {
-		fmt.Fprintf(&b, "listen %s\n  bind %s\n  unique-id-format %%{+X}o\\ %%ci:%%cp_%%rt\n  server s %s %s\n", front.name, front.bind, backend, front.options)
+		fmt.Fprintf(&b, "listen %s\n  bind %s\n  unique-id-format %%{+X}o\\ %%ci:%%cp_%%rt\n  server s %s %s\n", front.name,
+			front.bind, backend, front.options)
 	}
 	for name, options := range map[string]string{"checked1": "send-proxy", "checked2": "send-proxy-v2"} {
 		fmt.Fprintf(&b, "backend %s\n  option smtpchk EHLO check.test\n  option log-health-checks\n", name)

@@ -25,8 +25,8 @@ type LDAPServer struct {
 	process *Process
 }
 
-// OpenLDAP starts slapd with the entry [LDAPBase] and those of ldif below it. Anybody may bind with a user's password; who
-// is not bound may read nothing of importance.
+// OpenLDAP starts slapd with the entry [LDAPBase] and those of ldif below it. Anybody may bind with a user's password;
+// who is not bound may read nothing of importance.
 func OpenLDAP(t testing.TB, ldif string) *LDAPServer {
 	t.Helper()
 	Need(t, "slapd", "slapadd")
@@ -38,7 +38,8 @@ func OpenLDAP(t testing.TB, ldif string) *LDAPServer {
 	}
 	conf := filepath.Join(dir, "slapd.conf")
 	writeFile(t, conf, strings.ReplaceAll(slapdConfig, "DIR", dir))
-	writeFile(t, filepath.Join(dir, "init.ldif"), "dn: "+LDAPBase+"\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n\n"+ldif)
+	writeFile(t, filepath.Join(dir, "init.ldif"),
+		"dn: "+LDAPBase+"\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n\n"+ldif)
 	Run(t, "slapadd", "-q", "-f", conf, "-l", filepath.Join(dir, "init.ldif"))
 	s.process, _ = OnFreePort(t, func(port int) (*Process, error) {
 		s.Address, s.TLSAddress = loopback(port), loopback(FreePort(t))
@@ -70,7 +71,8 @@ func (s *LDAPServer) Start() {
 
 // LDAPUser is the LDIF of a person uid=name below [LDAPBase]. The name is put into the DN as it is: escape it.
 func LDAPUser(name, password string) string {
-	return fmt.Sprintf("dn: uid=%s,%s\nobjectClass: inetOrgPerson\ncn: x\nsn: x\nuserPassword: %s\n\n", name, LDAPBase, password)
+	return fmt.Sprintf("dn: uid=%s,%s\nobjectClass: inetOrgPerson\ncn: x\nsn: x\nuserPassword: %s\n\n", name, LDAPBase,
+		password)
 }
 
 const slapdConfig = `include /etc/ldap/schema/core.schema

@@ -38,8 +38,8 @@ type KnotServer struct {
 	TrustAnchor string
 }
 
-// Knot starts knotd with zones given as the text of zone files without $ORIGIN, by name. Those named in signed are signed
-// by DNSSEC.
+// Knot starts knotd with zones given as the text of zone files without $ORIGIN, by name. Those named in signed are
+// signed by DNSSEC.
 func Knot(t testing.TB, zones map[string]string, signed ...string) KnotServer {
 	t.Helper()
 	Need(t, "knotd", "keymgr")
@@ -55,7 +55,8 @@ func Knot(t testing.TB, zones map[string]string, signed ...string) KnotServer {
 	conf := filepath.Join(dir, "knot.conf")
 	_, port := OnFreePort(t, func(port int) (*Process, error) {
 		writeFile(t, conf, knotConfig(dir, port, zones, signed))
-		return TryStart(t, Command{Program: "knotd", Args: []string{"-c", conf}, Ready: dnsReady(loopback(port), some, dns.TypeSOA)})
+		return TryStart(t, Command{Program: "knotd", Args: []string{"-c", conf},
+			Ready: dnsReady(loopback(port), some, dns.TypeSOA)})
 	})
 	k := KnotServer{Address: loopback(port), TrustAnchor: filepath.Join(dir, "anchors")}
 	var anchors strings.Builder
@@ -98,8 +99,8 @@ func knotConfig(dir string, port int, zones map[string]string, signed []string) 
 	return b.String()
 }
 
-// Unbound starts a validating resolver in front of authoritative servers: stubs are their addresses by zone, anchors the
-// file with the keys of the signed ones, insecure the zones that are not signed. It returns its address.
+// Unbound starts a validating resolver in front of authoritative servers: stubs are their addresses by zone, anchors
+// the file with the keys of the signed ones, insecure the zones that are not signed. It returns its address.
 func Unbound(t testing.TB, stubs map[string]string, anchors string, insecure ...string) string {
 	t.Helper()
 	Need(t, "unbound")
@@ -122,7 +123,8 @@ func Unbound(t testing.TB, stubs map[string]string, anchors string, insecure ...
 			fmt.Fprintf(&b, "stub-zone:\n  name: %q\n  stub-addr: %s\n", zone, strings.Replace(address, ":", "@", 1))
 		}
 		writeFile(t, conf, b.String())
-		return TryStart(t, Command{Program: "unbound", Args: []string{"-d", "-c", conf}, Ready: dnsReady(loopback(port), some, dns.TypeSOA)})
+		return TryStart(t, Command{Program: "unbound", Args: []string{"-d", "-c", conf},
+			Ready: dnsReady(loopback(port), some, dns.TypeSOA)})
 	})
 	return loopback(port)
 }

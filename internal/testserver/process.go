@@ -31,7 +31,8 @@ func Need(t testing.TB, programs ...string) {
 	}
 }
 
-// Find returns the path of a program, looking also where servers are but a user's PATH is not; empty when there is none.
+// Find returns the path of a program, looking also where servers are but a user's PATH is not; empty when there is
+// none.
 func Find(program string) string {
 	if path, err := exec.LookPath(program); err == nil {
 		return path
@@ -65,9 +66,9 @@ type Process struct {
 	err  error         // how it ended
 }
 
-// Start starts a server and waits until it is ready, half a minute if the command does not say otherwise. The test fails
-// with the server's output when it does not become ready. It is killed when the test ends, and by the kernel when the
-// test's process dies.
+// Start starts a server and waits until it is ready, half a minute if the command does not say otherwise. The test
+// fails with the server's output when it does not become ready. It is killed when the test ends, and by the kernel when
+// the test's process dies.
 func Start(t testing.TB, c Command) *Process {
 	t.Helper()
 	p, err := TryStart(t, c)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// SOCKSProxy starts Dante, a SOCKS 5 proxy without logins that connects from a local address, and returns its address. It
-// refuses to connect to 127.0.0.99.
+// SOCKSProxy starts Dante, a SOCKS 5 proxy without logins that connects from a local address, and returns its address.
+// It refuses to connect to 127.0.0.99.
 func SOCKSProxy(t testing.TB, leaveFrom string) (address string, proxy *Process) {
 	t.Helper()
 	Need(t, "danted")
@@ -33,13 +33,15 @@ socks pass { from: 127.0.0.0/8 to: 127.0.0.0/8 command: connect }
 	return loopback(port), proxy
 }
 
-// HTTPProxy starts tinyproxy, an HTTP proxy that connects from a local address, to the given ports only, and returns its address.
+// HTTPProxy starts tinyproxy, an HTTP proxy that connects from a local address, to the given ports only, and returns
+// its address.
 func HTTPProxy(t testing.TB, leaveFrom string, ports ...int) (address string, proxy *Process) {
 	t.Helper()
 	Need(t, "tinyproxy")
 	conf := filepath.Join(t.TempDir(), "tinyproxy.conf")
 	proxy, port := OnFreePort(t, func(port int) (*Process, error) {
-		text := fmt.Sprintf("Port %d\nListen 127.0.0.1\nBind %s\nTimeout 60\nMaxClients 50\nAllow 127.0.0.0/8\n", port, leaveFrom)
+		text := fmt.Sprintf("Port %d\nListen 127.0.0.1\nBind %s\nTimeout 60\nMaxClients 50\nAllow 127.0.0.0/8\n", port,
+			leaveFrom)
 		for _, p := range ports {
 			text += fmt.Sprintf("ConnectPort %d\n", p)
 		}

@@ -46,7 +46,8 @@ func StartRabbitMQ(dir, config string) (*RabbitMQServer, error) {
 		if last = s.prepare(ports, config); last != nil {
 			return nil, last
 		}
-		s.mapper, last = launch(Command{Program: "epmd", Args: []string{"-port", strconv.Itoa(s.epmd), "-address", "127.0.0.1"},
+		s.mapper, last = launch(Command{Program: "epmd",
+			Args:  []string{"-port", strconv.Itoa(s.epmd), "-address", "127.0.0.1"},
 			Ready: func() error { return dialable(loopback(s.epmd)) }})
 		if last == nil {
 			if last = s.Start(); last == nil {
@@ -58,8 +59,8 @@ func StartRabbitMQ(dir, config string) (*RabbitMQServer, error) {
 	return nil, last
 }
 
-// JoinRabbitMQ starts another node, and makes it one of the cluster of s. Several may be started at a time; they join one
-// after the other.
+// JoinRabbitMQ starts another node, and makes it one of the cluster of s. Several may be started at a time; they join
+// one after the other.
 func (s *RabbitMQServer) JoinRabbitMQ(dir, config string) (*RabbitMQServer, error) {
 	ports, err := freePorts(3)
 	if err != nil {
@@ -94,7 +95,8 @@ func (s *RabbitMQServer) prepare(ports []int, config string) error {
 	}
 	conf := fmt.Sprintf("listeners.tcp.1 = %s\nlisteners.ssl.1 = %s\nssl_options.certfile = %s\nssl_options.keyfile = %s/key.pem\n%s",
 		s.Address, s.TLSAddress, s.CAFile, s.dir, config)
-	for name, text := range map[string]string{"rabbitmq.conf": conf, "enabled_plugins": "[].\n", ".erlang.cookie": cookie} {
+	for name, text := range map[string]string{"rabbitmq.conf": conf, "enabled_plugins": "[].\n",
+		".erlang.cookie": cookie} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o400); err != nil {
 			return err
 		}
@@ -175,8 +177,8 @@ func (s *RabbitMQServer) Log() string { return s.process.Log() }
 
 // Eval evaluates Erlang on the node, in milliseconds where rabbitmqctl takes a second or two, and returns the value.
 func (s *RabbitMQServer) Eval(expression string) (string, error) {
-	// By itself erl_call takes its name from the time in seconds: the node refuses a second one that comes before it has
-	// noticed the end of the first.
+	// By itself erl_call takes its name from the time in seconds: the node refuses a second one that comes before it
+	// has noticed the end of the first.
 	name := fmt.Sprintf("call%d", s.calls.Add(1))
 	c := exec.Command("erl_call", "-h", name, "-sname", s.Node, "-c", cookie, "-timeout", "60", "-e")
 	c.Env = append(os.Environ(), "HOME="+s.dir, "ERL_EPMD_PORT="+strconv.Itoa(s.epmd))
@@ -197,7 +199,8 @@ func (s *RabbitMQServer) Eval(expression string) (string, error) {
 func (s *RabbitMQServer) VHost(t testing.TB, name string) string {
 	t.Helper()
 	add := fmt.Sprintf(`rabbit_vhost:add(<<"%s">>, <<"test">>), `+
-		`rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"%s">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>).`, name, name)
+		`rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"%s">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>).`,
+		name, name)
 	if out, err := s.Eval(add); err != nil || out != "ok" {
 		t.Fatalf("making virtual host %s: %v: %s", name, err, out)
 	}

@@ -63,7 +63,8 @@ func RedisTLS(t testing.TB) (s *RedisServer, certFile string) {
 		s.Address = loopback(port)
 		return TryStart(t, Command{
 			Program: "redis-server",
-			Args: []string{"--bind", "127.0.0.1", "--port", "0", "--tls-port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", "no",
+			Args: []string{"--bind", "127.0.0.1", "--port", "0", "--tls-port", strconv.Itoa(port), "--dir", dir, "--save", "",
+				"--appendonly", "no",
 				"--requirepass", RedisPassword, "--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-auth-clients", "no"},
 			Ready: func() error { return accepts(s.Address) },
 		})

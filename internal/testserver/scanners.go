@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Spamd starts spamd with SpamAssassin's stock rules, without network tests, and with a Bayes filter that may be taught. It
-// returns its address.
+// Spamd starts spamd with SpamAssassin's stock rules, without network tests, and with a Bayes filter that may be
+// taught. It returns its address.
 func Spamd(t testing.TB) string {
 	t.Helper()
 	return spamd(t, "--allow-tell")
@@ -30,7 +30,8 @@ func spamd(t testing.TB, options ...string) string {
 	t.Helper()
 	Need(t, "spamd")
 	dir := shortTempDir(t)
-	for _, name := range []string{dir, filepath.Join(dir, "bayes"), filepath.Join(dir, "home"), filepath.Join(dir, "site")} {
+	for _, name := range []string{dir, filepath.Join(dir, "bayes"), filepath.Join(dir, "home"),
+		filepath.Join(dir, "site")} {
 		if err := os.MkdirAll(name, 0o777); err != nil {
 			t.Fatal(err)
 		}
@@ -38,16 +39,19 @@ func spamd(t testing.TB, options ...string) string {
 			t.Fatal(err)
 		}
 	}
-	writeFile(t, filepath.Join(dir, "site", "local.cf"), "required_score 5\nuse_bayes 1\nbayes_auto_learn 0\nuse_auto_whitelist 0\n"+
-		"skip_rbl_checks 1\ndns_available no\nbayes_file_mode 0777\nbayes_path "+dir+"/bayes/db\n")
+	writeFile(t, filepath.Join(dir, "site", "local.cf"),
+		"required_score 5\nuse_bayes 1\nbayes_auto_learn 0\nuse_auto_whitelist 0\n"+
+			"skip_rbl_checks 1\ndns_available no\nbayes_file_mode 0777\nbayes_path "+dir+"/bayes/db\n")
 	var plugins strings.Builder
 	for _, plugin := range []string{"MIMEEval", "BodyEval", "HeaderEval", "HTMLEval", "Check", "Bayes"} {
 		plugins.WriteString("loadplugin Mail::SpamAssassin::Plugin::" + plugin + "\n")
 	}
 	writeFile(t, filepath.Join(dir, "site", "v.pre"), plugins.String())
 	_, port := OnFreePort(t, func(port int) (*Process, error) {
-		args := []string{"-L", "-x", "-i", "127.0.0.1", "-A", "127.0.0.1", "-p", strconv.Itoa(port), "-m", "3", "--min-children=1",
-			"-C", "/usr/share/spamassassin", "--siteconfigpath=" + dir + "/site", "-H", dir + "/home", "-r", dir + "/pid", "-s", "stderr"}
+		args := []string{"-L", "-x", "-i", "127.0.0.1", "-A", "127.0.0.1", "-p", strconv.Itoa(port), "-m", "3",
+			"--min-children=1",
+			"-C", "/usr/share/spamassassin", "--siteconfigpath=" + dir + "/site", "-H", dir + "/home", "-r", dir + "/pid", "-s",
+			"stderr"}
 		if os.Geteuid() == 0 {
 			args = append(args, "-u", "nobody")
 		}
@@ -82,12 +86,15 @@ func Clamd(t testing.TB) ClamdServer {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, "db", "test.ndb"), fmt.Sprintf("Eicar-Test-Signature:0:*:%x\nSluice.TestVirus:0:*:%x\n", Eicar, TestVirus))
+	writeFile(t, filepath.Join(dir, "db", "test.ndb"),
+		fmt.Sprintf("Eicar-Test-Signature:0:*:%x\nSluice.TestVirus:0:*:%x\n", Eicar, TestVirus))
 	c := ClamdServer{Unix: filepath.Join(dir, "s"), MaxSize: 2 << 20}
 	_, port := OnFreePort(t, func(port int) (*Process, error) {
 		conf := filepath.Join(dir, "clamd.conf")
-		writeFile(t, conf, fmt.Sprintf("Foreground yes\nDatabaseDirectory %[1]s/db\nTCPSocket %d\nTCPAddr 127.0.0.1\nLocalSocket %s\n"+
-			"PidFile %[1]s/pid\nTemporaryDirectory %[1]s\nMaxThreads 4\nStreamMaxLength %[4]dM\nSelfCheck 0\n", dir, port, c.Unix, c.MaxSize>>20))
+		writeFile(t, conf,
+			fmt.Sprintf("Foreground yes\nDatabaseDirectory %[1]s/db\nTCPSocket %d\nTCPAddr 127.0.0.1\nLocalSocket %s\n"+
+				"PidFile %[1]s/pid\nTemporaryDirectory %[1]s\nMaxThreads 4\nStreamMaxLength %[4]dM\nSelfCheck 0\n", dir, port,
+				c.Unix, c.MaxSize>>20))
 		return TryStart(t, Command{Program: "clamd", Args: []string{"--config-file=" + conf},
 			Ready: says("unix", c.Unix, "zPING\x00", "PONG")})
 	})

@@ -66,7 +66,8 @@ func TestFreePort(t *testing.T) {
 }
 
 func TestZone(t *testing.T) {
-	address := testserver.DNS(t, testserver.Zone(t, "a.example. CNAME b.example.\nb.example. A 192.0.2.1\nexample. SOA a. b. 1 2 3 4 5\n"))
+	address := testserver.DNS(t, testserver.Zone(t,
+		"a.example. CNAME b.example.\nb.example. A 192.0.2.1\nexample. SOA a. b. 1 2 3 4 5\n"))
 	for _, network := range []string{"udp", "tcp"} {
 		client := dns.Client{Net: network}
 		answer, _, err := client.Exchange(new(dns.Msg).SetQuestion("A.example.", dns.TypeA), address)

@@ -77,7 +77,8 @@ func openFile(path string, buffer int, logger *slog.Logger) (*file, error) {
 
 // hopeless reports whether an error when opening means that the path was a mistake.
 func hopeless(err error) bool {
-	for _, known := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.EISDIR, syscall.ENOTDIR, syscall.EROFS, syscall.ENAMETOOLONG, syscall.ELOOP} {
+	for _, known := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.EISDIR, syscall.ENOTDIR, syscall.EROFS,
+		syscall.ENAMETOOLONG, syscall.ELOOP} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -20,8 +20,8 @@ type Options struct {
 	Download Target // see Log.Download
 	WWW      Target // see Log.Access
 
-	// Buffer is how many bytes of lines may wait for each file; zero means 16 MiB. Half of it is for what a write under way
-	// has taken.
+	// Buffer is how many bytes of lines may wait for each file; zero means 16 MiB. Half of it is for what a write under
+	// way has taken.
 	Buffer int
 	// Logger is told when a file cannot be written, and when it can again. Nil: slog.Default.
 	Logger *slog.Logger
@@ -64,8 +64,8 @@ func (o *Options) Check() error {
 	return err
 }
 
-// NeedsExtracted reports whether the lines of attempts tell of the property extracted: JSON objects do, text lines when their
-// template names it. Making that property costs a look at the header of every mail.
+// NeedsExtracted reports whether the lines of attempts tell of the property extracted: JSON objects do, text lines when
+// their template names it. Making that property costs a look at the header of every mail.
 func (o *Options) NeedsExtracted() bool {
 	formats, err := compile(o)
 	return err == nil && (o.Send.BinFile != "" || o.Send.File != "" && formats[0].names("extracted"))
@@ -74,8 +74,10 @@ func (o *Options) NeedsExtracted() bool {
 // kinds lists the logs in the order of Options.
 func (o *Options) kinds() [4]kind {
 	return [4]kind{
-		{"send", &o.Send, DefaultSend, names{"email": messageValue, "result": resultValue, "attempt": attemptValue, "date": dateValue}},
-		{"received", &o.Received, DefaultReceived, names{"json": messageValue, "report": messageValue, "date": dateValue, "time": timeValue}},
+		{"send", &o.Send, DefaultSend, names{"email": messageValue, "result": resultValue, "attempt": attemptValue,
+			"date": dateValue}},
+		{"received", &o.Received, DefaultReceived,
+			names{"json": messageValue, "report": messageValue, "date": dateValue, "time": timeValue}},
 		{"download", &o.Download, DefaultDownload, names{"url": urlValue, "time": timeValue, "date": dateValue}},
 		{"www", &o.WWW, DefaultWWW, names{"date": dateValue, "ip": ipValue, "request": requestValue}},
 	}
@@ -101,8 +103,8 @@ func compile(o *Options) (formats [4]template, err error) {
 	return formats, nil
 }
 
-// Open opens the files and starts writing. It fails when a template makes no sense, or a file can never be written, such
-// as one in a directory that does not exist; a file that cannot be written just now is tried again later.
+// Open opens the files and starts writing. It fails when a template makes no sense, or a file can never be written,
+// such as one in a directory that does not exist; a file that cannot be written just now is tried again later.
 func Open(o Options) (*Log, error) {
 	formats, err := compile(&o)
 	if err != nil {

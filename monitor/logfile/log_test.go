@@ -54,7 +54,8 @@ func TestLines(t *testing.T) {
 		Download: Target{File: path("download.log"), BinFile: path("download.bin")},
 		WWW:      Target{File: path("www.log"), BinFile: path("www.bin")},
 	})
-	for _, kind := range []monitor.Kind{monitor.Delivered, monitor.Retried, monitor.Failed, monitor.NotTried, monitor.Picked, monitor.Attempted} {
+	for _, kind := range []monitor.Kind{monitor.Delivered, monitor.Retried, monitor.Failed, monitor.NotTried,
+		monitor.Picked, monitor.Attempted} {
 		l.Observe(&monitor.Event{Kind: kind, Time: noon, Message: message, Result: result})
 	}
 	l.Observe(&monitor.Event{Kind: monitor.MessageReceived, Time: noon, Message: message})
@@ -72,7 +73,8 @@ func TestLines(t *testing.T) {
 		"[2026-11-21 11:00:00]<> <x@example.com> [] []\n", read(t, path("received.log")))
 	require.Equal(t, `[2026-11-21 11:00:00] https://example.com/"a\nb 1.500`+"\n", read(t, path("download.log")))
 	require.Equal(t, "[2026-11-21 11:00:00] [2001:db8::1] GET /\xff\\n\n", read(t, path("www.log")))
-	require.JSONEq(t, `{"url":"https://example.com/\"a\nb","time":1.5,"date":"2026-11-21 11:00:00"}`, read(t, path("download.bin")))
+	require.JSONEq(t, `{"url":"https://example.com/\"a\nb","time":1.5,"date":"2026-11-21 11:00:00"}`,
+		read(t, path("download.bin")))
 	require.JSONEq(t, `{"ip":"2001:db8::1","request":"GET /�\n","date":"2026-11-21 11:00:00"}`, read(t, path("www.bin")))
 	require.Equal(t, 4, strings.Count(read(t, path("send.bin")), "\n"))
 	for text := range strings.Lines(read(t, path("received.bin"))) {
@@ -102,7 +104,8 @@ func TestRecordsStayOnOneLine(t *testing.T) {
 func TestWhetherAnOutcomeIsFinal(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "log")
 	l := open(t, Options{Send: Target{BinFile: file}, Received: Target{BinFile: file}})
-	for _, kind := range []monitor.Kind{monitor.Retried, monitor.Failed, monitor.NotTried, monitor.Delivered, monitor.MessageReceived} {
+	for _, kind := range []monitor.Kind{monitor.Retried, monitor.Failed, monitor.NotTried, monitor.Delivered,
+		monitor.MessageReceived} {
 		l.Observe(&monitor.Event{Kind: kind, Message: record{"kind": fmt.Sprint(kind)}})
 	}
 	require.NoError(t, l.Close())
@@ -117,8 +120,10 @@ func TestWhetherAnOutcomeIsFinal(t *testing.T) {
 
 func TestWhoNeedsWhatIsExtracted(t *testing.T) {
 	for format, want := range map[string]bool{
-		"": false, "{$email.recipient}": false, "{$email.extracted.subject}": true, "{if $email.extracted.from}x{/if}": true, "{$email}": true,
-		"{if $attempt}{else}{$email.extracted.headers.x_a}{/if}": true, "{$result.extracted}": false, "{$email.extractedx}": false,
+		"": false, "{$email.recipient}": false, "{$email.extracted.subject}": true, "{if $email.extracted.from}x{/if}": true,
+		"{$email}": true,
+		"{if $attempt}{else}{$email.extracted.headers.x_a}{/if}": true, "{$result.extracted}": false,
+		"{$email.extractedx}": false,
 	} {
 		o := Options{Send: Target{File: "x", Format: format}}
 		require.Equal(t, want, o.NeedsExtracted(), format)
@@ -364,7 +369,8 @@ var lightJSON = []byte(`{"envelope":"some@example.com","recipient":"` + strings.
 
 func BenchmarkObserve(b *testing.B) {
 	dir := b.TempDir()
-	l, err := Open(Options{Send: Target{File: filepath.Join(dir, "text"), BinFile: filepath.Join(dir, "bin")}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	l, err := Open(Options{Send: Target{File: filepath.Join(dir, "text"), BinFile: filepath.Join(dir, "bin")},
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(b, err)
 	e := &monitor.Event{Kind: monitor.Delivered, Time: time.Now(), Message: light{}, Result: light{}}
 	b.ReportAllocs()

@@ -45,7 +45,8 @@ func (t template) names(property string) bool {
 	for i := range t {
 		n := &t[i]
 		first, _, _ := strings.Cut(n.value.path, ".")
-		if n.value.source == messageValue && (n.value.path == "" || first == property) || template(n.then).names(property) || template(n.not).names(property) {
+		if n.value.source == messageValue && (n.value.path == "" || first == property) || template(n.then).names(property) ||
+			template(n.not).names(property) {
 			return true
 		}
 	}
@@ -160,7 +161,8 @@ func (p *parser) next() (tag, literal string, err error) {
 	case tag == "else", tag == "/if", strings.HasPrefix(tag, "if "), strings.HasPrefix(tag, "$"):
 		return tag, "", nil
 	}
-	return "", "", p.wrong(at, fmt.Sprintf("{%s} is not understood: expected {$name}, {if $name}, {else} or {/if}", shorten(tag)))
+	return "", "", p.wrong(at, fmt.Sprintf("{%s} is not understood: expected {$name}, {if $name}, {else} or {/if}",
+		shorten(tag)))
 }
 
 func (p *parser) choice(tag string, at, depth int) (n node, err error) {
@@ -193,7 +195,8 @@ func (p *parser) choice(tag string, at, depth int) (n node, err error) {
 func (p *parser) variable(text string, at int) (v variable, err error) {
 	name, ok := strings.CutPrefix(text, "$")
 	if !ok || !validName(name) {
-		return v, p.wrong(at, fmt.Sprintf("%q is not a variable: expected $name, with letters, digits, _ and - between dots", shorten(text)))
+		return v, p.wrong(at, fmt.Sprintf("%q is not a variable: expected $name, with letters, digits, _ and - between dots",
+			shorten(text)))
 	}
 	first, path, _ := strings.Cut(name, ".")
 	v.source = p.known[first]

@@ -33,7 +33,8 @@ var (
 	noon    = time.Date(2026, 11, 21, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 	message = record{
 		"recipient": "b@example.com", "envelope": "a@example.org", "message-id": "id-1", "tags": "news,daily",
-		"connection.remote-ip": "203.0.113.9", "connection.local-ip": "192.0.2.1", "zero": "0", "no": "false", "report.type": "arf",
+		"connection.remote-ip": "203.0.113.9", "connection.local-ip": "192.0.2.1", "zero": "0", "no": "false",
+		"report.type": "arf",
 	}
 	result = record{
 		"state": "message", "result": "accepted", "from": "192.0.2.1", "to": "198.51.100.7", "code": "250", "status": "2.0.0",
@@ -46,7 +47,8 @@ var (
 )
 
 func sample() *values {
-	return &values{at: noon, message: message, result: result, url: "https://example.com/x", ip: netip.MustParseAddr("192.0.2.9"), request: "GET /"}
+	return &values{at: noon, message: message, result: result, url: "https://example.com/x",
+		ip: netip.MustParseAddr("192.0.2.9"), request: "GET /"}
 }
 
 func TestTemplates(t *testing.T) {

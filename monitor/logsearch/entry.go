@@ -110,7 +110,8 @@ func (r *result) outcome() Outcome {
 		return Failed
 	case r.Fatal != nil:
 		return Deferred
-	case r.State == "process" || r.State == "suppression" || r.State == "rewrite" || r.State == "responsive" || r.State == "personalize":
+	case r.State == "process" || r.State == "suppression" || r.State == "rewrite" || r.State == "responsive" ||
+		r.State == "personalize":
 		return Failed
 	case r.Code < 500, r.State == "bind", r.State == "starttls", strings.HasPrefix(r.State, "auth"):
 		return Deferred

@@ -75,12 +75,14 @@ func partsOf(name string) ([]part, error) {
 		if err != nil {
 			return nil, fmt.Errorf("looking for logs: %w", err)
 		}
-		all = append(all, part{filepath.Join(filepath.Dir(name), entry.Name()), inode(info), info.Size(), info.ModTime(), strings.HasSuffix(rest, ".gz")})
+		all = append(all, part{filepath.Join(filepath.Dir(name), entry.Name()), inode(info), info.Size(), info.ModTime(),
+			strings.HasSuffix(rest, ".gz")})
 	}
 	return all, nil
 }
 
-// rotated reports whether the rest of a name is what logrotate appends: ".3", "-20260131", with ".gz" behind it; or nothing.
+// rotated reports whether the rest of a name is what logrotate appends: ".3", "-20260131", with ".gz" behind it; or
+// nothing.
 func rotated(rest string) bool {
 	rest = strings.TrimSuffix(rest, ".gz")
 	if rest == "" {

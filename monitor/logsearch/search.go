@@ -12,8 +12,8 @@ import (
 // Page is what a search found.
 type Page struct {
 	Entries []Entry // newest first
-	// Cursor continues the search; "" when everything was read. A page without entries may have one: that much was read in
-	// vain.
+	// Cursor continues the search; "" when everything was read. A page without entries may have one: that much was read
+	// in vain.
 	Cursor string
 	// Scanned is how many bytes were looked at.
 	Scanned int64
@@ -93,7 +93,8 @@ func (s *search) open(f Files) error {
 
 // log says which log a part belongs to: the one with the longer name that fits.
 func (f Files) log(p part) string {
-	if f.Received != "" && strings.HasPrefix(p.path, f.Received) && (f.Send == "" || len(f.Received) >= len(f.Send) || !strings.HasPrefix(p.path, f.Send)) {
+	if f.Received != "" && strings.HasPrefix(p.path, f.Received) &&
+		(f.Send == "" || len(f.Received) >= len(f.Send) || !strings.HasPrefix(p.path, f.Send)) {
 		return "r"
 	}
 	return "s"

@@ -25,7 +25,8 @@ var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func sent(at time.Time, id, to, result, text string) string {
 	domain := to[strings.IndexByte(to, '@')+1:]
 	return fmt.Sprintf(`{"message-id":%q,"envelope":"News@shop.test","recipient":%q,"received":%q,"connection":{"remote-ip":"192.0.2.7","user":"ann"},`+
-		`"tags":["news",%q],"results":[%s]}`, id, to, begin.Format(time.DateTime), domain, fmt.Sprintf(result, at.Format(time.DateTime), text))
+		`"tags":["news",%q],"results":[%s]}`, id, to, begin.Format(time.DateTime), domain,
+		fmt.Sprintf(result, at.Format(time.DateTime), text))
 }
 
 const (
@@ -67,9 +68,12 @@ func TestSearch(t *testing.T) {
 	dir := t.TempDir()
 	send, in := filepath.Join(dir, "send.json"), filepath.Join(dir, "received.json")
 	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
-	write(t, send+".2.gz", at(20), sent(at(10), "1", "x@one.test", greyed, "Greylisted, come back"), sent(at(20), "2", "y@two.test", accepted, "OK"))
-	write(t, send+"-20260301", at(31), sent(at(30), "3", "x@one.test", accepted, "queued as ABC"), "this is no record", `{"a":`, sent(at(31), "4", "Z@Two.test", refused, "No such user \"<z>\""))
-	write(t, send, at(51), sent(at(40), "5", "x@one.test", refused, "nobody"), sent(at(51), "6", "ü@umlaut.test", accepted, "OK"))
+	write(t, send+".2.gz", at(20), sent(at(10), "1", "x@one.test", greyed, "Greylisted, come back"),
+		sent(at(20), "2", "y@two.test", accepted, "OK"))
+	write(t, send+"-20260301", at(31), sent(at(30), "3", "x@one.test", accepted, "queued as ABC"), "this is no record",
+		`{"a":`, sent(at(31), "4", "Z@Two.test", refused, "No such user \"<z>\""))
+	write(t, send, at(51), sent(at(40), "5", "x@one.test", refused, "nobody"),
+		sent(at(51), "6", "ü@umlaut.test", accepted, "OK"))
 	write(t, send+".old", at(60), sent(at(60), "not a log", "x@one.test", accepted, "OK"))
 	write(t, in, at(50), received(at(5), "r1", "x@one.test"), received(at(50), "r2", "x@one.test"))
 	files := logsearch.Files{Send: send, Received: in}
@@ -77,11 +81,12 @@ func TestSearch(t *testing.T) {
 		q    logsearch.Query
 		want []string
 	}{
-		"all, newest first":    {logsearch.Query{}, []string{"6", "r2", "5", "4", "3", "2", "1", "r1"}},
-		"attempts":             {logsearch.Query{Kind: logsearch.Attempt}, []string{"6", "5", "4", "3", "2", "1"}},
-		"received":             {logsearch.Query{Kind: logsearch.Received}, []string{"r2", "r1"}},
-		"domain, in any case":  {logsearch.Query{Domain: "TWO.test"}, []string{"4", "2"}},
-		"part of an address":   {logsearch.Query{Address: "NEWS@", Kind: logsearch.Attempt}, []string{"6", "5", "4", "3", "2", "1"}},
+		"all, newest first":   {logsearch.Query{}, []string{"6", "r2", "5", "4", "3", "2", "1", "r1"}},
+		"attempts":            {logsearch.Query{Kind: logsearch.Attempt}, []string{"6", "5", "4", "3", "2", "1"}},
+		"received":            {logsearch.Query{Kind: logsearch.Received}, []string{"r2", "r1"}},
+		"domain, in any case": {logsearch.Query{Domain: "TWO.test"}, []string{"4", "2"}},
+		"part of an address": {logsearch.Query{Address: "NEWS@", Kind: logsearch.Attempt},
+			[]string{"6", "5", "4", "3", "2", "1"}},
 		"address beyond ASCII": {logsearch.Query{Address: "ü@"}, []string{"6"}},
 		"failed":               {logsearch.Query{Outcome: logsearch.Failed}, []string{"5", "4"}},
 		"deferred":             {logsearch.Query{Outcome: logsearch.Deferred}, []string{"1"}},
@@ -115,8 +120,10 @@ func TestSearch(t *testing.T) {
 	e := page.Entries[0]
 	require.JSONEq(t, sent(at(31), "4", "Z@Two.test", refused, "No such user \"<z>\""), string(e.Line))
 	e.Line = nil
-	require.Equal(t, logsearch.Entry{Kind: logsearch.Attempt, Time: at(31), ID: "4", Envelope: "News@shop.test", Recipient: "Z@Two.test",
-		Tags: []string{"news", "Two.test"}, Client: "192.0.2.7", User: "ann", Attempt: 1, Outcome: logsearch.Failed, State: "rcptto", Result: "error",
+	require.Equal(t, logsearch.Entry{Kind: logsearch.Attempt, Time: at(31), ID: "4", Envelope: "News@shop.test",
+		Recipient: "Z@Two.test",
+		Tags:      []string{"news", "Two.test"}, Client: "192.0.2.7", User: "ann", Attempt: 1, Outcome: logsearch.Failed,
+		State: "rcptto", Result: "error",
 		From: "10.0.0.2", To: "198.51.100.3", Code: 550, Status: "5.1.1", Description: "No such user \"<z>\""}, e)
 }
 
@@ -170,7 +177,8 @@ func TestPages(t *testing.T) {
 func TestRotation(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "send.json")
 	files := logsearch.Files{Send: name}
-	write(t, name, begin, sent(begin, "1", "a@b.test", accepted, ""), sent(begin.Add(time.Second), "2", "a@b.test", accepted, ""))
+	write(t, name, begin, sent(begin, "1", "a@b.test", accepted, ""),
+		sent(begin.Add(time.Second), "2", "a@b.test", accepted, ""))
 	page, err := files.Search(t.Context(), logsearch.Query{Limit: 1})
 	require.NoError(t, err)
 	require.Equal(t, []string{"2"}, ids(page.Entries))
@@ -193,7 +201,8 @@ func TestBigLog(t *testing.T) {
 		lines = append(lines, sent(begin.Add(time.Duration(i)*time.Second), fmt.Sprint(i), "a@b.test", accepted, "OK"))
 	}
 	write(t, name, begin.Add(40_000*time.Second), lines...)
-	page, err := logsearch.Files{Send: name}.Search(t.Context(), logsearch.Query{From: begin.Add(10_000 * time.Second), To: begin.Add(10_005 * time.Second)})
+	page, err := logsearch.Files{Send: name}.Search(t.Context(),
+		logsearch.Query{From: begin.Add(10_000 * time.Second), To: begin.Add(10_005 * time.Second)})
 	require.NoError(t, err)
 	require.Equal(t, []string{"10004", "10003", "10002", "10001", "10000"}, ids(page.Entries))
 	require.Less(t, page.Scanned, int64(2<<20), "of %d bytes", len(strings.Join(lines, "\n")))
@@ -236,7 +245,8 @@ func FuzzSearch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
 		name := filepath.Join(t.TempDir(), "log")
 		require.NoError(t, os.WriteFile(name, data, 0o600))
-		page, err := logsearch.Files{Send: name}.Search(t.Context(), logsearch.Query{Text: text, From: begin.Add(-time.Hour), To: begin.Add(time.Hour)})
+		page, err := logsearch.Files{Send: name}.Search(t.Context(),
+			logsearch.Query{Text: text, From: begin.Add(-time.Hour), To: begin.Add(time.Hour)})
 		require.NoError(t, err)
 		for _, e := range page.Entries {
 			require.True(t, json.Valid(e.Line))

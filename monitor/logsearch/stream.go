@@ -28,8 +28,8 @@ type stream struct {
 
 // backward reads the lines of a file, the last one first.
 type backward interface {
-	// line returns the line before the one returned last, and where it begins; ok is false at the beginning. n is how many bytes
-	// were read to find it.
+	// line returns the line before the one returned last, and where it begins; ok is false at the beginning. n is how
+	// many bytes were read to find it.
 	line() (text []byte, at int64, n int64, ok bool, err error)
 	Close() error
 }
@@ -138,8 +138,8 @@ func (st *stream) close() {
 	}
 }
 
-// consider makes a line the next entry if it matches. A line from long before the time asked for ends the log: those before it
-// are older still.
+// consider makes a line the next entry if it matches. A line from long before the time asked for ends the log: those
+// before it are older still.
 func (st *stream) consider(text []byte, at int64) {
 	var may bool
 	may, st.s.lower = contains(text, st.s.needles, st.s.lower)

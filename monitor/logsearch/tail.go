@@ -7,8 +7,8 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 )
 
-// Tail is a monitor.Monitor that hands entries to watchers as they are made. The zero Tail is ready; its methods are safe for
-// concurrent use.
+// Tail is a monitor.Monitor that hands entries to watchers as they are made. The zero Tail is ready; its methods are
+// safe for concurrent use.
 type Tail struct {
 	watched  atomic.Int32
 	mu       sync.Mutex
@@ -91,7 +91,8 @@ func (t *Tail) Observe(e *monitor.Event) {
 	}
 }
 
-var outcomes = map[monitor.Kind]Outcome{monitor.Delivered: Delivered, monitor.Retried: Deferred, monitor.Failed: Failed, monitor.NotTried: Failed}
+var outcomes = map[monitor.Kind]Outcome{monitor.Delivered: Delivered, monitor.Retried: Deferred, monitor.Failed: Failed,
+	monitor.NotTried: Failed}
 
 // Tap implements monitor.Monitor; transcripts are of no interest here.
 func (t *Tail) Tap(s monitor.Session) monitor.Transcript { return monitor.Discard.Tap(s) }

@@ -14,9 +14,11 @@ import (
 // Metrics counts events. The zero Metrics is ready; set its fields before use.
 type Metrics struct {
 	// Queues returns the number of messages by the name of a queue and their state in it ("ready", "delayed", "parked",
-	// "out"). It is called for each request, and ok is false when the queues cannot be asked. Nil: queues are not shown.
+	// "out"). It is called for each request, and ok is false when the queues cannot be asked. Nil: queues are not
+	// shown.
 	Queues func() (counts []QueueCount, ok bool)
-	// Damage returns what the queue has found lost since it was opened; false when it cannot be damaged. Nil: not shown.
+	// Damage returns what the queue has found lost since it was opened; false when it cannot be damaged. Nil: not
+	// shown.
 	Damage func() (QueueDamage, bool)
 	// Version is shown as a label of sluice_build_info; "": not shown.
 	Version string
@@ -124,8 +126,10 @@ func (m *Metrics) count(k monitor.Kind) uint64 { return m.events[k].n.Load() }
 // Handler shows m, the Go runtime and the process in Prometheus' text form.
 func (m *Metrics) Handler() http.Handler {
 	registry := client.NewRegistry()
-	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+	registry.MustRegister(m, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
+		MaxRequestsInFlight: 4})
 }
 
 func desc(name, help string, labels ...string) *client.Desc {
@@ -139,10 +143,13 @@ var (
 	queued   = desc("queue_messages", "Messages in a queue.", "queue", "state")
 	queueUp  = desc("queue_up", "Whether the queues could be asked: 1, or 0.")
 
-	damagedPlaces   = desc("queue_damaged_places_total", "Places at which the queue on disk was found damaged since the start.")
-	damagedMessages = desc("queue_damaged_messages_total", "Messages that the queue on disk has lost by damage, as far as is known.")
-	damagedMails    = desc("queue_damaged_mails_total", "Mails that the queue on disk has lost by damage; their messages fail.")
-	damagedBytes    = desc("queue_damaged_bytes_total", "Bytes of the queue on disk that were found damaged.")
+	damagedPlaces = desc("queue_damaged_places_total",
+		"Places at which the queue on disk was found damaged since the start.")
+	damagedMessages = desc("queue_damaged_messages_total",
+		"Messages that the queue on disk has lost by damage, as far as is known.")
+	damagedMails = desc("queue_damaged_mails_total",
+		"Mails that the queue on disk has lost by damage; their messages fail.")
+	damagedBytes = desc("queue_damaged_bytes_total", "Bytes of the queue on disk that were found damaged.")
 
 	build = desc("build_info", "The version that runs.", "version")
 )
@@ -172,9 +179,14 @@ var gauges = []struct {
 	desc     *client.Desc
 	up, down []monitor.Kind
 }{
-	{desc("clients", "Clients connected."), []monitor.Kind{monitor.ClientConnected}, []monitor.Kind{monitor.ClientDisconnected}},
-	{desc("messages_in_memory", "Messages taken from the outbox."), []monitor.Kind{monitor.Picked}, []monitor.Kind{monitor.Parked, monitor.Left}},
-	{desc("connections_starting", "Outgoing connections not yet established."), []monitor.Kind{monitor.ConnStarting}, []monitor.Kind{monitor.ConnReady, monitor.ConnFailed}},
-	{desc("connections_active", "Outgoing connections at work."), []monitor.Kind{monitor.ConnReady, monitor.ConnBusy}, []monitor.Kind{monitor.ConnIdle, monitor.ConnClosed}},
-	{desc("connections_idle", "Outgoing connections without work."), []monitor.Kind{monitor.ConnIdle}, []monitor.Kind{monitor.ConnBusy}},
+	{desc("clients", "Clients connected."), []monitor.Kind{monitor.ClientConnected},
+		[]monitor.Kind{monitor.ClientDisconnected}},
+	{desc("messages_in_memory", "Messages taken from the outbox."), []monitor.Kind{monitor.Picked},
+		[]monitor.Kind{monitor.Parked, monitor.Left}},
+	{desc("connections_starting", "Outgoing connections not yet established."), []monitor.Kind{monitor.ConnStarting},
+		[]monitor.Kind{monitor.ConnReady, monitor.ConnFailed}},
+	{desc("connections_active", "Outgoing connections at work."), []monitor.Kind{monitor.ConnReady, monitor.ConnBusy},
+		[]monitor.Kind{monitor.ConnIdle, monitor.ConnClosed}},
+	{desc("connections_idle", "Outgoing connections without work."), []monitor.Kind{monitor.ConnIdle},
+		[]monitor.Kind{monitor.ConnBusy}},
 }

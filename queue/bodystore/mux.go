@@ -11,12 +11,13 @@ import (
 	"github.com/sluicemail/sluice/internal/rawurl"
 )
 
-// Opener makes a driver of the scheme of an address, in lower case, and the raw text that follows ://. Nothing is decoded: what characters mean
-// is for each driver to say. Its errors show no secrets, and it refuses parameters that it does not know by name.
+// Opener makes a driver of the scheme of an address, in lower case, and the raw text that follows ://. Nothing is
+// decoded: what characters mean is for each driver to say. Its errors show no secrets, and it refuses parameters that
+// it does not know by name.
 type Opener func(ctx context.Context, scheme, rest string) (Driver, error)
 
-// Mux opens stores by the scheme of an address. The zero value knows no scheme. It may be used by several goroutines once every scheme is
-// handled.
+// Mux opens stores by the scheme of an address. The zero value knows no scheme. It may be used by several goroutines
+// once every scheme is handled.
 type Mux struct {
 	openers map[string]Opener
 	refused map[string]string
@@ -51,7 +52,8 @@ func (m *Mux) Check(address string) error {
 	return nil
 }
 
-// Open makes a store of an address. The parameter compression=gzip is understood with every scheme. Errors show no secrets.
+// Open makes a store of an address. The parameter compression=gzip is understood with every scheme. Errors show no
+// secrets.
 func (m *Mux) Open(ctx context.Context, address string) (*Store, error) {
 	if err := m.Check(address); err != nil {
 		return nil, err
@@ -80,8 +82,8 @@ func (m *Mux) known() string {
 	return strings.Join(slices.Sorted(maps.Keys(m.openers)), ", ") + ", and ://"
 }
 
-// cutCompression takes the parameter of that name out of an address. The parameters begin at the last question mark, unless that is part of a
-// password: then an @ follows.
+// cutCompression takes the parameter of that name out of an address. The parameters begin at the last question mark,
+// unless that is part of a password: then an @ follows.
 func cutCompression(rest string) (without, value string, given bool, err error) {
 	const name = "compression"
 	q := strings.LastIndexByte(rest, '?')

@@ -78,13 +78,15 @@ type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-// TestBrokenConnection does not take a mail for damaged that could not be read to its end, compressed or not; one that does end early is damaged.
+// TestBrokenConnection does not take a mail for damaged that could not be read to its end, compressed or not; one that
+// does end early is damaged.
 func TestBrokenConnection(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		for _, cause := range []error{io.ErrUnexpectedEOF, context.DeadlineExceeded, errors.New("connection reset")} {
 			driver := newKept()
 			s := &bodystore.Store{Driver: driver, Gzip: packed}
-			require.NoError(t, s.Put(t.Context(), "a", queue.Bytes(strings.Repeat("some text, not too simple: 1234567890 ", 20)), time.Now().Add(time.Hour)))
+			require.NoError(t, s.Put(t.Context(), "a", queue.Bytes(strings.Repeat("some text, not too simple: 1234567890 ", 20)),
+				time.Now().Add(time.Hour)))
 			s.Driver = breaking{driver, cause}
 			_, err := s.Get(t.Context(), "a")
 			require.ErrorIs(t, err, cause)

@@ -36,10 +36,11 @@ type Terms struct {
 	Policy Policy
 	// TTL is how long a mail stays after the last attempt to deliver it can be.
 	TTL time.Duration
-	// Lifetime is how long messages without a time of their own are tried, from when they are first picked up; zero means a day.
+	// Lifetime is how long messages without a time of their own are tried, from when they are first picked up; zero
+	// means a day.
 	Lifetime time.Duration
-	// Waiting is how long a message may lie in a queue before it is first picked up, while nothing is delivered, or until somebody else
-	// reads it; zero means a week. The store then still has its mail.
+	// Waiting is how long a message may lie in a queue before it is first picked up, while nothing is delivered, or
+	// until somebody else reads it; zero means a week. The store then still has its mail.
 	Waiting time.Duration
 	// Timeout limits the time to put one mail; zero leaves that to the store.
 	Timeout time.Duration

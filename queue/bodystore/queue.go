@@ -16,15 +16,16 @@ import (
 // Size is the property that tells how many bytes the mail of a message has that was put into the store: a number.
 const Size = "mime-size"
 
-// Wrap returns a queue that keeps mails in a store as terms say, and everything else in q. It has the add-ons of package queue that q
-// has, and closes q when it is closed, but not the store. terms is called for each operation and must not block.
+// Wrap returns a queue that keeps mails in a store as terms say, and everything else in q. It has the add-ons of
+// package queue that q has, and closes q when it is closed, but not the store. terms is called for each operation and
+// must not block.
 //
-// Each distinct mail (queue.SameBody) of a Publish is put once, under a key that nobody else makes, before its messages are published with that key
-// and the property Size in the place of the mail. A message that has a key already is left as it is. Consumers get messages as they were
-// published: whoever needs the mail fetches it by its key.
+// Each distinct mail (queue.SameBody) of a Publish is put once, under a key that nobody else makes, before its messages
+// are published with that key and the property Size in the place of the mail. A message that has a key already is left
+// as it is. Consumers get messages as they were published: whoever needs the mail fetches it by its key.
 //
-// When the store cannot be used, Publish and Settle return an error that wraps queue.ErrFull or queue.ErrUnavailable, and nothing was published.
-// A Settle that is repeated puts no mail twice.
+// When the store cannot be used, Publish and Settle return an error that wraps queue.ErrFull or queue.ErrUnavailable,
+// and nothing was published. A Settle that is repeated puts no mail twice.
 func Wrap(q queue.Queue, store *Store, terms func() Terms) queue.Queue {
 	w := &wrapper{Queue: q, store: store, terms: terms}
 	inspector, inspects := q.(queue.Inspector)
@@ -108,7 +109,8 @@ func (w *wrapper) Publish(ctx context.Context, items ...queue.Item) error {
 }
 
 // Consume implements queue.Queue.
-func (w *wrapper) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+func (w *wrapper) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	return w.Queue.Consume(ctx, name, opts, func(inner *queue.Delivery) {
 		d := queue.NewDelivery(&driver{inner: inner, mails: batch{w: w}})
 		d.Queue, d.Message, d.Raw, d.Err = inner.Queue, inner.Message, inner.Raw, inner.Err
@@ -213,7 +215,8 @@ func (b *batch) outsource(ctx context.Context, items []queue.Item, i int, terms 
 	return &bare, nil
 }
 
-// put stores the mail of the first item, unless that was done, for as long as any of the items with the same mail needs it.
+// put stores the mail of the first item, unless that was done, for as long as any of the items with the same mail needs
+// it.
 func (b *batch) put(ctx context.Context, items []queue.Item, terms *Terms) (key string, err error) {
 	body := items[0].Message.Body
 	for i := range b.stored {

@@ -76,8 +76,9 @@ func always(p bodystore.Policy) func() bodystore.Terms {
 	return func() bodystore.Terms { return bodystore.Terms{Policy: p, TTL: time.Hour} }
 }
 
-// fetching gives consumers mails instead of keys, as far as the wrapped queue made them. What an Inspector says of the size of a mail that is not in
-// the queue is not what the examiner expects, so that there is one only when the mails are.
+// fetching gives consumers mails instead of keys, as far as the wrapped queue made them. What an Inspector says of the
+// size of a mail that is not in the queue is not what the examiner expects, so that there is one only when the mails
+// are.
 type fetching struct {
 	queue.Queue
 	queue.Parker
@@ -101,7 +102,8 @@ func newFetching(q queue.Queue, p bodystore.Policy, driver bodystore.Driver) que
 
 func (f *fetching) Atomic() bool { return f.Queue.(queue.Atomic).Atomic() }
 
-func (f *fetching) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+func (f *fetching) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	return f.Queue.Consume(ctx, name, opts, func(d *queue.Delivery) {
 		fetch(f.store, d.Message)
 		handle(d)
@@ -133,10 +135,12 @@ func fetch(store *bodystore.Store, m *queue.Message) {
 
 // TestExaminer examines wrapped engines, with each policy, through a reader that fetches mails.
 func TestExaminer(t *testing.T) {
-	for name, policy := range map[string]bodystore.Policy{"none": bodystore.None, "in": bodystore.In, "out": bodystore.Out, "all": bodystore.All} {
+	for name, policy := range map[string]bodystore.Policy{"none": bodystore.None, "in": bodystore.In, "out": bodystore.Out,
+		"all": bodystore.All} {
 		t.Run("memory, "+name, func(t *testing.T) {
 			t.Parallel()
-			queuetest.Run(t, func(*testing.T) queue.Queue { return newFetching(memory.New(), policy, newKept()) }, queuetest.Options{})
+			queuetest.Run(t, func(*testing.T) queue.Queue { return newFetching(memory.New(), policy, newKept()) },
+				queuetest.Options{})
 		})
 	}
 	for name, policy := range map[string]bodystore.Policy{"none": bodystore.None, "all": bodystore.All} {
@@ -206,7 +210,8 @@ func TestPolicies(t *testing.T) {
 			require.Equal(t, text, string(driver.mails[d.Message.Key]))
 			require.Equal(t, fmt.Sprint(len(text)), string(d.Message.Extra[bodystore.Size]))
 		}
-		require.NoError(t, d.Settle(t.Context(), queue.Item{Queue: "outbox", Message: d.Message}, queue.Item{Queue: "results", Message: d.Message}))
+		require.NoError(t, d.Settle(t.Context(), queue.Item{Queue: "outbox", Message: d.Message},
+			queue.Item{Queue: "results", Message: d.Message}))
 		for _, name := range []string{"outbox", "results"} {
 			d := take(t, q, name, 1)[0]
 			require.Equal(t, c.out, d.Message.Key != "", "%d %s", c.policy, name)
@@ -225,7 +230,8 @@ func TestOnce(t *testing.T) {
 	var items []queue.Item
 	shared, other := queue.Bytes("to all of you"), queue.Bytes("to some of you")
 	for i := range 100 {
-		items = append(items, queue.Item{Queue: "outbox", Message: mailTo(fmt.Sprint(i), shared)}, queue.Item{Queue: "outbox", Message: mailTo(fmt.Sprint(i, "b"), other)})
+		items = append(items, queue.Item{Queue: "outbox", Message: mailTo(fmt.Sprint(i), shared)},
+			queue.Item{Queue: "outbox", Message: mailTo(fmt.Sprint(i, "b"), other)})
 	}
 	require.NoError(t, q.Publish(t.Context(), items...))
 	require.NoError(t, q.Publish(t.Context(), items[0]))
@@ -280,7 +286,8 @@ func TestFails(t *testing.T) {
 		for _, s := range stats {
 			require.Zero(t, s.Ready)
 		}
-		require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: mailTo("none", nil)}), "it needs no store")
+		require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: mailTo("none", nil)}),
+			"it needs no store")
 		d := take(t, q, "outbox", 1)[0]
 		out := queue.Item{Queue: "results", Message: mailTo("r", queue.Bytes("y"))}
 		require.ErrorIs(t, d.Settle(t.Context(), out), want)
@@ -296,7 +303,8 @@ type failingQueue struct {
 	failures atomic.Int64
 }
 
-func (f *failingQueue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+func (f *failingQueue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	return f.Queue.Consume(ctx, name, opts, func(inner *queue.Delivery) {
 		d := queue.NewDelivery(failingDriver{f, inner})
 		d.Queue, d.Message = inner.Queue, inner.Message
@@ -320,8 +328,8 @@ func (r failingDriver) Release(ctx context.Context, _ *queue.Delivery) error {
 	return r.inner.Release(ctx)
 }
 
-// TestRepeated settles again and again while a broker is away, without putting the mail each time; and a queue without add-ons has none when
-// it is wrapped.
+// TestRepeated settles again and again while a broker is away, without putting the mail each time; and a queue without
+// add-ons has none when it is wrapped.
 func TestRepeated(t *testing.T) {
 	driver, inner := newKept(), &failingQueue{Queue: memory.New()}
 	inner.failures.Store(3)
@@ -384,7 +392,8 @@ func TestParkOthers(t *testing.T) {
 }
 
 func TestParsePolicy(t *testing.T) {
-	for name, want := range map[string]bodystore.Policy{"": bodystore.None, "none": bodystore.None, "in": bodystore.In, "out": bodystore.Out, "all": bodystore.All} {
+	for name, want := range map[string]bodystore.Policy{"": bodystore.None, "none": bodystore.None, "in": bodystore.In,
+		"out": bodystore.Out, "all": bodystore.All} {
 		got, err := bodystore.ParsePolicy(name)
 		require.NoError(t, err)
 		require.Equal(t, want, got)

@@ -16,11 +16,12 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Store keeps mails. Driver must be set; the zero value of every other field works. Fields must not change once it is used; methods are safe
-// for concurrent use.
+// Store keeps mails. Driver must be set; the zero value of every other field works. Fields must not change once it is
+// used; methods are safe for concurrent use.
 type Store struct {
 	Driver Driver
-	// Gzip compresses what is stored. What is read is recognised by its first bytes, so that it may be switched at any time.
+	// Gzip compresses what is stored. What is read is recognised by its first bytes, so that it may be switched at any
+	// time.
 	Gzip bool
 	// Timeout limits each operation; zero means 20 seconds.
 	Timeout time.Duration
@@ -69,7 +70,8 @@ func fullness(err error) error {
 	return err
 }
 
-// Get returns a mail; the caller closes it. An error wraps ErrNotFound or ErrDamaged, or says that the store could not be asked.
+// Get returns a mail; the caller closes it. An error wraps ErrNotFound or ErrDamaged, or says that the store could not
+// be asked.
 func (s *Store) Get(ctx context.Context, key string) (mail *Mail, err error) {
 	if err := CheckKey(key); err != nil {
 		return nil, err
@@ -92,8 +94,8 @@ func (s *Store) Get(ctx context.Context, key string) (mail *Mail, err error) {
 	return mail, err
 }
 
-// Fetch is Get for those who know messages alone: the mail is a body that also has a method Close, and an error wraps queue.ErrNotFound when
-// there is no such mail, and is a *queue.DamageError when it cannot be read.
+// Fetch is Get for those who know messages alone: the mail is a body that also has a method Close, and an error wraps
+// queue.ErrNotFound when there is no such mail, and is a *queue.DamageError when it cannot be read.
 func (s *Store) Fetch(ctx context.Context, key string) (queue.Body, error) {
 	mail, err := s.Get(ctx, key)
 	switch {
@@ -107,8 +109,8 @@ func (s *Store) Fetch(ctx context.Context, key string) (queue.Body, error) {
 	return nil, err
 }
 
-// Sweep removes the mails whose time is over, and returns how many that were. Call it now and then; of several programs that share a store one is
-// enough.
+// Sweep removes the mails whose time is over, and returns how many that were. Call it now and then; of several programs
+// that share a store one is enough.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	n, err := s.Driver.Sweep(ctx, time.Now())
 	s.note(err)

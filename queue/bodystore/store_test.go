@@ -70,7 +70,8 @@ func TestWrongKeys(t *testing.T) {
 	}
 }
 
-// TestDamage tells a mail that is broken apart from one that is not there, and stops at one that unpacks to more than there may be.
+// TestDamage tells a mail that is broken apart from one that is not there, and stops at one that unpacks to more than
+// there may be.
 func TestDamage(t *testing.T) {
 	s := open(t)
 	s.Gzip = true
@@ -80,7 +81,8 @@ func TestDamage(t *testing.T) {
 	packed, err := io.ReadAll(raw)
 	require.NoError(t, err)
 	require.NoError(t, raw.Close())
-	for name, data := range map[string][]byte{"cut": packed[:len(packed)-9], "no header": packed[:5], "flipped": flip(packed)} {
+	for name, data := range map[string][]byte{"cut": packed[:len(packed)-9], "no header": packed[:5],
+		"flipped": flip(packed)} {
 		require.NoError(t, s.Driver.Put(t.Context(), name, bytes.NewReader(data), int64(len(data)), later))
 		_, err := s.Get(t.Context(), name)
 		require.ErrorIs(t, err, bodystore.ErrDamaged, name)
@@ -142,7 +144,8 @@ func ExampleStore() {
 	}
 	store := &bodystore.Store{Driver: driver, Gzip: true}
 	ctx := context.Background()
-	if err := store.Put(ctx, "news-7", queue.Bytes("Subject: News\r\n\r\nHello"), time.Now().Add(48*time.Hour)); err != nil {
+	if err := store.Put(ctx, "news-7", queue.Bytes("Subject: News\r\n\r\nHello"),
+		time.Now().Add(48*time.Hour)); err != nil {
 		fmt.Println(err)
 		return
 	}

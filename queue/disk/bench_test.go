@@ -58,8 +58,10 @@ func benchmarkPublish(b *testing.B, size int) {
 					return
 				}
 				body := make([]byte, size)
-				m := &queue.Message{ID: "1kq8fz-3j0x-7." + strconv.FormatInt(n, 36) + "@mx1.example.net", Envelope: "sender@example.org",
-					Recipient: "someone" + strconv.Itoa(int(n%1000)) + "@example.com", Received: time.Now(), Hostname: "mx1.example.net",
+				m := &queue.Message{ID: "1kq8fz-3j0x-7." + strconv.FormatInt(n, 36) + "@mx1.example.net",
+					Envelope:  "sender@example.org",
+					Recipient: "someone" + strconv.Itoa(int(n%1000)) + "@example.com", Received: time.Now(),
+					Hostname:   "mx1.example.net",
 					Connection: &queue.Connection{LocalIP: "192.0.2.1", LocalPort: 25, RemoteIP: "198.51.100.7", RemotePort: 40312},
 					Body:       queue.Bytes(body)}
 				if err := q.Publish(ctx, queue.Item{Queue: "outbox", Message: m}); err != nil {

@@ -119,7 +119,8 @@ func sumRange(r io.ReaderAt, off, size int64, buf []byte) (crc uint32, err error
 func (q *Queue) removeBodyFile(id uint64, size int64) {
 	err := q.fs.Remove(bodyFileName(id))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		q.log.Warn("cannot remove a mail that is no longer needed; the next start will", "file", bodyFileName(id), "error", err)
+		q.log.Warn("cannot remove a mail that is no longer needed; the next start will", "file", bodyFileName(id), "error",
+			err)
 	}
 	q.mu.Lock()
 	q.bodyBytes -= size

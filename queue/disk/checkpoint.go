@@ -356,7 +356,8 @@ func (p *checkpointReader) entries(r *recovery, payload []byte) {
 func (p *checkpointReader) entry(r *recovery, b *byteReader, str func() string) {
 	id, segment := b.uvarint(), b.uvarint()
 	off, length := uint32(b.uvarint()), uint32(b.uvarint())
-	f := facts{due: b.varint(), stored: b.varint(), picked: b.varint(), queue: str(), domain: addr.Fold(str()), tags: str()}
+	f := facts{due: b.varint(), stored: b.varint(), picked: b.varint(), queue: str(), domain: addr.Fold(str()),
+		tags: str()}
 	f.idHash, f.sender, f.rcpt = b.uint32(), b.uint32(), b.uint32()
 	f.priority, f.attempts, f.flags = int32(b.varint()), uint16(b.uvarint()), b.byte()
 	place := bodyPlace(b.byte())

@@ -90,7 +90,8 @@ func (q *Queue) nextBatch(b *batch) bool {
 
 // dropLazy gives up what could not be written for lack of space when the queue closes: those messages come again.
 func (q *Queue) dropLazy() {
-	q.log.Error("no space to record what was settled last; it will be handed out again", "messages", len(q.settled)+len(q.pending))
+	q.log.Error("no space to record what was settled last; it will be handed out again", "messages",
+		len(q.settled)+len(q.pending))
 	q.failPending()
 }
 

@@ -80,7 +80,8 @@ type picked struct {
 const pickAtOnce = 32
 
 // Consume hands the messages of the named queue to handle.
-func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	prefetch := opts.Prefetch
 	if prefetch <= 0 {
 		prefetch = queue.DefaultPrefetch

@@ -77,8 +77,8 @@ func drain(t *testing.T, fs *simFS) (d drained) {
 
 const sampleSize = 66
 
-// sampleStore holds sampleSize messages in "outbox", five of which share a mail, one with a mail in a file, and traces of
-// others that were settled.
+// sampleStore holds sampleSize messages in "outbox", five of which share a mail, one with a mail in a file, and traces
+// of others that were settled.
 func sampleStore(t *testing.T) *simFS {
 	fs := newSimFS(1)
 	q, err := Open("sim", simOptions(fs))
@@ -86,7 +86,8 @@ func sampleStore(t *testing.T) *simFS {
 	m := newModel()
 	for i := range sampleSize - 6 {
 		require.NoError(t, m.publish(q, fmt.Sprint("m", i), 1))
-		require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "gone", Message: &queue.Message{ID: "x", Recipient: "x@example.net", Body: body("gone")}}))
+		require.NoError(t, q.Publish(t.Context(),
+			queue.Item{Queue: "gone", Message: &queue.Message{ID: "x", Recipient: "x@example.net", Body: body("gone")}}))
 	}
 	require.NoError(t, m.publish(q, "shared", 5))
 	large := ""
@@ -99,7 +100,8 @@ func sampleStore(t *testing.T) *simFS {
 	n, err := q.Purge(t.Context(), queue.Filter{Queue: "gone"})
 	require.NoError(t, err)
 	require.Equal(t, sampleSize-6, n)
-	require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "aside", Message: &queue.Message{Recipient: "last@example.org"}}))
+	require.NoError(t, q.Publish(t.Context(),
+		queue.Item{Queue: "aside", Message: &queue.Message{Recipient: "last@example.org"}}))
 	require.NoError(t, q.Close())
 	_, err = fs.Open(checkpointName)
 	require.NoError(t, err)
@@ -151,7 +153,8 @@ func TestFlippedBits(t *testing.T) {
 	for i, r := range list {
 		for where, at := range map[string]int64{"header": 17, "payload": headerSize + int64(r.h.length)/2} {
 			for _, keep := range []bool{false, true} {
-				if r.h.batch == last || r.h.length == 0 && where == "payload" || keep && where == "header" && r.h.kind == bodyRecord {
+				if r.h.batch == last || r.h.length == 0 && where == "payload" ||
+					keep && where == "header" && r.h.kind == bodyRecord {
 					continue
 				}
 				t.Run(fmt.Sprintf("%d kind %d %s checkpoint %v", i, r.h.kind, where, keep), func(t *testing.T) {
@@ -264,12 +267,14 @@ func TestMissingSegmentIsReported(t *testing.T) {
 	d := drain(t, fs)
 	require.Positive(t, d.damage.Messages)
 	require.Contains(t, d.damage.Notes[0], "is missing")
-	require.Equal(t, sampleSize, len(d.sound)+len(d.damaged)+d.damage.Messages, "each message is sound, damaged or reported")
+	require.Equal(t, sampleSize, len(d.sound)+len(d.damaged)+d.damage.Messages,
+		"each message is sound, damaged or reported")
 }
 
 func TestStrangeFiles(t *testing.T) {
 	fs := sampleStore(t)
-	for _, name := range []string{segmentDir + "/000099", segmentDir + "/core", segmentDir + "/7", bodyDir + "/readme", bodyDir + "/00000000000000ff", "notes"} {
+	for _, name := range []string{segmentDir + "/000099", segmentDir + "/core", segmentDir + "/7", bodyDir + "/readme",
+		bodyDir + "/00000000000000ff", "notes"} {
 		f, err := fs.Create(name, 100)
 		require.NoError(t, err)
 		require.NoError(t, f.WriteVec([][]byte{[]byte("hello")}, 0))
@@ -322,7 +327,9 @@ func FuzzScan(f *testing.F) {
 	fs := newSimFS(1)
 	q, err := Open("sim", simOptions(fs))
 	require.NoError(f, err)
-	require.NoError(f, q.Publish(context.Background(), queue.Item{Queue: "outbox", Message: &queue.Message{ID: "a", Recipient: "a@example.com", Body: queue.Bytes("hello")}}))
+	require.NoError(f, q.Publish(context.Background(),
+		queue.Item{Queue: "outbox", Message: &queue.Message{ID: "a", Recipient: "a@example.com",
+			Body: queue.Bytes("hello")}}))
 	require.NoError(f, q.Close())
 	name := records2(fs)
 	image := fs.names[name].now
@@ -336,7 +343,8 @@ func FuzzScan(f *testing.F) {
 		copy(c.names[name].now[at:], data)
 		q, err := Open("sim", simOptions(c))
 		require.NoError(t, err)
-		require.NoError(t, q.Publish(context.Background(), queue.Item{Queue: "outbox", Message: &queue.Message{ID: "b", Recipient: "a@example.com"}}))
+		require.NoError(t, q.Publish(context.Background(),
+			queue.Item{Queue: "outbox", Message: &queue.Message{ID: "b", Recipient: "a@example.com"}}))
 		_, err = q.Peek(context.Background(), "b")
 		require.NoError(t, err)
 		require.NoError(t, q.Close())

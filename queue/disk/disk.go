@@ -140,8 +140,8 @@ func Open(dir string, opts Options) (*Queue, error) {
 // Atomic reports true: a Publish or Settle stores all of its items or none.
 func (q *Queue) Atomic() bool { return true }
 
-// Publish stores the items, all or none, and returns when they are durable, or when ctx ends: what was not being written yet
-// is not stored then, and of the rest the error is queue.ErrUnknown.
+// Publish stores the items, all or none, and returns when they are durable, or when ctx ends: what was not being
+// written yet is not stored then, and of the rest the error is queue.ErrUnknown.
 func (q *Queue) Publish(ctx context.Context, items ...queue.Item) error {
 	if len(items) == 0 {
 		return nil

@@ -22,8 +22,8 @@
 //     published a moment ago is still in memory; the rest is read with pread.
 //  5. Settle puts the removal of the message and its successors (one group) in the order of the log and returns. It
 //     becomes durable with the next batch, at most Options.SettleDelay later when nobody publishes.
-//  6. Once that batch is synced, the bytes of the message, and of its mail if no other message uses it, count as dead. A
-//     file of its own is deleted.
+//  6. Once that batch is synced, the bytes of the message, and of its mail if no other message uses it, count as dead.
+//     A file of its own is deleted.
 //
 // # States
 //
@@ -74,14 +74,15 @@
 // cannot be read are damage when any later batch is found, or when the mark is behind them, and the end of a torn write
 // otherwise.
 //
-// Opening reads the checkpoint and the log from the segment on in which it ends; without a good checkpoint the whole log, which gives the same. A
-// dead segment is given back once the settlements in it that concern other segments are written again. One that is
-// mostly dead is rewritten: what is left of it is copied to the end of the log, at most one segment a second.
+// Opening reads the checkpoint and the log from the segment on in which it ends; without a good checkpoint the whole
+// log, which gives the same. A dead segment is given back once the settlements in it that concern other segments are
+// written again. One that is mostly dead is rewritten: what is left of it is copied to the end of the log, at most one
+// segment a second.
 //
 // # Damage
 //
-// What is missing or cannot be read is an error in the log with its place, its bytes and, where the checkpoint knows it, the
-// number of messages and mails that were there. It is told once, and the store goes on with what is intact:
+// What is missing or cannot be read is an error in the log with its place, its bytes and, where the checkpoint knows
+// it, the number of messages and mails that were there. It is told once, and the store goes on with what is intact:
 //
 //	damage                                     how it is noticed
 //	zeros, noise, flipped bits in the log      checksums, and the mark at its end; before the segment of the checkpoint
@@ -91,13 +92,15 @@
 //	gone                                       numbered without gaps, but for those given back
 //	no segments at all                         a lock, mark, checkpoint or mail says that there was a queue
 //
-// What cannot be told: a segment that is missing together with the checkpoint, when one was ever saved; what was in a lost
-// segment that the checkpoint does not know; and after a power cut, the loss of the last batches together with the mark, which
-// is not synced. Segments of versions before the mark do not say their size. A store whose directory is empty is a new one.
+// What cannot be told: a segment that is missing together with the checkpoint, when one was ever saved; what was in a
+// lost segment that the checkpoint does not know; and after a power cut, the loss of the last batches together with the
+// mark, which is not synced. Segments of versions before the mark do not say their size. A store whose directory is
+// empty is a new one.
 //
 // A bit that flips costs what it belonged to. A damaged mail makes each delivery that shares it a queue.DamageError,
-// with its message: when Open or the first hand-out finds it, in Delivery.Err; when reading finds it later, from ReadAt,
-// and in Err when the message is handed out again. A damaged message record is lost and counted. A damaged header makes
-// the scan look for the next one at every eighth byte. Damaged bytes are copied to damaged/, so that a person can
-// look for mail in them, and reported by [Queue.Damage] and the log. A damaged settlement may bring messages back.
+// with its message: when Open or the first hand-out finds it, in Delivery.Err; when reading finds it later, from
+// ReadAt, and in Err when the message is handed out again. A damaged message record is lost and counted. A damaged
+// header makes the scan look for the next one at every eighth byte. Damaged bytes are copied to damaged/, so that a
+// person can look for mail in them, and reported by [Queue.Damage] and the log. A damaged settlement may bring messages
+// back.
 package disk

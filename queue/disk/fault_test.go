@@ -20,7 +20,8 @@ import (
 
 func numbered(n int, size int) queue.Item {
 	id := "m" + strconv.Itoa(n)
-	return queue.Item{Queue: "outbox", Message: &queue.Message{ID: id, Recipient: id + "@example.com", Body: queue.Bytes(make([]byte, size))}}
+	return queue.Item{Queue: "outbox", Message: &queue.Message{ID: id, Recipient: id + "@example.com",
+		Body: queue.Bytes(make([]byte, size))}}
 }
 
 // fill publishes until there is no more space and returns how many messages fitted.
@@ -65,7 +66,8 @@ func fullAndBack(t *testing.T, q *Queue, more func()) {
 	_, err := q.Purge(t.Context(), queue.Filter{Queue: "results"})
 	require.NoError(t, err)
 	more()
-	require.Eventually(t, func() bool { return q.Publish(t.Context(), numbered(0, 2000)) == nil }, 10*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return q.Publish(t.Context(), numbered(0, 2000)) == nil }, 10*time.Second,
+		10*time.Millisecond,
 		"the store takes mail again by itself")
 }
 
@@ -74,7 +76,8 @@ func TestFullByLimit(t *testing.T) {
 	require.NoError(t, err)
 	defer q.Close()
 	fullAndBack(t, q, func() {})
-	require.ErrorIs(t, q.Publish(t.Context(), numbered(1, 2<<20)), queue.ErrFull, "a mail with a file of its own is bounded as well")
+	require.ErrorIs(t, q.Publish(t.Context(), numbered(1, 2<<20)), queue.ErrFull,
+		"a mail with a file of its own is bounded as well")
 }
 
 func TestFullDisk(t *testing.T) {
@@ -127,7 +130,8 @@ func TestShortWrite(t *testing.T) {
 	require.ErrorIs(t, q.Publish(t.Context(), numbered(2, 2000), numbered(3, 2000)), queue.ErrFull)
 	emptyOut(t, q, 2) // in memory only, so far
 	fs.failWrite.Store(false)
-	require.Eventually(t, func() bool { return q.Publish(t.Context(), numbered(4, 2000)) == nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return q.Publish(t.Context(), numbered(4, 2000)) == nil }, 10*time.Second,
+		time.Millisecond)
 	require.NoError(t, q.flush())
 	require.NoError(t, q.Abort())
 	fs = fs.cut()
@@ -157,7 +161,8 @@ func TestFailedSync(t *testing.T) {
 	require.ErrorIs(t, err, queue.ErrUnavailable)
 	require.ErrorIs(t, err, queue.ErrUnknown, "it may have been stored")
 	fs.failSync.Store(false)
-	require.ErrorIs(t, q.Publish(t.Context(), numbered(2, 2000)), queue.ErrUnavailable, "nothing is believed until the store is opened again")
+	require.ErrorIs(t, q.Publish(t.Context(), numbered(2, 2000)), queue.ErrUnavailable,
+		"nothing is believed until the store is opened again")
 	require.ErrorIs(t, d.Settle(t.Context()), queue.ErrUnavailable)
 	require.ErrorIs(t, <-consumed, queue.ErrUnavailable)
 	require.NoError(t, q.Close())
@@ -323,7 +328,8 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestErrWhileFull asks whether a full store takes mail, without trying: not while there is no space, and again when there is.
+// TestErrWhileFull asks whether a full store takes mail, without trying: not while there is no space, and again when
+// there is.
 func TestErrWhileFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newSimFS(1)

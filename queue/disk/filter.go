@@ -53,7 +53,8 @@ func (t *matcher) message(m *queue.Message) bool {
 		f.Recipient != "" && !strings.EqualFold(m.Recipient, f.Recipient) {
 		return false
 	}
-	if t.text == "" || containsFold(m.Envelope, t.text) || containsFold(m.Recipient, t.text) || containsFold(m.ID, t.text) {
+	if t.text == "" || containsFold(m.Envelope, t.text) || containsFold(m.Recipient, t.text) ||
+		containsFold(m.ID, t.text) {
 		return true
 	}
 	for _, tag := range m.Tags {

@@ -20,7 +20,8 @@ func (q *Queue) Queues(context.Context) ([]queue.Stats, error) {
 	}
 	list := make([]queue.Stats, 0, len(q.x.names))
 	for _, n := range q.x.names {
-		list = append(list, queue.Stats{Queue: n.name, Ready: n.ready, Delayed: n.delayed, Parked: n.parked, Out: n.out, Bytes: n.bytes})
+		list = append(list, queue.Stats{Queue: n.name, Ready: n.ready, Delayed: n.delayed, Parked: n.parked, Out: n.out,
+			Bytes: n.bytes})
 	}
 	slices.SortFunc(list, func(a, b queue.Stats) int { return strings.Compare(a.Queue, b.Queue) })
 	return list, nil

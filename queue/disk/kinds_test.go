@@ -45,7 +45,8 @@ func newSpoilt(t *testing.T, end func(*Queue) error) *spoilt {
 		require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: m}))
 	}
 	q.mu.Lock()
-	used := slices.DeleteFunc(slices.Clone(q.segs.slots), func(s *segment) bool { return s == nil || s.state != stateUsed })
+	used := slices.DeleteFunc(slices.Clone(q.segs.slots),
+		func(s *segment) bool { return s == nil || s.state != stateUsed })
 	s.end = q.cur.end
 	q.mu.Unlock()
 	slices.SortFunc(used, func(a, b *segment) int { return int(a.number) - int(b.number) })
@@ -115,23 +116,40 @@ func TestKindsOfDamage(t *testing.T) {
 		copied string // whether there was something to copy; empty: both may be
 		intact bool   // nothing is lost
 	}{
-		{"last segment cut", func(s *spoilt) { s.truncate(s.last(), s.end-tail) }, `^segments/\d+ ends at \d+, and was made with 65536 bytes, \d+ bytes of records`, "", false},
-		{"last segment cut within a record", func(s *spoilt) { s.truncate(s.last(), s.end-tail+12) }, `^segments/\d+ ends at \d+`, "", false},
-		{"reserve of the last segment cut", func(s *spoilt) { s.truncate(s.last(), s.end) }, `^segments/\d+ ends at \d+, .*; 0 messages and 0 mails are lost`, "", true},
-		{"first segment cut", func(s *spoilt) { s.truncate(s.segments[0], 20<<10) }, `^segments/\d+ ends at 20480, and was made with 65536 bytes, \d+ bytes of records`, "", false},
-		{"first segment cut in its header", func(s *spoilt) { s.truncate(s.segments[0], 3000) }, `^segments/\d+ ends at 3000,`, "", false},
-		{"zeros at the end", func(s *spoilt) { s.fill(s.last(), s.end-tail, s.end, zero) }, `^segments/\d+ at \d+: \d+ bytes hold no record`, "yes", false},
-		{"zeros to the end of the file", func(s *spoilt) { s.fill(s.last(), s.end-tail, 64<<10, zero) }, `^segments/\d+ at \d+: \d+ bytes hold no record`, "yes", false},
-		{"noise at the end", func(s *spoilt) { s.fill(s.last(), s.end-tail, s.end, noise) }, `^segments/\d+ at \d+: \d+ bytes hold no record`, "yes", false},
-		{"noise over the last batch", func(s *spoilt) { s.fill(s.last(), s.end-400, s.end, noise) }, `segments/\d+ at \d+`, "yes", false},
-		{"noise over all of the last segment", func(s *spoilt) { s.fill(s.last(), segmentPage, 64<<10, noise) }, `^segments/\d+ at 4096: \d+ bytes hold no record`, "yes", false},
-		{"first segment removed", func(s *spoilt) { s.remove(s.segments[0]) }, `^the file of segment 1 in segments is missing`, "no", false},
-		{"middle segment removed", func(s *spoilt) { s.remove(s.segments[1]) }, `^the file of segment 2 in segments is missing`, "no", false},
-		{"last segment removed", func(s *spoilt) { s.remove(s.last()) }, `^the file of segment \d+ in segments is missing`, "no", false},
-		{"first segment emptied", func(s *spoilt) { s.truncate(s.segments[0], 0) }, `^the file of segment 1 in segments is missing`, "no", false},
-		{"last segment emptied", func(s *spoilt) { s.truncate(s.last(), 0) }, `^the file of segment \d+ in segments is missing`, "no", false},
-		{"header of zeros", func(s *spoilt) { s.fill(s.segments[1], 0, segmentPage, zero) }, `^the file of segment 2 in segments is missing`, "yes", false},
-		{"header of noise", func(s *spoilt) { s.fill(s.segments[1], 0, segmentPage, noise) }, `^segments/\d+: the header`, "yes", false},
+		{"last segment cut", func(s *spoilt) { s.truncate(s.last(), s.end-tail) },
+			`^segments/\d+ ends at \d+, and was made with 65536 bytes, \d+ bytes of records`, "", false},
+		{"last segment cut within a record", func(s *spoilt) { s.truncate(s.last(), s.end-tail+12) },
+			`^segments/\d+ ends at \d+`, "", false},
+		{"reserve of the last segment cut", func(s *spoilt) { s.truncate(s.last(), s.end) },
+			`^segments/\d+ ends at \d+, .*; 0 messages and 0 mails are lost`, "", true},
+		{"first segment cut", func(s *spoilt) { s.truncate(s.segments[0], 20<<10) },
+			`^segments/\d+ ends at 20480, and was made with 65536 bytes, \d+ bytes of records`, "", false},
+		{"first segment cut in its header", func(s *spoilt) { s.truncate(s.segments[0], 3000) },
+			`^segments/\d+ ends at 3000,`, "", false},
+		{"zeros at the end", func(s *spoilt) { s.fill(s.last(), s.end-tail, s.end, zero) },
+			`^segments/\d+ at \d+: \d+ bytes hold no record`, "yes", false},
+		{"zeros to the end of the file", func(s *spoilt) { s.fill(s.last(), s.end-tail, 64<<10, zero) },
+			`^segments/\d+ at \d+: \d+ bytes hold no record`, "yes", false},
+		{"noise at the end", func(s *spoilt) { s.fill(s.last(), s.end-tail, s.end, noise) },
+			`^segments/\d+ at \d+: \d+ bytes hold no record`, "yes", false},
+		{"noise over the last batch", func(s *spoilt) { s.fill(s.last(), s.end-400, s.end, noise) }, `segments/\d+ at \d+`,
+			"yes", false},
+		{"noise over all of the last segment", func(s *spoilt) { s.fill(s.last(), segmentPage, 64<<10, noise) },
+			`^segments/\d+ at 4096: \d+ bytes hold no record`, "yes", false},
+		{"first segment removed", func(s *spoilt) { s.remove(s.segments[0]) },
+			`^the file of segment 1 in segments is missing`, "no", false},
+		{"middle segment removed", func(s *spoilt) { s.remove(s.segments[1]) },
+			`^the file of segment 2 in segments is missing`, "no", false},
+		{"last segment removed", func(s *spoilt) { s.remove(s.last()) }, `^the file of segment \d+ in segments is missing`,
+			"no", false},
+		{"first segment emptied", func(s *spoilt) { s.truncate(s.segments[0], 0) },
+			`^the file of segment 1 in segments is missing`, "no", false},
+		{"last segment emptied", func(s *spoilt) { s.truncate(s.last(), 0) },
+			`^the file of segment \d+ in segments is missing`, "no", false},
+		{"header of zeros", func(s *spoilt) { s.fill(s.segments[1], 0, segmentPage, zero) },
+			`^the file of segment 2 in segments is missing`, "yes", false},
+		{"header of noise", func(s *spoilt) { s.fill(s.segments[1], 0, segmentPage, noise) }, `^segments/\d+: the header`,
+			"yes", false},
 		{"all segments removed", func(s *spoilt) {
 			all, _ := filepath.Glob(filepath.Join(s.dir, segmentDir, "*"))
 			s.remove(all...)
@@ -179,12 +197,15 @@ func TestKindsOfDamage(t *testing.T) {
 // TestWhatIsNoDamage opens stores as crashes and operators leave them.
 func TestWhatIsNoDamage(t *testing.T) {
 	for name, do := range map[string]func(s *spoilt){
-		"nothing":                       func(*spoilt) {},
-		"noise behind the last batch":   func(s *spoilt) { s.fill(s.last(), s.end, s.end+2000, noise) },
-		"no mark":                       func(s *spoilt) { s.remove(filepath.Join(s.dir, markName)) },
-		"a mark of zeros":               func(s *spoilt) { s.fill(filepath.Join(s.dir, markName), 0, 600, zero) },
-		"an empty mark":                 func(s *spoilt) { s.truncate(filepath.Join(s.dir, markName), 0) },
-		"a file that was never written": func(s *spoilt) { require.NoError(s, os.WriteFile(filepath.Join(s.dir, segmentName(90)), nil, 0o600)) },
+		"nothing":                     func(*spoilt) {},
+		"noise behind the last batch": func(s *spoilt) { s.fill(s.last(), s.end, s.end+2000, noise) },
+		"no mark":                     func(s *spoilt) { s.remove(filepath.Join(s.dir, markName)) },
+		"a mark of zeros":             func(s *spoilt) { s.fill(filepath.Join(s.dir, markName), 0, 600, zero) },
+		"an empty mark":               func(s *spoilt) { s.truncate(filepath.Join(s.dir, markName), 0) },
+		"a file that was never written": func(s *spoilt) {
+			require.NoError(s,
+				os.WriteFile(filepath.Join(s.dir, segmentName(90)), nil, 0o600))
+		},
 	} {
 		for ended, end := range map[string]func(*Queue) error{"closed": (*Queue).Close, "killed": (*Queue).Abort} {
 			t.Run(name+" "+ended, func(t *testing.T) {
@@ -222,7 +243,8 @@ func TestWhatIsNoDamage(t *testing.T) {
 	})
 }
 
-// TestStoreOfBeforeTheMark has given segments back and lost its checkpoint, and there is no mark that knows whether there was one.
+// TestStoreOfBeforeTheMark has given segments back and lost its checkpoint, and there is no mark that knows whether
+// there was one.
 func TestStoreOfBeforeTheMark(t *testing.T) {
 	s := newSpoilt(t, func(q *Queue) error {
 		for range 3 { // so that the record of what was given back first is given back itself
@@ -230,8 +252,9 @@ func TestStoreOfBeforeTheMark(t *testing.T) {
 				return err
 			}
 			for i := range kept {
-				if err := q.Publish(context.Background(), queue.Item{Queue: "later", Message: &queue.Message{ID: fmt.Sprint("n", i), Recipient: "a@example.com",
-					NextAttempt: time.Now().Add(time.Hour), Body: queue.Bytes(bytes.Repeat([]byte("x"), 800))}}); err != nil {
+				if err := q.Publish(context.Background(),
+					queue.Item{Queue: "later", Message: &queue.Message{ID: fmt.Sprint("n", i), Recipient: "a@example.com",
+						NextAttempt: time.Now().Add(time.Hour), Body: queue.Bytes(bytes.Repeat([]byte("x"), 800))}}); err != nil {
 					return err
 				}
 			}

@@ -16,8 +16,8 @@ import (
 // lockName is the file that the process which has the store open keeps locked. It holds the id of that process.
 const lockName = "lock"
 
-// lockDir locks the store against other processes, and against a second Open in this one. before says that a process had
-// it open earlier.
+// lockDir locks the store against other processes, and against a second Open in this one. before says that a process
+// had it open earlier.
 func lockDir(dir string) (f *os.File, before bool, err error) {
 	f, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -39,8 +39,8 @@ func (r *recovery) lookForLog() error {
 	return nil
 }
 
-// findMissing reports segments that were in use and are not there. Without a saved index it can be told only as long as none
-// was ever saved, for segments are given back.
+// findMissing reports segments that were in use and are not there. Without a saved index it can be told only as long as
+// none was ever saved, for segments are given back.
 func (r *recovery) findMissing(used []*segment) {
 	there, empty := map[uint64]bool{}, map[uint64]bool{}
 	last := r.mark.number
@@ -57,7 +57,8 @@ func (r *recovery) findMissing(used []*segment) {
 		if s.number == r.mark.number {
 			s.known = max(s.known, r.mark.off)
 		}
-		r.lose(&loss{seg: s.slot, to: math.MaxInt64, bytes: max(0, s.known-segmentPage), superseded: !written || r.freed[s.number],
+		r.lose(&loss{seg: s.slot, to: math.MaxInt64, bytes: max(0, s.known-segmentPage), superseded: !written ||
+			r.freed[s.number],
 			known: r.indexKnows(s, s.known), what: missingSegment(s.number)})
 	}
 	if !r.indexed && r.q.saved {

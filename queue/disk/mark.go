@@ -3,8 +3,8 @@ package disk
 import "encoding/binary"
 
 // The mark is a small file that says how far the log was durable. It is written after each batch and never synced: it
-// outlives the process, and after a power cut it may say less than is true, never more. So what the log lacks before the
-// mark is damage, and what a crash may leave half written is behind it.
+// outlives the process, and after a power cut it may say less than is true, never more. So what the log lacks before
+// the mark is damage, and what a crash may leave half written is behind it.
 //
 // It has two slots that are written in turn, so that one of them is good:
 //

@@ -26,7 +26,8 @@ type model struct {
 }
 
 func newModel() *model {
-	return &model{confirmed: map[string]bool{}, sent: map[string]bool{}, settled: map[string]int{}, firm: map[string]bool{}}
+	return &model{confirmed: map[string]bool{}, sent: map[string]bool{}, settled: map[string]int{},
+		firm: map[string]bool{}}
 }
 
 func body(id string) queue.Bytes {
@@ -51,7 +52,8 @@ func (m *model) publish(q *Queue, prefix string, n int) error {
 	for i := range items {
 		id := fmt.Sprintf("%s-%d", prefix, i)
 		m.sent[id] = true
-		items[i] = queue.Item{Queue: "outbox", Message: &queue.Message{ID: id, Recipient: id + "@example.com", Envelope: prefix, Body: shared}}
+		items[i] = queue.Item{Queue: "outbox",
+			Message: &queue.Message{ID: id, Recipient: id + "@example.com", Envelope: prefix, Body: shared}}
 	}
 	m.mu.Unlock()
 	if err := q.Publish(context.Background(), items...); err != nil {
@@ -163,7 +165,8 @@ func (m *model) check(t *testing.T, q *Queue) {
 }
 
 func simOptions(fs *simFS) Options {
-	return Options{SegmentSize: 128 << 10, FileSize: 8 << 10, CacheBytes: 64 << 10, SettleDelay: time.Millisecond, fs: fs, rewriteAge: 1}
+	return Options{SegmentSize: 128 << 10, FileSize: 8 << 10, CacheBytes: 64 << 10, SettleDelay: time.Millisecond, fs: fs,
+		rewriteAge: 1}
 }
 
 // TestPowerCut runs a load, cuts the power at a random sync, and compares what is found; then goes on from there.

@@ -124,7 +124,8 @@ func (q *Queue) recycle(s *segment) {
 	if err == nil {
 		err = s.file.Sync()
 	}
-	// The pieces in which it is cached do not fit what is written next; they would be dirtied, and accounted, as wholes.
+	// The pieces in which it is cached do not fit what is written next; they would be dirtied, and accounted, as
+	// wholes.
 	s.file.Forget()
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -59,7 +59,8 @@ func (q *Queue) recover() error {
 	if err := q.fs.SyncDir("."); err != nil {
 		return err
 	}
-	r := &recovery{q: q, ids: map[uint64]uint32{}, mails: map[uint64]uint32{}, lost: map[uint64]where{}, freed: map[uint64]bool{},
+	r := &recovery{q: q, ids: map[uint64]uint32{}, mails: map[uint64]uint32{}, lost: map[uint64]where{},
+		freed:    map[uint64]bool{},
 		lossesOf: map[uint32][]*loss{}, badMails: map[uint64]string{}}
 	r.mark = q.openMark()
 	r.marked = r.mark.number > 0
@@ -170,7 +171,8 @@ func (q *Queue) addSpare(s *segment) error {
 	return q.fs.Remove(segmentName(s.slot))
 }
 
-// sortBlank decides about files without a header: they were made and not used yet, or have lost it when segments are missing.
+// sortBlank decides about files without a header: they were made and not used yet, or have lost it when segments are
+// missing.
 func (r *recovery) sortBlank() error {
 	for _, s := range r.blank {
 		if !r.lacksSegments() || !s.holdsAnything() {
@@ -181,7 +183,8 @@ func (r *recovery) sortBlank() error {
 		}
 		s.file.Close()
 		r.q.segs.remove(s)
-		r.q.log.Warn("set aside a file without a header, as segments are missing", "file", segmentName(s.slot), "bytes", s.size)
+		r.q.log.Warn("set aside a file without a header, as segments are missing", "file", segmentName(s.slot), "bytes",
+			s.size)
 		r.q.setAside(segmentName(s.slot))
 	}
 	return nil
@@ -205,8 +208,8 @@ func (s *segment) holdsAnything() bool {
 	return false
 }
 
-// readLog scans every segment from that of a position on: the whole of it, as the end of the log is where damage is likely and
-// what is read twice does no harm.
+// readLog scans every segment from that of a position on: the whole of it, as the end of the log is where damage is
+// likely and what is read twice does no harm.
 func (r *recovery) readLog(used []*segment) {
 	q := r.q
 	c := scanner{}
@@ -319,9 +322,9 @@ func (o *op) readMessage(payload []byte) {
 	o.env.queue, o.env.message = nil, nil
 }
 
-// flush carries out what a batch holds. Of the last batch, unless the mark says that it was durable, only complete groups
-// count: the rest was not synced, and nobody was told that it is stored. Any other batch was durable before the next one was
-// begun: what is missing from it is damage.
+// flush carries out what a batch holds. Of the last batch, unless the mark says that it was durable, only complete
+// groups count: the rest was not synced, and nobody was told that it is stored. Any other batch was durable before the
+// next one was begun: what is missing from it is damage.
 func (r *recovery) flush(last bool) {
 	if last {
 		r.closeHole(0, r.batch)

@@ -52,8 +52,8 @@ type scanner struct {
 	seen uint64 // the latest batch
 }
 
-// scan visits the records of s and returns where they end: not before least, of which it is known, and just there when that is
-// exact; otherwise behind the last record, however far away that is.
+// scan visits the records of s and returns where they end: not before least, of which it is known, and just there when
+// that is exact; otherwise behind the last record, however far away that is.
 func (c *scanner) scan(s *segment, least int64, exact bool, v visitor) (int64, error) {
 	c.win = window{f: s.file, size: s.size, buf: c.win.buf[:0]}
 	limit := s.size

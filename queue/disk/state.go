@@ -2,8 +2,8 @@ package disk
 
 import "time"
 
-// Err returns why nothing can be published at the moment: the disk is full or has failed; nil when all is well, as far as can be
-// told without trying.
+// Err returns why nothing can be published at the moment: the disk is full or has failed; nil when all is well, as far
+// as can be told without trying.
 func (q *Queue) Err() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -16,8 +16,8 @@ func (q *Queue) Err() error {
 	return q.full
 }
 
-// fullFor is how long a store counts as full that could not store something, whatever the file system says: that knows nothing of
-// quotas.
+// fullFor is how long a store counts as full that could not store something, whatever the file system says: that knows
+// nothing of quotas.
 const fullFor = 5 * time.Second
 
 // hasSpace reports whether there is room for another segment. q.mu is held.

@@ -34,7 +34,8 @@ func take(t *testing.T, q *Queue, name string, n int) (list []*queue.Delivery) {
 
 func publish(t *testing.T, q *Queue, name, id, recipient string, body queue.Body) {
 	t.Helper()
-	require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: name, Message: &queue.Message{ID: id, Recipient: recipient, Body: body}}))
+	require.NoError(t, q.Publish(t.Context(),
+		queue.Item{Queue: name, Message: &queue.Message{ID: id, Recipient: recipient, Body: body}}))
 }
 
 func TestDeadDomainDelaysNobody(t *testing.T) {
@@ -43,7 +44,8 @@ func TestDeadDomainDelaysNobody(t *testing.T) {
 	defer q.Close()
 	items := make([]queue.Item, 5000)
 	for i := range items {
-		items[i] = queue.Item{Queue: "outbox", Message: &queue.Message{ID: fmt.Sprint("dead", i), Recipient: "a@dead.example"}}
+		items[i] = queue.Item{Queue: "outbox",
+			Message: &queue.Message{ID: fmt.Sprint("dead", i), Recipient: "a@dead.example"}}
 	}
 	require.NoError(t, q.Publish(t.Context(), items...))
 	publish(t, q, "outbox", "alive", "a@alive.example", queue.Bytes("hello"))
@@ -52,7 +54,8 @@ func TestDeadDomainDelaysNobody(t *testing.T) {
 	for _, d := range take(t, q, "outbox", 4) {
 		got = append(got, d.Message.ID)
 	}
-	require.Equal(t, []string{"dead0", "alive", "dead1", "alive2"}, got, "domains take turns, each in the order of publishing")
+	require.Equal(t, []string{"dead0", "alive", "dead1", "alive2"}, got,
+		"domains take turns, each in the order of publishing")
 }
 
 func TestSpaceIsGivenBack(t *testing.T) {
@@ -181,7 +184,8 @@ func TestLargeMailIsAdopted(t *testing.T) {
 	require.True(t, slices.Equal(want, got))
 	require.FileExists(t, files[0])
 	require.NoError(t, last.Settle(t.Context()))
-	require.Eventually(t, func() bool { _, err := os.Stat(files[0]); return os.IsNotExist(err) }, 10*time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { _, err := os.Stat(files[0]); return os.IsNotExist(err) }, 10*time.Second,
+		time.Millisecond,
 		"the last user gone, the file goes")
 	require.NoError(t, q.Close())
 }
@@ -220,12 +224,14 @@ func TestMemoryPerMessage(t *testing.T) {
 	items := make([]queue.Item, 1000)
 	for n := 0; n < count; n += len(items) {
 		for i := range items {
-			items[i] = queue.Item{Queue: "outbox", Message: &queue.Message{ID: fmt.Sprint(n + i), Recipient: "a@example.com", Body: queue.Bytes("x")}}
+			items[i] = queue.Item{Queue: "outbox",
+				Message: &queue.Message{ID: fmt.Sprint(n + i), Recipient: "a@example.com", Body: queue.Bytes("x")}}
 		}
 		require.NoError(t, q.Publish(t.Context(), items...))
 	}
 	q.mu.Lock()
-	bytes := len(q.x.entries.chunks)*int(unsafe.Sizeof([chunkLen]entry{})) + len(q.x.bodies.chunks)*int(unsafe.Sizeof([chunkLen]bodyEntry{}))
+	bytes := len(q.x.entries.chunks)*int(unsafe.Sizeof([chunkLen]entry{})) +
+		len(q.x.bodies.chunks)*int(unsafe.Sizeof([chunkLen]bodyEntry{}))
 	free := 4 * (cap(q.x.entries.free) + cap(q.x.bodies.free))
 	q.mu.Unlock()
 	require.LessOrEqual(t, (bytes+free)/count, 190, "bytes for each message in memory")
@@ -252,7 +258,8 @@ func TestParkedComesBackByItself(t *testing.T) {
 		require.NoError(t, q.Consume(ctx, "outbox", queue.ConsumeOptions{}, func(d *queue.Delivery) {
 			again = time.Now()
 			require.True(t, d.Redelivered)
-			require.Equal(t, start.Truncate(time.Millisecond), d.Picked.Truncate(time.Millisecond), "it remembers when it was first picked")
+			require.Equal(t, start.Truncate(time.Millisecond), d.Picked.Truncate(time.Millisecond),
+				"it remembers when it was first picked")
 			cancel()
 		}))
 		require.WithinDuration(t, start.Add(queue.MaxParked), again, time.Second)
@@ -266,7 +273,8 @@ func TestDelayedIsExact(t *testing.T) {
 		require.NoError(t, err)
 		start := time.Now()
 		for _, h := range []int{30, 3, 1, 48, 2} {
-			m := &queue.Message{ID: fmt.Sprint(h), Recipient: "a@example.com", NextAttempt: start.Add(time.Duration(h) * time.Hour)}
+			m := &queue.Message{ID: fmt.Sprint(h), Recipient: "a@example.com",
+				NextAttempt: start.Add(time.Duration(h) * time.Hour)}
 			require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: m}))
 		}
 		var got []string
@@ -321,7 +329,8 @@ func TestGroupLargerThanASegment(t *testing.T) {
 	require.NoError(t, err)
 	items := make([]queue.Item, 3000)
 	for i := range items {
-		items[i] = queue.Item{Queue: "outbox", Message: &queue.Message{ID: fmt.Sprint(i), Recipient: "a@example.com", Body: queue.Bytes(fmt.Sprint("mail", i))}}
+		items[i] = queue.Item{Queue: "outbox",
+			Message: &queue.Message{ID: fmt.Sprint(i), Recipient: "a@example.com", Body: queue.Bytes(fmt.Sprint("mail", i))}}
 	}
 	require.NoError(t, q.Publish(t.Context(), items...))
 	require.NoError(t, q.Abort())

@@ -25,7 +25,8 @@ func (c *consumer) look() {
 }
 
 // Consume implements queue.Queue.
-func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	c := &consumer{prefetch: opts.Prefetch, signal: make(chan struct{}, 1)}
 	if c.prefetch <= 0 {
 		c.prefetch = queue.DefaultPrefetch

@@ -5,8 +5,8 @@
 // side can change what waits. Bodies of type queue.Bytes are kept as they are, any other is copied, once for all
 // recipients that share it. A message is in one of four states:
 //
-//   - ready: it waits in its queue, in the class of its priority, in the lane of its recipient domain. The highest class
-//     goes first; within a class the lanes take turns, one message each; a lane is first in, first out. What was
+//   - ready: it waits in its queue, in the class of its priority, in the lane of its recipient domain. The highest
+//     class goes first; within a class the lanes take turns, one message each; a lane is first in, first out. What was
 //     released or unparked goes ahead of all lanes of its class.
 //   - delayed: it waits for its NextAttempt and joins the end of its lane then.
 //   - parked: it is set aside under a key until Unpark, or until queue.MaxParked is over.

@@ -163,7 +163,8 @@ func TestStoredStaysTheSameOverRetries(t *testing.T) {
 		time.Sleep(time.Hour)
 		retry := *d.Message
 		retry.NextAttempt = time.Now().Add(time.Hour)
-		require.NoError(t, d.Settle(t.Context(), queue.Item{Queue: "outbox", Message: &retry}, queue.Item{Queue: "dsn", Message: mail("bounce", "")}))
+		require.NoError(t, d.Settle(t.Context(), queue.Item{Queue: "outbox", Message: &retry},
+			queue.Item{Queue: "dsn", Message: mail("bounce", "")}))
 		entries, _, err := q.List(t.Context(), queue.Filter{}, "", 0)
 		require.NoError(t, err)
 		require.Len(t, entries, 2)
@@ -200,7 +201,8 @@ func TestNamesLeaveNothingBehind(t *testing.T) {
 	out := consume(t, q, 1)
 	for i := range 100 {
 		publish(t, q, mail("m", "a@b"))
-		require.NoError(t, (<-out).Settle(t.Context(), queue.Item{Queue: fmt.Sprint("results-", i), Message: mail("r", "a@b")}))
+		require.NoError(t, (<-out).Settle(t.Context(),
+			queue.Item{Queue: fmt.Sprint("results-", i), Message: mail("r", "a@b")}))
 	}
 	_, err := q.Purge(t.Context(), queue.Filter{})
 	require.NoError(t, err)

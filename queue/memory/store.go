@@ -77,7 +77,8 @@ func (s *store) counter(state queue.State) *int {
 
 // class returns the class of a priority.
 func (s *store) class(priority int) *class {
-	i, found := slices.BinarySearchFunc(s.classes, priority, func(c *class, p int) int { return cmp.Compare(p, c.priority) })
+	i, found := slices.BinarySearchFunc(s.classes, priority,
+		func(c *class, p int) int { return cmp.Compare(p, c.priority) })
 	if !found {
 		s.classes = slices.Insert(s.classes, i, &class{priority: priority, lanes: make(map[string]*lane)})
 	}

@@ -155,9 +155,11 @@ func opaqueMail(e *exam) {
 func unreadableMail(e *exam) {
 	m := mail("m", "a@example.com")
 	m.Body = brokenBody{}
-	require.Error(e, e.q.Publish(e.ctx(), queue.Item{Queue: "outbox", Message: m}), "Publish of a mail that cannot be read")
+	require.Error(e, e.q.Publish(e.ctx(), queue.Item{Queue: "outbox", Message: m}),
+		"Publish of a mail that cannot be read")
 	m.Body = &opaque{ReaderAt: bytes.NewReader([]byte("short")), size: 1000}
-	require.Error(e, e.q.Publish(e.ctx(), queue.Item{Queue: "outbox", Message: m}), "Publish of a mail that is shorter than its Size")
+	require.Error(e, e.q.Publish(e.ctx(), queue.Item{Queue: "outbox", Message: m}),
+		"Publish of a mail that is shorter than its Size")
 	e.publish("outbox", mail("good", "a@example.com"))
 	require.Equal(e, "good", e.consume("outbox", 0).next().Message.ID)
 }
@@ -175,7 +177,8 @@ func sharedMail(e *exam) {
 		require.True(e, bytes.Equal(data, e.content(d.Message.Body)), "mail %d came back changed", i)
 		e.settle(d)
 	}
-	require.True(e, bytes.Equal(data, e.content(e.consume("other", 0).next().Message.Body)), "the mail in the other queue came back changed")
+	require.True(e, bytes.Equal(data, e.content(e.consume("other", 0).next().Message.Body)),
+		"the mail in the other queue came back changed")
 }
 
 func differentMails(e *exam) {
@@ -202,7 +205,8 @@ func successorShares(e *exam) {
 	for i := range 5 {
 		d := e.consume(fmt.Sprint("q", i), 0).next()
 		require.True(e, bytes.Equal(data, e.content(d.Message.Body)), "the mail came back changed after %d hops", i)
-		e.settle(d, queue.Item{Queue: fmt.Sprint("q", i+1), Message: d.Message}, queue.Item{Queue: "copies", Message: d.Message})
+		e.settle(d, queue.Item{Queue: fmt.Sprint("q", i+1), Message: d.Message},
+			queue.Item{Queue: "copies", Message: d.Message})
 	}
 	for _, d := range e.consume("copies", 0).take(5) {
 		require.True(e, bytes.Equal(data, e.content(d.Message.Body)), "a copy came back changed")

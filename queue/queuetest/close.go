@@ -25,7 +25,8 @@ func closeEnds(e *exam) {
 	require.NoError(e, e.q.Close(), "Close")
 	r.finish()
 	require.ErrorIs(e, r.err, queue.ErrClosed, "Consume when the queue was closed")
-	require.ErrorIs(e, e.q.Publish(e.ctx(), items("outbox", mail("late", "a@example.com"))...), queue.ErrClosed, "Publish after Close")
+	require.ErrorIs(e, e.q.Publish(e.ctx(), items("outbox", mail("late", "a@example.com"))...), queue.ErrClosed,
+		"Publish after Close")
 	again := e.consume("outbox", 0)
 	again.finish()
 	require.ErrorIs(e, again.err, queue.ErrClosed, "Consume after Close")

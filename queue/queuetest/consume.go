@@ -100,7 +100,8 @@ func outliveConsumer(e *exam) {
 	out := r.take(3)
 	r.stop()
 	for i, d := range out {
-		require.Equal(e, e.content(want[indexOf(want, d.Message.ID)].Body), e.content(d.Message.Body), "mail %d after its consumer ended", i)
+		require.Equal(e, e.content(want[indexOf(want, d.Message.ID)].Body), e.content(d.Message.Body),
+			"mail %d after its consumer ended", i)
 	}
 	e.settle(out[0])
 	e.settle(out[1], queue.Item{Queue: "results", Message: out[1].Message})
@@ -126,7 +127,8 @@ func endedContext(e *exam) {
 	ctx, cancel := context.WithCancel(e.ctx())
 	cancel()
 	var out []*queue.Delivery
-	require.NoError(e, e.q.Consume(ctx, "outbox", queue.ConsumeOptions{}, func(d *queue.Delivery) { out = append(out, d) }))
+	require.NoError(e, e.q.Consume(ctx, "outbox", queue.ConsumeOptions{},
+		func(d *queue.Delivery) { out = append(out, d) }))
 	for _, d := range out {
 		e.release(d)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/sluicemail/sluice/queue/queuetest"
 )
 
-// The test of an engine hands it to the examiner, which makes a fresh one for each rule. One that keeps its messages when
-// it closes says with Reopen how it is opened again.
+// The test of an engine hands it to the examiner, which makes a fresh one for each rule. One that keeps its messages
+// when it closes says with Reopen how it is opened again.
 func ExampleRun() {
 	// In a file of tests this is TestContract.
 	_ = func(t *testing.T) {

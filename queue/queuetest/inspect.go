@@ -138,8 +138,9 @@ func list(e *exam) {
 			"Stored is when the message was published: %v", found[i].Stored)
 		found[i].Stored, found[i].Due = time.Time{}, time.Time{}
 	}
-	require.Equal(e, queue.Entry{ID: "a", Queue: "outbox", State: queue.Ready, Envelope: "sender@example.org", Recipient: "Jo@Example.com",
-		Tags: []string{"spring", "news"}, Size: a.Body.Size()}, found[0])
+	require.Equal(e, queue.Entry{ID: "a", Queue: "outbox", State: queue.Ready, Envelope: "sender@example.org",
+		Recipient: "Jo@Example.com",
+		Tags:      []string{"spring", "news"}, Size: a.Body.Size()}, found[0])
 	require.Equal(e, queue.Entry{ID: "b", Queue: "results", State: queue.Ready, Recipient: "x@example.net",
 		Size: b.Body.Size(), Attempts: len(b.Results)}, found[1])
 }
@@ -342,7 +343,8 @@ func purge(e *exam) {
 }
 
 func internationalDomains(e *exam) {
-	e.publish("outbox", mail("u", "u@Bücher.example"), mail("a", "u@xn--bcher-kva.example"), mail("other", "u@bucher.example"))
+	e.publish("outbox", mail("u", "u@Bücher.example"), mail("a", "u@xn--bcher-kva.example"),
+		mail("other", "u@bucher.example"))
 	for _, domain := range []string{"bücher.example", "BÜCHER.example", "xn--bcher-kva.example"} {
 		e.find(domain, queue.Filter{Domain: domain}, "u", "a")
 	}

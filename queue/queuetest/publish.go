@@ -113,7 +113,8 @@ func publishNothing(e *exam) { require.NoError(e, e.q.Publish(e.ctx())) }
 func invalidItems(e *exam) {
 	good := queue.Item{Queue: "outbox", Message: mail("beside-invalid", "a@example.com")}
 	require.Error(e, e.q.Publish(e.ctx(), good, queue.Item{Queue: "outbox"}), "Publish of an item without a message")
-	require.Error(e, e.q.Publish(e.ctx(), good, queue.Item{Message: mail("nowhere", "a@example.com")}), "Publish to no queue")
+	require.Error(e, e.q.Publish(e.ctx(), good, queue.Item{Message: mail("nowhere", "a@example.com")}),
+		"Publish to no queue")
 	e.publish("outbox", mail("good", "a@example.com"))
 	r := e.consume("outbox", 0)
 	require.Equal(e, "good", r.next().Message.ID)
@@ -124,7 +125,8 @@ func publisherKeepsMessage(e *exam) {
 	m := Full()
 	e.publish("outbox", m)
 	e.same(Full(), m)
-	m.Recipient, m.Tags[0], m.Connection.User, m.Results[1].Cipher.Name = "other@example.net", "changed", "changed", "changed"
+	m.Recipient, m.Tags[0], m.Connection.User, m.Results[1].Cipher.Name = "other@example.net", "changed", "changed",
+		"changed"
 	copy(m.Checks[0], `{"xxx"`)
 	copy(m.Extra["campaign"], `{"xx"`)
 	e.same(Full(), e.consume("outbox", 0).next().Message)

@@ -17,7 +17,8 @@ type Options struct {
 	Unordered bool
 	// NoPriorities says that Message.Priority has no effect.
 	NoPriorities bool
-	// Reopen closes q, which is idle, and opens the same store again. Nil: the engine forgets everything when it closes.
+	// Reopen closes q, which is idle, and opens the same store again. Nil: the engine forgets everything when it
+	// closes.
 	Reopen func(t *testing.T, q queue.Queue) queue.Queue
 	// Shared says that several processes may have the engine open, as with a broker: what one of them parked comes to
 	// the others only after queue.MaxParked, which is too long to wait for here. Other engines must work in a bubble of
@@ -38,7 +39,8 @@ func Run(t *testing.T, newQueue func(t *testing.T) queue.Queue, opts Options) {
 	if opts.Quiet == 0 {
 		opts.Quiet = 50 * time.Millisecond
 	}
-	for _, group := range [][]rule{publishing, consuming, settling, bodies, surviving, delaying, parking, inspecting, closing, storming, reopening} {
+	for _, group := range [][]rule{publishing, consuming, settling, bodies, surviving, delaying, parking, inspecting,
+		closing, storming, reopening} {
 		for _, r := range group {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()

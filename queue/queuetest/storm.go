@@ -45,7 +45,8 @@ func stormy(e *exam) {
 		work := make(chan *queue.Delivery, 50)
 		consumers.Go(func() {
 			defer close(work)
-			if err := e.q.Consume(ctx, "storm", queue.ConsumeOptions{Prefetch: 50}, func(d *queue.Delivery) { work <- d }); err != nil {
+			if err := e.q.Consume(ctx, "storm", queue.ConsumeOptions{Prefetch: 50},
+				func(d *queue.Delivery) { work <- d }); err != nil {
 				s.fault("Consume: %v", err)
 			}
 		})
@@ -134,7 +135,8 @@ func (s *storm) begin(d *queue.Delivery) {
 	id := d.Message.ID
 	var seed uint64
 	_, _ = fmt.Sscanf(id, "%d-", &seed)
-	if data, err := queue.ReadBody(d.Message.Body); err != nil || !bytes.Equal(data, noise(seed, 10+int(seed*7919%20_000))) {
+	if data, err := queue.ReadBody(d.Message.Body); err != nil ||
+		!bytes.Equal(data, noise(seed, 10+int(seed*7919%20_000))) {
 		s.fault("the mail of %s was changed (error: %v)", id, err)
 	}
 	s.mu.Lock()

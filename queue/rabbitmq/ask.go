@@ -8,9 +8,9 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// ask runs f, which asks the broker things, and waits for it no longer than ctx lasts: calls of the AMQP library wait for a
-// broker that does not answer until they learn that the connection is dead. While the broker is known to be away it fails
-// at once. What f has begun it may go on with after ask returned.
+// ask runs f, which asks the broker things, and waits for it no longer than ctx lasts: calls of the AMQP library wait
+// for a broker that does not answer until they learn that the connection is dead. While the broker is known to be away
+// it fails at once. What f has begun it may go on with after ask returned.
 func ask[T any](ctx context.Context, q *Queue, f func(context.Context) (T, error)) (T, error) {
 	var none T
 	if q.isClosed() {

@@ -63,7 +63,8 @@ func BenchmarkBare(b *testing.B) {
 	q := open(b, Options{Addresses: []string{address}})
 	require.NoError(b, q.Declare(b.Context(), "outbox", "results"))
 	m := rabbittest.Mail("m")
-	large, err := queue.AppendJSON(nil, &queue.Message{ID: "m", Recipient: m.Recipient, Body: queue.Bytes(strings.Repeat("0123456789abcd\r\n", 640))})
+	large, err := queue.AppendJSON(nil, &queue.Message{ID: "m", Recipient: m.Recipient,
+		Body: queue.Bytes(strings.Repeat("0123456789abcd\r\n", 640))})
 	require.NoError(b, err)
 	small, err := queue.AppendJSON(nil, &queue.Message{ID: "m", Recipient: m.Recipient})
 	require.NoError(b, err)
@@ -73,7 +74,8 @@ func BenchmarkBare(b *testing.B) {
 	deliveries, err := reading.Consume("outbox", "", false, false, false, false, nil)
 	require.NoError(b, err)
 	publish := func(key string, body []byte) {
-		c, err := out.PublishWithDeferredConfirm("", key, true, false, amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
+		c, err := out.PublishWithDeferredConfirm("", key, true, false,
+			amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
 		if err != nil || !c.Wait() {
 			b.Error("not confirmed", err)
 		}

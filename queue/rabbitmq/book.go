@@ -32,7 +32,8 @@ type book struct {
 
 func newBook(q *Queue, name string) *book {
 	return &book{q: q, name: name, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		links: make(map[*link]struct{}), records: make(map[digest]*record), lots: make(map[string]*lot), turn: make(chan struct{}, 1)}
+		links: make(map[*link]struct{}), records: make(map[digest]*record), lots: make(map[string]*lot),
+		turn: make(chan struct{}, 1)}
 }
 
 // isTended reports whether this process reads the queue, or did, so that it moves what waits on the ladder.
@@ -49,8 +50,8 @@ func (b *book) digest(raw []byte) digest {
 	return digest{maphash.Bytes(b.seeds[0], raw), maphash.Bytes(b.seeds[1], raw)}
 }
 
-// key stands for one copy of a message: those that this engine makes, on the ladder and in parking queues, are told apart
-// by when they were made, as their bytes are the same.
+// key stands for one copy of a message: those that this engine makes, on the ladder and in parking queues, are told
+// apart by when they were made, as their bytes are the same.
 func (b *book) key(m *amqp.Delivery) digest {
 	key := b.digest(m.Body)
 	if made, ok := m.Headers[sinceHeader].(int64); ok {
@@ -72,7 +73,8 @@ func (b *book) admit(l *link, m *amqp.Delivery) (*delivery, bool) {
 			return nil, false
 		}
 	}
-	return &delivery{b: b, read: read, key: key, c: l.c, link: l, tag: m.DeliveryTag, since: time.Now(), due: next(m)}, true
+	return &delivery{b: b, read: read, key: key, c: l.c, link: l, tag: m.DeliveryTag, since: time.Now(), due: next(m)},
+		true
 }
 
 // record says what to do with redeliveries of a message. A message is known by its bytes: they hold its id, and its
@@ -199,7 +201,8 @@ func (l *list) pop() *delivery {
 	return nil
 }
 
-// delivery is a message that was read from the broker and is not acknowledged yet. It is the driver of a queue.Delivery.
+// delivery is a message that was read from the broker and is not acknowledged yet. It is the driver of a
+// queue.Delivery.
 type delivery struct {
 	b    *book
 	read message

@@ -44,9 +44,10 @@ func (c *consumer) hasEnded() bool {
 }
 
 // Consume implements queue.Queue. It subscribes over each of the connections for consumers; only with one of them does
-// the order of the queue stay. It outlasts the broker being away, and returns an error only when the queue cannot be used
-// at all: it was declared differently, is not there though it need not be declared, or may not be read.
-func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions, handle func(*queue.Delivery)) error {
+// the order of the queue stay. It outlasts the broker being away, and returns an error only when the queue cannot be
+// used at all: it was declared differently, is not there though it need not be declared, or may not be read.
+func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOptions,
+	handle func(*queue.Delivery)) error {
 	if q.isClosed() {
 		return queue.ErrClosed
 	}
@@ -56,7 +57,8 @@ func (q *Queue) Consume(ctx context.Context, name string, opts queue.ConsumeOpti
 	if name == "" {
 		return errors.New("rabbitmq: a queue without a name")
 	}
-	c := &consumer{b: q.book(name), prefetch: opts.Prefetch, signal: make(chan struct{}, 1), failed: make(chan error, len(q.sources))}
+	c := &consumer{b: q.book(name), prefetch: opts.Prefetch, signal: make(chan struct{}, 1),
+		failed: make(chan error, len(q.sources))}
 	if c.prefetch <= 0 {
 		c.prefetch = q.opts.QoS
 	}
@@ -233,7 +235,8 @@ func (b *book) refused(err error) error {
 	case reply.Code == amqp.NotFound && b.q.opts.NoDeclare:
 		return absent(b.name)
 	case reply.Code == amqp.AccessRefused:
-		return fmt.Errorf("rabbitmq: the broker does not let this user read queue %q (%s): %w: %w", b.name, reply.Reason, queue.ErrUnavailable, queue.ErrRefused)
+		return fmt.Errorf("rabbitmq: the broker does not let this user read queue %q (%s): %w: %w", b.name, reply.Reason,
+			queue.ErrUnavailable, queue.ErrRefused)
 	}
 	return fmt.Errorf("rabbitmq: reading queue %q: %w: %s", b.name, queue.ErrUnavailable, reply.Reason)
 }

@@ -2,8 +2,8 @@ package rabbitmq
 
 import "context"
 
-// Consumers implements queue.ConsumerCounter for the queues that Queues names. The broker counts the programs' channels: one
-// of this engine may have several.
+// Consumers implements queue.ConsumerCounter for the queues that Queues names. The broker counts the programs'
+// channels: one of this engine may have several.
 func (q *Queue) Consumers(ctx context.Context) (map[string]int, error) {
 	return ask(ctx, q, func(ctx context.Context) (map[string]int, error) {
 		all := map[string]int{}

@@ -24,7 +24,8 @@ func TestContract(t *testing.T) {
 
 func TestContractWithQuorumQueues(t *testing.T) {
 	t.Parallel()
-	examine(t, Options{QueueType: Quorum, Consumers: 2, Encoding: "gzip"}, queuetest.Options{NoPriorities: true, Unordered: true})
+	examine(t, Options{QueueType: Quorum, Consumers: 2, Encoding: "gzip"},
+		queuetest.Options{NoPriorities: true, Unordered: true})
 }
 
 func examine(t *testing.T, o Options, exam queuetest.Options) {

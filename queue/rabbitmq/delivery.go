@@ -100,7 +100,8 @@ func (d *delivery) Release(context.Context, *queue.Delivery) error {
 
 // again makes a fresh delivery of one that was unparked and released.
 func (d *delivery) again() *delivery {
-	fresh := &delivery{b: d.b, read: d.read, key: d.key, cost: d.cost, from: d.from, link: d.link, tag: d.tag, since: d.since}
+	fresh := &delivery{b: d.b, read: d.read, key: d.key, cost: d.cost, from: d.from, link: d.link, tag: d.tag,
+		since: d.since}
 	d.b.q.held.add(fresh.cost)
 	fresh.decode(true)
 	return fresh
@@ -194,8 +195,8 @@ func (d *delivery) copyTo(ctx context.Context, key string, headers amqp.Table) e
 	return b.errs[0]
 }
 
-// delay moves a message into the ladder, and one that has come from there to its next step, or to the queue that it is for.
-// Until that is done it stays with the broker.
+// delay moves a message into the ladder, and one that has come from there to its next step, or to the queue that it is
+// for. Until that is done it stays with the broker.
 func (d *delivery) delay(ctx context.Context, due time.Time) {
 	q := d.b.q
 	moved := func(err error) {

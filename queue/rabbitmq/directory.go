@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// enlist sees to it that the directory names a parking queue, and that this process is seen to live, before the queue is
-// used: what a process leaves behind can then be found.
+// enlist sees to it that the directory names a parking queue, and that this process is seen to live, before the queue
+// is used: what a process leaves behind can then be found.
 func (b *book) enlist(ctx context.Context, name string) error {
 	t := b.q.topology
 	directory := directoryName(b.name)
@@ -105,8 +105,8 @@ func (b *book) obsolete(ch *amqp.Channel, owner, name string, empty map[string]t
 	return t.remove(b.q.life, name) == nil
 }
 
-// settledDown is how long the parking queue of a process that seems to be gone must have been empty before it is deleted:
-// messages that this process has read and not acknowledged do not show.
+// settledDown is how long the parking queue of a process that seems to be gone must have been empty before it is
+// deleted: messages that this process has read and not acknowledged do not show.
 const settledDown = time.Hour
 
 func (b *book) parks() bool {

@@ -20,7 +20,8 @@ func ExampleOpen() {
 	}
 	defer q.Close()
 
-	m := &queue.Message{Envelope: "me@example.org", Recipient: "jo@example.com", Body: queue.Bytes("Subject: Hello\r\n\r\n")}
+	m := &queue.Message{Envelope: "me@example.org", Recipient: "jo@example.com",
+		Body: queue.Bytes("Subject: Hello\r\n\r\n")}
 	if err := q.Publish(ctx, queue.Item{Queue: "outbox", Message: m}); err != nil {
 		log.Fatal(err)
 	}

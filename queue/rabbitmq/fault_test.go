@@ -25,7 +25,8 @@ func TestConnectionCutWithUnsettledDeliveries(t *testing.T) {
 	r := rabbittest.Consume(t, q, "outbox", 1000)
 	out := r.Take(1000)
 
-	// The acknowledgements of the first 300 never arrive, and those of the next 200 are due while there is no connection.
+	// The acknowledgements of the first 300 never arrive, and those of the next 200 are due while there is no
+	// connection.
 	p.SetDeaf(true)
 	for _, d := range out[:300] {
 		require.NoError(t, d.Settle(t.Context()))
@@ -41,7 +42,8 @@ func TestConnectionCutWithUnsettledDeliveries(t *testing.T) {
 	require.Equal(t, out[500].Message.ID, d.Message.ID)
 	require.True(t, d.Redelivered)
 	require.NoError(t, d.Settle(t.Context()))
-	require.Eventually(t, func() bool { return q.Park(t.Context(), out[501], "example.com") == nil }, rabbittest.Patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return q.Park(t.Context(), out[501], "example.com") == nil }, rabbittest.Patience,
+		50*time.Millisecond)
 	for _, d := range out[502:] {
 		require.NoError(t, d.Settle(t.Context(), queue.Item{Queue: "results", Message: d.Message}))
 	}
@@ -54,7 +56,8 @@ func TestConnectionCutWithUnsettledDeliveries(t *testing.T) {
 	require.NoError(t, q.Close())
 
 	ch := rabbittest.Stranger(t, address)
-	require.Eventually(t, func() bool { return rabbittest.Waiting(t, ch, "outbox") == 0 }, rabbittest.Patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return rabbittest.Waiting(t, ch, "outbox") == 0 }, rabbittest.Patience,
+		50*time.Millisecond)
 	require.Equal(t, 498, rabbittest.Waiting(t, ch, "results"))
 	require.LessOrEqual(t, len(log.Lines()), 6, "lines about one cut: %v", log.Lines())
 	again := open(t, Options{Addresses: []string{address}})
@@ -116,7 +119,8 @@ func TestQueueDeletedUnderUs(t *testing.T) {
 	_, err := ch.QueueDelete("outbox", false, false, false)
 	require.NoError(t, err)
 	rabbittest.Publish(t, q, "outbox", rabbittest.Mails("n", 1)...)
-	require.NoError(t, out.Settle(t.Context(), rabbittest.Items("results", rabbittest.Mails("result", 1))...), "what is out can be settled")
+	require.NoError(t, out.Settle(t.Context(), rabbittest.Items("results", rabbittest.Mails("result", 1))...),
+		"what is out can be settled")
 	require.Equal(t, "n-0000", r.Next().Message.ID)
 	_, err = ch.QueueDelete("results", false, false, false)
 	require.NoError(t, err)
@@ -140,7 +144,8 @@ func TestDeclaredDifferently(t *testing.T) {
 	require.NoError(t, err)
 	log := new(rabbittest.Notes)
 	q := open(t, Options{Addresses: []string{address}, Logger: log.Logger()})
-	// Whoever published here first used it as it is: queues for the results of single messages are often made by others.
+	// Whoever published here first used it as it is: queues for the results of single messages are often made by
+	// others.
 	rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 3)...)
 	rabbittest.AwaitWaiting(t, ch, "outbox", 3)
 	require.Equal(t, 1, strings.Count(log.String(), "declared differently"), "%v", log)

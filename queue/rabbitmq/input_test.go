@@ -30,8 +30,8 @@ func gzipped(data []byte) []byte {
 	return out.Bytes()
 }
 
-// TestStrangeInput publishes what strangers may publish, and demands that each comes once, is said to be wrong if it is,
-// keeps its bytes, and can be settled for good.
+// TestStrangeInput publishes what strangers may publish, and demands that each comes once, is said to be wrong if it
+// is, keeps its bytes, and can be settled for good.
 func TestStrangeInput(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
@@ -58,7 +58,8 @@ func TestStrangeInput(t *testing.T) {
 		{"half of it", "", good[:20], "not a message", ""},
 		{"an array", "", []byte(`["recipient"]`), "expected an object", ""},
 		{"invalid UTF-8", "", []byte("{\"recipient\":\"a@b.example\",\"x\":\"\xff\xfe\"}"), "?", ""},
-		{"10,000 nested arrays", "", []byte(`{"recipient":"a@b","x":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`), "nested", ""},
+		{"10,000 nested arrays", "", []byte(`{"recipient":"a@b","x":` + strings.Repeat("[", 10_000) +
+			strings.Repeat("]", 10_000) + `}`), "nested", ""},
 		{"no recipient", "", []byte(`{"envelope":"a@b.example"}`), "", "recipient"},
 		{"a wrong type", "", []byte(`{"recipient":"a@b.example","maxattempts":{}}`), "", "maxattempts"},
 		{"properties twice", "", []byte(`{"recipient":"x@b.example","recipient":"a@b.example"}`), "", ""},
@@ -69,7 +70,8 @@ func TestStrangeInput(t *testing.T) {
 		{"a bomb", "gzip", gzipped(make([]byte, 100<<20)), "larger", ""},
 		{"an unknown encoding", "br", good, `"br"`, ""},
 	} {
-		require.NoError(t, ch.Publish("", "outbox", false, false, amqp.Publishing{ContentEncoding: tc.encoding, Body: tc.body}), tc.name)
+		require.NoError(t, ch.Publish("", "outbox", false, false,
+			amqp.Publishing{ContentEncoding: tc.encoding, Body: tc.body}), tc.name)
 		d := r.Next()
 		var syntax *queue.SyntaxError
 		var property *queue.PropertyError
@@ -156,7 +158,8 @@ func TestConnectionRefused(t *testing.T) {
 		want    string // part of the error; empty: it works
 	}{
 		{"all is well", Options{}, ""},
-		{"wrong password", Options{Addresses: []string{strings.Replace(address, ":guest@", ":s3cret@", 1)}}, "refuses the user or the password"},
+		{"wrong password", Options{Addresses: []string{strings.Replace(address, ":guest@", ":s3cret@", 1)}},
+			"refuses the user or the password"},
 		{"wrong virtual host", Options{Addresses: []string{address + "-not"}}, "virtual host"},
 		{"no broker", Options{Addresses: []string{"amqp://guest:s3cret@127.0.0.1:1/"}}, "no broker answers"},
 		{"not a URL", Options{Addresses: []string{"amqp://guest:s3cret@[::1/"}}, "address 1 of 1: expected amqp://user"},
@@ -169,7 +172,8 @@ func TestConnectionRefused(t *testing.T) {
 		{"a known certificate in the URL", Options{Addresses: []string{secure + "?cacertfile=" + s.CAFile}}, ""},
 		{"no file of certificates", Options{Addresses: []string{secure + "?cacertfile=/nowhere"}}, "cacertfile"},
 		{"any certificate", Options{Addresses: []string{secure}, NoVerify: true}, ""},
-		{"TLS where there is none", Options{Addresses: []string{strings.Replace(address, "amqp:", "amqps:", 1)}}, "does not speak TLS"},
+		{"TLS where there is none", Options{Addresses: []string{strings.Replace(address, "amqp:", "amqps:", 1)}},
+			"does not speak TLS"},
 	} {
 		if tc.options.Addresses == nil {
 			tc.options.Addresses = []string{address}
@@ -236,7 +240,8 @@ func TestExchange(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, rabbittest.Waiting(t, ch, "copies"), "the exchange is really used")
-	lost := open(t, Options{Addresses: []string{address}, Exchange: "nowhere", NoDeclare: true, Logger: new(rabbittest.Notes).Logger()})
+	lost := open(t, Options{Addresses: []string{address}, Exchange: "nowhere", NoDeclare: true,
+		Logger: new(rabbittest.Notes).Logger()})
 	err = lost.Publish(t.Context(), rabbittest.Items("outbox", rabbittest.Mails("m", 1))...)
 	require.ErrorContains(t, err, "nowhere")
 }
@@ -247,7 +252,8 @@ func TestRungs(t *testing.T) {
 		remaining time.Duration
 		want      string
 	}{
-		{-time.Hour, ""}, {999 * time.Millisecond, ""}, {time.Second, "1s"}, {9 * time.Second, "3s"}, {10 * time.Second, "10s"},
+		{-time.Hour, ""}, {999 * time.Millisecond, ""}, {time.Second, "1s"}, {9 * time.Second, "3s"},
+		{10 * time.Second, "10s"},
 		{time.Minute, "1m"}, {59 * time.Minute, "30m"}, {23 * time.Hour, "10h"}, {300 * 24 * time.Hour, "1d"},
 	} {
 		got := ""

@@ -18,9 +18,10 @@ var _ queue.Inspector = (*Queue)(nil)
 // maxBrowse is how many messages of one queue on the broker are looked at.
 const maxBrowse = 10_000
 
-// Queues implements queue.Inspector, as far as AMQP goes: it names the queues that this process has published to, read or
-// declared; Out and Parked count the messages of this process; and Bytes is zero, as the broker does not tell. As all that
-// look into queues it fails with queue.ErrUnavailable at once while no broker can be reached, and else when ctx ends.
+// Queues implements queue.Inspector, as far as AMQP goes: it names the queues that this process has published to, read
+// or declared; Out and Parked count the messages of this process; and Bytes is zero, as the broker does not tell. As
+// all that look into queues it fails with queue.ErrUnavailable at once while no broker can be reached, and else when
+// ctx ends.
 func (q *Queue) Queues(ctx context.Context) ([]queue.Stats, error) { return ask(ctx, q, q.stats) }
 
 func (q *Queue) stats(ctx context.Context) ([]queue.Stats, error) {
@@ -123,8 +124,8 @@ func (q *Queue) places(ctx context.Context, name string) ([]place, error) {
 	return slices.DeleteFunc(list, func(p place) bool { return p.count == 0 }), nil
 }
 
-// browse calls look with the messages of one place, oldest first. What look returns true for is removed, the rest is given
-// back in the end; until then no consumer gets it.
+// browse calls look with the messages of one place, oldest first. What look returns true for is removed, the rest is
+// given back in the end; until then no consumer gets it.
 func (q *Queue) browse(ctx context.Context, p place, look func(*amqp.Delivery) (bool, error)) error {
 	conn, err := q.sources[0].get(ctx)
 	if err != nil {
@@ -281,10 +282,10 @@ func (q *Queue) visitHeads(name string, f queue.Filter, now time.Time, do func(*
 	return nil
 }
 
-// List implements queue.Inspector. AMQP shows only what it takes: the messages are taken, decoded and given back, so that
-// for a moment no consumer gets them, and are Redelivered from then on. Of each queue on the broker the first 10,000 are
-// looked at. A cursor is a number of entries: when messages come and go between two pages some may be missed or shown
-// twice.
+// List implements queue.Inspector. AMQP shows only what it takes: the messages are taken, decoded and given back, so
+// that for a moment no consumer gets them, and are Redelivered from then on. Of each queue on the broker the first
+// 10,000 are looked at. A cursor is a number of entries: when messages come and go between two pages some may be missed
+// or shown twice.
 func (q *Queue) List(ctx context.Context, f queue.Filter, cursor string, limit int) ([]queue.Entry, string, error) {
 	skip := 0
 	if cursor != "" {
@@ -379,8 +380,8 @@ func (q *Queue) Purge(ctx context.Context, f queue.Filter) (int, error) {
 	return q.change(ctx, f, func(context.Context, *decoded) (bool, error) { return true, nil })
 }
 
-// Move implements queue.Inspector, with the means and limits of List. A message is in its new queue before it is removed
-// from the old one.
+// Move implements queue.Inspector, with the means and limits of List. A message is in its new queue before it is
+// removed from the old one.
 func (q *Queue) Move(ctx context.Context, f queue.Filter, to string) (int, error) {
 	if to == "" {
 		return 0, queue.CheckItems([]queue.Item{{Message: &queue.Message{}}})
@@ -403,7 +404,8 @@ func (q *Queue) RetryNow(ctx context.Context, f queue.Filter) (int, error) {
 	})
 }
 
-func (q *Queue) change(ctx context.Context, f queue.Filter, do func(context.Context, *decoded) (bool, error)) (int, error) {
+func (q *Queue) change(ctx context.Context, f queue.Filter, do func(context.Context, *decoded) (bool, error)) (int,
+	error) {
 	return ask(ctx, q, func(ctx context.Context) (n int, err error) {
 		err = q.visit(ctx, f, func(d *decoded) (bool, error) {
 			done, err := do(ctx, d)

@@ -25,7 +25,8 @@ func TestInspection(t *testing.T) {
 	more := r.Next()
 	stats, err := q.Queues(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []queue.Stats{{Queue: "outbox", Ready: 1, Delayed: 1, Parked: 1, Out: 2}, {Queue: "results", Ready: 1}}, stats)
+	require.Equal(t, []queue.Stats{{Queue: "outbox", Ready: 1, Delayed: 1, Parked: 1, Out: 2},
+		{Queue: "results", Ready: 1}}, stats)
 
 	listed := func(f queue.Filter) map[string]queue.State {
 		t.Helper()
@@ -38,9 +39,11 @@ func TestInspection(t *testing.T) {
 		}
 		return states
 	}
-	require.Equal(t, map[string]queue.State{"m-0000": queue.Parked, "m-0001": queue.Out, "m-0002": queue.Out, "m-0003": queue.Ready,
-		"late": queue.Delayed, "result": queue.Ready}, listed(queue.Filter{}))
-	require.Equal(t, map[string]queue.State{"m-0003": queue.Ready}, listed(queue.Filter{Queue: "outbox", State: queue.Ready}))
+	require.Equal(t, map[string]queue.State{"m-0000": queue.Parked, "m-0001": queue.Out, "m-0002": queue.Out,
+		"m-0003": queue.Ready,
+		"late":   queue.Delayed, "result": queue.Ready}, listed(queue.Filter{}))
+	require.Equal(t, map[string]queue.State{"m-0003": queue.Ready},
+		listed(queue.Filter{Queue: "outbox", State: queue.Ready}))
 	entries, next, err := q.List(t.Context(), queue.Filter{}, "", 4)
 	require.NoError(t, err)
 	require.Len(t, entries, 4)

@@ -34,9 +34,9 @@ func rung(remaining time.Duration) int {
 // rungName is the queue of one step.
 func rungName(name string, i int) string { return shorten(name+delayPart, rungs[i].name) }
 
-// route returns where on the broker a message goes that is for the queue name and waits for due, and sees to it that this
-// is there. Only a queue that this process reads has a ladder, as its consumers move what waits there: what goes to any
-// other queue goes there at once, and whoever reads it finds the time in the message.
+// route returns where on the broker a message goes that is for the queue name and waits for due, and sees to it that
+// this is there. Only a queue that this process reads has a ladder, as its consumers move what waits there: what goes
+// to any other queue goes there at once, and whoever reads it finds the time in the message.
 func (q *Queue) route(ctx context.Context, name string, due time.Time) (exchange, key string, err error) {
 	i := -1
 	if !due.IsZero() && q.book(name).isTended() {

@@ -20,7 +20,8 @@ func TestDelayedMailIsMovedOverCuts(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			address := node.VHost(t)
 			p := rabbittest.NewProxy(t, node.Server(t).Address)
-			a := open(t, Options{Addresses: []string{p.Through(address)}, QueueType: kind, Logger: new(rabbittest.Notes).Logger()})
+			a := open(t, Options{Addresses: []string{p.Through(address)}, QueueType: kind,
+				Logger: new(rabbittest.Notes).Logger()})
 			const n = 300
 			var list []*queue.Message
 			for _, m := range rabbittest.Mails("m", n) {

@@ -252,12 +252,12 @@ func (l *link) ack(p proof) {
 	}
 }
 
-// doubtful is how long an acknowledgement may be lost although the broker has read it: it is written to disk some time later,
-// and comes to nothing when the broker is killed before.
+// doubtful is how long an acknowledgement may be lost although the broker has read it: it is written to disk some time
+// later, and comes to nothing when the broker is killed before.
 const doubtful = 10 * time.Second
 
-// prove asks the broker something: it answers in order, so its answer proves that it has read all acknowledgements. Those
-// that it has had for a while are beyond doubt then.
+// prove asks the broker something: it answers in order, so its answer proves that it has read all acknowledgements.
+// Those that it has had for a while are beyond doubt then.
 func (l *link) prove() {
 	old := time.Now().Add(-doubtful)
 	l.acks.Lock()

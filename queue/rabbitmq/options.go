@@ -15,9 +15,9 @@ import (
 // Options say where the broker is and how to use it. Only Addresses is required; the zero value of every other field is
 // a good choice.
 type Options struct {
-	// Addresses are amqp:// or amqps:// URLs of one broker or cluster: user, password, host, port and virtual host. They
-	// are tried in turn, the one that worked last first. One string may hold several URLs with commas between them, and
-	// one URL several hosts with semicolons between them. None means DefaultAddress.
+	// Addresses are amqp:// or amqps:// URLs of one broker or cluster: user, password, host, port and virtual host.
+	// They are tried in turn, the one that worked last first. One string may hold several URLs with commas between
+	// them, and one URL several hosts with semicolons between them. None means DefaultAddress.
 	Addresses []string
 	// NoVerify accepts any certificate of the broker. Zero: it must be valid for the host.
 	NoVerify bool

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// lot is what this process parked under one key. The queue belongs to this process alone, so that it can know when it is
-// empty and unused.
+// lot is what this process parked under one key. The queue belongs to this process alone, so that it can know when it
+// is empty and unused.
 type lot struct {
 	name  string      // of the parking queue
 	times []time.Time // when each message was parked, oldest first

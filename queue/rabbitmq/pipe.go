@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// pipe gathers what is written between hold and release: the library writes a message of 10 KiB in three parts, and each
-// part that goes alone wakes the broker.
+// pipe gathers what is written between hold and release: the library writes a message of 10 KiB in three parts, and
+// each part that goes alone wakes the broker.
 type pipe struct {
 	net.Conn
 

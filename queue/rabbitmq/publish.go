@@ -51,8 +51,8 @@ func (q *Queue) forgetRoutes(name string) {
 	}
 }
 
-// attempt publishes items once. Those for which there is no queue are an error when strict, and else returned beside the
-// error of the others.
+// attempt publishes items once. Those for which there is no queue are an error when strict, and else returned beside
+// the error of the others.
 func (q *Queue) attempt(ctx context.Context, items []queue.Item, strict bool) ([]queue.Item, error) {
 	p, err := q.publisher()
 	if err != nil {
@@ -187,7 +187,8 @@ func (q *Queue) encode(ctx context.Context, item *queue.Item) (*job, error) {
 	}
 	limit := q.maxSize.Load()
 	if size-overhead > limit {
-		return nil, fmt.Errorf("rabbitmq: %w: a mail of %d bytes, the broker takes messages of %d", queue.ErrTooLarge, size-overhead, limit)
+		return nil, fmt.Errorf("rabbitmq: %w: a mail of %d bytes, the broker takes messages of %d", queue.ErrTooLarge,
+			size-overhead, limit)
 	}
 	if err := q.encoding.take(ctx, size); err != nil {
 		return nil, err

@@ -178,7 +178,8 @@ func (p *publisher) serve(conn *amqp.Connection) {
 	if err != nil {
 		return
 	}
-	s := &sending{p: p, conn: conn, pipe: below.(*pipe), ch: ch, window: make(chan struct{}, p.q.opts.Throttle), dead: make(chan struct{}),
+	s := &sending{p: p, conn: conn, pipe: below.(*pipe), ch: ch, window: make(chan struct{}, p.q.opts.Throttle),
+		dead:  make(chan struct{}),
 		stale: make(chan struct{}), flight: make(map[*job]struct{}), began: time.Now()}
 	s.watch()
 	s.write()
@@ -244,8 +245,8 @@ func (s *sending) next() *job {
 	return nil
 }
 
-// refused makes another channel take over after the broker refused a message: a channel that met a quorum queue while this
-// had no leader is refused for ever, whereas a new one is not.
+// refused makes another channel take over after the broker refused a message: a channel that met a quorum queue while
+// this had no leader is refused for ever, whereas a new one is not.
 func (s *sending) refused() {
 	if time.Since(s.began) > time.Second {
 		s.renew.Do(func() { close(s.stale) })
@@ -307,8 +308,8 @@ func (s *sending) landed(j *job) {
 	delete(s.flight, j)
 }
 
-// follow waits for the confirmation of one message. Each is waited for on its own: the broker confirms them in the order
-// in which it has stored them, and one that it lost in a crash must not hold up the others.
+// follow waits for the confirmation of one message. Each is waited for on its own: the broker confirms them in the
+// order in which it has stored them, and one that it lost in a crash must not hold up the others.
 func (s *sending) follow(j *job, confirmation *amqp.DeferredConfirmation) {
 	timeout := time.NewTimer(s.p.q.opts.ConfirmTimeout)
 	defer timeout.Stop()
@@ -357,8 +358,8 @@ func (s *sending) outcome(j *job, confirmation *amqp.DeferredConfirmation) error
 
 // watch starts the goroutine that hears what the broker says about the channel.
 func (s *sending) watch() {
-	// Both channels get every return. The library goes on to the confirmation of a message when the second one was taken,
-	// so that the first has been dealt with by then.
+	// Both channels get every return. The library goes on to the confirmation of a message when the second one was
+	// taken, so that the first has been dealt with by then.
 	returns, dealt := s.ch.NotifyReturn(make(chan amqp.Return)), s.ch.NotifyReturn(make(chan amqp.Return))
 	closed := s.ch.NotifyClose(make(chan *amqp.Error, 1))
 	blocks := s.conn.NotifyBlocked(make(chan amqp.Blocking, 10))

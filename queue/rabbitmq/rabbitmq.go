@@ -45,8 +45,8 @@ var (
 	_ queue.Parker = (*Queue)(nil)
 )
 
-// Open connects to the broker. The error says which part of the options is wrong, or why no broker can be used: it wraps
-// queue.ErrUnavailable then, and queue.ErrRefused when one answered. ctx is for connecting only.
+// Open connects to the broker. The error says which part of the options is wrong, or why no broker can be used: it
+// wraps queue.ErrUnavailable then, and queue.ErrRefused when one answered. ctx is for connecting only.
 func Open(ctx context.Context, opts Options) (*Queue, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -197,6 +197,6 @@ func (q *Queue) Declare(ctx context.Context, names ...string) error {
 }
 
 // MaxMail is the size of the largest mail that is sure to fit into a message: three quarters of MaxMessageSize, as a
-// mail that is not UTF-8 is written in base64, less some room for the other properties. It is what an SMTP server should
-// announce.
+// mail that is not UTF-8 is written in base64, less some room for the other properties. It is what an SMTP server
+// should announce.
 func (q *Queue) MaxMail() int64 { return max(q.maxSize.Load()/4*3-1<<18, 1) }

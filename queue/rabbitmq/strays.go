@@ -1,8 +1,8 @@
 package rabbitmq
 
-// BringBack moves what waits on ladders of the named queues into these themselves: earlier versions put delayed mail there
-// for queues of other readers, and nobody moves it. It returns at once, and goes on until all is moved or the queue closes. A
-// ladder that this or another process moves is left alone. The queues of such a ladder stay, empty.
+// BringBack moves what waits on ladders of the named queues into these themselves: earlier versions put delayed mail
+// there for queues of other readers, and nobody moves it. It returns at once, and goes on until all is moved or the
+// queue closes. A ladder that this or another process moves is left alone. The queues of such a ladder stay, empty.
 func (q *Queue) BringBack(names ...string) {
 	q.start(func() {
 		for _, name := range names {

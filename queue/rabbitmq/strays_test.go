@@ -27,7 +27,8 @@ func absentQueue(t testing.TB, address, name string) {
 	require.Equal(t, amqp.NotFound, code(err), "queue %s", name)
 }
 
-// TestDelayedMailForOthersGoesAtOnce publishes delayed mail for queues that other programs read: nobody would move it there.
+// TestDelayedMailForOthersGoesAtOnce publishes delayed mail for queues that other programs read: nobody would move it
+// there.
 func TestDelayedMailForOthersGoesAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []QueueType{Classic, Quorum} {
@@ -42,7 +43,8 @@ func TestDelayedMailForOthersGoesAtOnce(t *testing.T) {
 				rabbittest.Publish(t, q, name, late)
 			}
 			rabbittest.Publish(t, q, "outbox", late, rabbittest.Mail("now"))
-			copies := append(rabbittest.Items("retry", []*queue.Message{late}), rabbittest.Items("outbox", []*queue.Message{late})...)
+			copies := append(rabbittest.Items("retry", []*queue.Message{late}),
+				rabbittest.Items("outbox", []*queue.Message{late})...)
 			require.NoError(t, r.Next().Settle(t.Context(), copies...))
 			ch := rabbittest.Stranger(t, address)
 			for _, name := range append(others, "retry") {
@@ -95,7 +97,8 @@ func TestMailOnLaddersOfOthersIsBroughtBack(t *testing.T) {
 			leave("local.delay.10h", "c")
 			leave("moved.delay.1h", "elsewhere")
 			leave("outbox.delay.3h", "mine")
-			_, err := rabbittest.Stranger(t, address).Consume("moved.delay.1h", "", false, false, false, false, nil) // a mover
+			// a mover
+			_, err := rabbittest.Stranger(t, address).Consume("moved.delay.1h", "", false, false, false, false, nil)
 			require.NoError(t, err)
 			rabbittest.AwaitWaiting(t, ch, "moved.delay.1h", 0) // it has the message
 			_, err = ch.QueueDeclare("moved", true, false, false, false, args)
@@ -105,7 +108,8 @@ func TestMailOnLaddersOfOthersIsBroughtBack(t *testing.T) {
 			q := open(t, Options{Addresses: []string{address}, QueueType: kind, Logger: log.Logger()})
 			read(t, q, "outbox")
 			q.BringBack("inbox", "moved", "outbox", "nowhere", "local")
-			require.Eventually(t, func() bool { return strings.Count(log.String(), "brought back mail") == 2 }, rabbittest.Patience, time.Millisecond)
+			require.Eventually(t, func() bool { return strings.Count(log.String(), "brought back mail") == 2 },
+				rabbittest.Patience, time.Millisecond)
 			got := map[string]string{}
 			for _, name := range []string{"inbox", "inbox", "local"} {
 				m, ok, err := ch.Get(name, true)

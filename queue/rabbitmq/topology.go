@@ -34,7 +34,8 @@ type topology struct {
 }
 
 func newTopology(o *Options, s *source) *topology {
-	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool), others: make(map[string]bool), owned: make(map[string]bool),
+	return &topology{opts: o, source: s, turn: make(chan struct{}, 1), known: make(map[string]bool),
+		others: make(map[string]bool), owned: make(map[string]bool),
 		gone: make(map[string]time.Time)}
 }
 
@@ -113,7 +114,8 @@ func (t *topology) mail() []string {
 	defer t.mu.Unlock()
 	var list []string
 	for name := range t.known {
-		if !strings.Contains(name, parkingPart) && !strings.Contains(name, delayPart) && !strings.HasSuffix(name, directoryPart) {
+		if !strings.Contains(name, parkingPart) && !strings.Contains(name, delayPart) &&
+			!strings.HasSuffix(name, directoryPart) {
 			list = append(list, name)
 		}
 	}
@@ -166,7 +168,8 @@ func (t *topology) target(ctx context.Context, name string) error {
 		return nil
 	}
 	if len(name) > maxName {
-		return fmt.Errorf("rabbitmq: %w: a name of %d bytes for a queue, expected %d at most: %w", queue.ErrUnavailable, len(name), maxName, queue.ErrRefused)
+		return fmt.Errorf("rabbitmq: %w: a name of %d bytes for a queue, expected %d at most: %w", queue.ErrUnavailable,
+			len(name), maxName, queue.ErrRefused)
 	}
 	err := t.declare(ctx, name)
 	if c := code(err); c == amqp.PreconditionFailed || c == amqp.ResourceLocked {
@@ -204,7 +207,8 @@ func (t *topology) exists(ctx context.Context, name string) error {
 
 // absent says that there is no queue that should be there already.
 func absent(name string) error {
-	return fmt.Errorf("rabbitmq: there is no queue %q, and rabbitmq-declare is false: %w: %w", name, queue.ErrUnavailable, queue.ErrRefused)
+	return fmt.Errorf("rabbitmq: there is no queue %q, and rabbitmq-declare is false: %w: %w", name, queue.ErrUnavailable,
+		queue.ErrRefused)
 }
 
 // args are the arguments of a queue of mail.
@@ -239,7 +243,8 @@ func (t *topology) bind(ch *amqp.Channel, name string) error {
 	return ch.QueueBind(name, name, t.opts.Exchange, false, nil)
 }
 
-// declareExchange uses channels of its own, as it asks first whether there is one, and an answer of no closes a channel.
+// declareExchange uses channels of its own, as it asks first whether there is one, and an answer of no closes a
+// channel.
 func (t *topology) declareExchange() error {
 	ask, err := t.conn.Channel()
 	if err != nil {
@@ -346,7 +351,8 @@ func code(err error) int {
 	return 0
 }
 
-// parkingName is the queue in which one process parks the mail of one queue under one key. Names have 255 bytes at most.
+// parkingName is the queue in which one process parks the mail of one queue under one key. Names have 255 bytes at
+// most.
 func parkingName(name, owner string, serial int, key string) string {
 	return shorten(fmt.Sprint(name, parkingPart, owner, ".", serial, "."), key)
 }

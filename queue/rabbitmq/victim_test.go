@@ -41,7 +41,8 @@ func killedUnderLoad(t *testing.T) {
 	no := func() error {
 		return q.Publish(t.Context(), rabbittest.Items("outbox", rabbittest.Mails("no", 1))...)
 	}
-	require.Eventually(t, func() bool { return errors.Is(no(), queue.ErrUnavailable) }, rabbittest.Patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return errors.Is(no(), queue.ErrUnavailable) }, rabbittest.Patience,
+		50*time.Millisecond)
 	began := time.Now()
 	require.ErrorIs(t, no(), queue.ErrUnavailable)
 	require.Less(t, time.Since(began), time.Second, "a publish while the broker is away fails at once")
@@ -53,8 +54,8 @@ func killedUnderLoad(t *testing.T) {
 	require.Less(t, len(log.Lines()), 20, "lines about one outage: %v", log)
 }
 
-// killedWhileDelayed kills the broker when a part of the delayed mail has come: the rest is on several steps of the ladder, and
-// some of it on the way between two of them.
+// killedWhileDelayed kills the broker when a part of the delayed mail has come: the rest is on several steps of the
+// ladder, and some of it on the way between two of them.
 func killedWhileDelayed(t *testing.T) {
 	q := open(t, Options{Addresses: []string{victim.VHost(t)}, Logger: new(rabbittest.Notes).Logger()})
 	r := rabbittest.Consume(t, q, "outbox", 0)
@@ -84,7 +85,8 @@ func killedWhileDelayed(t *testing.T) {
 }
 
 func memoryAlarm(t *testing.T) {
-	q := open(t, Options{Addresses: []string{victim.VHost(t)}, ConfirmTimeout: 2 * time.Second, Logger: new(rabbittest.Notes).Logger()})
+	q := open(t, Options{Addresses: []string{victim.VHost(t)}, ConfirmTimeout: 2 * time.Second,
+		Logger: new(rabbittest.Notes).Logger()})
 	rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 3)...)
 	r := rabbittest.Consume(t, q, "outbox", 2)
 	out := r.Take(2)
@@ -103,7 +105,8 @@ func memoryAlarm(t *testing.T) {
 	require.ErrorIs(t, err, queue.ErrUnavailable)
 	require.ErrorContains(t, err, "alarm")
 	require.Less(t, time.Since(began), time.Second)
-	require.Error(t, out[0].Settle(t.Context(), rabbittest.Items("results", rabbittest.Mails("result", 1))...), "nothing can be stored")
+	require.Error(t, out[0].Settle(t.Context(), rabbittest.Items("results", rabbittest.Mails("result", 1))...),
+		"nothing can be stored")
 	require.NoError(t, out[1].Settle(t.Context()), "what needs nothing stored can be settled")
 	require.Equal(t, "m-0002", r.Next().Message.ID, "reading goes on")
 	watermark("0.4")
@@ -115,7 +118,8 @@ func memoryAlarm(t *testing.T) {
 
 func consumerTimeout(t *testing.T) {
 	set := func(timeout, tick string) {
-		_, err := victim.Server(t).Eval("application:set_env(rabbit, consumer_timeout, " + timeout + "), application:set_env(rabbit, channel_tick_interval, " + tick + ").")
+		_, err := victim.Server(t).Eval("application:set_env(rabbit, consumer_timeout, " + timeout +
+			"), application:set_env(rabbit, channel_tick_interval, " + tick + ").")
 		require.NoError(t, err)
 	}
 	set("1000", "500")
@@ -126,7 +130,8 @@ func consumerTimeout(t *testing.T) {
 	rabbittest.Publish(t, q, "outbox", rabbittest.Mails("m", 3)...)
 	r := rabbittest.Consume(t, q, "outbox", 3)
 	out := r.Take(3)
-	require.Eventually(t, func() bool { return strings.Contains(strings.Join(log.Lines(), ""), "PRECONDITION_FAILED") }, rabbittest.Patience, 50*time.Millisecond,
+	require.Eventually(t, func() bool { return strings.Contains(strings.Join(log.Lines(), ""), "PRECONDITION_FAILED") },
+		rabbittest.Patience, 50*time.Millisecond,
 		"the broker closes the channel")
 	for _, d := range out {
 		require.NoError(t, d.Settle(t.Context(), queue.Item{Queue: "results", Message: d.Message}))
@@ -134,7 +139,8 @@ func consumerTimeout(t *testing.T) {
 	r.None()
 	r.Stop()
 	ch := rabbittest.Stranger(t, address)
-	require.Eventually(t, func() bool { return rabbittest.Waiting(t, ch, "outbox") == 0 }, rabbittest.Patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return rabbittest.Waiting(t, ch, "outbox") == 0 }, rabbittest.Patience,
+		50*time.Millisecond)
 	require.Equal(t, 3, rabbittest.Waiting(t, ch, "results"))
 }
 
@@ -203,5 +209,6 @@ func askedWhileAway(t *testing.T) {
 		require.Less(t, time.Since(began), 10*time.Second, name)
 	}
 	require.NoError(t, victim.Server(t).Start())
-	require.Eventually(t, func() bool { _, err := q.Queues(t.Context()); return err == nil }, rabbittest.Patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := q.Queues(t.Context()); return err == nil }, rabbittest.Patience,
+		50*time.Millisecond)
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 )
 
-// TestAccess plays the dialogues in testdata/access.txt, each on a server of its own. An empty line separates them, and lines
-// are:
+// TestAccess plays the dialogues in testdata/access.txt, each on a server of its own. An empty line separates them, and
+// lines are:
 //
 //	# a comment
 //	= key value     a setting: see configure

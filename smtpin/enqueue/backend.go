@@ -15,9 +15,9 @@ import (
 	"github.com/sluicemail/sluice/smtpin"
 )
 
-// Backend is an smtpin.Backend that puts received mail into queues. Only Queue must be set. A Backend may serve any number
-// of connections and servers; its fields must not be changed once it does, so what may change while mail comes in are
-// functions.
+// Backend is an smtpin.Backend that puts received mail into queues. Only Queue must be set. A Backend may serve any
+// number of connections and servers; its fields must not be changed once it does, so what may change while mail comes
+// in are functions.
 type Backend struct {
 	// Queue takes the messages.
 	Queue queue.Queue
@@ -27,40 +27,43 @@ type Backend struct {
 	// ServerID is part of every message id. Servers whose messages meet need different ones. Zero means 1.
 	ServerID uint
 
-	// Local reports whether mail to this address is accepted from anybody, and kept apart from mail to be sent on. Nil: no
-	// address is local. It is asked for each recipient and must not block. <Postmaster> without a domain is always local.
+	// Local reports whether mail to this address is accepted from anybody, and kept apart from mail to be sent on. Nil:
+	// no address is local. It is asked for each recipient and must not block. <Postmaster> without a domain is always
+	// local.
 	Local func(address string) bool
-	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and those that would have to are told
-	// that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
+	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and those that would have to
+	// are told that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
 	Authenticator auth.Authenticator
-	// BlockedSender says which senders are refused at MAIL, and how: the rules of smtpin.Server's Blocked apply. It is not
-	// asked for the empty sender. Nil: nobody is blocked.
+	// BlockedSender says which senders are refused at MAIL, and how: the rules of smtpin.Server's Blocked apply. It is
+	// not asked for the empty sender. Nil: nobody is blocked.
 	BlockedSender func(address string) *smtp.SMTPError
-	// Mapping says from which address mail leaves, by the address that it came in on; it is asked as each mail begins. Nil
-	// means a zero Mapping.
+	// Mapping says from which address mail leaves, by the address that it came in on; it is asked as each mail begins.
+	// Nil means a zero Mapping.
 	Mapping func() *Mapping
 
-	// Checks says what is to be found out about mail and what is to follow from it; it is asked anew for each mail, and the value
-	// may be nil. Nil: nothing is.
+	// Checks says what is to be found out about mail and what is to follow from it; it is asked anew for each mail, and
+	// the value may be nil. Nil: nothing is.
 	Checks func() *Checks
 
-	// NoExtract leaves x-mq-* header fields in the mail, untouched and without effect. Otherwise they are taken out, and
-	// obeyed when the client may relay.
+	// NoExtract leaves x-mq-* header fields in the mail, untouched and without effect. Otherwise they are taken out,
+	// and obeyed when the client may relay.
 	NoExtract bool
 
-	// MemoryLimit is the size in bytes up to which a mail is held in memory. Larger ones go to a spool file. Zero means 256
-	// KiB.
+	// MemoryLimit is the size in bytes up to which a mail is held in memory. Larger ones go to a spool file. Zero means
+	// 256 KiB.
 	MemoryLimit int
-	// Memory is how many bytes the mails in reception may hold together, beside 16 KiB for each. What does not fit goes to a spool
-	// file at once, however small; a header that does not fit and is larger than 64 KiB is refused for now. Zero means 256 MiB.
+	// Memory is how many bytes the mails in reception may hold together, beside 16 KiB for each. What does not fit goes
+	// to a spool file at once, however small; a header that does not fit and is larger than 64 KiB is refused for now.
+	// Zero means 256 MiB.
 	Memory int64
-	// SpoolDir is where spool files are made. A queue on the same file system can adopt them instead of copying. "" means the
-	// directory for temporary files.
+	// SpoolDir is where spool files are made. A queue on the same file system can adopt them instead of copying. ""
+	// means the directory for temporary files.
 	SpoolDir string
 
 	// Monitor is told of each message that was stored. Nil: nobody is.
 	Monitor monitor.Monitor
-	// Log gets the reasons when mail could not be stored, which the client is not told, once for an outage. Nil: slog.Default.
+	// Log gets the reasons when mail could not be stored, which the client is not told, once for an outage. Nil:
+	// slog.Default.
 	Log *slog.Logger
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
@@ -80,14 +83,14 @@ type Queues struct {
 	Inbox string
 	// Local is for mail to local addresses. "": as Inbox.
 	Local string
-	// Reports is for mail to local addresses that package report recognises: delivery and disposition notifications, complaints, and
-	// reports on DMARC and TLS. "": as any other local mail.
+	// Reports is for mail to local addresses that package report recognises: delivery and disposition notifications,
+	// complaints, and reports on DMARC and TLS. "": as any other local mail.
 	Reports string
-	// Refused is for mail to recipients that the client would have had to log in for. It is refused all the same. "": it is
-	// not kept.
+	// Refused is for mail to recipients that the client would have had to log in for. It is refused all the same. "":
+	// it is not kept.
 	Refused string
-	// Outbox is the queue that is delivered from. Overrides in a mail's header can name neither this nor the queues above. ""
-	// means "outbox".
+	// Outbox is the queue that is delivered from. Overrides in a mail's header can name neither this nor the queues
+	// above. "" means "outbox".
 	Outbox string
 	// Discard accepts mail for the inbox and drops it, whatever Inbox says. It is what an empty inbox in MailerQ's
 	// configuration means.

@@ -58,7 +58,8 @@ func BenchmarkSession(b *testing.B) {
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			mail := usualHeader(bm.extra)
-			mail += strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef012345678901\r\n", 200)[:10<<10-len(mail)]
+			mail += strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef012345678901\r\n",
+				200)[:10<<10-len(mail)]
 			backend := &enqueue.Backend{Queue: nowhere{}}
 			s := newSession(b, backend, trusted)
 			opts := &smtp.MailOptions{}
@@ -85,8 +86,8 @@ func BenchmarkSession(b *testing.B) {
 	}
 }
 
-// TestAllocations guards what a mail costs beside its body; the reply and its text, the message, the item, the id and the
-// body's value are among them.
+// TestAllocations guards what a mail costs beside its body; the reply and its text, the message, the item, the id and
+// the body's value are among them.
 func TestAllocations(t *testing.T) {
 	backend := &enqueue.Backend{Queue: nowhere{}}
 	s := newSession(t, backend, trusted)

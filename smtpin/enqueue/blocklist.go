@@ -11,8 +11,8 @@ import (
 	"github.com/sluicemail/sluice/internal/addr"
 )
 
-// Blocklist is a list of clients and senders that are not wanted. Of ranges that overlap, the narrowest one counts, and of
-// an address and its domain the address.
+// Blocklist is a list of clients and senders that are not wanted. Of ranges that overlap, the narrowest one counts, and
+// of an address and its domain the address.
 //
 // The zero Blocklist is empty. Add must not be called once the others are; those may be called concurrently.
 type Blocklist struct {
@@ -20,16 +20,16 @@ type Blocklist struct {
 	senders   map[string]*smtp.SMTPError // addresses and domains
 }
 
-// ranges are those of one family, by address with all bits beyond the prefix zero. Few different lengths are in use at a
-// time, so a look-up in each costs little.
+// ranges are those of one family, by address with all bits beyond the prefix zero. Few different lengths are in use at
+// a time, so a look-up in each costs little.
 type ranges struct {
 	lengths []int // in use, longest first
 	byLen   map[int]map[netip.Addr]*smtp.SMTPError
 }
 
-// Add adds a client (an IP address or a range such as 192.0.2.0/24) or a sender (a mail address, or a domain without those
-// under it), and what it is told: a code of 4yz or 5yz and a text. Zero and "" stand for 554 and a text of ours. An error
-// tells what is wrong; nothing is added then.
+// Add adds a client (an IP address or a range such as 192.0.2.0/24) or a sender (a mail address, or a domain without
+// those under it), and what it is told: a code of 4yz or 5yz and a text. Zero and "" stand for 554 and a text of ours.
+// An error tells what is wrong; nothing is added then.
 func (b *Blocklist) Add(value string, code int, description string) error {
 	if code == 0 {
 		code = 554
@@ -133,7 +133,8 @@ func (b *Blocklist) Client(client netip.Addr) *smtp.SMTPError {
 	return nil
 }
 
-// Sender returns the reply for a sender whose address or domain is listed, or nil. It may be the BlockedSender of a Backend.
+// Sender returns the reply for a sender whose address or domain is listed, or nil. It may be the BlockedSender of a
+// Backend.
 func (b *Blocklist) Sender(address string) *smtp.SMTPError {
 	if len(b.senders) == 0 {
 		return nil

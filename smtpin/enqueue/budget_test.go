@@ -58,7 +58,8 @@ func (s *stalling) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestMemoryIsShared has many clients stop at the end of their mails, which may be in memory one by one, but not together.
+// TestMemoryIsShared has many clients stop at the end of their mails, which may be in memory one by one, but not
+// together.
 func TestMemoryIsShared(t *testing.T) {
 	const (
 		clients = 200
@@ -78,7 +79,8 @@ func TestMemoryIsShared(t *testing.T) {
 			for i := range clients {
 				reached.Add(1)
 				all.Go(func() {
-					err := sendTo(b, fmt.Sprintf("user%d@remote.example", i), announced, &stalling{Reader: strings.NewReader(mail), reached: &reached, goOn: goOn})
+					err := sendTo(b, fmt.Sprintf("user%d@remote.example", i), announced,
+						&stalling{Reader: strings.NewReader(mail), reached: &reached, goOn: goOn})
 					require.NoError(t, err)
 				})
 			}
@@ -88,7 +90,8 @@ func TestMemoryIsShared(t *testing.T) {
 			runtime.GC()
 			runtime.GC() // empties the pool of buffers
 			runtime.ReadMemStats(&during)
-			require.Less(t, int64(during.HeapAlloc)-int64(before.HeapAlloc), int64(memory+clients*(pocket+36<<10)), "io.Copy has 32 KiB of them")
+			require.Less(t, int64(during.HeapAlloc)-int64(before.HeapAlloc), int64(memory+clients*(pocket+36<<10)),
+				"io.Copy has 32 KiB of them")
 			close(goOn)
 			all.Wait()
 			require.Zero(t, b.budget.used.Load())
@@ -121,10 +124,12 @@ func TestUsualMailNeedsNoBudget(t *testing.T) {
 	q := &gathered{bodies: map[string]string{}}
 	b := &Backend{Queue: q, SpoolDir: t.TempDir(), Memory: 1}
 	for _, announced := range []int64{0, 10_000} {
-		require.NoError(t, sendTo(b, "x@remote.example", announced, strings.NewReader("Subject: x\r\n\r\n"+strings.Repeat("x", 9000))))
+		require.NoError(t, sendTo(b, "x@remote.example", announced,
+			strings.NewReader("Subject: x\r\n\r\n"+strings.Repeat("x", 9000))))
 	}
 	require.Zero(t, q.files)
-	require.NoError(t, sendTo(b, "x@remote.example", 0, strings.NewReader("Subject: x\r\n\r\n"+strings.Repeat("x", 20_000))))
+	require.NoError(t, sendTo(b, "x@remote.example", 0,
+		strings.NewReader("Subject: x\r\n\r\n"+strings.Repeat("x", 20_000))))
 	require.Equal(t, 1, q.files)
 }
 

@@ -9,37 +9,38 @@ import (
 	"github.com/sluicemail/sluice/checks"
 )
 
-// Checks says what is to be found out about received mail, and what is to follow from it. Its zero value asks nothing and does
-// nothing; its fields must not be changed once it is in use.
+// Checks says what is to be found out about received mail, and what is to follow from it. Its zero value asks nothing
+// and does nothing; its fields must not be changed once it is in use.
 //
-// All clients' mail is checked, logged in or not. What is found is recorded with the messages of all recipients; a mail that
-// nobody will get, because all of its recipients lack a login, is not checked. The actions hold for the whole mail, whose
-// recipients get the same reply.
+// All clients' mail is checked, logged in or not. What is found is recorded with the messages of all recipients; a mail
+// that nobody will get, because all of its recipients lack a login, is not checked. The actions hold for the whole
+// mail, whose recipients get the same reply.
 type Checks struct {
 	// Runner asks the checks. Nil: there are none.
 	Runner Runner
-	// ConnectTimeout is how long may be waited for what is known about a client: zero is 10 seconds. The client is asked about
-	// while it goes on talking, and nobody waits before its first mail.
+	// ConnectTimeout is how long may be waited for what is known about a client: zero is 10 seconds. The client is
+	// asked about while it goes on talking, and nobody waits before its first mail.
 	ConnectTimeout time.Duration
 
 	// SpamReject refuses mail with this score of the check "spam" or a higher one: 554 5.7.1. Zero: none.
 	SpamReject float64
-	// SpamSubject is put in front of the subject of mail that the check "spam" calls spam, once. "": nothing is. What was signed
-	// by DKIM does not hold any more after it.
+	// SpamSubject is put in front of the subject of mail that the check "spam" calls spam, once. "": nothing is. What
+	// was signed by DKIM does not hold any more after it.
 	SpamSubject string
 	// VirusReject refuses mail in which the check "virus" found one: 554 5.7.1.
 	VirusReject bool
-	// VirusClosed takes no mail that could not be scanned: 451 4.7.1, or 552 5.3.4 when it is too large for the scanner.
+	// VirusClosed takes no mail that could not be scanned: 451 4.7.1, or 552 5.3.4 when it is too large for the
+	// scanner.
 	VirusClosed bool
-	// EnforceDMARC refuses mail for which the owner of From's domain asks for that: 550 5.7.1. Clients that have logged in are
-	// exempt: they are known, and it is for us to sign their mail.
+	// EnforceDMARC refuses mail for which the owner of From's domain asks for that: 550 5.7.1. Clients that have logged
+	// in are exempt: they are known, and it is for us to sign their mail.
 	EnforceDMARC bool
-	// RejectListed refuses all recipients of clients that a block list names, with 554 5.7.1. It does so at RCPT and not at
-	// once, since clients that log in are exempt.
+	// RejectListed refuses all recipients of clients that a block list names, with 554 5.7.1. It does so at RCPT and
+	// not at once, since clients that log in are exempt.
 	RejectListed bool
 
-	// ResultsLocal and ResultsOther add an Authentication-Results field (RFC 8601) to mail for recipients that are local, and
-	// that are not. With either, all mail loses those fields that bear our name already.
+	// ResultsLocal and ResultsOther add an Authentication-Results field (RFC 8601) to mail for recipients that are
+	// local, and that are not. With either, all mail loses those fields that bear our name already.
 	ResultsLocal, ResultsOther bool
 	// AuthServID is our name in these fields; "": that of the greeting.
 	AuthServID string
@@ -160,8 +161,8 @@ func (d *delivery) check(ctx context.Context, header []byte) error {
 // serverID returns our authserv-id.
 func (d *delivery) serverID() string { return or(d.policy.AuthServID, d.conn.ServerName()) }
 
-// verdict returns the refusal that the results call for, or nil. Those for good come first: a mail that is to be refused in
-// any case need not come again.
+// verdict returns the refusal that the results call for, or nil. Those for good come first: a mail that is to be
+// refused in any case need not come again.
 func (c *Checks) verdict(found []checks.Result, loggedIn bool) error {
 	var later error
 	for i := range found {

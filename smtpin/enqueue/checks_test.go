@@ -47,7 +47,8 @@ func (o *oracle) Check(_ context.Context, mail *checks.Mail) []checks.Result {
 }
 
 func result(check string, verdict checks.Verdict, detail any) checks.Result {
-	return checks.Result{Check: check, Verdict: verdict, Detail: detail, JSON: checks.NewObject(check, string(verdict)).JSON()}
+	return checks.Result{Check: check, Verdict: verdict, Detail: detail,
+		JSON: checks.NewObject(check, string(verdict)).JSON()}
 }
 
 func checked(t *testing.T, c enqueue.Checks) (*enqueue.Backend, *recorder) {
@@ -79,7 +80,8 @@ func TestChecksSeeTheMailAsItCame(t *testing.T) {
 			require.Equal(t, []string{"a@here.example", "b@far.example"}, m.Recipients)
 			require.Equal(t, "From: a@example.org\r\n\r\n", string(m.Header))
 			require.Equal(t, "From: a@example.org\r\n\r\n"+text, o.bodies[0])
-			require.True(t, strings.HasPrefix(string(m.Trace), "Received: from client.example") && strings.HasSuffix(string(m.Trace), "+0000\r\n"), string(m.Trace))
+			require.True(t, strings.HasPrefix(string(m.Trace), "Received: from client.example") &&
+				strings.HasSuffix(string(m.Trace), "+0000\r\n"), string(m.Trace))
 
 			items := q.items(t)
 			require.Len(t, items, 2)
@@ -104,7 +106,8 @@ func TestActions(t *testing.T) {
 	}
 	virus := result("virus", checks.Fail, checks.Virus{Signature: "Eicar"})
 	dmarc := func(v checks.Verdict, disposition string) checks.Result {
-		return result("dmarc", v, checks.DMARC{From: "bank.example", Domain: "bank.example", Policy: "reject", Disposition: disposition})
+		return result("dmarc", v, checks.DMARC{From: "bank.example", Domain: "bank.example", Policy: "reject",
+			Disposition: disposition})
 	}
 	member := with(stranger, func(i *smtpin.ConnInfo) { i.User = "joe" })
 	all := enqueue.Checks{SpamReject: 10, VirusReject: true, VirusClosed: true, EnforceDMARC: true}
@@ -119,16 +122,21 @@ func TestActions(t *testing.T) {
 		{"virus", all, stranger, virus, "554 5.7.1 This mail carries a virus: Eicar"},
 		{"virus of somebody known", all, member, virus, "554 5.7.1 This mail carries a virus: Eicar"},
 		{"clean", all, stranger, result("virus", checks.Pass, nil), ""},
-		{"scanner down, closed", all, stranger, result("virus", checks.TempError, nil), "451 4.7.1 The virus scanner cannot be asked, try again later"},
+		{"scanner down, closed", all, stranger, result("virus", checks.TempError, nil),
+			"451 4.7.1 The virus scanner cannot be asked, try again later"},
 		{"scanner down, open", enqueue.Checks{VirusReject: true}, stranger, result("virus", checks.TempError, nil), ""},
-		{"too large for the scanner, closed", all, stranger, result("virus", checks.PermError, nil), "552 5.3.4 This mail cannot be scanned for viruses"},
-		{"too large for the scanner, open", enqueue.Checks{VirusReject: true}, stranger, result("virus", checks.PermError, nil), ""},
+		{"too large for the scanner, closed", all, stranger, result("virus", checks.PermError, nil),
+			"552 5.3.4 This mail cannot be scanned for viruses"},
+		{"too large for the scanner, open", enqueue.Checks{VirusReject: true}, stranger,
+			result("virus", checks.PermError, nil), ""},
 		{"little spam", all, stranger, spam(9.9), ""},
 		{"spam", all, stranger, spam(10), "554 5.7.1 This mail looks like spam: score 10"},
 		{"much spam", all, stranger, spam(1000.5), "554 5.7.1 This mail looks like spam: score 1000.5"},
 		{"spamd down", all, stranger, result("spam", checks.TempError, nil), ""},
-		{"dmarc reject of a mail with two From fields", all, stranger, dmarc(checks.PermError, "reject"), "550 5.7.1 The DMARC policy of bank.example has this mail rejected"},
-		{"dmarc reject", all, stranger, dmarc(checks.Fail, "reject"), "550 5.7.1 The DMARC policy of bank.example has this mail rejected"},
+		{"dmarc reject of a mail with two From fields", all, stranger, dmarc(checks.PermError, "reject"),
+			"550 5.7.1 The DMARC policy of bank.example has this mail rejected"},
+		{"dmarc reject", all, stranger, dmarc(checks.Fail, "reject"),
+			"550 5.7.1 The DMARC policy of bank.example has this mail rejected"},
 		{"dmarc quarantine", all, stranger, dmarc(checks.Fail, "quarantine"), ""},
 		{"dmarc passes", all, stranger, dmarc(checks.Pass, "none"), ""},
 		{"dmarc unknown", all, stranger, dmarc(checks.TempError, "none"), ""},
@@ -188,7 +196,8 @@ func TestMailOfAnEndedConnectionIsNotStored(t *testing.T) {
 }
 
 func TestListedClients(t *testing.T) {
-	listed := []checks.Result{{Check: "dnsbl", Verdict: checks.Fail, Reason: "open relay", Detail: checks.Listing{Zone: "bl.example"}}}
+	listed := []checks.Result{{Check: "dnsbl", Verdict: checks.Fail, Reason: "open relay",
+		Detail: checks.Listing{Zone: "bl.example"}}}
 	for _, tt := range []struct {
 		name  string
 		user  string
@@ -215,8 +224,8 @@ func TestListedClients(t *testing.T) {
 	}
 }
 
-// The client talks while the lists are asked, STARTTLS does not have them asked again, and a DNS that never answers costs no more
-// than its time.
+// The client talks while the lists are asked, STARTTLS does not have them asked again, and a DNS that never answers
+// costs no more than its time.
 func TestSlowBlockLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{client: func(ctx context.Context) []checks.Result {
@@ -249,7 +258,8 @@ const ourField = "Authentication-Results: mx.example;\r\n\tspf=pass smtp.mailfro
 func authResults() []checks.Result {
 	return []checks.Result{
 		{Check: "spf", Verdict: checks.Pass, Properties: []checks.Property{{Name: "smtp.mailfrom", Value: "a@b"}}},
-		{Check: "spam", Verdict: checks.Fail, Reason: "score 7 of 5", Detail: checks.Spam{Spam: true, Score: 7, Threshold: 5}},
+		{Check: "spam", Verdict: checks.Fail, Reason: "score 7 of 5",
+			Detail: checks.Spam{Spam: true, Score: 7, Threshold: 5}},
 	}
 }
 
@@ -272,7 +282,8 @@ func TestAuthenticationResults(t *testing.T) {
 	} {
 		for _, place := range []string{"memory", "scratch", "file"} {
 			t.Run(tt.name+" in "+place, func(t *testing.T) {
-				b, q := checked(t, enqueue.Checks{Runner: &oracle{results: authResults()}, ResultsLocal: tt.local, ResultsOther: tt.other})
+				b, q := checked(t, enqueue.Checks{Runner: &oracle{results: authResults()}, ResultsLocal: tt.local,
+					ResultsOther: tt.other})
 				text := strings.Repeat("text\r\n", 100)
 				if place == "file" {
 					b.MemoryLimit = 400
@@ -316,7 +327,8 @@ func TestAuthenticationResults(t *testing.T) {
 
 func TestAuthenticationResultsWithoutChecks(t *testing.T) {
 	b, q := checked(t, enqueue.Checks{ResultsOther: true, AuthServID: "example.net"})
-	_, err := send(t, newSession(t, b, trusted), "Authentication-Results: example.net; dkim=pass\r\nA: b\r\n\r\n", "b@far.example")
+	_, err := send(t, newSession(t, b, trusted), "Authentication-Results: example.net; dkim=pass\r\nA: b\r\n\r\n",
+		"b@far.example")
 	require.NoError(t, err)
 	mail := bodyOf(t, q.only(t))
 	require.True(t, strings.HasPrefix(mail, "Authentication-Results: example.net; none\r\nReceived: "), mail)
@@ -339,8 +351,9 @@ func TestAFieldLongerThanTheRoom(t *testing.T) {
 func TestReportsAreRecognisedBeforeTheHeaderIsEdited(t *testing.T) {
 	b, q := checked(t, enqueue.Checks{Runner: &oracle{results: authResults()}, ResultsLocal: true})
 	b.Queues.Reports = "reports"
-	_, err := send(t, newSession(t, b, stranger), "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"+
-		"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; a@b.example\r\nAction: failed\r\nStatus: 5.0.0\r\n\r\n--b--\r\n", "a@here.example")
+	_, err := send(t, newSession(t, b, stranger),
+		"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"+
+			"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; a@b.example\r\nAction: failed\r\nStatus: 5.0.0\r\n\r\n--b--\r\n", "a@here.example")
 	require.NoError(t, err)
 	require.Equal(t, "reports", q.items(t)[0].Queue)
 	require.True(t, strings.HasPrefix(bodyOf(t, q.only(t)), ourField))
@@ -355,10 +368,13 @@ func TestSpamSubject(t *testing.T) {
 		{"folded", "[SPAM]", "Subject: hello\r\n world\r\n", "Subject: [SPAM] hello\r\n world\r\n"},
 		{"empty", "[SPAM]", "Subject:\r\n", "Subject: [SPAM]\r\n"},
 		{"none", "[SPAM]", "A: b\r\n", "Subject: [SPAM]\r\nA: b\r\n"},
-		{"encoded subject", "[SPAM]", "Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n", "Subject: [SPAM] =?utf-8?B?R3LDvMOfZQ==?=\r\n"},
-		{"once, encoded", "[SPAM]", "Subject: =?utf-8?Q?=5BSPAM=5D_Gr=C3=BC=C3=9Fe?=\r\n", "Subject: =?utf-8?Q?=5BSPAM=5D_Gr=C3=BC=C3=9Fe?=\r\n"},
+		{"encoded subject", "[SPAM]", "Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n",
+			"Subject: [SPAM] =?utf-8?B?R3LDvMOfZQ==?=\r\n"},
+		{"once, encoded", "[SPAM]", "Subject: =?utf-8?Q?=5BSPAM=5D_Gr=C3=BC=C3=9Fe?=\r\n",
+			"Subject: =?utf-8?Q?=5BSPAM=5D_Gr=C3=BC=C3=9Fe?=\r\n"},
 		{"prefix beyond ASCII", "Müll:", "Subject: hello\r\n", "Subject: =?utf-8?b?TcO8bGw6IA==?= hello\r\n"},
-		{"prefix beyond ASCII, once", "Müll:", "Subject: =?utf-8?b?TcO8bGw6IA==?= hello\r\n", "Subject: =?utf-8?b?TcO8bGw6IA==?= hello\r\n"},
+		{"prefix beyond ASCII, once", "Müll:", "Subject: =?utf-8?b?TcO8bGw6IA==?= hello\r\n",
+			"Subject: =?utf-8?b?TcO8bGw6IA==?= hello\r\n"},
 		{"long", "[SPAM]", "Subject: " + long + "\r\n", "Subject: [SPAM]\r\n  " + long + "\r\n"},
 		{"several", "[SPAM]", "Subject: a\r\nSubject: b\r\n", "Subject: [SPAM] a\r\nSubject: [SPAM] b\r\n"},
 	} {

@@ -15,7 +15,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Properties of a message that tell what the client asked for with MAIL, beside those that queue.Message has fields for.
+// Properties of a message that tell what the client asked for with MAIL, beside those that queue.Message has fields
+// for.
 const (
 	propertyUTF8       = "smtputf8"   // true: the mail was sent with SMTPUTF8 (RFC 6531)
 	propertyRequireTLS = "requiretls" // true: the mail was sent with REQUIRETLS (RFC 8689)
@@ -255,8 +256,8 @@ func (d *delivery) explain(err error) error {
 	return queueReply(err)
 }
 
-// reply lists the ids as MailerQ does, word for word since there are clients that read it: a line of text, and then "ID for
-// RCPT" on a line of its own for each recipient, without enhanced codes (MailerQ 5.13, json-incoming).
+// reply lists the ids as MailerQ does, word for word since there are clients that read it: a line of text, and then "ID
+// for RCPT" on a line of its own for each recipient, without enhanced codes (MailerQ 5.13, json-incoming).
 func (d *delivery) reply() *smtp.SMTPError {
 	const text = "Ok, your message has been queued using the following identifiers:"
 	n := len(text)

@@ -34,7 +34,8 @@ func newHouse(t *testing.T, policy *smtpin.Listener, setups ...func(*house, *smt
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	h := &house{queue: memory.New()}
 	h.Backend = &enqueue.Backend{
-		Queue: h.queue, SpoolDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Local: isLocal, Queues: enqueue.Queues{Local: "local"},
+		Queue: h.queue, SpoolDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Local: isLocal,
+		Queues:        enqueue.Queues{Local: "local"},
 		Authenticator: auth.Func(onlyJoe),
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -138,7 +139,8 @@ func TestEndToEnd(t *testing.T) {
 	require.Equal(t, &queue.DSN{Notify: []string{"FAILURE"}, Ret: "HDRS", EnvID: "e1"}, m.DSN)
 	require.Equal(t, "127.0.0.1", m.Connection.RemoteIP)
 	require.Equal(t, "mx.example", m.Hostname)
-	require.Regexp(t, `^Received: from client\.example \(\[127\.0\.0\.1\]\)\r\n\tby mx\.example with ESMTP\r\n\tid 1-[0-9a-v]+;\r\n\t.*\r\nSubject: x\r\n\r\n\.dot\r\n$`, mail)
+	require.Regexp(t,
+		`^Received: from client\.example \(\[127\.0\.0\.1\]\)\r\n\tby mx\.example with ESMTP\r\n\tid 1-[0-9a-v]+;\r\n\t.*\r\nSubject: x\r\n\r\n\.dot\r\n$`, mail)
 	m, _ = h.next(t, "local")
 	require.Equal(t, m.ID+" for y@local.example", lines[2])
 	require.Zero(t, h.stored(t))

@@ -11,8 +11,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 )
 
-// A server that takes mail in for a queue is a Backend with that queue. Here its session is driven by hand instead of by a
-// client.
+// A server that takes mail in for a queue is a Backend with that queue. Here its session is driven by hand instead of
+// by a client.
 func Example() {
 	q := memory.New()
 	defer q.Close()
@@ -38,8 +38,8 @@ func Example() {
 	// inbox 1
 }
 
-// Lists of local addresses and of who is not wanted are made from rows of any source, and given to a backend and its server as
-// functions.
+// Lists of local addresses and of who is not wanted are made from rows of any source, and given to a backend and its
+// server as functions.
 func ExampleLocals() {
 	var locals enqueue.Locals
 	for _, row := range [][2]string{{"exact", "info@example.com"}, {"fnmatch", "*@example.org"}, {"regex", "(broken"}} {

@@ -120,7 +120,8 @@ func newBackend(t testing.TB) (*enqueue.Backend, *recorder) {
 }
 
 var (
-	trusted   = smtpin.ConnInfo{Hostname: "client.example", ServerName: "mx.example", Local: addrPort("192.0.2.25:25"), Remote: addrPort("198.51.100.7:4321")}
+	trusted = smtpin.ConnInfo{Hostname: "client.example", ServerName: "mx.example", Local: addrPort("192.0.2.25:25"),
+		Remote: addrPort("198.51.100.7:4321")}
 	stranger  = with(trusted, func(i *smtpin.ConnInfo) { i.Listener = &smtpin.Listener{AuthToRelay: true} })
 	lmtpGuest = with(trusted, func(i *smtpin.ConnInfo) { i.Listener = &smtpin.Listener{AuthToRelay: true, LMTP: true} })
 )

@@ -11,10 +11,11 @@ import (
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 )
 
-// FuzzEditedHeader edits the headers of all kinds of mails: what is above stays above, nothing forged remains, and everything else
-// is as it was.
+// FuzzEditedHeader edits the headers of all kinds of mails: what is above stays above, nothing forged remains, and
+// everything else is as it was.
 func FuzzEditedHeader(f *testing.F) {
-	f.Add("From: a@b\r\nAuthentication-Results: mx.example; spf=pass\r\nSubject: =?utf-8?q?x?=\r\n y\r\n\r\ntext\r\n", true)
+	f.Add("From: a@b\r\nAuthentication-Results: mx.example; spf=pass\r\nSubject: =?utf-8?q?x?=\r\n y\r\n\r\ntext\r\n",
+		true)
 	f.Add("only text", false)
 	f.Add("Subject:", true)
 	f.Add("Authentication-Results : (c\r\n", false)

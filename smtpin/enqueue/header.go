@@ -19,8 +19,8 @@ type headerFacts struct {
 	props    *properties       // from x-mq-* fields; nil when there were none
 }
 
-// examine looks at the header of mail once. With extract, x-mq-* fields are cut; with obey as well, their values are read,
-// and an error is the reply to one that makes no sense. forbidden holds the queues that no override may name.
+// examine looks at the header of mail once. With extract, x-mq-* fields are cut; with obey as well, their values are
+// read, and an error is the reply to one that makes no sense. forbidden holds the queues that no override may name.
 func examine(mail []byte, extract, obey bool, forbidden *Queues) (facts headerFacts, err error) {
 	facts.headless = mailheader.Headless(mail)
 	if facts.headless {

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Ids look like "1-0f3k9x2m8q4r7abc": the server's number, a dash, when the generator was made (microseconds, 10 digits of
-// 5 bits), 4 random digits, and a count that grows by one with each id, as short as it can be.
+// Ids look like "1-0f3k9x2m8q4r7abc": the server's number, a dash, when the generator was made (microseconds, 10 digits
+// of 5 bits), 4 random digits, and a count that grows by one with each id, as short as it can be.
 //
-// Servers differ by their number, restarts by the time, generators made within one microsecond or after a clock that was
-// set back by the random digits, and messages by the count. The digits before the count are always as many, so no two ids
-// read alike. Making one is an atomic addition: no lock, no system call.
+// Servers differ by their number, restarts by the time, generators made within one microsecond or after a clock that
+// was set back by the random digits, and messages by the count. The digits before the count are always as many, so no
+// two ids read alike. Making one is an atomic addition: no lock, no system call.
 type idMaker struct {
 	prefix string
 	count  atomic.Uint64

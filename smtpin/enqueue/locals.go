@@ -8,9 +8,9 @@ import (
 	"github.com/sluicemail/sluice/internal/pattern"
 )
 
-// Locals is a list of patterns of local addresses. Case makes no difference on either side of the @, and a domain beyond ASCII
-// is the same as its A-labels. Whole addresses, and wildcards such as *@example.com, are looked up; patterns of other types
-// are tried one after the other.
+// Locals is a list of patterns of local addresses. Case makes no difference on either side of the @, and a domain
+// beyond ASCII is the same as its A-labels. Whole addresses, and wildcards such as *@example.com, are looked up;
+// patterns of other types are tried one after the other.
 //
 // The zero Locals is empty. Add must not be called once Contains is; Contains may be called concurrently.
 type Locals struct {
@@ -19,8 +19,8 @@ type Locals struct {
 	rest    []*pattern.Pattern
 }
 
-// Add adds a pattern of a type that is named as in the settings database: exact, regex, fnmatch or substr. The text of all is
-// put beside the whole address. An error tells what is wrong with the pattern; nothing is added then.
+// Add adds a pattern of a type that is named as in the settings database: exact, regex, fnmatch or substr. The text of
+// all is put beside the whole address. An error tells what is wrong with the pattern; nothing is added then.
 func (l *Locals) Add(typ, text string) error {
 	t, err := pattern.ParseType(typ)
 	if err != nil {

@@ -2,8 +2,8 @@ package enqueue
 
 import "net/netip"
 
-// Mapping says from which address a mail leaves, by the address that its client connected to. Messages with an x-mq-ip or
-// x-mq-pool header are not mapped. The zero Mapping maps every address but those on loopback and link-local ones.
+// Mapping says from which address a mail leaves, by the address that its client connected to. Messages with an x-mq-ip
+// or x-mq-pool header are not mapped. The zero Mapping maps every address but those on loopback and link-local ones.
 type Mapping struct {
 	// Default are the addresses for mail that came in on an address that is not mappable. None: any address will do.
 	Default []netip.Addr
@@ -15,8 +15,8 @@ type Mapping struct {
 	Unmappable []netip.Prefix
 }
 
-// IPs returns the addresses that a mail may leave from which came in on local, in the form of queue.Message.IPs: nil means
-// any.
+// IPs returns the addresses that a mail may leave from which came in on local, in the form of queue.Message.IPs: nil
+// means any.
 func (m *Mapping) IPs(local netip.Addr) []string {
 	local = local.Unmap().WithZone("")
 	if m.maps(local) {

@@ -20,7 +20,8 @@ import (
 func TestIDs(t *testing.T) {
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	seen := map[string]bool{}
-	makers := []*idMaker{newIDMaker(1, now), newIDMaker(1, now), newIDMaker(2, now), newIDMaker(11, now), newIDMaker(1, now.Add(time.Microsecond))}
+	makers := []*idMaker{newIDMaker(1, now), newIDMaker(1, now), newIDMaker(2, now), newIDMaker(11, now),
+		newIDMaker(1, now.Add(time.Microsecond))}
 	for _, m := range makers {
 		for range 3000 {
 			id := string(m.appendID(nil, m.reserve(1)))
@@ -60,7 +61,8 @@ func TestMapping(t *testing.T) {
 		return p
 	}
 	defaults := []netip.Addr{netip.MustParseAddr("1.2.3.4"), netip.MustParseAddr("4.5.6.7")}
-	listed := Mapping{Default: defaults, Mappable: prefixes("1.2.3.0/24", "127.0.0.2/32", "2001:db8::/64"), MappableSet: true, Unmappable: prefixes("1.2.3.28/32")}
+	listed := Mapping{Default: defaults, Mappable: prefixes("1.2.3.0/24", "127.0.0.2/32", "2001:db8::/64"),
+		MappableSet: true, Unmappable: prefixes("1.2.3.28/32")}
 	for _, tt := range []struct {
 		name    string
 		mapping Mapping
@@ -74,7 +76,8 @@ func TestMapping(t *testing.T) {
 		{"zero, link-local", Mapping{}, "fe80::1%eth0", nil},
 		{"zero, unspecified", Mapping{}, "0.0.0.0", nil},
 		{"loopback goes to defaults", Mapping{Default: defaults}, "127.0.0.1", []string{"1.2.3.4", "4.5.6.7"}},
-		{"unmappable", Mapping{Default: defaults, Unmappable: prefixes("5.6.6.0/24")}, "5.6.6.5", []string{"1.2.3.4", "4.5.6.7"}},
+		{"unmappable", Mapping{Default: defaults, Unmappable: prefixes("5.6.6.0/24")}, "5.6.6.5",
+			[]string{"1.2.3.4", "4.5.6.7"}},
 		{"unmappable without defaults", Mapping{Unmappable: prefixes("5.6.6.0/24")}, "5.6.6.5", nil},
 		{"listed", listed, "1.2.3.100", []string{"1.2.3.100"}},
 		{"listed loopback", listed, "127.0.0.2", []string{"127.0.0.2"}},
@@ -92,7 +95,8 @@ func TestMapping(t *testing.T) {
 
 func TestReceivedField(t *testing.T) {
 	now := time.Date(2026, 11, 21, 10, 16, 39, 0, time.FixedZone("", 3600))
-	info := smtpin.ConnInfo{Hostname: "client.example", ServerName: "mx.example", Remote: netip.MustParseAddrPort("198.51.100.7:4321")}
+	info := smtpin.ConnInfo{Hostname: "client.example", ServerName: "mx.example",
+		Remote: netip.MustParseAddrPort("198.51.100.7:4321")}
 	for _, tt := range []struct {
 		name   string
 		change func(*smtpin.ConnInfo)
@@ -104,12 +108,15 @@ func TestReceivedField(t *testing.T) {
 		{"TLS and AUTH", func(i *smtpin.ConnInfo) {
 			i.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256}
 			i.User = "joe"
-		}, "", "Received: from client.example ([198.51.100.7])\r\n\tby mx.example with ESMTPSA (TLS1.3 TLS_AES_128_GCM_SHA256)\r\n\tid 1-abc;\r\n\tSat, 21 Nov 2026 09:16:39 +0000\r\n"},
-		{"IPv6 and HELO", func(i *smtpin.ConnInfo) { i.HELO, i.Remote = true, netip.MustParseAddrPort("[2001:db8::1]:9") }, "",
+		}, "",
+			"Received: from client.example ([198.51.100.7])\r\n\tby mx.example with ESMTPSA (TLS1.3 TLS_AES_128_GCM_SHA256)\r\n\tid 1-abc;\r\n\tSat, 21 Nov 2026 09:16:39 +0000\r\n"},
+		{"IPv6 and HELO", func(i *smtpin.ConnInfo) { i.HELO, i.Remote = true, netip.MustParseAddrPort("[2001:db8::1]:9") },
+			"",
 			"Received: from client.example ([IPv6:2001:db8::1])\r\n\tby mx.example with SMTP\r\n\tid 1-abc;\r\n\tSat, 21 Nov 2026 09:16:39 +0000\r\n"},
 		{"no address, odd name", func(i *smtpin.ConnInfo) {
 			*i = smtpin.ConnInfo{Hostname: "a b;(c)\r\nX: y\xff", Listener: &smtpin.Listener{LMTP: true}}
-		}, "", "Received: from a?b??c???X:?y?\r\n\tby unknown with LMTP\r\n\tid 1-abc;\r\n\tSat, 21 Nov 2026 09:16:39 +0000\r\n"},
+		}, "",
+			"Received: from a?b??c???X:?y?\r\n\tby unknown with LMTP\r\n\tid 1-abc;\r\n\tSat, 21 Nov 2026 09:16:39 +0000\r\n"},
 		{"address literal", func(i *smtpin.ConnInfo) { i.Hostname = "[IPv6:2001:db8::1]" }, "",
 			"Received: from [IPv6:2001:db8::1] ([198.51.100.7])\r\n\tby mx.example with ESMTP\r\n\tid 1-abc;\r\n\tSat, 21 Nov 2026 09:16:39 +0000\r\n"},
 		{"control characters in the recipient", func(*smtpin.ConnInfo) {}, "x\r\n@remote.example",

@@ -35,7 +35,8 @@ func is(address string) func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return a == netip.MustParseAddr(address) }
 }
 
-// TestBehindHAProxy has clients connect through HAProxy, which stands on 127.0.0.1, from addresses that are let in and others.
+// TestBehindHAProxy has clients connect through HAProxy, which stands on 127.0.0.1, from addresses that are let in and
+// others.
 func TestBehindHAProxy(t *testing.T) {
 	testserver.Need(t, "haproxy")
 	h := newHouse(t, &smtpin.Listener{Proxies: is("127.0.0.1"), Allow: is("127.0.0.9")})
@@ -90,18 +91,19 @@ func TestSwaks(t *testing.T) {
 	config, _, err := smtptest.SelfSigned()
 	require.NoError(t, err)
 	everybody := func(netip.Addr) bool { return true }
-	h := newHouse(t, &smtpin.Listener{RequireTLS: true, RequireAuth: true, Allow: everybody}, func(h *house, s *smtpin.Server) {
-		s.TLS = func() *tls.Config { return config }
-		h.Authenticator = auth.Func(func(ctx context.Context, l auth.Login) error {
-			switch l.Username {
-			case "down":
-				return unreachable(ctx, l)
-			case "guessed":
-				return &auth.Limited{}
-			}
-			return onlyJoe(ctx, l)
+	h := newHouse(t, &smtpin.Listener{RequireTLS: true, RequireAuth: true, Allow: everybody},
+		func(h *house, s *smtpin.Server) {
+			s.TLS = func() *tls.Config { return config }
+			h.Authenticator = auth.Func(func(ctx context.Context, l auth.Login) error {
+				switch l.Username {
+				case "down":
+					return unreachable(ctx, l)
+				case "guessed":
+					return &auth.Limited{}
+				}
+				return onlyJoe(ctx, l)
+			})
 		})
-	})
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -109,10 +111,14 @@ func TestSwaks(t *testing.T) {
 	}{
 		{"PLAIN", []string{"--tls", "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "secret"}, ""},
 		{"LOGIN", []string{"--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", "secret"}, ""},
-		{"wrong PLAIN", []string{"--tls", "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "wrong"}, "535 5.7.8 Wrong user name or password"},
-		{"wrong LOGIN", []string{"--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", "wrong"}, "535 5.7.8 Wrong user name or password"},
-		{"nobody knows", []string{"--tls", "--auth", "PLAIN", "--auth-user", "down", "--auth-password", "x"}, "454 4.7.0 Cannot log you in for now"},
-		{"too many", []string{"--tls", "--auth", "LOGIN", "--auth-user", "guessed", "--auth-password", "x"}, "454 4.7.0 Too many failed logins"},
+		{"wrong PLAIN", []string{"--tls", "--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "wrong"},
+			"535 5.7.8 Wrong user name or password"},
+		{"wrong LOGIN", []string{"--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", "wrong"},
+			"535 5.7.8 Wrong user name or password"},
+		{"nobody knows", []string{"--tls", "--auth", "PLAIN", "--auth-user", "down", "--auth-password", "x"},
+			"454 4.7.0 Cannot log you in for now"},
+		{"too many", []string{"--tls", "--auth", "LOGIN", "--auth-user", "guessed", "--auth-password", "x"},
+			"454 4.7.0 Too many failed logins"},
 		{"without TLS", []string{"--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "secret"}, "did not advertise"},
 		{"without a login", []string{"--tls"}, "530 5.7.0 Log in"},
 	} {
@@ -139,7 +145,8 @@ func swaks(t *testing.T, address string, args ...string) (string, error) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	args = append([]string{"--server", host, "--port", port, "--helo", "client.example", "--from", "a@example.org", "--to", "x@remote.example"}, args...)
+	args = append([]string{"--server", host, "--port", port, "--helo", "client.example", "--from", "a@example.org", "--to",
+		"x@remote.example"}, args...)
 	out, err := exec.CommandContext(ctx, testserver.Find("swaks"), args...).CombinedOutput()
 	return string(out), err
 }

@@ -32,10 +32,10 @@ func (s *scratch) get() *[]byte {
 func (s *scratch) put(b *[]byte) { s.pool.Put(b) }
 
 // A receiver is an io.Writer that makes a mail into a queue.Body with the trace field in front. A mail whose size was
-// announced is collected in memory of just that size, another in a scratch buffer and copied once. Beyond the limit, it goes
-// on in a spool file, for which the scratch buffer then collects writes. In either case the header lies in memory, whole,
-// when it is examined. What buffers have beyond a pocket is taken from the backend's budget; where that is used up, the mail
-// goes to its file at once, in smaller writes.
+// announced is collected in memory of just that size, another in a scratch buffer and copied once. Beyond the limit, it
+// goes on in a spool file, for which the scratch buffer then collects writes. In either case the header lies in memory,
+// whole, when it is examined. What buffers have beyond a pocket is taken from the backend's budget; where that is used
+// up, the mail goes to its file at once, in smaller writes.
 //
 // Errors are kept, and the rest of the mail is read and forgotten, since it must be consumed.
 type receiver struct {
@@ -74,8 +74,8 @@ func (r *receiver) begin(trace []byte, size int64) {
 	r.trace = len(r.buf)
 }
 
-// hold has buffers of n bytes in all counted in the budget, and reports false when they do not fit. It asks nobody for what
-// fits the pocket.
+// hold has buffers of n bytes in all counted in the budget, and reports false when they do not fit. It asks nobody for
+// what fits the pocket.
 func (r *receiver) hold(n int) bool {
 	if n <= max(pocket, r.held) {
 		return true
@@ -175,8 +175,8 @@ func (r *receiver) headerEnded() bool {
 	return complete
 }
 
-// byteOrderMark begins files of some programs (Unicode §23.8). Behind our own fields it would be part of a field's name, and
-// others would take the header to end there.
+// byteOrderMark begins files of some programs (Unicode §23.8). Behind our own fields it would be part of a field's
+// name, and others would take the header to end there.
 const byteOrderMark = "\ufeff"
 
 // header examines and edits the header in buf.
@@ -260,8 +260,8 @@ func (r *receiver) asItCame() checks.Body {
 	return bytes.NewReader(r.whole[r.trace:])
 }
 
-// beginWith gives the finished mail another header, or leaves it as it is when that is nil. A mail in memory stays where it is if
-// there is room for the header; nobody may have the body that finish returned then.
+// beginWith gives the finished mail another header, or leaves it as it is when that is nil. A mail in memory stays
+// where it is if there is room for the header; nobody may have the body that finish returned then.
 func (r *receiver) beginWith(header []byte, body queue.Body) queue.Body {
 	if start := r.room + r.headerLen - len(header); header != nil && r.file == nil && start >= 0 {
 		copy(r.whole[start:], header)

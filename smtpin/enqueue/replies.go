@@ -44,7 +44,8 @@ func authNeeded() error {
 }
 
 func tlsNeeded() error {
-	return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required to send to this address: begin TLS with STARTTLS first")
+	return refuse(530, smtp.EnhancedCode{5, 7, 0},
+		"Authentication required to send to this address: begin TLS with STARTTLS first")
 }
 
 func relayDenied() error {
@@ -88,7 +89,8 @@ func virusFound(signature string) error {
 }
 
 func tooMuchSpam(score float64) error {
-	return refuse(554, smtp.EnhancedCode{5, 7, 1}, "This mail looks like spam: score "+strconv.FormatFloat(score, 'f', -1, 64))
+	return refuse(554, smtp.EnhancedCode{5, 7, 1},
+		"This mail looks like spam: score "+strconv.FormatFloat(score, 'f', -1, 64))
 }
 
 func dmarcRejects(domain string) error {

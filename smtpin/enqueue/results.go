@@ -21,8 +21,8 @@ func (m mails) of(r *recipient) queue.Body {
 	return m.other
 }
 
-// edit puts into the header of the mail what the checks have found, and takes out what claims to be of us. Where recipients of
-// both kinds get different headers, the mail is stored twice: clients name both only when they may relay.
+// edit puts into the header of the mail what the checks have found, and takes out what claims to be of us. Where
+// recipients of both kinds get different headers, the mail is stored twice: clients name both only when they may relay.
 func (d *delivery) edit(body queue.Body, header []byte) mails {
 	c := d.policy
 	e := headerEdit{trace: d.receive.traceLen(), header: header}
@@ -58,7 +58,8 @@ func (d *delivery) results(wanted bool) []byte {
 	return h.Append(nil)
 }
 
-// registered reports whether a check is one of IANA's email authentication methods (RFC 8601 §6.2): others are marked as our own.
+// registered reports whether a check is one of IANA's email authentication methods (RFC 8601 §6.2): others are marked
+// as our own.
 func registered(check string) bool {
 	switch check {
 	case "spf", "dkim", "dmarc", "arc":
@@ -93,8 +94,8 @@ type headerEdit struct {
 	prefix string   // of the subject
 }
 
-// apply returns a new header that begins with the given fields, or nil when nothing changes. They stand above our Received
-// field, where RFC 8601 §4.1 wants them.
+// apply returns a new header that begins with the given fields, or nil when nothing changes. They stand above our
+// Received field, where RFC 8601 §4.1 wants them.
 func (e *headerEdit) apply(above []byte) []byte {
 	if above == nil && e.forged == nil && e.prefix == "" {
 		return nil
@@ -142,8 +143,8 @@ func (e *headerEdit) isForged(f mailheader.Field) bool {
 // maxSubjectLine is how long the first line of a subject may become; RFC 5322 §2.1.1 allows 998 bytes.
 const maxSubjectLine = 900
 
-// appendSubject appends a Subject field with a prefix, or as it is when it has the prefix already. The rest of the subject stays
-// as it was written, encoded or not.
+// appendSubject appends a Subject field with a prefix, or as it is when it has the prefix already. The rest of the
+// subject stays as it was written, encoded or not.
 func appendSubject(dst []byte, f mailheader.Field, prefix string) []byte {
 	if hasPrefix(f.Value(), prefix) {
 		return append(dst, f.Raw...)
@@ -177,8 +178,8 @@ func hasPrefix(subject []byte, prefix string) bool {
 	return err == nil && strings.HasPrefix(decoded, prefix)
 }
 
-// encoded returns a prefix as it stands in a header: ASCII as it is, anything else in encoded words (RFC 2047). A decoder joins
-// such a word with one that follows, so that the blank between prefix and subject belongs into it.
+// encoded returns a prefix as it stands in a header: ASCII as it is, anything else in encoded words (RFC 2047). A
+// decoder joins such a word with one that follows, so that the blank between prefix and subject belongs into it.
 func encoded(prefix string) string {
 	for i := range len(prefix) {
 		if c := prefix[i]; c < ' ' || c >= 0x7f {

@@ -46,15 +46,16 @@ var (
 type recipient struct {
 	address string
 	local   bool
-	// refusal is set for one that is only kept in the refused queue: what the client is told. told is true when it was told at
-	// RCPT already.
+	// refusal is set for one that is only kept in the refused queue: what the client is told. told is true when it was
+	// told at RCPT already.
 	refusal error
 	told    bool
 	notify  []string
 	orcpt   string
 }
 
-// maxTold is how many recipients that were refused at RCPT are noted for the refused queue; the server does not count them.
+// maxTold is how many recipients that were refused at RCPT are noted for the refused queue; the server does not count
+// them.
 const maxTold = 100
 
 // Reset implements smtp.Session.
@@ -110,8 +111,8 @@ func (s *session) isLocal(to string) bool {
 	return s.conn.ToPostmaster() || s.backend.Local != nil && s.backend.Local(to)
 }
 
-// accept adds a recipient that gets the mail. Over SMTP there is one reply to all recipients, so it cannot join those that
-// will be refused then.
+// accept adds a recipient that gets the mail. Over SMTP there is one reply to all recipients, so it cannot join those
+// that will be refused then.
 func (s *session) accept(r recipient) error {
 	if s.good == 0 && len(s.rcpts) > 0 && !s.lmtp() {
 		return apart()

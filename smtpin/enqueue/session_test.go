@@ -36,7 +36,8 @@ func TestMessageHasEverythingFromTheConnection(t *testing.T) {
 	require.Equal(t, "Rcpt@Remote.Example", m.Recipient)
 	require.Equal(t, testTime, m.Received)
 	require.Equal(t, "mx.example", m.Hostname)
-	require.Equal(t, &queue.Connection{LocalIP: "192.0.2.25", LocalPort: 25, RemoteIP: "198.51.100.7", RemotePort: 4321, User: "joe"}, m.Connection)
+	require.Equal(t, &queue.Connection{LocalIP: "192.0.2.25", LocalPort: 25, RemoteIP: "198.51.100.7", RemotePort: 4321,
+		User: "joe"}, m.Connection)
 	require.Equal(t, []string{"192.0.2.25"}, m.IPs)
 	require.Nil(t, m.DSN)
 	require.Nil(t, m.Extra)
@@ -116,7 +117,8 @@ func TestDSNParameters(t *testing.T) {
 	require.NoError(t, s.Rcpt("two@remote.example", nil))
 	require.NoError(t, s.Data(strings.NewReader(simpleMail)))
 	items := q.items(t)
-	require.Equal(t, &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "FULL", ORcpt: "rfc822;old@example.org", EnvID: "e+1"}, items[0].Message.DSN)
+	require.Equal(t, &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "FULL", ORcpt: "rfc822;old@example.org",
+		EnvID: "e+1"}, items[0].Message.DSN)
 	require.Equal(t, &queue.DSN{Ret: "FULL", EnvID: "e+1"}, items[1].Message.DSN)
 }
 
@@ -217,7 +219,8 @@ func TestBlockedSender(t *testing.T) {
 	require.NoError(t, list.Add("worse@other.example", 450, "come back later"))
 	b, q := newBackend(t)
 	b.BlockedSender = list.Sender
-	for _, info := range []smtpin.ConnInfo{trusted, stranger, with(stranger, func(i *smtpin.ConnInfo) { i.User = "joe" })} {
+	for _, info := range []smtpin.ConnInfo{trusted, stranger,
+		with(stranger, func(i *smtpin.ConnInfo) { i.User = "joe" })} {
 		s := newSession(t, b, info)
 		requireReply(t, s.Mail("x@BAD.example", nil), 554, smtp.EnhancedCode{5, 7, 1}, "not accepted")
 		requireReply(t, s.Mail("worse@other.example", nil), 450, smtp.EnhancedCode{4, 7, 1}, "come back later")

@@ -56,8 +56,8 @@ func (b *spoolFile) ReadAt(p []byte, off int64) (int, error) { return b.file.Rea
 // Size returns the length in bytes.
 func (b *spoolFile) Size() int64 { return b.size }
 
-// File returns the file, whose whole content is the mail. A queue on the same file system may adopt it with linkat(2) of
-// /proc/self/fd/N, whether it has a name or not.
+// File returns the file, whose whole content is the mail. A queue on the same file system may adopt it with linkat(2)
+// of /proc/self/fd/N, whether it has a name or not.
 func (b *spoolFile) File() *os.File { return b.file }
 
 // write appends to the file.

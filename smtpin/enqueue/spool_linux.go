@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createFile makes a spool file without a name where the file system can (O_TMPFILE), so that a crash leaves nothing behind.
+// createFile makes a spool file without a name where the file system can (O_TMPFILE), so that a crash leaves nothing
+// behind.
 func createFile(dir string) (f *os.File, name string, err error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	switch {

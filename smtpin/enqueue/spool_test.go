@@ -33,7 +33,8 @@ func TestLargeMailsGoToFiles(t *testing.T) {
 		mail := header + strings.Repeat("0123456789abcdef", size/16+1)[:size-len(header)]
 		for _, announced := range []int64{0, 10, int64(size), 1 << 40} {
 			for name, r := range map[string]io.Reader{
-				"at once": strings.NewReader(mail), "in pieces": pieces{strings.NewReader(mail), 1000}, "in large pieces": pieces{strings.NewReader(mail), 40_000},
+				"at once": strings.NewReader(mail), "in pieces": pieces{strings.NewReader(mail), 1000},
+				"in large pieces": pieces{strings.NewReader(mail), 40_000},
 			} {
 				t.Run(fmt.Sprintf("%d announced as %d, %s", size, announced, name), func(t *testing.T) {
 					b, q := newBackend(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin"
 )
 
-// appendReceived appends the trace field of RFC 5321 §4.4. only is the mail's recipient when it has just one: with several,
-// the field would tell each of them about another.
+// appendReceived appends the trace field of RFC 5321 §4.4. only is the mail's recipient when it has just one: with
+// several, the field would tell each of them about another.
 func appendReceived(dst []byte, c *smtpin.Conn, id, only string, now time.Time) []byte {
 	dst = append(dst, "Received: from "...)
 	dst = appendHELO(dst, c.Hostname())
@@ -42,7 +42,8 @@ func appendReceived(dst []byte, c *smtpin.Conn, id, only string, now time.Time) 
 	return append(dst, '\r', '\n')
 }
 
-// isPrintable reports whether an address can stand in the field: only mail sent with SMTPUTF8 may have characters beyond ASCII there.
+// isPrintable reports whether an address can stand in the field: only mail sent with SMTPUTF8 may have characters
+// beyond ASCII there.
 func isPrintable(address string, c *smtpin.Conn) bool {
 	const maxAddress = 320 // local part, @, domain (RFC 5321 §4.5.3.1)
 	for i := range len(address) {
@@ -53,8 +54,8 @@ func isPrintable(address string, c *smtpin.Conn) bool {
 	return len(address) <= maxAddress
 }
 
-// appendHELO appends what somebody says he is called. Clients say anything: what could not stand in a domain or an address
-// literal becomes a question mark.
+// appendHELO appends what somebody says he is called. Clients say anything: what could not stand in a domain or an
+// address literal becomes a question mark.
 func appendHELO(dst []byte, name string) []byte {
 	const maxName = 255 // RFC 5321 §4.5.3.1.2
 	if name == "" {

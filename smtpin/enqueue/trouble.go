@@ -9,8 +9,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// trouble keeps the log short while nothing can be stored: of an outage it tells the first mail that was refused, and in
-// the end how many there were.
+// trouble keeps the log short while nothing can be stored: of an outage it tells the first mail that was refused, and
+// in the end how many there were.
 type trouble struct {
 	lasts atomic.Bool // asked for each mail
 
@@ -29,7 +29,8 @@ func (t *trouble) found(log *slog.Logger, err error, about ...any) {
 	first := !t.lasts.Swap(true)
 	t.mu.Unlock()
 	if first {
-		log.Error("received mail could not be stored; no more is said about others until one can be", append(about, "error", err)...)
+		log.Error("received mail could not be stored; no more is said about others until one can be",
+			append(about, "error", err)...)
 	}
 }
 

@@ -24,8 +24,8 @@ const (
 	maxPropertyString = 255 // names of queues, pools, tags, hosts
 )
 
-// properties are what the x-mq-* fields of one mail ask for. A field that comes twice replaces the first one, save for ip and
-// tag, which add up. A nil *properties asks for nothing.
+// properties are what the x-mq-* fields of one mail ask for. A field that comes twice replaces the first one, save for
+// ip and tag, which add up. A nil *properties asks for nothing.
 type properties struct {
 	forbidden    *Queues // names that an override must not use
 	count, bytes int
@@ -49,8 +49,8 @@ type properties struct {
 	extra      map[string]json.RawMessage
 }
 
-// read takes in one field. An error is a reply that names it and says what was expected; it never repeats the value, which
-// may be a password.
+// read takes in one field. An error is a reply that names it and says what was expected; it never repeats the value,
+// which may be a password.
 func (p *properties) read(f mailheader.Field) error {
 	p.count++
 	p.bytes += len(f.Raw)
@@ -71,8 +71,8 @@ func (p *properties) read(f mailheader.Field) error {
 	return nil
 }
 
-// unusable is the reply to a field that cannot be read. The mail is refused rather than sent in another way than its sender
-// asked for.
+// unusable is the reply to a field that cannot be read. The mail is refused rather than sent in another way than its
+// sender asked for.
 func unusable(name, want string) error {
 	return refuse(554, smtp.EnhancedCode{5, 6, 0}, "Header "+propertyPrefix+name+": expected "+want)
 }
@@ -125,7 +125,8 @@ func (p *properties) set(name, value string) (want string) {
 // isReserved tells names of properties that are set in other ways, never from a header.
 func isReserved(name string) bool {
 	switch name {
-	case "recipient", "mime", "mime-encoding", "key", "data", "ips", "nextattempt", "force", "dkim", "dsn", "queues", "smarthost",
+	case "recipient", "mime", "mime-encoding", "key", "data", "ips", "nextattempt", "force", "dkim", "dsn", "queues",
+		"smarthost",
 		"tags", "headers", "priority", "security", "message-id", "received", "hostname", "connection", "spool", "cli", "http",
 		"checks", "results", "extracted", "raw", propertyUTF8, propertyRequireTLS:
 		return true
@@ -350,8 +351,8 @@ func (p *properties) apply(m *queue.Message) {
 	}
 }
 
-// overrides returns the queues to use instead of the configured ones: with one of the four set, those that are not set are
-// off.
+// overrides returns the queues to use instead of the configured ones: with one of the four set, those that are not set
+// are off.
 func (p *properties) overrides() *queue.Queues {
 	if p.queues == nil {
 		return nil

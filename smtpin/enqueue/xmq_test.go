@@ -22,13 +22,15 @@ func TestHeaderFieldsBecomeProperties(t *testing.T) {
 		want         func(m *queue.Message) // what differs from a message without fields
 	}{
 		{"envelope", "X-MQ-Envelope: other@example.org\r\n", func(m *queue.Message) { m.Envelope = "other@example.org" }},
-		{"envelope in brackets", "x-mq-envelope: <other@example.org>\r\n", func(m *queue.Message) { m.Envelope = "other@example.org" }},
+		{"envelope in brackets", "x-mq-envelope: <other@example.org>\r\n",
+			func(m *queue.Message) { m.Envelope = "other@example.org" }},
 		{"null sender", "x-mq-envelope: <>\r\n", func(m *queue.Message) { m.Envelope = "" }},
 		{"ips", "x-mq-ip: 203.0.113.1\r\nX-Mq-Ip: 2001:DB8::1, 203.0.113.2;203.0.113.3\r\n", func(m *queue.Message) {
 			m.IPs = []string{"203.0.113.1", "2001:db8::1", "203.0.113.2", "203.0.113.3"}
 		}},
 		{"pool switches mapping off", "x-mq-pool: fast\r\n", func(m *queue.Message) { m.IPs, m.Pool = nil, "fast" }},
-		{"tags", "x-mq-tag: one\r\nX-MQ-TAG: two words\r\nx-mq-tag:\r\n", func(m *queue.Message) { m.Tags = []string{"one", "two words"} }},
+		{"tags", "x-mq-tag: one\r\nX-MQ-TAG: two words\r\nx-mq-tag:\r\n",
+			func(m *queue.Message) { m.Tags = []string{"one", "two words"} }},
 		{"delayed", "x-mq-delayed: 2026-12-01 08:00:00\r\n", func(m *queue.Message) {
 			m.NextAttempt = time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
 		}},
@@ -40,61 +42,77 @@ func TestHeaderFieldsBecomeProperties(t *testing.T) {
 		{"retries", "x-mq-retries: 60, 120,3600\r\n", func(m *queue.Message) {
 			m.Retries = []time.Duration{time.Minute, 2 * time.Minute, time.Hour}
 		}},
-		{"booleans", "x-mq-inlinecss: 1\r\nx-mq-keepmime: Yes\r\n", func(m *queue.Message) { m.InlineCSS, m.KeepMIME = true, true }},
+		{"booleans", "x-mq-inlinecss: 1\r\nx-mq-keepmime: Yes\r\n",
+			func(m *queue.Message) { m.InlineCSS, m.KeepMIME = true, true }},
 		{"false booleans", "x-mq-inlinecss: 0\r\nx-mq-keepmime: false\r\n", func(*queue.Message) {}},
 		{"one queue switches the others off", "x-mq-results-queue: mine\r\n", func(m *queue.Message) {
 			m.Queues = &queue.Queues{Results: ptr("mine"), Failure: ptr(""), Success: ptr(""), Retry: ptr("")}
 		}},
-		{"all queues", "x-mq-results-queue: a\r\nx-mq-failure-queue: b\r\nx-mq-success-queue: c\r\nx-mq-retry-queue:\r\n", func(m *queue.Message) {
-			m.Queues = &queue.Queues{Results: ptr("a"), Failure: ptr("b"), Success: ptr("c"), Retry: ptr("")}
-		}},
-		{"smarthost", "x-mq-smarthost-hostname: relay.example\r\nx-mq-smarthost-port: 587\r\nx-mq-smarthost-username: u\r\nx-mq-smarthost-password: p w\r\n", func(m *queue.Message) {
-			m.Smarthost = &queue.Smarthost{Hostname: "relay.example", Port: 587, Username: "u", Password: "p w"}
-		}},
-		{"encoded words", "x-mq-tag: =?utf-8?q?Gr=C3=BC=C3=9Fe_aus?=\r\n =?iso-8859-15?B?IE35bmNoZW4=?=\r\nX-MQ-Pool: =?us-ascii?q?fast?=\r\n" +
-			"x-mq-customer: =?windows-1252?q?M=FCller=80?=\r\nx-mq-n: =?utf-8?b?MTI=?=\r\n", func(m *queue.Message) {
-			m.Tags, m.IPs, m.Pool = []string{"Grüße aus Mùnchen"}, nil, "fast"
-			m.Extra = map[string]json.RawMessage{"customer": json.RawMessage(`"Müller€"`), "n": json.RawMessage(`12`)}
-		}},
-		{"what does not decode", "x-mq-tag: =?utf-8?q?bad=0Aline?=\r\nx-mq-tag: =?klingon?q?x?=\r\nx-mq-tag: =?utf-8?x\r\nx-mq-tag: a=?b\r\n", func(m *queue.Message) {
-			m.Tags = []string{"=?utf-8?q?bad=0Aline?=", "=?klingon?q?x?=", "=?utf-8?x", "a=?b"}
-		}},
-		{"smarthost in plain text", "x-mq-smarthost-hostname: relay.example\r\nx-mq-smarthost-plaintext: 1\r\n", func(m *queue.Message) {
-			m.Smarthost = &queue.Smarthost{Hostname: "relay.example", Plaintext: true}
-		}},
+		{"all queues", "x-mq-results-queue: a\r\nx-mq-failure-queue: b\r\nx-mq-success-queue: c\r\nx-mq-retry-queue:\r\n",
+			func(m *queue.Message) {
+				m.Queues = &queue.Queues{Results: ptr("a"), Failure: ptr("b"), Success: ptr("c"), Retry: ptr("")}
+			}},
+		{"smarthost",
+			"x-mq-smarthost-hostname: relay.example\r\nx-mq-smarthost-port: 587\r\nx-mq-smarthost-username: u\r\nx-mq-smarthost-password: p w\r\n", func(m *queue.Message) {
+				m.Smarthost = &queue.Smarthost{Hostname: "relay.example", Port: 587, Username: "u", Password: "p w"}
+			}},
+		{"encoded words",
+			"x-mq-tag: =?utf-8?q?Gr=C3=BC=C3=9Fe_aus?=\r\n =?iso-8859-15?B?IE35bmNoZW4=?=\r\nX-MQ-Pool: =?us-ascii?q?fast?=\r\n" +
+				"x-mq-customer: =?windows-1252?q?M=FCller=80?=\r\nx-mq-n: =?utf-8?b?MTI=?=\r\n", func(m *queue.Message) {
+				m.Tags, m.IPs, m.Pool = []string{"Grüße aus Mùnchen"}, nil, "fast"
+				m.Extra = map[string]json.RawMessage{"customer": json.RawMessage(`"Müller€"`), "n": json.RawMessage(`12`)}
+			}},
+		{"what does not decode",
+			"x-mq-tag: =?utf-8?q?bad=0Aline?=\r\nx-mq-tag: =?klingon?q?x?=\r\nx-mq-tag: =?utf-8?x\r\nx-mq-tag: a=?b\r\n",
+			func(m *queue.Message) {
+				m.Tags = []string{"=?utf-8?q?bad=0Aline?=", "=?klingon?q?x?=", "=?utf-8?x", "a=?b"}
+			}},
+		{"smarthost in plain text", "x-mq-smarthost-hostname: relay.example\r\nx-mq-smarthost-plaintext: 1\r\n",
+			func(m *queue.Message) {
+				m.Smarthost = &queue.Smarthost{Hostname: "relay.example", Plaintext: true}
+			}},
 		{"times without an offset", "x-mq-delayed: 2026-12-01T08:00:00.5\r\n", func(m *queue.Message) {
 			m.NextAttempt = time.Date(2026, 12, 1, 8, 0, 0, 5e8, time.UTC)
 		}},
 		{"smarthost by address", "x-mq-smarthost-hostname: 2001:db8::7\r\n", func(m *queue.Message) {
 			m.Smarthost = &queue.Smarthost{Hostname: "2001:db8::7"}
 		}},
-		{"dsn", "x-mq-dsn-notify: failure, delay\r\nx-mq-dsn-ret: hdrs\r\nx-mq-dsn-orcpt: rfc822;x@example.org\r\nx-mq-dsn-envid: e1\r\n", func(m *queue.Message) {
-			m.DSN = &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", ORcpt: "rfc822;x@example.org", EnvID: "e1"}
-		}},
-		{"any other", "x-mq-Campaign: spring\r\nx-mq-customer-id: 12345\r\nx-mq-list: 1, 2,-3\r\nx-mq-flag: TRUE\r\nx-mq-dsn-queue: x\r\n", func(m *queue.Message) {
-			m.Extra = map[string]json.RawMessage{
-				"campaign": json.RawMessage(`"spring"`), "customer-id": json.RawMessage("12345"), "list": json.RawMessage("[1,2,-3]"),
-				"flag": json.RawMessage("true"), "dsn-queue": json.RawMessage(`"x"`),
-			}
-		}},
-		{"what would not read the same stays text", "x-mq-a: 007\r\nx-mq-b: 12345678901234567890\r\nx-mq-c: 1.50\r\nx-mq-d: say \"hi\\\"\t.\r\nx-mq-e: 1,b\r\nx-mq-f: -0\r\nx-mq-g: 0.5\r\n", func(m *queue.Message) {
-			m.Extra = map[string]json.RawMessage{
-				"a": json.RawMessage(`"007"`), "b": json.RawMessage(`"12345678901234567890"`), "c": json.RawMessage(`"1.50"`),
-				"d": json.RawMessage(`"say \"hi\\\"\u0009."`), "e": json.RawMessage(`"1,b"`), "f": json.RawMessage(`"-0"`), "g": json.RawMessage("0.5"),
-			}
-		}},
-		{"never from a header", "x-mq-recipient: evil@example.org\r\nx-mq-results: 1\r\nx-mq-message-id: 1\r\nx-mq-dkim: 1\r\nx-mq-queues: 1\r\nx-mq-mime: 1\r\nx-mq-priority: 9\r\nx-mq-smarthost: x\r\nx-mq-smtputf8: 1\r\n", func(*queue.Message) {}},
+		{"dsn",
+			"x-mq-dsn-notify: failure, delay\r\nx-mq-dsn-ret: hdrs\r\nx-mq-dsn-orcpt: rfc822;x@example.org\r\nx-mq-dsn-envid: e1\r\n", func(m *queue.Message) {
+				m.DSN = &queue.DSN{Notify: []string{"FAILURE", "DELAY"}, Ret: "HDRS", ORcpt: "rfc822;x@example.org", EnvID: "e1"}
+			}},
+		{"any other",
+			"x-mq-Campaign: spring\r\nx-mq-customer-id: 12345\r\nx-mq-list: 1, 2,-3\r\nx-mq-flag: TRUE\r\nx-mq-dsn-queue: x\r\n",
+			func(m *queue.Message) {
+				m.Extra = map[string]json.RawMessage{
+					"campaign": json.RawMessage(`"spring"`), "customer-id": json.RawMessage("12345"),
+					"list": json.RawMessage("[1,2,-3]"),
+					"flag": json.RawMessage("true"), "dsn-queue": json.RawMessage(`"x"`),
+				}
+			}},
+		{"what would not read the same stays text",
+			"x-mq-a: 007\r\nx-mq-b: 12345678901234567890\r\nx-mq-c: 1.50\r\nx-mq-d: say \"hi\\\"\t.\r\nx-mq-e: 1,b\r\nx-mq-f: -0\r\nx-mq-g: 0.5\r\n", func(m *queue.Message) {
+				m.Extra = map[string]json.RawMessage{
+					"a": json.RawMessage(`"007"`), "b": json.RawMessage(`"12345678901234567890"`), "c": json.RawMessage(`"1.50"`),
+					"d": json.RawMessage(`"say \"hi\\\"\u0009."`), "e": json.RawMessage(`"1,b"`), "f": json.RawMessage(`"-0"`),
+					"g": json.RawMessage("0.5"),
+				}
+			}},
+		{"never from a header",
+			"x-mq-recipient: evil@example.org\r\nx-mq-results: 1\r\nx-mq-message-id: 1\r\nx-mq-dkim: 1\r\nx-mq-queues: 1\r\nx-mq-mime: 1\r\nx-mq-priority: 9\r\nx-mq-smarthost: x\r\nx-mq-smtputf8: 1\r\n", func(*queue.Message) {}},
 		{"folded", "x-mq-tag: one\r\n two\r\nx-mq-retries: 1,\r\n\t2\r\n", func(m *queue.Message) {
 			m.Tags, m.Retries = []string{"one two"}, []time.Duration{time.Second, 2 * time.Second}
 		}},
-		{"the last one counts", "x-mq-pool: a\r\nx-mq-pool: b\r\nx-mq-retries: 1,2\r\nx-mq-retries: 3\r\n", func(m *queue.Message) {
-			m.IPs, m.Pool, m.Retries = nil, "b", []time.Duration{3 * time.Second}
-		}},
+		{"the last one counts", "x-mq-pool: a\r\nx-mq-pool: b\r\nx-mq-retries: 1,2\r\nx-mq-retries: 3\r\n",
+			func(m *queue.Message) {
+				m.IPs, m.Pool, m.Retries = nil, "b", []time.Duration{3 * time.Second}
+			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b, q := newBackend(t)
 			s := newSession(t, b, trusted)
-			_, err := send(t, s, "Subject: before\r\n"+tt.fields+"To: x@example.org\r\n\r\nx-mq-tag: text\r\n", "x@remote.example")
+			_, err := send(t, s, "Subject: before\r\n"+tt.fields+"To: x@example.org\r\n\r\nx-mq-tag: text\r\n",
+				"x@remote.example")
 			require.NoError(t, err)
 			got := q.only(t)
 			want := queue.Message{
@@ -226,7 +244,8 @@ func TestHeaderLimits(t *testing.T) {
 func TestFirstLineInPieces(t *testing.T) {
 	b, q := newBackend(t)
 	b.MemoryLimit = 1
-	_, err := sendFrom(t, newSession(t, b, trusted), pieces{strings.NewReader("x-mq-tag: t\r\n" + simpleMail), 1}, "x@remote.example")
+	_, err := sendFrom(t, newSession(t, b, trusted), pieces{strings.NewReader("x-mq-tag: t\r\n" + simpleMail), 1},
+		"x@remote.example")
 	require.NoError(t, err)
 	require.Equal(t, simpleMail, withoutTrace(t, q.only(t)))
 }

@@ -67,8 +67,8 @@ func setTime(dst *time.Time, value string) (want string) {
 	return "a time such as 2026-12-31 23:59:59 (UTC)"
 }
 
-// decodeWords decodes encoded words (RFC 2047), in which some clients write what is long or beyond ASCII. What does not decode to
-// text stays as it is.
+// decodeWords decodes encoded words (RFC 2047), in which some clients write what is long or beyond ASCII. What does not
+// decode to text stays as it is.
 func decodeWords(value string) string {
 	if !strings.Contains(value, "=?") {
 		return value
@@ -96,9 +96,9 @@ func parseInt(s string, most int) (int, bool) {
 	return n, n <= most
 }
 
-// typedJSON returns the JSON for the value of a property that is not known: a number, an array of numbers where there are
-// commas, a boolean, else a string. What would not read the same again when printed as a number, such as 007, or an id too
-// long for a float, stays a string.
+// typedJSON returns the JSON for the value of a property that is not known: a number, an array of numbers where there
+// are commas, a boolean, else a string. What would not read the same again when printed as a number, such as 007, or an
+// id too long for a float, stays a string.
 func typedJSON(value string) json.RawMessage {
 	switch lower := strings.ToLower(value); {
 	case lower == "true" || lower == "false":
@@ -130,8 +130,8 @@ func numberArray(value string) (json.RawMessage, bool) {
 	return append(array, ']'), true
 }
 
-// isNumber reports whether s is a decimal number in its usual form with at most 15 digits, which every JSON reader keeps
-// exactly.
+// isNumber reports whether s is a decimal number in its usual form with at most 15 digits, which every JSON reader
+// keeps exactly.
 func isNumber(s string) bool {
 	if s == "-0" {
 		return false

@@ -4,8 +4,8 @@ import (
 	"io"
 )
 
-// ChunkReader reads a mail that comes in chunks (BDAT, RFC 3030). Between chunks it calls a function that reads the commands
-// there, so that the reader of a mail sees one stream.
+// ChunkReader reads a mail that comes in chunks (BDAT, RFC 3030). Between chunks it calls a function that reads the
+// commands there, so that the reader of a mail sees one stream.
 type ChunkReader struct {
 	conn *Conn
 	ends LineEnds
@@ -21,9 +21,10 @@ type ChunkReader struct {
 	window window
 }
 
-// Chunks begins a mail with a chunk of size bytes. more is called when a chunk that is not the last has been read; its error ends
-// the mail.
-func (r *ChunkReader) Chunks(c *Conn, ends LineEnds, max int64, size int64, last bool, more func() (int64, bool, error)) {
+// Chunks begins a mail with a chunk of size bytes. more is called when a chunk that is not the last has been read; its
+// error ends the mail.
+func (r *ChunkReader) Chunks(c *Conn, ends LineEnds, max int64, size int64, last bool,
+	more func() (int64, bool, error)) {
 	*r = ChunkReader{conn: c, ends: ends, max: max, more: more, rest: size, last: last}
 }
 

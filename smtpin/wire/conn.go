@@ -130,8 +130,8 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	return &s
 }
 
-// StartTLS sends waiting replies and makes the handshake. What is buffered counts as its beginning: where that could have come
-// in the clear, the caller makes sure that nothing is.
+// StartTLS sends waiting replies and makes the handshake. What is buffered counts as its beginning: where that could
+// have come in the clear, the caller makes sure that nothing is.
 func (c *Conn) StartTLS(ctx context.Context, config *tls.Config) error {
 	if err := c.Flush(); err != nil {
 		return err

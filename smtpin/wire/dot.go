@@ -9,8 +9,8 @@ import (
 // ErrAbusive is the error of a Drain that gave up: the mail was far larger than allowed.
 var ErrAbusive = errors.New("wire: mail is more than twice as large as allowed")
 
-// DotReader reads the mail of a DATA command (RFC 5321 §4.5.2), without the dots that were added to it. It ends with io.EOF
-// after CRLF "." CRLF and only there. A connection that ends before gives io.ErrUnexpectedEOF.
+// DotReader reads the mail of a DATA command (RFC 5321 §4.5.2), without the dots that were added to it. It ends with
+// io.EOF after CRLF "." CRLF and only there. A connection that ends before gives io.ErrUnexpectedEOF.
 type DotReader struct {
 	conn      *Conn
 	ends      LineEnds
@@ -24,8 +24,8 @@ type DotReader struct {
 	drained   int64
 }
 
-// Data begins the mail of a DATA command, in a reader that may have been used before. max is the largest size allowed, in bytes
-// without the dots that were added; zero: any.
+// Data begins the mail of a DATA command, in a reader that may have been used before. max is the largest size allowed,
+// in bytes without the dots that were added; zero: any.
 func (d *DotReader) Data(c *Conn, ends LineEnds, max int64) {
 	*d = DotReader{conn: c, ends: ends, max: max, lineStart: true}
 }
@@ -138,8 +138,8 @@ func (d *DotReader) step() {
 	d.window.narrow()
 }
 
-// dot deals with a dot at the start of a line: it consumes the one that ends the mail, with its CRLF, or the one that was
-// added.
+// dot deals with a dot at the start of a line: it consumes the one that ends the mail, with its CRLF, or the one that
+// was added.
 func (d *DotReader) dot() (end bool, err error) {
 	for {
 		b := d.conn.buffered()
@@ -173,8 +173,8 @@ func midMail(err error) error {
 
 var crlfDot = []byte("\r\n.")
 
-// Drain consumes the mail to its end, whatever Read has returned before. It gives up with ErrAbusive when the mail is more than twice
-// as large as allowed. After an error the connection must be closed.
+// Drain consumes the mail to its end, whatever Read has returned before. It gives up with ErrAbusive when the mail is
+// more than twice as large as allowed. After an error the connection must be closed.
 func (d *DotReader) Drain() error {
 	d.left = nil
 	if d.err == io.EOF {
@@ -204,7 +204,8 @@ func (d *DotReader) Drain() error {
 	}
 }
 
-// skippable returns how much input can be discarded before a line that begins with a dot, or a CR that may begin a CRLF.
+// skippable returns how much input can be discarded before a line that begins with a dot, or a CR that may begin a
+// CRLF.
 func (d *DotReader) skippable() int {
 	b := d.conn.buffered()
 	if len(b) == 0 {

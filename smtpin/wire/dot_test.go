@@ -42,8 +42,8 @@ func text(s string) *Conn {
 	return c
 }
 
-// slowDot is a DotReader that normalises, one octet at a time: the rules and nothing else. odd is what another would refuse it
-// for.
+// slowDot is a DotReader that normalises, one octet at a time: the rules and nothing else. odd is what another would
+// refuse it for.
 func slowDot(in []byte) (mail []byte, rest []byte, odd error, ended bool) {
 	start := true
 	for i := 0; i < len(in); {
@@ -132,7 +132,8 @@ var dotCases = []string{
 	"\x00", "\x00.\r\n.\r\nX", "a\r\x00\n.\r\n.\r\nX", "a\x00\nb\n\x00\r\n.\r\nX", "a\r\n.\x00\x00\r\n.\r\nX",
 	strings.Repeat("\x00", 40_000) + "\r\n.\r\nX",
 	strings.Repeat("a\n\x00b\r", 9000) + "\r\n.\r\nX",
-	strings.Repeat(strings.Repeat("x", 70)+"\r\n.", 200) + "\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n.", 700) + "\r\n.\r\nX",
+	strings.Repeat(strings.Repeat("x", 70)+"\r\n.", 200) + "\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n.", 700) +
+		"\r\n.\r\nX",
 	"8-bit \xff\xfe\r\n.\r\nX",
 	"a",
 	"",

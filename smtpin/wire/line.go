@@ -51,10 +51,10 @@ func hasVerb(line []byte, verb string) bool {
 	return true
 }
 
-// ReadLine returns the next line without its CRLF; it is valid until the next read. A line of more than max bytes (zero: what
-// CommandLimit says) fails with ErrLong as soon as that is seen, and is discarded by the next call; if it has not ended by MaxEndless
-// that call fails with ErrEndless. A line that ends in LF alone fails with ErrBareLF. A TLS handshake where a line should be
-// fails with ErrBinary, a PROXY header of version 2 with ErrProxyHere.
+// ReadLine returns the next line without its CRLF; it is valid until the next read. A line of more than max bytes
+// (zero: what CommandLimit says) fails with ErrLong as soon as that is seen, and is discarded by the next call; if it
+// has not ended by MaxEndless that call fails with ErrEndless. A line that ends in LF alone fails with ErrBareLF. A TLS
+// handshake where a line should be fails with ErrBinary, a PROXY header of version 2 with ErrProxyHere.
 func (c *Conn) ReadLine(max int) ([]byte, error) {
 	if c.skip > 0 {
 		if err := c.skipLine(); err != nil {

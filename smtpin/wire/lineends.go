@@ -6,19 +6,19 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// LineEnds says what becomes of bytes that a next hop may read otherwise than we do: a CR or LF that stands alone, which some
-// take for the end of a line, and a NUL, at which some take text to end and which others drop, so that what was apart is
-// joined (RFC 5321 §2.3.8, RFC 5322 §3.5; NUL is for BINARYMIME, which is not offered). Neither policy lets them end a line
-// of the protocol.
+// LineEnds says what becomes of bytes that a next hop may read otherwise than we do: a CR or LF that stands alone,
+// which some take for the end of a line, and a NUL, at which some take text to end and which others drop, so that what
+// was apart is joined (RFC 5321 §2.3.8, RFC 5322 §3.5; NUL is for BINARYMIME, which is not offered). Neither policy
+// lets them end a line of the protocol.
 //
 // All other bytes pass as they are, since nobody is known to cut lines or mails at them:
 //
-//   - Bytes from 0x80 on, declared with BODY=8BITMIME or not: clients that do not declare them are many, and whoever sends the
-//     mail on looks at the bytes themselves (RFC 6152 §3 has a server that offers 8BITMIME take them).
-//   - Control characters, 0x1A, VT, FF, DEL and NEL included: RFC 5322 §4.1 has them as obsolete text. They end lines on screens
-//     and in files of other systems, not in SMTP.
-//   - Lines of more than 998 bytes, of the header too: they are common in mail made by programs, and a next hop that folds
-//     them does so with CRLF and a blank, which begins no field. Sending them on is smtpout's care.
+//   - Bytes from 0x80 on, declared with BODY=8BITMIME or not: clients that do not declare them are many, and whoever
+//     sends the mail on looks at the bytes themselves (RFC 6152 §3 has a server that offers 8BITMIME take them).
+//   - Control characters, 0x1A, VT, FF, DEL and NEL included: RFC 5322 §4.1 has them as obsolete text. They end lines
+//     on screens and in files of other systems, not in SMTP.
+//   - Lines of more than 998 bytes, of the header too: they are common in mail made by programs, and a next hop that
+//     folds them does so with CRLF and a blank, which begins no field. Sending them on is smtpout's care.
 //   - Dots: they are doubled when the mail is sent on, whatever line they stand on.
 type LineEnds uint8
 
@@ -37,9 +37,11 @@ var (
 	}
 	// ErrNUL refuses a mail with a NUL.
 	ErrNUL = &smtp.SMTPError{
-		Code: 550, EnhancedCode: smtp.EnhancedCode{5, 6, 11}, Message: "The mail has a NUL character, which mail must not have",
+		Code: 550, EnhancedCode: smtp.EnhancedCode{5, 6, 11},
+		Message: "The mail has a NUL character, which mail must not have",
 	}
-	// ErrTooLarge refuses a mail of more than the allowed size (RFC 1870 §6.3). It is the value that go-smtp's server uses.
+	// ErrTooLarge refuses a mail of more than the allowed size (RFC 1870 §6.3). It is the value that go-smtp's server
+	// uses.
 	ErrTooLarge = smtp.ErrDataTooLarge
 )
 
@@ -56,8 +58,8 @@ const (
 	stopNUL              // a NUL
 )
 
-// A window narrows what span looks at after a byte that is dealt with by itself, so that a mail full of those takes no more time
-// than its length is worth. Zero is wide open.
+// A window narrows what span looks at after a byte that is dealt with by itself, so that a mail full of those takes no
+// more time than its length is worth. Zero is wide open.
 type window int
 
 const narrowest window = 64
@@ -77,8 +79,8 @@ func (w *window) widen() {
 	}
 }
 
-// span returns how much of b can be handed on as it is, and what comes after it. The text before b does not end in half a
-// CRLF.
+// span returns how much of b can be handed on as it is, and what comes after it. The text before b does not end in half
+// a CRLF.
 func span(b []byte) (n int, why stop) {
 	n, why = lines(b)
 	if nul := bytes.IndexByte(b[:n], 0); nul >= 0 {

@@ -33,9 +33,9 @@ type Proxy struct {
 	Client, Server netip.AddrPort
 }
 
-// ReadProxy reads the header that a proxy puts in front of a connection, of version 1 or 2 of the PROXY protocol. TLVs are
-// skipped. What follows the header stays for the next read, or for StartTLS. Errors wrap ErrProxy unless they are those of
-// the connection.
+// ReadProxy reads the header that a proxy puts in front of a connection, of version 1 or 2 of the PROXY protocol. TLVs
+// are skipped. What follows the header stays for the next read, or for StartTLS. Errors wrap ErrProxy unless they are
+// those of the connection.
 func (c *Conn) ReadProxy() (Proxy, error) {
 	n, err := c.proxyLen()
 	if err != nil {

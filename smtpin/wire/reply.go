@@ -8,8 +8,8 @@ import (
 // Status is an enhanced status code (RFC 3463). The zero Status is none.
 type Status [3]int
 
-// Reply adds a reply to those that wait. Lines of text are separated by "\n"; each bears the enhanced code (RFC 2034 §4).
-// Control characters become spaces, so that no text can make a reply of its own.
+// Reply adds a reply to those that wait. Lines of text are separated by "\n"; each bears the enhanced code (RFC 2034
+// §4). Control characters become spaces, so that no text can make a reply of its own.
 func (c *Conn) Reply(code int, status Status, text string) {
 	for {
 		line, rest, more := strings.Cut(text, "\n")
@@ -50,8 +50,8 @@ func (c *Conn) line(code int, status Status, more bool, text string) {
 	c.out = append(out, '\r', '\n')
 }
 
-// ReplyOnce writes ready-made text straight away, as far as the connection takes it without waiting. It is for refusals that must
-// not hold anything up.
+// ReplyOnce writes ready-made text straight away, as far as the connection takes it without waiting. It is for refusals
+// that must not hold anything up.
 func ReplyOnce(w interface{ Write([]byte) (int, error) }, code int, status Status, text string) {
 	var c Conn
 	c.line(code, status, false, text)

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Watch looks after the client while the caller is busy with something slow: when the connection breaks, lost is called, from
-// another goroutine. It begins after a while, so that what is quick costs next to nothing. The Conn must not be read or
-// written until the function that Watch returns has been called.
+// Watch looks after the client while the caller is busy with something slow: when the connection breaks, lost is
+// called, from another goroutine. It begins after a while, so that what is quick costs next to nothing. The Conn must
+// not be read or written until the function that Watch returns has been called.
 func (c *Conn) Watch(after time.Duration, lost func()) (stop func()) {
 	if c.readErr != nil || c.w == len(c.in) {
 		return func() {}

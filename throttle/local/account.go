@@ -197,8 +197,8 @@ func (s *accounts[K]) drop(key K, a *account, now int64) {
 	}
 }
 
-// sweep drops the accounts that nobody holds and that rest. Those that did not when their last connection ended are found
-// here: there are never more than twice as many accounts as have something to remember.
+// sweep drops the accounts that nobody holds and that rest. Those that did not when their last connection ended are
+// found here: there are never more than twice as many accounts as have something to remember.
 func (s *accountShard[K]) sweep(now int64) {
 	for key, a := range s.accounts {
 		if a.refs == 0 && a.rests(now) {

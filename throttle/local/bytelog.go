@@ -8,8 +8,8 @@ import (
 // logStep is how much time one entry of a byteLog covers at most.
 const logStep = int64(500 * time.Millisecond)
 
-// byteLog knows how many bytes went in the last minute. What went within half a second counts as if all of it had gone at
-// the end, so that the sum is never too small.
+// byteLog knows how many bytes went in the last minute. What went within half a second counts as if all of it had gone
+// at the end, so that the sum is never too small.
 type byteLog struct {
 	runs []byteRun
 	sum  int64
@@ -32,7 +32,8 @@ func (l *byteLog) expire(now int64) {
 	}
 }
 
-// wait returns how long it is until size more bytes fit into limit. What is larger than limit fits into an empty minute.
+// wait returns how long it is until size more bytes fit into limit. What is larger than limit fits into an empty
+// minute.
 func (l *byteLog) wait(size, limit, now int64) time.Duration {
 	if limit <= 0 {
 		return 0

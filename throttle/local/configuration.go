@@ -24,8 +24,8 @@ type Configuration struct {
 	Security             string        // connection-secure, see Security; "" is opportunistic
 }
 
-// Security returns the name of a value of connection-secure: 0 is without TLS, 1 with TLS when it is offered, 2 with TLS, 3
-// with a valid certificate.
+// Security returns the name of a value of connection-secure: 0 is without TLS, 1 with TLS when it is offered, 2 with
+// TLS, 3 with a valid certificate.
 func Security(secure int) (string, error) {
 	switch secure {
 	case 0:
@@ -37,21 +37,25 @@ func Security(secure int) (string, error) {
 	case 3:
 		return "verified", nil
 	}
-	return "", fmt.Errorf("connection-secure %d: expected 0 (no TLS), 1 (TLS when offered), 2 (always TLS) or 3 (with a valid certificate)", secure)
+	return "",
+		fmt.Errorf("connection-secure %d: expected 0 (no TLS), 1 (TLS when offered), 2 (always TLS) or 3 (with a valid certificate)", secure)
 }
 
 // Limits returns the values as a table's base.
 func (c Configuration) Limits() throttle.Limits {
 	l := throttle.Limits{
-		Domain:     throttle.Rates{Messages: c.DomainMaxMessages, Connects: c.DomainMaxConnects, Connections: c.DomainMaxConnections},
+		Domain: throttle.Rates{Messages: c.DomainMaxMessages, Connects: c.DomainMaxConnects,
+			Connections: c.DomainMaxConnections},
 		Target:     throttle.Rates{Messages: c.IPMaxMessages, Connects: c.IPMaxConnects, Connections: c.IPMaxConnections},
 		Connection: throttle.PerConnection{Messages: c.ConnMaxMessages, Idle: c.ConnMaxIdle, Security: c.Security},
 		Queue:      throttle.PerQueue{Messages: c.DomainMaxQueue},
 		Origin:     make(map[string]string),
 	}
 	for name, set := range map[string]bool{
-		"maxmessages": c.DomainMaxMessages > 0, "maxconnects": c.DomainMaxConnects > 0, "maxconnections": c.DomainMaxConnections > 0,
-		"ip_maxmessages": c.IPMaxMessages > 0, "ip_maxconnects": c.IPMaxConnects > 0, "ip_maxconnections": c.IPMaxConnections > 0,
+		"maxmessages": c.DomainMaxMessages > 0, "maxconnects": c.DomainMaxConnects > 0,
+		"maxconnections": c.DomainMaxConnections > 0,
+		"ip_maxmessages": c.IPMaxMessages > 0, "ip_maxconnects": c.IPMaxConnects > 0,
+		"ip_maxconnections":      c.IPMaxConnections > 0,
 		"connection_maxmessages": c.ConnMaxMessages > 0, "connection_idle": true, "security": c.Security != "",
 		"maxqueue": c.DomainMaxQueue > 0,
 	} {

@@ -14,8 +14,8 @@ type Explainer interface {
 	Explain(*throttle.Explanation)
 }
 
-// Explain tells what governs a path, and what holds it back now; see throttle.Explainer. Of the limits of target addresses,
-// those of targets are looked at.
+// Explain tells what governs a path, and what holds it back now; see throttle.Explainer. Of the limits of target
+// addresses, those of targets are looked at.
 func (t *Throttler) Explain(path throttle.Path, targets ...netip.Addr) throttle.Explanation {
 	table := t.table.Load()
 	limits := table.limits(path)

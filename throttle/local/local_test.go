@@ -194,7 +194,8 @@ func TestManyPathsWaitForATarget(t *testing.T) {
 
 func TestConfiguration(t *testing.T) {
 	l := local.Configuration{DomainMaxMessages: 1, DomainMaxConnects: 2, DomainMaxConnections: 3, DomainMaxQueue: 4,
-		IPMaxMessages: 5, IPMaxConnects: 6, IPMaxConnections: 7, ConnMaxMessages: 8, ConnMaxIdle: 5 * time.Second, Security: "required"}.Limits()
+		IPMaxMessages: 5, IPMaxConnects: 6, IPMaxConnections: 7, ConnMaxMessages: 8, ConnMaxIdle: 5 * time.Second,
+		Security: "required"}.Limits()
 	require.Equal(t, throttle.Rates{Messages: 1, Connects: 2, Connections: 3}, l.Domain)
 	require.Equal(t, throttle.Rates{Messages: 5, Connects: 6, Connections: 7}, l.Target)
 	require.Equal(t, throttle.PerConnection{Messages: 8, Idle: 5 * time.Second, Security: "required"}, l.Connection)

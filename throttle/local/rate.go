@@ -39,8 +39,8 @@ func (r *rate) take(n, now int64) ticket {
 	return t
 }
 
-// giveBack undoes take, as far as the time that the event takes has not passed yet: what has passed cannot be used again
-// without a minute becoming too full. It reports whether anything was left to give back.
+// giveBack undoes take, as far as the time that the event takes has not passed yet: what has passed cannot be used
+// again without a minute becoming too full. It reports whether anything was left to give back.
 func (t ticket) giveBack(now int64) bool {
 	if t.rate == nil {
 		return false
@@ -59,12 +59,12 @@ func (t ticket) giveBack(now int64) bool {
 // maxRates bounds the different rates that one account keeps.
 const maxRates = 4
 
-// rates are those that an account was used with. A path has one at a time; the paths that share a target may have different
-// ones, and each keeps to its own.
+// rates are those that an account was used with. A path has one at a time; the paths that share a target may have
+// different ones, and each keeps to its own.
 type rates []*rate
 
-// at returns the rate of perMinute. A new one begins with what another still owes, in units instead of time: a raised limit
-// works at once, and a lowered one starts no burst.
+// at returns the rate of perMinute. A new one begins with what another still owes, in units instead of time: a raised
+// limit works at once, and a lowered one starts no burst.
 func (rs *rates) at(perMinute, now int64) *rate {
 	for _, r := range *rs {
 		if r.perMinute == perMinute {

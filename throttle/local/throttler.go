@@ -44,8 +44,8 @@ func (t *Throttler) install(table *Table) {
 	t.generation.Add(1)
 }
 
-// Set puts other limits in force; nil means none. Open connections keep to them from their next mail on, and all paths are
-// told to look again.
+// Set puts other limits in force; nil means none. Open connections keep to them from their next mail on, and all paths
+// are told to look again.
 func (t *Throttler) Set(table *Table) {
 	t.install(table)
 	t.listen.Tell(throttle.PathSet{All: true})
@@ -80,8 +80,8 @@ func (t *Throttler) Alias(site, domain string) {
 	}
 }
 
-// Changed registers f; see throttle.Throttler. f is called by whoever makes room, within Close, Established, Cancel, Set
-// or Invalidate, and may itself call any method.
+// Changed registers f; see throttle.Throttler. f is called by whoever makes room, within Close, Established, Cancel,
+// Set or Invalidate, and may itself call any method.
 func (t *Throttler) Changed(f func(throttle.Path)) {
 	t.listen.Add(f)
 }
@@ -95,11 +95,13 @@ func (t *Throttler) Connect(path throttle.Path, target netip.Addr) (throttle.Con
 		return nil, wait
 	}
 	now := t.now()
-	c := &conn{t: t, path: path, target: target, pathAccount: t.paths.hold(path, now), targetAccount: t.targets.hold(target, now)}
+	c := &conn{t: t, path: path, target: target, pathAccount: t.paths.hold(path, now),
+		targetAccount: t.targets.hold(target, now)}
 	c.bind(limits, generation)
 
 	c.lock()
-	wait := c.longest(c.pathAccount.mayConnect(&limits.Domain, path, now), c.targetAccount.mayConnect(&limits.Target, path, now))
+	wait := c.longest(c.pathAccount.mayConnect(&limits.Domain, path, now),
+		c.targetAccount.mayConnect(&limits.Target, path, now))
 	if wait.Zero() {
 		c.pathAccount.connect(&limits.Domain, now)
 		c.targetAccount.connect(&limits.Target, now)

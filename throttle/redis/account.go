@@ -27,8 +27,8 @@ const (
 	laneSlots    = 's'
 )
 
-// lane returns the lane of a limit; a.mu is held. Those of a path go on when its limit changes; those of a target are apart for
-// each limit, since paths may have different ones.
+// lane returns the lane of a limit; a.mu is held. Those of a path go on when its limit changes; those of a target are
+// apart for each limit, since paths may have different ones.
 func (a *account) lane(letter byte, limit, now int64) *lane {
 	kind, name := byte(kindCount), "maxmessages"
 	switch letter {

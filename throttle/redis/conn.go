@@ -38,7 +38,8 @@ type sentMail struct {
 // bind makes limits those of the connection.
 func (c *conn) bind(limits *throttle.Limits, generation uint64) {
 	c.limits, c.generation, c.found = limits, generation, false
-	c.free = limits.Domain.Messages <= 0 && limits.Domain.Bytes <= 0 && limits.Target.Messages <= 0 && limits.Target.Bytes <= 0
+	c.free = limits.Domain.Messages <= 0 && limits.Domain.Bytes <= 0 && limits.Target.Messages <= 0 &&
+		limits.Target.Bytes <= 0
 }
 
 // lock locks both accounts, always in this order.
@@ -137,7 +138,8 @@ func (c *conn) Send(size int64) throttle.Wait {
 	return wait
 }
 
-// find looks up the lanes that limit mails: messages and bytes of the path, then of the target. Both accounts are locked.
+// find looks up the lanes that limit mails: messages and bytes of the path, then of the target. Both accounts are
+// locked.
 func (c *conn) find(now int64) {
 	c.found = true
 	for i, s := range c.sides() {

@@ -8,8 +8,8 @@ import (
 
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// quietly dials for go-redis, whose pool writes each failure to a log of its own that only a global variable silences: it gets a
-// connection instead that fails when it is used, and the error comes back to us.
+// quietly dials for go-redis, whose pool writes each failure to a log of its own that only a global variable silences:
+// it gets a connection instead that fails when it is used, and the error comes back to us.
 func quietly(dial dialer) dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		nc, err := dial(ctx, network, address)

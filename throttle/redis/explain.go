@@ -8,8 +8,8 @@ import (
 	"github.com/sluicemail/sluice/throttle"
 )
 
-// Explain tells what governs a path, and what holds it back now; see throttle.Explainer. Where other instances have used a limit up,
-// that is what the time says.
+// Explain tells what governs a path, and what holds it back now; see throttle.Explainer. Where other instances have
+// used a limit up, that is what the time says.
 func (t *Throttler) Explain(path throttle.Path, targets ...netip.Addr) throttle.Explanation {
 	e := t.local.Explain(path, targets...)
 	limits := t.local.Limits(path)
@@ -44,7 +44,8 @@ func (t *Throttler) bind(e *throttle.Explanation, limits *throttle.Limits, name 
 		letter byte
 		limit  int64
 		name   string
-	}{{laneMessages, rates.Messages, "maxmessages"}, {laneBytes, rates.Bytes, "maxbytes"}, {laneConnects, rates.Connects, "maxconnects"},
+	}{{laneMessages, rates.Messages, "maxmessages"}, {laneBytes, rates.Bytes, "maxbytes"},
+		{laneConnects, rates.Connects, "maxconnects"},
 		{laneSlots, int64(rates.Connections), "maxconnections"}} {
 		if x.limit <= 0 {
 			continue

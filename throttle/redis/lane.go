@@ -69,8 +69,8 @@ func (l *lane) expire(now int64) {
 	}
 }
 
-// lacks returns what holds up n units, zero if nothing does; otherwise they are asked for, and path is told when they come.
-// A share that is not zero goes without leases.
+// lacks returns what holds up n units, zero if nothing does; otherwise they are asked for, and path is told when they
+// come. A share that is not zero goes without leases.
 func (l *lane) lacks(t *Throttler, share float64, n, now int64, path throttle.Path) time.Duration {
 	if share > 0 {
 		return l.fallen(share, now)
@@ -169,7 +169,8 @@ func (l *lane) fallen(share float64, now int64) time.Duration {
 
 // fallCost is the time that n units take in a share of the limit.
 func fallCost(n, limit int64, share float64) int64 {
-	return int64(min(math.Ceil(float64(n)*float64(int64(time.Minute)+tolerance(limit, share))/(float64(limit)*share)), float64(24*time.Hour)))
+	return int64(min(math.Ceil(float64(n)*float64(int64(time.Minute)+tolerance(limit, share))/(float64(limit)*share)),
+		float64(24*time.Hour)))
 }
 
 // tolerance is how much too early a unit may be then, so that callers who are late now and then reach their rate; the
@@ -215,7 +216,8 @@ func (l *lane) answered(t *Throttler, o *op, a answer, sent, now int64) (tell th
 	}
 	l.asked = false
 	if o.want > 0 && a.granted > 0 {
-		l.leases = append(l.leases, lease{units: a.granted, expires: sent + int64(leaseLife), epoch: t.loop.epoch, until: a.until, mark: a.mark})
+		l.leases = append(l.leases, lease{units: a.granted, expires: sent + int64(leaseLife), epoch: t.loop.epoch,
+			until: a.until, mark: a.mark})
 		l.have += a.granted
 		l.hungry = false
 		if l.dry { // ask for more the next time

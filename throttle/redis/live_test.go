@@ -76,8 +76,10 @@ func TestWithoutRedis(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	const secret = "s3cr3t-word"
 	for _, address := range []string{
-		"", "http://:" + secret + "@host:1/0", ":" + secret + "@host:1", "redis://:" + secret + "@host:port/0", "redis://:" + secret + "%zz@host/0",
-		"redis://:" + secret + "@host:6379/abc", "redis://:" + secret + "@host:6379/0/1", "redis://:" + secret + "@host:6379/0?retries=5", "unix:///x",
+		"", "http://:" + secret + "@host:1/0", ":" + secret + "@host:1", "redis://:" + secret + "@host:port/0",
+		"redis://:" + secret + "%zz@host/0",
+		"redis://:" + secret + "@host:6379/abc", "redis://:" + secret + "@host:6379/0/1",
+		"redis://:" + secret + "@host:6379/0?retries=5", "unix:///x",
 		"redis://host/0#" + secret,
 	} {
 		_, err := redis.New(local.New(nil), []string{address}, redis.Options{})
@@ -132,7 +134,8 @@ func TestLive(t *testing.T) {
 	var wg sync.WaitGroup
 	var all []*redis.Throttler
 	for i := range 3 {
-		o := redis.Options{Instance: fmt.Sprint("i", i), Timeout: 200 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		o := redis.Options{Instance: fmt.Sprint("i", i), Timeout: 200 * time.Millisecond,
+			Logger: slog.New(slog.NewTextHandler(&log, nil))}
 		th := open(t, messages(perMinute), o, server.URL(2))
 		all = append(all, th)
 		wg.Go(func() { send(th, stop, &sent) })
@@ -152,16 +155,20 @@ func TestLive(t *testing.T) {
 	flows(2*time.Second, "shared")
 
 	require.NoError(t, server.Signal(syscall.SIGSTOP)) // it hangs
-	require.Eventually(t, func() bool { return strings.Count(log.String(), "redis is away") == 3 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(log.String(), "redis is away") == 3 }, 5*time.Second,
+		10*time.Millisecond)
 	flows(2*time.Second, "each has a third")
 	require.NoError(t, server.Signal(syscall.SIGCONT))
-	require.Eventually(t, func() bool { return strings.Count(log.String(), "shared again") == 3 && shared() }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(log.String(), "shared again") == 3 && shared() },
+		10*time.Second, 10*time.Millisecond)
 
 	server.Kill()
-	require.Eventually(t, func() bool { return strings.Count(log.String(), "redis is away") == 6 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(log.String(), "redis is away") == 6 }, 5*time.Second,
+		10*time.Millisecond)
 	flows(time.Second, "each has a third again")
 	server.Restart(t)
-	require.Eventually(t, func() bool { return strings.Count(log.String(), "shared again") == 6 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(log.String(), "shared again") == 6 }, 10*time.Second,
+		10*time.Millisecond)
 	flows(time.Second, "in the first seconds of the new one each keeps to a third")
 	require.Eventually(t, shared, 15*time.Second, 10*time.Millisecond)
 	require.NotContains(t, log.String(), testserver.RedisPassword)
@@ -170,8 +177,10 @@ func TestLive(t *testing.T) {
 func TestWrongPassword(t *testing.T) {
 	server := testserver.Redis(t)
 	var log logged
-	th := open(t, messages(600), redis.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, "redis://:wr0ng-word@"+server.Address)
-	require.Eventually(t, func() bool { return strings.Contains(log.String(), "WRONGPASS") }, 5*time.Second, 10*time.Millisecond)
+	th := open(t, messages(600), redis.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))},
+		"redis://:wr0ng-word@"+server.Address)
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "WRONGPASS") }, 5*time.Second,
+		10*time.Millisecond)
 	require.NotContains(t, log.String(), "wr0ng-word")
 	c, wait := th.Connect(path, target)
 	require.True(t, wait.Zero())
@@ -183,7 +192,8 @@ func TestWrongPassword(t *testing.T) {
 func TestNonsense(t *testing.T) {
 	for name, answer := range map[string]string{
 		"words": "220 mail.example ESMTP\r\n", "long": "$9999999999999\r\n", "too few": "*2\r\n$1\r\n1\r\n$1\r\n1\r\n",
-		"texts": "*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n", "half": "*4\r\n$1\r\n", "numbers": ":1\r\n", "nil": "$-1\r\n", "error": "-ERR no\r\n",
+		"texts": "*4\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n", "half": "*4\r\n$1\r\n", "numbers": ":1\r\n",
+		"nil": "$-1\r\n", "error": "-ERR no\r\n",
 		"closes": "",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +255,8 @@ func benchmarkSend(b *testing.B, th throttle.Throttler) {
 	}
 	require.NotNil(b, c, "%v", wait)
 	defer c.Close()
-	for end := time.Now().Add(time.Second); time.Now().Before(end); c.Send(1) { // what is leased grows with what is spent
+	// what is leased grows with what is spent
+	for end := time.Now().Add(time.Second); time.Now().Before(end); c.Send(1) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -282,7 +293,8 @@ func TestTLS(t *testing.T) {
 	var log logged
 	o := redis.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	open(t, messages(600), o, address)
-	require.Eventually(t, func() bool { return strings.Contains(log.String(), "unknown authority") }, 10*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "unknown authority") }, 10*time.Second,
+		10*time.Millisecond,
 		"a certificate that nobody vouches for is not trusted")
 	o.TLS, o.Logger = &tls.Config{RootCAs: roots}, nil
 	th := open(t, messages(600), o, address)

@@ -18,8 +18,8 @@ type Options struct {
 	Instance string
 	// Prefix begins the names of all keys; instances with the same one share limits. "": "sluice".
 	Prefix string
-	// Share is the part of each limit that this instance keeps to while it cannot share: 1 is all of it. Zero: the limits are divided
-	// by the number of instances that were last seen, and are whole when none ever was.
+	// Share is the part of each limit that this instance keeps to while it cannot share: 1 is all of it. Zero: the
+	// limits are divided by the number of instances that were last seen, and are whole when none ever was.
 	Share float64
 	// Timeout is how long Redis may take to answer before it counts as away; zero: half a second. It bounds for how
 	// long mail waits when Redis hangs, once. More than half a second is taken for that.
@@ -37,7 +37,8 @@ func parseAddress(address string) (*redis.Options, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("redis address: not a URL; expected redis://:password@host:port/db, special characters of the password as %XX")
+		return nil,
+			errors.New("redis address: not a URL; expected redis://:password@host:port/db, special characters of the password as %XX")
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("redis address at %s: expected nothing behind the database's number", u.Host)

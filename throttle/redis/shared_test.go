@@ -293,7 +293,8 @@ func TestUnusedIsGivenBack(t *testing.T) {
 func TestIdleCostsNothing(t *testing.T) {
 	w := newWorld(t)
 	synctest.Test(t, func(t *testing.T) {
-		all, bridges := w.instances(t, 1, throttle.Limits{Domain: throttle.Rates{Messages: 600, Bytes: 1 << 20, Connects: 60}})
+		all,
+			bridges := w.instances(t, 1, throttle.Limits{Domain: throttle.Rates{Messages: 600, Bytes: 1 << 20, Connects: 60}})
 		workAll(all, 10*time.Second, fixed(10))
 		time.Sleep(10 * time.Second)
 		before, ops := bridges[0].calls.Load(), bridges[0].ops.Load()
@@ -451,7 +452,8 @@ func TestFirstEpoch(t *testing.T) {
 	w := newWorld(t)
 	synctest.Test(t, func(t *testing.T) {
 		b := w.bridge("new", "one")
-		th := start(local.New(&local.Table{Base: throttle.Limits{Domain: throttle.Rates{Messages: 1}}}), b, Options{}.complete())
+		th := start(local.New(&local.Table{Base: throttle.Limits{Domain: throttle.Rates{Messages: 1}}}), b,
+			Options{}.complete())
 		defer th.Close()
 		began := time.Now()
 		r := workAll([]*Throttler{th}, 10*time.Second, fixed(1))
@@ -466,12 +468,14 @@ func TestLeavingGivesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all, _ := w.instances(t, 2, throttle.Limits{Domain: throttle.Rates{Messages: 1, Connections: 1}})
 		var c throttle.Conn
-		require.Eventually(t, func() bool { c, _ = all[0].Connect(path, target); return c != nil }, time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { c, _ = all[0].Connect(path, target); return c != nil }, time.Second,
+			time.Millisecond)
 		require.False(t, c.Send(1).Zero(), "this asks for the only unit")
 		time.Sleep(10 * time.Millisecond)
 		c.Close()
 		require.NoError(t, all[0].Close())
-		require.Eventually(t, func() bool { c, _ = all[1].Connect(path, target); return c != nil }, time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { c, _ = all[1].Connect(path, target); return c != nil }, time.Second,
+			time.Millisecond)
 		defer c.Close()
 		require.Eventually(t, func() bool { return c.Send(1).Zero() }, time.Second, time.Millisecond)
 	})
@@ -494,7 +498,8 @@ func TestLimitsChange(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Equal(t, "maxmessages", c.Send(1).Limit)
 		all[0].local.Set(table(600))
-		require.Eventually(t, func() bool { return c.Send(1).Zero() }, 2*time.Second, time.Millisecond, "a raised limit works at once")
+		require.Eventually(t, func() bool { return c.Send(1).Zero() }, 2*time.Second, time.Millisecond,
+			"a raised limit works at once")
 		all[0].local.Set(nil)
 		require.True(t, c.Send(1).Zero())
 	})

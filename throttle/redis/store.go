@@ -127,7 +127,8 @@ func (r *remote) exchange(ctx context.Context, c call) (h header, answers []answ
 	return h, nil, err
 }
 
-// ask makes one round trip. A server that does not have the script is new, or was restarted, or was emptied: an epoch begins.
+// ask makes one round trip. A server that does not have the script is new, or was restarted, or was emptied: an epoch
+// begins.
 func (r *remote) ask(ctx context.Context, client *redis.Client, c call) (header, []answer, error) {
 	results, err := r.send(ctx, client, c, r.script.EvalSha)
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicemail/sluice/throttle/local"
 )
 
-// Throttler keeps limits within one process, as the local.Throttler it is made of, and beyond that shares them with other
-// instances. Make it with [New]. Limits are set, and changed, at the local one.
+// Throttler keeps limits within one process, as the local.Throttler it is made of, and beyond that shares them with
+// other instances. Make it with [New]. Limits are set, and changed, at the local one.
 type Throttler struct {
 	local      *local.Throttler
 	accounts   accounts
@@ -38,8 +38,8 @@ var (
 )
 
 // New shares the limits of a local throttler through the first of some servers that answers, each given as
-// redis://:password@host:port/db, or rediss:// for TLS. An error tells what is wrong with an address; New does not connect,
-// and needs no server to be there. Close ends it.
+// redis://:password@host:port/db, or rediss:// for TLS. An error tells what is wrong with an address; New does not
+// connect, and needs no server to be there. Close ends it.
 func New(limits *local.Throttler, addresses []string, options Options) (*Throttler, error) {
 	options = options.complete()
 	store, err := openRemote(addresses, options)
@@ -66,7 +66,8 @@ func (o Options) complete() Options {
 }
 
 func start(limits *local.Throttler, s store, o Options) *Throttler {
-	t := &Throttler{local: limits, start: time.Now(), timeout: o.Timeout, fixed: o.Share, logger: o.Logger, ended: make(chan struct{})}
+	t := &Throttler{local: limits, start: time.Now(), timeout: o.Timeout, fixed: o.Share, logger: o.Logger,
+		ended: make(chan struct{})}
 	t.accounts.all = make(map[string]*account)
 	t.loop = &loop{t: t, store: s, awake: make(chan struct{}, 1)}
 	limits.Changed(func(throttle.Path) { t.generation.Add(1) })
@@ -79,8 +80,8 @@ func start(limits *local.Throttler, s store, o Options) *Throttler {
 	return t
 }
 
-// Close gives back what was leased, disconnects and returns within the time-out. From then on only this instance's own share
-// of the limits holds.
+// Close gives back what was leased, disconnects and returns within the time-out. From then on only this instance's own
+// share of the limits holds.
 func (t *Throttler) Close() error {
 	t.end()
 	<-t.ended

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicemail/sluice/throttle/local"
 )
 
-// world is a real Redis whose script goes by the clock of the test. It answers within no time: a bubble of testing/synctest
-// waits for it without time passing.
+// world is a real Redis whose script goes by the clock of the test. It answers within no time: a bubble of
+// testing/synctest waits for it without time passing.
 type world struct {
 	server *testserver.RedisServer
 	client *redis.Client
@@ -55,7 +55,8 @@ type bridge struct {
 
 func (w *world) bridge(prefix, instance string) *bridge {
 	return &bridge{w: w,
-		remote: &remote{clients: []*redis.Client{w.client}, script: redis.NewScript(leaseScript), instance: instance, prefix: prefix}}
+		remote: &remote{clients: []*redis.Client{w.client}, script: redis.NewScript(leaseScript), instance: instance,
+			prefix: prefix}}
 }
 
 func (b *bridge) outside(f func()) {
@@ -93,7 +94,8 @@ func (w *world) settled(b *bridge) {
 	now := time.Now().UnixMicro()
 	b.outside(func() {
 		w.client.ScriptLoad(context.Background(), leaseScript)
-		w.client.Set(context.Background(), b.remote.prefix+":epoch", strconv.FormatInt(now-int64(time.Hour/time.Microsecond), 10)+" "+strconv.FormatInt(now, 10), 0)
+		w.client.Set(context.Background(), b.remote.prefix+":epoch",
+			strconv.FormatInt(now-int64(time.Hour/time.Microsecond), 10)+" "+strconv.FormatInt(now, 10), 0)
 	})
 }
 

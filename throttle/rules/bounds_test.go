@@ -53,7 +53,8 @@ func TestActiveFloodsAreBounded(t *testing.T) {
 	}
 	for i := range 200 {
 		if !active[path(i)] {
-			require.Eventually(t, func() bool { return c.of(path(i)) == 2 }, 5*time.Second, time.Millisecond, "a path whose flood gave way is told")
+			require.Eventually(t, func() bool { return c.of(path(i)) == 2 }, 5*time.Second, time.Millisecond,
+				"a path whose flood gave way is told")
 		}
 	}
 	require.Equal(t, 50, l.Clear(throttle.Path{}, ""))
@@ -63,7 +64,9 @@ func TestActiveFloodsAreBounded(t *testing.T) {
 func TestAliasesAreBounded(t *testing.T) {
 	l := new(Live)
 	l.sites.maxAliases = 100
-	set, _ := Compile(Config{Rules: []Rule{{Name: "mail", Values: Values{"maxmessages": 5}, Patterns: []Pattern{{Domain: "mail.example"}}}}})
+	set,
+		_ := Compile(Config{Rules: []Rule{{Name: "mail", Values: Values{"maxmessages": 5},
+		Patterns: []Pattern{{Domain: "mail.example"}}}}})
 	l.Set(set)
 	l.Alias("a.example", "mail.example")
 	for i := range 5000 {
@@ -78,13 +81,16 @@ func TestAliasesAreBounded(t *testing.T) {
 func TestPathsThatAskedAreBounded(t *testing.T) {
 	l := new(Live)
 	l.sites.maxAsked = 100
-	set, _ := Compile(Config{Rules: []Rule{{Name: "mail", Values: Values{"maxmessages": 5}, Patterns: []Pattern{{Domain: "mail.example"}}}}})
+	set,
+		_ := Compile(Config{Rules: []Rule{{Name: "mail", Values: Values{"maxmessages": 5},
+		Patterns: []Pattern{{Domain: "mail.example"}}}}})
 	l.Set(set)
 	c := watch(l)
 	for i := range 1001 {
 		l.Limits(throttle.Path{Site: fmt.Sprint(i)}, new(throttle.Limits))
 	}
-	require.Eventually(t, func() bool { return c.of(throttle.Path{}) == 10 }, 5*time.Second, time.Millisecond, "all are told to ask anew, since nobody knows any more who they are")
+	require.Eventually(t, func() bool { return c.of(throttle.Path{}) == 10 }, 5*time.Second, time.Millisecond,
+		"all are told to ask anew, since nobody knows any more who they are")
 	require.Len(t, l.sites.sites, 1)
 }
 

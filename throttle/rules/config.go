@@ -15,8 +15,8 @@ type Config struct {
 	Pools map[netip.Addr]string
 }
 
-// Values are limits by their names in the settings, see [throttle.Fields], in the units there. A name that is missing, or has
-// a negative value, is left to the less specific rule; zero is unlimited.
+// Values are limits by their names in the settings, see [throttle.Fields], in the units there. A name that is missing,
+// or has a negative value, is left to the less specific rule; zero is unlimited.
 type Values map[string]int64
 
 // Pattern says which paths are meant. Empty fields mean all; where both Source and Pool are given, both have to match.

@@ -14,7 +14,8 @@ import (
 type DayStore interface {
 	// LoadDays returns all counters.
 	LoadDays(ctx context.Context) ([]Day, error)
-	// SaveDays stores counters in the place of those of the same source and site. It may take its time: nobody waits for it.
+	// SaveDays stores counters in the place of those of the same source and site. It may take its time: nobody waits
+	// for it.
 	SaveDays(ctx context.Context, days []Day) error
 }
 

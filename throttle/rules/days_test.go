@@ -38,7 +38,8 @@ func sleep(d time.Duration) {
 
 func TestScheduleGoesOnWithDaysOfMail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		th, live := start(t, local.Configuration{DomainMaxMessages: 1}.Limits(), rules.Config{Schedules: []rules.Schedule{warmup(1, 2, 4)}})
+		th, live := start(t, local.Configuration{DomainMaxMessages: 1}.Limits(),
+			rules.Config{Schedules: []rules.Schedule{warmup(1, 2, 4)}})
 		told := listen(th)
 		other := throttle.Path{Source: ip1, Site: "b.example"}
 		day1 := "10 schedule warm, day 1"
@@ -50,7 +51,8 @@ func TestScheduleGoesOnWithDaysOfMail(t *testing.T) {
 		require.Len(t, told.paths(), 3, "each midnight is told, and nothing else")
 		require.Equal(t, "1 configuration", messages(th, pathB), "another source")
 
-		for _, want := range []string{day1, "20 schedule warm, day 2", "20 schedule warm, day 3", "30 schedule warm, day 4", "30 schedule warm, day 4"} {
+		for _, want := range []string{day1, "20 schedule warm, day 2", "20 schedule warm, day 3", "30 schedule warm, day 4",
+			"30 schedule warm, day 4"} {
 			require.Equal(t, want, messages(th, pathA), "the day's values hold before its first mail")
 			for range 5 {
 				say(th, pathA, 250, "ok")
@@ -80,7 +82,8 @@ func TestScheduleBesideRules(t *testing.T) {
 		s := warmup(1)
 		s.Steps[0].Values["maxconnections"] = 9
 		special := warmup(3)
-		special.Name, special.Patterns, special.Steps[0].Values = "special", []rules.Pattern{{Domain: "b.example"}}, rules.Values{"maxbytes": 5}
+		special.Name, special.Patterns, special.Steps[0].Values = "special", []rules.Pattern{{Domain: "b.example"}},
+			rules.Values{"maxbytes": 5}
 		th, _ := start(t, throttle.Limits{Domain: throttle.Rates{Messages: 3, Connections: 3}}, rules.Config{
 			Schedules: []rules.Schedule{s, special},
 			Rules:     []rules.Rule{{Name: "rule", Patterns: []rules.Pattern{{}}, Values: rules.Values{"maxconnections": 5}}}})
@@ -88,7 +91,8 @@ func TestScheduleBesideRules(t *testing.T) {
 		require.EqualValues(t, 10, l.Domain.Messages, "a schedule takes the place of the configuration")
 		require.Equal(t, 5, l.Domain.Connections, "and never lets loose what a rule holds")
 		l = th.Limits(throttle.Path{Source: ip1, Site: "b.example"})
-		require.Equal(t, "schedule special, day 1", l.Origin["maxbytes"], "the most specific schedule; the first step holds before its day")
+		require.Equal(t, "schedule special, day 1", l.Origin["maxbytes"],
+			"the most specific schedule; the first step holds before its day")
 		require.EqualValues(t, 3, l.Domain.Messages)
 	})
 }
@@ -229,7 +233,8 @@ func TestDaysWhileTheStoreIsAway(t *testing.T) {
 			s.fail(nil)
 			sleep(2 * time.Minute)
 			synctest.Wait()
-			require.Equal(t, "192.0.2.1 a.example 2 2000-01-02", s.String(), "both processes sent on the first day: it counts once")
+			require.Equal(t, "192.0.2.1 a.example 2 2000-01-02", s.String(),
+				"both processes sent on the first day: it counts once")
 			s.fail(errors.New("down"))
 			sleep(day)
 			mail(th)

@@ -143,8 +143,8 @@ func (f *floods) remove(a *active) {
 	f.count.Add(-1)
 }
 
-// makeRoom ends a flood when there are too many: of a few the one that would end first. floods.mu is held, so its path is told
-// by a timer.
+// makeRoom ends a flood when there are too many: of a few the one that would end first. floods.mu is held, so its path
+// is told by a timer.
 func (l *Live) makeRoom() {
 	f := &l.floods
 	if f.count.Load() < cmp.Or(f.max, maxFloods) {
@@ -244,8 +244,8 @@ func (f *floods) list(path throttle.Path, all bool) []throttle.ActiveFlood {
 	return list
 }
 
-// Resume ends the pauses of a flood on a path: its reduced values hold from now on. The zero Path means all paths, an empty
-// name all floods. It returns how many pauses ended.
+// Resume ends the pauses of a flood on a path: its reduced values hold from now on. The zero Path means all paths, an
+// empty name all floods. It returns how many pauses ended.
 func (l *Live) Resume(path throttle.Path, name string) int {
 	now := time.Now()
 	return l.end(path, name, func(a *active) bool {

@@ -58,7 +58,8 @@ func phases(live *rules.Live) (all []string) {
 func TestFloodPausesThenReduces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th, live := start(t, throttle.Limits{Domain: throttle.Rates{Messages: 600}}, rules.Config{
-			Floods: []rules.Flood{flood("slow down", "*too fast*", 30*time.Second, 2*time.Minute, rules.Values{"maxmessages": 60, "maxconnections": 1})}})
+			Floods: []rules.Flood{flood("slow down", "*too fast*", 30*time.Second, 2*time.Minute,
+				rules.Values{"maxmessages": 60, "maxconnections": 1})}})
 		told := listen(th)
 		conn, _ := th.Connect(pathA, target)
 		other, _ := th.Connect(pathB, target)
@@ -80,7 +81,8 @@ func TestFloodPausesThenReduces(t *testing.T) {
 
 		time.Sleep(10 * time.Second)
 		say(th, pathA, 421, "too fast")
-		require.Equal(t, []string{"a.example slow down paused 20s"}, phases(live), "mails that were under way prolong nothing")
+		require.Equal(t, []string{"a.example slow down paused 20s"}, phases(live),
+			"mails that were under way prolong nothing")
 		require.Len(t, told.paths(), 1)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
@@ -116,24 +118,29 @@ func TestFloodPausesThenReduces(t *testing.T) {
 func TestStrictestOfSeveralFloodsCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th, live := start(t, throttle.Limits{Domain: throttle.Rates{Messages: 100}}, rules.Config{
-			Rules: []rules.Rule{{Name: "rule", Patterns: []rules.Pattern{{}}, Values: rules.Values{"maxconnections": 5, "maxconnects": 50}}},
+			Rules: []rules.Rule{{Name: "rule", Patterns: []rules.Pattern{{}},
+				Values: rules.Values{"maxconnections": 5, "maxconnects": 50}}},
 			Floods: []rules.Flood{
-				flood("one", "*", 0, time.Minute, rules.Values{"maxmessages": 200, "maxconnections": 3, "connection_minmessages": 5, "security": 2, "maxbytes": 0}),
-				flood("two", "*", 0, 2*time.Minute, rules.Values{"maxmessages": 0, "maxconnections": 2, "maxconnects": 0, "connection_minmessages": 3, "security": 0, "maxbytes": 7}),
+				flood("one", "*", 0, time.Minute, rules.Values{"maxmessages": 200, "maxconnections": 3, "connection_minmessages": 5,
+					"security": 2, "maxbytes": 0}),
+				flood("two", "*", 0, 2*time.Minute, rules.Values{"maxmessages": 0, "maxconnections": 2, "maxconnects": 0,
+					"connection_minmessages": 3, "security": 0, "maxbytes": 7}),
 			}})
 		say(th, pathA, 451, "x")
 		l := th.Limits(pathA)
 		require.Equal(t, throttle.Rates{Messages: 100, Bytes: 7, Connects: 50, Connections: 2}, l.Domain)
 		require.Equal(t, 5, l.Connection.MinMessages)
 		require.Equal(t, "required", l.Connection.Security)
-		require.Equal(t, map[string]string{"maxconnects": "rule", "maxconnections": "flood two", "connection_minmessages": "flood one",
-			"security": "flood one", "maxbytes": "flood two"}, l.Origin)
+		require.Equal(t, map[string]string{"maxconnects": "rule", "maxconnections": "flood two",
+			"connection_minmessages": "flood one",
+			"security":               "flood one", "maxbytes": "flood two"}, l.Origin)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Equal(t, []string{"a.example two reduced 1m0s"}, phases(live))
 		require.Equal(t, 3, th.Limits(pathA).Connection.MinMessages)
 		say(th, pathA, 451, "x")
-		require.Equal(t, []string{"a.example two reduced 2m0s", "a.example one reduced 1m0s"}, phases(live), "without a pause, answers prolong")
+		require.Equal(t, []string{"a.example two reduced 2m0s", "a.example one reduced 1m0s"}, phases(live),
+			"without a pause, answers prolong")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		require.Equal(t, 5, th.Limits(pathA).Domain.Connections)
@@ -160,7 +167,8 @@ func TestFloodsOfSomePathsOnly(t *testing.T) {
 func TestResumeAndClear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th, live := start(t, throttle.Limits{}, rules.Config{Floods: []rules.Flood{
-			flood("one", "*", time.Minute, time.Minute, rules.Values{"maxmessages": 5}), flood("two", "*", 2*time.Minute, 0, nil)}})
+			flood("one", "*", time.Minute, time.Minute, rules.Values{"maxmessages": 5}),
+			flood("two", "*", 2*time.Minute, 0, nil)}})
 		say(th, pathA, 451, "x")
 		say(th, throttle.Path{Site: "b.example"}, 451, "x")
 		told := make(chan throttle.Path, 10)
@@ -170,7 +178,8 @@ func TestResumeAndClear(t *testing.T) {
 		require.Empty(t, told)
 		require.Equal(t, 2, live.Resume(pathA, ""))
 		require.Equal(t, pathA, <-told)
-		require.Equal(t, []string{"b.example one paused 1m0s", "b.example two paused 2m0s", "a.example one reduced 1m0s"}, sorted(phases(live)))
+		require.Equal(t, []string{"b.example one paused 1m0s", "b.example two paused 2m0s", "a.example one reduced 1m0s"},
+			sorted(phases(live)))
 		c, wait := th.Connect(pathA, target)
 		require.True(t, wait.Zero())
 		c.Close()
@@ -219,7 +228,8 @@ func TestFloodsOutliveNewRules(t *testing.T) {
 func TestManyPausedPathsCostNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 10000
-		th, live := start(t, throttle.Limits{}, rules.Config{Floods: []rules.Flood{flood("all", "*", time.Hour, time.Hour, rules.Values{"maxmessages": 1})}})
+		th, live := start(t, throttle.Limits{},
+			rules.Config{Floods: []rules.Flood{flood("all", "*", time.Hour, time.Hour, rules.Values{"maxmessages": 1})}})
 		var told atomic.Int64
 		paths := make([]throttle.Path, n)
 		for i := range paths {
@@ -288,14 +298,16 @@ func TestExplainTellsFloods(t *testing.T) {
 		say(th, pathA, 451, text)
 		began := time.Now()
 		e := th.Explain(pathA)
-		require.Equal(t, []throttle.Value{{Limit: "maxmessages", Value: 5, Unit: throttle.PerMinute, Rule: "flood f"}}, e.Values)
+		require.Equal(t, []throttle.Value{{Limit: "maxmessages", Value: 5, Unit: throttle.PerMinute, Rule: "flood f"}},
+			e.Values)
 		require.Equal(t, []throttle.Binding{{Limit: "pause", Rule: "flood f", Until: began.Add(time.Minute)}}, e.Binding)
 		require.Len(t, e.Floods, 1)
 		require.True(t, utf8.ValidString(e.Floods[0].Text))
 		require.LessOrEqual(t, len(e.Floods[0].Text), 200)
 		e.Floods[0].Text = ""
-		require.Equal(t, throttle.ActiveFlood{Path: pathA, Name: "f", Phase: throttle.Paused, Since: began, Until: began.Add(time.Minute),
-			End: began.Add(61 * time.Minute)}, e.Floods[0])
+		require.Equal(t, throttle.ActiveFlood{Path: pathA, Name: "f", Phase: throttle.Paused, Since: began,
+			Until: began.Add(time.Minute),
+			End:   began.Add(61 * time.Minute)}, e.Floods[0])
 		require.Nil(t, e.Schedule)
 		require.Empty(t, th.Explain(pathB).Floods)
 		live.Clear(pathA, "f")

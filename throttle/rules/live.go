@@ -9,9 +9,9 @@ import (
 	"github.com/sluicemail/sluice/throttle"
 )
 
-// Live is a [Set] in force, and what has to be remembered for it: active floods, the days of schedules, and which domains
-// make up a site. It is the Rules of a local.Table. The zero Live has no rules and is ready to use; its methods are safe
-// for concurrent use.
+// Live is a [Set] in force, and what has to be remembered for it: active floods, the days of schedules, and which
+// domains make up a site. It is the Rules of a local.Table. The zero Live has no rules and is ready to use; its methods
+// are safe for concurrent use.
 type Live struct {
 	// Days keeps the counters of schedules. Nil: they are lost with the process. It is used by Run only.
 	Days DayStore
@@ -27,8 +27,8 @@ type Live struct {
 	days   days
 }
 
-// Attach names the function that is told when a path has other limits now; the zero Path means all. It is called without
-// locks held, within Set, Observe, Alias, Resume and Clear, and by timers; never within Limits.
+// Attach names the function that is told when a path has other limits now; the zero Path means all. It is called
+// without locks held, within Set, Observe, Alias, Resume and Clear, and by timers; never within Limits.
 func (l *Live) Attach(invalidate func(throttle.Path)) { l.change.Store(&invalidate) }
 
 func (l *Live) changed(path throttle.Path) {

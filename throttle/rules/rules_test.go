@@ -57,7 +57,8 @@ func TestThrottler(t *testing.T) {
 	throttletest.Run(t, func(t *testing.T, limits throttle.Limits) throttle.Throttler {
 		values := rules.Values{}
 		for _, f := range throttle.Fields() {
-			if v := f.Get(&limits); v > 0 && f.Unit != throttle.Seconds && (f.Name != "security" || limits.Connection.Security != "") {
+			if v := f.Get(&limits); v > 0 && f.Unit != throttle.Seconds &&
+				(f.Name != "security" || limits.Connection.Security != "") {
 				values[f.Name] = v
 			}
 		}
@@ -70,7 +71,8 @@ func TestThrottler(t *testing.T) {
 		if len(limits.Origin) > 1 {
 			base, values = limits, nil
 		}
-		th, _ := start(t, base, rules.Config{Rules: []rules.Rule{{Name: name, Values: values, Patterns: []rules.Pattern{{}}}}})
+		th,
+			_ := start(t, base, rules.Config{Rules: []rules.Rule{{Name: name, Values: values, Patterns: []rules.Pattern{{}}}}})
 		return th
 	})
 }
@@ -91,7 +93,8 @@ func TestMostSpecificRuleWins(t *testing.T) {
 		want  string
 		path  throttle.Path
 	}{
-		{"nothing matches", []rules.Rule{both, domain, wild, source, pool}, "9 configuration", throttle.Path{Source: ip3, Site: "b.test"}},
+		{"nothing matches", []rules.Rule{both, domain, wild, source, pool}, "9 configuration",
+			throttle.Path{Source: ip3, Site: "b.test"}},
 		{"all", []rules.Rule{both, domain, all}, "1 all", throttle.Path{Source: ip3, Site: "b.test"}},
 		{"source before all", []rules.Rule{first(all), source}, "2 source", pathA},
 		{"domain before source", []rules.Rule{first(source), first(pool), domain}, "4 domain", pathA},
@@ -104,11 +107,13 @@ func TestMostSpecificRuleWins(t *testing.T) {
 		{"the lower priority number wins a tie", []rules.Rule{domain, first(wild)}, "5 wild", pathA},
 		{"pool against source", []rules.Rule{pool, source}, "3 pool", pathA},
 		{"system's choice of source", []rules.Rule{source, domain}, "4 domain", throttle.Path{Site: "a.example"}},
-		{"mapped address", []rules.Rule{source}, "2 source", throttle.Path{Source: netip.MustParseAddr("::ffff:192.0.2.1"), Site: "x"}},
+		{"mapped address", []rules.Rule{source}, "2 source",
+			throttle.Path{Source: netip.MustParseAddr("::ffff:192.0.2.1"), Site: "x"}},
 		{"zero is unlimited", []rules.Rule{all, rule("free", 0, rules.Pattern{Domain: "a.example"})}, "0 free", pathA},
 		{"unset falls back", []rules.Rule{all, rule("unset", -1, rules.Pattern{Domain: "a.example"})}, "1 all", pathA},
 		{"no pattern", []rules.Rule{rule("lost", 5)}, "9 configuration", pathA},
-		{"many patterns", []rules.Rule{rule("many", 5, rules.Pattern{Domain: "x"}, rules.Pattern{Source: ip1, Domain: "a.*"}, rules.Pattern{}), domain}, "5 many", pathA},
+		{"many patterns", []rules.Rule{rule("many", 5, rules.Pattern{Domain: "x"}, rules.Pattern{Source: ip1, Domain: "a.*"},
+			rules.Pattern{}), domain}, "5 many", pathA},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			base := local.Configuration{DomainMaxMessages: 9}.Limits()
@@ -120,20 +125,26 @@ func TestMostSpecificRuleWins(t *testing.T) {
 
 func TestValuesFallBackOneByOne(t *testing.T) {
 	pattern := []rules.Pattern{{Domain: "a.example"}}
-	th, _ := start(t, local.Configuration{DomainMaxConnections: 7, Security: "optional"}.Limits(), rules.Config{Rules: []rules.Rule{
-		{Name: "domain", Patterns: pattern, Values: rules.Values{"maxmessages": 10, "maxbytes": -1, "greylist_sameip": 1}},
-		{ID: 12, Patterns: pattern, Values: rules.Values{"maxmessages": 20, "maxconnects": 30, "security": 9, "connection_offline": 60}},
-		{Name: "all", Patterns: []rules.Pattern{{}}, Values: rules.Values{"maxbytes": 1000, "maxconnects": 1, "timeout_data": 1 << 62}},
-	}})
+	th, _ := start(t, local.Configuration{DomainMaxConnections: 7, Security: "optional"}.Limits(),
+		rules.Config{Rules: []rules.Rule{
+			{Name: "domain", Patterns: pattern, Values: rules.Values{"maxmessages": 10, "maxbytes": -1, "greylist_sameip": 1}},
+			{ID: 12, Patterns: pattern, Values: rules.Values{"maxmessages": 20, "maxconnects": 30, "security": 9,
+				"connection_offline": 60}},
+			{Name: "all", Patterns: []rules.Pattern{{}},
+				Values: rules.Values{"maxbytes": 1000, "maxconnects": 1, "timeout_data": 1 << 62}},
+		}})
 	l := th.Limits(pathA)
 	require.Equal(t, throttle.Rates{Messages: 10, Bytes: 1000, Connects: 30, Connections: 7}, l.Domain)
 	require.Equal(t, throttle.PerConnection{Offline: time.Minute, Security: "verified"}, l.Connection)
 	require.True(t, l.Greylist.SameIP)
 	require.Positive(t, l.Timeouts.Data, "absurd values are cut, not turned around")
-	require.Equal(t, map[string]string{"maxmessages": "domain", "maxbytes": "all", "maxconnects": "capacity 12", "maxconnections": "configuration",
-		"security": "capacity 12", "connection_offline": "capacity 12", "greylist_sameip": "domain", "timeout_data": "all",
+	require.Equal(t, map[string]string{"maxmessages": "domain", "maxbytes": "all", "maxconnects": "capacity 12",
+		"maxconnections": "configuration",
+		"security":       "capacity 12", "connection_offline": "capacity 12", "greylist_sameip": "domain",
+		"timeout_data":    "all",
 		"connection_idle": "configuration"}, l.Origin)
-	require.Same(t, th.Limits(throttle.Path{Site: "b"}), th.Limits(throttle.Path{Site: "c"}), "paths with the same rules share their limits")
+	require.Same(t, th.Limits(throttle.Path{Site: "b"}), th.Limits(throttle.Path{Site: "c"}),
+		"paths with the same rules share their limits")
 }
 
 func TestAliases(t *testing.T) {
@@ -170,10 +181,12 @@ func TestAliases(t *testing.T) {
 func TestProblems(t *testing.T) {
 	set, problems := rules.Compile(rules.Config{
 		Rules: []rules.Rule{
-			{ID: 1, Values: rules.Values{"maxmesages": 1, "maxmessages": 3}, Patterns: []rules.Pattern{{ID: 2, Domain: "a["}, {ID: 3, Domain: "a.example"}}},
+			{ID: 1, Values: rules.Values{"maxmesages": 1, "maxmessages": 3},
+				Patterns: []rules.Pattern{{ID: 2, Domain: "a["}, {ID: 3, Domain: "a.example"}}},
 			{ID: 4, Patterns: []rules.Pattern{{ID: 5, Pool: "none"}}},
 		},
-		Schedules: []rules.Schedule{{ID: 6}, {ID: 7, Steps: []rules.Step{{ID: 8, Day: 1, Values: rules.Values{"x": 1}}, {Day: 1}}}},
+		Schedules: []rules.Schedule{{ID: 6}, {ID: 7,
+			Steps: []rules.Step{{ID: 8, Day: 1, Values: rules.Values{"x": 1}}, {Day: 1}}}},
 		Floods: []rules.Flood{
 			{ID: 9, Pattern: "(", Type: "regex", Pause: 1},
 			{ID: 10, Pattern: "x", Type: "glob", Pause: 1},
@@ -211,7 +224,8 @@ func TestProblems(t *testing.T) {
 func TestMatchingProperty(t *testing.T) {
 	sources := []netip.Addr{{}, ip1, ip2, ip3}
 	domains := []string{"", "*", "a.example", "b.example", "*.example", "?.example", "b*"}
-	matches := map[string][]string{"a.example": {"a.example", "*.example", "?.example"}, "b.example": {"b.example", "*.example", "?.example", "b*"}}
+	matches := map[string][]string{"a.example": {"a.example", "*.example", "?.example"},
+		"b.example": {"b.example", "*.example", "?.example", "b*"}}
 	pools := map[netip.Addr]string{ip1: "x", ip2: "x"}
 	rapid.Check(t, func(t *rapid.T) {
 		config := rules.Config{Pools: pools}
@@ -220,11 +234,13 @@ func TestMatchingProperty(t *testing.T) {
 			r.Priority = rapid.Int64Range(0, 2).Draw(t, "priority")
 			for range rapid.IntRange(0, 3).Draw(t, "patterns") {
 				r.Patterns = append(r.Patterns, rules.Pattern{Source: rapid.SampledFrom(sources).Draw(t, "source"),
-					Pool: rapid.SampledFrom([]string{"", "", "x"}).Draw(t, "pool"), Domain: rapid.SampledFrom(domains).Draw(t, "domain")})
+					Pool:   rapid.SampledFrom([]string{"", "", "x"}).Draw(t, "pool"),
+					Domain: rapid.SampledFrom(domains).Draw(t, "domain")})
 			}
 			config.Rules = append(config.Rules, r)
 		}
-		path := throttle.Path{Source: rapid.SampledFrom(sources).Draw(t, "from"), Site: rapid.SampledFrom([]string{"a.example", "b.example", "c"}).Draw(t, "site")}
+		path := throttle.Path{Source: rapid.SampledFrom(sources).Draw(t, "from"),
+			Site: rapid.SampledFrom([]string{"a.example", "b.example", "c"}).Draw(t, "site")}
 		want, best := "0 ", [2]int64{99, 99}
 		for _, r := range config.Rules {
 			for _, p := range r.Patterns {
@@ -242,7 +258,8 @@ func TestMatchingProperty(t *testing.T) {
 					fits = fits || d == p.Domain
 				}
 				fits = fits && (!p.Source.IsValid() || p.Source == path.Source) && (p.Pool == "" || pools[path.Source] == p.Pool)
-				if rank := [2]int64{level, r.Priority}; fits && r.Values["maxmessages"] >= 0 && (rank[0] < best[0] || rank[0] == best[0] && rank[1] < best[1]) {
+				if rank := [2]int64{level, r.Priority}; fits && r.Values["maxmessages"] >= 0 &&
+					(rank[0] < best[0] || rank[0] == best[0] && rank[1] < best[1]) {
 					best, want = rank, fmt.Sprintf("%d %s", r.Values["maxmessages"], r.Name)
 				}
 			}
@@ -304,7 +321,8 @@ func Example() {
 	live.Attach(throttler.Invalidate)
 	defer live.Close()
 	set, problems := rules.Compile(rules.Config{
-		Rules: []rules.Rule{{Name: "gentle", Values: rules.Values{"maxmessages": 60}, Patterns: []rules.Pattern{{Domain: "*.example.org"}}}},
+		Rules: []rules.Rule{{Name: "gentle", Values: rules.Values{"maxmessages": 60},
+			Patterns: []rules.Pattern{{Domain: "*.example.org"}}}},
 		Floods: []rules.Flood{{Name: "too fast", Pattern: "*rate limit*", Type: "fnmatch", Pause: time.Minute,
 			Duration: time.Hour, Values: rules.Values{"maxmessages": 10}}},
 	})
@@ -313,7 +331,8 @@ func Example() {
 	path := throttle.Path{Site: "mx.example.org"}
 	fmt.Println(throttler.Limits(path).Domain.Messages)
 
-	throttler.Observe(path, netip.MustParseAddr("192.0.2.25"), throttle.Outcome{Code: 421, Text: "4.7.0 Rate limit exceeded"})
+	throttler.Observe(path, netip.MustParseAddr("192.0.2.25"),
+		throttle.Outcome{Code: 421, Text: "4.7.0 Rate limit exceeded"})
 	_, wait := throttler.Connect(path, netip.MustParseAddr("192.0.2.25"))
 	fmt.Println(wait.Limit, wait.Rule)
 	// Output:

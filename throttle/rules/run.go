@@ -16,8 +16,8 @@ const (
 	maxSaveSize = 1000 // counters saved at once
 )
 
-// Run loads the counters of schedules and saves what changes, until ctx ends; then it saves the rest, for a few seconds at
-// most, and returns the error of that. Without Days it only waits. Run once.
+// Run loads the counters of schedules and saves what changes, until ctx ends; then it saves the rest, for a few seconds
+// at most, and returns the error of that. Without Days it only waits. Run once.
 func (l *Live) Run(ctx context.Context) error {
 	if l.Days == nil {
 		<-ctx.Done()

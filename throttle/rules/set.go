@@ -206,8 +206,8 @@ func compileText(typ, text string) (*pattern.Pattern, error) {
 	return pattern.Compile(t, text, true)
 }
 
-// MatchAnswer reports whether a flood pattern of a type matches the answer with a code and text, so that a pattern can be
-// tried before it is stored. The pattern is matched with what the host said, with and without the code before it.
+// MatchAnswer reports whether a flood pattern of a type matches the answer with a code and text, so that a pattern can
+// be tried before it is stored. The pattern is matched with what the host said, with and without the code before it.
 func MatchAnswer(typ, text string, answer throttle.Outcome) (bool, error) {
 	p, err := compileText(typ, text)
 	if err != nil {
@@ -243,7 +243,8 @@ func (s *Set) findSchedule(path throttle.Path, domains []string) int32 {
 }
 
 // limits returns the values of a path on a day of its schedule (-1: none), without floods; nil means base.
-func (s *Set) limits(path throttle.Path, domains []string, schedule int32, day int, base *throttle.Limits) *throttle.Limits {
+func (s *Set) limits(path throttle.Path, domains []string, schedule int32, day int,
+	base *throttle.Limits) *throttle.Limits {
 	f := s.rule.find(path, domains, s.pools[clean(path.Source)])
 	key := make([]byte, 0, 64)
 	for _, class := range f[:neither] {

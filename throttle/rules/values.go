@@ -57,7 +57,8 @@ func (m *merged) fill(s *setting, rule string) {
 	m.has |= s.has
 }
 
-// restrict sets what is stricter than what is set, or not set yet. base gives the values of what is not set; nil: nothing does.
+// restrict sets what is stricter than what is set, or not set yet. base gives the values of what is not set; nil:
+// nothing does.
 func (m *merged) restrict(s *setting, rule string, base *throttle.Limits) {
 	for rest := s.has; rest != 0; rest &= rest - 1 {
 		i := bits.TrailingZeros64(rest)

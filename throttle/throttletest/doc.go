@@ -6,7 +6,7 @@
 //		})
 //	}
 //
-// Most cases run in a bubble of testing/synctest, where time passes only while everybody waits: minutes cost milliseconds,
-// and what is counted is exact. The constructor is called inside the bubble; an implementation that shares its counts over a
-// network needs a store in memory there.
+// Most cases run in a bubble of testing/synctest, where time passes only while everybody waits: minutes cost
+// milliseconds, and what is counted is exact. The constructor is called inside the bubble; an implementation that
+// shares its counts over a network needs a store in memory there.
 package throttletest

@@ -138,7 +138,8 @@ func bytesExact(t *testing.T, newThrottler New) {
 		th := newThrottler(t, throttle.Limits{Domain: throttle.Rates{Bytes: limit}})
 		c := dial(t, th, pathA, target1)
 		sent := pump(t, c, size, 10*time.Minute)
-		require.LessOrEqual(t, int64(sent.most(time.Minute))*size, int64(limit), "maxbytes: more than the limit in some minute, with mails of %d", size)
+		require.LessOrEqual(t, int64(sent.most(time.Minute))*size, int64(limit),
+			"maxbytes: more than the limit in some minute, with mails of %d", size)
 		require.GreaterOrEqual(t, int64(len(sent))*size, 10*(limit-limit/40-int64(loss(th)*limit))-10*size,
 			"maxbytes: the limit is to be reached, within 2.5 per cent and a mail of %d a minute", size)
 		c.Close()
@@ -182,7 +183,8 @@ func connects(t *testing.T, newThrottler New) {
 }
 
 func cancel(t *testing.T, newThrottler New) {
-	th := newThrottler(t, throttle.Limits{Domain: throttle.Rates{Messages: 1, Bytes: 1000}, Target: throttle.Rates{Messages: 1}})
+	th := newThrottler(t, throttle.Limits{Domain: throttle.Rates{Messages: 1, Bytes: 1000},
+		Target: throttle.Rates{Messages: 1}})
 	c := dial(t, th, pathA, target1)
 	defer c.Close()
 	for range 10 {

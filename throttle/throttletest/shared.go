@@ -17,8 +17,8 @@ type Sharing struct {
 	Patience time.Duration
 }
 
-// RunShared is [Run] for a throttler that shares its counts, and so has to ask elsewhere before mail may go: callers are patient,
-// and rates may fall short by a little. They may never be exceeded.
+// RunShared is [Run] for a throttler that shares its counts, and so has to ask elsewhere before mail may go: callers
+// are patient, and rates may fall short by a little. They may never be exceeded.
 func RunShared(t *testing.T, newThrottler New, s Sharing) {
 	t.Helper()
 	cases(t, func(t *testing.T, limits throttle.Limits) throttle.Throttler {
@@ -47,7 +47,8 @@ func (p *patient) persist(ask func() throttle.Wait) throttle.Wait {
 	for end := time.Now().Add(p.Patience); ; {
 		wait := ask()
 		left := time.Until(end)
-		if wait.For <= 0 || left <= 0 || wait.Limit == "pause" || wait.Limit == "connection_maxmessages" || wait.Limit == "connection_maxbytes" {
+		if wait.For <= 0 || left <= 0 || wait.Limit == "pause" || wait.Limit == "connection_maxmessages" ||
+			wait.Limit == "connection_maxbytes" {
 			return wait
 		}
 		time.Sleep(min(left, max(wait.For, time.Millisecond), 2*time.Millisecond))

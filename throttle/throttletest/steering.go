@@ -28,7 +28,8 @@ func paused(t *testing.T, newThrottler New) {
 
 // explained is for throttlers that can explain.
 func explained(t *testing.T, newThrottler New) {
-	th := newThrottler(t, throttle.Limits{Domain: throttle.Rates{Messages: 2, Connections: 1}, Target: throttle.Rates{Connects: 60},
+	th := newThrottler(t, throttle.Limits{Domain: throttle.Rates{Messages: 2, Connections: 1},
+		Target: throttle.Rates{Connects: 60},
 		Origin: map[string]string{"maxmessages": "gentle", "maxconnections": "gentle", "ip_maxconnects": "gentle"}})
 	e, ok := explainer(th)
 	if !ok {
@@ -37,8 +38,10 @@ func explained(t *testing.T, newThrottler New) {
 	before := e.Explain(pathA, target1)
 	require.Equal(t, pathA, before.Path)
 	require.Empty(t, before.Binding, "nothing binds before anything happened")
-	require.Contains(t, before.Values, throttle.Value{Limit: "maxmessages", Value: 2, Unit: throttle.PerMinute, Rule: "gentle"})
-	require.Contains(t, before.Values, throttle.Value{Limit: "ip_maxconnects", Value: 60, Unit: throttle.PerMinute, Rule: "gentle"})
+	require.Contains(t, before.Values, throttle.Value{Limit: "maxmessages", Value: 2, Unit: throttle.PerMinute,
+		Rule: "gentle"})
+	require.Contains(t, before.Values, throttle.Value{Limit: "ip_maxconnects", Value: 60, Unit: throttle.PerMinute,
+		Rule: "gentle"})
 
 	c := dial(t, th, pathA, target1)
 	require.True(t, c.Send(1).Zero())
@@ -46,8 +49,10 @@ func explained(t *testing.T, newThrottler New) {
 	after := e.Explain(pathA, target1)
 	require.Equal(t, before.Values, after.Values, "values stay as they are when they bind")
 	require.Len(t, after.Binding, 3)
-	require.Equal(t, throttle.Binding{Limit: "maxconnections", Rule: "gentle"}, after.Binding[0], "without an end: the longest first")
-	require.Equal(t, throttle.Binding{Limit: "maxmessages", Rule: "gentle", Until: time.Now().Add(wait.For)}, after.Binding[1],
+	require.Equal(t, throttle.Binding{Limit: "maxconnections", Rule: "gentle"}, after.Binding[0],
+		"without an end: the longest first")
+	require.Equal(t, throttle.Binding{Limit: "maxmessages", Rule: "gentle", Until: time.Now().Add(wait.For)},
+		after.Binding[1],
 		"the explanation says the same as Send")
 	require.Equal(t, "ip_maxconnects", after.Binding[2].Limit)
 	require.Empty(t, e.Explain(pathB, target2).Binding, "other paths and targets are free")

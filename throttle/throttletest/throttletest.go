@@ -102,14 +102,17 @@ func (e events) exact(t *testing.T, th throttle.Throttler, what string, perMinut
 	t.Helper()
 	require.LessOrEqual(t, e.most(time.Minute), perMinute, "%s: more than the limit of %d in some minute", what, perMinute)
 	least := (perMinute-1-perMinute/5000)*minutes - 1 - int(math.Ceil(loss(th)*float64(perMinute*minutes)))
-	require.GreaterOrEqual(t, len(e), least, "%s: under steady supply the limit of %d a minute is to be reached, over %d minutes", what, perMinute, minutes)
+	require.GreaterOrEqual(t, len(e), least,
+		"%s: under steady supply the limit of %d a minute is to be reached, over %d minutes", what, perMinute, minutes)
 	if perMinute >= 60 {
-		require.LessOrEqual(t, e.most(3*time.Second), perMinute/20+perMinute/100+2, "%s: a burst; the rate is to be smooth", what)
+		require.LessOrEqual(t, e.most(3*time.Second), perMinute/20+perMinute/100+2, "%s: a burst; the rate is to be smooth",
+			what)
 	}
 }
 
-// supply asks until the time has passed. It also ends when it was asked far more often than any limit here needs: a throttler
-// that grants everything is found to exceed its limit then, and one that refuses again and again after each wait fails here.
+// supply asks until the time has passed. It also ends when it was asked far more often than any limit here needs: a
+// throttler that grants everything is found to exceed its limit then, and one that refuses again and again after each
+// wait fails here.
 type supply struct {
 	t       *testing.T
 	end     time.Time
@@ -127,7 +130,8 @@ func (s *supply) more() bool {
 	const most = 150_000 // ten minutes of 6,000 mails, each refused once, are less
 	s.calls++
 	if s.calls > most && s.refused > most/2 {
-		require.Fail(s.t, "Wait.For says when it makes sense to ask again", "%d of %d calls were refused, each after the wait that was asked for", s.refused, most)
+		require.Fail(s.t, "Wait.For says when it makes sense to ask again",
+			"%d of %d calls were refused, each after the wait that was asked for", s.refused, most)
 	}
 	return s.calls <= most && time.Now().Before(s.end)
 }

@@ -37,11 +37,14 @@ func bad() map[string]struct {
 			"a pause must not lead to more than the limit in some minute",
 			"a path that is paused does not connect",
 		}},
-		"refuses everything for an instant": {stuck(throttle.Wait{For: 1, Limit: "maxmessages", Rule: "configuration"}), []string{
-			"zero is unlimited", "Wait.For says when it makes sense to ask again"}},
-		"refuses for less than no time": {stuck(throttle.Wait{For: -1, Limit: "maxmessages", Rule: "configuration"}), []string{
-			"Wait.For is positive in every wait"}},
-		"names no limit": {stuck(throttle.Wait{For: time.Second, Rule: "configuration"}), []string{"Wait names the limit that holds"}},
+		"refuses everything for an instant": {stuck(throttle.Wait{For: 1, Limit: "maxmessages", Rule: "configuration"}),
+			[]string{
+				"zero is unlimited", "Wait.For says when it makes sense to ask again"}},
+		"refuses for less than no time": {stuck(throttle.Wait{For: -1, Limit: "maxmessages", Rule: "configuration"}),
+			[]string{
+				"Wait.For is positive in every wait"}},
+		"names no limit": {stuck(throttle.Wait{For: time.Second, Rule: "configuration"}),
+			[]string{"Wait names the limit that holds"}},
 		"connects with nothing": {func(_ *testing.T, limits throttle.Limits) throttle.Throttler {
 			return &broken{limits: limits, nothing: true}
 		},
@@ -53,8 +56,8 @@ func bad() map[string]struct {
 	}
 }
 
-// TestExaminerEnds with every bad throttler, and names the rules that it breaks. The examination runs in a process of its own,
-// since it fails.
+// TestExaminerEnds with every bad throttler, and names the rules that it breaks. The examination runs in a process of
+// its own, since it fails.
 func TestExaminerEnds(t *testing.T) {
 	if name := os.Getenv("EXAMINE"); name != "" {
 		throttletest.Run(t, bad()[name].make)

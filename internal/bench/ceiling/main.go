@@ -1,6 +1,6 @@
 // Command ceiling is what a relay could be at best: it receives mail over SMTP, commits it to one file, many mails to a
-// sync, and only then answers and sends it on. It routes nothing, keeps no index, retries nothing, recovers nothing. The
-// benchmark holds the real relay against it.
+// sync, and only then answers and sends it on. It routes nothing, keeps no index, retries nothing, recovers nothing.
+// The benchmark holds the real relay against it.
 package main
 
 import (
@@ -171,7 +171,8 @@ func (r *relay) commit(f *os.File, window int64) {
 	}
 }
 
-// send serves one connection to the target. A mail goes out in one flight with the envelope of the next, if there is one.
+// send serves one connection to the target. A mail goes out in one flight with the envelope of the next, if there is
+// one.
 func (r *relay) send(target string) {
 	m := <-r.outbox
 	c, err := net.Dial("tcp", target)

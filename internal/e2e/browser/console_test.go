@@ -14,17 +14,21 @@ import (
 // limits are limit columns that leave everything to the configuration, but for messages a minute.
 func limits(perMinute int64) store.Limits {
 	const none = store.FallBack
-	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none, MaxIdle: none}
-	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none, ConnectionMinMessages: none,
-		ConnectionIdle: none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none, RetryShare: none,
-		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none, TimeoutConnect: none,
-		TimeoutIntro: none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
+	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none,
+		MaxIdle: none}
+	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none,
+		ConnectionMinMessages: none,
+		ConnectionIdle:        none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none,
+		RetryShare:    none,
+		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none,
+		TimeoutConnect: none,
+		TimeoutIntro:   none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
 	l.Site.MaxMessages = perMinute
 	return l
 }
 
-// TestOperator is a morning of an operator: looks at the graph, pauses a domain and resumes it, slows another one down, follows
-// a session, searches the log, with keyboard and on a phone.
+// TestOperator is a morning of an operator: looks at the graph, pauses a domain and resumes it, slows another one down,
+// follows a session, searches the log, with keyboard and on a phone.
 func TestOperator(t *testing.T) {
 	s := newStation(t, nil)
 	slow := &store.Capacity{Name: "Slow", Limits: limits(6000), Enabled: true}
@@ -76,7 +80,8 @@ func (s *station) pauses() {
 		return came == before
 	})
 	s.sink.more(s.t, "slow.test")
-	require.Never(s.t, func() bool { return s.sink.count("fast.test", time.Time{}) > came }, time.Second, 20*time.Millisecond, "mail during the pause")
+	require.Never(s.t, func() bool { return s.sink.count("fast.test", time.Time{}) > came }, time.Second,
+		20*time.Millisecond, "mail during the pause")
 	s.says("paused")
 	s.open("/pauses")
 	s.says("fast.test")
@@ -118,7 +123,8 @@ func (s *station) byKeyboard() {
 	s.await(`location.hash === "#content"`)
 	s.keys("/")
 	s.await(`document.activeElement.id === "search"`)
-	s.await(`(document.getElementById("search").value = "", true)`) // the protocol types the slash although the page has taken it
+	// the protocol types the slash although the page has taken it
+	s.await(`(document.getElementById("search").value = "", true)`)
 	s.keys("slow")
 	s.await(`document.querySelector("[data-total]").textContent === "1"`)
 	s.keys("\r")
@@ -129,7 +135,9 @@ func (s *station) byKeyboard() {
 
 // narrow looks at every page on a phone: nothing is wider than the screen.
 func (s *station) narrow() {
-	paths, err := chromedp.Run(s.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("nav.side li a")].map(a => a.getAttribute("href"))`))
+	paths,
+		err := chromedp.Run(s.tab,
+		chromedp.Evaluate[[]string](`[...document.querySelectorAll("nav.side li a")].map(a => a.getAttribute("href"))`))
 	require.NoError(s.t, err)
 	require.Greater(s.t, len(paths), 15, "pages in the side bar")
 	s.do(chromedp.EmulateViewport(360, 740))
@@ -149,9 +157,10 @@ func (s *station) narrow() {
 func TestHostileMail(t *testing.T) {
 	s := newStation(t, mtatest.Nowhere)
 	const attack = `<script>window.hacked=1</script><img src=x onerror="window.hacked=2">`
-	s.Submit(t, "a@client.test", "victim@away.test", "x-mq-tag: "+attack+"\r\nFrom: "+attack+" <a@client.test>\r\nSubject: "+attack+
-		"\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>"+attack+
-		`<svg onload="parent.hacked=3"></svg><meta http-equiv="refresh" content="0;url=/logout"><form action="/pause" method="post"><button>Win</button></form>`)
+	s.Submit(t, "a@client.test", "victim@away.test",
+		"x-mq-tag: "+attack+"\r\nFrom: "+attack+" <a@client.test>\r\nSubject: "+attack+
+			"\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>"+attack+
+			`<svg onload="parent.hacked=3"></svg><meta http-equiv="refresh" content="0;url=/logout"><form action="/pause" method="post"><button>Win</button></form>`)
 	s.logIn("/messages")
 	s.await(`document.querySelector("tbody a[href^='/messages/']")`)
 	s.press("tbody a[href^='/messages/']")
@@ -159,7 +168,9 @@ func TestHostileMail(t *testing.T) {
 	s.says("<script>window.hacked=1</script>") // it is read, not run
 	s.await(`document.querySelector("a[href$='/rendered']")`)
 	for _, page := range []string{"", "/rendered", "/frame", "/text", "/source"} {
-		path, err := chromedp.Run(s.tab, chromedp.Evaluate[string](`(window.top.at ||= location.pathname.replace(/\/(rendered|frame|text|source)$/, ""))`))
+		path,
+			err := chromedp.Run(s.tab,
+			chromedp.Evaluate[string](`(window.top.at ||= location.pathname.replace(/\/(rendered|frame|text|source)$/, ""))`))
 		require.NoError(t, err)
 		s.open(path + page)
 		s.await(`document.readyState === "complete" && location.pathname === "` + path + page + `"`)

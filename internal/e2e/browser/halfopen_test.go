@@ -15,8 +15,8 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// TestHalfOpenSockets has 10,000 connections to the console that say half of a request and no more. Meanwhile mail flows,
-// pages are answered, memory stays bounded; and after the time for a header they are gone.
+// TestHalfOpenSockets has 10,000 connections to the console that say half of a request and no more. Meanwhile mail
+// flows, pages are answered, memory stays bounded; and after the time for a header they are gone.
 func TestHalfOpenSockets(t *testing.T) {
 	const many = 10_000
 	var limit syscall.Rlimit
@@ -26,7 +26,8 @@ func TestHalfOpenSockets(t *testing.T) {
 	}
 	port := mtatest.FreePort(t)
 	sink := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, sink.Settings().With(mtatest.Settings{"www-ip": "127.0.0.1", "www-port": port, "www-auth": "hardcoded://operator:" + password}))
+	d := mtatest.Start(t, sink.Settings().With(mtatest.Settings{"www-ip": "127.0.0.1", "www-port": port,
+		"www-auth": "hardcoded://operator:" + password}))
 	half := openHalf(t, "127.0.0.1:"+port, many)
 	d.Send(t, &smtptest.Source{Messages: 500, Size: 1000})
 	sink.OnceEach(t, 500)

@@ -42,7 +42,8 @@ func newStation(t *testing.T, set mtatest.Settings) *station {
 	port, logs := mtatest.FreePort(t), t.TempDir()
 	s.base = "http://127.0.0.1:" + port
 	s.Daemon = mtatest.Start(t, mtatest.Settings{
-		"www-ip": "127.0.0.1", "www-port": port, "www-auth": "hardcoded://operator:" + password, "send-bin-log-file": filepath.Join(logs, "send.json"),
+		"www-ip": "127.0.0.1", "www-port": port, "www-auth": "hardcoded://operator:" + password,
+		"send-bin-log-file":     filepath.Join(logs, "send.json"),
 		"received-bin-log-file": filepath.Join(logs, "received.json"), "smtp-extract": "true",
 	}.With(s.sink.Settings()).With(database).With(set))
 	s.tab = testserver.Chromium(t)
@@ -55,7 +56,8 @@ func (s *station) flow(rate float64, domains ...string) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		source := &smtptest.Source{Address: s.Addr, Rate: rate, Size: 600, Sessions: 2, Domains: domains, Header: "x-mq-tag: letters\r\n"}
+		source := &smtptest.Source{Address: s.Addr, Rate: rate, Size: 600, Sessions: 2, Domains: domains,
+			Header: "x-mq-tag: letters\r\n"}
 		_, _ = source.Run(ctx) // what it could not send is missing at the sink
 	}()
 	s.t.Cleanup(func() { cancel(); <-ended })

@@ -22,7 +22,8 @@ func TestActions(t *testing.T) {
 	d := mtatest.Start(t, mtatest.Kept.With(clients).With(names(t, k)).With(scanners(t)).With(database).
 		With(mtatest.LoginSettings(t, "hardcoded://joe:secret")).With(mtatest.Settings{
 		"smtp-check": allChecks, "dnsbl-zones": "bl.test", "rabbitmq-local": "local",
-		"spam-reject-score": "900", "virus-action": "reject", "virus-fail": "closed", "dmarc-enforce": "true", "dnsbl-reject": "true",
+		"spam-reject-score": "900", "virus-action": "reject", "virus-fail": "closed", "dmarc-enforce": "true",
+		"dnsbl-reject": "true",
 	}))
 	plain := letter("ann@sender.test", "plain", "Hello.")
 	for _, tt := range []struct {
@@ -31,9 +32,13 @@ func TestActions(t *testing.T) {
 		reply                    string
 	}{
 		{"honest", good, "ann@sender.test", plain, 250, " for honest@local.test"},
-		{"spam", good, "ann@sender.test", letter("ann@sender.test", "spam", gtube), 554, "5.7.1 This mail looks like spam: score 10"},
-		{"virus", good, "ann@sender.test", letter("ann@sender.test", "virus", testserver.Eicar), 554, "5.7.1 This mail carries a virus: Eicar-Test-Signature.UNOFFICIAL"},
-		{"too large to be scanned", good, "ann@sender.test", letter("ann@sender.test", "large", strings.Repeat("0123456789abcdef\r\n", 130<<10)), 552, "5.3.4 This mail cannot be scanned"},
+		{"spam", good, "ann@sender.test", letter("ann@sender.test", "spam", gtube), 554,
+			"5.7.1 This mail looks like spam: score 10"},
+		{"virus", good, "ann@sender.test", letter("ann@sender.test", "virus", testserver.Eicar), 554,
+			"5.7.1 This mail carries a virus: Eicar-Test-Signature.UNOFFICIAL"},
+		{"too large to be scanned", good, "ann@sender.test",
+			letter("ann@sender.test", "large", strings.Repeat("0123456789abcdef\r\n", 130<<10)), 552,
+			"5.3.4 This mail cannot be scanned"},
 		{"forged", stray, "ann@sender.test", plain, 550, "5.7.1 The DMARC policy of sender.test has this mail rejected"},
 		{"quarantine", stray, "bob@lax.test", letter("bob@lax.test", "lax", "Hello."), 250, " for quarantine@local.test"},
 	} {
@@ -46,7 +51,8 @@ func TestActions(t *testing.T) {
 		c := d.Proxied(t, listed)
 		c.Greeted()
 		c.Command("MAIL FROM:<bob@lax.test>", 250)
-		require.Contains(t, c.Command("RCPT TO:<listed@local.test>", 554), "5.7.1 Your address 203.0.113.9 is listed by bl.test: see https://bl.test/9")
+		require.Contains(t, c.Command("RCPT TO:<listed@local.test>", 554),
+			"5.7.1 Your address 203.0.113.9 is listed by bl.test: see https://bl.test/9")
 		c.StartTLS()
 		c.Command("MAIL FROM:<bob@lax.test>", 250)
 		c.Command("RCPT TO:<listed@local.test>", 554)
@@ -74,7 +80,8 @@ func TestActions(t *testing.T) {
 	require.Contains(t, byRecipient, "honest@local.test")
 }
 
-// TestHeadersForEachKind has local recipients alone see what was found, in mails of every size that are for others as well.
+// TestHeadersForEachKind has local recipients alone see what was found, in mails of every size that are for others as
+// well.
 func TestHeadersForEachKind(t *testing.T) {
 	t.Parallel()
 	database, db := mtatest.SQLite(t)
@@ -132,6 +139,7 @@ func TestChecksChangeWithTheConfiguration(t *testing.T) {
 			continue
 		}
 		require.Equal(t, "Authentic", string(head))
-		parse(t, m.Checks).requireAll(t, `{"spf":"pass"}`, `{"dkim":"none"}`, `{"dmarc":"pass"}`) // DMARC brings what it builds upon
+		// DMARC brings what it builds upon
+		parse(t, m.Checks).requireAll(t, `{"spf":"pass"}`, `{"dkim":"none"}`, `{"dmarc":"pass"}`)
 	}
 }

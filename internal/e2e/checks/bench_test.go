@@ -14,11 +14,12 @@ import (
 	"github.com/sluicemail/sluice/internal/mtatest"
 )
 
-// BenchmarkIntake has twenty clients hand in signed mails of 10 KiB, each of which is stored durably before its reply, and tells the
-// processor time that mtad alone takes for one. The DNS answers come from the cache.
+// BenchmarkIntake has twenty clients hand in signed mails of 10 KiB, each of which is stored durably before its reply,
+// and tells the processor time that mtad alone takes for one. The DNS answers come from the cache.
 func BenchmarkIntake(b *testing.B) {
 	k := key(b)
-	mail := k.sign(b, letter("ann@sender.test", "plain", strings.Repeat("A line of text, as long as lines of mails are.\r\n", 200)), "dkimsign")
+	mail := k.sign(b, letter("ann@sender.test", "plain",
+		strings.Repeat("A line of text, as long as lines of mails are.\r\n", 200)), "dkimsign")
 	zones := names(b, k)
 	for _, bm := range []struct{ name, check, results string }{
 		{"none", "", ""},

@@ -42,8 +42,8 @@ func firstLine(c net.Conn) {
 
 func dead(t testing.TB) string { return mtatest.FreePort(t) }
 
-// TestFailingScanners has scanners that are not there, hang up or talk nonsense: mail waits with a scanner that must be asked, and
-// passes with a note otherwise.
+// TestFailingScanners has scanners that are not there, hang up or talk nonsense: mail waits with a scanner that must be
+// asked, and passes with a note otherwise.
 func TestFailingScanners(t *testing.T) {
 	t.Parallel()
 	for name, port := range map[string]func(testing.TB) string{
@@ -61,12 +61,14 @@ func TestFailingScanners(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			set := mtatest.Kept.With(clients).With(mtatest.Settings{
-				"smtp-check": "spam,virus", "spamassassin-host": "127.0.0.1", "spamassassin-port": port(t), "clamav-address": "tcp://127.0.0.1:" + port(t),
+				"smtp-check": "spam,virus", "spamassassin-host": "127.0.0.1", "spamassassin-port": port(t),
+				"clamav-address":    "tcp://127.0.0.1:" + port(t),
 				"spam-reject-score": "5", "virus-action": "reject",
 			})
 			mail := letter("ann@sender.test", "plain", gtube+testserver.Eicar)
 			d := mtatest.Start(t, set)
-			require.Contains(t, submit(t, d, good, "ann@sender.test", "x@sink.test", mail, 451), "4.7.1 The virus scanner cannot be asked, try again later")
+			require.Contains(t, submit(t, d, good, "ann@sender.test", "x@sink.test", mail, 451),
+				"4.7.1 The virus scanner cannot be asked, try again later")
 			require.True(t, d.WaitLog(`msg="scanner is down" check=virus`))
 			require.True(t, d.WaitLog(`msg="scanner is down" check=spam`))
 			d.Rewrite(t, mtatest.Settings{"virus-fail": "open"})
@@ -80,8 +82,8 @@ func TestFailingScanners(t *testing.T) {
 	}
 }
 
-// TestHangingScanner has a scanner that never answers: its mails get an answer within the limit of half a minute, and in the meantime
-// nobody else waits.
+// TestHangingScanner has a scanner that never answers: its mails get an answer within the limit of half a minute, and
+// in the meantime nobody else waits.
 func TestHangingScanner(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 100)
@@ -100,7 +102,8 @@ func TestHangingScanner(t *testing.T) {
 	<-asked // by the watch
 	began := time.Now()
 	c := d.Proxied(t, good)
-	require.NoError(t, c.Conn.SetDeadline(began.Add(3*time.Minute))) // of which half a minute is mtad's, on a machine at leisure
+	// of which half a minute is mtad's, on a machine at leisure
+	require.NoError(t, c.Conn.SetDeadline(began.Add(3*time.Minute)))
 	c.Greeted()
 	c.Command("MAIL FROM:<ann@sender.test>", 250)
 	c.Command("RCPT TO:<x@sink.test>", 250)
@@ -140,7 +143,8 @@ func TestWithoutDNS(t *testing.T) {
 			require.Less(t, time.Since(began), 2*time.Second, "a greeting does not wait for the DNS")
 			c.Mail("ann@sender.test", "x@sink.test", strings.TrimSuffix(signed, "\r\n"), 250)
 			for _, m := range mtatest.Stored(t, d.Stopped(t), "inbox", 1) {
-				parse(t, m.Checks).requireAll(t, `{"spf":"temperror"}`, `{"dkim":"temperror","domain":"sender.test"}`, `{"dmarc":"temperror"}`,
+				parse(t, m.Checks).requireAll(t, `{"spf":"temperror"}`, `{"dkim":"temperror","domain":"sender.test"}`,
+					`{"dmarc":"temperror"}`,
 					`{"arc":"temperror"}`, `{"dnsbl":"temperror"}`)
 			}
 		})
@@ -159,16 +163,20 @@ func TestNoLookupStorm(t *testing.T) {
 			for i := range 5 {
 				text += fmt.Sprintf(" include:n%d-%d.sender.test", n, i)
 			}
-			m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}, Txt: []string{text + " -all"}}}
+			m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET,
+				Ttl: 60}, Txt: []string{text + " -all"}}}
 		}
 		_ = w.WriteMsg(m)
 	})
-	d := mtatest.Start(t, mtatest.Kept.With(clients).With(mtatest.Settings{"dns-servers": server, "smtp-check": "spf,dkim,dmarc,arc"}))
+	d := mtatest.Start(t, mtatest.Kept.With(clients).With(mtatest.Settings{"dns-servers": server,
+		"smtp-check": "spf,dkim,dmarc,arc"}))
 	var mail strings.Builder
 	for i := range 1000 {
-		fmt.Fprintf(&mail, "DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; d=d%d.sender.test; s=s%d; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n", i, i)
+		fmt.Fprintf(&mail,
+			"DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; d=d%d.sender.test; s=s%d; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n", i, i)
 	}
-	submit(t, d, good, "ann@sender.test", "x@sink.test", mail.String()+letter("ann@a.b.c.d.e.f.g.h.i.sender.test", "storm", "Hello."), 250)
+	submit(t, d, good, "ann@sender.test", "x@sink.test",
+		mail.String()+letter("ann@a.b.c.d.e.f.g.h.i.sender.test", "storm", "Hello."), 250)
 	require.LessOrEqual(t, questions.Load(), int64(100))
 	for _, m := range mtatest.Stored(t, d.Stopped(t), "inbox", 1) {
 		require.Less(t, len(m.Checks), 20, "a mail's results stay small: %s", m.Checks)

@@ -30,8 +30,10 @@ func TestLearn(t *testing.T) {
 	_, port, _ := strings.Cut(testserver.Spamd(t), ":")
 	dir := t.TempDir()
 	box, one := filepath.Join(dir, "box"), filepath.Join(dir, "one")
-	require.NoError(t, os.WriteFile(box, []byte("From a@b Mon\n"+strings.ReplaceAll(letter("a@sender.test", "a", "Buy this."), "\r\n", "\n")+"\nFrom a@b Tue\n"+
-		strings.ReplaceAll(letter("a@sender.test", "b", "And that."), "\r\n", "\n")), 0o600))
+	require.NoError(t,
+		os.WriteFile(box, []byte("From a@b Mon\n"+strings.ReplaceAll(letter("a@sender.test", "a", "Buy this."), "\r\n", "\n")+
+			"\nFrom a@b Tue\n"+
+			strings.ReplaceAll(letter("a@sender.test", "b", "And that."), "\r\n", "\n")), 0o600))
 	require.NoError(t, os.WriteFile(one, []byte(letter("a@sender.test", "c", "Hello Bob.")), 0o600))
 
 	out, complaint, code := learn(t, port, "spam", box)
@@ -44,7 +46,8 @@ func TestLearn(t *testing.T) {
 	require.Equal(t, "1 of 1 mails were news to SpamAssassin\n", out)
 
 	t.Run("from standard input", func(t *testing.T) {
-		cmd := exec.CommandContext(t.Context(), mtatest.Program(), "learn", "--spamassassin-host", "127.0.0.1", "--spamassassin-port", port, "ham")
+		cmd := exec.CommandContext(t.Context(), mtatest.Program(), "learn", "--spamassassin-host", "127.0.0.1",
+			"--spamassassin-port", port, "ham")
 		cmd.Env = []string{"HOME=" + t.TempDir()}
 		cmd.Stdin = bytes.NewReader([]byte(letter("a@sender.test", "d", "Hello Ann.")))
 		out, err := cmd.Output()

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// TestReports sends a report of each kind and mails that only look like one: the former go to the queue for reports, where they can
-// be read, when they are for local recipients.
+// TestReports sends a report of each kind and mails that only look like one: the former go to the queue for reports,
+// where they can be read, when they are for local recipients.
 func TestReports(t *testing.T) {
 	t.Parallel()
 	database, db := mtatest.SQLite(t)
@@ -24,9 +24,11 @@ func TestReports(t *testing.T) {
 		"rabbitmq-local": "local", "rabbitmq-reports": "reports", "smtp-check": "spf", "smtp-auth-results": "local",
 	}))
 	kinds := map[string]report.Kind{
-		"dsn-postfix": report.DSN, "dsn-exchange": report.DSN, "dsn-gmail": report.DSN, "dsn-old-qmail": report.DSN, "dsn-old-exchange": report.DSN,
-		"mdn-read": report.MDN, "arf-abuse": report.ARF, "dmarc-gzip": report.DMARC, "dmarc-zip": report.DMARC, "dmarc-plain-xml": report.DMARC,
-		"tlsrpt-json": report.TLSRPT, "tlsrpt-gzip": report.TLSRPT,
+		"dsn-postfix": report.DSN, "dsn-exchange": report.DSN, "dsn-gmail": report.DSN, "dsn-old-qmail": report.DSN,
+		"dsn-old-exchange": report.DSN,
+		"mdn-read":         report.MDN, "arf-abuse": report.ARF, "dmarc-gzip": report.DMARC, "dmarc-zip": report.DMARC,
+		"dmarc-plain-xml": report.DMARC,
+		"tlsrpt-json":     report.TLSRPT, "tlsrpt-gzip": report.TLSRPT,
 		"none-forwarded-bounce": report.None, "none-postmaster-writes": report.None, "none-text": report.None,
 	}
 	local := 0

@@ -10,13 +10,15 @@ import (
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
-// TestResultQueues has a mail delivered and another one refused: what was found about them is in the queues for results.
+// TestResultQueues has a mail delivered and another one refused: what was found about them is in the queues for
+// results.
 func TestResultQueues(t *testing.T) {
 	t.Parallel()
 	sink := mtatest.NewKeeper(t, &smtptest.Sink{})
 	sent, log := mtatest.SendLog(t)
 	d := mtatest.Start(t, sink.Settings().With(clients).With(names(t, key(t))).With(log).With(mtatest.Settings{
-		"smtp-check": "spf,dkim,dmarc", "dsn-notify": "NEVER", "rabbitmq-results": "results", "rabbitmq-success": "success", "rabbitmq-failure": "failure",
+		"smtp-check": "spf,dkim,dmarc", "dsn-notify": "NEVER", "rabbitmq-results": "results", "rabbitmq-success": "success",
+		"rabbitmq-failure": "failure",
 	}))
 	mail := letter("ann@sender.test", "plain", "Hello.")
 	submit(t, d, good, "ann@sender.test", "there@sink.test", mail, 250)

@@ -43,7 +43,9 @@ func key(t testing.TB) signingKey {
 	k, err := newKey()
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "key.pem")
-	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}), 0o600))
+	require.NoError(t,
+		os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}),
+			0o600))
 	der, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
 	require.NoError(t, err)
 	return signingKey{file, "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der)}
@@ -53,7 +55,8 @@ func key(t testing.TB) signingKey {
 func (k signingKey) sign(t testing.TB, mail, program string, args ...string) string {
 	t.Helper()
 	testserver.Need(t, program)
-	cmd := exec.CommandContext(t.Context(), testserver.Find(program), append([]string{"sel", "sender.test", k.file}, args...)...)
+	cmd := exec.CommandContext(t.Context(), testserver.Find(program),
+		append([]string{"sel", "sender.test", k.file}, args...)...)
 	cmd.Stdin = strings.NewReader(mail)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
@@ -99,12 +102,14 @@ var clients = mtatest.Settings{"smtp-range": "203.0.113.0/24,127.0.0.0/8", "smtp
 func scanners(t testing.TB) mtatest.Settings {
 	t.Helper()
 	_, port, _ := strings.Cut(testserver.Spamd(t), ":")
-	return mtatest.Settings{"spamassassin-host": "127.0.0.1", "spamassassin-port": port, "clamav-address": "unix://" + testserver.Clamd(t).Unix}
+	return mtatest.Settings{"spamassassin-host": "127.0.0.1", "spamassassin-port": port,
+		"clamav-address": "unix://" + testserver.Clamd(t).Unix}
 }
 
 // letter returns a mail of now: SpamAssassin does not like old ones.
 func letter(from, subject, text string) string {
-	return "From: <" + from + ">\r\nTo: <x@sink.test>\r\nSubject: " + subject + "\r\nDate: " + time.Now().UTC().Format(time.RFC1123Z) + "\r\nMessage-ID: <" +
+	return "From: <" + from + ">\r\nTo: <x@sink.test>\r\nSubject: " + subject + "\r\nDate: " +
+		time.Now().UTC().Format(time.RFC1123Z) + "\r\nMessage-ID: <" +
 		subject + "@sender.test>\r\n\r\n" + text + "\r\n"
 }
 

@@ -41,7 +41,8 @@ func TestBrokerComesAndGoes(t *testing.T) {
 	server.Kill()
 	l := mtatest.NewLedger()
 	k := mtatest.NewSink(t, l.Sink())
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-retry": "", "rabbitmq-success": "", "retry-interval": "1"}))
+	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-retry": "",
+		"rabbitmq-success": "", "retry-interval": "1"}))
 	require.True(t, d.WaitLog("started without the broker"))
 	require.Equal(t, 451, submit(t, d))
 	require.NoError(t, server.Start())
@@ -49,7 +50,8 @@ func TestBrokerComesAndGoes(t *testing.T) {
 	mtatest.Eventually(t, "it is delivered", func() bool { return k.Stats().Messages > 0 })
 
 	pour := func(first int64) (stop func() int64) {
-		return l.Pour(t, d, &smtptest.Source{Sessions: 5, First: first, Size: 2 << 10, Rate: 300, Domains: smtptest.Domains(3, "sink.test")},
+		return l.Pour(t, d, &smtptest.Source{Sessions: 5, First: first, Size: 2 << 10, Rate: 300,
+			Domains: smtptest.Domains(3, "sink.test")},
 			&smtptest.Source{Sessions: 2, First: 10_000_000 + first, Size: 1 << 20, Rate: 5})
 	}
 	arrive := func(n int) {
@@ -80,7 +82,8 @@ func TestBrokerComesAndGoes(t *testing.T) {
 	rabbittest.AwaitWaiting(t, ch, "outbox", 0)
 	accepted, arrived, again := l.Counts()
 	t.Logf("%d accepted, %d arrived, %d again, %d results", accepted, arrived, again, rabbittest.Waiting(t, ch, "results"))
-	mtatest.Eventually(t, "every mail has a result", func() bool { return rabbittest.Waiting(t, ch, "results") >= arrived })
+	mtatest.Eventually(t, "every mail has a result",
+		func() bool { return rabbittest.Waiting(t, ch, "results") >= arrived })
 	d.Terminate(t)
 }
 
@@ -100,11 +103,16 @@ func TestWrongSettings(t *testing.T) {
 		{"the password", mtatest.Settings{"rabbitmq-address": secret}, "refuses the user or the password"},
 		{"the virtual host", mtatest.Settings{"rabbitmq-address": address + "-not"}, "virtual host"},
 		{"no URL", mtatest.Settings{"rabbitmq-address": "amqp://guest:s3cret@[::1/"}, "rabbitmq-address"},
-		{"quorum with priorities", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-queue-type": "quorum", "rabbitmq-maxpriority": "5"}, "quorum queues have no priorities"},
-		{"lazy quorum", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-queue-type": "quorum", "rabbitmq-lazy": "true"}, "cannot be lazy"},
-		{"quorum that does not last", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-queue-type": "quorum", "rabbitmq-durable": "false"}, "always durable"},
-		{"declared differently", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-results": "mine"}, "declared differently"},
-		{"not declared", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-declare": "false", "rabbitmq-outbox": "nowhere"}, "there is no queue"},
+		{"quorum with priorities", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-queue-type": "quorum",
+			"rabbitmq-maxpriority": "5"}, "quorum queues have no priorities"},
+		{"lazy quorum", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-queue-type": "quorum",
+			"rabbitmq-lazy": "true"}, "cannot be lazy"},
+		{"quorum that does not last", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-queue-type": "quorum",
+			"rabbitmq-durable": "false"}, "always durable"},
+		{"declared differently", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-results": "mine"},
+			"declared differently"},
+		{"not declared", mtatest.Settings{"rabbitmq-address": address, "rabbitmq-declare": "false",
+			"rabbitmq-outbox": "nowhere"}, "there is no queue"},
 	} {
 		d := mtatest.Launch(t, base(t).With(tc.set))
 		code := d.Exit(t, mtatest.Patience)
@@ -117,7 +125,8 @@ func TestWrongSettings(t *testing.T) {
 // base are settings that let mtad start.
 func base(t testing.TB) mtatest.Settings {
 	dir := t.TempDir()
-	return mtatest.Settings{"www-port": "0", "smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t), "queue-address": "disk://" + dir + "/queue",
+	return mtatest.Settings{"www-port": "0", "smtp-ip": "127.0.0.1", "smtp-port": mtatest.FreePort(t),
+		"queue-address":    "disk://" + dir + "/queue",
 		"database-address": "sqlite://" + dir + "/settings.db"}
 }
 
@@ -128,7 +137,8 @@ func TestCheckConfig(t *testing.T) {
 	require.Zero(t, p.Exit(t, mtatest.Patience), p.Log.String())
 	require.Contains(t, p.Out.String(), "rabbitmq-qos")
 	require.NotContains(t, p.Out.String()+p.Log.String(), "s3cret")
-	p = mtatest.Run(t, nil, "--check-config", "--rabbitmq-address=amqp://127.0.0.1:1/", "--rabbitmq-queue-type=quorum", "--rabbitmq-maxpriority=5")
+	p = mtatest.Run(t, nil, "--check-config", "--rabbitmq-address=amqp://127.0.0.1:1/", "--rabbitmq-queue-type=quorum",
+		"--rabbitmq-maxpriority=5")
 	require.Equal(t, 78, p.Exit(t, mtatest.Patience))
 	require.Contains(t, p.Log.String(), "priorities")
 }
@@ -157,7 +167,8 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	a := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"smtp-hostname": "a.test", "rabbitmq-outbox": "outbox-a", "rabbitmq-inbox": "outbox-a"}))
+	a := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"smtp-hostname": "a.test",
+		"rabbitmq-outbox": "outbox-a", "rabbitmq-inbox": "outbox-a"}))
 	b := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-hostname": "b.test", "cluster-address": address}))
 	ask := func(args ...string) string {
 		p := mtatest.Run(t, nil, append(args, "--config-file", a.File)...)
@@ -178,7 +189,8 @@ func TestCluster(t *testing.T) {
 	}
 	hand := func(mine int) {
 		require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox-a", false, false,
-			amqp.Publishing{DeliveryMode: amqp.Persistent, Body: object{"recipient": "x@sink.test", "mime": letter, "ips": []string{"192.0.2.77"}, "mine": mine}.text(t)}))
+			amqp.Publishing{DeliveryMode: amqp.Persistent,
+				Body: object{"recipient": "x@sink.test", "mime": letter, "ips": []string{"192.0.2.77"}, "mine": mine}.text(t)}))
 		rabbittest.AwaitWaiting(t, ch, "outbox-a", 0)
 	}
 	handed := func(mine int) {
@@ -189,16 +201,19 @@ func TestCluster(t *testing.T) {
 	}
 	hand(5) // nobody is known to have the address
 	mtatest.Eventually(t, "the message waits", func() bool {
-		return node.Eval(t, `lists:any(fun(Q) -> string:find(element(4, amqqueue:get_name(Q)), <<".ips:">>) =/= nomatch end, rabbit_amqqueue:list()).`) == "true"
+		return node.Eval(t,
+			`lists:any(fun(Q) -> string:find(element(4, amqqueue:get_name(Q)), <<".ips:">>) =/= nomatch end, rabbit_amqqueue:list()).`) == "true"
 	})
-	say(object{"from": "c", "announce": object{"id": "c", "host": "c.test", "ips": []string{"192.0.2.77"}, "outbox": "outbox-c"}})
+	say(object{"from": "c", "announce": object{"id": "c", "host": "c.test", "ips": []string{"192.0.2.77"},
+		"outbox": "outbox-c"}})
 	handed(5)
 	a.Terminate(t)
 	a = a.Again(t) // and the other one does not answer
 	hand(6)
 	handed(6)
 	say(object{"from": "c", "leave": "c"})
-	require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false, amqp.Publishing{Body: []byte("{ \"reload\": true; }")}))
+	require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false,
+		amqp.Publishing{Body: []byte("{ \"reload\": true; }")}))
 	require.Zero(t, rabbittest.Waiting(t, ch, "failure"))
 	require.NotContains(t, a.Log.String(), "cannot be read")
 	a.Terminate(t)

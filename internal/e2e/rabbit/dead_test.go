@@ -63,7 +63,8 @@ func newOperator(t *testing.T, address string) *operator {
 	mtatest.Insert(t, db, store.Token{Name: "operator", Hash: hash, Enabled: true})
 	k := mtatest.NewSink(t, &smtptest.Sink{})
 	www := mtatest.FreePort(t)
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(set).With(mtatest.Settings{"www-port": www, "www-ip": "127.0.0.1",
+	d := mtatest.Start(t, queues(address).With(k.Settings()).With(set).With(mtatest.Settings{"www-port": www,
+		"www-ip":       "127.0.0.1",
 		"www-password": "secret", "rabbitmq-inbox": "inbox"}))
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
@@ -92,9 +93,11 @@ func TestBrokerIsDead(t *testing.T) {
 	status, _ = o.ask("GET", "/healthz", "")
 	require.Equal(t, 200, status, "the process is well")
 	for _, r := range []struct{ method, path, body string }{
-		{"GET", "/v1/queues", ""}, {"GET", "/v1/messages", ""}, {"GET", "/v1/messages?queue=inbox", ""}, {"GET", "/v1/messages/nobody", ""},
+		{"GET", "/v1/queues", ""}, {"GET", "/v1/messages", ""}, {"GET", "/v1/messages?queue=inbox", ""},
+		{"GET", "/v1/messages/nobody", ""},
 		{"POST", "/v1/messages/move", `{"queue":"inbox","to":"aside"}`}, {"POST", "/v1/messages/drop", `{"queue":"inbox"}`},
-		{"POST", "/v1/messages/retry", `{"queue":"inbox"}`}, {"POST", "/v1/inject", `{"recipient":"a@sink.test","mime":"Subject: x\n\nx\n"}`},
+		{"POST", "/v1/messages/retry", `{"queue":"inbox"}`},
+		{"POST", "/v1/inject", `{"recipient":"a@sink.test","mime":"Subject: x\n\nx\n"}`},
 	} {
 		status, body := o.ask(r.method, r.path, r.body)
 		require.Equal(t, 503, status, "%s %s: %s", r.method, r.path, body)
@@ -107,7 +110,8 @@ func TestBrokerIsDead(t *testing.T) {
 	}
 	mtatest.Eventually(t, "the page says so", func() bool {
 		_, page := o.ask("GET", "/queues", "")
-		return strings.Contains(page, "no broker answers") && strings.Contains(page, "(since 20") && !strings.Contains(page, `<td class="n">7</td>`)
+		return strings.Contains(page, "no broker answers") && strings.Contains(page, "(since 20") &&
+			!strings.Contains(page, `<td class="n">7</td>`)
 	})
 	for _, path := range []string{"/", "/messages", "/services", "/cluster"} {
 		status, _ := o.ask("GET", path, "")

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// TestDelayedMailOfAnInbox has mtad put what comes in into a queue that another program reads, which passes it on. Mail that an earlier
-// version has left on that queue's ladder is there after the start.
+// TestDelayedMailOfAnInbox has mtad put what comes in into a queue that another program reads, which passes it on. Mail
+// that an earlier version has left on that queue's ladder is there after the start.
 func TestDelayedMailOfAnInbox(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
@@ -42,7 +42,8 @@ func TestDelayedMailOfAnInbox(t *testing.T) {
 	require.Equal(t, "later@sink.test", later["recipient"])
 	require.Contains(t, later, "nextattempt")
 
-	require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox", false, false, amqp.Publishing{Body: later.text(t)}))
+	require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox", false, false,
+		amqp.Publishing{Body: later.text(t)}))
 	k.Await(t, 1)
 	require.False(t, time.Now().Before(due), "before its time")
 	require.Equal(t, "message/accepted", get(t, ch, "results").pair(t))

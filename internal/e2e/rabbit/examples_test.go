@@ -16,7 +16,8 @@ import (
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", dir+"/", "github.com/sluicemail/sluice/examples/publish", "github.com/sluicemail/sluice/examples/consume")
+	build := exec.Command("go", "build", "-o", dir+"/", "github.com/sluicemail/sluice/examples/publish",
+		"github.com/sluicemail/sluice/examples/consume")
 	text, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	address := node.VHost(t)

@@ -44,7 +44,8 @@ func (o object) text(t testing.TB) []byte {
 func put(t testing.TB, ch *amqp.Channel, encoding string, body []byte) {
 	t.Helper()
 	require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox", false, false,
-		amqp.Publishing{ContentType: "application/json", ContentEncoding: encoding, DeliveryMode: amqp.Persistent, Body: body}))
+		amqp.Publishing{ContentType: "application/json", ContentEncoding: encoding, DeliveryMode: amqp.Persistent,
+			Body: body}))
 }
 
 // get waits for a message of a queue and removes it.

@@ -17,7 +17,8 @@ import (
 
 const letter = "From: Ann <ann@shop.example>\nTo: Bob <bob@sink.test>\nSubject: Hello\nX-Job: 7\n\nDear Bob\n"
 
-// TestMessagesOfStrangers publishes what any program may publish that follows the tables of JSON, and reads the results.
+// TestMessagesOfStrangers publishes what any program may publish that follows the tables of JSON, and reads the
+// results.
 func TestMessagesOfStrangers(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
@@ -81,15 +82,18 @@ func TestMessagesOfStrangers(t *testing.T) {
 		{name: "queues of its own", pair: "message/accepted", queues: []string{"mine"},
 			message: object{"recipient": "bob@sink.test", "mime": letter, "queues": object{"results": "mine", "success": nil}}},
 		{name: "a queue that is not there yet", pair: "message/accepted", queues: []string{"extra", "results"},
-			message: object{"recipient": "bob@sink.test", "mime": letter, "queues": object{"success": "extra", "results": "results"}}},
+			message: object{"recipient": "bob@sink.test", "mime": letter,
+				"queues": object{"success": "extra", "results": "results"}}},
 		{name: "a failure nobody wants", pair: "rcptto/error", queues: []string{"results"}, none: true,
 			message: object{"recipient": "reject@sink.test", "mime": letter, "queues": object{"failure": nil}}},
-		{name: "put off, and its last attempt", pair: "process/timeout", queues: []string{"retry:rcptto/error", "results", "failure"}, none: true,
+		{name: "put off, and its last attempt", pair: "process/timeout",
+			queues: []string{"retry:rcptto/error", "results", "failure"}, none: true,
 			message: object{"recipient": "defer@sink.test", "mime": letter, "maxattempts": "2", "retries": []int{1}}},
 		{name: "too late", pair: "process/timeout", queues: []string{"results", "failure"}, none: true,
 			message: object{"recipient": "bob@sink.test", "mime": letter, "maxdelivertime": "2020-01-01 00:00:00"}},
 		{name: "not yet", pair: "message/accepted", queues: []string{"results", "success"},
-			message: object{"recipient": "bob@sink.test", "mime": letter, "nextattempt": time.Now().UTC().Add(3 * time.Second).Format(time.DateTime)}},
+			message: object{"recipient": "bob@sink.test", "mime": letter,
+				"nextattempt": time.Now().UTC().Add(3 * time.Second).Format(time.DateTime)}},
 		{name: "no recipient", pair: "process/invalid", queues: []string{"results", "failure"}, none: true,
 			message: object{"envelope": "ann@shop.example", "mime": letter},
 			check: func(t *testing.T, o object) {
@@ -165,7 +169,8 @@ func TestWhatIsNoMessage(t *testing.T) {
 		{"half an object", "", []byte(`{"recipient":"bob@sink.test","mime":"Subj`)},
 		{"an array", "", []byte(`[{"recipient":"bob@sink.test"}]`)},
 		{"bytes", "", []byte("{\x00\xff\xfe}")},
-		{"10,000 nested arrays", "", []byte(`{"recipient":"a@b","x":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`)},
+		{"10,000 nested arrays", "", []byte(`{"recipient":"a@b","x":` + strings.Repeat("[", 10_000) +
+			strings.Repeat("]", 10_000) + `}`)},
 		{"no gzip", "gzip", []byte(`{"recipient":"bob@sink.test","mime":"x"}`)},
 		{"a bomb", "gzip", zipped(bytes.Repeat([]byte(" "), 200<<20))},
 		{"an unknown encoding", "br", []byte(`{"recipient":"bob@sink.test","mime":"x"}`)},

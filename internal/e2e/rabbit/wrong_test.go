@@ -16,34 +16,50 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// wrong has values of types that each property cannot have, with a bar between them. The parts of objects are named with dots.
+// wrong has values of types that each property cannot have, with a bar between them. The parts of objects are named
+// with dots.
 var wrong = []struct{ property, values string }{
-	{"envelope", `5|true|[]|{}`}, {"recipient", `5|false|["bob@sink.test"]|{}`}, {"mime", `5|true|[]`}, {"mime-encoding", `5|"8bit"|{}`},
-	{"key", `5|true|{}`}, {"keepmime", `7|"maybe"|[]|{}`}, {"data", `"x"|5|[]|true`}, {"ips.0", `[5]|[{}]|[null]`}, {"pool", `5|[]|{}`},
-	{"nextattempt", `5|"soon"|[]|true`}, {"nextattempt.time", `{"time":"soon"}|{"time":[]}|{"time":5}`}, {"maxdelivertime", `5|"never"|{}|[]`},
-	{"maxattempts", `-1|1.5|"many"|{}|[]|true`}, {"retries", `60|"often"|{}`}, {"retries.1", `[60,"soon"]|[60,{}]|[60,-1]`},
+	{"envelope", `5|true|[]|{}`}, {"recipient", `5|false|["bob@sink.test"]|{}`}, {"mime", `5|true|[]`},
+	{"mime-encoding", `5|"8bit"|{}`},
+	{"key", `5|true|{}`}, {"keepmime", `7|"maybe"|[]|{}`}, {"data", `"x"|5|[]|true`}, {"ips.0", `[5]|[{}]|[null]`},
+	{"pool", `5|[]|{}`},
+	{"nextattempt", `5|"soon"|[]|true`}, {"nextattempt.time", `{"time":"soon"}|{"time":[]}|{"time":5}`},
+	{"maxdelivertime", `5|"never"|{}|[]`},
+	{"maxattempts", `-1|1.5|"many"|{}|[]|true`}, {"retries", `60|"often"|{}`},
+	{"retries.1", `[60,"soon"]|[60,{}]|[60,-1]`},
 	{"force", `7|"perhaps"|[]`}, {"inlinecss", `7|"perhaps"|{}`},
-	{"dkim", `5|"x"|true`}, {"dkim.domain", `{"domain":5}|{"domain":[]}`}, {"dkim.selector", `{"selector":{}}`}, {"dkim.key", `{"key":7}`},
-	{"dkim.expire", `{"expire":"x"}|{"expire":[]}`}, {"dkim.headers", `{"headers":"from"}|{"headers":{}}`}, {"dkim.report", `{"report":"often"}`},
-	{"dkim.protocols", `{"protocols":"dkim"}|{"protocols":["pgp"]}`}, {"dkim.canonicalization", `{"canonicalization":"strict"}|{"canonicalization":5}`},
+	{"dkim", `5|"x"|true`}, {"dkim.domain", `{"domain":5}|{"domain":[]}`}, {"dkim.selector", `{"selector":{}}`},
+	{"dkim.key", `{"key":7}`},
+	{"dkim.expire", `{"expire":"x"}|{"expire":[]}`}, {"dkim.headers", `{"headers":"from"}|{"headers":{}}`},
+	{"dkim.report", `{"report":"often"}`},
+	{"dkim.protocols", `{"protocols":"dkim"}|{"protocols":["pgp"]}`},
+	{"dkim.canonicalization", `{"canonicalization":"strict"}|{"canonicalization":5}`},
 	{"dkim.priority", `{"priority":"high"}|{"priority":{}}`}, {"dkim.1", `[{},5]`},
-	{"dsn", `5|"FAILURE"|[]`}, {"dsn.notify", `{"notify":5}|{"notify":"SOMETIMES"}|{"notify":"NEVER,DELAY"}`}, {"dsn.ret", `{"ret":"BODY"}|{"ret":5}`},
+	{"dsn", `5|"FAILURE"|[]`}, {"dsn.notify", `{"notify":5}|{"notify":"SOMETIMES"}|{"notify":"NEVER,DELAY"}`},
+	{"dsn.ret", `{"ret":"BODY"}|{"ret":5}`},
 	{"dsn.orcpt", `{"orcpt":5}`}, {"dsn.envid", `{"envid":[]}`},
-	{"queues", `5|"mine"|[]`}, {"queues.results", `{"results":5}|{"results":[]}`}, {"queues.failure", `{"failure":true}`}, {"queues.success", `{"success":{}}`},
+	{"queues", `5|"mine"|[]`}, {"queues.results", `{"results":5}|{"results":[]}`}, {"queues.failure", `{"failure":true}`},
+	{"queues.success", `{"success":{}}`},
 	{"queues.retry", `{"retry":false}`}, {"queues.dsn", `{"dsn":1}`},
-	{"smarthost", `5|"relay.test"|[]`}, {"smarthost.hostname", `{"port":25}|{"hostname":5}|{"hostname":[]}`}, {"smarthost.port", `{"hostname":"x","port":"x"}|{"hostname":"x","port":70000}|{"hostname":"x","port":{}}`},
-	{"smarthost.username", `{"hostname":"x","username":5}`}, {"smarthost.password", `{"hostname":"x","password":["s3cret"]}`},
+	{"smarthost", `5|"relay.test"|[]`}, {"smarthost.hostname", `{"port":25}|{"hostname":5}|{"hostname":[]}`},
+	{"smarthost.port", `{"hostname":"x","port":"x"}|{"hostname":"x","port":70000}|{"hostname":"x","port":{}}`},
+	{"smarthost.username", `{"hostname":"x","username":5}`},
+	{"smarthost.password", `{"hostname":"x","password":["s3cret"]}`},
 	{"tags", `5|"spring"|{}`}, {"tags.1", `["a",{}]|["a",[]]`},
-	{"headers", `5|"x"|[]`}, {"headers.remove", `{"remove":"x"}|{"remove":5}`}, {"headers.prepend", `{"prepend":["x"]}|{"prepend":5}`}, {"headers.append", `{"append":["x"]}`},
+	{"headers", `5|"x"|[]`}, {"headers.remove", `{"remove":"x"}|{"remove":5}`},
+	{"headers.prepend", `{"prepend":["x"]}|{"prepend":5}`}, {"headers.append", `{"append":["x"]}`},
 	{"headers.replace", `{"replace":5}`}, {"headers.update", `{"update":"x"}`},
 	{"priority", `"high"|1.5|{}|[]|true`}, {"security", `5|"maximal"|{}|true`},
-	{"message-id", `5|[]|{}`}, {"received", `5|"today"|{}`}, {"hostname", `5|{}|[]`}, {"connection", `5|"x"|[]`}, {"connection.remote-port", `{"remote-port":-1}|{"remote-port":"x"}`},
-	{"connection.secure", `{"secure":"perhaps"}`}, {"spool", `5|[]`}, {"spool.size", `{"size":"large"}`}, {"cli", `5|"x"`}, {"cli.arguments", `{"arguments":"x"}`},
-	{"http", `5|[]`}, {"http.remote-port", `{"remote-port":[]}`}, {"checks", `5|{}|"x"`}, {"results", `5|{}|"x"`}, {"results.0", `[5]|["x"]`}, {"extracted", `5|"x"|[]`},
+	{"message-id", `5|[]|{}`}, {"received", `5|"today"|{}`}, {"hostname", `5|{}|[]`}, {"connection", `5|"x"|[]`},
+	{"connection.remote-port", `{"remote-port":-1}|{"remote-port":"x"}`},
+	{"connection.secure", `{"secure":"perhaps"}`}, {"spool", `5|[]`}, {"spool.size", `{"size":"large"}`}, {"cli", `5|"x"`},
+	{"cli.arguments", `{"arguments":"x"}`},
+	{"http", `5|[]`}, {"http.remote-port", `{"remote-port":[]}`}, {"checks", `5|{}|"x"`}, {"results", `5|{}|"x"`},
+	{"results.0", `[5]|["x"]`}, {"extracted", `5|"x"|[]`},
 }
 
-// TestWrongTypes publishes a message for each value of a wrong type: it comes to the failure queue as invalid with the name of the
-// property, and with everything that it had.
+// TestWrongTypes publishes a message for each value of a wrong type: it comes to the failure queue as invalid with the
+// name of the property, and with everything that it had.
 func TestWrongTypes(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
@@ -95,8 +111,8 @@ func (o object) part(t testing.TB, name string) []byte {
 	return text
 }
 
-// TestUnknownPropertiesAreUntouched follows properties that mtad does not know through a retry and results: their bytes are the
-// same but for space between them.
+// TestUnknownPropertiesAreUntouched follows properties that mtad does not know through a retry and results: their bytes
+// are the same but for space between them.
 func TestUnknownPropertiesAreUntouched(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
@@ -113,7 +129,9 @@ func TestUnknownPropertiesAreUntouched(t *testing.T) {
 		"the same twice": `{"a":1,"a":2}`,
 	}
 	for name, value := range values {
-		put(t, ch, "", []byte(fmt.Sprintf(`{"recipient":"defer@sink.test","mime":"Subject: x\n\n","maxattempts":2,"retries":[1],%q:%s}`, name, value)))
+		put(t, ch, "",
+			[]byte(fmt.Sprintf(`{"recipient":"defer@sink.test","mime":"Subject: x\n\n","maxattempts":2,"retries":[1],%q:%s}`,
+				name, value)))
 	}
 	for _, from := range []string{"retry", "results", "failure"} {
 		var bodies []byte
@@ -121,11 +139,13 @@ func TestUnknownPropertiesAreUntouched(t *testing.T) {
 			bodies = append(bodies, take(t, ch, from)...)
 		}
 		for name, value := range values {
-			require.True(t, bytes.Contains(bodies, []byte(fmt.Sprintf("%q:%s", name, value))), "%s in %s: %s", name, from, bodies)
+			require.True(t, bytes.Contains(bodies, []byte(fmt.Sprintf("%q:%s", name, value))), "%s in %s: %s", name, from,
+				bodies)
 		}
 	}
 	// Space between the parts of an unknown property may go; of a name that comes twice the last one counts.
-	put(t, ch, "", []byte("\n{ \"recipient\" : \"nobody@nowhere.test\", \"recipient\":\"bob@sink.test\",\r\n\t\"mime\":\"Subject: x\\n\\n\" , \"mine\" : { \"a\" :\t[ 1 , 2 ] } , \"mine\": [ 1.0 , \" \" ] }\n"))
+	put(t, ch, "",
+		[]byte("\n{ \"recipient\" : \"nobody@nowhere.test\", \"recipient\":\"bob@sink.test\",\r\n\t\"mime\":\"Subject: x\\n\\n\" , \"mine\" : { \"a\" :\t[ 1 , 2 ] } , \"mine\": [ 1.0 , \" \" ] }\n"))
 	body := take(t, ch, "success")
 	require.Contains(t, string(body), `"mine":[1.0," "]`)
 	require.Equal(t, []string{"bob@sink.test"}, k.Await(t, 1)[0].Recipients)
@@ -144,16 +164,19 @@ func take(t testing.TB, ch *amqp.Channel, name string) (body []byte) {
 	return body
 }
 
-// TestPoison publishes what can never be finished in the usual way, before and after good mail, with a failure queue that is
-// gone now and then: each comes to the failure queue once, nothing goes round for ever, and the good mail flows.
+// TestPoison publishes what can never be finished in the usual way, before and after good mail, with a failure queue
+// that is gone now and then: each comes to the failure queue once, nothing goes round for ever, and the good mail
+// flows.
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-results": "", "rabbitmq-success": ""}))
+	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-results": "",
+		"rabbitmq-success": ""}))
 	ch := rabbittest.Stranger(t, address)
 	poison := []string{"", "{", `{"recipient":5}`, "[[[[", "\x1f\x8b",
-		`{"recipient":"bob@sink.test","mime":{"attachments":[{"data":"%%%"}]}}`, `{"recipient":"bob@sink.test","ips":["192.0.2.1"],"mime":5}`}
+		`{"recipient":"bob@sink.test","mime":{"attachments":[{"data":"%%%"}]}}`,
+		`{"recipient":"bob@sink.test","ips":["192.0.2.1"],"mime":5}`}
 	const rounds = 20
 	for i := range rounds {
 		for _, p := range poison {

@@ -1,3 +1,3 @@
-// Package rest has tests only: a real mtad is steered over its REST API and by mtad ctl, and what comes of it is observed at
-// sinks.
+// Package rest has tests only: a real mtad is steered over its REST API and by mtad ctl, and what comes of it is
+// observed at sinks.
 package rest

@@ -32,7 +32,8 @@ type world struct {
 func newWorld(t *testing.T, set mtatest.Settings) *world {
 	port := strconv.Itoa(testserver.FreePort(t))
 	w := &world{t: t, url: "http://127.0.0.1:" + port}
-	w.Daemon = mtatest.Start(t, mtatest.Settings{"www-ip": "127.0.0.1", "www-port": port, "www-password": "secret"}.With(set))
+	w.Daemon = mtatest.Start(t, mtatest.Settings{"www-ip": "127.0.0.1", "www-port": port,
+		"www-password": "secret"}.With(set))
 	out, _, code := w.ctl("token", "add", "tests")
 	require.Zero(t, code)
 	w.token = strings.TrimSpace(out)
@@ -43,7 +44,8 @@ func newWorld(t *testing.T, set mtatest.Settings) *world {
 // ctl runs mtad ctl.
 func (w *world) ctl(args ...string) (stdout, stderr string, code int) {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), mtatest.Program(), append([]string{"ctl", "--config-file", w.File}, args...)...)
+	cmd := exec.CommandContext(w.t.Context(), mtatest.Program(),
+		append([]string{"ctl", "--config-file", w.File}, args...)...)
 	cmd.Env = []string{"SLUICE_TOKEN=" + w.token, "HOME=" + w.t.TempDir()}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -105,7 +107,8 @@ func TestInject(t *testing.T) {
 	w.must("POST", "/v1/suppressions", `{"value":"Closed.test","type":"domain","code":"551"}`, nil)
 
 	var answer struct{ IDs []string }
-	w.must("POST", "/v1/inject", "["+message("one", "one@a.test")+","+message("two", "gone@a.test")+","+message("three", "any@closed.test")+"]", &answer)
+	w.must("POST", "/v1/inject", "["+message("one", "one@a.test")+","+message("two", "gone@a.test")+","+
+		message("three", "any@closed.test")+"]", &answer)
 	require.Equal(t, []string{"one", "two", "three"}, answer.IDs)
 	require.Contains(t, string(sink.Await(t, 1)[0].Data), "Subject: one")
 	two := mtatest.AwaitAttempts(t, file, "gone@a.test", 1)[0].Last()
@@ -125,7 +128,8 @@ func TestInject(t *testing.T) {
 	require.Len(t, found.Entries, 1)
 	require.Equal(t, "gone@a.test", found.Entries[0].Recipient)
 
-	status, body := w.send("POST", "/v1/inject", "["+message("five", "five@a.test")+`,{"recipient":"six@a.test","priority":"high"}]`)
+	status, body := w.send("POST", "/v1/inject",
+		"["+message("five", "five@a.test")+`,{"recipient":"six@a.test","priority":"high"}]`)
 	require.Equal(t, 400, status)
 	require.Contains(t, body, "message 2, priority")
 	require.Len(t, sink.Received(), 2, "all or none")
@@ -169,7 +173,8 @@ func TestWhy(t *testing.T) {
 	require.Contains(t, w.mustCtl("retry", "--domain", "sink.test"), "1 message to be tried now")
 	mtatest.Eventually(t, "it was tried again", func() bool {
 		status, body := w.send("GET", "/v1/messages/busy", "")
-		return status == 200 && json.Unmarshal([]byte(body), &one) == nil && one.Why.Attempts == 2 && one.Why.Where == "deferred"
+		return status == 200 && json.Unmarshal([]byte(body), &one) == nil && one.Why.Attempts == 2 &&
+			one.Why.Where == "deferred"
 	})
 	require.Contains(t, w.mustCtl("drop", "--tag", "e2e"), "1 message removed")
 	_, errs, code := w.ctl("message", "busy")

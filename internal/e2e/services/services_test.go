@@ -34,8 +34,10 @@ func newWorld(t *testing.T) *world {
 	sink := mtatest.NewKeeper(t, &smtptest.Sink{})
 	www := mtatest.FreePort(t)
 	logs := t.TempDir()
-	d := mtatest.Start(t, sink.Settings().With(set).With(mtatest.Settings{"www-port": www, "www-ip": "127.0.0.1", "www-password": "secret",
-		"send-bin-log-file": filepath.Join(logs, "send.json"), "received-bin-log-file": filepath.Join(logs, "received.json")}))
+	d := mtatest.Start(t, sink.Settings().With(set).With(mtatest.Settings{"www-port": www, "www-ip": "127.0.0.1",
+		"www-password":          "secret",
+		"send-bin-log-file":     filepath.Join(logs, "send.json"),
+		"received-bin-log-file": filepath.Join(logs, "received.json")}))
 	return &world{d, t, sink, "http://127.0.0.1:" + www, token}
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// TestThrottledPathsRest has mail wait on 10,000 paths, all of which have used up their minute: that costs next to nothing.
+// TestThrottledPathsRest has mail wait on 10,000 paths, all of which have used up their minute: that costs next to
+// nothing.
 func TestThrottledPathsRest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 20,000 mails")
@@ -26,7 +27,8 @@ func TestThrottledPathsRest(t *testing.T) {
 	k := mtatest.NewSink(t, &smtptest.Sink{})
 	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"connection-maxidle": "0"}))
 	began := time.Now()
-	d.Send(t, &smtptest.Source{Messages: 2 * paths, Size: 400, Sessions: 20, Domains: smtptest.Domains(paths, "rest.test")})
+	d.Send(t, &smtptest.Source{Messages: 2 * paths, Size: 400, Sessions: 20,
+		Domains: smtptest.Domains(paths, "rest.test")})
 	mtatest.Eventually(t, "one mail for each", func() bool { return k.Tally().Distinct() >= paths })
 	const span = 4 * time.Second
 	if time.Since(began)+span+2*time.Second > time.Minute {

@@ -18,11 +18,15 @@ func TestMain(m *testing.M) { mtatest.Main(m) }
 // limits are limit columns that leave everything to the configuration, but for what set changes.
 func limits(set func(*store.Limits)) store.Limits {
 	const none = store.FallBack
-	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none, MaxIdle: none}
-	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none, ConnectionMinMessages: none,
-		ConnectionIdle: none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none, RetryShare: none,
-		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none, TimeoutConnect: none,
-		TimeoutIntro: none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
+	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none,
+		MaxIdle: none}
+	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none,
+		ConnectionMinMessages: none,
+		ConnectionIdle:        none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none,
+		RetryShare:    none,
+		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none,
+		TimeoutConnect: none,
+		TimeoutIntro:   none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
 	set(&l)
 	return l
 }
@@ -36,8 +40,8 @@ func throttle(t testing.TB, db *store.DB, name, domain string, set func(*store.L
 	return c
 }
 
-// leaveFrom makes addresses known from which mail can leave. Linux lets everybody use all of 127.0.0.0/8, but only the first
-// is an address of the machine; to mtad the others are external addresses that nothing has to be done for.
+// leaveFrom makes addresses known from which mail can leave. Linux lets everybody use all of 127.0.0.0/8, but only the
+// first is an address of the machine; to mtad the others are external addresses that nothing has to be done for.
 func leaveFrom(t testing.TB, db *store.DB, ips ...string) {
 	t.Helper()
 	for _, ip := range ips {
@@ -110,8 +114,8 @@ func (w *watch) between(from, to time.Time) (times []time.Time, late time.Durati
 	return times, w.late
 }
 
-// keepsTo watches the rate for a while: no window may have more than the limit, 2% and one mail, and the rate must be within 3%
-// of what is allowed. Where the machine was too busy for that, another while decides, and a third one.
+// keepsTo watches the rate for a while: no window may have more than the limit, 2% and one mail, and the rate must be
+// within 3% of what is allowed. Where the machine was too busy for that, another while decides, and a third one.
 func (w *watch) keepsTo(t testing.TB, perMinute int, span time.Duration) {
 	t.Helper()
 	rate := float64(perMinute) / 60

@@ -46,7 +46,8 @@ func TestPauses(t *testing.T) {
 	d.Submit(t, "a@client.test", "x@one.test", mtatest.Letters)
 	d.Submit(t, "a@client.test", "x@two.test", mtatest.Letters)
 	d.Submit(t, "a@client.test", "tagged@three.test", tagged)
-	require.Never(t, func() bool { return len(a.Received())+len(b.Received()) > 0 }, quiet, 20*time.Millisecond, "all of it is paused")
+	require.Never(t, func() bool { return len(a.Received())+len(b.Received()) > 0 }, quiet, 20*time.Millisecond,
+		"all of it is paused")
 
 	lift := func(p *store.Pause) {
 		require.NoError(t, store.Delete[store.Pause](t.Context(), db, p.ID))
@@ -61,8 +62,8 @@ func TestPauses(t *testing.T) {
 	require.ElementsMatch(t, []string{"x@two.test", "tagged@three.test"}, b.Recipients())
 }
 
-// TestPauseOfMany pauses a domain while 20,000 messages for it wait. Nothing more comes, other mail flows, nothing is lost when
-// mtad is killed meanwhile, and all of it flows again afterwards.
+// TestPauseOfMany pauses a domain while 20,000 messages for it wait. Nothing more comes, other mail flows, nothing is
+// lost when mtad is killed meanwhile, and all of it flows again afterwards.
 func TestPauseOfMany(t *testing.T) {
 	t.Parallel()
 	const many = 20000
@@ -125,11 +126,14 @@ func TestForcedError(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db,
-		store.ForcedError{Domain: "*.gone.test", Code: 551, Extended: "5.1.6", Description: "moved away", Cluster: true, Enabled: true},
-		store.ForcedError{Tag: "canary", Code: 450, Extended: "4.7.9", Description: "not today", Cluster: true, Enabled: true},
+		store.ForcedError{Domain: "*.gone.test", Code: 551, Extended: "5.1.6", Description: "moved away", Cluster: true,
+			Enabled: true},
+		store.ForcedError{Tag: "canary", Code: 450, Extended: "4.7.9", Description: "not today", Cluster: true,
+			Enabled: true},
 		store.ForcedError{Domain: "open.test", Code: 550, Cluster: true}, // switched off
 	)
-	mtatest.Insert(t, db, store.Suppression{Value: "no@open.test", Type: "address", Code: 553, Extended: "5.1.7", Description: "asked us to stop", Enabled: true})
+	mtatest.Insert(t, db, store.Suppression{Value: "no@open.test", Type: "address", Code: 553, Extended: "5.1.7",
+		Description: "asked us to stop", Enabled: true})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
 	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-extract": "true"}))
@@ -137,7 +141,8 @@ func TestForcedError(t *testing.T) {
 	d.Submit(t, "a@client.test", "t@open.test", "x-mq-tag: canary\r\n"+mtatest.Letters)
 	d.Submit(t, "a@client.test", "no@open.test", mtatest.Letters)
 	d.Submit(t, "a@client.test", "yes@open.test", mtatest.Letters)
-	for recipient, want := range map[string]string{"x@a.gone.test": "551 5.1.6 moved away", "t@open.test": "450 4.7.9 not today",
+	for recipient, want := range map[string]string{"x@a.gone.test": "551 5.1.6 moved away",
+		"t@open.test":  "450 4.7.9 not today",
 		"no@open.test": "553 5.1.7 asked us to stop"} {
 		got := mtatest.AwaitAttempts(t, log, recipient, 1)[0].Last()
 		require.Equal(t, want, strings.Join([]string{strconv.Itoa(got.Code), got.Status, got.Description}, " "))
@@ -167,7 +172,8 @@ func TestRedirect(t *testing.T) {
 	require.Equal(t, "127.0.0.23", from(3))
 
 	// A redirect that leads back is refused, and mail leaves as planned.
-	mtatest.Insert(t, db, store.Delegate{ID: 50, LocalIP: "127.0.0.22", Domain: "loop.test", NewIP: "127.0.0.21", Enabled: true},
+	mtatest.Insert(t, db, store.Delegate{ID: 50, LocalIP: "127.0.0.22", Domain: "loop.test", NewIP: "127.0.0.21",
+		Enabled: true},
 		store.Delegate{ID: 51, LocalIP: "127.0.0.21", Domain: "loop.test", NewIP: "127.0.0.22", Enabled: true})
 	d.Reload(t)
 	require.Contains(t, d.Log.String(), "delegates")
@@ -187,7 +193,8 @@ func TestPools(t *testing.T) {
 	mtatest.Insert(t, db, store.Pause{Pool: "bulk", Target: "paused.test", Cluster: true, Enabled: true})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-default-ips": "127.0.0.33", "smtp-extract": "true"}))
+	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-default-ips": "127.0.0.33",
+		"smtp-extract": "true"}))
 	submit := func(pool, domain string, times int) {
 		for range times {
 			d.Submit(t, "a@client.test", "x@"+domain, "x-mq-pool: "+pool+"\r\n"+mtatest.Letters)

@@ -25,13 +25,16 @@ func TestStartedPaused(t *testing.T) {
 	w := newWatch(t, &smtptest.Sink{})
 	smtp, www := mtatest.FreePort(t), mtatest.FreePort(t)
 	file := filepath.Join(t.TempDir(), "mtad.conf")
-	text := w.Settings().With(set).With(mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": smtp, "smtp-range": "127.0.0.0/8",
-		"www-port": www, "www-secure-port": "0", "www-ip": "127.0.0.1", "queue-address": "disk://" + filepath.Join(t.TempDir(), "queue"), "server-id": "3"}).Text()
+	text := w.Settings().With(set).With(mtatest.Settings{"smtp-ip": "127.0.0.1", "smtp-port": smtp,
+		"smtp-range": "127.0.0.0/8",
+		"www-port":   www, "www-secure-port": "0", "www-ip": "127.0.0.1",
+		"queue-address": "disk://" + filepath.Join(t.TempDir(), "queue"), "server-id": "3"}).Text()
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	p := mtatest.Run(t, nil, "--config-file", file, "--paused")
 	require.True(t, p.WaitLog("msg=listening"))
 	rest := func(method string) string {
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:"+www+"/v1/pauses", strings.NewReader("{}"))
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:"+www+"/v1/pauses",
+			strings.NewReader("{}"))
 		require.NoError(t, err)
 		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Content-Type", "application/json")

@@ -19,7 +19,8 @@ func TestRewriteRules(t *testing.T) {
 	set, db := mtatest.SQLite(t)
 	leaveFrom(t, db, "127.0.0.41", "127.0.0.42")
 	rule := func(id int64, domain string, conditions []store.RewriteCondition, actions ...store.RewriteAction) {
-		mtatest.Insert(t, db, store.RewriteTrigger{ID: id, Name: "rule " + strconv.FormatInt(id, 10), Domain: domain, Priority: id, Enabled: true})
+		mtatest.Insert(t, db, store.RewriteTrigger{ID: id, Name: "rule " + strconv.FormatInt(id, 10), Domain: domain,
+			Priority: id, Enabled: true})
 		for _, c := range conditions {
 			c.Trigger = id
 			mtatest.Insert(t, db, c)
@@ -30,7 +31,8 @@ func TestRewriteRules(t *testing.T) {
 		}
 	}
 	subject := []store.RewriteCondition{{Property: "subject", Type: store.Wildcard, Value: "*offer*"}}
-	rule(1, "*.class.test", subject, store.RewriteAction{Type: "set", Property: "/headers/update/Subject", Value: "[bulk]"},
+	rule(1, "*.class.test", subject, store.RewriteAction{Type: "set", Property: "/headers/update/Subject",
+		Value: "[bulk]"},
 		store.RewriteAction{Type: "setip", Value: "127.0.0.42"})
 	rule(2, "bad.test", nil, store.RewriteAction{Type: "fail", Value: "554 5.7.1 not from here"})
 	rule(3, "half.test", nil, store.RewriteAction{Type: "fail", Value: "554"}, store.RewriteAction{Type: "nonsense"})
@@ -45,7 +47,8 @@ func TestRewriteRules(t *testing.T) {
 	require.Equal(t, "127.0.0.41", k.Await(t, 2)[1].Remote.Addr().String(), "another subject")
 	d.Submit(t, "a@client.test", "x@bad.test", mtatest.Letters)
 	got := mtatest.AwaitAttempts(t, log, "x@bad.test", 1)[0].Last()
-	require.Equal(t, "554 5.7.1 not from here", strings.Join([]string{strconv.Itoa(got.Code), got.Status, got.Description}, " "))
+	require.Equal(t, "554 5.7.1 not from here",
+		strings.Join([]string{strconv.Itoa(got.Code), got.Status, got.Description}, " "))
 	d.Submit(t, "a@client.test", "x@half.test", mtatest.Letters)
 	require.Equal(t, []string{"x@half.test"}, k.Await(t, 3)[2].Recipients, "half a rule is none")
 	require.Contains(t, d.Log.String(), "rewrite_actions")
@@ -64,14 +67,16 @@ func TestResponsePatterns(t *testing.T) {
 	rule(1, "quota of today", store.ResponseAction{Type: "retry", Value: "1"})
 	rule(2, "go away", store.ResponseAction{Type: "fail", Value: "550 5.7.1 told to go away"})
 	reply := func(who string, share float64, code int, text string) smtptest.Rule {
-		return smtptest.Rule{Stage: smtptest.Rcpt, Pattern: who + "@*", Share: share, Action: smtptest.Action{Act: smtptest.Reply, Code: code, Text: text}}
+		return smtptest.Rule{Stage: smtptest.Rcpt, Pattern: who + "@*", Share: share,
+			Action: smtptest.Action{Act: smtptest.Reply, Code: code, Text: text}}
 	}
 	k := mtatest.NewKeeper(t, &smtptest.Sink{Rules: []smtptest.Rule{
 		reply("again", 0.5, 550, "5.2.2 The quota of today is used up"), reply("never", 0, 450, "4.7.1 Please go away"),
 		reply("plain", 0, 550, "5.1.1 No such user"),
 	}})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600", "rabbitmq-failure": "failure"}))
+	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600",
+		"rabbitmq-failure": "failure"}))
 	for range 4 { // of which half are refused first
 		d.Submit(t, "a@client.test", "again@one.test", mtatest.Letters)
 	}
@@ -98,7 +103,8 @@ func TestWays(t *testing.T) {
 	route := &store.Route{Domain: "both.test", Relay: n.Host(2), Enabled: true}
 	require.NoError(t, store.Insert(t.Context(), db, route))
 	mtatest.Insert(t, db, store.Route{ID: 66, Domain: "x.test", Relay: "no such//host", Enabled: true})
-	d := mtatest.Start(t, set.With(mtatest.Settings{"dns-servers": server, "smtp-routes": routes, "connection-maxidle": "0"}))
+	d := mtatest.Start(t, set.With(mtatest.Settings{"dns-servers": server, "smtp-routes": routes,
+		"connection-maxidle": "0"}))
 	require.Contains(t, d.Log.String(), "routes, id 66")
 
 	d.Submit(t, "a@client.test", "x@target.test", mtatest.Letters)
@@ -109,11 +115,14 @@ func TestWays(t *testing.T) {
 	d.Submit(t, "a@client.test", "again@target.test", mtatest.Letters)
 	require.Equal(t, "again@target.test", two.Await(t, 1)[0].Recipients[0])
 	d.Submit(t, "a@client.test", "x@both.test", mtatest.Letters)
-	mtatest.Eventually(t, "the settings come first", func() bool { return strings.Contains(strings.Join(two.Recipients(), " "), "x@both.test") })
+	mtatest.Eventually(t, "the settings come first",
+		func() bool { return strings.Contains(strings.Join(two.Recipients(), " "), "x@both.test") })
 	d.Submit(t, "a@client.test", "x@file.test", mtatest.Letters)
-	mtatest.Eventually(t, "the file is used as well", func() bool { return strings.Contains(strings.Join(one.Recipients(), " "), "x@file.test") })
+	mtatest.Eventually(t, "the file is used as well",
+		func() bool { return strings.Contains(strings.Join(one.Recipients(), " "), "x@file.test") })
 	require.NoError(t, store.Delete[store.Route](t.Context(), db, route.ID))
 	d.Reload(t)
 	d.Submit(t, "a@client.test", "later@both.test", mtatest.Letters)
-	mtatest.Eventually(t, "now it is the file's", func() bool { return strings.Contains(strings.Join(one.Recipients(), " "), "later@both.test") })
+	mtatest.Eventually(t, "now it is the file's",
+		func() bool { return strings.Contains(strings.Join(one.Recipients(), " "), "later@both.test") })
 }

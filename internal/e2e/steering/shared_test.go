@@ -19,7 +19,8 @@ func TestSharedLimit(t *testing.T) {
 	set, db := mtatest.SQLite(t)
 	throttle(t, db, "together", "", func(l *store.Limits) { l.Site.MaxMessages = 600 })
 	w := newWatch(t, &smtptest.Sink{})
-	set = w.Settings().With(set).With(mtatest.Settings{"redis-address": "redis://:" + testserver.RedisPassword + "@" + server.Address})
+	set = w.Settings().With(set).With(mtatest.Settings{"redis-address": "redis://:" + testserver.RedisPassword + "@" +
+		server.Address})
 	for i := range int64(2) {
 		d := mtatest.Start(t, set)
 		d.Send(t, &smtptest.Source{Messages: 300, First: 1 + 1000*i, Size: 600, Domains: []string{"shared.test"}})
@@ -31,7 +32,8 @@ func TestSharedLimit(t *testing.T) {
 	time.Sleep(span)
 	times, late := w.between(from, from.Add(span))
 	expected := 600.0 / 60 * span.Seconds()
-	require.LessOrEqual(t, float64(len(times)), expected*1.02+1+10*late.Seconds()+5) // leases of half a second may come together
+	// leases of half a second may come together
+	require.LessOrEqual(t, float64(len(times)), expected*1.02+1+10*late.Seconds()+5)
 	require.Greater(t, float64(len(times)), expected*0.8)
 	first, second := false, false
 	for n := range int64(300) {

@@ -59,8 +59,8 @@ func keys(t testing.TB) (private, records [2]string) {
 	return private, records
 }
 
-// TestSigning signs with the keys of the settings, RSA and Ed25519, and has another program verify. A key that depends on the
-// DNS signs only because its record is there.
+// TestSigning signs with the keys of the settings, RSA and Ed25519, and has another program verify. A key that depends
+// on the DNS signs only because its record is there.
 func TestSigning(t *testing.T) {
 	t.Parallel()
 	testserver.Need(t, "dkimverify")
@@ -70,16 +70,21 @@ func TestSigning(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(records[i]), 0o600))
 	}
 	half := len(records[0]) / 2
-	server := testserver.DNS(t, testserver.Zone(t, fmt.Sprintf("r._domainkey.sender.test. TXT \"%s\" \"%s\"", records[0][:half], records[0][half:])))
+	server := testserver.DNS(t, testserver.Zone(t,
+		fmt.Sprintf("r._domainkey.sender.test. TXT \"%s\" \"%s\"", records[0][:half], records[0][half:])))
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db,
-		store.DKIMKey{ID: 1, Domain: "sender.test", Selector: "r", PrivateKey: store.Secret(private[0]), Priority: 1, CheckDNS: true, Enabled: true},
-		store.DKIMKey{ID: 2, Domain: "sender.test", Selector: "e", PrivateKey: store.Secret(private[1]), Priority: 2, Headers: "X-Class", Enabled: true},
-		store.DKIMKey{ID: 3, Domain: "sender.test", Selector: "gone", PrivateKey: store.Secret(private[1]), CheckDNS: true, Enabled: true},
+		store.DKIMKey{ID: 1, Domain: "sender.test", Selector: "r", PrivateKey: store.Secret(private[0]), Priority: 1,
+			CheckDNS: true, Enabled: true},
+		store.DKIMKey{ID: 2, Domain: "sender.test", Selector: "e", PrivateKey: store.Secret(private[1]), Priority: 2,
+			Headers: "X-Class", Enabled: true},
+		store.DKIMKey{ID: 3, Domain: "sender.test", Selector: "gone", PrivateKey: store.Secret(private[1]), CheckDNS: true,
+			Enabled: true},
 		store.DKIMKey{ID: 4, Domain: "sender.test", Selector: "off", PrivateKey: store.Secret(private[1])},
 		store.DKIMKey{ID: 5, Domain: "sender.test", Selector: "broken", PrivateKey: "MIIBgeheim", Enabled: true},
 	)
-	mtatest.Insert(t, db, store.DKIMPattern{DKIMKey: 1, Type: store.Wildcard, Sign: "*sender.test"}, store.DKIMPattern{DKIMKey: 2, Type: store.Global})
+	mtatest.Insert(t, db, store.DKIMPattern{DKIMKey: 1, Type: store.Wildcard, Sign: "*sender.test"},
+		store.DKIMPattern{DKIMKey: 2, Type: store.Global})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"dns-servers": server}))
 	require.True(t, d.WaitLog("a DKIM key is in the DNS"))

@@ -40,7 +40,8 @@ func (w *watch) arriveAll(t testing.TB, n int64) {
 	mtatest.Eventually(t, "all mails arrive", func() bool { return w.Tally().Distinct() >= n })
 }
 
-// TestConnections lets a sink refuse who connects too often, as providers do: with limits on connections nobody is refused.
+// TestConnections lets a sink refuse who connects too often, as providers do: with limits on connections nobody is
+// refused.
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -77,10 +78,12 @@ func TestFlood(t *testing.T) {
 	set, db := mtatest.SQLite(t)
 	const pause, reduced = 3 * time.Second, 4 * time.Second
 	flood := func(name, pattern string, perMinute int64) store.FloodResponse {
-		return store.FloodResponse{Name: name, Pattern: pattern, Type: store.Contains, Pause: int64(pause.Seconds()), Duration: int64(reduced.Seconds()),
-			Limits: limits(func(l *store.Limits) { l.Site.MaxMessages = perMinute }), Enabled: true}
+		return store.FloodResponse{Name: name, Pattern: pattern, Type: store.Contains, Pause: int64(pause.Seconds()),
+			Duration: int64(reduced.Seconds()),
+			Limits:   limits(func(l *store.Limits) { l.Site.MaxMessages = perMinute }), Enabled: true}
 	}
-	mtatest.Insert(t, db, flood("too fast", "sending too fast", 120), flood("strict", "4.7.28", 60), flood("other", "no such text", 1))
+	mtatest.Insert(t, db, flood("too fast", "sending too fast", 120), flood("strict", "4.7.28", 60),
+		flood("other", "no such text", 1))
 	w := newWatch(t, &smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Rcpt, Pattern: "trigger@*",
 		Action: smtptest.Action{Act: smtptest.Reply, Code: 450, Text: "4.7.28 You are sending too fast"}}}})
 	log, logging := mtatest.SendLog(t)
@@ -116,11 +119,13 @@ func TestWarmUp(t *testing.T) {
 	fast := throttle(t, db, "second day", "nobody.test", func(l *store.Limits) { l.Site.MaxMessages = 600 })
 	warm := store.Schedule{Name: "warm-up", Enabled: true}
 	require.NoError(t, store.Insert(t.Context(), db, &warm))
-	mtatest.Insert(t, db, store.ScheduleStep{Schedule: warm.ID, Day: 1, Capacity: slow.ID}, store.ScheduleStep{Schedule: warm.ID, Day: 2, Capacity: fast.ID})
+	mtatest.Insert(t, db, store.ScheduleStep{Schedule: warm.ID, Day: 1, Capacity: slow.ID},
+		store.ScheduleStep{Schedule: warm.ID, Day: 2, Capacity: fast.ID})
 	mtatest.Insert(t, db, store.ScheduleRule{Schedule: warm.ID, Domain: "*.warm.test", Enabled: true})
 	day := func(t time.Time) string { return t.Format(time.DateOnly) }
 	started := time.Now()
-	mtatest.Insert(t, db, store.ScheduleDay{LocalIP: "", Site: "old.warm.test", Day: 1, LastSent: day(started.AddDate(0, 0, -1))})
+	mtatest.Insert(t, db, store.ScheduleDay{LocalIP: "", Site: "old.warm.test", Day: 1,
+		LastSent: day(started.AddDate(0, 0, -1))})
 
 	w := newWatch(t, &smtptest.Sink{})
 	d := mtatest.Start(t, w.Settings().With(set))
@@ -133,12 +138,14 @@ func TestWarmUp(t *testing.T) {
 	}
 	d.Send(t, &smtptest.Source{Messages: 60, Size: 600, Domains: []string{"old.warm.test"}})
 	d.Send(t, &smtptest.Source{Messages: 60, First: 1001, Size: 600, Domains: []string{"new.warm.test"}})
-	mtatest.Eventually(t, "mails on the second day", func() bool { _, missing := w.Tally().Missing(60, 1); return missing == 0 })
+	mtatest.Eventually(t, "mails on the second day",
+		func() bool { _, missing := w.Tally().Missing(60, 1); return missing == 0 })
 	took := time.Since(started)
 	new := w.count() - 60
 	require.LessOrEqual(t, float64(new), took.Seconds()/2+2, "mails on the first day, 30 a minute")
 	require.Greater(t, took, 5*time.Second, "60 mails at 600 a minute")
-	mtatest.Eventually(t, "the day is stored", func() bool { return counter("old.warm.test").Day == 2 && counter("new.warm.test").Day == 1 })
+	mtatest.Eventually(t, "the day is stored",
+		func() bool { return counter("old.warm.test").Day == 2 && counter("new.warm.test").Day == 1 })
 	require.Contains(t, []string{day(started), day(time.Now())}, counter("old.warm.test").LastSent)
 
 	d.Terminate(t)

@@ -15,15 +15,16 @@ import (
 // node is a broker.
 var node rabbittest.Node
 
-// TestBroker keeps mails out of a broker: what is announced is not limited by the broker's messages, the message that another program sees
-// has a key, and a result that keeps its mail has it as well.
+// TestBroker keeps mails out of a broker: what is announced is not limited by the broker's messages, the message that
+// another program sees has a key, and a result that keeps its mail has it as well.
 func TestBroker(t *testing.T) {
 	t.Parallel()
 	address := "dir://" + t.TempDir()
 	store := open(t, address)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	vhost := node.VHost(t)
-	d := mtatest.Start(t, k.Settings().With(published).With(mtatest.Settings{"rabbitmq-address": vhost, "rabbitmq-inbox": "inbox",
+	d := mtatest.Start(t, k.Settings().With(published).With(mtatest.Settings{"rabbitmq-address": vhost,
+		"rabbitmq-inbox":  "inbox",
 		"storage-address": address, "storage-policy": "all", "smtp-maxsize": "300000000"}))
 	require.Contains(t, d.Talk(t).Command("EHLO client.test", 250), "SIZE 300000000", "not what the broker takes")
 	letter := text("to a broker", 100_000)
@@ -45,7 +46,8 @@ func TestBroker(t *testing.T) {
 	in["keepmime"], in["mine"] = true, "kept"
 	body, err := json.Marshal(in)
 	require.NoError(t, err)
-	require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox", false, false, amqp.Publishing{ContentType: "application/json", Body: body}))
+	require.NoError(t, ch.PublishWithContext(t.Context(), "", "outbox", false, false,
+		amqp.Publishing{ContentType: "application/json", Body: body}))
 	ends(t, k.Await(t, 1)[0].Data, letter+"\r\n")
 	out := receive(t, ch, "success")
 	require.Equal(t, in["key"], out["key"])

@@ -100,11 +100,13 @@ func fill(t *testing.T, messages ...*queue.Message) mtatest.Settings {
 	return mtatest.Settings{"queue-address": "disk://" + path}
 }
 
-var published = mtatest.Settings{"rabbitmq-success": "success", "rabbitmq-failure": "failure", "rabbitmq-results": "results"}
+var published = mtatest.Settings{"rabbitmq-success": "success", "rabbitmq-failure": "failure",
+	"rabbitmq-results": "results"}
 
 // text is a mail of some size.
 func text(subject string, size int) string {
-	return "From: a@client.test\r\nSubject: " + subject + "\r\n\r\n" + strings.Repeat("0123456789abcdef0123456789abcdef0123456789\r\n", size/44+1)
+	return "From: a@client.test\r\nSubject: " + subject + "\r\n\r\n" +
+		strings.Repeat("0123456789abcdef0123456789abcdef0123456789\r\n", size/44+1)
 }
 
 // ends requires that a mail arrived that ends with text: a trace field may come before.
@@ -177,7 +179,8 @@ func TestLost(t *testing.T) {
 	}))
 	put(t, store, "good", text("good", 1000))
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, fill(t, keyed("lost@sink.test", "nothing"), keyed("damaged@sink.test", "damaged"), keyed("good@sink.test", "good")).
+	d := mtatest.Start(t, fill(t, keyed("lost@sink.test", "nothing"), keyed("damaged@sink.test", "damaged"),
+		keyed("good@sink.test", "good")).
 		With(published).With(k.Settings()).With(mtatest.Settings{"storage-address": address}))
 	ends(t, k.Await(t, 1)[0].Data, text("good", 1000))
 	q := d.Stopped(t)
@@ -190,7 +193,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestAway has messages wait while the store refuses or hangs, delivers other mail meanwhile, and theirs when it is back.
+// TestAway has messages wait while the store refuses or hangs, delivers other mail meanwhile, and theirs when it is
+// back.
 func TestAway(t *testing.T) {
 	for name, trouble := range map[string]func(*bucket) *atomic.Bool{
 		"down":  func(b *bucket) *atomic.Bool { return &b.down },
@@ -203,8 +207,10 @@ func TestAway(t *testing.T) {
 			state := trouble(b)
 			state.Store(true)
 			k := mtatest.NewKeeper(t, &smtptest.Sink{})
-			d := mtatest.Start(t, fill(t, keyed("a@sink.test", "news"), keyed("b@other.test", "news")).With(published).With(k.Settings()).
-				With(mtatest.Settings{"storage-address": b.address(), "storage-timeout": "1", "storage-reschedule": "1", "storage-threads": "4"}))
+			d := mtatest.Start(t, fill(t, keyed("a@sink.test", "news"),
+				keyed("b@other.test", "news")).With(published).With(k.Settings()).
+				With(mtatest.Settings{"storage-address": b.address(), "storage-timeout": "1", "storage-reschedule": "1",
+					"storage-threads": "4"}))
 			d.Submit(t, "a@client.test", "c@sink.test", mtatest.Letters)
 			require.Equal(t, []string{"c@sink.test"}, k.Await(t, 1)[0].Recipients)
 			require.True(t, d.WaitLog("fetching a mail from the message store failed"))
@@ -242,7 +248,8 @@ func TestPolicies(t *testing.T) {
 			t.Parallel()
 			path := t.TempDir()
 			letter := text("hello", 200_000)
-			set := mtatest.Settings{"storage-address": "dir://" + path + "?depth=1", "storage-policy": c.policy, "retry-interval": "1"}
+			set := mtatest.Settings{"storage-address": "dir://" + path + "?depth=1", "storage-policy": c.policy,
+				"retry-interval": "1"}
 
 			d := mtatest.Start(t, mtatest.Nowhere.With(set))
 			client := d.Talk(t)
@@ -281,7 +288,8 @@ func TestIntakeWaits(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t)
 	b.down.Store(true)
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"storage-address": b.address(), "storage-policy": "in", "storage-timeout": "1"}))
+	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"storage-address": b.address(), "storage-policy": "in",
+		"storage-timeout": "1"}))
 	client := d.Talk(t)
 	client.Command("EHLO client.test", 250)
 	client.Mail("a@client.test", "b@sink.test", mtatest.Letters, 451)

@@ -21,8 +21,9 @@ import (
 // Run examines a driver. open opens the store of one test, the same one each time it is called.
 func Run(t *testing.T, open func(t *testing.T) func() bodystore.Driver) {
 	for name, test := range map[string]func(*testing.T, func() bodystore.Driver){
-		"RoundTrip": roundTrip, "NotFound": notFound, "Replace": replace, "Expire": expire, "NeverSooner": neverSooner, "Reopen": reopen,
-		"Keys": keys, "Parallel": parallel, "BrokenInput": brokenInput, "Cancelled": cancelled,
+		"RoundTrip": roundTrip, "NotFound": notFound, "Replace": replace, "Expire": expire, "NeverSooner": neverSooner,
+		"Reopen": reopen,
+		"Keys":   keys, "Parallel": parallel, "BrokenInput": brokenInput, "Cancelled": cancelled,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -123,8 +124,10 @@ func reopen(t *testing.T, open func() bodystore.Driver) {
 
 func keys(t *testing.T, open func() bodystore.Driver) {
 	d := closing(t, open())
-	all := []string{"../../../etc/passwd", "/", ".", "..", "a/b", "a", "A", "ä", "a\u0308", "%2e", "'; DROP TABLE mails; --", " ", "a ", "\\", "new-1",
-		"*", "?", strings.Repeat("k", bodystore.MaxKey), strings.Repeat("k", bodystore.MaxKey-1) + "l", "line\r\nend", "nul\x00", "\xff\xfe"}
+	all := []string{"../../../etc/passwd", "/", ".", "..", "a/b", "a", "A", "ä", "a\u0308", "%2e",
+		"'; DROP TABLE mails; --", " ", "a ", "\\", "new-1",
+		"*", "?", strings.Repeat("k", bodystore.MaxKey), strings.Repeat("k", bodystore.MaxKey-1) + "l", "line\r\nend",
+		"nul\x00", "\xff\xfe"}
 	for _, key := range all {
 		put(t, d, key, []byte("mail of "+key), later)
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/sluicemail/sluice/queue/bodystore"
 )
 
-// OpenAddress opens the store that an address stands for, given what follows dir://: a path, and the parameter depth. It is a bodystore.Opener.
+// OpenAddress opens the store that an address stands for, given what follows dir://: a path, and the parameter depth.
+// It is a bodystore.Opener.
 func OpenAddress(_ context.Context, _, rest string) (bodystore.Driver, error) {
 	path, query, _ := strings.Cut(rest, "?")
 	if path == "" {

@@ -1,12 +1,13 @@
-// Package dir keeps mails in a directory, one file each. Where a file lies follows from a hash of its key, so that no key, whatever it
-// contains, leads out of the directory, and no directory becomes large: with a depth of 4, each of 65,536 × 65,536 directories has a
-// handful of files.
+// Package dir keeps mails in a directory, one file each. Where a file lies follows from a hash of its key, so that no
+// key, whatever it contains, leads out of the directory, and no directory becomes large: with a depth of 4, each of
+// 65,536 × 65,536 directories has a handful of files.
 //
-// A mail is written to a temporary file beside its place, synced, and renamed; then the directory is synced. Its time of modification is
-// when it expires: that survives a copy of the directory with its times, and needs no second file.
+// A mail is written to a temporary file beside its place, synced, and renamed; then the directory is synced. Its time
+// of modification is when it expires: that survives a copy of the directory with its times, and needs no second file.
 //
-// A directory named store-of-mails, made along with the store, tells it from the place where it is not mounted: there every mail would seem to be
-// lost. A store that is asked for a mail it does not have, and does not find that directory, says that it cannot be used.
+// A directory named store-of-mails, made along with the store, tells it from the place where it is not mounted: there
+// every mail would seem to be lost. A store that is asked for a mail it does not have, and does not find that
+// directory, says that it cannot be used.
 package dir
 
 import (
@@ -25,7 +26,8 @@ import (
 	"github.com/sluicemail/sluice/queue/bodystore"
 )
 
-// Store is a directory with mails. It may be shared by several programs, also over a network file system that knows rename and fsync.
+// Store is a directory with mails. It may be shared by several programs, also over a network file system that knows
+// rename and fsync.
 type Store struct {
 	path  string
 	depth int
@@ -34,7 +36,8 @@ type Store struct {
 // MaxDepth is the largest depth.
 const MaxDepth = 8
 
-// Open uses a directory, which is made when it is not there. depth is how many directories lie above each file; zero means 4.
+// Open uses a directory, which is made when it is not there. depth is how many directories lie above each file; zero
+// means 4.
 func Open(path string, depth int) (*Store, error) {
 	if depth == 0 {
 		depth = 4

@@ -77,7 +77,8 @@ func TestOpenAddress(t *testing.T) {
 		require.NoError(t, d.Close())
 	}
 	require.DirExists(t, path+"/b#c d")
-	for rest, want := range map[string]string{"": "path of a directory", path + "?deep=1": `parameter "deep" is unknown`, path + "?depth=0": "from 1 to 8", path + "?depth=9": "from 1 to 8"} {
+	for rest, want := range map[string]string{"": "path of a directory", path + "?deep=1": `parameter "deep" is unknown`,
+		path + "?depth=0": "from 1 to 8", path + "?depth=9": "from 1 to 8"} {
 		_, err := dir.OpenAddress(t.Context(), "dir", rest)
 		require.ErrorContains(t, err, want, rest)
 	}

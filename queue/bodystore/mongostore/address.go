@@ -36,9 +36,10 @@ func OpenAddress(_ context.Context, _, rest string) (bodystore.Driver, error) {
 	return Open(o)
 }
 
-// ParseAddress reads [USER:PASSWORD@]HOST[;HOST…][/REPLICASET][/DATABASE[/COLLECTION]], as MailerQ has it: commas do as well between
-// hosts, and a replica set is named before a database and a collection. The parameters readAttempts and maxQuerySize are MailerQ's, of
-// which the second does nothing, since each mail is asked for by itself; all others are the driver's. Errors show no password.
+// ParseAddress reads [USER:PASSWORD@]HOST[;HOST…][/REPLICASET][/DATABASE[/COLLECTION]], as MailerQ has it: commas do as
+// well between hosts, and a replica set is named before a database and a collection. The parameters readAttempts and
+// maxQuerySize are MailerQ's, of which the second does nothing, since each mail is asked for by itself; all others are
+// the driver's. Errors show no password.
 func ParseAddress(rest string) (o Options, err error) {
 	place, query := rest, ""
 	if q := strings.LastIndexByte(rest, '?'); q >= 0 && !strings.Contains(rest[q:], "@") {
@@ -61,7 +62,8 @@ func ParseAddress(rest string) (o Options, err error) {
 	case 3:
 		replicas, o.Database, o.Collection = parts[0], parts[1], parts[2]
 	default:
-		return o, errors.New("expected mongodb://HOST/DATABASE/COLLECTION or mongodb://HOSTS/REPLICASET/DATABASE/COLLECTION, got more parts")
+		return o,
+			errors.New("expected mongodb://HOST/DATABASE/COLLECTION or mongodb://HOSTS/REPLICASET/DATABASE/COLLECTION, got more parts")
 	}
 	o = o.withDefaults()
 	var params []string

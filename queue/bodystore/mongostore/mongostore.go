@@ -151,7 +151,8 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, ex
 
 // store writes the document of a mail; the later time counts.
 func (s *Store) store(ctx context.Context, id string, set, unset bson.D, expires time.Time) error {
-	change := bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: unset}, {Key: "$max", Value: bson.D{{Key: "expire", Value: expires}}}}
+	change := bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: unset},
+		{Key: "$max", Value: bson.D{{Key: "expire", Value: expires}}}}
 	var err error
 	for range 3 { // two that store a new mail at once can meet: one of them finds it there the next time
 		_, err = s.mails.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}}, change, options.UpdateOne().SetUpsert(true))
@@ -163,7 +164,8 @@ func (s *Store) store(ctx context.Context, id string, set, unset bson.D, expires
 }
 
 // putParts writes the parts of a large mail, and returns their ids and the first bytes.
-func (s *Store) putParts(ctx context.Context, parent string, r io.Reader, size int64, expires time.Time) (ids []string, first []byte, err error) {
+func (s *Store) putParts(ctx context.Context, parent string, r io.Reader, size int64, expires time.Time) (ids []string,
+	first []byte, err error) {
 	for offset := int64(0); offset < size; offset += int64(s.part) {
 		data, err := read(r, min(size-offset, int64(s.part)))
 		if err != nil {
@@ -173,7 +175,8 @@ func (s *Store) putParts(ctx context.Context, parent string, r io.Reader, size i
 			first = data[:min(len(data), 2)]
 		}
 		id := bson.NewObjectID().Hex()
-		_, err = s.mails.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "parent", Value: parent}, {Key: "value", Value: bson.Binary{Data: data}},
+		_, err = s.mails.InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "parent", Value: parent},
+			{Key: "value", Value: bson.Binary{Data: data}},
 			{Key: "offset", Value: offset}, {Key: "expire", Value: expires}, {Key: "modified", Value: time.Now()}})
 		ids = append(ids, id)
 		if err != nil {
@@ -310,7 +313,8 @@ func (p *parts) Close() error { return nil }
 // Sweep implements bodystore.Driver.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (int, error) {
 	over := func(part bool) bson.D {
-		return bson.D{{Key: "parent", Value: bson.D{{Key: "$exists", Value: part}}}, {Key: "expire", Value: bson.D{{Key: "$lte", Value: now}}}}
+		return bson.D{{Key: "parent", Value: bson.D{{Key: "$exists", Value: part}}},
+			{Key: "expire", Value: bson.D{{Key: "$lte", Value: now}}}}
 	}
 	if _, err := s.mails.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: "expire", Value: 1}}}); err != nil {
 		return 0, s.fail("making the index of what expires", err)

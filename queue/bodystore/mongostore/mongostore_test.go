@@ -72,7 +72,8 @@ func TestLayout(t *testing.T) {
 	require.ErrorIs(t, err, bodystore.ErrNotFound, "a part is no mail")
 
 	// As other programs write it.
-	_, err = s.mails.InsertOne(ctx, bson.D{{Key: "_id", Value: "text"}, {Key: "value", Value: "Subject: ä\r\n\r\n"}, {Key: "expire", Value: until},
+	_, err = s.mails.InsertOne(ctx, bson.D{{Key: "_id", Value: "text"}, {Key: "value", Value: "Subject: ä\r\n\r\n"},
+		{Key: "expire", Value: until},
 		{Key: "modified", Value: until}, {Key: "encoding", Value: "identity"}})
 	require.NoError(t, err)
 	r, err := s.Get(ctx, "text")
@@ -104,11 +105,12 @@ func TestAway(t *testing.T) {
 
 func TestParseAddress(t *testing.T) {
 	for address, want := range map[string]Options{
-		"host":                            {URI: "mongodb://host/", Database: "mailerq", Collection: "mime"},
-		"host:27018/db":                   {URI: "mongodb://host:27018/", Database: "db", Collection: "mime"},
-		"host/db/c":                       {URI: "mongodb://host/", Database: "db", Collection: "c"},
-		"h1;h2;h3/rs/db/c?readAttempts=3": {URI: "mongodb://h1,h2,h3/?replicaSet=rs", Database: "db", Collection: "c", Attempts: 3},
-		"u:p%40w@h/db/c?tls=true":         {URI: "mongodb://u:p%40w@h/db?tls=true", Database: "db", Collection: "c"},
+		"host":          {URI: "mongodb://host/", Database: "mailerq", Collection: "mime"},
+		"host:27018/db": {URI: "mongodb://host:27018/", Database: "db", Collection: "mime"},
+		"host/db/c":     {URI: "mongodb://host/", Database: "db", Collection: "c"},
+		"h1;h2;h3/rs/db/c?readAttempts=3": {URI: "mongodb://h1,h2,h3/?replicaSet=rs", Database: "db", Collection: "c",
+			Attempts: 3},
+		"u:p%40w@h/db/c?tls=true": {URI: "mongodb://u:p%40w@h/db?tls=true", Database: "db", Collection: "c"},
 	} {
 		got, err := ParseAddress(address)
 		require.NoError(t, err, address)
@@ -121,7 +123,8 @@ func TestParseAddress(t *testing.T) {
 		_, err := ParseAddress(address)
 		require.ErrorContains(t, err, want, address)
 	}
-	for _, address := range []string{"joe:hunter2@h/db/c?tls=perhaps", "joe:hunter2@h:port/db", "joe:hunter2@h/db?authMechanism=NONE"} {
+	for _, address := range []string{"joe:hunter2@h/db/c?tls=perhaps", "joe:hunter2@h:port/db",
+		"joe:hunter2@h/db?authMechanism=NONE"} {
 		_, err := OpenAddress(t.Context(), "mongodb", address)
 		require.Error(t, err, address)
 		require.NotContains(t, err.Error(), "hunter2")

@@ -19,9 +19,9 @@ func OpenAddress(_ context.Context, _, rest string) (bodystore.Driver, error) {
 	return Open(o)
 }
 
-// ParseAddress reads ACCESS:SECRET@REGION/BUCKET, a prefix of names behind another slash, and the parameters endpoint (a URL) and style
-// (path or virtual). The keys may contain / and +, as Amazon's do; what they cannot contain may be percent-encoded. Errors show
-// neither of them.
+// ParseAddress reads ACCESS:SECRET@REGION/BUCKET, a prefix of names behind another slash, and the parameters endpoint
+// (a URL) and style (path or virtual). The keys may contain / and +, as Amazon's do; what they cannot contain may be
+// percent-encoded. Errors show neither of them.
 func ParseAddress(rest string) (o Options, err error) {
 	place, query := rest, ""
 	if q := strings.LastIndexByte(rest, '?'); q >= 0 && !strings.Contains(rest[q:], "@") {

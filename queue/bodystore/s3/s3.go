@@ -1,16 +1,18 @@
 // Package s3 keeps mails in a bucket of Amazon S3, or of a server that speaks its protocol. The bucket has to be there.
 //
-// A mail is one object, mails/ and a hash of its key, so that any text can be a key; its metadata say when it expires. S3 can neither
-// list objects by their metadata nor by age, and a bucket can hold millions of mails. So each mail has an empty object beside it:
+// A mail is one object, mails/ and a hash of its key, so that any text can be a key; its metadata say when it expires.
+// S3 can neither list objects by their metadata nor by age, and a bucket can hold millions of mails. So each mail has
+// an empty object beside it:
 //
 //	expires/000001763731200-6f1ed002ab55...
 //
-// Its name begins with the time, and buckets list names in order: a sweep reads from the beginning and stops at the first name that lies in the
-// future. It lists what has expired and at most a page more, however many mails there are. That object is made before the mail: a crash
-// in between leaves a name without a mail, never a mail that nobody removes.
+// Its name begins with the time, and buckets list names in order: a sweep reads from the beginning and stops at the
+// first name that lies in the future. It lists what has expired and at most a page more, however many mails there are.
+// That object is made before the mail: a crash in between leaves a name without a mail, never a mail that nobody
+// removes.
 //
-// Putting a mail again under its key looks at the metadata first and keeps the later time. Two programs that do so for the same key at the same
-// moment can both see the earlier time; then the one that came last counts.
+// Putting a mail again under its key looks at the metadata first and keeps the later time. Two programs that do so for
+// the same key at the same moment can both see the earlier time; then the one that came last counts.
 package s3
 
 import (
@@ -42,8 +44,8 @@ type Options struct {
 	Bucket string
 	// Endpoint is the URL of the server, http:// or https:// and a host; "" means Amazon's in the region.
 	Endpoint string
-	// PathStyle has the bucket in the path of URLs instead of the host name, whatever the server is. Servers that are not Amazon's are
-	// asked in that way in any case, unless VirtualStyle is set.
+	// PathStyle has the bucket in the path of URLs instead of the host name, whatever the server is. Servers that are
+	// not Amazon's are asked in that way in any case, unless VirtualStyle is set.
 	PathStyle, VirtualStyle bool
 	// Prefix begins the names of all objects, so that a bucket can be shared. It ends with a slash unless it is empty.
 	Prefix string
@@ -75,7 +77,8 @@ func Open(o Options) (*Store, error) {
 	lookup := minio.BucketLookupAuto
 	if o.Endpoint != "" {
 		u, err := url.Parse(o.Endpoint)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
+			strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 			return nil, errors.New("the endpoint is not understood: expected http://HOST:PORT or https://HOST:PORT")
 		}
 		endpoint, secure, lookup = u.Host, u.Scheme == "https", minio.BucketLookupPath
@@ -181,7 +184,8 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, un
 	return s.fail("storing a mail", err)
 }
 
-// put writes one object in one request. Its bytes are signed as they go where TLS does not protect them; there is nothing to sign of none.
+// put writes one object in one request. Its bytes are signed as they go where TLS does not protect them; there is
+// nothing to sign of none.
 func (s *Store) put(ctx context.Context, name string, r io.Reader, size, at int64) error {
 	_, err := s.client.PutObject(ctx, s.opts.Bucket, name, r, size, "", "", minio.PutObjectOptions{
 		ContentType: "application/octet-stream", UserMetadata: map[string]string{expiry: strconv.FormatInt(at, 10)},
@@ -237,7 +241,8 @@ const page = 1000
 
 // Sweep implements bodystore.Driver.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (n int, err error) {
-	list := s.client.ListObjectsIter(ctx, s.opts.Bucket, minio.ListObjectsOptions{Prefix: s.opts.Prefix + expires, MaxKeys: page})
+	list := s.client.ListObjectsIter(ctx, s.opts.Bucket,
+		minio.ListObjectsOptions{Prefix: s.opts.Prefix + expires, MaxKeys: page})
 	for o := range list {
 		if o.Err != nil {
 			return n, s.fail("listing what expires", o.Err)

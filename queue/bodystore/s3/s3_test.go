@@ -109,7 +109,8 @@ func TestAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := open(t, o)
 			_, err := d.Get(t.Context(), "a")
-			for what, err := range map[string]error{"get": err, "put": d.Put(t.Context(), "a", strings.NewReader("x"), 1, time.Now())} {
+			for what, err := range map[string]error{"get": err,
+				"put": d.Put(t.Context(), "a", strings.NewReader("x"), 1, time.Now())} {
 				require.Error(t, err, what)
 				require.NotErrorIs(t, err, bodystore.ErrNotFound, what)
 				require.ErrorContains(t, err, "s3 bucket "+o.Bucket, what)
@@ -154,10 +155,14 @@ func TestFull(t *testing.T) {
 
 func TestParseAddress(t *testing.T) {
 	for rest, want := range map[string]s3.Options{
-		"AK:se/c+r:et@eu-west-1/mails":                             {Access: "AK", Secret: "se/c+r:et", Region: "eu-west-1", Bucket: "mails"},
-		"AK:a%40b%3Fc@r/mails/p/q/":                                {Access: "AK", Secret: "a@b?c", Region: "r", Bucket: "mails", Prefix: "p/q/"},
-		"AK:a?b@r/mails?endpoint=http://127.0.0.1:9000":            {Access: "AK", Secret: "a?b", Region: "r", Bucket: "mails", Endpoint: "http://127.0.0.1:9000"},
-		"AK:sss@r/mails?style=virtual&endpoint=https%3A%2F%2Fh%2F": {Access: "AK", Secret: "sss", Region: "r", Bucket: "mails", Endpoint: "https://h/", VirtualStyle: true},
+		"AK:se/c+r:et@eu-west-1/mails": {Access: "AK", Secret: "se/c+r:et", Region: "eu-west-1",
+			Bucket: "mails"},
+		"AK:a%40b%3Fc@r/mails/p/q/": {Access: "AK", Secret: "a@b?c", Region: "r",
+			Bucket: "mails", Prefix: "p/q/"},
+		"AK:a?b@r/mails?endpoint=http://127.0.0.1:9000": {Access: "AK", Secret: "a?b", Region: "r",
+			Bucket: "mails", Endpoint: "http://127.0.0.1:9000"},
+		"AK:sss@r/mails?style=virtual&endpoint=https%3A%2F%2Fh%2F": {Access: "AK", Secret: "sss", Region: "r",
+			Bucket: "mails", Endpoint: "https://h/", VirtualStyle: true},
 	} {
 		got, err := s3.ParseAddress(rest)
 		require.NoError(t, err, rest)
@@ -179,7 +184,8 @@ func TestParseAddress(t *testing.T) {
 		require.ErrorContains(t, err, want, rest)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
-	for _, endpoint := range []string{"127.0.0.1:9000", "ftp://h", "http://u:hunter2@h", "http://h/path", "http://", "http://h?x=1"} {
+	for _, endpoint := range []string{"127.0.0.1:9000", "ftp://h", "http://u:hunter2@h", "http://h/path", "http://",
+		"http://h?x=1"} {
 		_, err := s3.Open(s3.Options{Access: "a", Secret: "b", Bucket: "mails", Endpoint: endpoint})
 		require.ErrorContains(t, err, "endpoint", endpoint)
 		require.NotContains(t, err.Error(), "hunter2")

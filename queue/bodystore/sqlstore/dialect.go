@@ -94,7 +94,8 @@ func mysqlDialect() *dialect {
 	return &dialect{
 		create: []string{`CREATE TABLE IF NOT EXISTS sluice_mails (mail VARBINARY(255) NOT NULL, part INT NOT NULL, expires BIGINT,
 			size BIGINT, data MEDIUMBLOB NOT NULL, PRIMARY KEY (mail, part), KEY sluice_mails_expires (expires)) ENGINE=InnoDB`},
-		upsert: insertFirst + `ON DUPLICATE KEY UPDATE expires = GREATEST(expires, VALUES(expires)), size = VALUES(size), data = VALUES(data)`,
+		upsert: insertFirst +
+			`ON DUPLICATE KEY UPDATE expires = GREATEST(expires, VALUES(expires)), size = VALUES(size), data = VALUES(data)`,
 		// Nothing is locked then but the rows that are written.
 		isolation: sql.LevelReadCommitted,
 		// ER_DISK_FULL, ER_RECORD_FILE_FULL

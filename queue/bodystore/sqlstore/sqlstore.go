@@ -31,7 +31,8 @@ const (
 	connections = 16
 )
 
-// OpenAddress opens the store that an address stands for, given its scheme and what follows ://. It is a bodystore.Opener.
+// OpenAddress opens the store that an address stands for, given its scheme and what follows ://. It is a
+// bodystore.Opener.
 func OpenAddress(_ context.Context, scheme, rest string) (bodystore.Driver, error) {
 	a, err := database.Parse(scheme + "://" + rest)
 	if err != nil {
@@ -183,7 +184,8 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, ex
 	return s.fail(ctx, "storing a mail", err)
 }
 
-func (s *Store) put(ctx context.Context, tx *sql.Tx, key, first []byte, in *parts, size int64, expires time.Time) error {
+func (s *Store) put(ctx context.Context, tx *sql.Tx, key, first []byte, in *parts, size int64,
+	expires time.Time) error {
 	run := func(statement string, values ...any) error {
 		_, err := tx.ExecContext(ctx, s.dialect.place(statement), values...)
 		return err
@@ -251,7 +253,9 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := s.pool.QueryContext(ctx, s.dialect.place("SELECT part, size, data FROM sluice_mails WHERE mail = ? ORDER BY part"), []byte(key))
+	rows,
+		err := s.pool.QueryContext(ctx,
+		s.dialect.place("SELECT part, size, data FROM sluice_mails WHERE mail = ? ORDER BY part"), []byte(key))
 	if err != nil {
 		return nil, s.fail(ctx, "fetching a mail", err)
 	}
@@ -309,7 +313,8 @@ func (m *mail) next() error {
 		m.left = size.Int64
 	}
 	if part != m.part || int64(len(m.data)) > m.left {
-		return fmt.Errorf("part %d has %d bytes, expected part %d of %d bytes at most: %w", part, len(m.data), m.part, m.left, bodystore.ErrDamaged)
+		return fmt.Errorf("part %d has %d bytes, expected part %d of %d bytes at most: %w", part, len(m.data), m.part, m.left,
+			bodystore.ErrDamaged)
 	}
 	m.part++
 	m.left -= int64(len(m.data))
@@ -349,7 +354,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (n int, err error) {
 }
 
 func (s *Store) expired(ctx context.Context, now time.Time) (keys [][]byte, err error) {
-	rows, err := s.pool.QueryContext(ctx, s.dialect.place("SELECT mail FROM sluice_mails WHERE expires <= ? LIMIT ?"), now.Unix(), sweepAtOnce)
+	rows, err := s.pool.QueryContext(ctx, s.dialect.place("SELECT mail FROM sluice_mails WHERE expires <= ? LIMIT ?"),
+		now.Unix(), sweepAtOnce)
 	if err != nil {
 		return nil, err
 	}
@@ -367,7 +373,9 @@ func (s *Store) expired(ctx context.Context, now time.Time) (keys [][]byte, err 
 // remove removes a mail unless it was prolonged meanwhile.
 func (s *Store) remove(ctx context.Context, key []byte, now time.Time) (ok bool, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, s.dialect.place("DELETE FROM sluice_mails WHERE mail = ? AND part = 0 AND expires <= ?"), key, now.Unix())
+		result,
+			err := tx.ExecContext(ctx, s.dialect.place("DELETE FROM sluice_mails WHERE mail = ? AND part = 0 AND expires <= ?"),
+			key, now.Unix())
 		if err != nil {
 			return err
 		}

@@ -107,7 +107,8 @@ func TestStrangers(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	ch := rabbittest.Stranger(t, address)
-	require.NoError(t, ch.ExchangeDeclare("cluster", amqp.ExchangeTopic, false, false, false, false, nil), "of another type")
+	require.NoError(t, ch.ExchangeDeclare("cluster", amqp.ExchangeTopic, false, false, false, false, nil),
+		"of another type")
 	q, err := ch.QueueDeclare("", false, true, true, false, nil)
 	require.NoError(t, err)
 	require.NoError(t, ch.QueueBind(q.Name, "#", "cluster", false, nil))
@@ -129,15 +130,18 @@ func TestStrangers(t *testing.T) {
 	require.True(t, first.Hello)
 	require.Equal(t, "a", first.Announce.Host)
 	say := func(text string) {
-		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false, amqp.Publishing{Body: []byte(text)}))
+		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false,
+			amqp.Publishing{Body: []byte(text)}))
 		said := next()
 		if said.From == "" {
 			return // it is what we have just said
 		}
 	}
-	for _, text := range []string{"", "reload", "[]", `{"reload": "yes"}`, `{"announce": {"host": "no id"}}`, `{"announce": {"id": "x", "ips": ["no address"]}}`,
+	for _, text := range []string{"", "reload", "[]", `{"reload": "yes"}`, `{"announce": {"host": "no id"}}`,
+		`{"announce": {"id": "x", "ips": ["no address"]}}`,
 		`{"leave": "nobody"}`, `{"something": "else"}`, "\xff"} {
-		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false, amqp.Publishing{Body: []byte(text)}))
+		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false,
+			amqp.Publishing{Body: []byte(text)}))
 		<-heard
 	}
 	say(`{"reload": true}`)
@@ -146,7 +150,8 @@ func TestStrangers(t *testing.T) {
 	say(`{"hello": true}`)
 	require.Equal(t, "outbox", next().Announce.Outbox)
 	for range 1000 {
-		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false, amqp.Publishing{Body: []byte(`{"reload": true}`)}))
+		require.NoError(t, ch.PublishWithContext(t.Context(), "cluster", "", false, false,
+			amqp.Publishing{Body: []byte(`{"reload": true}`)}))
 	}
 	eventually(t, func() bool { return m.reloads.Load() > 1 }, "it reloads again")
 }
@@ -167,7 +172,8 @@ func TestBrokerAway(t *testing.T) {
 	}
 	require.LessOrEqual(t, len(log.Lines()), 8, "%v", log)
 
-	lost := join(t, Options{Addresses: []string{"amqp://guest:s3cret@127.0.0.1:1/"}, Logger: log.Logger()}, Instance{Host: "lost"})
+	lost := join(t, Options{Addresses: []string{"amqp://guest:s3cret@127.0.0.1:1/"}, Logger: log.Logger()},
+		Instance{Host: "lost"})
 	eventually(t, func() bool { return len(log.Lines()) > 0 }, "it says so")
 	lost.Changed()
 	require.False(t, lost.Connected())

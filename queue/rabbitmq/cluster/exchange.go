@@ -20,15 +20,15 @@ type Options struct {
 	Addresses []string
 	NoVerify  bool
 	Name      string
-	// Exchange is shared by the instances. It is declared as a durable fanout exchange; one that exists may be of any type
-	// that passes messages without a routing key on. Zero: "cluster".
+	// Exchange is shared by the instances. It is declared as a durable fanout exchange; one that exists may be of any
+	// type that passes messages without a routing key on. Zero: "cluster".
 	Exchange string
 	// Interval is how often a member announces itself. Zero: three minutes.
 	Interval time.Duration
 	// File keeps the instances that were heard of over a restart; its directory must exist. Zero: they are forgotten.
 	File string
-	// Heard is called, in no particular goroutine, when another instance has addresses that were not known before. It must not
-	// block. Nil: nobody cares.
+	// Heard is called, in no particular goroutine, when another instance has addresses that were not known before. It
+	// must not block. Nil: nobody cares.
 	Heard func()
 	// Logger is told when the broker is away and when it is back. Nil: slog.Default.
 	Logger *slog.Logger
@@ -58,7 +58,8 @@ type meeting struct {
 
 // meet connects, and hears everything that is said from then on.
 func meet(ctx context.Context, o Options) (*meeting, error) {
-	conn, err := rabbitmq.Dial(ctx, rabbitmq.Options{Addresses: o.Addresses, NoVerify: o.NoVerify, Name: o.Name}, "cluster")
+	conn, err := rabbitmq.Dial(ctx, rabbitmq.Options{Addresses: o.Addresses, NoVerify: o.NoVerify, Name: o.Name},
+		"cluster")
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +94,8 @@ func (m *meeting) join() error {
 	return err
 }
 
-// declare sees to it that there is an exchange. It uses a channel of its own, which the broker closes when there is one of
-// another type.
+// declare sees to it that there is an exchange. It uses a channel of its own, which the broker closes when there is one
+// of another type.
 func (m *meeting) declare() error {
 	ch, err := m.conn.Channel()
 	if err != nil {
@@ -116,7 +117,8 @@ const patience = 10 * time.Second
 func (m *meeting) say(what message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	told, err := m.ch.PublishWithDeferredConfirm(m.exchange, "", false, false, amqp.Publishing{ContentType: "application/json", Body: what.text()})
+	told, err := m.ch.PublishWithDeferredConfirm(m.exchange, "", false, false,
+		amqp.Publishing{ContentType: "application/json", Body: what.text()})
 	if err != nil {
 		return err
 	}

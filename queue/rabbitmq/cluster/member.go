@@ -36,8 +36,8 @@ type Member struct {
 	others    map[string]Instance
 }
 
-// Join connects in the background. self tells about this instance, but for its ID, whenever it announces itself; reload is called
-// when the others say that the settings have changed, one call at a time.
+// Join connects in the background. self tells about this instance, but for its ID, whenever it announces itself; reload
+// is called when the others say that the settings have changed, one call at a time.
 func Join(o Options, self func() Instance, reload func()) *Member {
 	ctx, stop := context.WithCancel(context.Background())
 	m := &Member{opts: o.withDefaults(), self: self, reload: reload, id: rand.Text(), tell: make(chan struct{}, 1),
@@ -56,7 +56,8 @@ func (m *Member) Close() error {
 	return nil
 }
 
-// Changed tells the others that the settings have changed. It does not wait: when the broker is away they are told later.
+// Changed tells the others that the settings have changed. It does not wait: when the broker is away they are told
+// later.
 func (m *Member) Changed() { poke(m.tell) }
 
 // Connected reports whether the broker can be reached.
@@ -69,7 +70,8 @@ func (m *Member) Others() []Instance {
 	return sorted(m.others)
 }
 
-// Owner returns the outbox of another instance that has an address; false when there is none. It costs a look into a map.
+// Owner returns the outbox of another instance that has an address; false when there is none. It costs a look into a
+// map.
 func (m *Member) Owner(ip netip.Addr) (outbox string, ok bool) {
 	outbox, ok = (*m.owners.Load())[ip]
 	return outbox, ok

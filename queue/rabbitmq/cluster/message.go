@@ -58,8 +58,8 @@ func parse(data []byte) (m message, err error) {
 
 func (i *Instance) sound() bool { return i.ID != "" && len(i.ID) <= 255 && len(i.Outbox) <= 255 }
 
-// tidied makes JSON of objects whose members end with semicolons, as in MailerQ's documentation (cluster.md, 5.13: the text
-// to publish is { "reload": true; }), or with one comma too many.
+// tidied makes JSON of objects whose members end with semicolons, as in MailerQ's documentation (cluster.md, 5.13: the
+// text to publish is { "reload": true; }), or with one comma too many.
 func tidied(data []byte) []byte {
 	out := make([]byte, 0, len(data))
 	comma, text := false, false // one waits to be written; we are within a string

@@ -18,21 +18,24 @@ import (
 func TestTextsOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]message{
-		`{"reload": true}`:                          {Reload: true},
-		`{ "reload": true; }`:                       {Reload: true},
-		"{ \"reload\" : true ;\r\n}\n":              {Reload: true},
-		`{"reload":true,}`:                          {Reload: true},
-		`{"reload":true;"hello":true;}`:             {Reload: true, Hello: true},
-		`{"leave": "a;b,}"; "from": "\"}\\"; }`:     {Leave: "a;b,}", From: `"}\`},
-		`{"announce":{"id":"x";"ips":[];};}`:        {Announce: &Instance{ID: "x", IPs: []netip.Addr{}}},
-		`{"announce":{"id":"x","ips":["::1",],},};`: {Announce: &Instance{ID: "x", IPs: []netip.Addr{netip.MustParseAddr("::1")}}},
+		`{"reload": true}`:                      {Reload: true},
+		`{ "reload": true; }`:                   {Reload: true},
+		"{ \"reload\" : true ;\r\n}\n":          {Reload: true},
+		`{"reload":true,}`:                      {Reload: true},
+		`{"reload":true;"hello":true;}`:         {Reload: true, Hello: true},
+		`{"leave": "a;b,}"; "from": "\"}\\"; }`: {Leave: "a;b,}", From: `"}\`},
+		`{"announce":{"id":"x";"ips":[];};}`:    {Announce: &Instance{ID: "x", IPs: []netip.Addr{}}},
+		`{"announce":{"id":"x","ips":["::1",],},};`: {Announce: &Instance{ID: "x",
+			IPs: []netip.Addr{netip.MustParseAddr("::1")}}},
 	} {
 		got, err := parse([]byte(text))
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
-	for _, text := range []string{"", ";", "reload", `{ reload: true; }`, `{ "reload"; true }`, `{"reload": "yes"}`, `{"reload": true`, `{"reload": true}}`,
-		`{"a": "`, `{"a": "\`, "\xff", `{"announce": {"host": "no id"}}`, `{"leave":"` + strings.Repeat("x", maxMessage) + `"}`} {
+	for _, text := range []string{"", ";", "reload", `{ reload: true; }`, `{ "reload"; true }`, `{"reload": "yes"}`,
+		`{"reload": true`, `{"reload": true}}`,
+		`{"a": "`, `{"a": "\`, "\xff", `{"announce": {"host": "no id"}}`,
+		`{"leave":"` + strings.Repeat("x", maxMessage) + `"}`} {
 		_, err := parse([]byte(text))
 		require.Error(t, err, "%.40s", text)
 	}
@@ -75,7 +78,8 @@ func TestKeptOverRestarts(t *testing.T) {
 	log := new(rabbittest.Notes)
 	var heard atomic.Int32
 	start := func() *Member {
-		m := Join(Options{Addresses: []string{"amqp://127.0.0.1:1/"}, File: file, Logger: log.Logger(), Heard: func() { heard.Add(1) }},
+		m := Join(Options{Addresses: []string{"amqp://127.0.0.1:1/"}, File: file, Logger: log.Logger(),
+			Heard: func() { heard.Add(1) }},
 			func() Instance { return Instance{} }, func() {})
 		t.Cleanup(func() { require.NoError(t, m.Close()) })
 		return m
@@ -107,8 +111,9 @@ func TestKeptOverRestarts(t *testing.T) {
 
 	old, err := os.ReadFile(file)
 	require.NoError(t, err)
-	for name, text := range map[string]string{"empty": "", "noise": "\x00\xff", "half": string(old[:len(old)/2]), "other JSON": `{"a":1}`,
-		"long ago": strings.ReplaceAll(string(old), fmt.Sprint(`"seen":"`, time.Now().Year()), `"seen":"2001`)} {
+	for name, text := range map[string]string{"empty": "", "noise": "\x00\xff", "half": string(old[:len(old)/2]),
+		"other JSON": `{"a":1}`,
+		"long ago":   strings.ReplaceAll(string(old), fmt.Sprint(`"seen":"`, time.Now().Year()), `"seen":"2001`)} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		m := start()
 		require.Empty(t, m.Others(), name)
