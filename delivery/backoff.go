@@ -114,7 +114,7 @@ func (p *path) unreachable(result queue.Result) {
 		d := p.e.respond(j, &said, said.Description, netip.Addr{})
 		switch {
 		case d.Fail != nil || is(d.Fatal, false):
-			p.e.judge(j, said, d)
+			p.e.conclude(j, said, d)
 		case p.e.stopping.Load():
 			p.e.release(j)
 		default:

@@ -27,17 +27,17 @@ func TestHoldingThatIsAdoptedBeforeItBegins(t *testing.T) {
 	e := &Engine{Queue: q}
 	e.init()
 	p := &e.pausing
-	hold := func(domain string) *holding {
-		p.add(newHold(&job{m: &queue.Message{}, domain: domain}, &Pause{ID: 1}, nil), true)
-		return p.holdings[domain]
+	hold := func(domain string) *pausedKey {
+		p.add(newPauseNote(&job{m: &queue.Message{}, domain: domain}, &Pause{ID: 1}, nil), true)
+		return p.keys[domain]
 	}
 	a, b := hold("a.test"), hold("b.test")
-	for _, h := range []*holding{a, b} {
+	for _, h := range []*pausedKey{a, b} {
 		h.samples[""].free = true
 	}
 	p.begins(a, 1)
 	q.asked = func() { require.True(t, p.adopts("a.test")) }
-	p.begin(map[*holding]string{a: "a.test", b: "b.test"})
+	p.begin(map[*pausedKey]string{a: "a.test", b: "b.test"})
 	require.EqualValues(t, 1, p.flowing.Load(), "b.test alone")
 	require.EqualValues(t, 1, p.active.Load())
 	p.fetched("b.test", 5, 5)

@@ -89,7 +89,7 @@ func BenchmarkEngine(b *testing.B) {
 // BenchmarkSteered measures what steering costs that has nothing against anything.
 func BenchmarkSteered(b *testing.B) {
 	s := &supply{n: b.N, done: make(chan struct{}), domains: []string{"someone@example.com"}}
-	h := &helm{}
+	h := &rules{}
 	e := &delivery.Engine{Queue: s, Router: newRouter(), Sender: instant{}, Prefetch: 400,
 		Logger:   slog.New(slog.DiscardHandler),
 		Steering: func() delivery.Steering { return h }}

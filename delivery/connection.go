@@ -38,12 +38,12 @@ type connection struct {
 	pausedTo  time.Time                          // given no work before; guarded by path.mu
 	because   throttle.Wait                      // why; guarded by path.mu
 	timer     *time.Timer                        // of wait
-	wake      chan struct{}                      // capacity 1
+	wakeup    chan struct{}                      // capacity 1
 	interrupt atomic.Pointer[context.CancelFunc] // of the watch on the remote
 }
 
 func newConnection(p *path) *connection {
-	return &connection{e: p.e, p: p, wake: make(chan struct{}, 1)}
+	return &connection{e: p.e, p: p, wakeup: make(chan struct{}, 1)}
 }
 
 // run makes the connection and serves the path with it until there is no more work or it breaks.
@@ -72,8 +72,8 @@ func (c *connection) serve() {
 	}
 }
 
-// end closes the connection and gives back what it holds. What was begun is given up by closing, and only then anybody
-// else's.
+// end closes the connection and gives back what it has. A mail that was begun is given up by closing, and only then may
+// another connection take it.
 func (c *connection) end() {
 	_ = c.conn.Close() // there is nobody left to tell
 	if j := c.next; j != nil {
@@ -123,7 +123,7 @@ func (c *connection) take() *job {
 				return nil
 			}
 		}
-		if !c.rest(pause) || c.shunned() {
+		if !c.rest(pause) || c.targetPaused() {
 			return nil
 		}
 	}
@@ -139,7 +139,7 @@ func (c *connection) ahead(j *job) *job {
 		return nil
 	}
 	if wait := c.account.Send(next.size); !wait.Zero() {
-		c.p.hold(c, next, wait)
+		c.p.putBackThrottled(c, next, wait)
 		return nil
 	}
 	return next
@@ -156,7 +156,7 @@ func (c *connection) used(mails int, bytes int64) bool {
 // system calls, and a connection that is idle for moments only need not pay them.
 const patience = time.Second
 
-// rest waits until the connection is roused or, when pause is not zero, that time has passed. It returns false when the
+// rest waits until the connection is woken or, when pause is not zero, that time has passed. It returns false when the
 // connection must end: idle for too long, closed by the remote.
 func (c *connection) rest(pause time.Duration) bool {
 	c.limits = c.e.Throttle.Limits(c.p.key.Path)
@@ -170,7 +170,7 @@ func (c *connection) rest(pause time.Duration) bool {
 		usable = c.watch(limit - patience)
 	}
 	if !woken && !c.p.leaveIdle(c) {
-		<-c.wake // roused at this very moment
+		<-c.wakeup // woken at this very moment
 		woken = true
 	}
 	c.flows = c.flows && time.Since(c.idleSince) < patience
@@ -179,7 +179,7 @@ func (c *connection) rest(pause time.Duration) bool {
 	return usable && (woken || pause > 0)
 }
 
-// wait waits to be roused, for limit at most. usable is false when everything breaks off.
+// wait waits to be woken, for limit at most. usable is false when everything breaks off.
 func (c *connection) wait(limit time.Duration) (woken, usable bool) {
 	if c.timer == nil {
 		c.timer = time.NewTimer(limit)
@@ -188,7 +188,7 @@ func (c *connection) wait(limit time.Duration) (woken, usable bool) {
 	}
 	defer c.timer.Stop()
 	select {
-	case <-c.wake:
+	case <-c.wakeup:
 		return true, true
 	case <-c.timer.C:
 		return false, true
@@ -203,7 +203,7 @@ func (c *connection) watch(limit time.Duration) bool {
 	defer cancel()
 	c.interrupt.Store(&cancel)
 	defer c.interrupt.Store(nil)
-	if len(c.wake) > 0 {
+	if len(c.wakeup) > 0 {
 		return true
 	}
 	return c.conn.Idle(ctx)
@@ -217,9 +217,9 @@ func (c *connection) idleTime() time.Duration {
 	return 5 * time.Second
 }
 
-// rouse has an idle connection look for work. It was taken from the path's idle list by the caller.
-func (c *connection) rouse() {
-	c.wake <- struct{}{}
+// wake has an idle connection look for work. It was taken from the path's idle list by the caller.
+func (c *connection) wake() {
+	c.wakeup <- struct{}{}
 	if cancel := c.interrupt.Load(); cancel != nil {
 		(*cancel)()
 	}

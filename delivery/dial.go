@@ -50,7 +50,7 @@ func (c *connection) connect() bool {
 	case !r.wait.Zero():
 		c.p.notConnected(r.wait, looks)
 	case len(r.paused) > 0:
-		c.p.parkPaused(r.paused)
+		c.p.parkAtTargets(r.paused)
 	case r.nobody:
 		c.p.notConnected(throttle.Wait{}, looks)
 	case r.avoided:
@@ -98,7 +98,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		return false, true
 	}
 	if s := c.e.steering(); s != nil {
-		if paused, wanted := c.p.steered(s, addr); !wanted {
+		if paused, wanted := c.p.pausedForFirst(s, addr); !wanted {
 			r.nobody = true
 			return false, false
 		} else if paused {
@@ -110,7 +110,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		r.later(throttle.Wait{For: left, Limit: "connection_offline", Rule: "back-off"})
 		return false, true
 	}
-	if wait := c.p.heldAt(addr); !wait.Zero() {
+	if wait := c.p.limitAt(addr); !wait.Zero() {
 		r.later(wait)
 		return false, true
 	}
@@ -248,7 +248,7 @@ func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
 	}
 	e.observe(ev)
 	d := e.respond(j, &result, result.Description, netip.Addr{})
-	e.judge(j, result, d)
+	e.conclude(j, result, d)
 	return d.Fail != nil || is(d.Fatal, false)
 }
 

@@ -6,7 +6,7 @@
 //
 //  1. handle gets it from the queue, in the queue's own goroutine, and never blocks. admit finishes at once what may
 //     not or cannot be sent: it is expired, its attempts are used up, its addresses are impossible, it has no mail.
-//     steer asks the operator's rules, see below; they change it, end it, hold it, or choose where it leaves from
+//     applyRules asks the operator's rules, see below; they change it, end it, pause it, or choose where it leaves from
 //     (plan).
 //  2. route asks the router for what it knows without asking anybody. What it does not know is looked up, by
 //     routing.lookUp, while the message waits.
@@ -15,8 +15,8 @@
 //  4. path.advance wakes an idle connection, or opens one: connection.run makes it (round.hosts, round.try), and
 //     connection.serve takes one message after the other from the ready list (path.take) and sends it (deliver). The
 //     throttle is asked for each. With a mail, the connection may send the first commands of the next one (ahead).
-//  5. attempted judges the outcome, asks the rules for replies (respond, judge), and delivered, fail or retry makes the
-//     successors of the message: its results for the queues that want them, and another attempt.
+//  5. attempted judges the outcome, asks the rules for replies (respond, conclude), and delivered, fail or retry makes
+//     the successors of the message: its results for the queues that want them, and another attempt.
 //  6. settler replaces the message by its successors, in one step of the queue, never in the goroutine of a connection.
 //
 // # Paths
@@ -37,11 +37,11 @@
 // is asked. Rules about the address of the remote are applied when a connection to it is to be made, and before each
 // mail over one: where it is paused, other addresses are tried, and when all are, what waits is parked.
 //
-// Each job knows which steering it was planned by. Who takes it from a list, or puts it there, finds that another one
-// is in force and asks again (replan): so nothing begins that was decided against, however much waits. All that waits
-// is gone through in pieces meanwhile (reexamine). What was begun ahead of its turn is given up with its connection;
-// what is on the wire is finished. A message is rewritten once each time it is read, whatever rules come while it is in
-// memory.
+// Each job knows which steering it was planned by. The goroutine that takes it from a list, or puts it there, finds
+// that another one is in force and asks again (replan): so nothing begins that was decided against, however much waits.
+// All that waits is gone through in pieces meanwhile (reexamine). What was begun ahead of its turn is given up with its
+// connection; what is on the wire is finished. A message is rewritten once each time it is read, whatever rules come
+// while it is in memory.
 //
 // pausing remembers what is parked under which key because of which pause, and fetches it when that is over.
 //
@@ -53,7 +53,7 @@
 // # Why
 //
 // [Engine.Why] tells of one message where it waits and why, in plain values and in a sentence; [Engine.Paths] and
-// [Engine.Held] tell of all that waits in memory, and of all that pauses hold.
+// [Engine.Held] tell of all that waits in memory, and of all that is parked because of pauses.
 //
 // # Mails that are elsewhere
 //
@@ -75,9 +75,9 @@
 // says otherwise; the one that became idle last is the first to work again, so that the others can end.
 //
 // All connections together are limited by [Slots]. When these are taken, the paths that want one stand in line, first
-// those that have no connection at all. For the first in line, the connection that has been idle longest ends; where
-// none is idle, one of a path that has at least two more; and where all have only one, one that has carried its share
-// of 20.
+// the paths that have no connection at all. For the first in line, the connection that has been idle longest ends;
+// where none is idle, one of a path that has at least two more; and where all have only one, one that has carried its
+// share of 20.
 //
 // # Memory
 //
@@ -85,13 +85,13 @@
 // path has no room for is parked in the queue, by recipient domain, and fetched again when the list is less than half
 // full; meanwhile new messages fill only half of it, so that they do not overtake the old ones for ever. When memory
 // becomes short, slow paths give up what exceeds an even share, and then paths without a connection all they have; a
-// path that flows is left in peace. So neither a site that is slow nor a thousand that are dead hold up anybody else's
-// mail. While more than half of the memory is taken, nothing is fetched for a path that could not send it now: one that
-// connects, or waits for a limit. So thousands of dead sites cost an attempt of one message now and then, and nothing
-// in between. What has waited for five minutes is parked in any case, as brokers want their deliveries back.
+// path that flows is left in peace. So neither a slow site nor a thousand dead ones delay mail to others. While more
+// than half of the memory is taken, nothing is fetched for a path that could not send it now: one that connects, or
+// waits for a limit. So thousands of dead sites cost an attempt of one message now and then, and nothing in between.
+// What has waited for five minutes is parked in any case, as brokers want their deliveries back.
 //
 // Messages whose route is being looked up wait for the one look-up of their domain, in at most half of the memory;
-// beyond that they are parked. So a DNS that does not answer holds up no mail whose route is known.
+// beyond that they are parked. So a DNS that does not answer delays no mail whose route is known.
 //
 // # Failures, and what counts as an attempt
 //
@@ -101,12 +101,12 @@
 // line, gets the failure as its attempt; the others wait, and nothing is counted against them. While other connections
 // of the path work, the failure only stops its growth. A connection that breaks, or hears 421, before it proved the
 // path to work counts like a round that failed. What proves it is any reply to a mail that makes sense (answered), a
-// refusal as well: whoever says that there is no such recipient is there.
+// refusal as well: a remote that says that there is no such recipient is there.
 //
 // A reply of 4yz to a mail, a time-out, nonsense and a broken connection are attempts, to be repeated after the next of
 // the retry intervals; 5yz ends the message, except where the remote has not seen anything of it: a greeting of 554, or
 // 5yz to EHLO and HELO, STARTTLS or AUTH, concern all mail of the path and may be mended before the message expires
-// (ofPath). A rule for replies that calls such a reply final holds for all that waits. No attempt are: waiting, for
+// (ofPath). A rule for replies that calls such a reply final applies to all that waits. No attempt are: waiting, for
 // whatever reason; the end of the engine; being next on a connection whose remote had enough of it (hadEnough,
 // Transaction.Unsent): that closes before it has a part in this mail, or answers 421, or answers MAIL with any 4yz
 // after it took others. Such a mail is spared: it goes at once, as the first one of a new connection (path.firstFor),

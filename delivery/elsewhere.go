@@ -88,8 +88,8 @@ func (e *Engine) LookElsewhere() {
 	})
 }
 
-// fetchUnowned fetches some of them, as far as there is room. What is still nobody's is parked again, behind the
-// others.
+// fetchUnowned fetches some of these messages, as far as there is room. One that still has no instance is parked again,
+// behind the others.
 func (e *Engine) fetchUnowned() {
 	u := &e.unowned
 	u.mu.Lock()

@@ -35,7 +35,7 @@ type Engine struct {
 	// LooseEnvelope and LooseRecipient send to and from addresses that RFC 5321 forbids.
 	LooseEnvelope, LooseRecipient bool
 	// Prefetch is the largest number of messages in memory; zero means 1000. It should be well above the number of
-	// connections, each of which may hold two.
+	// connections, each of which may have two.
 	Prefetch int
 	// PathQueue is the largest number of messages in memory for one path where the throttle sets none; zero means 500.
 	PathQueue int
@@ -50,7 +50,7 @@ type Engine struct {
 	// Extract has the message of events that tell of an outcome carry the property extracted, as results do.
 	Extract bool
 	// Steering returns what an operator decided about messages; it is asked for every message and must not block.
-	// Whoever has it return something else calls Steered. Nil, or when it returns nil: nobody steers.
+	// Steered is called when it returns something else. Nil, or when it returns nil: there are no rules.
 	Steering func() Steering
 	// Store has the mails of messages that come with a key instead. Nil: such messages fail.
 	Store Store
@@ -67,7 +67,7 @@ type Engine struct {
 	running  atomic.Bool
 	stopped  chan struct{} // closed when Run returns
 
-	held      atomic.Int64  // messages in memory
+	inMemory  atomic.Int64  // messages in memory
 	waiting   atomic.Int64  // paths on which something waits
 	turn      atomic.Uint64 // of the source addresses
 	relieving atomic.Bool
@@ -167,8 +167,8 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	err := e.consumeOutbox()
 
-	// From here on nothing new begins: whoever begins something looks at stopping under the lock of its path, and drain
-	// takes each of these locks.
+	// From here on nothing new begins: stopping is looked at under the lock of a path before anything begins there, and
+	// drain takes each of these locks.
 	e.stopping.Store(true)
 	e.stop()
 	upkeep.Wait()

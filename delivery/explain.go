@@ -17,7 +17,7 @@ type PathState struct {
 	Security queue.Security
 
 	Ready    int // messages in memory
-	Parked   int // domains of which messages are parked; what pauses hold is told by Engine.Held
+	Parked   int // domains of which messages are parked; what is parked because of pauses is told by Engine.Held
 	Open     int // established connections
 	Starting int // connections being made
 	Idle     int // established connections without work
@@ -25,7 +25,7 @@ type PathState struct {
 	// Offline is when the back-off ends; zero: there is none. LastError is the reason for it.
 	Offline   time.Time
 	LastError string
-	// Wait is the limit that holds mail back; zero: none does.
+	// Wait is the limit that mail waits for; zero: none.
 	Wait      throttle.Wait
 	WaitUntil time.Time
 	// NoSlot says that all connection slots are taken.
@@ -68,8 +68,8 @@ func (e *Engine) Explain(domain string) []PathState {
 	return states
 }
 
-// binding returns the limit that holds back what waits, and until when: one on all mail, one on the addresses of the
-// target, or one on connections when those that there are have enough to do. p.mu is held.
+// binding returns the limit that messages wait for, and until when: one on all mail, one on the addresses of the
+// target, or one on connections when the open ones have enough to do. p.mu is held.
 func (p *path) binding(now time.Time) (wait throttle.Wait, until time.Time) {
 	if now.Before(p.sendTo) {
 		return p.sendWait, p.sendTo

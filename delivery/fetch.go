@@ -12,7 +12,7 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Store has mails that are not in the queue: those of messages that come with a key instead.
+// Store has mails that are not in the queue: the mails of messages that come with a key instead.
 type Store interface {
 	// Fetch returns the mail with this key. It does not depend on ctx any more then; if it has a method Close, that is
 	// called when it was used. An error wraps queue.ErrNotFound when there is no such mail, or is a *queue.DamageError
@@ -40,7 +40,7 @@ func (e *Engine) storeTimes() (timeout, again time.Duration) {
 	return timeout, again
 }
 
-// sizeProperty tells how many bytes the mail has that is in the store; whoever put it there may have added it.
+// sizeProperty tells how many bytes the mail has that is in the store; the program that put it there may have added it.
 const sizeProperty = "mime-size"
 
 // mailSize returns the size of a mail as far as it is known; zero when it is not.
@@ -65,7 +65,7 @@ func (j *job) absent() bool { return j.m.Body == nil && j.m.Key != "" }
 type fetch struct {
 	ctx    context.Context // ends when it takes too long, or the mail is not needed any more
 	cancel context.CancelFunc
-	owner  atomic.Uint32 // nobody; the job, once done is closed; or, once it is given up, whoever fetches
+	owner  atomic.Uint32 // nobody; the job, once done is closed; or, once it is given up, the fetching goroutine
 	done   chan struct{}
 	body   queue.Body
 	err    error
@@ -184,7 +184,7 @@ func (c *connection) fetch(j *job) bool {
 	j.size = size
 	if wait := c.account.Send(size); !wait.Zero() {
 		j.unfetch()
-		c.p.hold(c, j, wait)
+		c.p.putBackThrottled(c, j, wait)
 		return false
 	}
 	return true

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicemail/sluice/throttle"
 )
 
-// greylisting reports whether a reply looks like greylisting: a temporary one before the mail was sent, with words that
-// those who do that use.
+// greylisting reports whether a reply looks like greylisting: a temporary one before the mail was sent, in the words
+// that greylisting servers use.
 func greylisting(r *queue.Result) bool {
 	if r.Code < 400 || r.Code >= 500 || r.Code == 421 {
 		return false

@@ -12,13 +12,13 @@ import (
 // Held is what is parked under one key because of a pause.
 type Held struct {
 	Key      string // as it is parked in the queue: a recipient domain, "tag:" and a tag, "pause:" and a number
-	Pause    Pause  // of several, the one that held the last message
+	Pause    Pause  // of several, that of the last message
 	Since    time.Time
 	Messages int  // parked under the key now
 	Flowing  bool // it is over, and what is parked is being fetched
 }
 
-// Held returns what pauses hold, sorted by key. An error is the queue's.
+// Held returns what is parked because of pauses, sorted by key. An error is the queue's.
 func (e *Engine) Held(ctx context.Context) ([]Held, error) {
 	e.init()
 	parker, ok := e.Queue.(queue.Parker)
@@ -32,8 +32,8 @@ func (e *Engine) Held(ctx context.Context) ([]Held, error) {
 	p := &e.pausing
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]Held, 0, len(p.holdings))
-	for key, h := range p.holdings {
+	list := make([]Held, 0, len(p.keys))
+	for key, h := range p.keys {
 		list = append(list, Held{Key: key, Pause: h.pause, Since: h.since, Messages: counts[key], Flowing: h.left > 0})
 	}
 	slices.SortFunc(list, func(a, b Held) int { return strings.Compare(a.Key, b.Key) })

@@ -24,7 +24,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 	}
 	j.size = mailSize(j.m)
 	j.domain = addr.Domain(j.m.Recipient)
-	e.held.Add(1)
+	e.inMemory.Add(1)
 	if e.short() {
 		e.relieve()
 	}
@@ -41,7 +41,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 		return
 	}
 	if s := e.steering(); s != nil {
-		if !e.steer(s, j, now) {
+		if !e.applyRules(s, j, now) {
 			return
 		}
 	} else if result, ok := e.missing(j.m); !ok {
@@ -51,8 +51,8 @@ func (e *Engine) handle(d *queue.Delivery) {
 	e.route(j)
 }
 
-// steer has a message pass those who steer; false means that it ended here.
-func (e *Engine) steer(s Steering, j *job, now time.Time) bool {
+// applyRules has a message pass the operator's rules; false means that it ended here.
+func (e *Engine) applyRules(s Steering, j *job, now time.Time) bool {
 	if why, ok := s.Suppressed(j.m.Recipient); ok {
 		e.notTried(j, refused(queue.StateSuppression, &why))
 		return false

@@ -403,7 +403,7 @@ func nothing(*queue.Message) {}
 // suppress has the engine send nothing to one address.
 func suppress(address string) func(*delivery.Engine) {
 	return func(e *delivery.Engine) {
-		h := &helm{suppressed: func(recipient string) (delivery.Refusal, bool) {
+		h := &rules{suppressed: func(recipient string) (delivery.Refusal, bool) {
 			return delivery.Refusal{Code: 551, Status: "5.7.1", Description: "asked us to stop"}, recipient == address
 		}}
 		e.Steering = func() delivery.Steering { return h }

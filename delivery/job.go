@@ -16,7 +16,7 @@ type job struct {
 	m        *queue.Message
 	domain   string // recipient domain, lower case
 	deadline time.Time
-	since    time.Time // read, for the limit on holding it
+	since    time.Time // read, for the limit on its time in memory
 	size     int64
 	// how often a connection ended before this mail had a part in it; not changed while it is in a list
 	unsent int
@@ -27,17 +27,17 @@ type job struct {
 	path   *path
 
 	// What was decided about it; see plan.
-	epoch   uint64        // of the steering that was asked
-	planned bool          // source is chosen
-	asked   bool          // it stands for a message somebody asks about: it takes no turn
-	source  netip.Addr    // where it leaves from
-	avoid   string        // addresses that it is not to go to, each with a space behind it
-	fallen  *queue.Result // of the attempt there
-	way     *way          // nil while nobody steers
-	hold    *hold         // why it is paused
-	undated bool          // its deadline is not stored yet
-	aside   string        // what it is parked under, when that is not its domain
-	read    *reading      // nil: as it is now
+	epoch     uint64        // of the steering that was asked
+	planned   bool          // source is chosen
+	asked     bool          // it stands for a message somebody asks about: it takes no turn
+	source    netip.Addr    // where it leaves from
+	avoid     string        // addresses that it is not to go to, each with a space behind it
+	fallen    *queue.Result // of the attempt there
+	way       *way          // nil while there are no rules
+	pauseNote *pauseNote    // nil: it is not paused
+	undated   bool          // its deadline is not stored yet
+	aside     string        // what it is parked under, when that is not its domain
+	read      *reading      // nil: as it is now
 
 	// How it ends; see settler.
 	do         action
@@ -64,8 +64,8 @@ type way struct {
 	open, planned [4]netip.Addr
 }
 
-// steered returns the way of a job.
-func (j *job) steered() *way {
+// ownWay returns the way of a job, made if needed.
+func (j *job) ownWay() *way {
 	if j.way == nil {
 		j.way = new(way)
 	}

@@ -4,21 +4,22 @@ import (
 	"time"
 )
 
-// The engine holds at most Prefetch messages. Up to half of that, a path may hold as many as its own limit allows.
+// The engine has at most Prefetch messages in memory. Up to half of that, a path may have as many as its own limit
+// allows.
 // Beyond half, the paths on which something waits for long share half of the memory evenly. Beyond seven eighths memory
-// is short: what paths hold beyond their share is parked, and if that is not enough, all that waits on paths without a
-// connection. A path on which nothing waits for long is left in peace: what it holds is gone in a moment.
+// is short: what paths have beyond their share is parked, and if that is not enough, all that waits on paths without a
+// connection. A path on which nothing waits for long is left in peace: what waits there is gone in a moment.
 
-// load is how many messages are in memory, without those that only have to be settled, released or parked yet.
-func (e *Engine) load() int { return int(e.held.Load() - e.settler.backlog.Load()) }
+// load is how many messages are in memory, without messages that only have to be settled, released or parked yet.
+func (e *Engine) load() int { return int(e.inMemory.Load() - e.settler.backlog.Load()) }
 
-// heaped reports whether more than half of the memory is taken.
-func (e *Engine) heaped() bool { return e.load() > e.Prefetch/2 }
+// halfFull reports whether more than half of the memory is taken.
+func (e *Engine) halfFull() bool { return e.load() > e.Prefetch/2 }
 
 // short reports whether memory is nearly full.
 func (e *Engine) short() bool { return e.load() > e.Prefetch*7/8 }
 
-// share is how many messages a path may hold while memory is heaped.
+// share is how many messages a path may have while memory is half full.
 func (e *Engine) share() int {
 	return max(2, e.Prefetch/2/max(1, int(e.waiting.Load())))
 }
@@ -38,7 +39,7 @@ func (e *Engine) relieve() {
 	})
 }
 
-// trim parks what paths hold beyond their share and then, until a quarter of the memory is free, all that waits on
+// trim parks what paths have beyond their share and then, until a quarter of the memory is free, all that waits on
 // paths without a connection. It returns how many messages it parked.
 func (e *Engine) trim() (parked int) {
 	paths := e.allPaths()
@@ -78,13 +79,13 @@ func (p *path) trim(all bool) int {
 	return len(over)
 }
 
-// capacity is the largest length of the ready list: the throttle's, and less while memory is heaped. p.mu is held.
+// capacity is the largest length of the ready list: the throttle's, and less while memory is half full. p.mu is held.
 func (p *path) capacity() int {
 	limit := p.e.Throttle.Limits(p.key.Path).Queue.Messages
 	if limit <= 0 {
 		limit = p.e.PathQueue
 	}
-	if p.e.heaped() && !p.flows() {
+	if p.e.halfFull() && !p.flows() {
 		limit = min(limit, p.e.share())
 	}
 	return limit
@@ -106,7 +107,7 @@ func (p *path) fresh(capacity int) int {
 }
 
 // room reports whether the ready list takes another job. While older messages of the path are parked, new ones fill
-// only half of it, unless those are what comes now: the rest is for them. p.mu is held.
+// only half of it, and the rest is for the older ones when they come. p.mu is held.
 func (p *path) room(j *job, unparked bool) bool {
 	if p.e.short() && p.stuck() {
 		return false
@@ -129,8 +130,8 @@ func (p *path) stuck() bool {
 	return p.starting > 0 || p.starved || p.offlineTo.After(time.Now()) || p.connectTo.After(time.Now())
 }
 
-// makingLasts is how long a connection in the making is waited for at most before messages are fetched for it. Whoever
-// ends the making looks at the path sooner.
+// makingLasts is how long a connection in the making is waited for at most before messages are fetched for it. The end
+// of the making has the path look sooner.
 const makingLasts = time.Minute
 
 // stuckUntil returns until when nothing is taken from the ready list: what is fetched before only takes room, and is
@@ -150,7 +151,7 @@ const maxParkedDomains = 10000
 
 // notePark remembers that messages of a domain are parked, or about to be. p.mu is held.
 func (p *path) notePark(domain string) {
-	if !p.e.pausing.holds(domain) {
+	if !p.e.pausing.covers(domain) {
 		p.parked.note(domain)
 	}
 }
@@ -214,7 +215,7 @@ func (p *path) refill() {
 	n := max(1, limit*3/4) - p.ready.n
 	if p.failures > 0 && p.open == 0 {
 		few := fewAgain
-		if p.e.heaped() {
+		if p.e.halfFull() {
 			few = 1 // that one gets the next attempt; others would only take room meanwhile
 		}
 		n = min(n, few-p.ready.n)
@@ -242,7 +243,7 @@ func (p *path) wanted() func(string) bool {
 	if p.e.pausing.active.Load() == 0 {
 		return nil
 	}
-	return func(domain string) bool { return !p.e.pausing.holds(domain) }
+	return func(domain string) bool { return !p.e.pausing.covers(domain) }
 }
 
 // fewAgain is how many parked messages are fetched for a path on which the last connection failed.
@@ -255,7 +256,7 @@ func (p *path) fruitless() (until time.Time) {
 	if p.e.short() && p.stuck() {
 		until = now.Add(askAgain)
 	}
-	if p.e.heaped() {
+	if p.e.halfFull() {
 		if t := p.stuckUntil(now); t.After(until) {
 			until = t
 		}

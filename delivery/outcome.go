@@ -83,7 +83,7 @@ func (e *Engine) attempted(c *connection, j *job) {
 	if d.Fail == nil && is(d.Fallback, false) && c.fallBack(j, &result) {
 		return
 	}
-	e.judge(j, result, d)
+	e.conclude(j, result, d)
 }
 
 // answered reports whether a reply is one to a mail, whatever it says: the way to the remote works then, and the remote

@@ -26,7 +26,7 @@ type path struct {
 	mu       sync.Mutex
 	route    *Route
 	ready    jobList
-	spared   int           // of ready: those that go first over a new connection, as another one ended before them
+	spared   int           // of ready: jobs that go first over a new connection, as another one ended before them
 	cursor   *job          // in ready: the next one that reexamine looks at
 	parked   parkings      // of its messages
 	expected int           // unparked messages still on their way here
@@ -107,8 +107,8 @@ func (p *path) first() *job {
 	return j
 }
 
-// firstFor takes the first job that a connection may carry; opening says that it would be the first mail of it. Those
-// that must be that go before others; they are near the front of the list.
+// firstFor takes the first job that a connection may carry; opening says that it would be the first mail of it. Jobs
+// that must be the first go before others; they are near the front of the list.
 func (p *path) firstFor(opening bool) *job {
 	if p.spared == 0 {
 		return p.first()
@@ -165,7 +165,7 @@ func (p *path) add(j *job, route *Route) reception {
 	}
 	unparked := p.asking || p.expected > 0
 	if unparked {
-		p.expected-- // those that are let go may be here before their number is
+		p.expected-- // unparked messages may be here before their number is
 	}
 	owed := p.owed
 	switch {
@@ -246,7 +246,7 @@ func (p *path) advance() {
 		return
 	}
 	if c := p.nextIdle(now); c != nil {
-		c.rouse()
+		c.wake()
 		return
 	}
 	p.grow()
@@ -361,7 +361,7 @@ func (p *path) drain() {
 	p.timer.Stop()
 	p.mu.Unlock()
 	for _, c := range idle { // to find that it must end
-		c.rouse()
+		c.wake()
 	}
 	for _, j := range jobs {
 		p.e.release(j)

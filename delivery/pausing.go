@@ -14,11 +14,11 @@ import (
 // the engine (run) looks after it, whenever steering changed or a pause ends by itself.
 //
 // What a pause holds that names neither tags nor sources is parked by recipient domain, beside what paths park there;
-// while it lasts, paths leave that domain alone (holds). What one holds that names a tag is parked under "tag:" and the
-// tag, and that of all others under "pause:" and the number of the pause, so that it is in nobody's way. For each key
-// some samples are kept of what is parked there; when one of them is free again (review), all of the key is fetched,
-// piece by piece as there is room (release), and what is still paused is parked once more. A path that gets the first
-// messages of a domain fetches the rest as it does with what it parked itself (adopts).
+// while it lasts, paths leave that domain alone (covers). What one holds that names a tag is parked under "tag:" and
+// the tag, and that of all others under "pause:" and the number of the pause, so that it is in no other message's way.
+// For each key some samples are kept of what is parked there; when one of them is free again (review), all of the key
+// is fetched, piece by piece as there is room (release), and what is still paused is parked once more. A path that gets
+// the first messages of a domain fetches the rest as it does with what it parked itself (adopts).
 //
 // What is forgotten for want of room comes back by itself, after queue.MaxParked.
 type pausing struct {
@@ -28,7 +28,7 @@ type pausing struct {
 	flowing atomic.Int64  // of these being released
 
 	mu       sync.Mutex // comes after any path.mu and routing.mu
-	holdings map[string]*holding
+	keys     map[string]*pausedKey
 	changed  bool      // go through what waits in memory
 	recheck  bool      // go through the samples
 	overflow bool      // there were more keys than are remembered
@@ -36,8 +36,8 @@ type pausing struct {
 	barred   time.Time // no Unpark before; of run alone
 }
 
-// holding is what is parked under one key because of pauses.
-type holding struct {
+// pausedKey is what is parked under one key because of pauses.
+type pausedKey struct {
 	pause   Pause // the last one
 	since   time.Time
 	whole   bool // all that is parked under the domain is paused
@@ -54,32 +54,32 @@ type sample struct {
 	free    bool
 }
 
-// hold is why a job is parked that is paused.
-type hold struct {
+// pauseNote is why a job is parked that is paused.
+type pauseNote struct {
 	key    string
 	id     string // of the sample
 	sample *sample
 }
 
 const (
-	maxHoldings = 50000
-	maxSamples  = 100
+	maxPausedKeys = 50000
+	maxSamples    = 100
 )
 
 func (p *pausing) init(e *Engine) {
 	p.e = e
 	p.wake = make(chan struct{}, 1)
-	p.holdings = make(map[string]*holding)
+	p.keys = make(map[string]*pausedKey)
 }
 
-// hold parks a job that is paused, because of these targets if there are any.
-func (e *Engine) hold(j *job, pause *Pause, targets []Selection) {
-	j.hold = newHold(j, pause, targets)
+// parkPaused parks a job that is paused, because of these targets if there are any.
+func (e *Engine) parkPaused(j *job, pause *Pause, targets []Selection) {
+	j.pauseNote = newPauseNote(j, pause, targets)
 	e.park(j, "paused by "+pause.Rule)
 }
 
-func newHold(j *job, pause *Pause, targets []Selection) *hold {
-	h := &hold{key: j.domain}
+func newPauseNote(j *job, pause *Pause, targets []Selection) *pauseNote {
+	h := &pauseNote{key: j.domain}
 	m := &queue.Message{}
 	switch {
 	case pause.Source || pause.Target || len(targets) > 0:
@@ -132,7 +132,7 @@ func (p *pausing) signal() {
 	}
 }
 
-func (p *pausing) steered() {
+func (p *pausing) steeringChanged() {
 	p.mu.Lock()
 	p.changed, p.recheck = true, true
 	p.mu.Unlock()
@@ -144,7 +144,7 @@ func (p *pausing) note(j *job) {
 	if _, ok := p.e.Queue.(queue.Parker); !ok {
 		return // it comes back by itself
 	}
-	p.add(j.hold, j.hold.key == j.domain)
+	p.add(j.pauseNote, j.pauseNote.key == j.domain)
 }
 
 // owe remembers that messages to a domain which a path had parked are paused now.
@@ -153,24 +153,24 @@ func (p *pausing) owe(from *path, domain string, pause *Pause) {
 	if from.key.Source.IsValid() && pause.Source {
 		m.IPs = []string{from.key.Source.String()}
 	}
-	h := newHold(&job{m: m, domain: domain, epoch: p.e.epoch.Load()}, pause, nil)
+	h := newPauseNote(&job{m: m, domain: domain, epoch: p.e.epoch.Load()}, pause, nil)
 	whole := h.key == domain
 	h.key, h.id = domain, strings.Join(m.IPs, "")
 	p.add(h, whole)
 }
 
 // add remembers a sample of what is parked under its key.
-func (p *pausing) add(h *hold, whole bool) {
+func (p *pausing) add(h *pauseNote, whole bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	held := p.holdings[h.key]
+	held := p.keys[h.key]
 	if held == nil {
-		if len(p.holdings) >= maxHoldings {
+		if len(p.keys) >= maxPausedKeys {
 			p.overflow = true
 			return
 		}
-		held = &holding{since: time.Now(), samples: make(map[string]*sample)}
-		p.holdings[h.key] = held
+		held = &pausedKey{since: time.Now(), samples: make(map[string]*sample)}
+		p.keys[h.key] = held
 		p.active.Add(1)
 	}
 	known := held.samples[h.id]
@@ -194,7 +194,7 @@ func (p *pausing) add(h *hold, whole bool) {
 }
 
 // free reports whether some of what is parked may go.
-func (h *holding) free() bool {
+func (h *pausedKey) free() bool {
 	for _, s := range h.samples {
 		if s.free {
 			return true
@@ -204,7 +204,7 @@ func (h *holding) free() bool {
 }
 
 // begins has n messages of a holding fetched; zero: no more of them. p.mu is held.
-func (p *pausing) begins(h *holding, n int) {
+func (p *pausing) begins(h *pausedKey, n int) {
 	if h.left == 0 && n > 0 {
 		p.flowing.Add(1)
 	} else if h.left > 0 && n == 0 {
@@ -213,14 +213,14 @@ func (p *pausing) begins(h *holding, n int) {
 	h.left = n
 }
 
-// holds reports whether all messages to a domain are paused, so that fetching them is of no use.
-func (p *pausing) holds(domain string) bool {
+// covers reports whether all messages to a domain are paused, so that fetching them is of no use.
+func (p *pausing) covers(domain string) bool {
 	if p.active.Load() == 0 {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.holdings[domain]
+	h := p.keys[domain]
 	return h != nil && h.whole && h.left == 0
 }
 
@@ -231,7 +231,7 @@ func (p *pausing) adopts(domain string) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.holdings[domain]
+	h := p.keys[domain]
 	if h == nil || h.left == 0 {
 		return false
 	}
@@ -240,7 +240,7 @@ func (p *pausing) adopts(domain string) bool {
 }
 
 // over forgets what was fetched; samples of what is still paused stay. p.mu is held.
-func (p *pausing) over(key string, h *holding) {
+func (p *pausing) over(key string, h *pausedKey) {
 	p.begins(h, 0)
 	for id, s := range h.samples {
 		if s.free {
@@ -248,7 +248,7 @@ func (p *pausing) over(key string, h *holding) {
 		}
 	}
 	if len(h.samples) == 0 {
-		delete(p.holdings, key)
+		delete(p.keys, key)
 		p.active.Add(-1)
 	}
 }
@@ -309,7 +309,7 @@ func (p *pausing) round() time.Time {
 
 // expiry is when the first pause ends by itself; zero: none does. p.mu is held.
 func (p *pausing) expiry() (first time.Time) {
-	for _, h := range p.holdings {
+	for _, h := range p.keys {
 		for _, s := range h.samples {
 			if !s.free && sooner(s.pause.Until, first) {
 				first = s.pause.Until
@@ -323,18 +323,18 @@ func (p *pausing) expiry() (first time.Time) {
 func (p *pausing) review() {
 	type entry struct {
 		key string
-		h   *holding
+		h   *pausedKey
 		s   *sample
 	}
 	var entries []entry
 	p.mu.Lock()
-	for key, h := range p.holdings {
+	for key, h := range p.keys {
 		for _, s := range h.samples {
 			entries = append(entries, entry{key, h, s})
 		}
 	}
 	p.mu.Unlock()
-	freed := make(map[*holding]string)
+	freed := make(map[*pausedKey]string)
 	for _, en := range entries {
 		pause, held := p.e.paused(en.s)
 		p.mu.Lock()
@@ -346,24 +346,24 @@ func (p *pausing) review() {
 		}
 		p.mu.Unlock()
 	}
-	p.stopHeld()
+	p.stopPaused()
 	if len(freed) > 0 || p.overflowed() {
 		p.begin(freed)
 	}
 }
 
-// stopHeld fetches no more of what is paused again, all of it, and finds out when the next pause ends.
-func (p *pausing) stopHeld() {
+// stopPaused fetches no more of what is paused again, all of it, and finds out when the next pause ends.
+func (p *pausing) stopPaused() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, h := range p.holdings {
+	for _, h := range p.keys {
 		if h.left > 0 && !h.free() && len(h.samples) > 0 {
 			p.begins(h, 0)
 		}
 	}
 	p.end = p.expiry()
 	if now := time.Now(); !p.end.IsZero() && !p.end.After(now) {
-		p.end = now.Add(time.Second) // whoever steers has another clock
+		p.end = now.Add(time.Second) // the rules go by another clock
 	}
 }
 
@@ -373,9 +373,9 @@ func (p *pausing) overflowed() bool {
 	return p.overflow
 }
 
-// begin has all be fetched that is parked under these keys now; when not all keys were remembered, under all that
-// nobody knows of.
-func (p *pausing) begin(freed map[*holding]string) {
+// begin has all be fetched that is parked under these keys now; when not all keys were remembered, under all keys
+// that are not known.
+func (p *pausing) begin(freed map[*pausedKey]string) {
 	parker, ok := p.e.Queue.(queue.Parker)
 	if !ok {
 		return
@@ -384,7 +384,7 @@ func (p *pausing) begin(freed map[*holding]string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for h, key := range freed {
-		if p.holdings[key] != h {
+		if p.keys[key] != h {
 			delete(freed, h) // a path has adopted it meanwhile
 		}
 	}
@@ -404,9 +404,9 @@ func (p *pausing) begin(freed map[*holding]string) {
 	if p.overflow {
 		p.overflow = false
 		for key, n := range counts {
-			if p.holdings[key] == nil && n > 0 {
-				h := &holding{since: time.Now(), samples: map[string]*sample{}}
-				p.holdings[key] = h
+			if p.keys[key] == nil && n > 0 {
+				h := &pausedKey{since: time.Now(), samples: map[string]*sample{}}
+				p.keys[key] = h
 				p.active.Add(1)
 				p.begins(h, n)
 			}
@@ -423,7 +423,7 @@ func (p *pausing) release() {
 	}
 	p.mu.Lock()
 	left := make(map[string]int, p.flowing.Load())
-	for key, h := range p.holdings {
+	for key, h := range p.keys {
 		if h.left > 0 {
 			left[key] = h.left
 		}
@@ -453,7 +453,7 @@ func (p *pausing) release() {
 func (p *pausing) fetched(key string, got, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.holdings[key]
+	h := p.keys[key]
 	switch {
 	case h == nil || h.left == 0:
 	case got < n || h.left <= got:

@@ -40,7 +40,7 @@ func TestPausedMailIsParkedAndOthersGo(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				l := w.withLedger()
 				w.router.addresses["mx.paused.test"] = []netip.Addr{target}
-				wheel := w.steered(&helm{paused: []pausing{{area: test.area, id: 7}}})
+				inForce := w.steeredBy(&rules{paused: []pausing{{area: test.area, id: 7}}})
 				w.start()
 				for i := range 2000 {
 					m := mail(fmt.Sprintf("r%d@paused.test", i))
@@ -64,7 +64,7 @@ func TestPausedMailIsParkedAndOthersGo(t *testing.T) {
 				require.Equal(t, 2000, held[0].Messages)
 				require.EqualValues(t, 7, held[0].Pause.ID)
 
-				wheel.turn(nil)
+				inForce.change(nil)
 				w.sleep(10 * time.Second)
 				require.Equal(t, 2100, w.stats("success").Ready, "all flows once it is resumed")
 				held, err = w.Held(context.Background())
@@ -84,7 +84,7 @@ func TestPauseEndsByItself(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				w.router.addresses["mx.example.com"] = []netip.Addr{netip.MustParseAddr("203.0.113.1")}
 				until := time.Now().Add(5 * time.Minute)
-				w.steered(&helm{paused: []pausing{{area: a, until: until}}})
+				w.steeredBy(&rules{paused: []pausing{{area: a, until: until}}})
 				w.start()
 				m := mail("someone@example.com")
 				m.Tags, m.IPs = []string{"t"}, []string{ip1.String()}
@@ -103,12 +103,12 @@ func TestPauseEndsByItself(t *testing.T) {
 func TestPausedDomainIsNotLookedUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.router.chill("paused.test")
-		wheel := w.steered(&helm{paused: []pausing{{area: area{domain: "paused.test"}}}})
+		inForce := w.steeredBy(&rules{paused: []pausing{{area: area{domain: "paused.test"}}}})
 		w.start()
 		w.publishMany(10, "paused.test")
 		w.sleep(time.Minute)
 		require.Zero(t, w.router.asked.Load())
-		wheel.turn(nil)
+		inForce.change(nil)
 		w.sleep(time.Second)
 		require.Equal(t, 10, w.sender.count())
 		w.shutDown()
@@ -120,18 +120,18 @@ func TestPauseWhileRoutesAreLookedUp(t *testing.T) {
 		w.Lookups = 1
 		w.router.chill("first.test", "paused.test")
 		w.router.lookUp = func(context.Context, string) error { time.Sleep(time.Minute); return nil }
-		wheel := w.steered(&helm{})
+		inForce := w.steeredBy(&rules{})
 		w.start()
 		w.publish(mail("someone@first.test"))
 		w.settled()
 		w.publishMany(200, "paused.test")
 		w.settled()
-		wheel.turn(&helm{paused: []pausing{{area: area{domain: "paused.test"}}}})
+		inForce.change(&rules{paused: []pausing{{area: area{domain: "paused.test"}}}})
 		w.settled()
 		require.Equal(t, map[string]int{"paused.test": 200}, w.parkedUnder(), "at once")
 		w.sleep(2 * time.Minute)
 		require.EqualValues(t, 1, w.router.asked.Load(), "of no use any more")
-		wheel.turn(nil)
+		inForce.change(nil)
 		w.sleep(2 * time.Minute)
 		require.Equal(t, 201, w.sender.count())
 		w.shutDown()
@@ -148,7 +148,7 @@ func TestPauseWhileMailFlows(t *testing.T) {
 				w.router.addresses["mx.example.com"] = []netip.Addr{target}
 				w.PathConnections = 5
 				w.sender.mail = slow(3 * time.Second)
-				wheel := w.steered(&helm{})
+				inForce := w.steeredBy(&rules{})
 				w.start()
 				for i := range 300 {
 					m := mail(fmt.Sprintf("r%d@example.com", i))
@@ -157,13 +157,13 @@ func TestPauseWhileMailFlows(t *testing.T) {
 				}
 				w.sleep(16*time.Second + time.Second/2)
 				begun := w.sender.count()
-				wheel.turn(&helm{paused: []pausing{{area: a, id: 1}}})
+				inForce.change(&rules{paused: []pausing{{area: a, id: 1}}})
 				w.sleep(time.Minute)
 				require.Equal(t, begun, w.sender.count(), "nothing begins")
 				require.Equal(t, begun, w.stats("success").Ready, "what was on the wire is finished")
 				require.Zero(t, w.sender.alive.Load())
 				require.Equal(t, 300-begun, w.stats("outbox").Parked)
-				wheel.turn(&helm{})
+				inForce.change(&rules{})
 				w.sleep(5 * time.Minute)
 				require.Equal(t, 300, w.stats("success").Ready)
 				for _, m := range w.take("success") {
@@ -178,11 +178,11 @@ func TestPauseWhileMailFlows(t *testing.T) {
 func TestForcedErrorReachesWhatWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.Throttle = &pacer{send: every(time.Minute, "maxmessages")}
-		wheel := w.steered(&helm{})
+		inForce := w.steeredBy(&rules{})
 		w.start()
 		w.publishMany(300, "example.com")
 		w.sleep(time.Second)
-		wheel.turn(&helm{refused: []refusing{{area{domain: "example.com"}, delivery.Refusal{Code: 550}}}})
+		inForce.change(&rules{refused: []refusing{{area{domain: "example.com"}, delivery.Refusal{Code: 550}}}})
 		w.sleep(time.Second)
 		require.Equal(t, 299, w.stats("failure").Ready)
 		w.shutDown()
@@ -196,11 +196,11 @@ func TestPausedTargetLeavesTheOthers(t *testing.T) {
 		w.router.addresses["a.site.test"] = []netip.Addr{a}
 		w.router.addresses["b.site.test"] = []netip.Addr{b}
 		w.Throttle = &pacer{limits: throttle.Limits{Connection: throttle.PerConnection{Idle: time.Hour}}}
-		wheel := w.steered(&helm{})
+		inForce := w.steeredBy(&rules{})
 		w.start()
 		w.publish(mail("1@site.test"))
 		w.settled()
-		wheel.turn(&helm{paused: []pausing{{area: area{target: a}, id: 1}}})
+		inForce.change(&rules{paused: []pausing{{area: area{target: a}, id: 1}}})
 		w.settled()
 		require.Zero(t, w.sender.alive.Load(), "the idle connection ends")
 		w.publishMany(50, "site.test")
@@ -209,12 +209,12 @@ func TestPausedTargetLeavesTheOthers(t *testing.T) {
 		for _, target := range w.sender.targets()[1:] {
 			require.Equal(t, b.String(), target)
 		}
-		wheel.turn(&helm{paused: []pausing{{area: area{target: a}, id: 1}, {area: area{target: b}, id: 2}}})
+		inForce.change(&rules{paused: []pausing{{area: area{target: a}, id: 1}, {area: area{target: b}, id: 2}}})
 		w.publishMany(50, "site.test")
 		w.sleep(time.Second)
 		require.Equal(t, 51, w.sender.count())
 		require.Equal(t, 50, w.stats("outbox").Parked, "there is no other")
-		wheel.turn(&helm{paused: []pausing{{area: area{target: a}, id: 1}}})
+		inForce.change(&rules{paused: []pausing{{area: area{target: a}, id: 1}}})
 		w.sleep(5 * time.Second)
 		require.Equal(t, 101, w.sender.count(), "when one of them is back")
 		w.shutDown()
@@ -230,18 +230,18 @@ func TestPauseTakesOverWhatAPathHadParked(t *testing.T) {
 				w.PathQueue, w.PathConnections = 20, 1
 				w.sender.mail = slow(time.Second)
 				w.Sources.Default = []netip.Addr{ip1}
-				wheel := w.steered(&helm{})
+				inForce := w.steeredBy(&rules{})
 				w.start()
 				w.publishMany(1000, "example.com")
 				w.sleep(5 * time.Second)
 				begun := w.sender.count()
-				wheel.turn(&helm{paused: []pausing{{area: a, id: 1}}})
+				inForce.change(&rules{paused: []pausing{{area: a, id: 1}}})
 				w.sleep(3 * time.Second)
 				require.Equal(t, 1000-begun, w.stats("outbox").Parked)
 				parks := l.parks()
 				w.sleep(8 * time.Minute)
 				require.Equal(t, parks, l.parks(), "no traffic")
-				wheel.turn(&helm{})
+				inForce.change(&rules{})
 				w.sleep(20 * time.Minute)
 				require.Equal(t, 1000, w.sender.count())
 				require.Equal(t, 1000, w.stats("success").Ready)
@@ -256,7 +256,7 @@ func TestPauseTakesOverWhatAPathHadParked(t *testing.T) {
 func TestPausesThatOverlap(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		x, y := pausing{area: area{tag: "x"}, id: 1}, pausing{area: area{tag: "y", domain: "a.test"}, id: 2}
-		wheel := w.steered(&helm{paused: []pausing{x, y}})
+		inForce := w.steeredBy(&rules{paused: []pausing{x, y}})
 		w.start()
 		for i, tags := range [][]string{{"x"}, {"y"}, {"x", "y"}, nil} {
 			for _, domain := range []string{"a.test", "b.test"} {
@@ -267,11 +267,11 @@ func TestPausesThatOverlap(t *testing.T) {
 		}
 		w.sleep(time.Second)
 		require.ElementsMatch(t, []string{"1@b.test", "3@a.test", "3@b.test"}, w.sender.recipients())
-		wheel.turn(&helm{paused: []pausing{y}})
+		inForce.change(&rules{paused: []pausing{y}})
 		w.sleep(time.Second)
 		require.ElementsMatch(t, []string{"1@b.test", "3@a.test", "3@b.test", "0@a.test", "0@b.test", "2@b.test"},
 			w.sender.recipients())
-		wheel.turn(&helm{paused: []pausing{{area: area{tag: "y", domain: "c.test"}, id: 2}}})
+		inForce.change(&rules{paused: []pausing{{area: area{tag: "y", domain: "c.test"}, id: 2}}})
 		w.sleep(time.Second)
 		require.Equal(t, 8, w.sender.count(), "the pause is about another domain now")
 		w.shutDown()

@@ -18,7 +18,7 @@ func (e *Engine) reexamine() {
 		}
 		p.reexamine()
 		p.leaveParked()
-		p.wakeShunned()
+		p.wakePausedTargets()
 	}
 }
 
@@ -89,7 +89,7 @@ func (p *path) move(j *job) {
 	})
 }
 
-// reexamine goes through the ready list, in pieces: who wants to take something meanwhile looks at it himself.
+// reexamine goes through the ready list, in pieces: what is taken meanwhile is looked at when it is taken.
 func (p *path) reexamine() {
 	p.mu.Lock()
 	p.cursor = p.ready.first
@@ -123,7 +123,7 @@ func (p *path) reexamineSome() {
 	}
 }
 
-// leaveParked leaves parked messages of domains that are paused now to those who look after pauses.
+// leaveParked leaves parked messages of domains that are paused now to pausing.
 func (p *path) leaveParked() {
 	s := p.e.steering()
 	if s == nil {
@@ -146,24 +146,24 @@ func (p *path) leaveParked() {
 	}
 }
 
-// wakeShunned has idle connections find that their targets are paused.
-func (p *path) wakeShunned() {
+// wakePausedTargets has idle connections find that their targets are paused.
+func (p *path) wakePausedTargets() {
 	var shunned []*connection
 	p.mu.Lock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.shunned() {
+		if c := p.idle[i]; c.targetPaused() {
 			p.removeIdle(c)
 			shunned = append(shunned, c)
 		}
 	}
 	p.mu.Unlock()
 	for _, c := range shunned {
-		c.rouse()
+		c.wake()
 	}
 }
 
-// shunned reports whether the target of a connection is paused, as far as can be told without a message.
-func (c *connection) shunned() bool {
+// targetPaused reports whether the target of a connection is paused, as far as can be told without a message.
+func (c *connection) targetPaused() bool {
 	s := c.e.steering()
 	if s == nil {
 		return false
@@ -180,7 +180,7 @@ func (c *connection) shunned() bool {
 func (c *connection) stillGoes(j *job) bool {
 	v := c.e.plan(j)
 	if !v.goes() || j.source != c.p.key.Source {
-		j.epoch-- // whoever takes it next finds out as well
+		j.epoch-- // the next connection that takes it finds out as well
 		return false
 	}
 	s := c.e.steering()
@@ -207,9 +207,9 @@ func (c *connection) mayTake(j *job) bool {
 	return false
 }
 
-// steered asks about a target address on behalf of the first in line. Those that are refused there go. wanted is false
-// when nobody is in line any more.
-func (p *path) steered(s Steering, target netip.Addr) (paused, wanted bool) {
+// pausedForFirst asks about a target address on behalf of the first in line. Jobs that are refused there end. wanted is
+// false when none is in line any more.
+func (p *path) pausedForFirst(s Steering, target netip.Addr) (paused, wanted bool) {
 	for {
 		p.mu.Lock()
 		j := p.ready.first
@@ -228,8 +228,8 @@ func (p *path) steered(s Steering, target netip.Addr) (paused, wanted bool) {
 	}
 }
 
-// parkPaused ends an attempt to make a connection for which all addresses are paused, and parks what waits for them.
-func (p *path) parkPaused(targets []netip.Addr) {
+// parkAtTargets ends an attempt to make a connection for which all addresses are paused, and parks what waits for them.
+func (p *path) parkAtTargets(targets []netip.Addr) {
 	s := p.e.steering()
 	parked := 0
 	p.mu.Lock()
@@ -241,7 +241,7 @@ func (p *path) parkPaused(targets []netip.Addr) {
 			p.cursor = j.next
 			if pause, sels := p.pausedAt(s, j, targets); sels != nil {
 				p.drop(j)
-				p.e.hold(j, &pause, sels)
+				p.e.parkPaused(j, &pause, sels)
 				parked++
 			}
 		}

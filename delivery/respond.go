@@ -34,8 +34,8 @@ func (e *Engine) respond(j *job, result *queue.Result, text string, target netip
 	return d
 }
 
-// judge ends an attempt that did not succeed, as the reply and the rules have it.
-func (e *Engine) judge(j *job, result queue.Result, d Decision) {
+// conclude ends an attempt that did not succeed, as the reply and the rules have it.
+func (e *Engine) conclude(j *job, result queue.Result, d Decision) {
 	switch {
 	case d.Fail != nil:
 		e.failAs(j, result, d.Fail)
@@ -80,8 +80,8 @@ func (p *path) delay(result queue.Result) {
 // maxFallbacks is how many addresses a message is tried at, at most, before the attempt counts.
 const maxFallbacks = maxTargets
 
-// fallBack has a message tried at another address of its site, over a path that leaves out those where it was tried;
-// false when there were enough.
+// fallBack has a message tried at another address of its site, over a path that leaves out the addresses where it was
+// tried; false when there were enough.
 func (c *connection) fallBack(j *job, result *queue.Result) bool {
 	if strings.Count(j.avoid, " ") >= maxFallbacks-1 || c.e.stopping.Load() {
 		return false
@@ -98,7 +98,7 @@ func (c *connection) fallBack(j *job, result *queue.Result) bool {
 	return true
 }
 
-// avoids reports whether an address is one of those that are left out.
+// avoids reports whether an address is among the addresses that are left out.
 func avoids(avoid string, addr netip.Addr) bool {
 	return avoid != "" && strings.Contains(" "+avoid, " "+addr.String()+" ")
 }

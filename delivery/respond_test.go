@@ -17,9 +17,9 @@ import (
 	"github.com/sluicemail/sluice/throttle"
 )
 
-// responding is a helm that decides the same about every reply.
-func responding(d delivery.Decision) *helm {
-	return &helm{respond: func(*delivery.Selection, *queue.Message, *queue.Result, string) delivery.Decision { return d }}
+// responding makes rules that decide the same about every reply.
+func responding(d delivery.Decision) *rules {
+	return &rules{respond: func(*delivery.Selection, *queue.Message, *queue.Result, string) delivery.Decision { return d }}
 }
 
 func yes() *bool { b := true; return &b }
@@ -76,7 +76,7 @@ func TestRulesForReplies(t *testing.T) {
 						tx.Result.State = queue.StateMessage
 					}
 				}
-				w.steered(responding(test.decision))
+				w.steeredBy(responding(test.decision))
 				w.start()
 				w.publish(mail("someone@example.com"))
 				w.settled()
@@ -104,7 +104,7 @@ func TestRulesForReplies(t *testing.T) {
 func TestRulesSeeTheReply(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var asked []string
-		w.steered(&helm{respond: func(s *delivery.Selection, m *queue.Message, r *queue.Result,
+		w.steeredBy(&rules{respond: func(s *delivery.Selection, m *queue.Message, r *queue.Result,
 			text string) (d delivery.Decision) {
 			asked = append(asked, s.Domain+" "+s.Target.String()+" "+strconv.Itoa(r.Code)+" "+text)
 			m.Tags = []string{"seen"}
@@ -134,7 +134,7 @@ func TestRulesForConnectionsThatFail(t *testing.T) {
 			f.Result.Description = "go away"
 			return f
 		}
-		w.steered(&helm{respond: func(_ *delivery.Selection, _ *queue.Message, _ *queue.Result,
+		w.steeredBy(&rules{respond: func(_ *delivery.Selection, _ *queue.Message, _ *queue.Result,
 			text string) (d delivery.Decision) {
 			if text == "go away" {
 				d.Delay = time.Hour
@@ -153,7 +153,7 @@ func TestRulesForConnectionsThatFail(t *testing.T) {
 // says that it is final, and then none of those that wait is left.
 func TestRemoteThatTurnsEverybodyAway(t *testing.T) {
 	for _, state := range []queue.ResultState{queue.StateIntro, queue.StateEHLO, queue.StateHELO} {
-		away := func(t *testing.T, rules *helm, f func(w *world, back *atomic.Bool)) {
+		away := func(t *testing.T, rules *rules, f func(w *world, back *atomic.Bool)) {
 			inBubble(t, func(t *testing.T, w *world) {
 				var back atomic.Bool
 				w.Retry.Intervals = []time.Duration{time.Minute}
@@ -163,7 +163,7 @@ func TestRemoteThatTurnsEverybodyAway(t *testing.T) {
 					}
 					return failure(state, queue.Error, 554)
 				}
-				w.steered(rules)
+				w.steeredBy(rules)
 				w.publishMany(100, "example.com")
 				w.start()
 				f(w, &back)
@@ -171,7 +171,7 @@ func TestRemoteThatTurnsEverybodyAway(t *testing.T) {
 			})
 		}
 		t.Run(string(state)+", then it works again", func(t *testing.T) {
-			away(t, &helm{}, func(w *world, back *atomic.Bool) {
+			away(t, &rules{}, func(w *world, back *atomic.Bool) {
 				w.sleep(5 * time.Hour)
 				require.Zero(t, w.stats("failure").Ready)
 				back.Store(true)
@@ -180,7 +180,7 @@ func TestRemoteThatTurnsEverybodyAway(t *testing.T) {
 			})
 		})
 		t.Run(string(state)+", until mail expires", func(t *testing.T) {
-			away(t, &helm{}, func(w *world, _ *atomic.Bool) {
+			away(t, &rules{}, func(w *world, _ *atomic.Bool) {
 				w.sleep(24*time.Hour - time.Minute)
 				require.Zero(t, w.stats("failure").Ready)
 				w.sleep(30 * time.Minute)
@@ -211,7 +211,7 @@ func TestIndividualTellsWhoWaits(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				w.PathConnections = 1
 				w.sender.mail = replying(test.code, "no")
-				w.steered(responding(delivery.Decision{Individual: test.individual}))
+				w.steeredBy(responding(delivery.Decision{Individual: test.individual}))
 				w.publishMany(10, "example.com")
 				w.start()
 				w.sleep(10 * time.Second)
@@ -228,12 +228,12 @@ func TestIndividualTellsWhoWaits(t *testing.T) {
 func TestStrangeRepliesAreCounted(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.sender.mail = replying(450, "what?")
-		wheel := w.steered(responding(delivery.Decision{Strange: yes()}))
+		inForce := w.steeredBy(responding(delivery.Decision{Strange: yes()}))
 		w.start()
 		w.publish(mail("someone@example.com"))
 		w.settled()
 		require.Equal(t, 1, w.events.count(monitor.Strange))
-		wheel.turn(responding(delivery.Decision{Strange: no()}))
+		inForce.change(responding(delivery.Decision{Strange: no()}))
 		w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
 			c.reply(tx, queue.StateRcptTo, 450, "what?")
 			tx.Result.Result = queue.Invalid
@@ -259,7 +259,7 @@ func TestFallbackTriesTheOtherHosts(t *testing.T) {
 			}
 			c.reply(tx, queue.StateRcptTo, 450, "not here")
 		}
-		w.steered(responding(delivery.Decision{Fallback: yes()}))
+		w.steeredBy(responding(delivery.Decision{Fallback: yes()}))
 		w.start()
 		w.publish(mail("1@site.test"))
 		w.settled()
@@ -306,14 +306,14 @@ func TestGreylistingWaitsForTheSameAddress(t *testing.T) {
 					c.reply(tx, queue.StateRcptTo, 451, "greylisted")
 					tx.Result.From = c.hop.Source.String()
 				}
-				wheel := w.steered(&helm{})
+				inForce := w.steeredBy(&rules{})
 				w.start()
 				m := mail("someone@example.com")
 				m.IPs = []string{ip1.String(), ip2.String()}
 				w.publish(m)
 				w.settled()
 				first := w.sender.hops[0].Source
-				wheel.turn(&helm{paused: []pausing{{area: area{source: first}}}})
+				inForce.change(&rules{paused: []pausing{{area: area{source: first}}}})
 				w.sleep(90 * time.Second)
 				if !same {
 					require.Equal(t, 2, w.sender.count())
@@ -322,7 +322,7 @@ func TestGreylistingWaitsForTheSameAddress(t *testing.T) {
 				}
 				require.Equal(t, 1, w.sender.count())
 				require.Equal(t, 1, w.stats("outbox").Parked)
-				wheel.turn(&helm{})
+				inForce.change(&rules{})
 				w.sleep(time.Second)
 				require.Equal(t, 2, w.sender.count())
 				require.Equal(t, first, w.sender.hops[1].Source)

@@ -17,7 +17,7 @@ type routing struct {
 	e       *Engine
 	mu      sync.Mutex
 	waiting map[string]*jobList
-	todo    []string // domains nobody looks up yet
+	todo    []string // domains whose look-up has not begun
 	n       int      // jobs waiting
 	workers int
 	parked  parkings
@@ -177,9 +177,9 @@ func (r *routing) refill() {
 	if len(r.parked.domains) == 0 || n <= 0 || r.asking || r.e.stopping.Load() {
 		return
 	}
-	// Those whose look-up goes on would only be parked again.
+	// Messages whose look-up goes on would only be parked again.
 	domains := r.parked.some(n, func(domain string) bool {
-		return r.waiting[domain] == nil && !r.e.pausing.holds(domain)
+		return r.waiting[domain] == nil && !r.e.pausing.covers(domain)
 	})
 	if len(domains) == 0 {
 		return
@@ -208,9 +208,9 @@ func (r *routing) waits(domain string) int {
 	return 0
 }
 
-// wait waits for the end of all look-ups. Who adds something from now on finds that the engine stops.
+// wait waits for the end of all look-ups. What is added from now on finds that the engine stops.
 func (r *routing) wait() {
-	r.mu.Lock() // whoever is in the middle of adding comes first
+	r.mu.Lock() // what is being added comes first
 	defer r.done.Wait()
 	r.mu.Unlock()
 }

@@ -109,7 +109,7 @@ func (s *settler) run() {
 				s.ended(j)
 			}
 			s.mu.Lock()
-			s.judge(j, err)
+			s.noteTry(j, err)
 		case s.closing && len(s.failed) == 0:
 			s.workers--
 			s.work.Broadcast()
@@ -134,7 +134,7 @@ func (s *settler) attempt(j *job) error {
 		return s.postpone(j)
 	default:
 		err := j.d.Settle(s.ctx, j.successors...)
-		if err != nil && s.e.lessen(j, err) {
+		if err != nil && s.e.amend(j, err) {
 			return j.d.Settle(s.ctx, j.successors...)
 		}
 		return err
@@ -157,9 +157,9 @@ const (
 	lastTry  = 10 * time.Second
 )
 
-// judge notes what became of a try. A job that failed is tried again until the engine breaks off: then the message
+// noteTry notes what became of a try. A job that failed is tried again until the engine breaks off: then the message
 // stays in the queue. s.mu is held.
-func (s *settler) judge(j *job, err error) {
+func (s *settler) noteTry(j *job, err error) {
 	switch {
 	case err == nil:
 		if s.failing && len(s.failed) == 0 {
@@ -218,7 +218,7 @@ func (s *settler) again() {
 func (s *settler) ended(j *job) {
 	j.unfetch()
 	s.backlog.Add(-1)
-	s.e.held.Add(-1)
+	s.e.inMemory.Add(-1)
 	domain, tags := j.told()
 	if j.do == doPark {
 		s.e.parked(j)
@@ -231,7 +231,7 @@ func (s *settler) ended(j *job) {
 // settleGrace is how long the queue has for what is done already, when everything else broke off.
 const settleGrace = 5 * time.Second
 
-// finish waits until everything is done. Nobody adds anything any more but the workers themselves.
+// finish waits until everything is done. Nothing is added any more but by the workers themselves.
 func (s *settler) finish() {
 	s.mu.Lock()
 	s.closing = true
@@ -272,8 +272,8 @@ func (e *Engine) release(j *job) {
 
 // parkedUnder is the key under which a job is parked: its recipient domain, unless it waits for something else.
 func (j *job) parkedUnder() string {
-	if j.hold != nil {
-		return j.hold.key
+	if j.pauseNote != nil {
+		return j.pauseNote.key
 	}
 	return cmp.Or(j.aside, j.domain)
 }
@@ -285,9 +285,9 @@ func (e *Engine) park(j *job, why string) {
 	e.settler.add(j)
 }
 
-// parked has those who ordered it know that a message is parked by now: an Unpark in the meantime has missed it.
+// parked tells the part of the engine that had a message parked: an Unpark in the meantime has missed it.
 func (e *Engine) parked(j *job) {
-	if j.hold != nil {
+	if j.pauseNote != nil {
 		e.pausing.note(j)
 	} else if j.aside != "" {
 		if outbox, _ := e.owner(j.m); outbox != "" {

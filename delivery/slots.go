@@ -14,9 +14,9 @@ type Slots interface {
 	Release()
 }
 
-// starved lists the paths that wait for a connection slot: first those without any connection, then the others, each in
-// the order in which they came. One goroutine waits for slots on their behalf; meanwhile connections of other paths
-// give up theirs.
+// starved lists the paths that wait for a connection slot: first the paths without any connection, then the others,
+// each in the order in which they came. One goroutine waits for slots on their behalf; meanwhile connections of other
+// paths give up theirs.
 type starved struct {
 	e       *Engine
 	mu      sync.Mutex
@@ -134,7 +134,7 @@ func (s *starved) stealIdle(needy *path) {
 		}
 	}
 	if from != nil {
-		from.rouseOldest()
+		from.wakeOldest()
 	}
 }
 

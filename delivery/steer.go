@@ -11,7 +11,7 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// steering returns who steers now; nil: nobody.
+// steering returns the rules in force; nil: there are none.
 func (e *Engine) steering() Steering {
 	if e.Steering == nil {
 		return nil
@@ -25,7 +25,7 @@ func (e *Engine) steering() Steering {
 func (e *Engine) Steered() {
 	e.init()
 	e.epoch.Add(1)
-	e.pausing.steered()
+	e.pausing.steeringChanged()
 }
 
 // verdict is what was decided about a message before it has a path. The zero verdict lets it go.
@@ -43,7 +43,7 @@ func (v verdict) forNow() bool { return v.result != nil && v.result.Code/100 == 
 func (e *Engine) dispose(j *job, v verdict) {
 	switch {
 	case v.pause != nil:
-		e.hold(j, v.pause, nil)
+		e.parkPaused(j, v.pause, nil)
 	case v.forNow():
 		e.retry(j, *v.result)
 	default:
@@ -113,7 +113,7 @@ func (e *Engine) delay(j *job, until time.Time) {
 
 // selection describes a job on its way from source to target.
 func (j *job) selection(source, target netip.Addr) *Selection {
-	sel := &j.steered().sel
+	sel := &j.ownWay().sel
 	*sel = Selection{Source: source, Domain: j.domain, Tags: j.m.Tags, Target: target}
 	if j.m.IPs == nil {
 		sel.Pool = j.m.Pool
@@ -134,15 +134,15 @@ func ruling(s Steering, sel *Selection, now time.Time) verdict {
 	return verdict{}
 }
 
-// plan chooses the address that a job leaves from, among those that nothing is decided against. When there is none, the
-// message waits while any of them is paused, is put off when one is refused for now, and fails otherwise.
+// plan chooses the address that a job leaves from, among the addresses that nothing is decided against. When there is
+// none, the message waits while any of them is paused, is put off when one is refused for now, and fails otherwise.
 func (e *Engine) plan(j *job) verdict {
 	j.epoch = e.epoch.Load() // before asking, or what changes meanwhile would go unnoticed
 	s := e.steering()
 	if s == nil {
 		return e.planFreely(j)
 	}
-	way := j.steered()
+	way := j.ownWay()
 	sources, named := e.usable(way.open[:0], j, s)
 	if !named {
 		sources = append(sources, netip.Addr{})
@@ -154,7 +154,7 @@ func (e *Engine) plan(j *job) verdict {
 	return c.made()
 }
 
-// planFreely is plan while nobody steers.
+// planFreely is plan while there are no rules.
 func (e *Engine) planFreely(j *job) verdict {
 	if j.way != nil {
 		j.way.redirected = netip.Addr{}

@@ -21,41 +21,41 @@ var (
 
 func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 	tests := map[string]struct {
-		helm   helm
-		change func(*queue.Message)
-		want   string
+		steering rules
+		change   func(*queue.Message)
+		want     string
 	}{
 		"suppressed": {
-			helm: helm{suppressed: func(string) (delivery.Refusal, bool) {
+			steering: rules{suppressed: func(string) (delivery.Refusal, bool) {
 				return delivery.Refusal{Code: 550, Status: "5.7.1", Description: "no"}, true
 			}},
 			want: "suppression/error 550",
 		},
 		"rewrite fails it": {
-			helm: helm{rewrite: func(*queue.Message) delivery.Decision {
+			steering: rules{rewrite: func(*queue.Message) delivery.Decision {
 				return delivery.Decision{Fail: &delivery.Refusal{Code: 554, Description: "no"}}
 			}},
 			want: "rewrite/error 554",
 		},
 		"rewrite makes it impossible": {
-			helm: helm{rewrite: func(m *queue.Message) delivery.Decision {
+			steering: rules{rewrite: func(m *queue.Message) delivery.Decision {
 				m.Recipient = "nobody at all"
 				return delivery.Decision{}
 			}},
 			want: "rewrite/invalid 550",
 		},
 		"forced error for the domain": {
-			helm: helm{refused: []refusing{{area{domain: "example.com"},
+			steering: rules{refused: []refusing{{area{domain: "example.com"},
 				delivery.Refusal{Code: 571, Status: "5.7.1", Description: "no"}}}},
 			want: "process/error 571",
 		},
 		"forced error for a tag": {
-			helm:   helm{refused: []refusing{{area{tag: "a"}, delivery.Refusal{Code: 551, Status: "5.7.1", Description: "no"}}}},
-			change: func(m *queue.Message) { m.Tags = []string{"b", "a"} },
-			want:   "process/error 551",
+			steering: rules{refused: []refusing{{area{tag: "a"}, delivery.Refusal{Code: 551, Status: "5.7.1", Description: "no"}}}},
+			change:   func(m *queue.Message) { m.Tags = []string{"b", "a"} },
+			want:     "process/error 551",
 		},
 		"forced error for every address": {
-			helm: helm{refused: []refusing{{area{source: ip1}, delivery.Refusal{Code: 550}},
+			steering: rules{refused: []refusing{{area{source: ip1}, delivery.Refusal{Code: 550}},
 				{area{source: ip2}, delivery.Refusal{Code: 550}}}},
 			change: func(m *queue.Message) {
 				m.IPs = []string{ip1.String(), ip2.String()}
@@ -63,17 +63,17 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 			want: "process/error 550",
 		},
 		"forced error for the target": {
-			helm: helm{refused: []refusing{{area{target: netip.MustParseAddr("203.0.113.1")}, delivery.Refusal{Code: 550}}}},
-			want: "process/error 550",
+			steering: rules{refused: []refusing{{area{target: netip.MustParseAddr("203.0.113.1")}, delivery.Refusal{Code: 550}}}},
+			want:     "process/error 550",
 		},
 		"no such pool": {
 			change: func(m *queue.Message) { m.Pool = "p" },
 			want:   "bind/error 550",
 		},
 		"redirected to an address that is not here": {
-			helm:   helm{redirects: map[netip.Addr]netip.Addr{ip1: netip.MustParseAddr("192.0.2.99")}},
-			change: func(m *queue.Message) { m.IPs = []string{ip1.String()} },
-			want:   "bind/error 550",
+			steering: rules{redirects: map[netip.Addr]netip.Addr{ip1: netip.MustParseAddr("192.0.2.99")}},
+			change:   func(m *queue.Message) { m.IPs = []string{ip1.String()} },
+			want:     "bind/error 550",
 		},
 	}
 	for name, test := range tests {
@@ -81,7 +81,7 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				w.Sources.Local = func() []netip.Addr { return []netip.Addr{ip1, ip2, ip3} }
 				w.router.addresses["mx.example.com"] = []netip.Addr{netip.MustParseAddr("203.0.113.1")}
-				w.steered(&test.helm)
+				w.steeredBy(&test.steering)
 				w.start()
 				m := mail("someone@example.com")
 				if test.change != nil {
@@ -118,7 +118,7 @@ func TestForcedErrorForNow(t *testing.T) {
 				w.Sources.Local = func() []netip.Addr { return []netip.Addr{ip1, ip2} }
 				w.Sources.Default = w.Sources.Local()
 				w.router.addresses["mx.example.com"] = []netip.Addr{target}
-				wheel := w.steered(&helm{refused: refused})
+				inForce := w.steeredBy(&rules{refused: refused})
 				w.start()
 				w.publish(mail("someone@example.com"))
 				brief := mail("brief@example.com")
@@ -132,7 +132,7 @@ func TestForcedErrorForNow(t *testing.T) {
 					"it is not kept beyond its time")
 				w.sleep(30 * time.Second)
 				require.Equal(t, 3, w.stats("retry").Ready)
-				wheel.turn(&helm{})
+				inForce.change(&rules{})
 				w.sleep(59 * time.Minute)
 				require.Zero(t, w.sender.opened.Load())
 				w.sleep(2 * time.Minute)
@@ -146,7 +146,7 @@ func TestForcedErrorForNow(t *testing.T) {
 
 func TestRewriteDelaysOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.steered(&helm{rewrite: func(m *queue.Message) delivery.Decision {
+		w.steeredBy(&rules{rewrite: func(m *queue.Message) delivery.Decision {
 			m.Tags = []string{"late"}
 			return delivery.Decision{Rule: "rewrite 1", Delay: time.Hour}
 		}})
@@ -168,7 +168,7 @@ func TestRewriteDelaysOnce(t *testing.T) {
 
 func TestRewrittenRecipientIsWhereItGoes(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.steered(&helm{rewrite: func(m *queue.Message) delivery.Decision {
+		w.steeredBy(&rules{rewrite: func(m *queue.Message) delivery.Decision {
 			m.Recipient, m.Tags = "someone@other.test", []string{"moved"}
 			return delivery.Decision{}
 		}})
@@ -187,14 +187,14 @@ func TestRewrittenRecipientIsWhereItGoes(t *testing.T) {
 func TestPoolsAndRedirects(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.Sources.Local = func() []netip.Addr { return []netip.Addr{ip1, ip3} }
-		wheel := w.steered(&helm{pools: map[string][]netip.Addr{"p": {ip1, ip2}}})
+		inForce := w.steeredBy(&rules{pools: map[string][]netip.Addr{"p": {ip1, ip2}}})
 		w.start()
 		m := mail("someone@example.com")
 		m.Pool = "p"
 		w.publish(m)
 		w.settled()
 		require.Equal(t, ip1, w.sender.hops[0].Source, "the one that is here")
-		wheel.turn(&helm{pools: map[string][]netip.Addr{"p": {ip1}}, redirects: map[netip.Addr]netip.Addr{ip1: ip3}})
+		inForce.change(&rules{pools: map[string][]netip.Addr{"p": {ip1}}, redirects: map[netip.Addr]netip.Addr{ip1: ip3}})
 		m.ID = "2"
 		w.publish(m)
 		w.settled()
@@ -208,7 +208,7 @@ func TestPoolsAndRedirects(t *testing.T) {
 
 func TestAddressesThatNothingIsAgainstAreTaken(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.steered(&helm{
+		w.steeredBy(&rules{
 			refused: []refusing{{area{source: ip1}, delivery.Refusal{Code: 550}}},
 			paused:  []pausing{{area: area{source: ip2}}},
 		})

@@ -26,13 +26,13 @@ func TestPauseOfAHundredThousand(t *testing.T) {
 		w.Prefetch = 20000
 		w.Names = delivery.QueueNames{Success: "success"}
 		w.sender.mail = slow(10 * time.Millisecond)
-		wheel := w.steered(&helm{})
+		inForce := w.steeredBy(&rules{})
 		for i := range n {
 			w.publish(mail(fmt.Sprintf("r%d@d%d.test", i, i%50)))
 		}
 		w.start()
 		w.sleep(100 * time.Millisecond)
-		wheel.turn(&helm{paused: []pausing{{id: 1}}})
+		inForce.change(&rules{paused: []pausing{{id: 1}}})
 		w.sleep(time.Second)
 		begun := w.sender.count()
 		w.sleep(5 * time.Minute)
@@ -41,7 +41,7 @@ func TestPauseOfAHundredThousand(t *testing.T) {
 		parks := l.parks()
 		w.sleep(3 * time.Minute)
 		require.Equal(t, parks, l.parks())
-		wheel.turn(&helm{})
+		inForce.change(&rules{})
 		w.sleep(2 * time.Minute)
 		require.Equal(t, n, w.sender.count())
 		require.Equal(t, n, w.stats("success").Ready)
@@ -73,7 +73,7 @@ func TestPausesThatFlap(t *testing.T) {
 				}
 				w := flappingWorld(t, l, dice)
 				w.flap(dice, 300)
-				w.wheel.turn(&helm{})
+				w.inForce.change(&rules{})
 				w.sleep(5 * time.Minute)
 				require.Zero(t, w.left("outbox"), "stuck: %v", w.parkedUnder())
 				require.Equal(t, n, w.left("success"))
@@ -91,7 +91,7 @@ func TestPausesThatFlap(t *testing.T) {
 
 type flapping struct {
 	*world
-	wheel *wheel
+	inForce *steeringSwitch
 }
 
 func flappingWorld(t *testing.T, l *ledger, dice *rand.Rand) flapping {
@@ -108,14 +108,14 @@ func flappingWorld(t *testing.T, l *ledger, dice *rand.Rand) flapping {
 		w.router.addresses[fmt.Sprintf("mx.d%d.test", i)] = []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(i % 5)})}
 	}
 	w.router.lookUp = func(context.Context, string) error { time.Sleep(pace); return nil }
-	return flapping{w, w.steered(&helm{})}
+	return flapping{w, w.steeredBy(&rules{})}
 }
 
-// flap turns the wheel n times while the engine runs.
+// flap changes the rules n times while the engine runs.
 func (f flapping) flap(dice *rand.Rand, n int) {
 	f.start()
 	for range n {
-		h := &helm{}
+		h := &rules{}
 		for range dice.IntN(4) {
 			p := pausing{id: int64(dice.IntN(5))}
 			switch dice.IntN(6) {
@@ -135,7 +135,7 @@ func (f flapping) flap(dice *rand.Rand, n int) {
 			}
 			h.paused = append(h.paused, p)
 		}
-		f.wheel.turn(h)
+		f.inForce.change(h)
 		time.Sleep(time.Duration(dice.IntN(300)) * time.Millisecond)
 	}
 }

@@ -15,7 +15,7 @@ import (
 func (p *path) take(c *connection) (j *job, goOn bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.e.stopping.Load() { // set before drain comes by: nobody joins the idle ones behind its back
+	if p.e.stopping.Load() { // set before drain comes by: no connection joins the idle ones behind its back
 		return nil, false
 	}
 	if j = p.pop(c, c.sent == 0); j != nil {
@@ -68,7 +68,7 @@ func (p *path) idlesAt(c *connection) bool {
 	return n >= most
 }
 
-// pop takes the first job that may go now, as the first one over the connection or as another one. Those whose time is
+// pop takes the first job that may go now, as the first one over the connection or as another one. Jobs whose time is
 // over are finished on the way. p.mu is held.
 func (p *path) pop(c *connection, opening bool) *job {
 	if p.ready.n == 0 {
@@ -76,7 +76,7 @@ func (p *path) pop(c *connection, opening bool) *job {
 	}
 	now := time.Now()
 	if now.Before(p.sendTo) {
-		return nil // whoever put it in the list set the timer
+		return nil // the timer was set with sendTo
 	}
 	for j := p.firstFor(opening); j != nil; j = p.firstFor(opening) {
 		if !now.Before(j.deadline) {
@@ -99,9 +99,9 @@ func (p *path) pop(c *connection, opening bool) *job {
 
 // throttled puts a job back that the throttle does not let go yet, and the connection among the idle ones. A limit on
 // the target address concerns this connection alone, which looks again after pause; one on the connection ends it; any
-// other holds up the whole path.
+// other stops the whole path.
 func (p *path) throttled(c *connection, j *job, wait throttle.Wait) (pause time.Duration, goOn bool) {
-	p.hold(c, j, wait)
+	p.putBackThrottled(c, j, wait)
 	if ofConnection(wait) {
 		return 0, false
 	}
@@ -114,13 +114,13 @@ func (p *path) throttled(c *connection, j *job, wait throttle.Wait) (pause time.
 		pause, c.because = wait.For, wait
 	}
 	if p.ready.n > 0 && pause == 0 && !time.Now().Before(p.sendTo) {
-		pause = time.Nanosecond // the wait is over already; nobody else would tell
+		pause = time.Nanosecond // the wait is over already; no timer would tell
 	}
 	return pause, p.joinIdle(c, pause)
 }
 
-// hold puts a job back to the front that the throttle does not let go yet.
-func (p *path) hold(c *connection, j *job, wait throttle.Wait) {
+// putBackThrottled puts a job back to the front that the throttle does not let go yet.
+func (p *path) putBackThrottled(c *connection, j *job, wait throttle.Wait) {
 	p.mu.Lock()
 	if p.e.stopping.Load() {
 		p.mu.Unlock()
@@ -135,13 +135,13 @@ func (p *path) hold(c *connection, j *job, wait throttle.Wait) {
 	p.mu.Unlock()
 }
 
-// Throttles tell by the name of a limit what it holds up.
+// Throttles tell by the name of a limit what it stops.
 func ofTarget(w throttle.Wait) bool     { return strings.HasPrefix(w.Limit, "ip_") }
 func ofConnection(w throttle.Wait) bool { return strings.HasPrefix(w.Limit, "connection_") }
 
-// heldAt returns the limit on a target address that holds a connection to it, for as long as it still does; the zero
-// Wait: none. Another connection to it would have to wait as well.
-func (p *path) heldAt(target netip.Addr) (wait throttle.Wait) {
+// limitAt returns the limit on a target address that an idle connection to it waits for, for as long as it still does;
+// the zero Wait: none. Another connection to it would have to wait as well.
+func (p *path) limitAt(target netip.Addr) (wait throttle.Wait) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.idle {
@@ -154,7 +154,7 @@ func (p *path) heldAt(target netip.Addr) (wait throttle.Wait) {
 	return wait
 }
 
-// leaveIdle takes a connection out of the idle ones; false means that somebody else took it out, to rouse it.
+// leaveIdle takes a connection out of the idle ones; false means that somebody else took it out, to wake it.
 func (p *path) leaveIdle(c *connection) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,8 +180,8 @@ func (p *path) idleSince() time.Time {
 	return p.idle[0].idleSince
 }
 
-// rouseOldest has that connection find that its slot is needed elsewhere.
-func (p *path) rouseOldest() {
+// wakeOldest has that connection find that its slot is needed elsewhere.
+func (p *path) wakeOldest() {
 	p.mu.Lock()
 	var c *connection
 	if len(p.idle) > 0 {
@@ -190,6 +190,6 @@ func (p *path) rouseOldest() {
 	}
 	p.mu.Unlock()
 	if c != nil {
-		c.rouse()
+		c.wake()
 	}
 }

@@ -7,27 +7,27 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// hopeless is how many tries fail before a queue that a message names itself is believed to be of no use: about a
+// triesRefused is how many tries fail before a queue that a message names itself is believed to be of no use: about a
 // minute.
-const hopeless = 12
+const triesRefused = 12
 
-// lessen changes the successors of a message that the queue will never take as they are, and reports whether there was
+// amend changes the successors of a message that the queue will never take as they are, and reports whether there was
 // something to change: trying the same again and again would hold the message, and its room in memory, for ever.
 //
 //   - What is too large is published without its mail. A retry cannot be, so that the message fails.
 //   - What goes to a queue that the message itself names, and that cannot be used, goes to the configured one.
-func (e *Engine) lessen(j *job, err error) bool {
+func (e *Engine) amend(j *job, err error) bool {
 	switch {
 	case errors.Is(err, queue.ErrTooLarge):
-		return e.lighten(j)
-	case errors.Is(err, queue.ErrRefused) && j.tries >= hopeless:
+		return e.withoutMails(j)
+	case errors.Is(err, queue.ErrRefused) && j.tries >= triesRefused:
 		return e.reroute(j)
 	}
 	return false
 }
 
-// lighten makes successors without the mail.
-func (e *Engine) lighten(j *job) bool {
+// withoutMails makes successors without the mail.
+func (e *Engine) withoutMails(j *job) bool {
 	changed := false
 	items := make([]queue.Item, len(j.successors))
 	for i, item := range j.successors {
@@ -68,7 +68,7 @@ func withoutMail(m *queue.Message) *queue.Message {
 	return &bare
 }
 
-// reroute replaces the queues that the message names by those of the configuration.
+// reroute replaces the queues that the message names by the configured ones.
 func (e *Engine) reroute(j *job) bool {
 	own := j.m.Queues
 	if own == nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// maxHeld is how long a message waits in a ready list before it is parked: a broker wants its deliveries back.
-const maxHeld = queue.MaxParked / 2
+// parkAfter is how long a message waits in a ready list before it is parked: a broker wants its deliveries back.
+const parkAfter = queue.MaxParked / 2
 
 // sweepEvery is how many seconds lie between two looks at all paths.
 const sweepEvery = 15
@@ -50,7 +50,7 @@ func (p *path) sweep(now time.Time) bool {
 		case !now.Before(j.deadline):
 			p.drop(j)
 			dead = append(dead, j)
-		case now.Sub(j.since) > maxHeld:
+		case now.Sub(j.since) > parkAfter:
 			p.drop(j)
 			p.notePark(j.domain)
 			old = append(old, j)

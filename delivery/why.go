@@ -66,7 +66,7 @@ type Why struct {
 	// Source and Site are the path that it waits for, as far as that is known.
 	Source netip.Addr
 	Site   string
-	// Paths are those of its site.
+	// Paths are the paths of its site.
 	Paths []PathState
 	// Last is the result of its last attempt; nil: there was none.
 	Last *queue.Result
@@ -220,7 +220,7 @@ func (e *Engine) pausedNow(w *Why, m *queue.Message) bool {
 func (p *pausing) of(key string) (Pause, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.holdings[key]
+	h := p.keys[key]
 	if h == nil || h.left > 0 {
 		return Pause{}, false
 	}

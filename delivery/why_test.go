@@ -37,12 +37,12 @@ func TestWhyIsItStillHere(t *testing.T) {
 		text    string
 	}{
 		"paused": {
-			arrange: func(w *world) { w.steered(&helm{paused: []pausing{{area: area{domain: "example.com"}, id: 3}}}) },
+			arrange: func(w *world) { w.steeredBy(&rules{paused: []pausing{{area: area{domain: "example.com"}, id: 3}}}) },
 			place:   delivery.SetAside, cause: delivery.ByPause, text: "waits: pause holds it until it is lifted",
 		},
 		"paused for a while": {
 			arrange: func(w *world) {
-				w.steered(&helm{paused: []pausing{{area: area{domain: "example.com"}, until: time.Now().Add(10 * time.Minute)}}})
+				w.steeredBy(&rules{paused: []pausing{{area: area{domain: "example.com"}, until: time.Now().Add(10 * time.Minute)}}})
 			},
 			place: delivery.SetAside, cause: delivery.ByPause, text: "waits: pause holds it, for another 10 min",
 		},
@@ -50,7 +50,7 @@ func TestWhyIsItStillHere(t *testing.T) {
 			arrange: func(w *world) {
 				target := netip.MustParseAddr("203.0.113.1")
 				w.router.addresses["mx.example.com"] = []netip.Addr{target}
-				w.steered(&helm{paused: []pausing{{area: area{target: target}, id: 3}}})
+				w.steeredBy(&rules{paused: []pausing{{area: area{target: target}, id: 3}}})
 			},
 			place: delivery.SetAside, cause: delivery.ByPause, text: "waits: pause holds it until it is lifted",
 		},
@@ -188,8 +188,8 @@ func TestWhyOfAMessageThatWasNotReadYet(t *testing.T) {
 		why := w.why(m.ID)
 		require.Equal(t, delivery.InQueue, why.Place)
 		require.Equal(t, "waits for its turn", why.Text)
-		wheel := w.steered(&helm{})
-		wheel.turn(&helm{paused: []pausing{{area: area{domain: "example.com"}}}})
+		inForce := w.steeredBy(&rules{})
+		inForce.change(&rules{paused: []pausing{{area: area{domain: "example.com"}}}})
 		require.Equal(t, delivery.ByPause, w.why(m.ID).Cause)
 	})
 }
@@ -199,7 +199,7 @@ func TestAskingTakesNoTurn(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.Sources.Default = []netip.Addr{ip1, ip2}
 		w.Sources.Local = func() []netip.Addr { return w.Sources.Default }
-		w.steered(&helm{})
+		w.steeredBy(&rules{})
 		w.start()
 		for i := range 10 {
 			w.publish(mail(fmt.Sprintf("r%d@example.com", i)))

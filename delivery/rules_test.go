@@ -10,8 +10,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// helm is a steering that does as it is told; nil functions have nothing against anything.
-type helm struct {
+// rules is a Steering that does as it is told; nil functions have nothing against anything.
+type rules struct {
 	suppressed func(string) (delivery.Refusal, bool)
 	rewrite    func(*queue.Message) delivery.Decision
 	redirects  map[netip.Addr]netip.Addr
@@ -43,26 +43,26 @@ type pausing struct {
 	until time.Time
 }
 
-func (h *helm) Suppressed(recipient string) (why delivery.Refusal, ok bool) {
+func (h *rules) Suppressed(recipient string) (why delivery.Refusal, ok bool) {
 	if h.suppressed == nil {
 		return why, false
 	}
 	return h.suppressed(recipient)
 }
 
-func (h *helm) Rewrite(m *queue.Message, _ time.Time) (d delivery.Decision) {
+func (h *rules) Rewrite(m *queue.Message, _ time.Time) (d delivery.Decision) {
 	if h.rewrite != nil {
 		return h.rewrite(m)
 	}
 	return d
 }
 
-func (h *helm) Redirect(source netip.Addr, _ string, _ time.Time) (netip.Addr, bool) {
+func (h *rules) Redirect(source netip.Addr, _ string, _ time.Time) (netip.Addr, bool) {
 	to, ok := h.redirects[source]
 	return to, ok
 }
 
-func (h *helm) Refused(s *delivery.Selection, _ time.Time) (why delivery.Refusal, ok bool) {
+func (h *rules) Refused(s *delivery.Selection, _ time.Time) (why delivery.Refusal, ok bool) {
 	for _, r := range h.refused {
 		if r.matches(s) {
 			return r.Refusal, true
@@ -71,7 +71,7 @@ func (h *helm) Refused(s *delivery.Selection, _ time.Time) (why delivery.Refusal
 	return why, false
 }
 
-func (h *helm) Paused(s *delivery.Selection, now time.Time) (longest delivery.Pause, ok bool) {
+func (h *rules) Paused(s *delivery.Selection, now time.Time) (longest delivery.Pause, ok bool) {
 	for _, p := range h.paused {
 		if !p.matches(s) || !p.until.IsZero() && !now.Before(p.until) {
 			continue
@@ -85,24 +85,24 @@ func (h *helm) Paused(s *delivery.Selection, now time.Time) (longest delivery.Pa
 	return longest, ok
 }
 
-func (h *helm) Pool(name string) []netip.Addr { return h.pools[name] }
+func (h *rules) Pool(name string) []netip.Addr { return h.pools[name] }
 
-func (h *helm) Respond(s *delivery.Selection, m *queue.Message, r *queue.Result, text string) (d delivery.Decision) {
+func (h *rules) Respond(s *delivery.Selection, m *queue.Message, r *queue.Result, text string) (d delivery.Decision) {
 	if h.respond != nil {
 		return h.respond(s, m, r, text)
 	}
 	return d
 }
 
-// wheel holds the helm of a world; turn puts another one in force.
-type wheel struct {
+// steeringSwitch has the rules that a world is steered by; change puts others in force.
+type steeringSwitch struct {
 	w       *world
-	current atomic.Pointer[helm]
+	current atomic.Pointer[rules]
 }
 
-// steered gives a world a wheel.
-func (w *world) steered(h *helm) *wheel {
-	wh := &wheel{w: w}
+// steeredBy gives a world rules that can be changed.
+func (w *world) steeredBy(h *rules) *steeringSwitch {
+	wh := &steeringSwitch{w: w}
 	wh.current.Store(h)
 	w.Steering = func() delivery.Steering {
 		if h := wh.current.Load(); h != nil {
@@ -113,7 +113,7 @@ func (w *world) steered(h *helm) *wheel {
 	return wh
 }
 
-func (wh *wheel) turn(h *helm) {
+func (wh *steeringSwitch) change(h *rules) {
 	wh.current.Store(h)
 	wh.w.Steered()
 }
