@@ -33,10 +33,11 @@ type Service struct {
 	// Dial opens a connection, to network "tcp" or "unix"; nil is a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	once  sync.Once
-	slots chan struct{}
-	mu    sync.Mutex
-	state State
+	once    sync.Once
+	slots   chan struct{}
+	changed chan struct{}
+	mu      sync.Mutex
+	state   State
 }
 
 // State is whether a service works, as far as the last exchange tells.
@@ -71,6 +72,13 @@ func (s *Service) State() State {
 	return state
 }
 
+// Changed returns a channel that gets a value after the service went up or down. It holds one value for all changes
+// that nobody has heard of yet, and is for one listener.
+func (s *Service) Changed() <-chan struct{} {
+	s.begin()
+	return s.changed
+}
+
 // SetVersion keeps what the service said about itself.
 func (s *Service) SetVersion(version, data string, dated time.Time) {
 	s.mu.Lock()
@@ -100,15 +108,20 @@ func (s *Service) Exchange(ctx context.Context, talk func(net.Conn) error) error
 	return err
 }
 
-// acquire waits for a free connection.
-func (s *Service) acquire(ctx context.Context) (release func(), err error) {
+// begin makes what the first use needs.
+func (s *Service) begin() {
 	s.once.Do(func() {
 		n := s.Connections
 		if n <= 0 {
 			n = defaultConnections
 		}
-		s.slots = make(chan struct{}, n)
+		s.slots, s.changed = make(chan struct{}, n), make(chan struct{}, 1)
 	})
+}
+
+// acquire waits for a free connection.
+func (s *Service) acquire(ctx context.Context) (release func(), err error) {
+	s.begin()
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Address, err)
 	}
@@ -174,6 +187,10 @@ func (s *Service) note(err error) {
 	defer s.mu.Unlock()
 	if s.state.Since.IsZero() || s.state.Up != (err == nil) {
 		s.state.Up, s.state.Since = err == nil, time.Now()
+		select {
+		case s.changed <- struct{}{}:
+		default:
+		}
 	}
 	s.state.Problem = ""
 	if err != nil {

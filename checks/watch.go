@@ -17,10 +17,13 @@ type Prober interface {
 	Name() string
 	State() State
 	Probe(ctx context.Context) (State, error)
+	// Changed is [Service.Changed].
+	Changed() <-chan struct{}
 }
 
 // Watch probes services, at once and then every interval (zero: a minute), until ctx ends: so that their State is true
-// even while no mail comes, and the log (nil: silence) tells when one goes down or comes back.
+// even while no mail comes. The log (nil: silence) tells when one goes down or comes back: at once when a mail finds
+// that out, though only once an interval, or a service that answers every other mail would fill the log.
 func Watch(ctx context.Context, interval time.Duration, log *slog.Logger, services ...Prober) {
 	if interval <= 0 {
 		interval = defaultWatch
@@ -39,19 +42,39 @@ func watch(ctx context.Context, interval time.Duration, log *slog.Logger, s Prob
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	up, first := false, true
+	note := func(state State) (changed bool) {
+		if state.Since.IsZero() || (!first && state.Up == up) {
+			return false
+		}
+		up, first = state.Up, false
+		tell(ctx, log, s.Name(), state)
+		return true
+	}
 	for {
 		state := probeOnce(ctx, s)
 		if ctx.Err() != nil {
 			return
 		}
-		if !state.Since.IsZero() && (first || state.Up != up) {
-			tell(ctx, log, s.Name(), state)
-			up, first = state.Up, false
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		note(state)
+		if !untilTick(ctx, tick, s, note) {
 			return
+		}
+	}
+}
+
+// untilTick waits for the next tick and has the first change until then noted; false: ctx has ended.
+func untilTick(ctx context.Context, tick *time.Ticker, s Prober, note func(State) bool) bool {
+	changed := s.Changed()
+	for {
+		select {
+		case <-changed:
+			if note(s.State()) {
+				changed = nil
+			}
+		case <-tick.C:
+			return true
+		case <-ctx.Done():
+			return false
 		}
 	}
 }

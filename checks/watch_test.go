@@ -26,16 +26,23 @@ type mortal struct {
 func (m *mortal) Name() string { return "virus" }
 
 func (m *mortal) Probe(ctx context.Context) (checks.State, error) {
-	err := m.Exchange(ctx, func(net.Conn) error {
+	err := m.exchange(ctx)
+	if err == nil {
+		m.SetVersion("Scanner 1", "27000", time.Time{})
+	}
+	return m.State(), err
+}
+
+// scan has a mail scanned.
+func (m *mortal) scan() { _ = m.exchange(context.Background()) }
+
+func (m *mortal) exchange(ctx context.Context) error {
+	return m.Exchange(ctx, func(net.Conn) error {
 		if m.down.Load() {
 			return errors.New("it says nothing")
 		}
 		return nil
 	})
-	if err == nil {
-		m.SetVersion("Scanner 1", "27000", time.Time{})
-	}
-	return m.State(), err
 }
 
 func TestWatch(t *testing.T) {
@@ -66,12 +73,31 @@ func TestWatch(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.True(t, m.State().Up)
+
+		time.Sleep(10 * time.Second)
+		for i := range 6 { // every other mail is scanned
+			m.down.Store(i%2 == 0)
+			m.scan()
+			synctest.Wait()
+			require.Equal(t, i%2 != 0, m.State().Up, "each mail shows how it is")
+			require.Equal(t, 4, strings.Count(said.String(), "\n"), "it is told at once, and once an interval")
+		}
+		m.down.Store(true)
+		m.scan()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 4, strings.Count(said.String(), "\n"), "it was down and is down")
+		m.down.Store(false)
+		m.scan()
+		synctest.Wait()
 		cancel()
 		<-done
 		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-		require.Len(t, lines, 3, said.String())
+		require.Len(t, lines, 5, said.String())
 		require.Contains(t, lines[0], `msg="scanner works" check=virus address=host:1 version="Scanner 1" data=27000`)
 		require.Contains(t, lines[1], `msg="scanner is down" check=virus address=host:1 problem="host:1: it says nothing"`)
 		require.Contains(t, lines[2], `msg="scanner works"`)
+		require.Contains(t, lines[3], `msg="scanner is down" check=virus address=host:1 problem="host:1: it says nothing"`)
+		require.Contains(t, lines[4], `msg="scanner works"`)
 	})
 }

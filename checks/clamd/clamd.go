@@ -105,6 +105,9 @@ func (c *Checker) scan(ctx context.Context, body checks.Body) (answer, error) {
 // State returns whether clamd works; its versions are known after [Checker.Probe].
 func (c *Checker) State() checks.State { return c.Service.State() }
 
+// Changed is [checks.Service.Changed].
+func (c *Checker) Changed() <-chan struct{} { return c.Service.Changed() }
+
 // Probe asks for the versions, and returns the state with them.
 func (c *Checker) Probe(ctx context.Context) (checks.State, error) {
 	var v version

@@ -109,6 +109,9 @@ func problem(err error) string {
 // State returns whether spamd works; its version is known after [Checker.Probe].
 func (c *Checker) State() checks.State { return c.Service.State() }
 
+// Changed is [checks.Service.Changed].
+func (c *Checker) Changed() <-chan struct{} { return c.Service.Changed() }
+
 // probe is a mail that any rule set can judge.
 const probe = "From: probe@localhost\r\nTo: probe@localhost\r\nSubject: probe\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n" +
 	"Message-ID: <probe@localhost>\r\n\r\nprobe\r\n"

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -98,6 +100,28 @@ func TestBackEndsThatCannotTell(t *testing.T) {
 			c.Command("RCPT TO:<b@sink.test>", 530)
 		})
 	}
+}
+
+// TestRADIUSWithAnotherSecret logs in to the console by way of a FreeRADIUS that has another secret for this client: it
+// drops the request without a word, and whoever waits at the form is told soon, while the password is not judged.
+func TestRADIUSWithAnotherSecret(t *testing.T) {
+	t.Parallel()
+	www := mtatest.FreePort(t)
+	login := strings.Replace(radiusURL(t, "joe", "geheim"), testserver.RadiusSecret, "another", 1)
+	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"www-ip": "127.0.0.1", "www-port": www, "www-auth": login}))
+	began := time.Now()
+	answer, err := http.PostForm("http://127.0.0.1:"+www+"/login", url.Values{"username": {"joe"}, "password": {"geheim"}})
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Less(t, time.Since(began), 8*time.Second, "it takes 4 s, on a machine at leisure")
+	require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+	page, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "Your password was not judged")
+	require.True(t, d.WaitLog(`msg="the login service of the console cannot be asked"`))
+	require.Contains(t, d.Log.String(), "no answer")
+	require.NotContains(t, d.Log.String(), "geheim")
+	require.NotContains(t, d.Log.String(), "another")
 }
 
 // TestDirectoryRestarts stops the LDAP server between two logins.

@@ -17,16 +17,24 @@ import (
 // taught. It returns its address.
 func Spamd(t testing.TB) string {
 	t.Helper()
+	address, _ := MortalSpamd(t)
+	return address
+}
+
+// MortalSpamd is Spamd with its process, for tests that kill it.
+func MortalSpamd(t testing.TB) (address string, p *Process) {
+	t.Helper()
 	return spamd(t, "--allow-tell")
 }
 
 // UnteachableSpamd is Spamd with a filter that may not be taught, as spamd is when nobody says otherwise.
 func UnteachableSpamd(t testing.TB) string {
 	t.Helper()
-	return spamd(t)
+	address, _ := spamd(t)
+	return address
 }
 
-func spamd(t testing.TB, options ...string) string {
+func spamd(t testing.TB, options ...string) (address string, p *Process) {
 	t.Helper()
 	Need(t, "spamd")
 	dir := shortTempDir(t)
@@ -47,7 +55,7 @@ func spamd(t testing.TB, options ...string) string {
 		plugins.WriteString("loadplugin Mail::SpamAssassin::Plugin::" + plugin + "\n")
 	}
 	writeFile(t, filepath.Join(dir, "site", "v.pre"), plugins.String())
-	_, port := OnFreePort(t, func(port int) (*Process, error) {
+	p, port := OnFreePort(t, func(port int) (*Process, error) {
 		args := []string{"-L", "-x", "-i", "127.0.0.1", "-A", "127.0.0.1", "-p", strconv.Itoa(port), "-m", "3",
 			"--min-children=1",
 			"-C", "/usr/share/spamassassin", "--siteconfigpath=" + dir + "/site", "-H", dir + "/home", "-r", dir + "/pid", "-s",
@@ -58,7 +66,7 @@ func spamd(t testing.TB, options ...string) string {
 		return TryStart(t, Command{Program: "spamd", Args: append(args, options...), Env: []string{"HOME=" + dir + "/home"},
 			Ready: says("tcp", loopback(port), "PING SPAMC/1.2\r\n\r\n", "PONG")})
 	})
-	return loopback(port)
+	return loopback(port), p
 }
 
 // The strings that the signatures of [Clamd] are made of. Neither is harmful.
@@ -73,6 +81,9 @@ type ClamdServer struct {
 	Unix string // the path of its socket
 	// MaxSize is the largest mail it takes.
 	MaxSize int64
+	// Definitions is the directory of its signatures.
+	Definitions string
+	Process     *Process
 }
 
 // Clamd starts clamd with two signatures: Eicar-Test-Signature for [Eicar] and Sluice.TestVirus for [TestVirus].
@@ -88,8 +99,9 @@ func Clamd(t testing.TB) ClamdServer {
 	}
 	writeFile(t, filepath.Join(dir, "db", "test.ndb"),
 		fmt.Sprintf("Eicar-Test-Signature:0:*:%x\nSluice.TestVirus:0:*:%x\n", Eicar, TestVirus))
-	c := ClamdServer{Unix: filepath.Join(dir, "s"), MaxSize: 2 << 20}
-	_, port := OnFreePort(t, func(port int) (*Process, error) {
+	c := ClamdServer{Unix: filepath.Join(dir, "s"), MaxSize: 2 << 20, Definitions: filepath.Join(dir, "db")}
+	var port int
+	c.Process, port = OnFreePort(t, func(port int) (*Process, error) {
 		conf := filepath.Join(dir, "clamd.conf")
 		writeFile(t, conf,
 			fmt.Sprintf("Foreground yes\nDatabaseDirectory %[1]s/db\nTCPSocket %d\nTCPAddr 127.0.0.1\nLocalSocket %s\n"+

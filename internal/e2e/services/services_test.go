@@ -27,17 +27,22 @@ type world struct {
 	token string
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld starts an mtad with settings beside those that every test here needs.
+func newWorld(t *testing.T, more ...mtatest.Settings) *world {
 	set, db := mtatest.SQLite(t)
 	token, hash := store.NewToken()
 	mtatest.Insert(t, db, store.Token{Name: "operator", Hash: hash, Enabled: true})
 	sink := mtatest.NewKeeper(t, &smtptest.Sink{})
 	www := mtatest.FreePort(t)
 	logs := t.TempDir()
-	d := mtatest.Start(t, sink.Settings().With(set).With(mtatest.Settings{"www-port": www, "www-ip": "127.0.0.1",
+	set = sink.Settings().With(set).With(mtatest.Settings{"www-port": www, "www-ip": "127.0.0.1",
 		"www-password":          "secret",
 		"send-bin-log-file":     filepath.Join(logs, "send.json"),
-		"received-bin-log-file": filepath.Join(logs, "received.json")}))
+		"received-bin-log-file": filepath.Join(logs, "received.json")})
+	for _, m := range more {
+		set = set.With(m)
+	}
+	d := mtatest.Start(t, set)
 	return &world{d, t, sink, "http://127.0.0.1:" + www, token}
 }
 
