@@ -12,7 +12,9 @@ var rooms = []struct {
 	room string
 	may  []string
 }{
-	{"examples", []string{"auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin", "throttle"}},
+	{"examples", []string{"mta", "auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin",
+		"throttle"}},
+	{"mta", []string{"auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin", "throttle"}},
 	{"console/admin", []string{"config/settings", "config/snapshot", "monitor", "queue"}},
 	{"console/api", []string{"console/admin", "monitor", "queue"}},
 	{"console/ctl", []string{"console/admin", "config/settings"}},

@@ -43,6 +43,10 @@ func TestAllowed(t *testing.T) {
 		want     bool
 	}{
 		{"examples/mtad", "queue/disk", true},
+		{"examples/mtad", "mta", true},
+		{"mta", "queue/disk", true},
+		{"mta", "examples/mtad", false},
+		{"console", "mta", false},
 		{"queue", "examples/mtad", false},
 		{"queue/disk", "queue", true},
 		{"queue", "queue/disk", false},

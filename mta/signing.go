@@ -1,4 +1,4 @@
-package main
+package mta
 
 import (
 	"github.com/sluicemail/sluice/config"

@@ -1,4 +1,4 @@
-package main
+package mta
 
 import (
 	"crypto/tls"
