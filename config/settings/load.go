@@ -33,16 +33,8 @@ func (db *DB) Load(ctx context.Context) (*Rows, error) {
 	return db.load(ctx, &Rows{}, func(string) ([]int64, bool) { return nil, true })
 }
 
-// LoadTables is Load for the named tables only; the rows of all others are those of before, which is left as it is.
-func (db *DB) LoadTables(ctx context.Context, before *Rows, names ...string) (*Rows, error) {
-	written := make([]Written, len(names))
-	for i, name := range names {
-		written[i].Table = name
-	}
-	return db.LoadWritten(ctx, before, written...)
-}
-
-// LoadWritten is LoadTables that reads only the rows that were written, where these are known.
+// LoadWritten is Load for what was written only: whole tables, or some of their rows where these are known. All else is
+// as in before, which is left as it is.
 func (db *DB) LoadWritten(ctx context.Context, before *Rows, written ...Written) (*Rows, error) {
 	rows := *before
 	ids := make(map[string][]int64, len(written))
@@ -57,8 +49,7 @@ func (db *DB) LoadWritten(ctx context.Context, before *Rows, written ...Written)
 	rows.Notices = slices.DeleteFunc(slices.Clone(before.Notices), func(n Notice) bool { return stale(n.Table, n.ID) })
 	return db.load(ctx, &rows, func(name string) (some []int64, wanted bool) {
 		some, wanted = ids[name]
-		return some,
-			wanted
+		return some, wanted
 	})
 }
 

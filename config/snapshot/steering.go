@@ -24,18 +24,18 @@ func (w *work) steering() {
 		return
 	}
 	config := rules.Config{
-		Instance:         w.Instance,
-		DefaultIPs:       w.DefaultIPs,
-		Suppressions:     w.s.Suppressions,
-		Errors:           w.errors(),
-		Pauses:           w.pauses(),
-		Started:          w.s.started,
-		Redirects:        w.redirects(),
-		RewriteRules:     w.rewrites(),
-		ResponsePatterns: w.responses(),
-		Counters:         w.Counters,
+		Instance:     w.Instance,
+		DefaultIPs:   w.DefaultIPs,
+		Suppressions: w.s.Suppressions,
+		Errors:       w.errors(),
+		Pauses:       w.pauses(),
+		Started:      w.s.started,
+		Redirects:    w.redirects(),
+		RewriteRules: w.rewrites(),
+		Counters:     w.Counters,
 	}
 	config.Pools, config.PoolIPs = w.pools()
+	config.ResponsePatterns, config.SpareActions = w.responses()
 	set, problems := rules.Compile(config)
 	for _, p := range problems {
 		w.check(steeringPart, p.Table, p.ID, p.Err)
@@ -140,9 +140,8 @@ func (w *work) rewrites() (list []rules.RewriteRule) {
 }
 
 // responses puts response patterns together with the actions that are linked to them. A pattern one of whose actions is
-// not there is left out: half of it may do harm.
-func (w *work) responses() []rules.ResponsePattern {
-	var list []rules.ResponsePattern
+// not there is left out: half of it may do harm. Actions that no pattern has are spare.
+func (w *work) responses() (list []rules.ResponsePattern, spare []rules.Action) {
 	parents := newParents(len(w.rows.ResponsePatterns))
 	for _, r := range w.rows.ResponsePatterns {
 		if !r.Enabled {
@@ -175,11 +174,11 @@ func (w *work) responses() []rules.ResponsePattern {
 		list[i].Actions = append(list[i].Actions, responseAction(a))
 	}
 	for i := range w.rows.ResponseActions {
-		if a := &w.rows.ResponseActions[i]; !used[a.ID] { // the others are checked with their patterns
-			w.check(steeringPart, "response_actions", a.ID, rules.CheckResponseAction(responseAction(a)))
+		if a := &w.rows.ResponseActions[i]; !used[a.ID] {
+			spare = append(spare, responseAction(a))
 		}
 	}
-	return slices.DeleteFunc(list, func(p rules.ResponsePattern) bool { return half[p.ID] })
+	return slices.DeleteFunc(list, func(p rules.ResponsePattern) bool { return half[p.ID] }), spare
 }
 
 func responseAction(a *settings.ResponseAction) rules.Action {

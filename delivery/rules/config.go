@@ -28,6 +28,7 @@ type Config struct {
 	Redirects        []Redirect
 	RewriteRules     []RewriteRule
 	ResponsePatterns []ResponsePattern
+	SpareActions     []Action // response actions that no pattern has: all that becomes of them is a Problem
 
 	// Counters go on counting; nil: new ones are made. See [Set.Counters].
 	Counters *Counters

@@ -7,8 +7,7 @@
 // A [Config] is plain rows, as a settings database has them. [Compile] makes a [Set] of it, which never changes and is
 // a delivery.Steering; other decisions come as another Set. A row that makes no sense is left out and told as a
 // [Problem], which names the table, the row, and, by its [ColumnError], the column and what was expected; everything
-// else is in force. The functions Check… say the same of one row before it is stored, and the functions Try… try a
-// pattern.
+// else is in force. The functions Try… try a pattern.
 //
 // # What rules select
 //

@@ -14,15 +14,15 @@ func TestFactsCannotBeSet(t *testing.T) {
 		"results", "extracted", "nextattempt", "key",
 		"mime", "mime-encoding", "raw", "rewrite-delays", "delayed-by", "/connection/user", "/results/0/code", "/m~2", "/",
 		""} {
-		require.ErrorContains(t, rules.CheckRewriteAction(rules.Action{Type: "set", Property: name, Value: "1"}), "property",
+		require.ErrorContains(t, rewriteProblem(rules.Action{Type: "set", Property: name, Value: "1"}), "property",
 			name)
 	}
 	for _, name := range []string{"state", "result", "time", "from", "/certificate/subject", "/code/x", "/fatal/x"} {
-		require.ErrorContains(t, rules.CheckResponseAction(rules.Action{Type: "setresult", Property: name, Value: "true"}),
+		require.ErrorContains(t, responseProblem(rules.Action{Type: "setresult", Property: name, Value: "true"}),
 			"p", name)
-		require.Error(t, rules.CheckResponseAction(rules.Action{Type: "setresult", Property: name, Value: "true"}), name)
+		require.Error(t, responseProblem(rules.Action{Type: "setresult", Property: name, Value: "true"}), name)
 	}
-	require.ErrorContains(t, rules.CheckRewriteAction(rules.Action{Type: "setresult", Property: "/fatal", Value: "true"}),
+	require.ErrorContains(t, rewriteProblem(rules.Action{Type: "setresult", Property: "/fatal", Value: "true"}),
 		"type")
 }
 
@@ -43,7 +43,7 @@ func TestValuesThatDoNotFit(t *testing.T) {
 		{Type: "smarthost", Value: "h:0"}, {Type: "setresult", Property: "/fatal", Value: "perhaps"},
 		{Type: "setresult", Property: "/code", Value: "20"}, {Type: "setresult", Property: "/status", Value: "5"},
 	} {
-		require.Error(t, rules.CheckResponseAction(a), a)
+		require.Error(t, responseProblem(a), a)
 	}
 }
 

@@ -50,6 +50,11 @@ func (c *compiler) responses() {
 			x.rules = append(x.rules, compiled)
 		}
 	}
+	for i := range c.config.SpareActions {
+		a := &c.config.SpareActions[i]
+		_, err := compileAction(a, true, nil)
+		c.problem(tableResponses, a.ID, err)
+	}
 	filings := make([]filing, len(x.rules))
 	for i := range x.rules {
 		r := &x.rules[i]

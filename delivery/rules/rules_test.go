@@ -391,10 +391,10 @@ func TestActionTypesAreAllKnown(t *testing.T) {
 		row := values[a.Name]
 		row.Type = strings.ToUpper(a.Name[:1]) + a.Name[1:2] + "-" + a.Name[2:]
 		if a.Rewrite {
-			require.NoError(t, rules.CheckRewriteAction(row), a.Name)
+			require.NoError(t, rewriteProblem(row), a.Name)
 		}
 		if a.Response {
-			require.NoError(t, rules.CheckResponseAction(row), a.Name)
+			require.NoError(t, responseProblem(row), a.Name)
 		}
 	}
 }
@@ -409,11 +409,11 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 		{Type: "set", Property: "/dkim", Value: `"hush"`},
 		{Type: "set", Property: "/dkim", Value: `{"key":7,"expire":"hush"}`},
 	} {
-		err := rules.CheckRewriteAction(a)
+		err := rewriteProblem(a)
 		require.Error(t, err, a)
 		require.NotContains(t, err.Error(), "hush")
 	}
-	require.NoError(t, rules.CheckRewriteAction(rules.Action{Type: "smarthost", Value: "me:hush@relay:587"}))
+	require.NoError(t, rewriteProblem(rules.Action{Type: "smarthost", Value: "me:hush@relay:587"}))
 }
 
 func TestTry(t *testing.T) {
@@ -437,25 +437,54 @@ func TestTry(t *testing.T) {
 	bad(rules.TryCondition(rules.Condition{Property: "a b", Type: "exact", Value: "x"}, m))
 }
 
-func TestChecks(t *testing.T) {
-	require.NoError(t, rules.CheckPool(rules.Pool{Name: "x"}))
-	require.Error(t, rules.CheckPool(rules.Pool{}))
-	require.NoError(t, rules.CheckPoolIP(rules.PoolIP{Pool: "x", IP: "::1"}))
-	require.Error(t, rules.CheckPoolIP(rules.PoolIP{Pool: "x"}))
-	require.Error(t, rules.CheckPoolIP(rules.PoolIP{IP: "::1"}))
-	require.Error(t, rules.CheckError(rules.ForcedError{Code: 99}))
-	require.NoError(t, rules.CheckError(rules.ForcedError{Code: 550, Pool: "one that is not known here"}))
-	require.NoError(t, rules.CheckPause(rules.Pause{Target: "10.0.0.1"}))
-	require.Error(t, rules.CheckPause(rules.Pause{LocalIP: "a"}))
-	require.NoError(t, rules.CheckRedirect(rules.Redirect{LocalIP: "::1", NewIP: "::2"}))
-	require.Error(t, rules.CheckRedirect(rules.Redirect{LocalIP: "::1"}))
-	err := rules.CheckRewriteRule(rules.RewriteRule{Domain: "a b", Conditions: []rules.Condition{{}},
-		Actions: []rules.Action{{}}})
+// problemsOf is what Compile tells of a configuration.
+func problemsOf(c rules.Config) error {
+	var all []error
+	_, problems := rules.Compile(c)
+	for _, p := range problems {
+		all = append(all, p)
+	}
+	return errors.Join(all...)
+}
+
+func rewriteProblem(a rules.Action) error {
+	return problemsOf(rules.Config{Pools: []rules.Pool{{Name: "p"}},
+		RewriteRules: []rules.RewriteRule{{Actions: []rules.Action{a}}}})
+}
+
+func responseProblem(a rules.Action) error {
+	return problemsOf(rules.Config{SpareActions: []rules.Action{a}})
+}
+
+func TestProblemsOfRows(t *testing.T) {
+	pools := []rules.Pool{{Name: "x"}}
+	for _, good := range []rules.Config{
+		{Pools: pools},
+		{Pools: pools, PoolIPs: []rules.PoolIP{{Pool: "x", IP: "::1"}}},
+		{Errors: []rules.ForcedError{{Code: 550}}},
+		{Pauses: []rules.Pause{{Target: "10.0.0.1"}}},
+		{Redirects: []rules.Redirect{{LocalIP: "::1", NewIP: "::2"}}},
+		{SpareActions: []rules.Action{{Type: "setpool", Value: "one that is not there yet"}}},
+	} {
+		require.NoError(t, problemsOf(good), good)
+	}
+	for _, bad := range []rules.Config{
+		{Pools: []rules.Pool{{}}},
+		{Pools: pools, PoolIPs: []rules.PoolIP{{Pool: "x"}}},
+		{PoolIPs: []rules.PoolIP{{IP: "::1"}}},
+		{Errors: []rules.ForcedError{{Code: 99}}},
+		{Pauses: []rules.Pause{{LocalIP: "a"}}},
+		{Redirects: []rules.Redirect{{LocalIP: "::1"}}},
+	} {
+		require.Error(t, problemsOf(bad), bad)
+	}
+	err := problemsOf(rules.Config{RewriteRules: []rules.RewriteRule{{Domain: "a b", Conditions: []rules.Condition{{}},
+		Actions: []rules.Action{{}}}}})
 	require.ErrorContains(t, err, "domain")
 	require.ErrorContains(t, err, "property")
 	require.ErrorContains(t, err, "type")
-	err = rules.CheckResponsePattern(rules.ResponsePattern{Type: "exact",
-		Actions: []rules.Action{{Type: "setresult", Property: "/time", Value: "x"}}})
+	err = problemsOf(rules.Config{ResponsePatterns: []rules.ResponsePattern{{Type: "exact",
+		Actions: []rules.Action{{Type: "setresult", Property: "/time", Value: "x"}}}}})
 	require.ErrorContains(t, err, "pattern is empty")
 	require.ErrorContains(t, err, `property "time"`)
 }
