@@ -42,14 +42,14 @@ func TestLatest(t *testing.T) {
 		c, o, l := new(Console), new(oracle), new(latest[int64])
 		require.NoError(t, c.Check())
 		defer c.Close()
-		get := func() (n int64, err error, took time.Duration) {
+		get := func() (n int64, took time.Duration, err error) {
 			begun := time.Now()
 			n, err = l.get(c, o.source())
-			return n, err, time.Since(begun)
+			return n, time.Since(begun), err
 		}
 		expect := func(want int64, wantErr string, within time.Duration) {
 			t.Helper()
-			n, err, took := get()
+			n, took, err := get()
 			require.Equal(t, want, n)
 			if wantErr == "" {
 				require.NoError(t, err)

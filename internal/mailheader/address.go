@@ -49,7 +49,7 @@ func bare(item []byte) []byte {
 	switch {
 	case bytes.IndexByte(item, '@') < 0:
 		return nil
-	case bytes.IndexAny(item, " \t\r\n(") < 0:
+	case !bytes.ContainsAny(item, " \t\r\n("):
 		return item
 	}
 	out := make([]byte, 0, len(item))
