@@ -21,15 +21,15 @@ func (e *Engine) handOver(j *job) bool {
 		if outbox == e.Names.Outbox {
 			m.NextAttempt = time.Now().Add(again) // or it would be back at once
 		}
-		e.settle(j, []queue.Item{{Queue: outbox, Message: &m}})
+		e.settle(j, queue.Item{Queue: outbox, Message: &m})
 	case !awaited:
 		return false
 	case j.undated: // what is parked does not change: its deadline is stored first
 		m := *j.m
 		m.NextAttempt = time.Now().Add(again)
-		e.settle(j, []queue.Item{{Queue: e.Names.Outbox, Message: &m}})
+		e.settle(j, queue.Item{Queue: e.Names.Outbox, Message: &m})
 	default:
-		j.aside = unownedKey
+		j.parkKey = unownedKey
 		e.park(j, "no instance is known to have its addresses")
 	}
 	return true
@@ -72,12 +72,11 @@ type unowned struct {
 // heard of. It does not wait. Without it they are looked at every queue.MaxParked.
 func (e *Engine) LookElsewhere() {
 	e.init()
-	parker, ok := e.Queue.(queue.Parker)
-	if !ok || e.stopping.Load() {
+	if e.stopping.Load() {
 		return
 	}
-	e.settler.call(func() {
-		counts, err := parker.Parked(e.settler.ctx, e.Names.Outbox)
+	e.settler.Call(func() {
+		counts, err := e.settler.Parked()
 		if err != nil {
 			return // they come by themselves
 		}
@@ -99,8 +98,8 @@ func (e *Engine) fetchUnowned() {
 		return
 	}
 	u.asking = true
-	e.settler.call(func() {
-		got, empty, err := e.unpark([]string{unownedKey}, n)
+	e.settler.Call(func() {
+		got, empty, err := e.settler.Unpark([]string{unownedKey}, n)
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.asking = false

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -71,7 +72,7 @@ type Engine struct {
 	waiting   atomic.Int64  // paths on which something waits
 	turn      atomic.Uint64 // of the source addresses
 	relieving atomic.Bool
-	settler   settler
+	settler   settling.Settler
 	routing   routing
 	starved   starved
 	offline   offline
@@ -129,7 +130,8 @@ func (e *Engine) init() {
 		e.stopped = make(chan struct{})
 		e.paths = make(map[pathKey]*path)
 		e.byThrottle = make(map[throttle.Path][]*path)
-		e.settler.init(e)
+		e.settler = settling.Settler{Queue: e.Queue, Names: settling.Names(e.Names), Logger: e.Logger, Ended: e.ended}
+		e.settler.Start(e.ctx)
 		e.routing.init(e)
 		e.starved.e = e
 		e.offline.init()
@@ -177,7 +179,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.starved.done.Wait()
 	e.conns.Wait()
 	e.drain() // what connections gave back while they ended
-	e.settler.finish()
+	e.settler.Stop()
 	e.cancel()
 	e.awaitFetches()
 	return err

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -239,7 +240,7 @@ func (e *Engine) awaitFetches() {
 	}()
 	select {
 	case <-done:
-	case <-time.After(settleGrace):
+	case <-time.After(settling.Grace):
 		e.Logger.Warn("the message store does not answer; going without it")
 	}
 }

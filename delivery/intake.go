@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -18,10 +19,11 @@ import (
 // time goes to the look-ups or to the settler.
 func (e *Engine) handle(d *queue.Delivery) {
 	now := time.Now()
-	j := &job{d: d, m: d.Message, since: now}
+	j := &job{m: d.Message, since: now}
 	if j.m == nil {
 		j.m = rawMessage(d.Raw)
 	}
+	j.ending = settling.Ending{Delivery: d, Message: j.m, Owner: j}
 	j.size = mailSize(j.m)
 	j.domain = addr.Domain(j.m.Recipient)
 	e.inMemory.Add(1)
@@ -83,11 +85,11 @@ func rawMessage(data []byte) *queue.Message {
 // admit checks that the message may and can be sent at all; otherwise it returns the result that finishes it.
 func (e *Engine) admit(j *job, now time.Time) (queue.Result, bool) {
 	m := j.m
-	if err := j.d.Err; err != nil {
+	if err := j.ending.Delivery.Err; err != nil {
 		return e.undecodable(err), false
 	}
 	j.undated = m.MaxDeliverTime.IsZero()
-	j.deadline = e.deadline(j.d, now)
+	j.deadline = e.deadline(j.ending.Delivery, now)
 	if !now.Before(j.deadline) {
 		result := givenUp()
 		if outbox, awaited := e.owner(m); outbox == "" && awaited {

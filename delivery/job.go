@@ -1,18 +1,17 @@
 package delivery
 
 import (
-	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/queue"
 )
 
 // job is a message in memory, from the moment it is read until it is settled, released or parked. One goroutine has it
 // at a time, or it is in a list that a lock guards.
 type job struct {
-	d        *queue.Delivery
 	m        *queue.Message
 	domain   string // recipient domain, lower case
 	deadline time.Time
@@ -36,16 +35,11 @@ type job struct {
 	way       *way          // nil while there are no rules
 	pauseNote *pauseNote    // nil: it is not paused
 	undated   bool          // its deadline is not stored yet
-	aside     string        // what it is parked under, when that is not its domain
+	parkKey   string        // what it is parked under, when that is not its domain
 	read      *reading      // nil: as it is now
 
-	// How it ends; see settler.
-	do         action
-	successors []queue.Item
-	extracted  json.RawMessage // of the mail, for results and logs; nil: not made yet
-	why        string          // it is parked
-	tries      int             // that failed
-	due        time.Time
+	ending settling.Ending // how it leaves memory
+	why    string          // it is parked
 
 	prev, next *job // in a jobList
 }

@@ -11,7 +11,7 @@ import (
 // connection. A path on which nothing waits for long is left in peace: what waits there is gone in a moment.
 
 // load is how many messages are in memory, without messages that only have to be settled, released or parked yet.
-func (e *Engine) load() int { return int(e.inMemory.Load() - e.settler.backlog.Load()) }
+func (e *Engine) load() int { return int(e.inMemory.Load()) - e.settler.Backlog() }
 
 // halfFull reports whether more than half of the memory is taken.
 func (e *Engine) halfFull() bool { return e.load() > e.Prefetch/2 }
@@ -30,7 +30,7 @@ func (e *Engine) relieve() {
 	if !e.relieving.CompareAndSwap(false, true) {
 		return
 	}
-	e.settler.call(func() {
+	e.settler.Call(func() {
 		if e.trim() == 0 {
 			time.AfterFunc(time.Second, func() { e.relieving.Store(false) })
 			return
@@ -232,8 +232,8 @@ func (p *path) refill() {
 		return
 	}
 	p.asking = true
-	p.e.settler.call(func() {
-		total, empty, err := p.e.unpark(domains, n)
+	p.e.settler.Call(func() {
+		total, empty, err := p.e.settler.Unpark(domains, n)
 		p.unparked(total, empty, count, err)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
@@ -131,21 +132,21 @@ func oneLine(text string) string {
 func (e *Engine) delivered(j *job, result queue.Result) {
 	e.record(j, result)
 	e.report(monitor.Delivered, j)
-	e.settle(j, e.finished(j, e.Names.Success, successQueue))
+	e.settler.Finish(&j.ending, settling.Success)
 }
 
 // fail finishes a message for good.
 func (e *Engine) fail(j *job, result queue.Result) {
 	e.record(j, result)
 	e.report(monitor.Failed, j)
-	e.settle(j, e.finished(j, e.Names.Failure, failureQueue))
+	e.settler.Finish(&j.ending, settling.Failure)
 }
 
 // notTried finishes a message without an attempt.
 func (e *Engine) notTried(j *job, result queue.Result) {
 	e.record(j, result)
 	e.report(monitor.NotTried, j)
-	e.settle(j, e.finished(j, e.Names.Failure, failureQueue))
+	e.settler.Finish(&j.ending, settling.Failure)
 }
 
 // expire finishes a message whose time is over.
@@ -176,11 +177,7 @@ func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 		next = j.deadline
 	}
 	j.m.NextAttempt = wholeSecond(next)
-	items := []queue.Item{{Queue: e.Names.Outbox, Message: j.stored()}}
-	if name := override(j.m.Queues, retryQueue, e.Names.Retry); name != "" {
-		items = append(items, queue.Item{Queue: name, Message: retried(j)})
-	}
-	e.settle(j, items)
+	e.settler.Retry(&j.ending, j.stored())
 }
 
 // record adds a result to the message.
@@ -220,7 +217,7 @@ func (e *Engine) report(kind monitor.Kind, j *job) {
 	m := j.m
 	if e.Extract {
 		with := *j.m
-		with.Extracted = j.extracts()
+		with.Extracted = j.ending.Extracted()
 		m = &with
 	}
 	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,

@@ -80,7 +80,7 @@ func (p *path) replan(j *job) bool {
 // move has a job placed on another path, whose lock must not be taken here. p.mu is held.
 func (p *path) move(j *job) {
 	route := p.route
-	p.e.settler.call(func() {
+	p.e.settler.Call(func() {
 		if p.e.stopping.Load() {
 			p.e.release(j)
 			return

@@ -186,8 +186,8 @@ func (r *routing) refill() {
 	}
 	count := r.parked.count
 	r.asking = true
-	r.e.settler.call(func() {
-		_, empty, err := r.e.unpark(domains, n)
+	r.e.settler.Call(func() {
+		_, empty, err := r.e.settler.Unpark(domains, n)
 		if err != nil {
 			r.e.Logger.Warn("fetching parked messages failed; trying again", "error", err)
 		}

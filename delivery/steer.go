@@ -65,7 +65,7 @@ func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
 		}
 	}
 	j.size = mailSize(j.m)
-	j.deadline = e.deadline(j.d, now)
+	j.deadline = e.deadline(j.ending.Delivery, now)
 	switch {
 	case d.Fail != nil:
 		e.notTried(j, refused(queue.StateRewrite, d.Fail))
@@ -108,7 +108,7 @@ func (e *Engine) delay(j *job, until time.Time) {
 		until = j.deadline
 	}
 	j.m.NextAttempt = wholeSecond(until)
-	e.settle(j, []queue.Item{{Queue: e.Names.Outbox, Message: j.m}})
+	e.settle(j, queue.Item{Queue: e.Names.Outbox, Message: j.m})
 }
 
 // selection describes a job on its way from source to target.

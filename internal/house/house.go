@@ -27,7 +27,9 @@ var rooms = []struct {
 	{"config", nil},
 	{"delivery/mx", []string{"delivery", "delivery/resolver"}},
 	{"delivery/external", []string{"delivery", "delivery/smtpout", "queue"}},
-	{"delivery", []string{"queue", "throttle", "monitor"}},
+	{"delivery/internal/settling", []string{"delivery/internal/extract", "queue"}},
+	{"delivery/internal", []string{"queue"}},
+	{"delivery", []string{"delivery/internal", "queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
 	{"smtpin", []string{"smtpin/wire", "auth", "checks", "monitor"}},
 	{"auth", []string{"auth/crypt"}}, // its drivers share the hashes

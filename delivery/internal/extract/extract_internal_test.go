@@ -1,4 +1,4 @@
-package delivery
+package extract
 
 import (
 	"strings"
@@ -17,7 +17,7 @@ func BenchmarkExtracted(b *testing.B) {
 			strings.Repeat("text\r\n", 1000))}
 	b.ReportAllocs()
 	for b.Loop() {
-		extracted(m)
+		Properties(m)
 	}
 }
 
@@ -27,8 +27,8 @@ func TestManyFields(t *testing.T) {
 	for i := range 200 {
 		header.WriteString([]string{"X-a: 1\r\n", "x-A: 2\r\n", "x-b: 3\r\n", "X-C: 4\r\n"}[i%4])
 	}
-	few := string(extracted(&queue.Message{Body: queue.Bytes("X-a: 1\r\nx-A: 2\r\nx-b: 3\r\nX-C: 4\r\n\r\n")}))
-	many := string(extracted(&queue.Message{Body: queue.Bytes(header.String() + "\r\n")}))
+	few := string(Properties(&queue.Message{Body: queue.Bytes("X-a: 1\r\nx-A: 2\r\nx-b: 3\r\nX-C: 4\r\n\r\n")}))
+	many := string(Properties(&queue.Message{Body: queue.Bytes(header.String() + "\r\n")}))
 	require.Contains(t, few, `"headers":{"x-a":["1","2"],"x-b":"3","x-c":"4"}`)
 	require.Contains(t, many, `"headers":{"x-a":["1","2","1",`)
 	require.Equal(t, 1, strings.Count(many, `"x-b"`))

@@ -1,4 +1,5 @@
-package delivery
+// Package extract makes the property extracted of a message: what programs that read results want to know of its mail.
+package extract
 
 import (
 	"bytes"
@@ -17,10 +18,10 @@ import (
 // maxHeader is how much of a mail is read to extract properties from its header.
 const maxHeader = 64 << 10
 
-// extracted makes the property of the same name (MailerQ 5.13, json-results): the address in From, those in To, the
-// subject decoded, all fields by their names, and the parts of both addresses of the envelope. It is written by hand:
-// with a results queue, that happens for every message.
-func extracted(m *queue.Message) json.RawMessage {
+// Properties makes the property extracted (MailerQ 5.13, json-results): the address in From, all in To, the subject
+// decoded, all fields by their names, and the parts of both addresses of the envelope. It is written by hand: with a
+// results queue, that happens for every message.
+func Properties(m *queue.Message) json.RawMessage {
 	header := readHeader(m.Body)
 	dst := make([]byte, 0, 256+2*len(header))
 	dst = append(dst, '{')

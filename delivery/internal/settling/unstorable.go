@@ -1,4 +1,4 @@
-package delivery
+package settling
 
 import (
 	"errors"
@@ -16,46 +16,46 @@ const triesRefused = 12
 //
 //   - What is too large is published without its mail. A retry cannot be, so that the message fails.
 //   - What goes to a queue that the message itself names, and that cannot be used, goes to the configured one.
-func (e *Engine) amend(j *job, err error) bool {
+func (s *Settler) amend(x *Ending, err error) bool {
 	switch {
 	case errors.Is(err, queue.ErrTooLarge):
-		return e.withoutMails(j)
-	case errors.Is(err, queue.ErrRefused) && j.tries >= triesRefused:
-		return e.reroute(j)
+		return s.withoutMails(x)
+	case errors.Is(err, queue.ErrRefused) && x.tries >= triesRefused:
+		return s.reroute(x)
 	}
 	return false
 }
 
 // withoutMails makes successors without the mail.
-func (e *Engine) withoutMails(j *job) bool {
+func (s *Settler) withoutMails(x *Ending) bool {
 	changed := false
-	items := make([]queue.Item, len(j.successors))
-	for i, item := range j.successors {
+	items := make([]queue.Item, len(x.successors))
+	for i, item := range x.successors {
 		m := item.Message
 		if m.Body == nil && m.Compose == nil {
 			items[i] = item
 			continue
 		}
-		if changed = true; item.Queue == e.Names.Outbox {
-			items = e.unrepeatable(j, m)
+		if changed = true; item.Queue == s.Names.Outbox {
+			items = s.unrepeatable(x, m)
 			break
 		}
 		items[i] = queue.Item{Queue: item.Queue, Message: withoutMail(m)}
 	}
-	j.successors = items
+	x.successors = items
 	return changed
 }
 
 // unrepeatable returns the successors of a message that would be tried again if that could be stored.
-func (e *Engine) unrepeatable(j *job, retry *queue.Message) []queue.Item {
+func (s *Settler) unrepeatable(x *Ending, retry *queue.Message) []queue.Item {
 	m := *retry
 	m.NextAttempt = time.Time{}
 	m.Results = append(m.Results[:len(m.Results):len(m.Results)],
 		queue.Result{State: queue.StateStorage, Result: queue.Error, Time: time.Now(),
 			Description: "the message, with its results, is larger than the queue takes"})
-	failed := *j
-	failed.m = &m
-	items := e.finished(&failed, e.Names.Failure, failureQueue)
+	failed := *x
+	failed.Message = &m
+	items := s.Names.finished(&failed, Failure)
 	for i := range items {
 		items[i].Message = withoutMail(items[i].Message)
 	}
@@ -69,8 +69,8 @@ func withoutMail(m *queue.Message) *queue.Message {
 }
 
 // reroute replaces the queues that the message names by the configured ones.
-func (e *Engine) reroute(j *job) bool {
-	own := j.m.Queues
+func (s *Settler) reroute(x *Ending) bool {
+	own := x.Message.Queues
 	if own == nil {
 		return false
 	}
@@ -80,13 +80,13 @@ func (e *Engine) reroute(j *job) bool {
 		own        *string
 		configured string
 	}{
-		{own.Results, e.Names.Results}, {own.Success, e.Names.Success}, {own.Failure, e.Names.Failure},
-		{own.Retry, e.Names.Retry},
+		{own.Results, s.Names.Results}, {own.Success, s.Names.Success}, {own.Failure, s.Names.Failure},
+		{own.Retry, s.Names.Retry},
 	}
-	for _, item := range j.successors {
+	for _, item := range x.successors {
 		for i, role := range roles {
 			if role.own != nil && *role.own == item.Queue && role.configured != item.Queue {
-				e.Logger.Warn("a queue that a message names cannot be used; the configured one takes its place", "id", j.m.ID,
+				s.Logger.Warn("a queue that a message names cannot be used; the configured one takes its place", "id", x.Message.ID,
 					"queue", item.Queue, "instead", role.configured)
 				item.Queue, changed = role.configured, true
 				roles[i].own = nil // another role may have the same name
@@ -97,6 +97,6 @@ func (e *Engine) reroute(j *job) bool {
 			items = append(items, item)
 		}
 	}
-	j.successors = items
+	x.successors = items
 	return changed
 }

@@ -1,0 +1,73 @@
+package settling
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sluicemail/sluice/delivery/internal/extract"
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Ending is a message in memory, and how it leaves it. One goroutine has it at a time, and a Settler from the moment it
+// was given one until that calls Ended.
+type Ending struct {
+	Delivery *queue.Delivery
+	Message  *queue.Message
+	Owner    any // for Ended
+
+	do         action
+	successors []queue.Item
+	key        string          // it is parked under
+	extracted  json.RawMessage // of the mail, for results and logs; nil: not made yet
+	tries      int             // that failed
+	due        time.Time       // for the next one
+	next       *Ending         // in a list
+}
+
+// action is how a message leaves memory.
+type action uint8
+
+const (
+	doSettle action = iota
+	doRelease
+	doPark
+)
+
+// Extracted returns the property extracted of the message, made once for each.
+func (x *Ending) Extracted() json.RawMessage {
+	if x.extracted == nil {
+		x.extracted = extract.Properties(x.Message)
+	}
+	return x.extracted
+}
+
+// Parked returns the key under which the message was parked, once it was.
+func (x *Ending) Parked() (key string, parked bool) { return x.key, x.do == doPark }
+
+// endings is a list, first in, first out.
+type endings struct {
+	first, last *Ending
+	n           int
+}
+
+func (l *endings) push(x *Ending) {
+	x.next = nil
+	if l.last != nil {
+		l.last.next = x
+	} else {
+		l.first = x
+	}
+	l.last = x
+	l.n++
+}
+
+func (l *endings) pop() *Ending {
+	x := l.first
+	l.first = x.next
+	if l.first == nil {
+		l.last = nil
+	}
+	x.next = nil
+	l.n--
+	return x
+}

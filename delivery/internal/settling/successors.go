@@ -1,0 +1,96 @@
+package settling
+
+import (
+	"encoding/json"
+	"maps"
+	"time"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// Names names the queues. Results that have no queue are not published.
+type Names struct {
+	Outbox                           string
+	Results, Success, Failure, Retry string // "": not published
+}
+
+// Outcome is how a message is finished.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Success Outcome = iota
+	Failure
+)
+
+// finished returns what takes the place of a finished message: its copies for the results queue and for the queue of
+// its outcome. A message may name queues of its own.
+func (n *Names) finished(x *Ending, outcome Outcome) []queue.Item {
+	results, name := n.Results, n.Success
+	if outcome == Failure {
+		name = n.Failure
+	}
+	if own := x.Message.Queues; own != nil {
+		results = override(own.Results, results)
+		if outcome == Success {
+			name = override(own.Success, name)
+		} else {
+			name = override(own.Failure, name)
+		}
+	}
+	if results == "" && name == "" {
+		return nil
+	}
+	m := published(x)
+	var items []queue.Item
+	if results != "" {
+		items = append(items, queue.Item{Queue: results, Message: m})
+	}
+	if name != "" {
+		items = append(items, queue.Item{Queue: name, Message: m})
+	}
+	return items
+}
+
+// retried returns what takes the place of a message that is tried again: itself, and a copy that tells of the retry.
+func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
+	items := []queue.Item{{Queue: n.Outbox, Message: again}}
+	name := n.Retry
+	if own := x.Message.Queues; own != nil {
+		name = override(own.Retry, name)
+	}
+	if name != "" {
+		items = append(items, queue.Item{Queue: name, Message: withNextAttempt(published(x))})
+	}
+	return items
+}
+
+// override returns the name of a queue: the message's own, if it has one, or the configured one. "" means none.
+func override(own *string, configured string) string {
+	if own != nil {
+		return *own
+	}
+	return configured
+}
+
+// published returns the form of a message that is published as a result: without its mail, unless that is wanted, and
+// with some properties of it extracted.
+func published(x *Ending) *queue.Message {
+	m := *x.Message
+	m.Extracted = x.Extracted()
+	if !m.KeepMIME {
+		m.Body, m.Compose = nil, nil
+	}
+	return &m
+}
+
+// withNextAttempt has the time of the next attempt stand in a message as a property that no queue waits for.
+func withNextAttempt(m *queue.Message) *queue.Message {
+	m.Extra = maps.Clone(m.Extra)
+	if m.Extra == nil {
+		m.Extra = make(map[string]json.RawMessage, 1)
+	}
+	m.Extra["nextattempt"] = m.NextAttempt.UTC().AppendFormat(nil, `{"time":"`+time.DateTime+`"}`)
+	m.NextAttempt = time.Time{}
+	return m
+}
