@@ -49,6 +49,8 @@ func (l *loader) pointless() {
 	l.without("dnsbl-reject", c.DNSBLReject && !check("dnsbl"), "it does nothing without dnsbl in smtp-check")
 	l.without("storage-policy", c.StoragePolicy != "none" && c.StorageAddress == "",
 		"it does nothing without storage-address")
+	l.without("storage-address", strings.Contains(strings.ToLower(c.StorageAddress), "maxquerysize="),
+		"maxQuerySize does nothing: each query asks for one mail")
 }
 
 func (l *loader) without(name string, pointless bool, text string) {

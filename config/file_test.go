@@ -78,6 +78,8 @@ func TestWarnings(t *testing.T) {
 			"config.txt:2: spam-reject-score: it does nothing without spam in smtp-check\nconfig.txt:3: dmarc-enforce: it does nothing without dmarc in smtp-check\n"},
 		{"policy without a store", base + "storage-policy: all\n",
 			"config.txt:2: storage-policy: it does nothing without storage-address\n"},
+		{"queries for several mails", base + "storage-address: mongodb://u:hunter2@h/d/c?readAttempts=3&maxQuerySize=10\n",
+			"config.txt:2: storage-address: maxQuerySize does nothing: each query asks for one mail\n"},
 		{"no cipher that Go has", base + "smtp-ciphers: CAMELLIA\n",
 			"config.txt:2: smtp-ciphers: no cipher that Go's TLS has is left for TLS 1.2: Go's own choice is used\nconfig.txt:2: smtp-ciphers: Go's TLS has nothing for CAMELLIA\n"},
 		{"ciphers that Go lacks", base + "smtp-ciphers: HIGH:CAMELLIA:!aNULL\n",

@@ -3,6 +3,17 @@
 # None of them is started as a service: the tests start their own on loopback, in temporary directories.
 set -euo pipefail
 
+# FerretDB, which speaks MongoDB's protocol, is a Go module of its own beside the tests. It is built into the user's
+# cache: minutes the first time, and in a moment later. Tests look for it there.
+ferret=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-test/ferretdb
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+cp "$(dirname "$0")"/../internal/testserver/testdata/ferret/go.{mod,sum} "$build"
+cp "$(dirname "$0")"/../internal/testserver/testdata/ferret/main.go.txt "$build/main.go"
+[ -e "$ferret" ] || echo "install-servers: building FerretDB" >&2
+mkdir -p "$(dirname "$ferret")"
+(cd "$build" && GOFLAGS= GOWORK=off go build -o ferretdb . && mv ferretdb "$ferret")
+
 packages=(
     dnsmasq-base # a DNS server configured on its command line
     knot         # an authoritative server with a signed zone
@@ -55,7 +66,7 @@ policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' > "$policy"
     chmod +x "$policy"
-    trap 'rm -f "$policy"' EXIT
+    trap 'rm -rf "$build" "$policy"' EXIT
 fi
 
 export DEBIAN_FRONTEND=noninteractive

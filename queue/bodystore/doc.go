@@ -8,6 +8,7 @@
 //	dir        a directory of a local or shared file system
 //	sqlstore   a table in SQLite, PostgreSQL, MySQL or MariaDB
 //	s3         a bucket of Amazon S3, or of a server that speaks its protocol
+//	mongostore a collection of MongoDB, in MailerQ's layout
 //
 // [Wrap] puts a store before any queue: by a [Policy], mails are put into the store when messages are published or
 // settled, and the queue gets their keys. Who delivers a message fetches its mail when its turn has come

@@ -19,9 +19,11 @@ import (
 
 	"github.com/sluicemail/sluice/internal/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
+	"github.com/sluicemail/sluice/internal/testserver"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/bodystore"
 	"github.com/sluicemail/sluice/queue/bodystore/dir"
+	"github.com/sluicemail/sluice/queue/bodystore/mongostore"
 	"github.com/sluicemail/sluice/queue/bodystore/s3"
 	"github.com/sluicemail/sluice/queue/bodystore/sqlstore"
 	"github.com/sluicemail/sluice/queue/disk"
@@ -71,6 +73,7 @@ func open(t *testing.T, address string) *bodystore.Store {
 	mux.Handle("dir", dir.OpenAddress)
 	mux.Handle("sqlite", sqlstore.OpenAddress)
 	mux.Handle("s3", s3.OpenAddress)
+	mux.Handle("mongodb", mongostore.OpenAddress)
 	s, err := mux.Open(t.Context(), address)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -125,6 +128,9 @@ func TestDelivered(t *testing.T) {
 			return "sqlite://" + filepath.Join(t.TempDir(), "mails.db") + "?compression=gzip"
 		},
 		"s3": func(t *testing.T) string { return newBucket(t).address() },
+		"mongodb": func(t *testing.T) string {
+			return "mongodb://" + testserver.FerretDB(t) + "/mailerq/mime?compression=gzip"
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
