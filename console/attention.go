@@ -11,10 +11,9 @@ import (
 	"sort"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // trouble is why mail to a domain waits, in a sentence.
@@ -126,7 +125,7 @@ func heldBy(h *admin.Held, now time.Time) *trouble {
 	case h.Tag != "":
 		t.Name, t.Link = "tag “"+h.Tag+"”", "/tags/"+url.PathEscape(h.Tag)
 	case h.Domain == "":
-		t.Name, t.Link = capital(h.Rule), "/pauses"
+		t.Name, t.Link = human.Capital(h.Rule), "/pauses"
 	}
 	t.Why = "Delivery is paused by " + ruleName(h.Rule) + endOf(h.Until, now) + "."
 	if h.Flowing {
@@ -145,7 +144,7 @@ func floodOf(p *admin.Path) *admin.Flood {
 func floodSentence(f *admin.Flood, now time.Time) string {
 	said := ""
 	if f.Text != "" {
-		said = " after “" + middle(f.Text, 80) + "”"
+		said = " after “" + human.Middle(f.Text, 80) + "”"
 	}
 	what := "slowed down"
 	if f.Phase == "paused" {
@@ -158,7 +157,7 @@ func floodSentence(f *admin.Flood, now time.Time) string {
 func limitSentence(p *admin.Path, b *admin.Binding) string {
 	for _, v := range p.Limits {
 		if v.Limit == b.Limit {
-			return fmt.Sprintf("%s allows %s.", capital(ruleName(cmp.Or(b.Rule, v.Rule))), allowance(v.Limit, v.Value))
+			return fmt.Sprintf("%s allows %s.", human.Capital(ruleName(cmp.Or(b.Rule, v.Rule))), allowance(v.Limit, v.Value))
 		}
 	}
 	return fmt.Sprintf("The limit %s of %s holds.", b.Limit, ruleName(b.Rule))
@@ -171,23 +170,21 @@ func allowance(limit string, n int64) string {
 	if perTarget {
 		scope = " for each target address"
 	}
-	count := thousands(n)
+	count := human.Count(n)
 	switch name {
 	case "maxmessages":
 		return count + " msg/min" + scope
 	case "maxbytes":
-		return size(n) + "/min" + scope
+		return human.Size(n) + "/min" + scope
 	case "maxconnects":
 		return count + " new connections/min" + scope
 	case "maxconnections":
-		return pluralOf(n, "connection") + " at a time" + scope
+		return human.Plural(int(n), "connection") + " at a time" + scope
 	case "maxstarting":
-		return pluralOf(n, "connection") + " being made at a time" + scope
+		return human.Plural(int(n), "connection") + " being made at a time" + scope
 	}
 	return limit + " " + count + scope
 }
-
-func pluralOf(n int64, what string) string { return plural(int(n), what) }
 
 func ruleName(rule string) string {
 	switch {
@@ -206,12 +203,7 @@ func endOf(t, now time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return ", for " + duration(t.Sub(now)) + " more"
-}
-
-func capital(s string) string {
-	first, n := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[n:]
+	return ", for " + human.Span(t.Sub(now)) + " more"
 }
 
 // heldBack is what holds mail back, and how much of it pauses hold.
@@ -236,14 +228,17 @@ func (c *Console) heldBack() (heldBack, error) {
 	if c.Admin == nil {
 		return heldBack{}, nil
 	}
-	return c.troubled.get(c, source[heldBack]{attentionEvery, attentionTime, func(ctx context.Context) (heldBack, error) {
-		paths, err := c.Admin.Explain(ctx, "", netip.Addr{})
-		if err != nil {
-			return heldBack{}, err
-		}
-		parked, unknown := c.Admin.HeldByPauses(ctx)
-		return heldBack{attention(paths, parked, c.now()), parked, unknown}, nil
-	}})
+	all, _, err := c.troubled.Get()
+	return all, err
+}
+
+func (c *Console) askHeldBack(ctx context.Context) (heldBack, error) {
+	paths, err := c.Admin.Explain(ctx, "", netip.Addr{})
+	if err != nil {
+		return heldBack{}, err
+	}
+	parked, unknown := c.Admin.HeldByPauses(ctx)
+	return heldBack{attention(paths, parked, c.now()), parked, unknown}, nil
 }
 
 // heldTo returns what pauses hold to a domain: one, or none.
@@ -273,7 +268,8 @@ func (c *Console) waiting() (ready, delayed, parked int64) {
 	if c.Admin == nil || c.Admin.Queue == nil {
 		return 0, 0, 0
 	}
-	for _, s := range c.queues() {
+	stats, _, _ := c.queueStats()
+	for _, s := range stats {
 		ready, delayed, parked = ready+int64(s.Ready), delayed+int64(s.Delayed), parked+int64(s.Parked)
 	}
 	return ready, delayed, parked

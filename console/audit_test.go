@@ -3,13 +3,14 @@ package console
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"maps"
 	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
@@ -28,7 +30,7 @@ import (
 
 // sheetColours reads the style sheet: the light and the dark value of each colour token.
 func sheetColours(t *testing.T) map[string][2]string {
-	text, err := fs.ReadFile(builtIn, "web/static/style.css")
+	text, err := os.ReadFile("frame/style.css")
 	require.NoError(t, err)
 	all := map[string][2]string{}
 	for _, m := range regexp.MustCompile(`--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);`).FindAllStringSubmatch(string(text), -1) {
@@ -117,8 +119,8 @@ func fullHouse(t *testing.T, down bool) *office {
 // everyPage lists the addresses that the side bar and the pages' own routes have, without those that name a thing.
 func (c *Console) everyPage() []string {
 	all := map[string]bool{}
-	for i := range c.pages {
-		for route := range c.pages[i].routes {
+	for i := range c.frame.Pages {
+		for route := range c.frame.Pages[i].Routes {
 			method, where, _ := strings.Cut(route, " ")
 			where = strings.TrimSuffix(where, "{$}")
 			if method == "GET" && !strings.Contains(where, "{") {
@@ -136,16 +138,16 @@ func TestEveryPageIsUsable(t *testing.T) {
 	weights := newWeigher(t)
 	visited := 0
 	for _, where := range o.everyPage() {
-		a := o.get(where)
+		a := o.Get(where)
 		// a part for scripts, a download, or the way elsewhere
-		if a.StatusCode != 200 || !strings.HasPrefix(a.body, "<!doctype html>") {
+		if a.StatusCode != 200 || !strings.HasPrefix(a.Body, "<!doctype html>") {
 			require.Less(t, a.StatusCode, 500, where)
 			continue
 		}
 		visited++
 		o.world.checkPage(where, 200)
-		usable(t, where, a.body)
-		require.Less(t, len(a.body)+weights.of(a.body, where), 100<<10, "%s with its style sheet and scripts", where)
+		usable(t, where, a.Body)
+		require.Less(t, len(a.Body)+weights.of(a.Body, where), 100<<10, "%s with its style sheet and scripts", where)
 	}
 	require.Greater(t, visited, 25, "pages")
 	for _, title := range []string{"Overview", "Domains", "MTA IPs", "Tags", "Queues", "SMTP monitor", "Log",
@@ -153,8 +155,8 @@ func TestEveryPageIsUsable(t *testing.T) {
 		"Paused deliveries", "Redirected deliveries", "Forced errors", "Suppression list", "Rewrite rules",
 		"Response patterns", "IP pools", "External MTAs", "DKIM keys",
 		"Local addresses", "DNS overrides", "Routes", "Incoming block list", "REST tokens", "Services", "Cluster"} {
-		require.True(t, slices.ContainsFunc(o.pages,
-			func(p page) bool { return p.title == title || strings.HasPrefix(p.title, title) }), title)
+		require.True(t, slices.ContainsFunc(o.frame.Pages,
+			func(p frame.Page) bool { return p.Title == title || strings.HasPrefix(p.Title, title) }), title)
 	}
 }
 
@@ -198,16 +200,28 @@ type weigher struct {
 	imports map[string][]string
 }
 
+// staticFiles are the style sheet, scripts and pictures, each beside the page that it is for.
+func staticFiles(t *testing.T) []string {
+	var all []string
+	for _, kind := range []string{"js", "css", "svg"} {
+		for _, where := range []string{"*.", "*/*."} {
+			found, err := filepath.Glob(where + kind)
+			require.NoError(t, err)
+			all = append(all, found...)
+		}
+	}
+	require.Greater(t, len(all), 10)
+	return all
+}
+
 func newWeigher(t *testing.T) *weigher {
 	w := &weigher{sizes: map[string]int{}, imports: map[string][]string{}}
-	files, err := fs.ReadDir(builtIn, "web/static")
-	require.NoError(t, err)
-	for _, f := range files {
-		text, err := fs.ReadFile(builtIn, "web/static/"+f.Name())
+	for _, f := range staticFiles(t) {
+		text, err := os.ReadFile(f)
 		require.NoError(t, err)
-		w.sizes[f.Name()] = len(text)
+		w.sizes[filepath.Base(f)] = len(text)
 		for _, m := range regexp.MustCompile(`from "\./([a-z]+\.js)"`).FindAllStringSubmatch(string(text), -1) {
-			w.imports[f.Name()] = append(w.imports[f.Name()], m[1])
+			w.imports[filepath.Base(f)] = append(w.imports[filepath.Base(f)], m[1])
 		}
 	}
 	return w
@@ -244,16 +258,16 @@ func (w *weigher) of(body, where string) int {
 func TestEveryPageWithoutTheRest(t *testing.T) {
 	o := fullHouse(t, true)
 	for _, where := range o.everyPage() {
-		a := o.get(where)
+		a := o.Get(where)
 		require.NotEqual(t, http.StatusInternalServerError, a.StatusCode, where)
-		if strings.HasPrefix(a.body, "<!doctype html>") {
-			require.Contains(t, a.body, "The settings database cannot be reached since", where)
-			require.Contains(t, a.body, `aria-label="Pages"`, where)
+		if strings.HasPrefix(a.Body, "<!doctype html>") {
+			require.Contains(t, a.Body, "The settings database cannot be reached since", where)
+			require.Contains(t, a.Body, `aria-label="Pages"`, where)
 		}
 	}
 	for where, told := range map[string]string{"/": "not known now", "/services": "delivery", "/cluster": "not known now",
 		"/queues": "Not available now"} {
-		require.Contains(t, o.get(where).body, told, where)
+		require.Contains(t, o.Get(where).Body, told, where)
 	}
 }
 
@@ -262,18 +276,18 @@ func TestPathTricks(t *testing.T) {
 	for _, where := range []string{"/static/../console.go", "/static/%2e%2e/%2e%2e/etc/passwd",
 		"/static/x/..%2f..%2fetc%2fpasswd", "/static/x/%5c..%5cstyle.css", "/static/x//etc/passwd",
 		"/static/x/style.css%00", "/static/", "/static/x/"} {
-		a := w.get(where)
+		a := w.Get(where)
 		require.NotEqual(t, 200, a.StatusCode, where)
 		require.Less(t, a.StatusCode, 500, where)
-		require.NotContains(t, a.body, "root:", where)
+		require.NotContains(t, a.Body, "root:", where)
 	}
 	w.logIn()
 	for _, where := range []string{"/domains/..%2f..%2f", "/domains/%00", "/domains/" + strings.Repeat("a", 300),
 		"/mtas/%ff", "/messages/%2e%2e/x", "/%2e%2e/%2e%2e/etc/passwd",
 		"/tags/" + url.PathEscape("\u202e<b>"), "/throttles/-1", "/throttles/99999999999999999999"} {
-		a := w.get(where)
+		a := w.Get(where)
 		require.NotEqual(t, http.StatusInternalServerError, a.StatusCode, where)
-		require.NotContains(t, a.body, "root:", where)
-		require.NotContains(t, a.body, "<b></a>", where)
+		require.NotContains(t, a.Body, "root:", where)
+		require.NotContains(t, a.Body, "<b></a>", where)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/internal/testserver"
 	"github.com/sluicemail/sluice/monitor"
 )
@@ -48,7 +50,7 @@ func (b *browser) await(expression string) {
 		var ok bool
 		ok, last = chromedp.Run(b.tab, chromedp.Evaluate[bool]("!!("+expression+")"))
 		return last == nil && ok
-	}, patience, 20*time.Millisecond, "waiting for %s", expression)
+	}, consoletest.Patience, 20*time.Millisecond, "waiting for %s", expression)
 }
 
 func (b *browser) keys(keys string) { b.t.Helper(); b.do(chromedp.KeyEvent(keys)) }
@@ -68,7 +70,7 @@ func TestInBrowser(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); w.mail(flow) }()
 	defer func() { stop(); <-stopped }()
-	b := &browser{t: t, tab: testserver.Chromium(t), base: w.server.URL}
+	b := &browser{t: t, tab: testserver.Chromium(t), base: w.Server.URL}
 	told := b.console()
 
 	b.do(chromedp.Navigate(b.base + "/domains?sort=name"))
@@ -126,7 +128,7 @@ func TestInBrowser(t *testing.T) {
 		for _, width := range []int64{360, 2560} {
 			b.do(chromedp.EmulateViewport(width, 900))
 			for _, path := range w.everyPage() {
-				if w.get(path).StatusCode == 200 && strings.HasPrefix(w.get(path).body, "<!doctype html>") && path != "/login" {
+				if w.Get(path).StatusCode == 200 && strings.HasPrefix(w.Get(path).Body, "<!doctype html>") && path != "/login" {
 					b.do(chromedp.Navigate(b.base + path))
 					b.await(fmt.Sprintf(`location.pathname === %q && document.readyState === "complete" && document.documentElement.scrollWidth <= %d`, path, width))
 				}
@@ -134,7 +136,7 @@ func TestInBrowser(t *testing.T) {
 		}
 	})
 	b.run("logged out elsewhere", func() {
-		w.sessions.endThose(func(*session) bool { return true })
+		w.Do("POST", "/logout", url.Values{"csrf": {w.CSRF()}, "everywhere": {"yes"}})
 		b.await(`location.pathname === "/login" && document.body.textContent.includes("Your session has ended")`)
 	})
 	require.Empty(t, told(), "what the browser complains about")

@@ -2,19 +2,28 @@ package console
 
 import (
 	"context"
+	"embed"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"time"
 
 	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/console/sheets"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
+	"github.com/sluicemail/sluice/queue"
 )
+
+//go:embed *.html *.js
+var builtIn embed.FS
 
 // Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close
 // ends what it started.
@@ -34,7 +43,7 @@ type Console struct {
 	API http.Handler
 	// Tools are what the pages of the settings ask of the rooms that these are for. The zero Tools leave out what they
 	// cannot do.
-	Tools Tools
+	Tools sheets.Tools
 	// Tail hands out what is being logged, for the page that follows it live. Nil: nothing can be followed.
 	Tail *logsearch.Tail
 	// Instances lists the other instances of the cluster, and whether they are known now. Nil: there is no cluster.
@@ -78,27 +87,31 @@ type Console struct {
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 
-	once       sync.Once
-	guard      *auth.Limit
-	sessions   sessions
-	files      *files
-	templates  map[string]*template.Template
-	pages      []page
-	mux        *http.ServeMux
-	hub        hub
-	started    time.Time
-	cache      rowCache
-	troubled   latest[heldBack]
-	queued     queueCache
-	reverse    reverseCache
-	depths     depthHistory
-	parts      latest[[]admin.Service]
-	shelf      shelf
-	life       context.Context // ends with Close
-	end        context.CancelFunc
-	background sync.WaitGroup
-	broken     error
+	once     sync.Once
+	frame    frame.Frame
+	sheets   sheets.Sheets
+	cache    rowCache
+	troubled *frame.Latest[heldBack]
+	queued   *frame.Latest[[]queue.Stats]
+	reverse  reverseCache
+	depths   depthHistory
+	parts    *frame.Latest[[]admin.Service]
+	shelf    shelf
 }
+
+// Server gives a handler its ports, TLS and limits.
+type Server = frame.Server
+
+// What the pages of the settings ask of the rooms that the settings are for.
+type (
+	Tools     = sheets.Tools
+	Condition = sheets.Condition
+	Action    = sheets.Action
+)
+
+// FirstPassword makes a password for the user admin, and writes its hash to a file of package auth/file unless the file
+// is there already. It returns the password when it made one.
+func FirstPassword(file string) (password string, err error) { return frame.FirstPassword(file) }
 
 // Slots are connections in use and allowed. A limit of zero: there is none.
 type Slots struct {
@@ -111,87 +124,38 @@ type Slots struct {
 // template in Dir that cannot be read.
 func (c *Console) Check() error {
 	c.once.Do(c.prepare)
-	return c.broken
+	return c.frame.Check()
 }
 
 func (c *Console) prepare() {
-	c.started = c.now()
-	c.life, c.end = context.WithCancel(context.Background())
-	c.guard, _ = c.Auth.(*auth.Limit)
-	if c.guard == nil {
-		backend := c.Auth
-		if backend == nil {
-			backend = auth.Any()
-		}
-		c.guard = &auth.Limit{Backend: backend}
-	}
-	c.sessions.idle = orDefault(c.Idle, 30*time.Minute)
-	c.sessions.lifetime = orDefault(c.Lifetime, 12*time.Hour)
-	c.sessions.now = c.now
-	c.hub.start(c)
-	c.pages = pages()
-	if c.files, c.broken = openFiles(c.Dir, c.log()); c.broken != nil {
-		return
-	}
-	if c.templates, c.broken = c.files.parse(); c.broken != nil {
-		return
-	}
-	c.mux = c.routes()
+	f := &c.frame
+	f.Files, f.Functions = []fs.FS{builtIn, sheets.Files}, template.FuncMap{"chart": newChart}
+	f.Auth, f.SMTPAuth, f.API, f.Metrics, f.Ready = c.Auth, c.SMTPAuth, c.API, c.Metrics, c.Ready
+	f.Troubles, f.Explain, f.Actor = c.troubles, asFault, actor
+	f.Hostname, f.Version, f.Dir, f.CacheControl, f.URL = c.Hostname, c.Version, c.Dir, c.CacheControl, c.URL
+	f.Idle, f.Lifetime, f.MaxSockets = c.Idle, c.Lifetime, c.MaxSockets
+	f.Access, f.Logger, f.Now = c.Access, c.Logger, c.Now
+	f.Pill = func(params url.Values) any { return c.pill(filterOf(params)) }
+	c.sheets = sheets.Sheets{Admin: c.Admin, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
+		Addresses: c.localAddresses, Pauses: c.activePauses, Errors: c.forcedErrors}
+	c.troubled = frame.NewLatest(f, attentionEvery, attentionTime, c.askHeldBack)
+	c.queued = frame.NewLatest(f, queuesEvery, queuesTime,
+		func(ctx context.Context) ([]queue.Stats, error) { return c.Admin.Queues(ctx) })
+	c.parts = frame.NewLatest(f, servicesEvery, servicesTime,
+		func(ctx context.Context) ([]admin.Service, error) { return c.Admin.ServiceStates(ctx), nil })
+	f.Pages = c.allPages()
 }
 
 // ServeHTTP implements http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := c.Check(); err != nil {
-		http.Error(w, "The console cannot start; the log says why.", http.StatusInternalServerError)
-		return
-	}
-	rec := &recorder{ResponseWriter: w}
-	defer c.finish(rec, r)
-	setHeaders(w.Header(), r.TLS != nil)
-	c.mux.ServeHTTP(rec, r)
+	c.once.Do(c.prepare)
+	c.frame.ServeHTTP(w, r)
 }
 
 // Close tells the browsers that watch to come back later, and waits until nobody is served live data any more.
 func (c *Console) Close() error {
 	c.once.Do(c.prepare)
-	c.end()
-	c.hub.close()
-	c.background.Wait()
-	return nil
-}
-
-// routes maps everything that is served.
-func (c *Console) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /static/{version}/{name}", c.static)
-	mux.HandleFunc("GET /favicon.ico", c.favicon)
-	mux.HandleFunc("GET /healthz", c.healthz)
-	mux.HandleFunc("GET /readyz", c.readyz)
-	mux.HandleFunc("GET /login", c.loginPage)
-	mux.Handle("POST /login", sameOrigin(http.HandlerFunc(c.login)))
-	mux.Handle("POST /theme", sameOrigin(http.HandlerFunc(c.theme)))
-	mux.HandleFunc("GET /live", c.socket)
-	mux.HandleFunc("GET /session", c.hasSession)
-	mux.HandleFunc("/", c.notFound)
-	if c.API != nil {
-		mux.Handle("/v1/", c.API)
-	}
-	if c.Metrics != nil {
-		mux.HandleFunc("GET /metrics", c.metrics)
-	}
-	for i := range c.pages {
-		for pattern, view := range c.pages[i].routes {
-			mux.Handle(pattern, sameOrigin(c.serve(&c.pages[i], view)))
-		}
-	}
-	return mux
-}
-
-func (c *Console) log() *slog.Logger {
-	if c.Logger == nil {
-		return slog.Default()
-	}
-	return c.Logger
+	return c.frame.Close()
 }
 
 func (c *Console) now() time.Time {
@@ -199,13 +163,6 @@ func (c *Console) now() time.Time {
 		return c.Now()
 	}
 	return time.Now()
-}
-
-func orDefault[T int | time.Duration](n, otherwise T) T {
-	if n <= 0 {
-		return otherwise
-	}
-	return n
 }
 
 // settings returns the settings in force, never nil.
@@ -217,6 +174,6 @@ func (c *Console) settings() *snapshot.Snapshot {
 }
 
 // actor returns a context that tells Admin who asks.
-func actor(ctx context.Context, s *session, client netip.AddrPort) context.Context {
-	return admin.As(ctx, admin.Actor{Name: s.user, Via: "console", Remote: client})
+func actor(ctx context.Context, user string, client netip.AddrPort) context.Context {
+	return admin.As(ctx, admin.Actor{Name: user, Via: "console", Remote: client})
 }

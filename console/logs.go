@@ -10,16 +10,18 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/monitor/logsearch"
 )
 
 // logsPage searches the logs, and follows them live. Its address has the names of GET /v1/logs; times may also be spans
 // such as 3h, which count back from now.
-func logsPage() page {
-	return page{path: "/logs", title: "Log", group: live,
-		routes:  map[string]view{"GET /logs": logs, "GET /logs/record": logRecord, "GET /logs/download": downloadLogs},
-		streams: map[string]stream{"log": {run: followLog}},
+func (c *Console) logsPage() frame.Page {
+	return frame.Page{Path: "/logs", Title: "Log", Group: frame.Live,
+		Routes:  map[string]frame.View{"GET /logs": c.logs, "GET /logs/record": c.logRecord, "GET /logs/download": c.downloadLogs},
+		Streams: map[string]frame.Stream{"log": {Run: c.followLog}},
 	}
 }
 
@@ -41,7 +43,7 @@ type logLine struct {
 }
 
 func logLineOf(e *logsearch.Entry) logLine {
-	show := func(s string, most int) string { return cut(mailview.Printable(s), most) }
+	show := func(s string, most int) string { return human.Cut(mailview.Printable(s), most) }
 	l := logLine{Time: e.Time, Kind: string(e.Outcome), To: show(e.Recipient, 320), From: show(e.Envelope, 320),
 		Code: e.Code, Attempt: e.Attempt,
 		Tags: show(strings.Join(e.Tags[:min(len(e.Tags), 10)], ", "), 200)}
@@ -96,7 +98,7 @@ func (s *logSearch) fields() map[string]*string {
 func logSearchOf(q url.Values) logSearch {
 	var s logSearch
 	for name, field := range s.fields() {
-		*field = typed(cut(q.Get(name), 1000))
+		*field = typed(human.Cut(q.Get(name), 1000))
 	}
 	return s
 }
@@ -188,40 +190,40 @@ const (
 	maxLogSaid = 16 << 10
 )
 
-func logs(v *visit) error {
-	q := v.r.URL.Query()
+func (c *Console) logs(v *frame.Visit) error {
+	q := v.R.URL.Query()
 	d := logsData{Of: logSearchOf(q), Live: q.Get("live") != ""}
 	d.Again = logAddress("/logs", d.Of.values())
-	if v.c.Tail != nil {
+	if c.Tail != nil {
 		d.Stream = logAddress("log", d.Of.values())
 	}
-	query, err := d.Of.query(v.c.now())
+	query, err := d.Of.query(c.now())
 	if err != nil {
 		d.Stream = ""
-		return v.logProblem(&d, err)
+		return c.logProblem(v, &d, err)
 	}
-	if v.c.Admin == nil || v.c.Admin.SearchLogs == nil {
+	if c.Admin == nil || c.Admin.SearchLogs == nil {
 		d.NoLogs = true
-		return v.render("logs", d)
+		return v.Render("logs", d)
 	}
 	query.Limit, query.MaxBytes, query.Cursor = logOnPage, logAtOnce, q.Get("cursor")
-	ctx, cancel := context.WithTimeout(v.r.Context(), logTime)
+	ctx, cancel := context.WithTimeout(v.R.Context(), logTime)
 	defer cancel()
-	page, err := v.c.Admin.Logs(ctx, query)
+	page, err := c.Admin.Logs(ctx, query)
 	if err != nil {
-		return v.logProblem(&d, err)
+		return c.logProblem(v, &d, err)
 	}
 	d.show(page, query.Cursor != "")
-	return v.render("logs", d)
+	return v.Render("logs", d)
 }
 
-func (v *visit) logProblem(d *logsData, err error) error {
+func (c *Console) logProblem(v *frame.Visit, d *logsData, err error) error {
 	shown := asFault(err)
-	d.Problem, d.Then = shown.what, shown.next
+	d.Problem, d.Then = shown.What, shown.Next
 	if errors.Is(err, context.DeadlineExceeded) {
 		d.Problem, d.Then = "The search took too long.", "Say from when to when, or more of what you look for."
 	}
-	return v.renderStatus(shown.status, "logs", d)
+	return v.RenderStatus(shown.Status, "logs", d)
 }
 
 // show puts a page of entries into the data.
@@ -230,7 +232,7 @@ func (d *logsData) show(page *logsearch.Page, later bool) {
 		d.Lines = append(d.Lines, logLineOf(&page.Entries[i]))
 	}
 	d.Download = logAddress("/logs/download", d.Of.values())
-	d.Reached, d.Searched = page.Reached, size(page.Scanned)
+	d.Reached, d.Searched = page.Reached, human.Size(page.Scanned)
 	if page.Cursor != "" {
 		more := d.Of.values()
 		more.Set("cursor", page.Cursor)
@@ -281,20 +283,20 @@ type recordData struct {
 const sameRecords = 5
 
 // logRecord shows one record whole.
-func logRecord(v *visit) error {
-	if v.c.Admin == nil {
+func (c *Console) logRecord(v *frame.Visit) error {
+	if c.Admin == nil {
 		return noAdmin()
 	}
-	q := v.r.URL.Query()
+	q := v.R.URL.Query()
 	at, err := time.Parse(time.DateTime, q.Get("at"))
 	if err != nil {
-		return &fault{status: http.StatusBadRequest, what: "The address names no record.", next: "Search for it in the log."}
+		return &frame.Fault{Status: http.StatusBadRequest, What: "The address names no record.", Next: "Search for it in the log."}
 	}
 	query := logsearch.Query{Kind: logsearch.Kind(q.Get("kind")), From: at, To: at.Add(time.Second), ID: q.Get("id"),
 		Address: q.Get("to"), Limit: 1000, MaxBytes: logAtOnce}
-	ctx, cancel := context.WithTimeout(v.r.Context(), logTime)
+	ctx, cancel := context.WithTimeout(v.R.Context(), logTime)
 	defer cancel()
-	page, err := v.c.Admin.Logs(ctx, query)
+	page, err := c.Admin.Logs(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -312,8 +314,8 @@ func logRecord(v *visit) error {
 		d.Texts = append(d.Texts, prettyJSON(e.Line, maxLogSaid))
 	}
 	if len(d.Lines) == 0 {
-		return missing("This record is not in the log any more.")
+		return frame.Missing("This record is not in the log any more.")
 	}
-	v.title = "A record of the log"
-	return v.render("logrecord", d)
+	v.Title = "A record of the log"
+	return v.Render("logrecord", d)
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/monitor/logsearch"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // followLog hands the entries that a page asks for to its browser, a piece each quarter of a second at most. What comes
 // faster than it can be read is counted and left out.
-func followLog(ctx context.Context, c *Console, params url.Values, send func(any) error) error {
+func (c *Console) followLog(ctx context.Context, params url.Values, send func(any) error) error {
 	if c.Tail == nil {
 		return errors.New("the log cannot be followed here")
 	}
@@ -43,7 +44,7 @@ func followLog(ctx context.Context, c *Console, params url.Values, send func(any
 	if err := send(logPiece{Lines: []logLine{}}); err != nil {
 		return err
 	}
-	pause := time.NewTicker(beat)
+	pause := time.NewTicker(frame.Beat)
 	defer pause.Stop()
 	for {
 		var piece logPiece
@@ -97,31 +98,31 @@ const (
 
 // downloadLogs sends the records that match, one JSON object a line, newest first. When there are more than may be
 // sent, or reading fails in the middle, the last line says so.
-func downloadLogs(v *visit) error {
-	if v.c.Admin == nil {
+func (c *Console) downloadLogs(v *frame.Visit) error {
+	if c.Admin == nil {
 		return noAdmin()
 	}
-	search := logSearchOf(v.r.URL.Query())
-	query, err := search.query(v.c.now())
+	search := logSearchOf(v.R.URL.Query())
+	query, err := search.query(c.now())
 	if err != nil {
 		return err
 	}
 	query.Limit, query.MaxBytes = 1000, logAtOnce
-	ctx, cancel := context.WithTimeout(v.r.Context(), downloadTime)
+	ctx, cancel := context.WithTimeout(v.R.Context(), downloadTime)
 	defer cancel()
-	page, err := v.c.Admin.Logs(ctx, query)
+	page, err := c.Admin.Logs(ctx, query)
 	if err != nil {
 		return err
 	}
-	h := v.w.Header()
+	h := v.W.Header()
 	h.Set("Content-Type", "application/x-ndjson; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Content-Disposition", `attachment; filename="mail-log.jsonl"`)
-	out := bufio.NewWriterSize(v.w, 64<<10)
+	out := bufio.NewWriterSize(v.W, 64<<10)
 	lines, bytes := 0, 0
 	for {
 		// fails where there is no connection: in tests
-		_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(downloadChunk))
+		_ = http.NewResponseController(v.W).SetWriteDeadline(time.Now().Add(downloadChunk))
 		for i := range page.Entries {
 			line := page.Entries[i].Line
 			lines, bytes = lines+1, bytes+len(line)+1
@@ -138,8 +139,8 @@ func downloadLogs(v *visit) error {
 			why = "there is more than a download holds; search for less, or from here on"
 		default:
 			query.Cursor = page.Cursor
-			if page, err = v.c.Admin.Logs(ctx, query); err != nil {
-				why = "the search was cut off: " + asFault(err).what
+			if page, err = c.Admin.Logs(ctx, query); err != nil {
+				why = "the search was cut off: " + asFault(err).What
 			}
 		}
 		if why != "" {

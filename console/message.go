@@ -16,7 +16,9 @@ import (
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -52,18 +54,18 @@ const (
 )
 
 // oneMessage shows one message: what happened to it, and why it waits.
-func oneMessage(v *visit) error {
-	if v.c.Admin == nil {
+func (c *Console) oneMessage(v *frame.Visit) error {
+	if c.Admin == nil {
 		return noAdmin()
 	}
-	id := v.r.PathValue("id")
-	d := messageData{Shown: middle(mailview.Printable(id), 80), Path: messagePath(id),
+	id := v.R.PathValue("id")
+	d := messageData{Shown: human.Middle(mailview.Printable(id), 80), Path: messagePath(id),
 		Log: "/logs?" + url.Values{"id": {id}}.Encode()}
-	v.title = "Message " + middle(mailview.Printable(id), 40)
-	m, err := v.c.Admin.Message(v.r.Context(), id)
+	v.Title = "Message " + human.Middle(mailview.Printable(id), 40)
+	m, err := c.Admin.Message(v.R.Context(), id)
 	if isGone(err) {
 		d.Gone = true
-		return v.renderStatus(http.StatusNotFound, "message", d)
+		return v.RenderStatus(http.StatusNotFound, "message", d)
 	}
 	if err != nil {
 		return err
@@ -71,11 +73,11 @@ func oneMessage(v *visit) error {
 	d.Line = lineOf(&m.Entry)
 	d.Why = m.Why
 	d.Sentence, d.Kind = whySentence(&m.Why), whyKind(&m.Why)
-	d.Rule, d.RuleLink = v.c.ruleOf(&m.Why)
-	d.Events = v.c.history(m)
+	d.Rule, d.RuleLink = c.ruleOf(&m.Why)
+	d.Events = c.history(m)
 	d.JSON = prettyJSON(m.Record, shownJSON)
 	d.open(m.Mail)
-	return v.render("message", d)
+	return v.Render("message", d)
 }
 
 // open takes the mail apart. It may leave while it is being read.
@@ -90,14 +92,14 @@ func (d *messageData) open(body queue.Body) {
 		d.Problem = "The mail could not be read: it may have left just now. Load the page again."
 		return
 	}
-	d.Mail, d.HasHTML, d.Subject = view, view.HTML != "", cut(view.Subject, shownValue)
+	d.Mail, d.HasHTML, d.Subject = view, view.HTML != "", human.Cut(view.Subject, shownValue)
 	for _, f := range view.Header[:min(len(view.Header), shownFields)] {
-		d.Header = append(d.Header, mailview.Field{Name: cut(f.Name, 80), Value: cut(f.Value, shownValue)})
+		d.Header = append(d.Header, mailview.Field{Name: human.Cut(f.Name, 80), Value: human.Cut(f.Value, shownValue)})
 	}
 	view.Parts = view.Parts[:min(len(view.Parts), shownFields)]
 	d.Text = view.Text
 	if len(d.Text) > shownText {
-		d.Text, d.CutText = cut(d.Text, shownText), true
+		d.Text, d.CutText = human.Cut(d.Text, shownText), true
 	}
 	d.Text = printableLines(d.Text)
 }
@@ -115,7 +117,7 @@ func whySentence(w *admin.Why) string {
 	case "waits", "is":
 		text = "It " + text
 	default:
-		text = capital(text)
+		text = human.Capital(text)
 	}
 	return strings.TrimRight(text, ".") + "."
 }
@@ -189,7 +191,7 @@ func idOf[T any](rows []T, of func(*T) (string, int64), name string) int64 {
 // rulePage is the page of a rule when its id is known, or is its name; else the list of its kind, searched for the
 // name. "": there is no such page.
 func (c *Console) rulePage(path, name string, id int64) string {
-	if !slices.ContainsFunc(c.pages, func(p page) bool { return p.path == path }) {
+	if !slices.ContainsFunc(c.frame.Pages, func(p frame.Page) bool { return p.Path == path }) {
 		return ""
 	}
 	if id == 0 && path == "/pauses" {
@@ -233,7 +235,7 @@ func (c *Console) history(m *admin.Message) []event {
 	}
 	now := event{At: c.now(), Title: "Now: " + whereWords(&m.Why), Kind: "now"}
 	if m.Why.Ahead > 0 {
-		now.Lines = append(now.Lines, plural(m.Why.Ahead, "message")+" "+pick(m.Why.Ahead, "goes", "go")+" before it.")
+		now.Lines = append(now.Lines, human.Plural(m.Why.Ahead, "message")+" "+human.Pick(m.Why.Ahead, "goes", "go")+" before it.")
 	}
 	all = append(all, now)
 	if m.Why.Next.After(now.At) {
@@ -246,7 +248,7 @@ func (c *Console) history(m *admin.Message) []event {
 	for i := range all {
 		if at := all[i].At; !at.IsZero() {
 			if !last.IsZero() && at.Sub(last) >= time.Second {
-				all[i].Gap = duration(at.Sub(last)) + " later"
+				all[i].Gap = human.Span(at.Sub(last)) + " later"
 			}
 			last = at
 		}
@@ -308,7 +310,7 @@ func received(m *queue.Message) []event {
 
 // checkLine tells what a check found: its first member names it and holds the verdict, the others tell more.
 func checkLine(raw json.RawMessage) event {
-	show := func(v any) string { return cut(mailview.Printable(fmt.Sprint(v)), 200) }
+	show := func(v any) string { return human.Cut(mailview.Printable(fmt.Sprint(v)), 200) }
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return event{}
@@ -361,16 +363,16 @@ func attempt(i int, r *queue.Result) event {
 		if r.MTA != "" {
 			line += " (" + r.MTA + ")"
 		}
-		e.Lines = append(e.Lines, cut(show(line), 300))
+		e.Lines = append(e.Lines, human.Cut(show(line), 300))
 	}
 	if r.Cipher != nil {
-		e.Lines = append(e.Lines, cut(show("with "+r.Cipher.Version+" "+r.Cipher.Name), 200))
+		e.Lines = append(e.Lines, human.Cut(show("with "+r.Cipher.Version+" "+r.Cipher.Name), 200))
 	}
 	said := strings.TrimSpace(r.Status + " " + r.Description)
 	if r.Code != 0 {
 		said = fmt.Sprintf("%d %s", r.Code, said)
 	}
-	e.Said = cut(show(said), 1000)
+	e.Said = human.Cut(show(said), 1000)
 	return e
 }
 
@@ -378,12 +380,12 @@ func attempt(i int, r *queue.Result) event {
 func prettyJSON(raw []byte, most int) string {
 	var b bytes.Buffer
 	if len(raw) > 1<<20 {
-		return cut(mailview.Printable(string(raw[:most])), most)
+		return human.Cut(mailview.Printable(string(raw[:most])), most)
 	}
 	if json.Indent(&b, raw, "", "  ") != nil {
-		return cut(mailview.Printable(string(raw[:min(len(raw), most)])), most)
+		return human.Cut(mailview.Printable(string(raw[:min(len(raw), most)])), most)
 	}
-	return cut(printableLines(b.String()[:min(b.Len(), 2*most)]), most)
+	return human.Cut(printableLines(b.String()[:min(b.Len(), 2*most)]), most)
 }
 
 // printableLines is mailview.Printable for texts of several lines.
@@ -396,32 +398,32 @@ func printableLines(text string) string {
 }
 
 // rawMessage sends the mail as it is, as a file that browsers keep and do not show.
-func rawMessage(v *visit) error {
-	if v.c.Admin == nil {
+func (c *Console) rawMessage(v *frame.Visit) error {
+	if c.Admin == nil {
 		return noAdmin()
 	}
-	id := v.r.PathValue("id")
-	m, err := v.c.Admin.Message(v.r.Context(), id)
+	id := v.R.PathValue("id")
+	m, err := c.Admin.Message(v.R.Context(), id)
 	if err != nil {
 		return err
 	}
 	if m.Mail == nil {
-		return missing("The mail itself is not kept in the queue.")
+		return frame.Missing("The mail itself is not kept in the queue.")
 	}
 	const slowest = 100 << 10 // bytes a second
 	size := m.Mail.Size()
-	wait := pageTime + time.Duration(size/slowest)*time.Second
+	wait := frame.PageTime + time.Duration(size/slowest)*time.Second
 	// fails where there is no connection: in tests
-	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(wait))
-	h := v.w.Header()
+	_ = http.NewResponseController(v.W).SetWriteDeadline(time.Now().Add(wait))
+	h := v.W.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(id) + ".eml"}))
 	h.Set("Content-Length", fmt.Sprint(size))
-	if v.r.Method == http.MethodHead {
+	if v.R.Method == http.MethodHead {
 		return nil
 	}
-	if n, err := io.Copy(v.w, io.NewSectionReader(m.Mail, 0, size)); err != nil || n < size {
+	if n, err := io.Copy(v.W, io.NewSectionReader(m.Mail, 0, size)); err != nil || n < size {
 		panic(http.ErrAbortHandler) // it left while it was being read: nobody is to take the part for the whole
 	}
 	return nil

@@ -11,7 +11,9 @@ import (
 	"unicode"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -30,7 +32,7 @@ func (s *selection) fields() map[string]*string {
 func selectionOf(q url.Values) selection {
 	var s selection
 	for name, field := range s.fields() {
-		if *field = cut(q.Get(name), 1000); name != "id" && name != "queue" {
+		if *field = human.Cut(q.Get(name), 1000); name != "id" && name != "queue" {
 			*field = typed(*field)
 		}
 	}
@@ -157,31 +159,31 @@ type messagesData struct {
 
 const messagesOnPage = 100
 
-func messages(v *visit) error {
-	q := v.r.URL.Query()
+func (c *Console) messages(v *frame.Visit) error {
+	q := v.R.URL.Query()
 	d := messagesData{Of: selectionOf(q), States: []string{"ready", "delayed", "parked", "out"}}
-	d.Words = capital(d.Of.String())
-	v.title = "Messages"
+	d.Words = human.Capital(d.Of.String())
+	v.Title = "Messages"
 	if d.Of.Queue != "" {
-		v.title = "Messages in " + middle(mailview.Printable(d.Of.Queue), 40)
+		v.Title = "Messages in " + human.Middle(mailview.Printable(d.Of.Queue), 40)
 	}
-	stats, _, _ := v.c.queueStats()
+	stats, _, _ := c.queueStats()
 	for _, s := range stats {
 		d.Queues = append(d.Queues, s.Queue)
 	}
-	if v.c.Admin == nil {
+	if c.Admin == nil {
 		return noAdmin()
 	}
 	f, err := d.Of.filter()
 	var entries []queue.Entry
 	next := ""
 	if err == nil {
-		entries, next, err = v.c.Admin.Messages(v.r.Context(), f, q.Get("cursor"), messagesOnPage)
+		entries, next, err = c.Admin.Messages(v.R.Context(), f, q.Get("cursor"), messagesOnPage)
 	}
 	if err != nil {
 		shown := asFault(err)
-		d.Problem, d.Then = shown.what, shown.next
-		return v.renderStatus(shown.status, "messages", d)
+		d.Problem, d.Then = shown.What, shown.Next
+		return v.RenderStatus(shown.Status, "messages", d)
 	}
 	for i := range entries {
 		d.Messages = append(d.Messages, lineOf(&entries[i]))
@@ -194,7 +196,7 @@ func messages(v *visit) error {
 		more.Set("cursor", next)
 		d.Next = "/messages?" + more.Encode()
 	}
-	return v.render("messages", d)
+	return v.Render("messages", d)
 }
 
 func lineOf(e *queue.Entry) messageLine {
@@ -206,7 +208,7 @@ func lineOf(e *queue.Entry) messageLine {
 		l.Address = messagePath(e.ID)
 	}
 	for _, tag := range e.Tags[:min(len(e.Tags), 10)] {
-		l.Tags = append(l.Tags, cut(mailview.Printable(tag), 40))
+		l.Tags = append(l.Tags, human.Cut(mailview.Printable(tag), 40))
 	}
 	return l
 }
@@ -231,18 +233,18 @@ type actData struct {
 }
 
 // act does something to messages, after it has said how many they are.
-func act(v *visit) error {
-	if v.c.Admin == nil {
+func (c *Console) act(v *frame.Visit) error {
+	if c.Admin == nil {
 		return noAdmin()
 	}
-	form := v.r.PostForm
+	form := v.R.PostForm
 	d := actData{Of: selectionOf(form), Action: admin.Action(form.Get("action")), To: form.Get("to"),
 		Back: form.Get("back")}
-	if d.Back = localPath(d.Back); d.Back == "/" {
+	if d.Back = frame.LocalPath(d.Back); d.Back == "/" {
 		d.Back = d.Of.Address()
 	}
 	d.Form = "/messages/act"
-	if id := v.r.PathValue("id"); id != "" { // not in a field: an id may hold what no browser sends back
+	if id := v.R.PathValue("id"); id != "" { // not in a field: an id may hold what no browser sends back
 		d.Of.ID, d.Form = id, messagePath(id)+"/act"
 	}
 	d.Words, d.Everybody = d.Of.String(), d.Of == selection{}
@@ -254,39 +256,39 @@ func act(v *visit) error {
 		return err
 	}
 	if !d.Everybody && f == (queue.Filter{}) {
-		return &fault{status: http.StatusBadRequest, what: "What is selected would be all messages.",
-			next: "Go back and say what you mean."}
+		return &frame.Fault{Status: http.StatusBadRequest, What: "What is selected would be all messages.",
+			Next: "Go back and say what you mean."}
 	}
 	confirmed := form.Get("confirmed")
 	if confirmed == "" {
-		return v.ask(&d, f)
+		return c.ask(v, &d, f)
 	}
-	n, err := v.c.Admin.Act(v.r.Context(), d.Action, f, d.To, false)
+	n, err := c.Admin.Act(v.R.Context(), d.Action, f, d.To, false)
 	if err != nil {
 		return err
 	}
-	return v.redirect(d.Back, d.done(n, confirmed))
+	return v.Redirect(d.Back, d.done(n, confirmed))
 }
 
 // ask counts what an action would touch, and asks.
-func (v *visit) ask(d *actData, f queue.Filter) error {
+func (c *Console) ask(v *frame.Visit, d *actData, f queue.Filter) error {
 	d.Verb, d.Effect = verbs(d.Action, d.To)
 	if d.AskTo = d.Action == admin.Move && d.To == ""; d.AskTo {
-		stats, _, _ := v.c.queueStats()
+		stats, _, _ := c.queueStats()
 		for _, s := range stats {
 			d.Queues = append(d.Queues, s.Queue)
 		}
 	} else {
 		var err error
-		if d.Count, err = v.c.Admin.Act(v.r.Context(), d.Action, f, d.To, true); err != nil {
+		if d.Count, err = c.Admin.Act(v.R.Context(), d.Action, f, d.To, true); err != nil {
 			return err
 		}
 	}
-	v.title = capital(d.Verb) + "?"
+	v.Title = human.Capital(d.Verb) + "?"
 	if d.Form != "/messages/act" {
 		d.Of.ID = ""
 	}
-	return v.render("messageact", d)
+	return v.Render("messageact", d)
 }
 
 // verbs are the words for an action, and what comes of it.
@@ -309,12 +311,12 @@ func verbs(action admin.Action, to string) (verb, effect string) {
 func (d *actData) done(n int, counted string) string {
 	what := map[admin.Action]string{admin.Retry: "due now", admin.Move: "moved to " + mailview.Printable(d.To),
 		admin.Drop: "removed"}[d.Action]
-	text := fmt.Sprintf("%s %s %s.", plural(n, "message"), pick(n, "is", "are"), what)
+	text := fmt.Sprintf("%s %s %s.", human.Plural(n, "message"), human.Pick(n, "is", "are"), what)
 	if d.Action != admin.Retry {
-		text = fmt.Sprintf("%s %s %s.", plural(n, "message"), pick(n, "was", "were"), what)
+		text = fmt.Sprintf("%s %s %s.", human.Plural(n, "message"), human.Pick(n, "was", "were"), what)
 	}
 	if k, err := strconv.Atoi(counted); err == nil && k >= 0 && k != n {
-		text += fmt.Sprintf(" %s counted before: mail came and went meanwhile.", thousands(k)+pick(k, " was", " were"))
+		text += fmt.Sprintf(" %s counted before: mail came and went meanwhile.", human.Count(k)+human.Pick(k, " was", " were"))
 	}
 	if n == 0 && d.Of.ID != "" {
 		text = "Nothing was done: the message is with the delivery engine, gone, or due already."

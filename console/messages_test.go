@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
 )
@@ -51,10 +52,10 @@ func TestMessagesList(t *testing.T) {
 	}
 	page = w.checkPage("/messages?domain=d1.test&older=5&sender=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", 200)
 	require.Contains(t, page, `value="&#34;&gt;&lt;script&gt;`, "the form keeps what was typed")
-	require.Contains(t, w.get("/messages?older=soon").body, "an age such as 90s, 15m, 2h or 3d")
-	require.Contains(t, w.get("/messages?state=lost").body, "one of ready, delayed, parked, out")
-	require.Equal(t, http.StatusBadRequest, w.get("/messages?cursor=nonsense").StatusCode)
-	require.Contains(t, w.get("/messages?id=gone").body, `href="/logs?id=gone"`)
+	require.Contains(t, w.Get("/messages?older=soon").Body, "an age such as 90s, 15m, 2h or 3d")
+	require.Contains(t, w.Get("/messages?state=lost").Body, "one of ready, delayed, parked, out")
+	require.Equal(t, http.StatusBadRequest, w.Get("/messages?cursor=nonsense").StatusCode)
+	require.Contains(t, w.Get("/messages?id=gone").Body, `href="/logs?id=gone"`)
 }
 
 func between(t *testing.T, s, begin, end string) string {
@@ -73,7 +74,7 @@ func TestBulkActionsAskFirst(t *testing.T) {
 	q := new(memory.Queue)
 	defer q.Close()
 	w := newWorld(t, withQueue(q)).logIn()
-	token := w.csrf()
+	token := w.CSRF()
 	for i := range 5 {
 		m := mailTo(fmt.Sprint("m", i), "a@gone.test")
 		m.NextAttempt = time.Now().Add(time.Hour)
@@ -84,27 +85,27 @@ func TestBulkActionsAskFirst(t *testing.T) {
 		require.NoError(t, err)
 		return len(all)
 	}
-	do := func(pairs ...string) answer {
+	do := func(pairs ...string) consoletest.Answer {
 		form := url.Values{"csrf": {token}, "domain": {"gone.test"}, "queue": {"outbox"}}
 		for i := 0; i+1 < len(pairs); i += 2 {
 			form.Set(pairs[i], pairs[i+1])
 		}
-		return w.do("POST", "/messages/act", form)
+		return w.Do("POST", "/messages/act", form)
 	}
 	for _, action := range []string{"retry", "drop"} {
 		a := do("action", action)
 		require.Equal(t, 200, a.StatusCode)
-		require.Contains(t, a.body, "5 messages would be concerned", action)
-		require.Contains(t, a.body, "Nothing was done yet", action)
+		require.Contains(t, a.Body, "5 messages would be concerned", action)
+		require.Contains(t, a.Body, "Nothing was done yet", action)
 		require.Equal(t, 5, count(queue.Filter{Domain: "gone.test", State: queue.Delayed}), action)
 	}
 	a := do("action", "move")
-	require.Contains(t, a.body, "Where to?")
+	require.Contains(t, a.Body, "Where to?")
 	a = do("action", "move", "to", "<b>elsewhere")
-	require.Contains(t, a.body, "Move 5 messages to &lt;b&gt;elsewhere")
+	require.Contains(t, a.Body, "Move 5 messages to &lt;b&gt;elsewhere")
 	require.Equal(t, 0, count(queue.Filter{Queue: "<b>elsewhere"}), "a dry run")
 
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/act",
+	require.Equal(t, http.StatusForbidden, w.Do("POST", "/messages/act",
 		url.Values{"action": {"drop"}, "domain": {"gone.test"}, "confirmed": {"5"}}).StatusCode)
 	require.Equal(t, http.StatusBadRequest, do("action", "explode").StatusCode)
 	require.Equal(t, http.StatusBadRequest, do("action", "explode", "confirmed", "5").StatusCode)
@@ -114,7 +115,7 @@ func TestBulkActionsAskFirst(t *testing.T) {
 	a = do("action", "retry", "confirmed", "5")
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	require.Equal(t, "/messages?domain=gone.test&queue=outbox", a.Header.Get("Location"))
-	require.Contains(t, w.get(a.Header.Get("Location")).body,
+	require.Contains(t, w.Get(a.Header.Get("Location")).Body,
 		"4 messages are due now. 5 were counted before: mail came and went meanwhile.")
 	require.Equal(t, 4, count(queue.Filter{Domain: "gone.test", State: queue.Ready}))
 
@@ -123,15 +124,15 @@ func TestBulkActionsAskFirst(t *testing.T) {
 	require.Equal(t, 4, count(queue.Filter{Queue: "aside"}))
 	a = do("queue", "aside", "action", "drop", "confirmed", "4", "back", "/queues")
 	require.Equal(t, "/queues", a.Header.Get("Location"))
-	require.Contains(t, w.get("/queues").body, "4 messages were removed.")
+	require.Contains(t, w.Get("/queues").Body, "4 messages were removed.")
 	require.Equal(t, 5, count(queue.Filter{}), "others stay")
-	require.Contains(t, do("action", "drop").body, "Nothing would happen")
+	require.Contains(t, do("action", "drop").Body, "Nothing would happen")
 
-	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}})
-	require.Contains(t, a.body, "all messages in all queues", "that is said")
+	a = w.Do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}})
+	require.Contains(t, a.Body, "all messages in all queues", "that is said")
 	require.Equal(t, http.StatusBadRequest,
-		w.do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}, "state": {"any"}}).StatusCode)
-	require.Contains(t, w.log.String(), "who=admin")
+		w.Do("POST", "/messages/act", url.Values{"csrf": {token}, "action": {"drop"}, "state": {"any"}}).StatusCode)
+	require.Contains(t, w.Logged.String(), "who=admin")
 }
 
 func errOf(_ int, err error) error { return err }
@@ -173,13 +174,13 @@ func TestHostileMessage(t *testing.T) {
 	require.Contains(t, page, "The rest is in the download.")
 	require.Contains(t, page, "1 h later")
 
-	a := w.get(address + "/raw")
+	a := w.Get(address + "/raw")
 	require.Equal(t, 200, a.StatusCode)
 	require.Equal(t, "text/plain; charset=utf-8", a.Header.Get("Content-Type"))
 	require.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"))
 	require.Equal(t, "default-src 'none'; sandbox", a.Header.Get("Content-Security-Policy"))
 	require.Regexp(t, `^attachment; filename=[a-zA-Z0-9_.-]+$`, a.Header.Get("Content-Disposition"))
-	require.Equal(t, m.Body.Size(), int64(len(a.body)))
+	require.Equal(t, m.Body.Size(), int64(len(a.Body)))
 }
 
 func TestMessagePage(t *testing.T) {
@@ -202,21 +203,21 @@ func TestMessagePage(t *testing.T) {
 	require.Contains(t, page, "40 messages go before it.")
 	require.Contains(t, page, "<dt>Sender</dt><dd title=\"sender@a.test\"><bdi>sender@a.test</bdi>")
 	require.Contains(t, page, "A text.")
-	token := w.csrf()
-	a := w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"retry"},
+	token := w.CSRF()
+	a := w.Do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"retry"},
 		"confirmed": {"yes"}, "back": {"/messages/waits"}})
 	require.Equal(t, "/messages/waits", a.Header.Get("Location"))
-	require.Contains(t, w.get("/messages/waits").body, "1 message is due now.")
-	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"},
+	require.Contains(t, w.Get("/messages/waits").Body, "1 message is due now.")
+	a = w.Do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"},
 		"back": {"/messages/waits"}})
-	require.Contains(t, a.body, "Remove 1 message for good")
-	a = w.do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"},
+	require.Contains(t, a.Body, "Remove 1 message for good")
+	a = w.Do("POST", "/messages/act", url.Values{"csrf": {token}, "id": {"waits"}, "action": {"drop"},
 		"back": {"/messages/waits"}, "confirmed": {"1"}})
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	page = w.checkPage("/messages/waits", http.StatusNotFound)
 	require.Contains(t, page, "No message with this id waits any more")
 	require.Contains(t, page, `href="/logs?id=waits"`)
-	require.Equal(t, http.StatusNotFound, w.get("/messages/waits/raw").StatusCode)
+	require.Equal(t, http.StatusNotFound, w.Get("/messages/waits/raw").StatusCode)
 	w.checkPage("/messages/"+url.PathEscape(attack), http.StatusNotFound)
 }
 

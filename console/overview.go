@@ -1,17 +1,21 @@
 package console
 
 import (
+	"context"
 	"net/url"
+
+	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // overviewPage answers what holds mail back, and why.
-func overviewPage() page {
-	return page{
-		path: "/", title: "Overview", group: live, filter: true,
-		routes: map[string]view{"GET /{$}": overview},
-		topics: map[string]topic{
-			"figures":   {value: func(c *Console, q url.Values) any { return c.figures(filterOf(q)) }},
-			"attention": {every: attentionEvery, value: func(c *Console, q url.Values) any { return c.held(filterOf(q)) }},
+func (c *Console) overviewPage() frame.Page {
+	return frame.Page{
+		Path: "/", Title: "Overview", Group: frame.Live, Filter: c.filterBar,
+		Routes: map[string]frame.View{"GET /{$}": c.overview},
+		Topics: map[string]frame.Topic{
+			"figures":   {Value: func(_ context.Context, q url.Values) any { return c.figures(filterOf(q)) }},
+			"attention": {Every: attentionEvery, Value: func(_ context.Context, q url.Values) any { return c.held(filterOf(q)) }},
 		},
 	}
 }
@@ -33,14 +37,14 @@ type held struct {
 
 const maxHeld = 12
 
-func overview(v *visit) error {
-	f := v.filter()
-	hide := hideOf(v.r.URL.Query())
-	return v.render("overview", overviewData{newChart(v.c.figures(f), f, hide), hide, v.c.held(f)})
+func (c *Console) overview(v *frame.Visit) error {
+	f := filterOf(v.R.URL.Query())
+	hide := hideOf(v.R.URL.Query())
+	return v.Render("overview", overviewData{newChart(c.figures(f), f, hide), hide, c.held(f)})
 }
 
 func hideOf(q url.Values) string {
-	if hide := cut(q.Get("hide"), 200); hide != "" {
+	if hide := human.Cut(q.Get("hide"), 200); hide != "" {
 		return hide
 	}
 	return hiddenAtFirst

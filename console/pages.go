@@ -5,38 +5,39 @@ import (
 	"net/http"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 )
 
 // pages lists every page, in the order of the side bar within its group.
-func pages() []page {
-	return append([]page{
-		overviewPage(), domainsPage(), mtasPage(), tagsPage(),
-		queuesPage(), smtpMonitorPage(), renderedPage(), logsPage(), servicesPage(), clusterPage(),
-		accessPage(), pausePage(),
-	}, settingsPages()...)
+func (c *Console) allPages() []frame.Page {
+	return append([]frame.Page{
+		c.overviewPage(), c.domainsPage(), c.mtasPage(), c.tagsPage(),
+		c.queuesPage(), c.smtpMonitorPage(), c.renderedPage(), c.logsPage(), c.servicesPage(), c.clusterPage(),
+		c.pausePage(),
+	}, c.sheets.Pages()...)
 }
 
 // asFault says what went wrong with a call of Admin.
-func asFault(err error) *fault {
+func asFault(err error) *frame.Fault {
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
-		return &fault{status: http.StatusBadRequest, what: "That cannot be: " + wrong.Error() + ".",
-			next: "Go back, change it, and send it again.", cause: err}
+		return &frame.Fault{Status: http.StatusBadRequest, What: "That cannot be: " + wrong.Error() + ".",
+			Next: "Go back, change it, and send it again.", Cause: err}
 	}
 	if other, ok := errors.AsType[*admin.Conflict](err); ok {
-		return &fault{status: http.StatusConflict, what: "Somebody was faster: " + other.Reason + ". Nothing was changed.",
-			next: "Go back and load the page again to see how it is now.", cause: err}
+		return &frame.Fault{Status: http.StatusConflict, What: "Somebody was faster: " + other.Reason + ". Nothing was changed.",
+			Next: "Go back and load the page again to see how it is now.", Cause: err}
 	}
 	switch {
 	case errors.Is(err, admin.ErrNotFound):
-		return &fault{status: http.StatusNotFound, what: "It is not there any more.",
-			next: "Look for it in the list it was in: it may have been removed.", cause: err}
+		return &frame.Fault{Status: http.StatusNotFound, What: "It is not there any more.",
+			Next: "Look for it in the list it was in: it may have been removed.", Cause: err}
 	case errors.Is(err, admin.ErrUnavailable):
-		return &fault{status: http.StatusServiceUnavailable, what: "Not available now: " + err.Error() + ".",
-			next: "Nothing was changed. Try again in a minute; Services tells when it is back.", cause: err}
+		return &frame.Fault{Status: http.StatusServiceUnavailable, What: "Not available now: " + err.Error() + ".",
+			Next: "Nothing was changed. Try again in a minute; Services tells when it is back.", Cause: err}
 	case errors.Is(err, admin.ErrUnsupported):
-		return &fault{status: http.StatusNotImplemented, what: "Not possible here: " + err.Error() + ".",
-			next: "The documentation of the queue engine says what it can do.", cause: err}
+		return &frame.Fault{Status: http.StatusNotImplemented, What: "Not possible here: " + err.Error() + ".",
+			Next: "The documentation of the queue engine says what it can do.", Cause: err}
 	}
-	return &fault{status: http.StatusInternalServerError, what: "This did not work.",
-		next: "The application log says why.", cause: err}
+	return &frame.Fault{Status: http.StatusInternalServerError, What: "This did not work.",
+		Next: "The application log says why.", Cause: err}
 }

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // pill tells whether delivery of what is filtered is running.
@@ -22,8 +26,8 @@ type pill struct {
 }
 
 // pausePage has no page of its own: it is the switch on top of those that can be filtered.
-func pausePage() page {
-	return page{routes: map[string]view{"POST /pause": setPause, "POST /resume": endPause}}
+func (c *Console) pausePage() frame.Page {
+	return frame.Page{Routes: map[string]frame.View{"POST /pause": c.setPause, "POST /resume": c.endPause}}
 }
 
 // covers reports whether a pause holds all that is filtered, and meets whether it holds any of it.
@@ -66,7 +70,7 @@ func (c *Console) pill(f filter) pill {
 	}
 	if state.State == "running" && touching > 0 {
 		state.State, state.Word = "partly", "Partly paused"
-		state.Why = fmt.Sprintf("%s %s a part of %s.", plural(touching, "pause"), pick(touching, "holds", "hold"), f.String())
+		state.Why = fmt.Sprintf("%s %s a part of %s.", human.Plural(touching, "pause"), human.Pick(touching, "holds", "hold"), f.String())
 	}
 	return state
 }
@@ -83,7 +87,7 @@ func describePause(p *settings.Pause) string {
 
 func until(expire string) string {
 	if end, err := settings.ParseTime(expire); err == nil && !end.IsZero() {
-		return " until " + clock(end)
+		return " until " + human.Clock(end)
 	}
 	return ""
 }
@@ -117,52 +121,52 @@ func (f filter) pauseValues() admin.Values {
 }
 
 // setPause pauses what is filtered.
-func setPause(v *visit) error {
-	f := filterOf(v.r.PostForm)
-	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
-			next: "Change the settings where they are kept."}
+func (c *Console) setPause(v *frame.Visit) error {
+	f := filterOf(v.R.PostForm)
+	if c.Admin == nil {
+		return &frame.Fault{Status: http.StatusNotImplemented, What: "Nothing can be changed here.",
+			Next: "Change the settings where they are kept."}
 	}
 	values := f.pauseValues()
 	values["enabled"] = true
 	values["expire"] = ""
-	if minutes := v.r.PostForm.Get("minutes"); minutes != "" && minutes != "0" {
-		end, err := inMinutes(v.c.now(), minutes)
+	if minutes := v.R.PostForm.Get("minutes"); minutes != "" && minutes != "0" {
+		end, err := inMinutes(c.now(), minutes)
 		if err != nil {
-			return &fault{status: http.StatusBadRequest, what: "“" + cut(minutes, 20) + "” is no number of minutes.",
-				next: "Give a whole number from 1 to 525600, or leave it empty to pause until you resume."}
+			return &frame.Fault{Status: http.StatusBadRequest, What: "“" + human.Cut(minutes, 20) + "” is no number of minutes.",
+				Next: "Give a whole number from 1 to 525600, or leave it empty to pause until you resume."}
 		}
 		values["expire"] = end
 	}
-	if _, _, err := v.c.Admin.Put(v.r.Context(), "paused", values); err != nil {
+	if _, _, err := c.Admin.Put(v.R.Context(), "paused", values); err != nil {
 		return err
 	}
-	return v.redirect(back(v, f), "Delivery of "+f.String()+" is paused. What is to be sent waits in the queue.")
+	return v.Redirect(back(v, f), "Delivery of "+f.String()+" is paused. What is to be sent waits in the queue.")
 }
 
 // endPause ends the pause of exactly what is filtered, or of the server as a whole.
-func endPause(v *visit) error {
-	f := filterOf(v.r.PostForm)
-	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
-			next: "Change the settings where they are kept."}
+func (c *Console) endPause(v *frame.Visit) error {
+	f := filterOf(v.R.PostForm)
+	if c.Admin == nil {
+		return &frame.Fault{Status: http.StatusNotImplemented, What: "Nothing can be changed here.",
+			Next: "Change the settings where they are kept."}
 	}
-	if v.r.PostForm.Get("stopped") != "" {
+	if v.R.PostForm.Get("stopped") != "" {
 		notice := "Delivery had been resumed already."
-		if v.c.Admin.Restart(v.r.Context()) {
+		if c.Admin.Restart(v.R.Context()) {
 			notice = "Delivery goes on. Pauses of the list still hold what they select."
 		}
-		v.c.parts.forget()
-		return v.redirect(back(v, f), notice)
+		c.parts.Forget()
+		return v.Redirect(back(v, f), notice)
 	}
-	n, err := v.c.endPauses(v.r.Context(), f)
+	n, err := c.endPauses(v.R.Context(), f)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		return v.redirect(back(v, f), "There was no such pause any more.")
+		return v.Redirect(back(v, f), "There was no such pause any more.")
 	}
-	return v.redirect(back(v, f), "Delivery of "+f.String()+" goes on.")
+	return v.Redirect(back(v, f), "Delivery of "+f.String()+" goes on.")
 }
 
 // endPauses removes the pauses in force of exactly what f selects: those of this instance, and those of the cluster.
@@ -185,9 +189,18 @@ func (c *Console) endPauses(ctx context.Context, f filter) (n int, err error) {
 }
 
 // back is where a form of the shell came from.
-func back(v *visit, f filter) string {
-	if next := v.r.PostForm.Get("next"); next != "" {
-		return localPath(next)
+func back(v *frame.Visit, f filter) string {
+	if next := v.R.PostForm.Get("next"); next != "" {
+		return frame.LocalPath(next)
 	}
 	return "/" + f.Query()
+}
+
+// inMinutes is the time in so many minutes, as the settings hold it.
+func inMinutes(now time.Time, minutes string) (string, error) {
+	n, err := strconv.Atoi(strings.TrimSpace(minutes))
+	if err != nil || n < 1 || n > 525_600 {
+		return "", errors.New("no number of minutes")
+	}
+	return now.Add(time.Duration(n) * time.Minute).UTC().Format(time.DateTime), nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery/rules"
+	"github.com/sluicemail/sluice/internal/consoletest"
 )
 
 // withSettings gives a console a settings database of its own.
@@ -38,34 +40,34 @@ func withSettings(t *testing.T) func(*Console) {
 
 func TestPause(t *testing.T) {
 	w := newWorld(t, withSettings(t)).logIn()
-	token := w.csrf()
-	require.Contains(t, w.get("/?domain=gmail.com").body, "Pause delivery of mail to gmail.com")
+	token := w.CSRF()
+	require.Contains(t, w.Get("/?domain=gmail.com").Body, "Pause delivery of mail to gmail.com")
 
-	a := w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"soon"},
+	a := w.Do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"soon"},
 		"next": {"/?domain=gmail.com"}})
 	require.Equal(t, http.StatusBadRequest, a.StatusCode)
-	require.Contains(t, a.body, "“soon” is no number of minutes")
+	require.Contains(t, a.Body, "“soon” is no number of minutes")
 
-	a = w.do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"10"},
+	a = w.Do("POST", "/pause", url.Values{"csrf": {token}, "domain": {"gmail.com"}, "minutes": {"10"},
 		"next": {"/?domain=gmail.com"}})
 	require.Equal(t, "/?domain=gmail.com", a.Header.Get("Location"))
-	page := w.get("/?domain=gmail.com").body
+	page := w.Get("/?domain=gmail.com").Body
 	require.Contains(t, page, "Delivery of mail to gmail.com is paused. What is to be sent waits in the queue.")
 	require.Contains(t, page, "Resume delivery of mail to gmail.com")
-	require.NotContains(t, w.get("/").body, "waits in the queue", "a notice is shown once")
-	require.Contains(t, w.get("/").body, "Partly paused")
-	require.Contains(t, w.get("/domains/gmail.com").body, "k-paused")
+	require.NotContains(t, w.Get("/").Body, "waits in the queue", "a notice is shown once")
+	require.Contains(t, w.Get("/").Body, "Partly paused")
+	require.Contains(t, w.Get("/domains/gmail.com").Body, "k-paused")
 	require.Equal(t, "running", w.pill(filter{Domain: "other.test"}).State)
 	require.Equal(t, "paused", w.pill(filter{Domain: "gmail.com", Tag: "x"}).State, "held by the wider pause")
 	require.Equal(t, 1, w.activePauses())
-	require.Contains(t, w.log.String(), "who=admin")
-	w.clock.forward(11 * time.Minute)
+	require.Contains(t, w.Logged.String(), "who=admin")
+	w.Clock.Forward(11 * time.Minute)
 	require.Equal(t, "running", w.pill(filter{Domain: "gmail.com"}).State, "it has ended")
 
-	w.do("POST", "/pause", url.Values{"csrf": {token}})
+	w.Do("POST", "/pause", url.Values{"csrf": {token}})
 	require.Equal(t, "paused", w.pill(filter{MTA: "192.0.2.1"}).State, "all mail")
-	w.do("POST", "/resume", url.Values{"csrf": {token}})
-	require.Contains(t, w.get("/").body, "Delivery of all mail goes on.")
+	w.Do("POST", "/resume", url.Values{"csrf": {token}})
+	require.Contains(t, w.Get("/").Body, "Delivery of all mail goes on.")
 }
 
 // TestResumeOnAnInstance ends pauses of an instance that has a number, and those of the whole cluster; another
@@ -75,15 +77,15 @@ func TestResumeOnAnInstance(t *testing.T) {
 		withSettings(t)(c)
 		c.Admin.Instance = 7
 	}).logIn()
-	form := url.Values{"csrf": {w.csrf()}, "domain": {"gmail.com"}}
-	w.do("POST", "/pause", form)
+	form := url.Values{"csrf": {w.CSRF()}, "domain": {"gmail.com"}}
+	w.Do("POST", "/pause", form)
 	require.True(t, w.pill(filter{Domain: "gmail.com"}).Own)
 	for _, of := range []admin.Values{{"cluster": true}, {"cluster": false, "instance": int64(8)}} {
 		of["target"] = "gmail.com"
 		_, err := w.Admin.Create(t.Context(), "paused", of)
 		require.NoError(t, err)
 	}
-	w.do("POST", "/resume", form)
+	w.Do("POST", "/resume", form)
 	require.Equal(t, "running", w.pill(filter{Domain: "gmail.com"}).State)
 	require.Len(t, w.settings().Rows.Pauses, 1)
 	require.EqualValues(t, 8, w.settings().Rows.Pauses[0].Instance)
@@ -91,13 +93,13 @@ func TestResumeOnAnInstance(t *testing.T) {
 
 func TestRename(t *testing.T) {
 	w := newWorld(t, withSettings(t)).logIn()
-	token := w.csrf()
-	a := w.do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {"two words"}})
-	require.Equal(t, http.StatusBadRequest, a.StatusCode, a.body)
-	a = w.do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {"out1.example.com"}})
-	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
-	require.Contains(t, w.get("/mtas/192.0.2.1").body, "greets as <b>out1.example.com</b>")
-	w.do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {""}})
+	token := w.CSRF()
+	a := w.Do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {"two words"}})
+	require.Equal(t, http.StatusBadRequest, a.StatusCode, a.Body)
+	a = w.Do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {"out1.example.com"}})
+	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.Body)
+	require.Contains(t, w.Get("/mtas/192.0.2.1").Body, "greets as <b>out1.example.com</b>")
+	w.Do("POST", "/mtas/192.0.2.1/rename", url.Values{"csrf": {token}, "label": {""}})
 	require.Empty(t, w.label("192.0.2.1"))
 }
 
@@ -140,12 +142,12 @@ func TestDomainPage(t *testing.T) {
 			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Warm"}}}}, nil
 	}
 	w := newWorld(t, func(c *Console) { c.Admin = &admin.Admin{Live: c.Live, Paths: paths} }).logIn()
-	page := w.get("/domains/gmail.com").body
+	page := w.Get("/domains/gmail.com").Body
 	require.Contains(t, page, "3 messages wait: “Warm” allows 60 msg/min.")
 	require.Regexp(t, `class="binding"><th scope="row">maxmessages .*limits now.*60 a minute.*“Warm”`, page)
 	require.Contains(t, page, "unlimited")
 	require.Contains(t, page, "5.0 MB a minute")
-	require.Contains(t, w.get("/domains/gmail.com/why").body, "Effective limits")
+	require.Contains(t, w.Get("/domains/gmail.com/why").Body, "Effective limits")
 }
 
 func TestPausesHold(t *testing.T) {
@@ -189,41 +191,42 @@ func TestHeldMailIsShown(t *testing.T) {
 				asked
 		}
 	}).logIn()
-	page := w.get("/").body
+	page := w.Get("/").Body
 	require.Contains(t, page,
 		`<a href="/domains/a.test" title="a.test">a.test</a></th><td><span class="kind k-paused">paused</span> Delivery is paused by pause 3.</td><td class="n">500</td>`)
 	require.Contains(t, page, `<a href="/tags/%3Ci%3E" title="tag “&lt;i&gt;”">`)
 	require.Equal(t, 1, w.inTrouble(), "domains")
-	require.Contains(t, w.get("/domains/a.test").body, "500 messages wait: Delivery is paused by pause 3.")
-	require.NotContains(t, w.get("/domains/b.test").body, "500 messages")
-	w.do("POST", "/pause", url.Values{"csrf": {w.csrf()}, "domain": {"a.test"}})
-	require.Contains(t, w.get("/domains/a.test").body, "500 messages wait: Delivery of mail to a.test is paused.")
+	require.Contains(t, w.Get("/domains/a.test").Body, "500 messages wait: Delivery is paused by pause 3.")
+	require.NotContains(t, w.Get("/domains/b.test").Body, "500 messages")
+	w.Do("POST", "/pause", url.Values{"csrf": {w.CSRF()}, "domain": {"a.test"}})
+	require.Contains(t, w.Get("/domains/a.test").Body, "500 messages wait: Delivery of mail to a.test is paused.")
 
 	asked = errors.New("the queue is away")
-	w.clock.forward(time.Minute)
-	require.Contains(t, w.get("/").body, "not known now: the queue is away")
+	w.Clock.Forward(time.Minute)
+	require.Contains(t, w.Get("/").Body, "not known now: the queue is away")
 }
 
 func TestStoppedServer(t *testing.T) {
 	w := newWorld(t, withSettings(t)).logIn()
 	keeper := w.Settings
-	require.NotContains(t, w.get("/").body, "stopped")
+	require.NotContains(t, w.Get("/").Body, "stopped")
 	keeper.SetStarted([]rules.Pause{{Cluster: true}})
 	for _, path := range []string{"/", "/?domain=gmail.com", "/domains/gmail.com"} {
-		page := w.get(path).body
+		page := w.Get(path).Body
 		require.Contains(t, page, `data-state="paused"`, path)
 		require.Contains(t, page, "All delivery of this server is stopped", path)
 		require.Contains(t, page, "Resume delivery of this server", path)
 	}
-	require.Contains(t, w.get("/pauses").body, "All delivery of this server is stopped",
+	require.Contains(t, w.Get("/pauses").Body, "All delivery of this server is stopped",
 		"beside a list that has no such row")
 	require.Equal(t, 1, w.activePauses())
-	require.Equal(t, "paused", shellNews(w.Console, url.Values{"filtered": {"yes"}}).(news).Pill.State)
-	form := url.Values{"csrf": {w.csrf()}, "stopped": {"yes"}, "next": {"/domains/gmail.com"}}
-	require.Equal(t, "/domains/gmail.com", w.do("POST", "/resume", form).Header.Get("Location"))
+	w.Watch("shell?filtered=yes").Until("shell?filtered=yes",
+		func(m consoletest.Message) bool { return strings.Contains(string(m.Data), `"state":"paused"`) })
+	form := url.Values{"csrf": {w.CSRF()}, "stopped": {"yes"}, "next": {"/domains/gmail.com"}}
+	require.Equal(t, "/domains/gmail.com", w.Do("POST", "/resume", form).Header.Get("Location"))
 	require.False(t, keeper.StartedPaused())
-	require.Contains(t, w.get("/domains/gmail.com").body, "Delivery goes on.")
-	w.do("POST", "/resume", form)
-	require.Contains(t, w.get("/").body, "had been resumed already")
-	require.Contains(t, w.log.String(), "delivery resumed")
+	require.Contains(t, w.Get("/domains/gmail.com").Body, "Delivery goes on.")
+	w.Do("POST", "/resume", form)
+	require.Contains(t, w.Get("/").Body, "had been resumed already")
+	require.Contains(t, w.Logged.String(), "delivery resumed")
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // injectData is the form for a test message, with what was typed and what is wrong with it.
@@ -25,51 +27,51 @@ type injectData struct {
 	Inbox                                   string
 }
 
-func injectForm(v *visit) error {
-	d := injectData{To: cut(v.r.URL.Query().Get("to"), 320), Subject: "A test message from the console",
+func (c *Console) injectForm(v *frame.Visit) error {
+	d := injectData{To: human.Cut(v.R.URL.Query().Get("to"), 320), Subject: "A test message from the console",
 		Text: "This is a test.\n"}
-	return v.renderInject(http.StatusOK, &d)
+	return c.renderInject(v, http.StatusOK, &d)
 }
 
-func (v *visit) renderInject(status int, d *injectData) error {
-	v.title = "Inject a test message"
-	for _, p := range v.c.settings().Rows.Pools {
+func (c *Console) renderInject(v *frame.Visit, status int, d *injectData) error {
+	v.Title = "Inject a test message"
+	for _, p := range c.settings().Rows.Pools {
 		d.Pools = append(d.Pools, p.Name)
 	}
-	if v.c.Admin != nil {
-		d.Inbox = v.c.Admin.Inbox
+	if c.Admin != nil {
+		d.Inbox = c.Admin.Inbox
 	}
-	return v.renderStatus(status, "queueinject", d)
+	return v.RenderStatus(status, "queueinject", d)
 }
 
 // inject puts a test message into the inbox.
-func inject(v *visit) error {
-	if v.c.Admin == nil {
+func (c *Console) inject(v *frame.Visit) error {
+	if c.Admin == nil {
 		return noAdmin()
 	}
-	f := v.r.PostForm
+	f := v.R.PostForm
 	d := injectData{From: strings.TrimSpace(f.Get("from")), To: strings.TrimSpace(f.Get("to")), Subject: f.Get("subject"),
 		Text: f.Get("text"),
 		Tags: f.Get("tags"), Pool: f.Get("pool"), IP: strings.TrimSpace(f.Get("ip")), Wrong: map[string]string{}}
-	message, err := d.message(v.c.now(), v.c.Hostname)
+	message, err := d.message(c.now(), c.Hostname)
 	if len(d.Wrong) > 0 {
-		return v.renderInject(http.StatusBadRequest, &d)
+		return c.renderInject(v, http.StatusBadRequest, &d)
 	}
 	if err != nil {
 		return err
 	}
-	ids, err := v.c.Admin.Inject(v.r.Context(), bytes.NewReader(message))
+	ids, err := c.Admin.Inject(v.R.Context(), bytes.NewReader(message))
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
 		for _, p := range wrong.Problems {
 			d.blame(p)
 		}
-		return v.renderInject(http.StatusBadRequest, &d)
+		return c.renderInject(v, http.StatusBadRequest, &d)
 	}
 	if err != nil {
 		return err
 	}
-	return v.redirect("/messages/"+url.PathEscape(ids[0]),
-		"The test message was put into "+cmp.Or(v.c.Admin.Inbox, "the inbox")+". Its id is "+ids[0]+
+	return v.Redirect("/messages/"+url.PathEscape(ids[0]),
+		"The test message was put into "+cmp.Or(c.Admin.Inbox, "the inbox")+". Its id is "+ids[0]+
 			". When it has left, the log tells what became of it.")
 }
 

@@ -11,20 +11,20 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
 	"github.com/sluicemail/sluice/queue"
 )
 
 // queuesPage shows what each queue holds and how that changes, and the messages in it.
-func queuesPage() page {
-	return page{
-		path: "/queues", title: "Queues", group: live,
-		routes: map[string]view{"GET /queues": queues, "GET /queues/inject": injectForm, "POST /queues/inject": inject,
-			"GET /messages": messages, "POST /messages/act": act, "GET /messages/{id}": oneMessage,
-			"POST /messages/{id}/act": act, "GET /messages/{id}/raw": rawMessage},
-		topics: map[string]topic{"queues": {every: queuesEvery,
-			value: func(c *Console, _ url.Values) any { return c.queueNews() }}},
+func (c *Console) queuesPage() frame.Page {
+	return frame.Page{
+		Path: "/queues", Title: "Queues", Group: frame.Live,
+		Routes: map[string]frame.View{"GET /queues": c.queuesView, "GET /queues/inject": c.injectForm, "POST /queues/inject": c.inject,
+			"GET /messages": c.messages, "POST /messages/act": c.act, "GET /messages/{id}": c.oneMessage,
+			"POST /messages/{id}/act": c.act, "GET /messages/{id}/raw": c.rawMessage},
+		Topics: map[string]frame.Topic{"queues": {Every: queuesEvery,
+			Value: func(context.Context, url.Values) any { return c.queueNews() }}},
 	}
 }
 
@@ -85,11 +85,10 @@ type asideLine struct {
 }
 
 const (
-	maxAside   = 30
-	queuesWait = 500 * time.Millisecond
+	maxAside = 30
 )
 
-func queues(v *visit) error { return v.render("queues", v.c.queueNews()) }
+func (c *Console) queuesView(v *frame.Visit) error { return v.Render("queues", c.queueNews()) }
 
 func (c *Console) queueNews() *queueNews {
 	n := &queueNews{Queues: []queueLine{}, Aside: []asideLine{}}
@@ -100,7 +99,7 @@ func (c *Console) queueNews() *queueNews {
 	now := c.now()
 	if err != nil {
 		shown := asFault(err)
-		n.Problem, n.Next = shown.what, shown.next
+		n.Problem, n.Next = shown.What, shown.Next
 		if len(stats) > 0 {
 			n.Problem += " What the queues hold is not known since " + at.UTC().Format("15:04:05") + " UTC."
 		}
@@ -123,42 +122,6 @@ func (c *Console) queueNews() *queueNews {
 		n.Queues = append(n.Queues, l)
 	}
 	return n
-}
-
-// queueStats returns the queues as they were at a time, and why they are not known now: then the time is that of the
-// last answer.
-func (c *Console) queueStats() ([]queue.Stats, time.Time, error) {
-	if c.Admin == nil {
-		return nil, time.Time{}, fmt.Errorf("%w: there is no queue", admin.ErrUnavailable)
-	}
-	c.queues()
-	c.freshQueues()
-	c.queued.mu.Lock()
-	defer c.queued.mu.Unlock()
-	if c.queued.at.IsZero() {
-		return nil, time.Time{}, fmt.Errorf("%w: the queues have not answered yet", admin.ErrUnavailable)
-	}
-	q := &c.queued
-	if q.err == nil && q.stale(c.now()) {
-		return q.stats, q.known, fmt.Errorf("%w: the queues do not answer", admin.ErrUnavailable)
-	}
-	return q.stats, q.known, q.err
-}
-
-// freshQueues asks the queues when nobody has looked at them for a while, and waits a moment for the answer.
-func (c *Console) freshQueues() {
-	c.queued.mu.Lock()
-	stale := c.now().Sub(c.queued.at) > 2*queuesEvery
-	c.queued.mu.Unlock()
-	if !stale {
-		return
-	}
-	done := make(chan struct{})
-	c.background.Go(func() { defer close(done); c.askQueues() })
-	select {
-	case <-done:
-	case <-time.After(queuesWait):
-	}
 }
 
 // queueCounters are what happened in the last minute with what is in the queues.
@@ -332,6 +295,6 @@ func trendOf(all []reading) string {
 
 // noAdmin is said where nothing can be done or looked at.
 func noAdmin() error {
-	return &fault{status: 501, what: "The mail that waits cannot be looked at here.",
-		next: "This console was set up to show figures only.", cause: errors.New("no Admin")}
+	return &frame.Fault{Status: 501, What: "The mail that waits cannot be looked at here.",
+		Next: "This console was set up to show figures only.", Cause: errors.New("no Admin")}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
@@ -46,21 +47,21 @@ func mailTo(id, to string) *queue.Message {
 // checkPage looks at a page for what the policy of the console would block, for its size, and for what a template left
 // out.
 func (w *world) checkPage(path string, status int) string {
-	w.t.Helper()
+	w.T.Helper()
 	values := regexp.MustCompile(`="[^"]*"`)
 	inline := regexp.MustCompile(`(?i)<[^>]*\s(style|on[a-z]+)\s*=|<style|<script(\s+type="" src="")?>[^<]`)
-	a := w.get(path)
-	require.Equal(w.t, status, a.StatusCode, path)
-	require.Contains(w.t, a.body, "</html>", path)
-	require.Empty(w.t, inline.FindString(values.ReplaceAllString(a.body, `=""`)), path)
-	require.NotRegexp(w.t, `(?i)(href|src|action)="?\s*(javascript|data):`, a.body, path)
-	require.NotContains(w.t, a.body, "ZgotmplZ", path)
-	require.NotContains(w.t, a.body, "<script>alert", path)
-	if at := strings.IndexAny(a.body, "\u202e\x1b\x00"); at >= 0 {
-		require.Fail(w.t, "something invisible", "%s: %q", path, a.body[max(at-200, 0):at+1])
+	a := w.Get(path)
+	require.Equal(w.T, status, a.StatusCode, path)
+	require.Contains(w.T, a.Body, "</html>", path)
+	require.Empty(w.T, inline.FindString(values.ReplaceAllString(a.Body, `=""`)), path)
+	require.NotRegexp(w.T, `(?i)(href|src|action)="?\s*(javascript|data):`, a.Body, path)
+	require.NotContains(w.T, a.Body, "ZgotmplZ", path)
+	require.NotContains(w.T, a.Body, "<script>alert", path)
+	if at := strings.IndexAny(a.Body, "\u202e\x1b\x00"); at >= 0 {
+		require.Fail(w.T, "something invisible", "%s: %q", path, a.Body[max(at-200, 0):at+1])
 	}
-	require.Less(w.t, len(a.body), 100_000, path)
-	return a.body
+	require.Less(w.T, len(a.Body), 100_000, path)
+	return a.Body
 }
 
 func TestQueuesPage(t *testing.T) {
@@ -72,17 +73,17 @@ func TestQueuesPage(t *testing.T) {
 	later.NextAttempt = time.Now().Add(time.Hour)
 	waiting(t, q, mailTo("1", "a@b.test"), later)
 	w.Live.Observe(&monitor.Event{Kind: monitor.Picked, Domain: "b.test"})
-	w.clock.forward(3 * time.Second)
-	w.get("/queues") // has the queues asked again
+	w.Clock.Forward(3 * time.Second)
+	w.Get("/queues") // has the queues asked again
 	require.Eventually(t, func() bool {
-		return strings.Contains(w.get("/queues").body, `<a href="/messages?queue=outbox">outbox</a>`)
+		return strings.Contains(w.Get("/queues").Body, `<a href="/messages?queue=outbox">outbox</a>`)
 	}, 10*time.Second, 10*time.Millisecond)
 	page := w.checkPage("/queues", 200)
 	require.Regexp(t,
 		`outbox</a></th><td class="n">1</td><td class="n">1</td><td class="n">0</td><td class="n">0</td><td class="n"><b>2</b></td>`, page)
 	require.Contains(t, page, "Temporary queues")
-	socket := w.watch("queues")
-	socket.until("queues", func(m message) bool {
+	socket := w.Watch("queues")
+	socket.Until("queues", func(m consoletest.Message) bool {
 		var n queueNews
 		require.NoError(t, json.Unmarshal(m.Data, &n))
 		return len(n.Queues) == 1 && n.Queues[0].Delayed == 1 && len(n.Counters) == 7
@@ -118,7 +119,7 @@ func TestParkedMessages(t *testing.T) {
 	require.Contains(t, page, "held by a pause")
 	require.Contains(t, page, `href="/messages?domain=b.test&amp;queue=outbox&amp;state=parked"`)
 	require.Regexp(t, `data-counter="temporary">3<`, page)
-	require.Contains(t, w.get("/messages?state=parked").body, "Set-aside messages")
+	require.Contains(t, w.Get("/messages?state=parked").Body, "Set-aside messages")
 }
 
 // blind is a queue that cannot be looked into.
@@ -151,15 +152,15 @@ func TestQueuesThatCannotBeSeen(t *testing.T) {
 		require.Contains(t, page, "From the queue", "%s: what is known is shown", name)
 		require.Contains(t, w.checkPage("/messages", c.status), c.says, name)
 		require.Contains(t, w.checkPage("/messages/x", c.status), c.says, name)
-		require.Equal(t, c.status, w.get("/messages/x/raw").StatusCode, name)
-		a := w.do("POST", "/messages/act", url.Values{"csrf": {w.csrf()}, "action": {"drop"}, "domain": {"a.test"}})
+		require.Equal(t, c.status, w.Get("/messages/x/raw").StatusCode, name)
+		a := w.Do("POST", "/messages/act", url.Values{"csrf": {w.CSRF()}, "action": {"drop"}, "domain": {"a.test"}})
 		require.Equal(t, c.status, a.StatusCode, name)
-		require.Contains(t, a.body, c.says, name)
+		require.Contains(t, a.Body, c.says, name)
 	}
 	w := newWorld(t, func(c *Console) { c.Admin = nil }).logIn()
 	w.checkPage("/queues", 200)
-	require.Equal(t, 501, w.get("/messages").StatusCode)
-	require.Equal(t, 501, w.get("/messages/1").StatusCode)
+	require.Equal(t, 501, w.Get("/messages").StatusCode)
+	require.Equal(t, 501, w.Get("/messages/1").StatusCode)
 }
 
 func TestDepthHistory(t *testing.T) {
@@ -191,18 +192,18 @@ func TestInject(t *testing.T) {
 	defer q.Close()
 	w := newWorld(t, withQueue(q)).logIn()
 	require.Contains(t, w.checkPage("/queues/inject?to=x@y.test", 200), `value="x@y.test"`)
-	token := w.csrf()
-	send := func(change map[string]string) answer {
+	token := w.CSRF()
+	send := func(change map[string]string) consoletest.Answer {
 		form := url.Values{"csrf": {token}, "from": {"me@a.test"}, "to": {"you@b.test"},
 			"subject": {"Grüße\r\nBcc: x@y.test"}, "text": {"one\nzwölf\r\n.\n" + strings.Repeat("ä", 3000)},
 			"tags": {" red, blue ,"}}
 		for k, v := range change {
 			form.Set(k, v)
 		}
-		return w.do("POST", "/queues/inject", form)
+		return w.Do("POST", "/queues/inject", form)
 	}
 	a := send(nil)
-	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.body)
+	require.Equal(t, http.StatusSeeOther, a.StatusCode, a.Body)
 	id, err := url.PathUnescape(strings.TrimPrefix(a.Header.Get("Location"), "/messages/"))
 	require.NoError(t, err)
 	m, err := q.Peek(t.Context(), id)
@@ -237,19 +238,19 @@ func TestInject(t *testing.T) {
 			continue // the engine decides what addresses there are
 		}
 		require.Equal(t, http.StatusBadRequest, a.StatusCode, name)
-		require.Contains(t, a.body, c.says, name)
-		require.Contains(t, a.body, "zwölf", "%s: nothing typed is lost", name)
+		require.Contains(t, a.Body, c.says, name)
+		require.Contains(t, a.Body, "zwölf", "%s: nothing typed is lost", name)
 	}
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/queues/inject", url.Values{"to": {"a@b.test"}}).StatusCode,
+	require.Equal(t, http.StatusForbidden, w.Do("POST", "/queues/inject", url.Values{"to": {"a@b.test"}}).StatusCode,
 		"without the token")
 	require.Equal(t, http.StatusSeeOther, send(map[string]string{"from": ""}).StatusCode, "a bounce")
 }
 
 func TestInjectWithoutBroker(t *testing.T) {
 	w := newWorld(t, withQueue(closedQueue())).logIn()
-	a := w.do("POST", "/queues/inject", url.Values{"csrf": {w.csrf()}, "to": {"a@b.test"}})
+	a := w.Do("POST", "/queues/inject", url.Values{"csrf": {w.CSRF()}, "to": {"a@b.test"}})
 	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
-	require.Contains(t, a.body, "Try again in a minute")
+	require.Contains(t, a.Body, "Try again in a minute")
 }
 
 func closedQueue() queue.Queue {
@@ -288,13 +289,13 @@ func TestQueuesWhoseBrokerIsAway(t *testing.T) {
 	waiting(t, q, mailTo("1", "a@b.test"), mailTo("2", "c@b.test"))
 	shown := func(text string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.Contains(w.get("/queues").body, text) }, 10*time.Second,
+		require.Eventually(t, func() bool { return strings.Contains(w.Get("/queues").Body, text) }, 10*time.Second,
 			10*time.Millisecond, text)
 	}
-	w.clock.forward(3 * time.Second)
+	w.Clock.Forward(3 * time.Second)
 	shown(`<td class="n">2</td>`)
 	q.away.Store(true)
-	w.clock.forward(3 * time.Second)
+	w.Clock.Forward(3 * time.Second)
 	shown("nobody answers (since 2026-01-02 03:04:05 UTC)")
 	page := w.checkPage("/queues", 200)
 	require.Contains(t, page, "What the queues hold is not known since ")
@@ -304,6 +305,6 @@ func TestQueuesWhoseBrokerIsAway(t *testing.T) {
 	require.True(t, news.Queues[0].Unknown)
 	require.Zero(t, news.Queues[0].Depth())
 	q.away.Store(false)
-	w.clock.forward(3 * time.Second)
+	w.Clock.Forward(3 * time.Second)
 	shown(`<td class="n">2</td>`)
 }

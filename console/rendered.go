@@ -2,8 +2,6 @@ package console
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -12,7 +10,9 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -28,50 +28,57 @@ type openMail struct {
 }
 
 // mailSource finds the mail that a request is about.
-type mailSource func(v *visit) (*openMail, error)
+type mailSource func(v *frame.Visit) (*openMail, error)
+
+// mailPages are the pages of one mail.
+type mailPages struct {
+	open      mailSource
+	userAgent string // the only one that may render mail; "": all may
+}
 
 // mailRoutes adds the pages of a mail below base, an address with {id} in it.
-func mailRoutes(to map[string]view, base string, open mailSource) {
-	to["GET "+base+"/rendered"] = open.rendered
-	to["POST "+base+"/rendered"] = open.rendered
-	to["GET "+base+"/frame"] = open.frame
-	to["GET "+base+"/text"] = open.text
-	to["GET "+base+"/source"] = open.source
-	to["GET "+base+"/parts/{number}"] = open.part
+func (c *Console) mailRoutes(to map[string]frame.View, base string, open mailSource) {
+	m := &mailPages{open, c.RenderUserAgent}
+	to["GET "+base+"/rendered"] = m.rendered
+	to["POST "+base+"/rendered"] = m.rendered
+	to["GET "+base+"/frame"] = m.frame
+	to["GET "+base+"/text"] = m.text
+	to["GET "+base+"/source"] = m.source
+	to["GET "+base+"/parts/{number}"] = m.part
 	if _, taken := to["GET "+base+"/raw"]; !taken {
-		to["GET "+base+"/raw"] = open.raw
+		to["GET "+base+"/raw"] = m.raw
 	}
 }
 
 // renderedPage shows the mail of messages that wait.
-func renderedPage() page {
-	p := page{path: "/queues", title: "Mail", routes: map[string]view{}}
-	mailRoutes(p.routes, "/messages/{id}", waitingMail)
-	delete(p.routes, "GET /messages/{id}/raw") // the message's own page has it
+func (c *Console) renderedPage() frame.Page {
+	p := frame.Page{Path: "/queues", Title: "Mail", Routes: map[string]frame.View{}}
+	c.mailRoutes(p.Routes, "/messages/{id}", c.waitingMail)
+	delete(p.Routes, "GET /messages/{id}/raw") // the message's own page has it
 	return p
 }
 
 // waitingMail opens the mail of a message in a queue.
-func waitingMail(v *visit) (*openMail, error) {
-	if v.c.Admin == nil {
+func (c *Console) waitingMail(v *frame.Visit) (*openMail, error) {
+	if c.Admin == nil {
 		return nil, noAdmin()
 	}
-	id := v.r.PathValue("id")
-	m, err := v.c.Admin.Message(v.r.Context(), id)
+	id := v.R.PathValue("id")
+	m, err := c.Admin.Message(v.R.Context(), id)
 	if errors.Is(err, admin.ErrNotFound) {
-		return nil, &fault{status: http.StatusNotFound, what: "No message with this id waits any more.",
-			next: "It has been delivered, has failed, or was removed: the log tells.", cause: err}
+		return nil, &frame.Fault{Status: http.StatusNotFound, What: "No message with this id waits any more.",
+			Next: "It has been delivered, has failed, or was removed: the log tells.", Cause: err}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if m.Mail == nil {
-		return nil, &fault{status: http.StatusNotFound, what: "The mail itself is not in the queue.",
-			next: "It is kept elsewhere, in the message store, is made when it is sent, or is a result without its mail (keepmime keeps it)."}
+		return nil, &frame.Fault{Status: http.StatusNotFound, What: "The mail itself is not in the queue.",
+			Next: "It is kept elsewhere, in the message store, is made when it is sent, or is a result without its mail (keepmime keeps it)."}
 	}
 	at := messagePath(id)
 	return &openMail{Base: at, Raw: at + "/raw", Back: at, BackTo: "Message",
-		Title: "Mail of " + middle(mailview.Printable(id), 40), Body: m.Mail}, nil
+		Title: "Mail of " + human.Middle(mailview.Printable(id), 40), Body: m.Mail}, nil
 }
 
 // mailData is what rendered.html and mailtext.html get.
@@ -88,21 +95,21 @@ type mailData struct {
 }
 
 // open opens the mail and takes it apart.
-func (open mailSource) open(v *visit, as string) (*mailData, error) {
-	m, err := open(v)
+func (p *mailPages) read(v *frame.Visit, as string) (*mailData, error) {
+	m, err := p.open(v)
 	if err != nil {
 		return nil, err
 	}
 	d := &mailData{openMail: m, View: as}
-	v.title = m.Title
+	v.Title = m.Title
 	if d.Mail, err = mailview.Parse(m.Body, m.Body.Size()); err != nil {
-		return nil, &fault{status: http.StatusServiceUnavailable, what: "The mail could not be read.",
-			next: "It may have left just now. Go back and look for it again.", cause: err}
+		return nil, &frame.Fault{Status: http.StatusServiceUnavailable, What: "The mail could not be read.",
+			Next: "It may have left just now. Go back and look for it again.", Cause: err}
 	}
 	for _, name := range []string{"From", "To", "Cc", "Subject", "Date"} {
 		for _, f := range d.Mail.Header {
 			if strings.EqualFold(f.Name, name) {
-				d.Header = append(d.Header, mailview.Field{Name: name, Value: cut(f.Value, shownValue)})
+				d.Header = append(d.Header, mailview.Field{Name: name, Value: human.Cut(f.Value, shownValue)})
 				break
 			}
 		}
@@ -111,75 +118,68 @@ func (open mailSource) open(v *visit, as string) (*mailData, error) {
 }
 
 // mayRender refuses browsers other than the one that is meant for looking at mail.
-func (v *visit) mayRender() error {
-	wanted := v.c.RenderUserAgent
-	if wanted == "" || v.r.UserAgent() == wanted {
+func (p *mailPages) mayRender(v *frame.Visit) error {
+	wanted := p.userAgent
+	if wanted == "" || v.R.UserAgent() == wanted {
 		return nil
 	}
-	return &fault{status: http.StatusForbidden, what: "Mail is not rendered in this browser.",
-		next: "The key render-useragent allows only one kind of browser, and this one calls itself “" +
-			cut(mailview.Printable(v.r.UserAgent()), 300) +
+	return &frame.Fault{Status: http.StatusForbidden, What: "Mail is not rendered in this browser.",
+		Next: "The key render-useragent allows only one kind of browser, and this one calls itself “" +
+			human.Cut(mailview.Printable(v.R.UserAgent()), 300) +
 			"”. Open this page in the browser that is meant for it, or look at the mail's text or source here."}
 }
 
 // rendered shows the HTML of a mail in a frame. Remote images need a form with the session's token each time: no link
 // leads to them, so that nobody can have somebody else load them.
-func (open mailSource) rendered(v *visit) error {
-	if err := v.mayRender(); err != nil {
+func (p *mailPages) rendered(v *frame.Visit) error {
+	if err := p.mayRender(v); err != nil {
 		return err
 	}
-	d, err := open.open(v, "rendered")
+	d, err := p.read(v, "rendered")
 	if err != nil {
 		return err
 	}
 	if d.Mail.HTML == "" {
 		d.shorten(maxMailText)
-		return v.render("rendered", d)
+		return v.Render("rendered", d)
 	}
 	d.Frame = d.Base + "/frame"
-	d.Remote = v.r.Method == http.MethodPost && v.r.PostForm.Get("remote") != "" && d.Mail.Remote()
+	d.Remote = v.R.Method == http.MethodPost && v.R.PostForm.Get("remote") != "" && d.Mail.Remote()
 	d.Blocked = !d.Remote && d.Mail.Remote()
 	if d.Remote {
-		d.Frame += "?remote=" + v.remoteProof(d.Base)
+		d.Frame += "?remote=" + v.Proof("remote "+d.Base)
 	}
-	return v.render("rendered", d)
-}
-
-// remoteProof shows that somebody in this session asked for the remote content of a mail.
-func (v *visit) remoteProof(base string) string {
-	mac := hmac.New(sha256.New, []byte(v.session.csrf))
-	_, _ = io.WriteString(mac, "remote "+base)
-	return hex.EncodeToString(mac.Sum(nil)[:16])
+	return v.Render("rendered", d)
 }
 
 // frame is the document within the page: HTML that can do nothing, under a policy that lets it do nothing.
-func (open mailSource) frame(v *visit) error {
-	if err := v.mayRender(); err != nil {
+func (p *mailPages) frame(v *frame.Visit) error {
+	if err := p.mayRender(v); err != nil {
 		return err
 	}
-	d, err := open.open(v, "frame")
+	d, err := p.read(v, "frame")
 	if err != nil {
 		return err
 	}
 	remote := false
-	if proof := v.r.URL.Query().Get("remote"); proof != "" {
-		if !hmac.Equal([]byte(proof), []byte(v.remoteProof(d.Base))) {
-			return &fault{status: http.StatusForbidden, what: "Remote content was not asked for in this session.",
-				next: "Open the mail, and choose “Show remote content” there."}
+	if proof := v.R.URL.Query().Get("remote"); proof != "" {
+		if !hmac.Equal([]byte(proof), []byte(v.Proof("remote "+d.Base))) {
+			return &frame.Fault{Status: http.StatusForbidden, What: "Remote content was not asked for in this session.",
+				Next: "Open the mail, and choose “Show remote content” there."}
 		}
 		remote = true
 	}
 	document := d.Mail.Page(remote)
 	if document == "" {
-		return missing("The mail has no HTML.")
+		return frame.Missing("The mail has no HTML.")
 	}
-	h := v.w.Header()
+	h := v.W.Header()
 	h.Set("Content-Security-Policy", mailview.PagePolicy(remote))
 	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(document)))
-	_, _ = io.WriteString(v.w, document)
+	_, _ = io.WriteString(v.W, document)
 	return nil
 }
 
@@ -189,34 +189,34 @@ const (
 )
 
 // text shows the header and the text of a mail.
-func (open mailSource) text(v *visit) error {
-	d, err := open.open(v, "text")
+func (p *mailPages) text(v *frame.Visit) error {
+	d, err := p.read(v, "text")
 	if err != nil {
 		return err
 	}
 	d.Header = d.Mail.Header
 	d.shorten(maxMailText)
-	return v.render("rendered", d)
+	return v.Render("rendered", d)
 }
 
 func (d *mailData) shorten(most int) {
 	d.Text = d.Mail.Text
 	if len(d.Text) > most {
-		d.Text, d.CutText = cut(d.Text, most), true
+		d.Text, d.CutText = human.Cut(d.Text, most), true
 	}
 }
 
 // source shows the begin of a mail as it is, with what is invisible made visible.
-func (open mailSource) source(v *visit) error {
-	d, err := open.open(v, "source")
+func (p *mailPages) source(v *frame.Visit) error {
+	d, err := p.read(v, "source")
 	if err != nil {
 		return err
 	}
 	begin := make([]byte, min(d.Body.Size(), maxSource))
 	n, err := d.Body.ReadAt(begin, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return &fault{status: http.StatusServiceUnavailable, what: "The mail could not be read.",
-			next: "It may have left just now. Go back and look for it again.", cause: err}
+		return &frame.Fault{Status: http.StatusServiceUnavailable, What: "The mail could not be read.",
+			Next: "It may have left just now. Go back and look for it again.", Cause: err}
 	}
 	d.Header, d.CutText = nil, d.Body.Size() > int64(n)
 	var b strings.Builder
@@ -225,30 +225,30 @@ func (open mailSource) source(v *visit) error {
 		b.WriteByte('\n')
 	}
 	d.Text = b.String()
-	return v.render("rendered", d)
+	return v.Render("rendered", d)
 }
 
 const downloadMail = 10 * time.Minute // how long a download may take
 
 // download has the browser store what follows, whatever it is.
-func (v *visit) download(name, kind string) {
+func download(v *frame.Visit, name, kind string) {
 	// fails where there is no connection: in tests
-	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(downloadMail))
-	h := v.w.Header()
+	_ = http.NewResponseController(v.W).SetWriteDeadline(time.Now().Add(downloadMail))
+	h := v.W.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 }
 
 // raw sends the mail as it is.
-func (open mailSource) raw(v *visit) error {
-	m, err := open(v)
+func (p *mailPages) raw(v *frame.Visit) error {
+	m, err := p.open(v)
 	if err != nil {
 		return err
 	}
-	v.download("mail.eml", "text/plain")
-	v.w.Header().Set("Content-Length", strconv.FormatInt(m.Body.Size(), 10))
-	_, err = io.Copy(v.w, io.NewSectionReader(m.Body, 0, m.Body.Size()))
+	download(v, "mail.eml", "text/plain")
+	v.W.Header().Set("Content-Length", strconv.FormatInt(m.Body.Size(), 10))
+	_, err = io.Copy(v.W, io.NewSectionReader(m.Body, 0, m.Body.Size()))
 	return sent(err)
 }
 
@@ -262,18 +262,18 @@ func sent(err error) error {
 
 // part sends one part of the mail, decoded. Its type is not that of the part, so that no browser shows it, and its name
 // is one that cannot mislead.
-func (open mailSource) part(v *visit) error {
-	m, err := open(v)
+func (p *mailPages) part(v *frame.Visit) error {
+	m, err := p.open(v)
 	if err != nil {
 		return err
 	}
-	number := v.r.PathValue("number")
+	number := v.R.PathValue("number")
 	part, content, err := mailview.Open(m.Body, m.Body.Size(), number)
 	if err != nil {
-		return missing("The mail has no part " + cut(mailview.Printable(number), 20) + ".")
+		return frame.Missing("The mail has no part " + human.Cut(mailview.Printable(number), 20) + ".")
 	}
-	v.download(fileNameOf(part), "application/octet-stream")
-	_, err = io.Copy(v.w, content)
+	download(v, fileNameOf(part), "application/octet-stream")
+	_, err = io.Copy(v.W, content)
 	return sent(err)
 }
 

@@ -73,14 +73,14 @@ func TestHostileMailInBrowser(t *testing.T) {
 	}
 	mails["remote"] = o.aim("Subject: x\r\nContent-Type: text/html\r\n\r\n<p>picture: <img src=https://track.test/p.gif width=20 height=20>")
 	w := withMails(t, mails, nil)
-	b := &browser{t: t, tab: testserver.Chromium(t), base: w.server.URL}
+	b := &browser{t: t, tab: testserver.Chromium(t), base: w.Server.URL}
 	told := b.console()
 	b.logIn("/messages/remote/rendered")
 
 	var ids []string
 	w.logIn()
 	for id := range mails {
-		if w.get("/messages/"+id+"/frame").StatusCode == http.StatusOK {
+		if w.Get("/messages/"+id+"/frame").StatusCode == http.StatusOK {
 			ids = append(ids, id)
 		}
 	}
@@ -124,15 +124,18 @@ func TestSecondWall(t *testing.T) {
 		"style":   `<style>@import "http://evil.test/a.css"; body { background: url(http://evil.test/b.png) } @font-face { font-family: x; src: url(http://evil.test/c) } p { font-family: x }</style><p>x</p>`,
 		"media":   `<img src="http://evil.test/d.png"><video src="http://evil.test/e" autoplay></video><svg><image href="http://evil.test/f"/><script>` + alarm + `</script></svg>`,
 	}
+	ours := httptest.NewRecorder()
+	new(Console).ServeHTTP(ours, httptest.NewRequest("GET", "/healthz", nil))
+	ours.Header().Del("Content-Type")
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page/{id}", func(w http.ResponseWriter, r *http.Request) {
-		setHeaders(w.Header(), false)
+		maps.Copy(w.Header(), ours.Header())
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprintf(w,
 			`<!doctype html><iframe sandbox="allow-popups allow-popups-to-escape-sandbox" src="/raw/%s" width="800" height="600"></iframe>`, html.EscapeString(r.PathValue("id")))
 	})
 	mux.HandleFunc("GET /raw/{id}", func(w http.ResponseWriter, r *http.Request) {
-		setHeaders(w.Header(), false)
+		maps.Copy(w.Header(), ours.Header())
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Set("X-Frame-Options", "SAMEORIGIN")
 		w.Header().Set("Content-Security-Policy", mailview.PagePolicy(false))

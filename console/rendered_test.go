@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
 )
@@ -44,39 +45,39 @@ const htmlMail = "From: =?utf-8?q?Caf=C3=A9?= <news@shop.test>\r\nTo: to@gmail.t
 
 func TestRenderedMail(t *testing.T) {
 	w := withMails(t, map[string]string{"m1": htmlMail}, nil).logIn()
-	a := w.get("/messages/m1/rendered")
+	a := w.Get("/messages/m1/rendered")
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.Contains(t, a.body, "&lt;script&gt;alert(&#39;subject&#39;)&lt;/script&gt;⟨U&#43;202E⟩ hello")
-	require.Contains(t, a.body, "Café &lt;news@shop.test&gt;")
-	require.Contains(t, a.body, "Show remote content")
+	require.Contains(t, a.Body, "&lt;script&gt;alert(&#39;subject&#39;)&lt;/script&gt;⟨U&#43;202E⟩ hello")
+	require.Contains(t, a.Body, "Café &lt;news@shop.test&gt;")
+	require.Contains(t, a.Body, "Show remote content")
 	require.Regexp(t,
-		`<iframe class="letter" sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" src="/messages/m1/frame"`, a.body)
-	require.Equal(t, policy, a.Header.Get("Content-Security-Policy"))
+		`<iframe class="letter" sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" src="/messages/m1/frame"`, a.Body)
+	require.Equal(t, w.Get("/login").Header.Get("Content-Security-Policy"), a.Header.Get("Content-Security-Policy"))
 
-	a = w.get("/messages/m1/frame")
+	a = w.Get("/messages/m1/frame")
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.Contains(t, a.body, "<body><p>Hi </p>")
+	require.Contains(t, a.Body, "<body><p>Hi </p>")
 	for name, value := range map[string]string{"Content-Security-Policy": mailview.PagePolicy(false),
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store"} {
 		require.Equal(t, value, a.Header.Get(name), name)
 	}
 
-	a = w.get("/messages/m1/text")
-	require.Contains(t, a.body, "the &lt;b&gt;text&lt;/b&gt;")
-	require.NotContains(t, a.body, "<script>alert")
-	a = w.get("/messages/m1/source")
-	require.Contains(t, a.body, "&lt;p onclick=alert(1)&gt;Hi &lt;script&gt;alert(2)&lt;/script&gt;")
-	require.NotContains(t, a.body, "\u202e")
+	a = w.Get("/messages/m1/text")
+	require.Contains(t, a.Body, "the &lt;b&gt;text&lt;/b&gt;")
+	require.NotContains(t, a.Body, "<script>alert")
+	a = w.Get("/messages/m1/source")
+	require.Contains(t, a.Body, "&lt;p onclick=alert(1)&gt;Hi &lt;script&gt;alert(2)&lt;/script&gt;")
+	require.NotContains(t, a.Body, "\u202e")
 
-	a = w.get("/messages/m1/parts/3")
-	require.Equal(t, "<script>", a.body)
+	a = w.Get("/messages/m1/parts/3")
+	require.Equal(t, "<script>", a.Body)
 	require.Equal(t, "application/octet-stream", a.Header.Get("Content-Type"))
 	require.Equal(t, `attachment; filename="a_b_U_202E_lmth.html"`, a.Header.Get("Content-Disposition"))
 	require.Equal(t, "default-src 'none'; sandbox", a.Header.Get("Content-Security-Policy"))
-	require.Equal(t, "the <b>text</b>", w.get("/messages/m1/parts/1").body)
+	require.Equal(t, "the <b>text</b>", w.Get("/messages/m1/parts/1").Body)
 	for _, number := range []string{"0", "4", "1.1", "x", "%20"} {
-		require.Equal(t, http.StatusNotFound, w.get("/messages/m1/parts/"+number).StatusCode, number)
+		require.Equal(t, http.StatusNotFound, w.Get("/messages/m1/parts/"+number).StatusCode, number)
 	}
 }
 
@@ -84,56 +85,56 @@ func TestRenderedMail(t *testing.T) {
 func TestRemoteContent(t *testing.T) {
 	w := withMails(t, map[string]string{"m1": htmlMail, "m2": htmlMail}, nil).logIn()
 	for _, link := range []string{"/messages/m1/rendered?remote=1", "/messages/m1/frame"} {
-		require.NotContains(t, w.get(link).body, "track.test", link)
+		require.NotContains(t, w.Get(link).Body, "track.test", link)
 	}
-	require.Contains(t, w.get("/messages/m1/rendered?remote=1").body, `src="/messages/m1/frame"`,
+	require.Contains(t, w.Get("/messages/m1/rendered?remote=1").Body, `src="/messages/m1/frame"`,
 		"no link leads to remote content")
-	require.Equal(t, http.StatusForbidden, w.get("/messages/m1/frame?remote=1").StatusCode)
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered",
+	require.Equal(t, http.StatusForbidden, w.Get("/messages/m1/frame?remote=1").StatusCode)
+	require.Equal(t, http.StatusForbidden, w.Do("POST", "/messages/m1/rendered",
 		url.Values{"remote": {"1"}, "csrf": {"forged"}}).StatusCode)
-	a := w.do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {w.csrf()}})
+	a := w.Do("POST", "/messages/m1/rendered", url.Values{"remote": {"1"}, "csrf": {w.CSRF()}})
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.Contains(t, a.body, "shown, this once")
-	frame := regexp.MustCompile(`src="(/messages/m1/frame\?remote=[0-9a-f]+)"`).FindStringSubmatch(a.body)
+	require.Contains(t, a.Body, "shown, this once")
+	frame := regexp.MustCompile(`src="(/messages/m1/frame\?remote=[0-9a-f]+)"`).FindStringSubmatch(a.Body)
 	require.NotNil(t, frame)
-	a = w.get(frame[1])
-	require.Contains(t, a.body, `src="https://track.test/pixel.gif"`)
+	a = w.Get(frame[1])
+	require.Contains(t, a.Body, `src="https://track.test/pixel.gif"`)
 	require.Equal(t, mailview.PagePolicy(true), a.Header.Get("Content-Security-Policy"))
-	require.Equal(t, http.StatusForbidden, w.get(strings.Replace(frame[1], "m1", "m2", 1)).StatusCode, "of this mail only")
-	require.Contains(t, w.get("/messages/m1/rendered").body, `src="/messages/m1/frame"`, "it is not remembered")
-	w.client = newClient(t)
-	require.Equal(t, http.StatusForbidden, w.logIn().get(frame[1]).StatusCode, "in this session only")
+	require.Equal(t, http.StatusForbidden, w.Get(strings.Replace(frame[1], "m1", "m2", 1)).StatusCode, "of this mail only")
+	require.Contains(t, w.Get("/messages/m1/rendered").Body, `src="/messages/m1/frame"`, "it is not remembered")
+	w.Client = consoletest.NewClient(t)
+	require.Equal(t, http.StatusForbidden, w.logIn().Get(frame[1]).StatusCode, "in this session only")
 }
 
 func TestRenderingNeedsTheRightBrowser(t *testing.T) {
 	w := withMails(t, map[string]string{"m1": htmlMail}, func(c *Console) { c.RenderUserAgent = "Safe/1.0" }).logIn()
 	for _, path := range []string{"/messages/m1/rendered", "/messages/m1/frame"} {
 		for _, agent := range []string{"Evil/6.6<script>", "Safe/1.0.1", "safe/1.0", ""} {
-			a := w.get(path, "User-Agent", agent)
+			a := w.Get(path, "User-Agent", agent)
 			require.Equal(t, http.StatusForbidden, a.StatusCode, agent)
-			require.Contains(t, a.body, "render-useragent allows only one kind of browser")
-			require.NotContains(t, a.body, "6.6<script>")
+			require.Contains(t, a.Body, "render-useragent allows only one kind of browser")
+			require.NotContains(t, a.Body, "6.6<script>")
 		}
-		require.Equal(t, http.StatusOK, w.get(path, "User-Agent", "Safe/1.0").StatusCode)
+		require.Equal(t, http.StatusOK, w.Get(path, "User-Agent", "Safe/1.0").StatusCode)
 	}
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/messages/m1/rendered",
-		url.Values{"remote": {"1"}, "csrf": {w.csrf()}}, "User-Agent", "Evil").StatusCode)
-	require.Equal(t, http.StatusOK, w.get("/messages/m1/text", "User-Agent", "Evil").StatusCode, "text harms nobody")
+	require.Equal(t, http.StatusForbidden, w.Do("POST", "/messages/m1/rendered",
+		url.Values{"remote": {"1"}, "csrf": {w.CSRF()}}, "User-Agent", "Evil").StatusCode)
+	require.Equal(t, http.StatusOK, w.Get("/messages/m1/text", "User-Agent", "Evil").StatusCode, "text harms nobody")
 }
 
 func TestMailThatIsNotThere(t *testing.T) {
 	w := withMails(t, map[string]string{"stored": "", "plain": "Subject: x\r\n\r\nonly text"}, nil).logIn()
 	for _, view := range []string{"rendered", "frame", "text", "source", "parts/1"} {
-		a := w.get("/messages/gone/" + view)
+		a := w.Get("/messages/gone/" + view)
 		require.Equal(t, http.StatusNotFound, a.StatusCode)
-		require.Contains(t, a.body, "the log tells")
-		a = w.get("/messages/stored/" + view)
+		require.Contains(t, a.Body, "the log tells")
+		a = w.Get("/messages/stored/" + view)
 		require.Equal(t, http.StatusNotFound, a.StatusCode)
-		require.Contains(t, a.body, "in the message store")
+		require.Contains(t, a.Body, "in the message store")
 	}
-	require.Contains(t, w.get("/messages/plain/rendered").body, "The mail has no HTML")
-	require.Contains(t, w.get("/messages/plain/rendered").body, "only text")
-	require.Equal(t, http.StatusNotFound, w.get("/messages/plain/frame").StatusCode)
+	require.Contains(t, w.Get("/messages/plain/rendered").Body, "The mail has no HTML")
+	require.Contains(t, w.Get("/messages/plain/rendered").Body, "only text")
+	require.Equal(t, http.StatusNotFound, w.Get("/messages/plain/frame").StatusCode)
 }
 
 // hostileMails are one mail for each attack, and some that are hostile by their form.
@@ -166,19 +167,19 @@ func TestHostileMail(t *testing.T) {
 	w := withMails(t, mails, nil).logIn()
 	for id := range mails {
 		for _, view := range []string{"rendered", "text", "source"} {
-			a := w.get("/messages/" + id + "/" + view)
+			a := w.Get("/messages/" + id + "/" + view)
 			require.Equal(t, http.StatusOK, a.StatusCode, "%s %s", id, view)
-			require.Less(t, len(a.body), 4<<20, "%s %s", id, view)
-			require.True(t, strings.HasSuffix(strings.TrimSpace(a.body), "</html>"), "%s %s", id, view)
-			require.Equal(t, 1, strings.Count(a.body, "<script"), "%s %s: only our own", id, view)
-			require.NotContains(t, a.body, "<img")
-			require.NotContains(t, a.body, "\u202e")
+			require.Less(t, len(a.Body), 4<<20, "%s %s", id, view)
+			require.True(t, strings.HasSuffix(strings.TrimSpace(a.Body), "</html>"), "%s %s", id, view)
+			require.Equal(t, 1, strings.Count(a.Body, "<script"), "%s %s: only our own", id, view)
+			require.NotContains(t, a.Body, "<img")
+			require.NotContains(t, a.Body, "\u202e")
 		}
-		a := w.get("/messages/" + id + "/frame")
+		a := w.Get("/messages/" + id + "/frame")
 		require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, a.StatusCode)
-		require.NotContains(t, strings.ToLower(a.body), "<iframe")
+		require.NotContains(t, strings.ToLower(a.Body), "<iframe")
 		for _, number := range []string{"1", "2", "3"} {
-			a := w.get("/messages/" + id + "/parts/" + number)
+			a := w.Get("/messages/" + id + "/parts/" + number)
 			if a.StatusCode == http.StatusOK {
 				require.Regexp(t, `^attachment; filename="[0-9A-Za-z_.-]{1,100}"$`, a.Header.Get("Content-Disposition"))
 				require.Empty(t, a.Cookies())

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // Resolver is what the console asks about the names of local addresses. *net.Resolver and *resolver.Resolver are ones.
@@ -63,36 +65,14 @@ func (c *Console) misnamed(address string) string {
 	if !slices.Contains(cache.waiting, key) && len(cache.waiting) < maxReverse {
 		cache.waiting = append(cache.waiting, key)
 	}
-	if !cache.working && c.begin(c.lookUpNames) {
+	if !cache.working && c.frame.Begin(c.lookUpNames) {
 		cache.working = true
 	}
 	return found.problem
 }
 
-// begin starts work in the background, unless the console is closed.
-func (c *Console) begin(work func()) bool {
-	c.hub.mu.Lock()
-	defer c.hub.mu.Unlock()
-	if c.hub.closed {
-		return false
-	}
-	c.background.Go(work)
-	return true
-}
-
 // lookUpNames works until nothing waits, or the console closes.
-func (c *Console) lookUpNames() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		select {
-		case <-c.hub.done:
-			cancel()
-		case <-ended:
-		}
-	}()
+func (c *Console) lookUpNames(ctx context.Context) {
 	cache := &c.reverse
 	for {
 		cache.mu.Lock()
@@ -142,13 +122,13 @@ func (c *Console) judgeNames(ctx context.Context, key reverseKey) reverseFound {
 		}
 		back = back || slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Unmap() == key.ip })
 	}
-	first := middle(names[0], 60)
+	first := human.Middle(names[0], 60)
 	switch {
 	case !back:
 		found.problem = "The reverse DNS of " + key.ip.String() + " says " + first +
 			", but that name does not lead back to it: many receivers refuse its mail."
 	case key.name != "" && !slices.Contains(names, key.name):
-		found.problem = key.ip.String() + " greets as " + middle(key.name, 60) + ", but the reverse DNS calls it " + first +
+		found.problem = key.ip.String() + " greets as " + human.Middle(key.name, 60) + ", but the reverse DNS calls it " + first +
 			": some receivers mistrust that."
 	}
 	return found

@@ -51,34 +51,34 @@ func TestNamesThatDisagree(t *testing.T) {
 			"lost.test": "203.0.113.77"},
 	}
 	w := newWorld(t, func(c *Console) { c.Resolver = p })
-	w.Live.Now = w.clock.Now
+	w.Live.Now = w.Clock.Now
 	for _, ip := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "127.0.0.1", "10.0.0.1"} {
 		w.Live.Observe(&monitor.Event{Kind: monitor.Attempted, MTA: netip.MustParseAddr(ip)})
 	}
-	w.clock.forward(2 * time.Second)
+	w.Clock.Forward(2 * time.Second)
 	w.logIn()
-	require.Equal(t, 200, w.get("/mtas").StatusCode, "no page waits for the DNS")
+	require.Equal(t, 200, w.Get("/mtas").StatusCode, "no page waits for the DNS")
 	for ip, problem := range map[string]string{
 		"203.0.113.2": "203.0.113.2 greets as mta1.test, but the reverse DNS calls it elsewhere.test",
 		"203.0.113.3": "The reverse DNS of 203.0.113.3 says lost.test, but that name does not lead back to it",
 		"203.0.113.4": "The reverse DNS has no name for 203.0.113.4",
 	} {
-		require.Eventually(t, func() bool { return strings.Contains(w.get("/mtas/"+ip).body, problem) }, 10*time.Second,
+		require.Eventually(t, func() bool { return strings.Contains(w.Get("/mtas/"+ip).Body, problem) }, 10*time.Second,
 			5*time.Millisecond, ip)
 	}
-	require.Equal(t, 3, strings.Count(w.get("/mtas").body, "names differ"))
+	require.Equal(t, 3, strings.Count(w.Get("/mtas").Body, "names differ"))
 	for _, ip := range []string{"203.0.113.1", "127.0.0.1", "10.0.0.1"} {
-		require.NotContains(t, w.get("/mtas/"+ip).body, "everse DNS", ip)
+		require.NotContains(t, w.Get("/mtas/"+ip).Body, "everse DNS", ip)
 	}
 	asked := p.asked.Load()
 	require.EqualValues(t, 4, asked, "each once; private ones never")
 
 	p.down.Store(true)
-	w.clock.forward(reverseFor + time.Second)
-	w.get("/mtas/203.0.113.3")
+	w.Clock.Forward(reverseFor + time.Second)
+	w.Get("/mtas/203.0.113.3")
 	require.Eventually(t, func() bool { return p.asked.Load() > asked }, 10*time.Second, time.Millisecond,
 		"asked again after a while")
-	require.Eventually(t, func() bool { return !strings.Contains(w.get("/mtas/203.0.113.3").body, "everse DNS") },
+	require.Eventually(t, func() bool { return !strings.Contains(w.Get("/mtas/203.0.113.3").Body, "everse DNS") },
 		10*time.Second, 5*time.Millisecond, "a DNS that is down accuses nobody")
 }
 
@@ -98,11 +98,11 @@ func TestDomainsOfOneSite(t *testing.T) {
 			return domain
 		}
 	})
-	w.Live.Now = w.clock.Now
+	w.Live.Now = w.Clock.Now
 	for _, domain := range []string{"outlook.test", "hotmail.test", "other.test"} {
 		w.Live.Observe(&monitor.Event{Kind: monitor.Picked, Domain: domain})
 	}
-	w.clock.forward(2 * time.Second)
+	w.Clock.Forward(2 * time.Second)
 	status := map[string]string{}
 	for _, row := range w.window(orderOf("domains", nil)).Rows {
 		status[row.Name] = row.Status
@@ -113,7 +113,7 @@ func TestDomainsOfOneSite(t *testing.T) {
 // TestCountersLeadToTheLog links what is logged, for what is filtered.
 func TestCountersLeadToTheLog(t *testing.T) {
 	w := newWorld(t, nil).logIn()
-	body := w.get("/?domain=gmail.test&tag=news").body
+	body := w.Get("/?domain=gmail.test&tag=news").Body
 	require.Contains(t, body, `href="/logs?domain=gmail.test&amp;from=60s&amp;outcome=deferred&amp;tag=news"`)
 	require.Equal(t, 4, strings.Count(body, `class="log-link"`), "what has no log has no link")
 }

@@ -9,15 +9,17 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // servicesPage shows how the parts of the server and what it depends on are doing, and stops and resumes its own.
-func servicesPage() page {
-	return page{path: "/services", title: "Services", group: system, count: (*Console).servicesDown,
-		routes: map[string]view{"GET /services": services, "GET /services/part": servicesPart, "POST /services": setService},
-		topics: map[string]topic{"services": {every: servicesEvery,
-			value: func(c *Console, _ url.Values) any { return c.services() }}}}
+func (c *Console) servicesPage() frame.Page {
+	return frame.Page{Path: "/services", Title: "Services", Group: frame.System, Count: c.servicesDown,
+		Routes: map[string]frame.View{"GET /services": c.servicesView, "GET /services/part": c.servicesPart, "POST /services": c.setService},
+		Topics: map[string]frame.Topic{"services": {Every: servicesEvery,
+			Value: func(context.Context, url.Values) any { return c.services() }}}}
 }
 
 const (
@@ -30,10 +32,7 @@ func (c *Console) services() []admin.Service {
 	if c.Admin == nil {
 		return []admin.Service{}
 	}
-	all, _ := c.parts.get(c, source[[]admin.Service]{servicesEvery, servicesTime,
-		func(ctx context.Context) ([]admin.Service, error) {
-			return c.Admin.ServiceStates(ctx), nil
-		}})
+	all, _, _ := c.parts.Get()
 	return all
 }
 
@@ -64,7 +63,7 @@ type serviceLine struct {
 func (c *Console) servicesData() servicesData {
 	var d servicesData
 	for _, s := range c.services() {
-		l := serviceLine{Service: s, State: "up", Detail: cut(mailview.Printable(s.Detail), 600)}
+		l := serviceLine{Service: s, State: "up", Detail: human.Cut(mailview.Printable(s.Detail), 600)}
 		switch {
 		case s.Stopped:
 			l.State = "stopped"
@@ -84,25 +83,25 @@ func (c *Console) servicesData() servicesData {
 	return d
 }
 
-func services(v *visit) error { return v.render("services", v.c.servicesData()) }
+func (c *Console) servicesView(v *frame.Visit) error { return v.Render("services", c.servicesData()) }
 
 // servicesPart renders the tables for scripts that put them into the page.
-func servicesPart(v *visit) error {
-	return v.partial("services", "parts", &shell{CSRF: v.session.csrf, Body: v.c.servicesData()})
+func (c *Console) servicesPart(v *frame.Visit) error {
+	return v.Partial("services", "parts", v.Bare(c.servicesData()))
 }
 
 // setService stops or resumes a service.
-func setService(v *visit) error {
-	if v.c.Admin == nil {
+func (c *Console) setService(v *frame.Visit) error {
+	if c.Admin == nil {
 		return noAdmin()
 	}
-	name, run := v.r.PostForm.Get("name"), v.r.PostForm.Get("run")
+	name, run := v.R.PostForm.Get("name"), v.R.PostForm.Get("run")
 	if run != "yes" && run != "no" {
-		return &fault{status: http.StatusBadRequest, what: "The form does not say whether to stop or to resume.",
-			next: "Go back and load the page again."}
+		return &frame.Fault{Status: http.StatusBadRequest, What: "The form does not say whether to stop or to resume.",
+			Next: "Go back and load the page again."}
 	}
-	err := v.c.Admin.SetService(v.r.Context(), name, run == "yes")
-	v.c.parts.forget()
+	err := c.Admin.SetService(v.R.Context(), name, run == "yes")
+	c.parts.Forget()
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,7 @@ func setService(v *visit) error {
 	if run == "no" {
 		notice = mailview.Printable(name) + " is stopped until somebody resumes it."
 	}
-	return v.redirect("/services", notice)
+	return v.Redirect("/services", notice)
 }
 
 // Instance is another server of the cluster.
@@ -123,8 +122,8 @@ type Instance struct {
 }
 
 // clusterPage leads to the consoles of the other instances.
-func clusterPage() page {
-	return page{path: "/cluster", title: "Cluster", group: system, routes: map[string]view{"GET /cluster": clusterView}}
+func (c *Console) clusterPage() frame.Page {
+	return frame.Page{Path: "/cluster", Title: "Cluster", Group: frame.System, Routes: map[string]frame.View{"GET /cluster": c.clusterView}}
 }
 
 type clusterData struct {
@@ -143,17 +142,17 @@ type instanceLine struct {
 
 const shownIPs = 12
 
-func clusterView(v *visit) error {
-	d := clusterData{None: v.c.Instances == nil, Own: v.c.Hostname}
+func (c *Console) clusterView(v *frame.Visit) error {
+	d := clusterData{None: c.Instances == nil, Own: c.Hostname}
 	if d.None {
-		return v.render("cluster", d)
+		return v.Render("cluster", d)
 	}
-	others, err := v.c.Instances()
+	others, err := c.Instances()
 	if err != nil {
 		d.Problem = "What the other instances do is not known now: " + mailview.Printable(err.Error()) + "."
 	}
 	for _, o := range others {
-		l := instanceLine{Host: cut(mailview.Printable(o.Host), 255), Outbox: cut(mailview.Printable(o.Outbox), 255),
+		l := instanceLine{Host: human.Cut(mailview.Printable(o.Host), 255), Outbox: human.Cut(mailview.Printable(o.Outbox), 255),
 			Seen: o.Seen}
 		if at, err := url.Parse(o.URL); err == nil && (at.Scheme == "http" || at.Scheme == "https") && at.Host != "" &&
 			at.User == nil {
@@ -165,5 +164,5 @@ func clusterView(v *visit) error {
 		l.More = len(o.IPs) - len(l.IPs)
 		d.Others = append(d.Others, l)
 	}
-	return v.render("cluster", d)
+	return v.Render("cluster", d)
 }

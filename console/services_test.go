@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/consoletest"
 )
 
 // parts are services that can be stopped.
@@ -57,37 +58,37 @@ func TestServices(t *testing.T) {
 	require.Contains(t, page, "TLS is required")
 	require.Contains(t, page, `<span class="kind k-down">down</span>`)
 	require.Contains(t, page, `data-count="/services">1<`, "what is down is counted in the side bar")
-	token := w.csrf()
-	set := func(name, run string) answer {
-		return w.do("POST", "/services", url.Values{"csrf": {token}, "name": {name}, "run": {run}})
+	token := w.CSRF()
+	set := func(name, run string) consoletest.Answer {
+		return w.Do("POST", "/services", url.Values{"csrf": {token}, "name": {name}, "run": {run}})
 	}
-	require.Equal(t, http.StatusForbidden, w.do("POST", "/services",
+	require.Equal(t, http.StatusForbidden, w.Do("POST", "/services",
 		url.Values{"name": {"delivery"}, "run": {"no"}}).StatusCode)
 	require.Equal(t, http.StatusSeeOther, set("delivery", "no").StatusCode)
-	page = w.get("/services").body
+	page = w.Get("/services").Body
 	require.Contains(t, page, "delivery is stopped until somebody resumes it.")
 	require.Contains(t, page, "Resume delivery")
 	require.Contains(t, page, "Stop smtp 127.0.0.1:25", "separately")
 	require.Contains(t, page, `data-count="/services">2<`)
-	require.Contains(t, w.log.String(), "service=delivery")
+	require.Contains(t, w.Logged.String(), "service=delivery")
 	set("delivery", "yes")
-	require.Contains(t, w.get("/services").body, "delivery goes on.")
+	require.Contains(t, w.Get("/services").Body, "delivery goes on.")
 	require.Equal(t, http.StatusNotFound, set("postgres", "no").StatusCode)
 	require.Equal(t, http.StatusBadRequest, set("delivery", "perhaps").StatusCode)
-	require.Contains(t, w.get("/services/part").body, "Stop delivery")
-	socket := w.watch("services")
-	socket.until("services", func(m message) bool { return strings.Contains(string(m.Data), "SpamAssassin") })
+	require.Contains(t, w.Get("/services/part").Body, "Stop delivery")
+	socket := w.Watch("services")
+	socket.Until("services", func(m consoletest.Message) bool { return strings.Contains(string(m.Data), "SpamAssassin") })
 }
 
 func TestServicesWithout(t *testing.T) {
 	w := newWorld(t, func(c *Console) { c.Admin = nil }).logIn()
 	require.Contains(t, w.checkPage("/services", 200), "No part of this server can be stopped")
-	require.Equal(t, 501, w.do("POST", "/services",
-		url.Values{"csrf": {w.csrf()}, "name": {"x"}, "run": {"no"}}).StatusCode)
+	require.Equal(t, 501, w.Do("POST", "/services",
+		url.Values{"csrf": {w.CSRF()}, "name": {"x"}, "run": {"no"}}).StatusCode)
 	w = newWorld(t, withSettings(t)).logIn()
 	require.Contains(t, w.checkPage("/services", 200), "settings database")
-	require.Equal(t, 501, w.do("POST", "/services",
-		url.Values{"csrf": {w.csrf()}, "name": {"x"}, "run": {"no"}}).StatusCode)
+	require.Equal(t, 501, w.Do("POST", "/services",
+		url.Values{"csrf": {w.CSRF()}, "name": {"x"}, "run": {"no"}}).StatusCode)
 }
 
 func TestCluster(t *testing.T) {

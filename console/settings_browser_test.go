@@ -23,7 +23,7 @@ func TestSettingsInBrowser(t *testing.T) {
 	})
 	row := o.add("capacity", admin.Values{"name": strings.Repeat("long-name-", 20), "maxmessages": 1200})
 	o.add("capacity_rules", admin.Values{"capacity": row.ID, "domain": "gmail.com"})
-	b := &browser{t: t, tab: testserver.Chromium(t), base: o.server.URL}
+	b := &browser{t: t, tab: testserver.Chromium(t), base: o.Server.URL}
 	told := b.console()
 	b.do(chromedp.Navigate(b.base + "/floods/new"))
 	b.await(`document.activeElement.name === "username"`)

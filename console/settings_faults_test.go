@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // hostile are texts that try to be more than that.
@@ -35,7 +36,7 @@ func TestHostileRows(t *testing.T) {
 			}
 			form := examples()[s.path]
 			for k := 0; k < len(form); k += 2 {
-				if name := trimPrefix(form[k]); name != "" && name != "cluster" {
+				if name, named := strings.CutPrefix(form[k], fieldPrefix); named && name != "cluster" {
 					values[name] = form[k+1]
 				}
 			}
@@ -56,24 +57,24 @@ func TestHostileRows(t *testing.T) {
 			}
 			shown++
 			for _, path := range []string{s.rowPath(row.ID), s.rowPath(row.ID) + "/delete"} {
-				a := o.get(path)
-				require.Equal(t, 200, a.StatusCode, "%s %q", path, cut(evil, 30))
-				o.harmless(a.body, path)
+				a := o.Get(path)
+				require.Equal(t, 200, a.StatusCode, "%s %q", path, human.Cut(evil, 30))
+				o.harmless(a.Body, path)
 			}
 		}
 		o.harmless(o.checkPage(s.path), s.path)
-		o.harmless(o.get(s.path+"?q="+url.QueryEscape(hostile()[0])+"&sort=%3Cscript%3E&from=-7").body, s.path)
-		o.harmless(o.get(s.path+"/new?name="+url.QueryEscape(hostile()[0])).body, s.path)
+		o.harmless(o.Get(s.path+"?q="+url.QueryEscape(hostile()[0])+"&sort=%3Cscript%3E&from=-7").Body, s.path)
+		o.harmless(o.Get(s.path+"/new?name="+url.QueryEscape(hostile()[0])).Body, s.path)
 	}
 	require.Greater(t, shown, 60)
 }
 
 // harmless sees that nothing of what was stored became a part of the page.
 func (o *office) harmless(page, where string) {
-	o.t.Helper()
+	o.T.Helper()
 	for _, bad := range []string{"<script>alert", "<img src=x", "<svg onload", "not a key ", `href="javascript:`, "%!",
 		"ZgotmplZ"} {
-		require.NotContains(o.t, page, bad, where)
+		require.NotContains(o.T, page, bad, where)
 	}
 }
 
@@ -94,33 +95,33 @@ func TestErrorsBesideFields(t *testing.T) {
 		{"/responses", "type", "magic", "Expected one of exact, regex, fnmatch, substr"},
 		{"/dns", "ip", "localhost", "Expected an IP address"},
 	} {
-		form := url.Values{"csrf": {o.csrf()}}
+		form := url.Values{"csrf": {o.CSRF()}}
 		pairs := examples()[tc.path]
 		for i := 0; i < len(pairs); i += 2 {
 			form.Set(pairs[i], pairs[i+1])
 		}
-		form.Set(prefix+tc.column, tc.given)
+		form.Set(fieldPrefix+tc.column, tc.given)
 		form.Set("make", "paste")
-		a := o.do("POST", tc.path+"/new", form)
+		a := o.Do("POST", tc.path+"/new", form)
 		if a.StatusCode == 200 { // it has told what will change
-			form.Set("seen", field(t, a.body, "seen"))
-			a = o.do("POST", tc.path+"/new", form)
+			form.Set("seen", field(t, a.Body, "seen"))
+			a = o.Do("POST", tc.path+"/new", form)
 		}
 		require.Equal(t, http.StatusBadRequest, a.StatusCode, "%s %s", tc.path, tc.column)
-		beside := a.body[strings.Index(a.body, `id="f-`+tc.column+`"`):]
+		beside := a.Body[strings.Index(a.Body, `id="f-`+tc.column+`"`):]
 		beside = beside[:strings.Index(beside, "</div>")]
 		require.Contains(t, beside, `id="f-`+tc.column+`-wrong"`, tc.column)
 		require.Contains(t, beside, tc.expected, tc.column)
 		require.Contains(t, beside, `aria-invalid="true"`)
-		require.Contains(t, a.body, "Nothing was saved")
+		require.Contains(t, a.Body, "Nothing was saved")
 		for i := 0; i < len(pairs); i += 2 {
-			if pairs[i] != prefix+tc.column && strings.HasPrefix(pairs[i], prefix) && pairs[i] != "v.cluster" &&
+			if pairs[i] != fieldPrefix+tc.column && strings.HasPrefix(pairs[i], fieldPrefix) && pairs[i] != "v.cluster" &&
 				pairs[i] != "v.type" && pairs[i] != "v.protocol" {
-				require.Contains(t, a.body, `value="`+pairs[i+1]+`"`, "what was typed stays")
+				require.Contains(t, a.Body, `value="`+pairs[i+1]+`"`, "what was typed stays")
 			}
 		}
 		if tc.column == "privatekey" {
-			require.NotContains(t, a.body, "BEGIN CERTIFICATE")
+			require.NotContains(t, a.Body, "BEGIN CERTIFICATE")
 		}
 	}
 }
@@ -130,32 +131,32 @@ func TestTwoPeople(t *testing.T) {
 	o := newOffice(t, nil)
 	row := o.add("capacity", admin.Values{"name": "Gmail", "maxmessages": 100})
 	path := "/throttles/" + strconv.FormatInt(row.ID, 10)
-	version := field(t, o.get(path).body, "version")
+	version := field(t, o.Get(path).Body, "version")
 	require.Equal(t, http.StatusSeeOther, o.post(path, "version", version, "v.name", "Gmail", "v.maxmessages",
 		"200").StatusCode)
 
 	a := o.post(path, "version", version, "v.name", "Gmail", "v.maxmessages", "300")
 	require.Equal(t, http.StatusConflict, a.StatusCode)
-	require.Contains(t, a.body, "was changed by somebody else")
-	require.Contains(t, a.body, `<bdi>200</bdi></td><td class="said"><bdi>300</bdi>`)
-	require.Contains(t, a.body, `name="v.maxmessages" value="300"`)
+	require.Contains(t, a.Body, "was changed by somebody else")
+	require.Contains(t, a.Body, `<bdi>200</bdi></td><td class="said"><bdi>300</bdi>`)
+	require.Contains(t, a.Body, `name="v.maxmessages" value="300"`)
 	require.EqualValues(t, 200, o.row("capacity", row.ID)["maxmessages"])
-	require.Equal(t, http.StatusSeeOther, o.post(path, "version", field(t, a.body, "version"), "v.name", "Gmail",
+	require.Equal(t, http.StatusSeeOther, o.post(path, "version", field(t, a.Body, "version"), "v.name", "Gmail",
 		"v.maxmessages", "300").StatusCode, "again, knowingly")
 	require.EqualValues(t, 300, o.row("capacity", row.ID)["maxmessages"])
 
 	a = o.post(path+"/delete", "version", version)
 	require.Equal(t, http.StatusConflict, a.StatusCode)
-	require.Contains(t, a.body, "Somebody has changed it in the meantime")
-	require.Equal(t, http.StatusSeeOther, o.post(path+"/delete", "version", field(t, a.body, "version")).StatusCode)
+	require.Contains(t, a.Body, "Somebody has changed it in the meantime")
+	require.Equal(t, http.StatusSeeOther, o.post(path+"/delete", "version", field(t, a.Body, "version")).StatusCode)
 	a = o.post(path, "version", version, "v.name", "Gmail")
 	require.Equal(t, http.StatusConflict, a.StatusCode)
-	require.Contains(t, a.body, "has deleted this throttle")
+	require.Contains(t, a.Body, "has deleted this throttle")
 
 	first := o.add("suppressions", admin.Values{"value": "a@example.com", "type": "address", "code": 550})
 	a = o.post("/suppressions/new", "v.value", "A@example.com", "v.type", "address", "v.code", "550")
 	require.Equal(t, http.StatusConflict, a.StatusCode)
-	require.Contains(t, a.body, "another row has the same value")
+	require.Contains(t, a.Body, "another row has the same value")
 	require.NotZero(t, first.ID)
 }
 
@@ -172,24 +173,24 @@ func TestDatabaseDown(t *testing.T) {
 	o = openOffice(t, dir, true, nil)
 
 	for _, where := range []string{"/throttles", "/throttles?q=gmail", path, "/tokens", "/names", "/suppressions"} {
-		a := o.get(where)
+		a := o.Get(where)
 		require.Equal(t, 200, a.StatusCode, where)
-		require.Contains(t, a.body, "Nothing can be changed now", where)
-		require.NotContains(t, a.body, "/throttles/new")
+		require.Contains(t, a.Body, "Nothing can be changed now", where)
+		require.NotContains(t, a.Body, "/throttles/new")
 	}
-	require.Contains(t, o.get("/throttles").body, "Gmail")
-	require.Contains(t, o.get("/throttles").body, "mail to gmail.com")
-	require.Contains(t, o.get(path).body, `value="1200"`)
-	require.Contains(t, o.get(path).body, `value="gmail.com"`)
-	require.Contains(t, o.get("/tokens").body, "billing")
+	require.Contains(t, o.Get("/throttles").Body, "Gmail")
+	require.Contains(t, o.Get("/throttles").Body, "mail to gmail.com")
+	require.Contains(t, o.Get(path).Body, `value="1200"`)
+	require.Contains(t, o.Get(path).Body, `value="gmail.com"`)
+	require.Contains(t, o.Get("/tokens").Body, "billing")
 
 	a := o.post("/throttles/new", "v.name", "Mine", "v.maxmessages", "77")
 	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
-	require.Contains(t, a.body, "What you typed is still below")
-	require.Contains(t, a.body, `name="v.maxmessages" value="77"`)
+	require.Contains(t, a.Body, "What you typed is still below")
+	require.Contains(t, a.Body, `name="v.maxmessages" value="77"`)
 	a = o.post(path, "v.name", "Mine", "v.maxmessages", "77")
 	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
-	require.Contains(t, a.body, `name="v.maxmessages" value="77"`)
+	require.Contains(t, a.Body, `name="v.maxmessages" value="77"`)
 	require.Equal(t, http.StatusServiceUnavailable, o.post(path+"/enable", "on", "0").StatusCode)
 }
 
@@ -198,18 +199,18 @@ func TestBrokenRows(t *testing.T) {
 	row := o.add("flood_responses", admin.Values{"name": "Bad", "pattern": "(", "type": "regex", "enabled": false})
 	require.Equal(t, http.StatusBadRequest, o.post(fmt.Sprintf("/floods/%d/enable", row.ID), "on", "1").StatusCode)
 	require.NoError(t, o.Settings.Change(t.Context(), breakFlood(row.ID)))
-	require.Contains(t, o.get("/floods").body, "k-broken")
-	a := o.get(fmt.Sprintf("/floods/%d", row.ID))
-	require.Contains(t, a.body, "Not in force: ")
+	require.Contains(t, o.Get("/floods").Body, "k-broken")
+	a := o.Get(fmt.Sprintf("/floods/%d", row.ID))
+	require.Contains(t, a.Body, "Not in force: ")
 }
 
 func TestWrongAddresses(t *testing.T) {
 	o := newOffice(t, nil)
 	for _, path := range []string{"/throttles/0", "/throttles/-1", "/throttles/x", "/throttles/99",
 		"/throttles/99999999999999999999", "/throttles/99/delete", "/tokens/delete?name=nobody"} {
-		require.Equal(t, http.StatusNotFound, o.get(path).StatusCode, path)
+		require.Equal(t, http.StatusNotFound, o.Get(path).StatusCode, path)
 	}
-	require.Equal(t, 200, o.get("/throttles?from=99999999999999999999&sort=-name&q="+strings.Repeat("x", 3000)).StatusCode)
+	require.Equal(t, 200, o.Get("/throttles?from=99999999999999999999&sort=-name&q="+strings.Repeat("x", 3000)).StatusCode)
 	row := o.add("capacity", admin.Values{"name": "Gmail"})
 	other := o.add("capacity", admin.Values{"name": "Other"})
 	rule := o.add("capacity_rules", admin.Values{"capacity": other.ID, "domain": "gmail.com"})
@@ -218,7 +219,7 @@ func TestWrongAddresses(t *testing.T) {
 	require.Equal(t, 1, o.count("capacity_rules"))
 	for _, path := range []string{"/throttles/new", "/tokens", "/names", "/floods/resume",
 		fmt.Sprintf("/throttles/%d/move", row.ID), fmt.Sprintf("/throttles/%d/capacity_rules/new", row.ID)} {
-		require.Equal(t, http.StatusForbidden, o.do("POST", path, url.Values{"v.name": {"x"}}).StatusCode, path)
+		require.Equal(t, http.StatusForbidden, o.Do("POST", path, url.Values{"v.name": {"x"}}).StatusCode, path)
 	}
 	require.Equal(t, 2, o.count("capacity"))
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/sheets"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
 )
@@ -46,7 +47,7 @@ func TestOrder(t *testing.T) {
 	}
 	order := func() string {
 		var names []string
-		for _, found := range regexp.MustCompile(`<bdi>(one|two|three)</bdi></a>`).FindAllStringSubmatch(o.get("/rewrites").body, -1) {
+		for _, found := range regexp.MustCompile(`<bdi>(one|two|three)</bdi></a>`).FindAllStringSubmatch(o.Get("/rewrites").Body, -1) {
 			names = append(names, found[1])
 		}
 		return strings.Join(names, " ")
@@ -57,7 +58,7 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, o.post(fmt.Sprintf("/rewrites/%d/move", ids[0]), "to", "down", "next",
 		"/rewrites?x=1").StatusCode)
 	require.Equal(t, "three one two", order())
-	require.Contains(t, o.get("/rewrites").body, `value="up" aria-label="Move three up" title="Move up" disabled`)
+	require.Contains(t, o.Get("/rewrites").Body, `value="up" aria-label="Move three up" title="Move up" disabled`)
 }
 
 // TestRowsBelow edits the rules of a throttle on its page.
@@ -65,15 +66,15 @@ func TestRowsBelow(t *testing.T) {
 	o := newOffice(t, nil)
 	row := o.add("capacity", admin.Values{"name": "Gmail"})
 	path := "/throttles/" + strconv.FormatInt(row.ID, 10)
-	require.Contains(t, o.get(path).body, "It holds for nothing yet")
+	require.Contains(t, o.Get(path).Body, "It holds for nothing yet")
 	a := o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com", "v.localip", "nonsense", "v.enabled",
 		"1")
 	require.Equal(t, http.StatusBadRequest, a.StatusCode)
-	require.Contains(t, a.body, `id="s-capacity_rules-new-localip-wrong">Expected an IP address, not &#34;nonsense&#34;.`)
-	require.Contains(t, a.body, `value="gmail.com"`)
+	require.Contains(t, a.Body, `id="s-capacity_rules-new-localip-wrong">Expected an IP address, not &#34;nonsense&#34;.`)
+	require.Contains(t, a.Body, `value="gmail.com"`)
 	require.Equal(t, http.StatusSeeOther, o.post(path+"/capacity_rules/new", "do", "save", "v.domain", "gmail.com",
 		"v.enabled", "1").StatusCode)
-	require.Contains(t, o.get("/throttles").body, "mail to gmail.com")
+	require.Contains(t, o.Get("/throttles").Body, "mail to gmail.com")
 
 	rule := o.first("capacity_rules")
 	one := path + "/capacity_rules/" + strconv.FormatInt(rule.ID, 10)
@@ -81,18 +82,18 @@ func TestRowsBelow(t *testing.T) {
 		"v.enabled", "1").StatusCode)
 	a = o.post(one, "do", "save", "version", rule.Version, "v.domain", "late.com", "v.enabled", "1")
 	require.Equal(t, http.StatusConflict, a.StatusCode)
-	require.Contains(t, a.body, "Now it says: Recipient domain: *.gmail.com")
-	require.Contains(t, a.body, `value="late.com"`)
-	require.Contains(t, o.get(path+"/delete").body, "With it goes 1 rule.")
+	require.Contains(t, a.Body, "Now it says: Recipient domain: *.gmail.com")
+	require.Contains(t, a.Body, `value="late.com"`)
+	require.Contains(t, o.Get(path+"/delete").Body, "With it goes 1 rule.")
 	require.Equal(t, http.StatusSeeOther, o.post(one, "do", "remove").StatusCode)
 	require.Zero(t, o.count("capacity_rules"))
 }
 
 func (o *office) first(table string) admin.Row {
-	o.t.Helper()
-	list, err := o.Admin.List(o.t.Context(), table, admin.Query{})
-	require.NoError(o.t, err)
-	require.NotEmpty(o.t, list.Rows)
+	o.T.Helper()
+	list, err := o.Admin.List(o.T.Context(), table, admin.Query{})
+	require.NoError(o.T, err)
+	require.NotEmpty(o.T, list.Rows)
 	return list.Rows[0]
 }
 
@@ -102,14 +103,14 @@ func TestPoolAddresses(t *testing.T) {
 	at := func(r admin.Row) string { return "/pools/" + strconv.FormatInt(r.ID, 10) }
 	require.Equal(t, http.StatusSeeOther, o.post(at(warm)+"/poolips/new", "do", "save", "v.ip", "192.0.2.1").StatusCode)
 	require.Equal(t, http.StatusSeeOther, o.post(at(bulk)+"/poolips/new", "do", "save", "v.ip", "192.0.2.1").StatusCode)
-	require.Contains(t, o.get(at(bulk)).body, "192.0.2.1 has moved here from the pool “warm”.")
+	require.Contains(t, o.Get(at(bulk)).Body, "192.0.2.1 has moved here from the pool “warm”.")
 	require.Equal(t, 1, o.count("poolips"))
-	require.Contains(t, o.get(at(warm)).body, "It has no address yet")
+	require.Contains(t, o.Get(at(warm)).Body, "It has no address yet")
 	o.post(at(bulk), "v.name", "renamed", "v.description", "x")
 	require.Equal(t, "bulk", o.row("pools", bulk.ID)["name"], "its name is how others know it")
-	page := o.get(at(bulk) + "/delete")
-	require.Contains(t, page.body, "With it goes 1 address.")
-	require.Equal(t, http.StatusSeeOther, o.post(at(bulk)+"/delete", "version", field(t, page.body, "version")).StatusCode)
+	page := o.Get(at(bulk) + "/delete")
+	require.Contains(t, page.Body, "With it goes 1 address.")
+	require.Equal(t, http.StatusSeeOther, o.post(at(bulk)+"/delete", "version", field(t, page.Body, "version")).StatusCode)
 	require.Zero(t, o.count("poolips"))
 }
 
@@ -138,11 +139,11 @@ func TestKeys(t *testing.T) {
 		require.Contains(t, page, "k=ed25519; p=MCowBQYDK2VwAyEA")
 		require.NotContains(t, page, "PRIVATE KEY-----\n")
 		check := a.Header.Get("Location") + "?check=dns"
-		require.Contains(t, o.get(check).body, "The DNS has no record of this name")
+		require.Contains(t, o.Get(check).Body, "The DNS has no record of this name")
 		published[kind+"._domainkey.example.com"] = []string{"v=DKIM1; p=AAAA"}
-		require.Contains(t, o.get(check).body, "The DNS has another key under this name")
+		require.Contains(t, o.Get(check).Body, "The DNS has another key under this name")
 		published[kind+"._domainkey.example.com"] = []string{"v=DKIM1; k=ed25519; p=MCowBQYDK2V wAyEA+w=="}
-		require.Contains(t, o.get(check).body, "The DNS has this key.")
+		require.Contains(t, o.Get(check).Body, "The DNS has this key.")
 	}
 	key := o.settings().Rows.DKIMKeys[1]
 	path := "/dkim/" + strconv.FormatInt(key.ID, 10)
@@ -152,22 +153,22 @@ func TestKeys(t *testing.T) {
 	require.Equal(t, "renamed", o.settings().Rows.DKIMKeys[1].Selector)
 	a := o.post("/dkim/new", "v.domain", "example.com", "v.selector", "s", "make", "paste", "v.privatekey", "hush-hush")
 	require.Equal(t, http.StatusBadRequest, a.StatusCode)
-	require.NotContains(t, a.body, "hush-hush")
-	require.NotContains(t, o.log.String(), "PRIVATE KEY")
+	require.NotContains(t, a.Body, "hush-hush")
+	require.NotContains(t, o.Logged.String(), "PRIVATE KEY")
 }
 
 func TestRelayPasswords(t *testing.T) {
 	o := newOffice(t, func(c *Console) {
-		c.Tools.Actions = []Action{{Name: "smarthost", Meaning: "sends to a relay", Rewrite: true, Response: true}}
+		c.Tools.Actions = []sheets.Action{{Name: "smarthost", Meaning: "sends to a relay", Rewrite: true, Response: true}}
 	})
 	rule := o.add("rewrite_triggers", admin.Values{"name": "relay"})
 	path := "/rewrites/" + strconv.FormatInt(rule.ID, 10)
 	require.Equal(t, http.StatusSeeOther, o.post(path+"/rewrite_actions/new", "do", "save", "v.type", "smarthost",
 		"v.value", "user:hunter22@relay.example.net:587").StatusCode)
 	for _, where := range []string{"/rewrites", path, path + "/delete"} {
-		require.NotContains(t, o.get(where).body, "hunter22", where)
+		require.NotContains(t, o.Get(where).Body, "hunter22", where)
 	}
-	require.Contains(t, o.get(path).body, "user:••••••••@relay.example.net:587")
+	require.Contains(t, o.Get(path).Body, "user:••••••••@relay.example.net:587")
 	action := o.first("rewrite_actions")
 	a := o.post(path+"/rewrite_actions/"+strconv.FormatInt(action.ID, 10), "do", "save", "version", action.Version,
 		"v.type", "smarthost", "v.value", "user:••••••••@other.example.net:25")
@@ -177,27 +178,27 @@ func TestRelayPasswords(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	o := newOffice(t, nil)
-	require.Contains(t, o.get("/tokens").body, "There are no tokens")
+	require.Contains(t, o.Get("/tokens").Body, "There are no tokens")
 	a := o.post("/tokens", "name", "billing")
 	require.Equal(t, 200, a.StatusCode)
 	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
-	secret := regexp.MustCompile(`<code class="wrap secret">([^<]+)</code>`).FindStringSubmatch(a.body)
+	secret := regexp.MustCompile(`<code class="wrap secret">([^<]+)</code>`).FindStringSubmatch(a.Body)
 	require.NotNil(t, secret)
 	name, ok := o.Admin.CheckToken(t.Context(), secret[1])
 	require.True(t, ok)
 	require.Equal(t, "billing", name)
-	require.NotContains(t, o.get("/tokens").body, secret[1], "once")
-	require.NotContains(t, o.get("/tokens").body, "sha256:")
+	require.NotContains(t, o.Get("/tokens").Body, secret[1], "once")
+	require.NotContains(t, o.Get("/tokens").Body, "sha256:")
 	require.Equal(t, http.StatusConflict, o.post("/tokens", "name", "billing").StatusCode)
 	require.Equal(t, http.StatusBadRequest, o.post("/tokens", "name", " ").StatusCode)
 	require.Equal(t, http.StatusSeeOther, o.post("/tokens/enable", "name", "billing", "on", "0").StatusCode)
 	_, ok = o.Admin.CheckToken(t.Context(), secret[1])
 	require.False(t, ok)
-	page := o.get("/tokens/delete?name=billing")
-	require.Contains(t, page.body, "are refused from then on")
-	require.Equal(t, http.StatusSeeOther, o.post("/tokens/delete", "version", field(t, page.body, "version")).StatusCode)
+	page := o.Get("/tokens/delete?name=billing")
+	require.Contains(t, page.Body, "are refused from then on")
+	require.Equal(t, http.StatusSeeOther, o.post("/tokens/delete", "version", field(t, page.Body, "version")).StatusCode)
 	require.Zero(t, o.count("tokens"))
-	require.NotContains(t, o.log.String()+o.access.String(), secret[1])
+	require.NotContains(t, o.Logged.String()+o.Accessed.String(), secret[1])
 }
 
 func TestNames(t *testing.T) {
@@ -209,7 +210,7 @@ func TestNames(t *testing.T) {
 	require.Contains(t, page, "Frankfurt &lt;b&gt;")
 	a := o.post("/names", "ip", "192.0.2", "name", "x", "new", "1")
 	require.Equal(t, http.StatusBadRequest, a.StatusCode)
-	require.Contains(t, a.body, "Expected an IP address, not “192.0.2”.")
+	require.Contains(t, a.Body, "Expected an IP address, not “192.0.2”.")
 	require.Equal(t, http.StatusSeeOther, o.post("/names", "ip", "192.0.2.1").StatusCode)
 	require.Zero(t, o.count("mtanames")+o.count("mtalabels"))
 }
@@ -223,7 +224,7 @@ func TestTryOut(t *testing.T) {
 	}
 	o := newOffice(t, func(c *Console) {
 		c.Tools.Flood, c.Tools.Reply, c.Tools.Text = match, match, match
-		c.Tools.Conditions = func(all []Condition, message []byte) ([]bool, error) {
+		c.Tools.Conditions = func(all []sheets.Condition, message []byte) ([]bool, error) {
 			return []bool{strings.Contains(string(message), all[0].Value), true}[:len(all)], nil
 		}
 	})
@@ -233,23 +234,23 @@ func TestTryOut(t *testing.T) {
 	} {
 		a := o.post("/floods/new", "do", "try", "v.name", "Mine", "v.type", tc.typ, "v.pattern", "slow", "try", tc.with)
 		require.Equal(t, 200, a.StatusCode)
-		require.Contains(t, a.body, tc.said)
-		require.Contains(t, a.body, `name="v.name" value="Mine"`)
+		require.Contains(t, a.Body, tc.said)
+		require.Contains(t, a.Body, `name="v.name" value="Mine"`)
 		require.Zero(t, o.count("flood_responses"), "trying saves nothing")
-		part := o.do("POST", "/floods/new/part",
-			url.Values{"part": {"try"}, "v.type": {tc.typ}, "v.pattern": {"slow"}, "try": {tc.with}}, "X-CSRF-Token", o.csrf())
+		part := o.Do("POST", "/floods/new/part",
+			url.Values{"part": {"try"}, "v.type": {tc.typ}, "v.pattern": {"slow"}, "try": {tc.with}}, "X-CSRF-Token", o.CSRF())
 		require.Equal(t, 200, part.StatusCode)
-		require.Contains(t, part.body, tc.said)
-		require.NotContains(t, part.body, "<html")
+		require.Contains(t, part.Body, tc.said)
+		require.NotContains(t, part.Body, "<html")
 	}
-	require.Equal(t, http.StatusForbidden, o.do("POST", "/floods/new/part", url.Values{"part": {"try"}}).StatusCode)
+	require.Equal(t, http.StatusForbidden, o.Do("POST", "/floods/new/part", url.Values{"part": {"try"}}).StatusCode)
 	rule := o.add("rewrite_triggers", admin.Values{"name": "r"})
 	path := "/rewrites/" + strconv.FormatInt(rule.ID, 10)
-	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", "{}").body, "it has no conditions")
+	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", "{}").Body, "it has no conditions")
 	o.add("rewrite_conditions", admin.Values{"trigger": rule.ID, "property": "Subject", "type": "substr",
 		"value": "hello"})
-	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{"a": "hello"}`).body, "it acts")
-	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{}`).body, "Subject contains “hello”")
+	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{"a": "hello"}`).Body, "it acts")
+	require.Contains(t, o.post(path, "do", "try", "v.name", "r", "try", `{}`).Body, "Subject contains “hello”")
 }
 
 // TestWhatWillChange counts the mail that a pause would hold, and saves only what was shown.
@@ -263,25 +264,25 @@ func TestWhatWillChange(t *testing.T) {
 	o := newOffice(t, func(c *Console) { c.Admin.Queue = q })
 	a := o.post("/pauses/new", "v.target", "gmail.com", "v.expire", "2h")
 	require.Equal(t, 200, a.StatusCode)
-	require.Contains(t, a.body, "What will change: mail to gmail.com is held back. 3 messages wait now.")
-	require.Contains(t, a.body, "Pause delivery to gmail.com")
-	seen := field(t, a.body, "seen")
-	expire := regexp.MustCompile(`name="v.expire" value="([^"]*)"`).FindStringSubmatch(a.body)[1]
+	require.Contains(t, a.Body, "What will change: mail to gmail.com is held back. 3 messages wait now.")
+	require.Contains(t, a.Body, "Pause delivery to gmail.com")
+	seen := field(t, a.Body, "seen")
+	expire := regexp.MustCompile(`name="v.expire" value="([^"]*)"`).FindStringSubmatch(a.Body)[1]
 	require.Equal(t, "2h", expire)
 	a = o.post("/pauses/new", "v.target", "outlook.com", "v.expire", "2h", "seen", seen)
 	require.Equal(t, 200, a.StatusCode, "it is another pause now, and is shown first")
 	require.Zero(t, o.count("paused"))
-	part := o.do("POST", "/pauses/new/part", url.Values{"part": {"touch"}, "v.target": {"gmail.com"}, "v.tag": {"news"}},
-		"X-CSRF-Token", o.csrf())
-	require.Contains(t, part.body, "mail to gmail.com with the tag “news” is held back. None of it waits now.")
+	part := o.Do("POST", "/pauses/new/part", url.Values{"part": {"touch"}, "v.target": {"gmail.com"}, "v.tag": {"news"}},
+		"X-CSRF-Token", o.CSRF())
+	require.Contains(t, part.Body, "mail to gmail.com with the tag “news” is held back. None of it waits now.")
 
 	require.Equal(t, http.StatusSeeOther, o.post("/pauses/new", "v.target", "gmail.com", "v.expire", "2h", "seen",
 		seen).StatusCode)
 	row := o.first("paused")
 	until, err := settings.ParseTime(row.Values["expire"].(string))
 	require.NoError(t, err)
-	require.WithinDuration(t, o.clock.Now().Add(2*time.Hour), until, 2*time.Second)
-	ask := o.get(fmt.Sprintf("/pauses/%d/delete", row.ID)).body
+	require.WithinDuration(t, o.Clock.Now().Add(2*time.Hour), until, 2*time.Second)
+	ask := o.Get(fmt.Sprintf("/pauses/%d/delete", row.ID)).Body
 	require.Contains(t, ask, "Resume delivery to gmail.com")
 	require.Contains(t, ask, "3 messages that wait now are concerned.")
 }
@@ -352,7 +353,7 @@ func TestManySuppressions(t *testing.T) {
 
 func TestResponseActions(t *testing.T) {
 	o := newOffice(t, func(c *Console) {
-		c.Tools.Actions = []Action{{Name: "fail", Meaning: "ends the message", Response: true}}
+		c.Tools.Actions = []sheets.Action{{Name: "fail", Meaning: "ends the message", Response: true}}
 	})
 	pattern := o.add("response_patterns", admin.Values{"name": "p", "pattern": "x", "type": "substr"})
 	path := "/responses/" + strconv.FormatInt(pattern.ID, 10)
@@ -360,13 +361,13 @@ func TestResponseActions(t *testing.T) {
 	a := o.post("/response-actions/new", "for", strconv.FormatInt(pattern.ID, 10), "v.name", "give up", "v.type", "fail",
 		"v.value", "550")
 	require.Equal(t, path, a.Header.Get("Location"))
-	require.Contains(t, o.get(path).body, "give up: fail 550")
-	require.Contains(t, o.get("/responses").body, "fail 550")
+	require.Contains(t, o.Get(path).Body, "give up: fail 550")
+	require.Contains(t, o.Get("/responses").Body, "fail 550")
 	action := o.first("response_actions")
-	page := o.get(fmt.Sprintf("/response-actions/%d/delete", action.ID))
-	a = o.post(fmt.Sprintf("/response-actions/%d/delete", action.ID), "version", field(t, page.body, "version"))
+	page := o.Get(fmt.Sprintf("/response-actions/%d/delete", action.ID))
+	a = o.post(fmt.Sprintf("/response-actions/%d/delete", action.ID), "version", field(t, page.Body, "version"))
 	require.Equal(t, http.StatusConflict, a.StatusCode)
-	require.Contains(t, a.body, "is in use")
+	require.Contains(t, a.Body, "is in use")
 }
 
 func TestRoutesOfTheFile(t *testing.T) {
@@ -400,7 +401,7 @@ func TestRowsOfOthers(t *testing.T) {
 	}
 	require.NoError(t, o.Settings.Reload(t.Context()))
 	for _, page := range []string{"/pauses", "/forced-errors"} {
-		require.Contains(t, o.get(page).body, "in force on every instance that reads it", page)
+		require.Contains(t, o.Get(page).Body, "in force on every instance that reads it", page)
 	}
 	require.EqualValues(t, settings.FallBack, o.row("capacity", 5)["security"], "as a form shows what is left open")
 	for _, resource := range []string{"pauses", "errors"} {

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/consoletest"
 )
 
 // office is a world with settings that can be changed.
@@ -54,34 +56,34 @@ func openOffice(t *testing.T, dir string, down bool, set func(*Console)) *office
 }
 
 // post sends a form with the session's token; pairs are names and values.
-func (o *office) post(path string, pairs ...string) answer {
-	o.t.Helper()
-	form := url.Values{"csrf": {o.csrf()}}
+func (o *office) post(path string, pairs ...string) consoletest.Answer {
+	o.T.Helper()
+	form := url.Values{"csrf": {o.CSRF()}}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Add(pairs[i], pairs[i+1])
 	}
-	return o.do("POST", path, form)
+	return o.Do("POST", path, form)
 }
 
 // add makes a row, past the pages.
 func (o *office) add(table string, values admin.Values) admin.Row {
-	o.t.Helper()
-	row, err := o.Admin.Create(o.t.Context(), table, values)
-	require.NoError(o.t, err)
+	o.T.Helper()
+	row, err := o.Admin.Create(o.T.Context(), table, values)
+	require.NoError(o.T, err)
 	return row
 }
 
 func (o *office) row(table string, id int64) admin.Values {
-	o.t.Helper()
-	row, err := o.Admin.Get(o.t.Context(), table, id)
-	require.NoError(o.t, err)
+	o.T.Helper()
+	row, err := o.Admin.Get(o.T.Context(), table, id)
+	require.NoError(o.T, err)
 	return row.Values
 }
 
 func (o *office) count(table string) int {
-	o.t.Helper()
-	list, err := o.Admin.List(o.t.Context(), table, admin.Query{})
-	require.NoError(o.t, err)
+	o.T.Helper()
+	list, err := o.Admin.List(o.T.Context(), table, admin.Query{})
+	require.NoError(o.T, err)
 	return list.Total
 }
 
@@ -110,8 +112,55 @@ func examples() map[string][]string {
 	}
 }
 
-func allSheets() []*sheet {
-	return append(append(steeringSheets(), setUpSheets()...), responseActions())
+// tested is what tests know of the pages of a table.
+type tested struct {
+	path, table string
+	preview     bool   // what it concerns is shown before it is saved
+	empty       string // how the words of an empty list begin
+}
+
+func (s *tested) rowPath(id int64) string { return fmt.Sprintf("%s/%d", s.path, id) }
+
+// fieldPrefix begins the names of the fields of a form.
+const fieldPrefix = "v."
+
+func allSheets() []*tested {
+	return []*tested{
+		{"/throttles", "capacity", false, "There are no throttles:"},
+		{"/floods", "flood_responses", false, "There are no flood"},
+		{"/schedules", "schedules", false, "There are no schedules. A"},
+		{"/pauses", "paused", true, "Nothing is paused by hand."},
+		{"/redirects", "delegates", false, "Nothing is redirected. A"},
+		{"/forced-errors", "errors", true, "No errors are forced. A"},
+		{"/suppressions", "suppressions", false, "The list is empty. Mail"},
+		{"/rewrites", "rewrite_triggers", false, "There are no rewrite"},
+		{"/responses", "response_patterns", false, "There are no response"},
+		{"/response-actions", "response_actions", false, "There are no actions."},
+		{"/pools", "pools", false, "There are no pools."},
+		{"/external-mtas", "externalmtas", false, "There are none. An"},
+		{"/locals", "locals", false, "There are none: mail is"},
+		{"/dns", "dns", false, "There are none. An"},
+		{"/blocklist", "blocklist", false, "Nobody is blocked. An"},
+		{"/routes", "routes", false, "There are none in the"},
+		{"/dkim", "dkim_keys", false, "There are no keys: mail"},
+	}
+}
+
+// TestEverySheetIsTested compares the list with the pages that there are.
+func TestEverySheetIsTested(t *testing.T) {
+	o := newOffice(t, nil)
+	var listed, present []string
+	for _, s := range allSheets() {
+		listed = append(listed, s.path)
+	}
+	for _, p := range o.frame.Pages {
+		for route := range p.Routes {
+			if path, row := strings.CutSuffix(route, "/{id}/enable"); row {
+				present = append(present, strings.TrimPrefix(path, "POST "))
+			}
+		}
+	}
+	require.ElementsMatch(t, present, listed)
 }
 
 // TestSheets makes, changes, switches and deletes a row of every table by its pages alone.
@@ -119,9 +168,9 @@ func TestSheets(t *testing.T) {
 	o := newOffice(t, nil)
 	for _, s := range allSheets() {
 		t.Run(strings.Trim(s.path, "/"), func(t *testing.T) {
-			o.t = t
+			o.T = t
 			o.checkPage(s.path)
-			require.Contains(t, o.get(s.path).body, strings.ReplaceAll(s.empty, "“", "“")[:20])
+			require.Contains(t, o.Get(s.path).Body, s.empty)
 			o.checkPage(s.path + "/new")
 			form, ok := examples()[s.path]
 			require.True(t, ok, "an example of %s", s.path)
@@ -129,72 +178,72 @@ func TestSheets(t *testing.T) {
 			path := s.rowPath(id)
 			page := o.checkPage(path)
 			for i := 0; i < len(form); i += 2 {
-				if strings.HasPrefix(form[i], prefix) && form[i] != "v.cluster" && form[i] != "v.type" && form[i] != "v.protocol" {
+				if strings.HasPrefix(form[i], fieldPrefix) && form[i] != "v.cluster" && form[i] != "v.type" && form[i] != "v.protocol" {
 					require.Contains(t, page, `name="`+form[i]+`" value="`+form[i+1]+`"`)
 				}
 			}
 			o.checkPage(s.path)
-			require.Contains(t, o.get(s.path).body, path)
+			require.Contains(t, o.Get(s.path).Body, path)
 			o.switches(s, id)
 			o.checkPage(path + "/delete")
-			version := field(t, o.get(path+"/delete").body, "version")
-			require.Equal(t, http.StatusForbidden, o.do("POST", path+"/delete", url.Values{"version": {version}}).StatusCode,
+			version := field(t, o.Get(path+"/delete").Body, "version")
+			require.Equal(t, http.StatusForbidden, o.Do("POST", path+"/delete", url.Values{"version": {version}}).StatusCode,
 				"without the token of the session")
 			require.Equal(t, http.StatusSeeOther, o.post(path+"/delete", "version", version).StatusCode)
-			require.Equal(t, http.StatusNotFound, o.get(path).StatusCode)
+			require.Equal(t, http.StatusNotFound, o.Get(path).StatusCode)
 			require.Zero(t, o.count(s.table))
 		})
 	}
 }
 
 // create sends a form, twice where it first tells what will change.
-func (o *office) create(s *sheet, form []string) int64 {
-	o.t.Helper()
+func (o *office) create(s *tested, form []string) int64 {
+	o.T.Helper()
 	a := o.post(s.path+"/new", form...)
 	if s.preview {
-		require.Equal(o.t, 200, a.StatusCode)
-		require.Contains(o.t, a.body, "What will change")
-		require.Zero(o.t, o.count(s.table))
-		a = o.post(s.path+"/new", append([]string{"seen", field(o.t, a.body, "seen")}, form...)...)
+		require.Equal(o.T, 200, a.StatusCode)
+		require.Contains(o.T, a.Body, "What will change")
+		require.Zero(o.T, o.count(s.table))
+		a = o.post(s.path+"/new", append([]string{"seen", field(o.T, a.Body, "seen")}, form...)...)
 	}
-	require.Equal(o.t, http.StatusSeeOther, a.StatusCode, a.body)
-	list, err := o.Admin.List(o.t.Context(), s.table, admin.Query{})
-	require.NoError(o.t, err)
-	require.Len(o.t, list.Rows, 1)
+	require.Equal(o.T, http.StatusSeeOther, a.StatusCode, a.Body)
+	list, err := o.Admin.List(o.T.Context(), s.table, admin.Query{})
+	require.NoError(o.T, err)
+	require.Len(o.T, list.Rows, 1)
 	return list.Rows[0].ID
 }
 
-func (o *office) switches(s *sheet, id int64) {
-	o.t.Helper()
+func (o *office) switches(s *tested, id int64) {
+	o.T.Helper()
 	table, err := o.Admin.Table(s.table)
-	require.NoError(o.t, err)
+	require.NoError(o.T, err)
 	if !table.Enabled {
 		return
 	}
-	require.Equal(o.t, http.StatusSeeOther, o.post(s.rowPath(id)+"/enable", "on", "0").StatusCode)
-	require.Equal(o.t, false, o.row(s.table, id)["enabled"])
-	require.Contains(o.t, o.get(s.path).body, "k-off")
-	require.Equal(o.t, http.StatusSeeOther, o.post(s.rowPath(id)+"/enable", "on", "1").StatusCode)
-	require.Equal(o.t, true, o.row(s.table, id)["enabled"])
+	require.Equal(o.T, http.StatusSeeOther, o.post(s.rowPath(id)+"/enable", "on", "0").StatusCode)
+	require.Equal(o.T, false, o.row(s.table, id)["enabled"])
+	require.Contains(o.T, o.Get(s.path).Body, "k-off")
+	require.Equal(o.T, http.StatusSeeOther, o.post(s.rowPath(id)+"/enable", "on", "1").StatusCode)
+	require.Equal(o.T, true, o.row(s.table, id)["enabled"])
 }
 
 // checkPage gets a page and sees that it is one: small, whole, with a label for every field.
 func (o *office) checkPage(path string) string {
-	o.t.Helper()
-	a := o.get(path)
-	require.Equal(o.t, 200, a.StatusCode, path+a.body)
-	require.Less(o.t, len(a.body), 100_000, path)
-	require.Contains(o.t, a.body, "</html>")
-	require.NotContains(o.t, a.body, "PRIVATE KEY-----\n")
-	require.NotContains(o.t, a.body, "%!")
-	require.NotContains(o.t, a.body, "ZgotmplZ")
-	for _, id := range regexp.MustCompile(`<(?:input|select|textarea) id="(f-[^"]+)" name`).FindAllStringSubmatch(a.body,
+	o.T.Helper()
+	a := o.Get(path)
+	require.Equal(o.T, 200, a.StatusCode, path+a.Body)
+	require.Less(o.T, len(a.Body), 100_000, path)
+	require.Contains(o.T, a.Body, "</html>")
+	require.NotContains(o.T, a.Body, "PRIVATE KEY-----\n")
+	require.NotContains(o.T, a.Body, "%!")
+	require.NotContains(o.T, a.Body, "ZgotmplZ")
+	for _, id := range regexp.MustCompile(`<(?:input|select|textarea) id="(f-[^"]+)" name`).FindAllStringSubmatch(a.Body,
 		-1) {
-		if !strings.Contains(a.body, `type="checkbox" id="`+id[1]) {
-			require.Contains(o.t, a.body, `for="`+id[1]+`"`)
+		if !strings.Contains(a.Body, `type="checkbox" id="`+id[1]) {
+			require.Contains(o.T, a.Body, `for="`+id[1]+`"`)
 		}
 	}
-	return a.body
+	return a.Body
 }
 
 // field returns the value of a hidden field.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -8,19 +9,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/monitor"
 )
 
 // smtpMonitorPage shows SMTP sessions while they speak.
-func smtpMonitorPage() page {
-	p := page{
-		path: "/smtp", title: "SMTP monitor", group: live,
-		routes:  map[string]view{"GET /smtp": smtpMonitor},
-		topics:  map[string]topic{"smtp-sessions": {every: time.Second, value: smtpSessions}},
-		streams: map[string]stream{"smtp": {run: followSMTP}},
+func (c *Console) smtpMonitorPage() frame.Page {
+	p := frame.Page{
+		Path: "/smtp", Title: "SMTP monitor", Group: frame.Live,
+		Routes:  map[string]frame.View{"GET /smtp": c.smtpMonitor},
+		Topics:  map[string]frame.Topic{"smtp-sessions": {Every: time.Second, Value: c.smtpSessions}},
+		Streams: map[string]frame.Stream{"smtp": {Run: c.followSMTP}},
 	}
-	mailRoutes(p.routes, "/smtp/mails/{id}", passedMail)
+	c.mailRoutes(p.Routes, "/smtp/mails/{id}", c.passedMail)
 	return p
 }
 
@@ -33,7 +36,7 @@ type smtpFilter struct {
 }
 
 func smtpFilterOf(q url.Values) smtpFilter {
-	field := func(name string) string { return strings.TrimSpace(cut(q.Get(name), 255)) }
+	field := func(name string) string { return strings.TrimSpace(human.Cut(q.Get(name), 255)) }
 	f := smtpFilter{IP: field("ip"), Domain: strings.ToLower(field("domain")), Address: field("address"),
 		Way: field("way")}
 	if f.Way != "in" && f.Way != "out" {
@@ -66,8 +69,8 @@ func (f smtpFilter) monitor() (monitor.SessionFilter, error) {
 	}
 	network, err := netip.ParsePrefix(f.IP)
 	if err != nil {
-		return of, &fault{status: http.StatusBadRequest,
-			what: "This is no address. Write one such as 192.0.2.1, or a network such as 192.0.2.0/24."}
+		return of, &frame.Fault{Status: http.StatusBadRequest,
+			What: "This is no address. Write one such as 192.0.2.1, or a network such as 192.0.2.0/24."}
 	}
 	of.IP = network.Masked()
 	return of, nil
@@ -98,18 +101,18 @@ type smtpLine struct {
 
 const maxListed = 300
 
-func smtpMonitor(v *visit) error {
-	d := smtpData{Filter: smtpFilterOf(v.r.URL.Query())}
+func (c *Console) smtpMonitor(v *frame.Visit) error {
+	d := smtpData{Filter: smtpFilterOf(v.R.URL.Query())}
 	f, err := d.Filter.monitor()
 	if err != nil {
 		d.Wrong = err.Error()
-		return v.render("smtp", d)
+		return v.Render("smtp", d)
 	}
-	d.Sessions = v.c.openSessions(f)
-	return v.render("smtp", d)
+	d.Sessions = c.openSessions(f)
+	return v.Render("smtp", d)
 }
 
-func smtpSessions(c *Console, q url.Values) any {
+func (c *Console) smtpSessions(_ context.Context, q url.Values) any {
 	f, err := smtpFilterOf(q).monitor()
 	if err != nil {
 		return sessionList{Sessions: []smtpLine{}}

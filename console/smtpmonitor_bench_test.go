@@ -34,7 +34,7 @@ func benchmarkFlight(b *testing.B, browsers, sessions int) {
 	var all sync.WaitGroup
 	for range browsers {
 		all.Go(func() {
-			_ = followSMTP(ctx, c, url.Values{}, func(piece any) error { _, err := json.Marshal(piece); return err })
+			_ = c.followSMTP(ctx, url.Values{}, func(piece any) error { _, err := json.Marshal(piece); return err })
 		})
 	}
 	for browsers > 0 && followed(taps) < min(sessions, followedMost) {

@@ -18,7 +18,7 @@ import (
 // and one that came in with a mail.
 func (w *world) speakers() (gmail, yahoo, some monitor.Transcript, stop func()) {
 	gmail, yahoo, some = w.Live.Tap(toGmail), w.Live.Tap(toYahoo), w.Live.Tap(fromSome)
-	ctx, cancel := context.WithCancel(w.t.Context())
+	ctx, cancel := context.WithCancel(w.T.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -60,7 +60,7 @@ func TestSMTPMonitorInBrowser(t *testing.T) {
 	w := newWorld(t, func(c *Console) { c.Now = nil })
 	gmail, yahoo, _, stop := w.speakers()
 	defer stop()
-	b := &browser{t: t, tab: testserver.Chromium(t), base: w.server.URL}
+	b := &browser{t: t, tab: testserver.Chromium(t), base: w.Server.URL}
 	told := b.console()
 	b.logIn("/smtp")
 

@@ -1,10 +1,13 @@
 package console
 
 import (
+	"crypto/rand"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -36,7 +39,7 @@ const (
 
 // put keeps the mail of a flight and returns its key.
 func (s *shelf) put(owner *follower, from *monitor.Flight) string {
-	m := &shelved{key: randomToken(), owner: owner, data: from.Data, size: int64(len(from.Data) + from.Cut)}
+	m := &shelved{key: rand.Text(), owner: owner, data: from.Data, size: int64(len(from.Data) + from.Cut)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mails == nil {
@@ -101,17 +104,17 @@ func (s *shelf) get(key string) *shelved {
 }
 
 // passedMail opens a mail that passed in a session.
-func passedMail(v *visit) (*openMail, error) {
-	key := v.r.PathValue("id")
-	m := v.c.shelf.get(key)
+func (c *Console) passedMail(v *frame.Visit) (*openMail, error) {
+	key := v.R.PathValue("id")
+	m := c.shelf.get(key)
 	if m == nil {
-		return nil, &fault{status: http.StatusNotFound, what: "This mail is not kept any more.",
-			next: "The SMTP monitor keeps the last mails that passed while its page is open, and forgets them ten minutes after it was closed. Wait there for the next one."}
+		return nil, &frame.Fault{Status: http.StatusNotFound, What: "This mail is not kept any more.",
+			Next: "The SMTP monitor keeps the last mails that passed while its page is open, and forgets them ten minutes after it was closed. Wait there for the next one."}
 	}
 	mail := &openMail{Base: "/smtp/mails/" + key, Raw: "/smtp/mails/" + key + "/raw", Back: "/smtp",
 		BackTo: "SMTP monitor", Title: "Mail in a session", Body: queue.Bytes(m.data)}
 	if int64(len(m.data)) < m.size {
-		mail.Note = "Only the first " + size(int64(len(m.data))) + " of " + size(m.size) + " were kept."
+		mail.Note = "Only the first " + human.Size(int64(len(m.data))) + " of " + human.Size(m.size) + " were kept."
 	}
 	return mail, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
 	"github.com/sluicemail/sluice/monitor"
 )
@@ -49,7 +50,7 @@ const (
 
 // followSMTP hands what is said in the sessions that a page asks for to its browser, a piece each quarter of a second
 // at most. While the browser is slow it waits, and flights are lost; those who speak never wait.
-func followSMTP(ctx context.Context, c *Console, params url.Values, send func(any) error) error {
+func (c *Console) followSMTP(ctx context.Context, params url.Values, send func(any) error) error {
 	if c.Live == nil {
 		return errors.New("sessions cannot be followed here")
 	}
@@ -80,7 +81,7 @@ func followSMTP(ctx context.Context, c *Console, params url.Values, send func(an
 			return err
 		}
 		select {
-		case <-time.After(beat):
+		case <-time.After(frame.Beat):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor"
 )
 
@@ -33,11 +34,11 @@ func talk(t monitor.Transcript, first monitor.Direction, said ...string) {
 }
 
 // pieces reads a stream until ok is content with all that came.
-func (w *watcher) pieces(topic string, ok func(all []flightLine) bool) (all []flightLine) {
-	w.t.Helper()
-	w.until(topic, func(m message) bool {
+func pieces(w *consoletest.Watcher, topic string, ok func(all []flightLine) bool) (all []flightLine) {
+	w.T.Helper()
+	w.Until(topic, func(m consoletest.Message) bool {
 		var p flightPiece
-		require.NoError(w.t, json.Unmarshal(m.Data, &p))
+		require.NoError(w.T, json.Unmarshal(m.Data, &p))
 		all = append(all, p.Flights...)
 		return ok(all)
 	})
@@ -53,45 +54,45 @@ func overheard(t *testing.T, all ...monitor.Transcript) {
 
 func TestSessionsAreListed(t *testing.T) {
 	w := newWorld(t, nil).logIn()
-	a := w.get("/smtp")
+	a := w.Get("/smtp")
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.Contains(t, a.body, "Nobody talks SMTP now")
+	require.Contains(t, a.Body, "Nobody talks SMTP now")
 	for _, s := range []monitor.Session{toGmail, toYahoo, fromSome, {Domain: "<b>evil\u202e.test"}} {
 		defer w.Live.Tap(s).Close()
 	}
-	a = w.get("/smtp")
+	a = w.Get("/smtp")
 	for _, part := range []string{"gmail.test", "out to 198.51.100.8:25 from 192.0.2.2:4712",
 		"in from 203.0.113.9:999 to 192.0.2.1:25", "&lt;b&gt;evil⟨U&#43;202E⟩.test"} {
-		require.Contains(t, a.body, part)
+		require.Contains(t, a.Body, part)
 	}
 	for query, want := range map[string][]string{
 		"domain=gmail.test": {"gmail.test"}, "domain=yahoo.TEST&way=out": {"yahoo.test"}, "way=in": {"203.0.113.9:999"},
 		"ip=192.0.2.2": {"yahoo.test"}, "ip=198.51.100.0/24": {"gmail.test", "yahoo.test"}, "ip=203.0.113.9&way=out": {},
 	} {
-		a := w.get("/smtp?" + query)
-		require.Equal(t, len(want), strings.Count(a.body, `<span class="one">`), query)
+		a := w.Get("/smtp?" + query)
+		require.Equal(t, len(want), strings.Count(a.Body, `<span class="one">`), query)
 		for _, part := range want {
-			require.Contains(t, a.body, part, query)
+			require.Contains(t, a.Body, part, query)
 		}
 	}
-	require.Contains(t, w.get("/smtp?domain=x.test").body, "No session matches now")
-	a = w.get("/smtp?ip=300.1.2.3&domain=x.test")
-	require.Contains(t, a.body, "This is no address. Write one such as")
-	require.Contains(t, a.body, `value="300.1.2.3"`)
+	require.Contains(t, w.Get("/smtp?domain=x.test").Body, "No session matches now")
+	a = w.Get("/smtp?ip=300.1.2.3&domain=x.test")
+	require.Contains(t, a.Body, "This is no address. Write one such as")
+	require.Contains(t, a.Body, `value="300.1.2.3"`)
 }
 
 func TestSessionsAreFollowed(t *testing.T) {
 	w := newWorld(t, nil).logIn()
 	gmail, yahoo := w.Live.Tap(toGmail), w.Live.Tap(toYahoo)
 	defer yahoo.Close()
-	socket := w.watch("smtp?domain=gmail.test")
-	list := w.watch("smtp-sessions?domain=gmail.test") // its last word may come before or after that of the session
+	socket := w.Watch("smtp?domain=gmail.test")
+	list := w.Watch("smtp-sessions?domain=gmail.test") // its last word may come before or after that of the session
 	overheard(t, gmail)
 	require.False(t, yahoo.Watched(), "what nobody asks for is not copied")
 	talk(gmail, monitor.FromUs, "MAIL FROM:<a@b.test>", "250 2.1.0 OK", "RCPT TO:<c@gmail.test>",
 		"550-5.1.1 no\r\n550 5.1.1 such <script>\u202e user", strings.Repeat("x", 1<<20), "\xff\x00")
 	gmail.Close()
-	all := socket.pieces("smtp?domain=gmail.test", func(all []flightLine) bool { return all[len(all)-1].Ended })
+	all := pieces(socket, "smtp?domain=gmail.test", func(all []flightLine) bool { return all[len(all)-1].Ended })
 	require.Equal(t, "gmail.test", all[0].Session.Domain)
 	require.Nil(t, all[1].Session, "told once")
 	require.True(t, all[0].Us)
@@ -103,10 +104,10 @@ func TestSessionsAreFollowed(t *testing.T) {
 	for _, f := range all {
 		require.Equal(t, all[0].ID, f.ID)
 	}
-	list.until("smtp-sessions?domain=gmail.test",
-		func(m message) bool { return strings.Contains(string(m.Data), `"total":0`) })
+	list.Until("smtp-sessions?domain=gmail.test",
+		func(m consoletest.Message) bool { return strings.Contains(string(m.Data), `"total":0`) })
 
-	socket.ask("figures")
+	socket.Ask("figures")
 	require.Eventually(t, func() bool { one := w.Live.Tap(toGmail); defer one.Close(); return !one.Watched() }, waitTime,
 		pollTime)
 }
@@ -120,13 +121,13 @@ func TestTextIsLookedForInAllSessions(t *testing.T) {
 		taps = append(taps, one)
 	}
 	topic := "smtp?address=c%40gmail.test"
-	socket := w.watch(topic)
+	socket := w.Watch(topic)
 	overheard(t, taps...)
 	for i, one := range taps {
 		talk(one, monitor.FromUs, fmt.Sprintf("MAIL FROM:<%d@b.test>", i), "250 OK",
 			fmt.Sprintf("RCPT TO:<%c@gmail.test>", 'a'+i%4))
 	}
-	all := socket.pieces(topic, func(all []flightLine) bool { return len(all) >= 3*len(taps)/4 })
+	all := pieces(socket, topic, func(all []flightLine) bool { return len(all) >= 3*len(taps)/4 })
 	for i := 2; i < len(all); i += 3 {
 		require.Equal(t, []string{"RCPT TO:<c@gmail.test>"}, all[i].Lines)
 	}
@@ -138,13 +139,13 @@ func TestSomeSessionsAreFollowedWhole(t *testing.T) {
 	for range 2 * followedMost {
 		taps = append(taps, w.Live.Tap(toGmail))
 	}
-	socket := w.watch("smtp")
+	socket := w.Watch("smtp")
 	require.Eventually(t, func() bool { return followed(taps) == followedMost }, waitTime, pollTime)
 	for _, one := range taps {
 		talk(one, monitor.FromUs, "NOOP")
 	}
 	var passed int64
-	socket.until("smtp", func(m message) bool {
+	socket.Until("smtp", func(m consoletest.Message) bool {
 		var p flightPiece
 		require.NoError(t, json.Unmarshal(m.Data, &p))
 		passed += p.Passed
@@ -153,7 +154,7 @@ func TestSomeSessionsAreFollowedWhole(t *testing.T) {
 	require.EqualValues(t, followedMost, passed)
 	for i, one := range taps {
 		if !one.Watched() { // somebody wants to see this one
-			socket.ask("smtp", fmt.Sprintf("smtp?id=%d", i+1))
+			socket.Ask("smtp", fmt.Sprintf("smtp?id=%d", i+1))
 			overheard(t, one)
 			break
 		}
@@ -171,7 +172,7 @@ func TestSlowBrowserLosesFlights(t *testing.T) {
 	w := newWorld(t, nil).logIn()
 	one := w.Live.Tap(toGmail)
 	defer one.Close()
-	socket := w.watch("smtp")
+	socket := w.Watch("smtp")
 	overheard(t, one)
 	const flights = 20_000
 	line := []byte("250 " + strings.Repeat("y", 900) + "\r\n")
@@ -180,7 +181,7 @@ func TestSlowBrowserLosesFlights(t *testing.T) {
 	}
 	sum, lost := 0, 0
 	talk(one, monitor.FromRemote, "221 end")
-	socket.pieces("smtp", func(all []flightLine) bool {
+	pieces(socket, "smtp", func(all []flightLine) bool {
 		sum, lost = len(all), 0
 		for _, f := range all {
 			lost += f.Lost
@@ -200,33 +201,33 @@ func TestMailsThatPass(t *testing.T) {
 	one := w.Live.Tap(fromSome)
 	defer one.Close()
 	mails := one.(monitor.MailTranscript)
-	socket := w.watch("smtp")
+	socket := w.Watch("smtp")
 	overheard(t, one)
 	require.Zero(t, mails.MailWanted(), "a mail is kept only when somebody asks for it")
-	socket.ask("smtp?mails=1")
+	socket.Ask("smtp?mails=1")
 	require.Eventually(t, func() bool { return mails.MailWanted() == maxPassing }, waitTime, pollTime)
 	mail := "Subject: hello\r\nContent-Type: text/html\r\n\r\n<p>hi<script>alert(1)</script>"
 	talk(one, monitor.FromRemote, fmt.Sprintf("(a mail of %d bytes)", len(mail)))
 	mails.Mail(monitor.FromRemote, []byte(mail), int64(len(mail)))
 	large := []byte("Subject: large\r\n\r\n" + strings.Repeat("z", maxPassing))
 	mails.Mail(monitor.FromRemote, large, 5<<20)
-	all := socket.pieces("smtp?mails=1", func(all []flightLine) bool { return len(all) == 3 })
+	all := pieces(socket, "smtp?mails=1", func(all []flightLine) bool { return len(all) == 3 })
 	require.Equal(t, int64(len(mail)), all[1].Mail.Size)
 	require.False(t, all[1].Mail.Cut)
-	a := w.get(all[1].Mail.Path + "/rendered")
+	a := w.Get(all[1].Mail.Path + "/rendered")
 	require.Equal(t, http.StatusOK, a.StatusCode)
-	require.Contains(t, a.body, "hello")
-	require.Contains(t, a.body, all[1].Mail.Path+"/frame")
-	require.Contains(t, w.get(all[1].Mail.Path+"/frame").body, "<body><p>hi</body>")
-	require.Equal(t, mail, w.get(all[1].Mail.Path+"/raw").body)
+	require.Contains(t, a.Body, "hello")
+	require.Contains(t, a.Body, all[1].Mail.Path+"/frame")
+	require.Contains(t, w.Get(all[1].Mail.Path+"/frame").Body, "<body><p>hi</body>")
+	require.Equal(t, mail, w.Get(all[1].Mail.Path+"/raw").Body)
 	require.True(t, all[2].Mail.Cut)
-	require.Contains(t, w.get(all[2].Mail.Path+"/text").body, "Only the first 524 kB of 5.2 MB were kept.")
+	require.Contains(t, w.Get(all[2].Mail.Path+"/text").Body, "Only the first 524 kB of 5.2 MB were kept.")
 
 	for _, view := range []string{"rendered", "text", "source", "frame", "raw", "parts/1"} {
-		require.Equal(t, http.StatusNotFound, w.get("/smtp/mails/nonsense/"+view).StatusCode)
+		require.Equal(t, http.StatusNotFound, w.Get("/smtp/mails/nonsense/"+view).StatusCode)
 	}
-	w.client = newClient(t)
-	require.Equal(t, http.StatusSeeOther, w.get(all[1].Mail.Path+"/raw").StatusCode, "only for those who are logged in")
+	w.Client = consoletest.NewClient(t)
+	require.Equal(t, http.StatusSeeOther, w.Get(all[1].Mail.Path+"/raw").StatusCode, "only for those who are logged in")
 }
 
 func TestShelfIsBounded(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/monitor"
 )
 
@@ -59,34 +61,34 @@ type limitLine struct {
 	Sources []string `json:"sources"` // addresses; empty: all
 }
 
-func subject(kind string) view {
-	return func(v *visit) error {
-		name := v.r.PathValue("name")
+func (c *Console) subject(kind string) frame.View {
+	return func(v *frame.Visit) error {
+		name := v.R.PathValue("name")
 		k, _ := kindOf(kind)
 		if len(name) > 255 {
-			return missing("There is no such " + k.One + ".")
+			return frame.Missing("There is no such " + k.One + ".")
 		}
-		d := subjectData{Kind: kind, One: k.One, Name: name, Hide: hideOf(v.r.URL.Query())}
+		d := subjectData{Kind: kind, One: k.One, Name: name, Hide: hideOf(v.R.URL.Query())}
 		switch kind {
 		case "domains":
 			d.Name = strings.ToLower(name)
 			d.Filter.Domain = d.Name
-			d.Why = v.c.why(v.r.Context(), d.Name)
-			v.messagesTo(&d)
+			d.Why = c.why(v.R.Context(), d.Name)
+			c.messagesTo(v, &d)
 		case "tags":
 			d.Filter.Tag = name
 		case "mtas":
 			ip, err := netip.ParseAddr(name)
 			if err != nil {
-				return missing("“" + cut(name, 60) + "” is no IP address.")
+				return frame.Missing("“" + human.Cut(name, 60) + "” is no IP address.")
 			}
-			d.Name, d.Filter.MTA, d.Label = ip.Unmap().String(), ip.Unmap().String(), v.c.label(name)
-			d.Wrong = v.c.misnamed(d.Name)
+			d.Name, d.Filter.MTA, d.Label = ip.Unmap().String(), ip.Unmap().String(), c.label(name)
+			d.Wrong = c.misnamed(d.Name)
 		}
-		d.Chart = newChart(v.c.figures(d.Filter), d.Filter, d.Hide)
-		d.Pill = v.c.pill(d.Filter)
-		v.title = middle(d.Name, 60)
-		return v.render("subject", d)
+		d.Chart = newChart(c.figures(d.Filter), d.Filter, d.Hide)
+		d.Pill = c.pill(d.Filter)
+		v.Title = human.Middle(d.Name, 60)
+		return v.Render("subject", d)
 	}
 }
 
@@ -94,16 +96,16 @@ func subject(kind string) view {
 const domainMessages = 10
 
 // messagesTo looks at what waits for a domain. Where the queue cannot tell, the page does without.
-func (v *visit) messagesTo(d *subjectData) {
+func (c *Console) messagesTo(v *frame.Visit, d *subjectData) {
 	d.Of = selection{Domain: d.Name}
-	if v.c.Admin == nil {
+	if c.Admin == nil {
 		return
 	}
 	filter, err := d.Of.filter()
 	if err != nil {
 		return
 	}
-	entries, next, err := v.c.Admin.Messages(v.r.Context(), filter, "", domainMessages)
+	entries, next, err := c.Admin.Messages(v.R.Context(), filter, "", domainMessages)
 	if err != nil {
 		return
 	}
@@ -121,22 +123,22 @@ func (v *visit) messagesTo(d *subjectData) {
 }
 
 // whyPart renders what is known about a domain, for scripts that put it into the page.
-func whyPart(v *visit) error {
-	name := strings.ToLower(v.r.PathValue("name"))
+func (c *Console) whyPart(v *frame.Visit) error {
+	name := strings.ToLower(v.R.PathValue("name"))
 	if len(name) > 255 {
-		return missing("There is no such domain.")
+		return frame.Missing("There is no such domain.")
 	}
-	d := subjectData{Kind: "domains", Name: name, Why: v.c.why(v.r.Context(), name)}
-	return v.partial("subject", "why", &shell{CSRF: v.session.csrf, Body: d})
+	d := subjectData{Kind: "domains", Name: name, Why: c.why(v.R.Context(), name)}
+	return v.Partial("subject", "why", v.Bare(d))
 }
 
 // whyOf is the topic of a domain's page.
-func whyOf(c *Console, q url.Values) any {
+func (c *Console) whyOf(ctx context.Context, q url.Values) any {
 	domain := filterOf(q).Domain
 	if domain == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, attentionTime)
 	defer cancel()
 	return c.why(ctx, domain)
 }
@@ -167,7 +169,7 @@ func (c *Console) judge(domain string, paths []admin.Path) (kind, sentence strin
 	parked := c.heldTo(domain)
 	if state := c.pill(filter{Domain: domain}); state.State == "paused" {
 		if len(parked) > 0 {
-			return "paused", plural(parked[0].Messages, "message") + " " + pick(parked[0].Messages, "waits", "wait") + ": " +
+			return "paused", human.Plural(parked[0].Messages, "message") + " " + human.Pick(parked[0].Messages, "waits", "wait") + ": " +
 				state.Why
 		}
 		return "paused", state.Why
@@ -178,11 +180,11 @@ func (c *Console) judge(domain string, paths []admin.Path) (kind, sentence strin
 	case len(list) > 0:
 		t := list[0]
 		if t.Waiting > 0 {
-			return t.Kind, plural(t.Waiting, "message") + " " + pick(t.Waiting, "waits", "wait") + ": " + t.Why
+			return t.Kind, human.Plural(t.Waiting, "message") + " " + human.Pick(t.Waiting, "waits", "wait") + ": " + t.Why
 		}
 		return t.Kind, t.Why
 	case s.Sum.Delivered > 0:
-		return "ok", "Mail flows: " + plural(int(s.Sum.Delivered), "message") +
+		return "ok", "Mail flows: " + human.Plural(int(s.Sum.Delivered), "message") +
 			" delivered in the last 60 s, and nothing holds the others back."
 	case s.Sum.Attempts > 0:
 		return "throttle", "Mail is tried, but none was accepted in the last 60 s: the answers below say why."
@@ -233,35 +235,35 @@ func inWords(l admin.LimitValue) string {
 	}
 	switch l.Unit {
 	case "bytes":
-		return size(l.Value)
+		return human.Size(l.Value)
 	case "seconds":
-		return duration(time.Duration(l.Value) * time.Second)
+		return human.Span(time.Duration(l.Value) * time.Second)
 	case "", "count":
-		return thousands(l.Value)
+		return human.Count(l.Value)
 	case "per minute":
 		l.Unit = "a minute"
 	case "percent":
-		return thousands(l.Value) + " %"
+		return human.Count(l.Value) + " %"
 	case "switch":
-		return pick(int(l.Value), "on", "off")
+		return human.Pick(int(l.Value), "on", "off")
 	case "level":
 		return [...]string{"no TLS", "TLS when offered", "TLS", "TLS with a valid certificate"}[min(max(l.Value, 0), 3)]
 	}
 	if strings.HasSuffix(l.Limit, "maxbytes") {
-		return size(l.Value) + " " + l.Unit
+		return human.Size(l.Value) + " " + l.Unit
 	}
-	return thousands(l.Value) + " " + l.Unit
+	return human.Count(l.Value) + " " + l.Unit
 }
 
 // resumeFloods ends a flood on the ways to a domain.
-func resumeFloods(v *visit) error {
-	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
-			next: "Change the settings where they are kept."}
+func (c *Console) resumeFloods(v *frame.Visit) error {
+	if c.Admin == nil {
+		return &frame.Fault{Status: http.StatusNotImplemented, What: "Nothing can be changed here.",
+			Next: "Change the settings where they are kept."}
 	}
-	form := v.r.PostForm
+	form := v.R.PostForm
 	source, _ := netip.ParseAddr(form.Get("source"))
-	n, err := v.c.Admin.Resume(v.r.Context(), source, form.Get("site"), form.Get("name"))
+	n, err := c.Admin.Resume(v.R.Context(), source, form.Get("site"), form.Get("name"))
 	if err != nil {
 		return err
 	}
@@ -269,31 +271,31 @@ func resumeFloods(v *visit) error {
 	if n > 0 {
 		notice = "The flood is over; mail goes on as before it."
 	}
-	return v.redirect("/domains/"+url.PathEscape(v.r.PathValue("name")), notice)
+	return v.Redirect("/domains/"+url.PathEscape(v.R.PathValue("name")), notice)
 }
 
 // rename gives a local address the name that it greets with.
-func rename(v *visit) error {
-	ip, err := netip.ParseAddr(v.r.PathValue("name"))
+func (c *Console) rename(v *frame.Visit) error {
+	ip, err := netip.ParseAddr(v.R.PathValue("name"))
 	if err != nil {
-		return missing("There is no such address.")
+		return frame.Missing("There is no such address.")
 	}
-	if v.c.Admin == nil {
-		return &fault{status: http.StatusNotImplemented, what: "Nothing can be changed here.",
-			next: "Change the settings where they are kept."}
+	if c.Admin == nil {
+		return &frame.Fault{Status: http.StatusNotImplemented, What: "Nothing can be changed here.",
+			Next: "Change the settings where they are kept."}
 	}
 	to := "/mtas/" + ip.Unmap().String()
-	name := strings.TrimSpace(v.r.PostForm.Get("label"))
+	name := strings.TrimSpace(v.R.PostForm.Get("label"))
 	if name == "" {
-		if _, err := v.c.Admin.DeleteWhere(v.r.Context(), "mtanames",
+		if _, err := c.Admin.DeleteWhere(v.R.Context(), "mtanames",
 			admin.Values{"localip": ip.Unmap().String()}); err != nil {
 			return err
 		}
-		return v.redirect(to, ip.Unmap().String()+" greets with the server's own name again.")
+		return v.Redirect(to, ip.Unmap().String()+" greets with the server's own name again.")
 	}
-	if _, _, err := v.c.Admin.Put(v.r.Context(), "mtanames",
+	if _, _, err := c.Admin.Put(v.R.Context(), "mtanames",
 		admin.Values{"localip": ip.Unmap().String(), "name": name}); err != nil {
 		return err
 	}
-	return v.redirect(to, ip.Unmap().String()+" is now "+name+".")
+	return v.Redirect(to, ip.Unmap().String()+" is now "+name+".")
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -9,33 +10,35 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/monitor"
 )
 
-func domainsPage() page {
-	return page{path: "/domains", title: "Domains", group: live, filter: false, count: (*Console).inTrouble,
-		routes: map[string]view{
-			"GET /domains":                listing("domains"),
-			"GET /domains/{name}":         subject("domains"),
-			"GET /domains/{name}/why":     whyPart,
-			"POST /domains/{name}/resume": resumeFloods,
+func (c *Console) domainsPage() frame.Page {
+	return frame.Page{Path: "/domains", Title: "Domains", Group: frame.Live, Count: c.inTrouble,
+		Routes: map[string]frame.View{
+			"GET /domains":                c.listing("domains"),
+			"GET /domains/{name}":         c.subject("domains"),
+			"GET /domains/{name}/why":     c.whyPart,
+			"POST /domains/{name}/resume": c.resumeFloods,
 		},
-		topics: map[string]topic{
-			"rows": {every: 4 * beat, value: windowOf},
-			"why":  {every: attentionEvery, value: whyOf},
+		Topics: map[string]frame.Topic{
+			"rows": {Every: 4 * frame.Beat, Value: c.windowOf},
+			"why":  {Every: attentionEvery, Value: c.whyOf},
 		},
 	}
 }
 
-func mtasPage() page {
-	return page{path: "/mtas", title: "MTA IPs", group: live,
-		routes: map[string]view{"GET /mtas": listing("mtas"), "GET /mtas/{name}": subject("mtas"),
-			"POST /mtas/{name}/rename": rename}}
+func (c *Console) mtasPage() frame.Page {
+	return frame.Page{Path: "/mtas", Title: "MTA IPs", Group: frame.Live,
+		Routes: map[string]frame.View{"GET /mtas": c.listing("mtas"), "GET /mtas/{name}": c.subject("mtas"),
+			"POST /mtas/{name}/rename": c.rename}}
 }
 
-func tagsPage() page {
-	return page{path: "/tags", title: "Tags", group: live,
-		routes: map[string]view{"GET /tags": listing("tags"), "GET /tags/{name}": subject("tags")}}
+func (c *Console) tagsPage() frame.Page {
+	return frame.Page{Path: "/tags", Title: "Tags", Group: frame.Live,
+		Routes: map[string]frame.View{"GET /tags": c.listing("tags"), "GET /tags/{name}": c.subject("tags")}}
 }
 
 // kindOfList is what the three tables differ in.
@@ -124,7 +127,7 @@ const (
 )
 
 func orderOf(kind string, q url.Values) order {
-	o := order{kind: kind, sort: "processed", down: true, search: strings.ToLower(strings.TrimSpace(cut(q.Get("q"), 255)))}
+	o := order{kind: kind, sort: "processed", down: true, search: strings.ToLower(strings.TrimSpace(human.Cut(q.Get("q"), 255)))}
 	if kind == "mtas" {
 		o.sort = "attempts" // no message has an address yet when it is read from the outbox
 	}
@@ -152,7 +155,7 @@ func (o *order) key() string {
 }
 
 // windowOf is the topic of tables.
-func windowOf(c *Console, q url.Values) any {
+func (c *Console) windowOf(_ context.Context, q url.Values) any {
 	kind := q.Get("of")
 	if _, ok := kindOf(kind); !ok {
 		return nil
@@ -278,20 +281,20 @@ type listData struct {
 	Made    time.Time
 }
 
-func listing(kind string) view {
-	return func(v *visit) error {
-		o := orderOf(kind, v.r.URL.Query())
+func (c *Console) listing(kind string) frame.View {
+	return func(v *frame.Visit) error {
+		o := orderOf(kind, v.R.URL.Query())
 		o.n = pageRows
 		k, _ := kindOf(kind)
-		d := listData{kindOfList: k, Of: kind, Columns: columns(), Window: v.c.window(o), Sort: o.key(), Search: o.search,
-			Made: v.c.now()}
+		d := listData{kindOfList: k, Of: kind, Columns: columns(), Window: c.window(o), Sort: o.key(), Search: o.search,
+			Made: c.now()}
 		if o.from > 0 {
 			d.Prev = d.address(o.key(), max(o.from-pageRows, 0))
 		}
 		if o.from+pageRows < d.Window.Total {
 			d.Next = d.address(o.key(), o.from+pageRows)
 		}
-		return v.render("list", d)
+		return v.Render("list", d)
 	}
 }
 

@@ -1,0 +1,90 @@
+package frame
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Latest keeps the last answer of something that may take its time. It is asked in the background, one question at a
+// time, each with a deadline, so that a slow answer holds up nobody: meanwhile there is the last one. Its methods may
+// be called at once.
+type Latest[T any] struct {
+	frame         *Frame
+	every, within time.Duration
+	ask           func(ctx context.Context) (T, error)
+
+	mu     sync.Mutex
+	value  T         // of the last answer that was one
+	at     time.Time // when value was asked for
+	err    error     // of the last question
+	asked  time.Time // when that was
+	known  bool      // there was an answer, or an error
+	slow   bool      // it took longer than anybody waits
+	asking *question // nil: none
+}
+
+// question is one that is not answered yet.
+type question struct {
+	begun time.Time
+	done  chan struct{}
+}
+
+// NewLatest returns a Latest that asks at most every so often, and each time waits within a deadline for the answer.
+// It ends with the frame.
+func NewLatest[T any](f *Frame, every, within time.Duration, ask func(ctx context.Context) (T, error)) *Latest[T] {
+	return &Latest[T]{frame: f, every: every, within: within, ask: ask}
+}
+
+// briefly is how long a question may take before nobody waits for its answer any more.
+const briefly = 500 * time.Millisecond
+
+// Get returns the last answer, when it was asked for, and the error of the last question; the time is zero while there
+// was no answer. When the last question is a while ago it asks again, and waits a moment, unless the last answer was
+// too slow for that. What is returned is shared.
+func (l *Latest[T]) Get() (value T, at time.Time, err error) {
+	l.mu.Lock()
+	now := l.frame.now()
+	q, wait := l.asking, !l.known
+	if q == nil && (!l.known || now.Sub(l.asked).Abs() >= l.every) {
+		q, wait = &question{time.Now(), make(chan struct{})}, !l.slow
+		l.asking = q
+		if !l.frame.Begin(func(ctx context.Context) { l.answer(ctx, q, now) }) {
+			close(q.done)
+		}
+	}
+	l.mu.Unlock()
+	if q != nil && wait {
+		select {
+		case <-q.done:
+		case <-time.After(briefly - time.Since(q.begun)):
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.value, l.at, l.err
+}
+
+// answer asks, and keeps the answer unless it is wanted no more.
+func (l *Latest[T]) answer(ctx context.Context, q *question, now time.Time) {
+	defer close(q.done)
+	ctx, cancel := context.WithTimeout(ctx, l.within)
+	defer cancel()
+	value, err := l.ask(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asking != q {
+		return
+	}
+	l.asking, l.err, l.asked, l.known, l.slow = nil, err, now, true, time.Since(q.begun) >= briefly
+	if err == nil {
+		l.value, l.at = value, now
+	}
+}
+
+// Forget has the next who asks wait for a new answer: something was changed.
+func (l *Latest[T]) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asking, l.known, l.slow = nil, false, false
+}

@@ -1,0 +1,198 @@
+package frame
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// session is somebody who is logged in. Its upper fields never change.
+type session struct {
+	user   string
+	client netip.AddrPort // from where the login came
+	begun  time.Time
+	csrf   string // carried by every form
+
+	seen    time.Time     // last use; guarded by sessions.mu
+	notices []string      // to be shown on the next page; guarded by sessions.mu
+	ended   chan struct{} // closed at the end
+}
+
+// maxSessions bounds memory: beyond it the one that was idle for longest ends.
+const maxSessions = 10_000
+
+// sessions are all that are logged in, by the hash of the token that their cookies hold: whoever reads this memory
+// cannot log in with what he finds.
+type sessions struct {
+	idle, lifetime time.Duration
+	now            func() time.Time
+
+	mu   sync.Mutex
+	byID map[[sha256.Size]byte]*session
+}
+
+// randomToken returns 256 random bits as text.
+func randomToken() string {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// begin makes a session and returns its token.
+func (s *sessions) begin(user string, client netip.AddrPort) (string, *session) {
+	token := randomToken()
+	now := s.now()
+	made := &session{user: user, client: client, begun: now, seen: now, csrf: randomToken(), ended: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byID == nil {
+		s.byID = map[[sha256.Size]byte]*session{}
+	}
+	s.sweep(now)
+	s.byID[sha256.Sum256([]byte(token))] = made
+	return token, made
+}
+
+// find returns the session of a token, and counts that as use when touch says so. Nil: there is none, or it has ended.
+func (s *sessions) find(token string, touch bool) *session {
+	if len(token) > 100 {
+		return nil
+	}
+	id := sha256.Sum256([]byte(token))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.byID[id]
+	if found == nil {
+		return nil
+	}
+	if !s.alive(found, s.now()) {
+		s.end(id)
+		return nil
+	}
+	if touch {
+		found.seen = s.now()
+	}
+	return found
+}
+
+// valid reports whether a session goes on. touch counts as use.
+func (s *sessions) valid(one *session, touch bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-one.ended:
+		return false
+	default:
+	}
+	if !s.alive(one, s.now()) {
+		return false
+	}
+	if touch {
+		one.seen = s.now()
+	}
+	return true
+}
+
+func (s *sessions) alive(one *session, now time.Time) bool {
+	return now.Sub(one.seen) < s.idle && now.Sub(one.begun) < s.lifetime
+}
+
+// logOut ends a session, or all that its user has.
+func (s *sessions) logOut(one *session, everywhere bool) {
+	s.endThose(func(other *session) bool { return other == one || everywhere && other.user == one.user })
+}
+
+func (s *sessions) endThose(which func(*session) bool) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for id, one := range s.byID {
+		if which(one) {
+			s.end(id)
+			n++
+		}
+	}
+	return n
+}
+
+// end removes a session; the caller holds the lock.
+func (s *sessions) end(id [sha256.Size]byte) {
+	if one := s.byID[id]; one != nil {
+		delete(s.byID, id)
+		close(one.ended)
+	}
+}
+
+// sweep removes what has ended and makes room for one more.
+func (s *sessions) sweep(now time.Time) {
+	var oldest [sha256.Size]byte
+	var seen time.Time
+	for id, one := range s.byID {
+		if !s.alive(one, now) {
+			s.end(id)
+		} else if seen.IsZero() || one.seen.Before(seen) {
+			oldest, seen = id, one.seen
+		}
+	}
+	if len(s.byID) >= maxSessions {
+		s.end(oldest)
+	}
+}
+
+// sessionLine is a session as administrators see it.
+type sessionLine struct {
+	User        string
+	Client      netip.Addr
+	Begun, Seen time.Time
+	Own         bool
+}
+
+// list returns those that are logged in, the latest use first.
+func (s *sessions) list(own *session) []sessionLine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweepEnded()
+	lines := make([]sessionLine, 0, len(s.byID))
+	for _, one := range s.byID {
+		lines = append(lines, sessionLine{one.user, one.client.Addr(), one.begun, one.seen, one == own})
+	}
+	slices.SortFunc(lines, func(a, b sessionLine) int { return b.Seen.Compare(a.Seen) })
+	return lines
+}
+
+func (s *sessions) sweepEnded() {
+	now := s.now()
+	for id, one := range s.byID {
+		if !s.alive(one, now) {
+			s.end(id)
+		}
+	}
+}
+
+// leave keeps a notice for the next page.
+func (s *sessions) leave(one *session, notice string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if notice != "" && len(one.notices) < 10 {
+		one.notices = append(one.notices, notice)
+	}
+}
+
+// take returns the notices, which are gone then.
+func (s *sessions) take(one *session) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := one.notices
+	one.notices = nil
+	return taken
+}
+
+// proves reports whether token is the one of the session's forms.
+func (one *session) proves(token string) bool {
+	return subtle.ConstantTimeCompare([]byte(one.csrf), []byte(token)) == 1
+}
