@@ -57,17 +57,16 @@ func (u *account) openOwnFile(path string, flag int, perm fs.FileMode) (*os.File
 	return f, nil
 }
 
-// dropPrivileges becomes the user of the configuration. What root has opened of files is opened anew.
-func (a *app) dropPrivileges(cfg *config.Config) error {
-	u, err := serviceAccount(cfg)
+// become has the program go on as the user; nil: it stays who it is. What root has opened of its log is opened anew.
+func (u *account) become(log *appLog) error {
 	if u == nil {
-		return err
+		return nil
 	}
 	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(u.gid), syscall.Setuid(u.uid)); err != nil {
 		return fmt.Errorf("user: becoming %s: %w", u.name, err)
 	}
-	if err := a.appLog.reopen(); err != nil {
-		a.log.Warn("the user that this program became cannot open its own log anew; when logrotate has moved it, lines go on to the moved file", "user", u.name, "error", err)
+	if err := log.reopen(); err != nil {
+		log.Warn("the user that this program became cannot open its own log anew; when logrotate has moved it, lines go on to the moved file", "user", u.name, "error", err)
 	}
 	return nil
 }

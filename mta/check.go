@@ -52,17 +52,17 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 // without making or connecting anything.
 func checkStart(cfg *config.Config, complain func(key, want string, cause error)) {
 	check(cfg, complain)
-	quiet := &app{log: slog.New(slog.DiscardHandler)}
+	quiet := newBase(cfg, slog.New(slog.DiscardHandler), nil)
 	for key, urls := range map[string][]string{"smtp-auth": cfg.SMTPAuth, "www-auth": cfg.WWWAuth} {
-		if _, err := quiet.openChain(urls); err != nil {
+		if _, err := openChain(quiet, urls); err != nil {
 			complain(key, "a back end that can be used", err)
 		}
 	}
-	quiet.close()
+	_ = quiet.opened.close()
 	if err := settings.CheckAddress(cfg.DatabaseAddress); err != nil {
 		complain("database-address", "the address of a settings database", err)
 	}
-	if dir := queueDir(cfg); dir == "" || dir == cfg.QueueAddress {
+	if dir := cfg.QueueDir(); dir == "" || dir == cfg.QueueAddress {
 		complain("queue-address", "disk:///a/directory", nil)
 	}
 	if cfg.WWWDir != "" {

@@ -2,9 +2,11 @@ package mta
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicemail/sluice/checks"
@@ -28,30 +30,39 @@ type screening struct {
 	stop   func()          // ends the watch over the scanners
 }
 
-// openChecks puts the checks of the configuration in force.
-func (a *app) openChecks(cfg *config.Config) error {
-	a.screen(cfg)
-	a.onClose(func() error { a.screening.Load().stop(); return nil })
-	return nil
+// screens are the checks in force.
+type screens struct {
+	dns     checks.Resolver
+	own     []checks.Checker // the caller's, in place of those of smtp-check; nil: none
+	log     *slog.Logger
+	current atomic.Pointer[screening]
 }
 
-// screen puts the checks of a configuration in force in place of those before it.
-func (a *app) screen(cfg *config.Config) {
-	old := a.screening.Load()
-	s := a.newScreening(cfg, old)
+// openChecks puts the checks of the configuration in force.
+func openChecks(b *base, own []checks.Checker, dns checks.Resolver) *screens {
+	c := &screens{dns: dns, own: own, log: b.log}
+	c.set(b.cfg)
+	b.onClose(func() error { c.current.Load().stop(); return nil })
+	return c
+}
+
+// set puts the checks of a configuration in force in place of those before it.
+func (c *screens) set(cfg *config.Config) {
+	old := c.current.Load()
+	s := c.screening(cfg, old)
 	if old != nil {
 		old.stop()
 	}
-	s.stop = a.watchScanners(s)
-	a.screening.Store(s)
+	s.stop = s.watchScanners(c.log)
+	c.current.Store(s)
 }
 
 // policy is what intake asks for each mail.
-func (a *app) policy() *enqueue.Checks { return a.screening.Load().policy }
+func (c *screens) policy() *enqueue.Checks { return c.current.Load().policy }
 
-func (a *app) newScreening(cfg *config.Config, old *screening) *screening {
+func (c *screens) screening(cfg *config.Config, old *screening) *screening {
 	s := &screening{}
-	if len(cfg.SMTPCheck) == 0 && len(cfg.SMTPAuthResults) == 0 {
+	if len(cfg.SMTPCheck) == 0 && len(cfg.SMTPAuthResults) == 0 && len(c.own) == 0 {
 		return s
 	}
 	s.policy = &enqueue.Checks{
@@ -65,9 +76,11 @@ func (a *app) newScreening(cfg *config.Config, old *screening) *screening {
 		ResultsOther: slices.Contains(cfg.SMTPAuthResults, "nonlocal"),
 		AuthServID:   cfg.SMTPHostname,
 	}
-	runner := &checks.Runner{Logger: a.log}
-	for _, name := range wanted(cfg.SMTPCheck) {
-		runner.Checkers = append(runner.Checkers, a.checker(cfg, name, s, old))
+	runner := &checks.Runner{Checkers: c.own, Logger: c.log}
+	if c.own == nil {
+		for _, name := range wanted(cfg.SMTPCheck) {
+			runner.Checkers = append(runner.Checkers, c.checker(cfg, name, s, old))
+		}
 	}
 	if len(runner.Checkers) > 0 {
 		s.policy.Runner = runner
@@ -90,8 +103,8 @@ func wanted(names []string) []string {
 }
 
 // checker makes the check of a name that smtp-check may have.
-func (a *app) checker(cfg *config.Config, name string, s, old *screening) checks.Checker {
-	dns := checks.Bound(a.resolver)
+func (c *screens) checker(cfg *config.Config, name string, s, old *screening) checks.Checker {
+	dns := checks.Bound(c.dns)
 	switch name {
 	case "spf":
 		return &spf.Checker{Resolver: dns}
@@ -111,12 +124,18 @@ func (a *app) checker(cfg *config.Config, name string, s, old *screening) checks
 	return blockLists(cfg.DNSBLZones, dns)
 }
 
-func spamScanner(cfg *config.Config, old *screening) *spamd.Checker {
+// SpamScanner is the spamd of a configuration.
+func SpamScanner(cfg *config.Config) *spamd.Checker {
 	address := net.JoinHostPort(cfg.SpamAssassinHost, strconv.Itoa(cfg.SpamAssassinPort))
-	if old != nil && old.spam != nil && old.spam.Service.Address == address {
+	return &spamd.Checker{Service: checks.Service{Address: address}, User: onlyRecipient}
+}
+
+func spamScanner(cfg *config.Config, old *screening) *spamd.Checker {
+	c := SpamScanner(cfg)
+	if old != nil && old.spam != nil && old.spam.Service.Address == c.Service.Address {
 		return old.spam
 	}
-	return &spamd.Checker{Service: checks.Service{Address: address}, User: onlyRecipient}
+	return c
 }
 
 // onlyRecipient has SpamAssassin apply the preferences of whom a mail is for; its own hold for a mail to several.
@@ -143,7 +162,7 @@ func blockLists(zones []string, dns checks.Resolver) checks.Checker {
 }
 
 // watchScanners keeps an eye on the scanners that are asked, and returns what ends that.
-func (a *app) watchScanners(s *screening) (stop func()) {
+func (s *screening) watchScanners(log *slog.Logger) (stop func()) {
 	probers := s.probers()
 	if len(probers) == 0 {
 		return func() {}
@@ -152,7 +171,7 @@ func (a *app) watchScanners(s *screening) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		checks.Watch(ctx, 0, a.log, probers...)
+		checks.Watch(ctx, 0, log, probers...)
 	}()
 	return func() { cancel(); <-done }
 }
@@ -191,14 +210,14 @@ func (s scannerState) detail() string {
 }
 
 // scannerStates returns the state of the scanners that smtp-check has asked.
-func (a *app) scannerStates() []scannerState {
+func (m *MTA) scannerStates() []scannerState {
 	var all []scannerState
-	s := a.screening.Load()
+	s := m.screens.current.Load()
 	if s.spam != nil {
 		all = append(all, scannerState{"SpamAssassin", s.spam.State(), ""})
 	}
 	if s.virus != nil {
-		all = append(all, scannerState{"ClamAV", s.virus.State(), a.definitions.say(a.config.Load().ClamAVDatabase)})
+		all = append(all, scannerState{"ClamAV", s.virus.State(), m.definitions.say(m.config.Load().ClamAVDatabase)})
 	}
 	return all
 }

@@ -3,17 +3,20 @@ package mta
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/netip"
 	"path/filepath"
-	"strconv"
+	"sync/atomic"
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // access is what a reload may change about who may connect and where mail leaves from.
@@ -40,14 +43,25 @@ func newAccess(cfg *config.Config) *access {
 	}
 }
 
-// allows reports whether smtp-range names the client.
-func (a *app) allows(client netip.Addr) bool {
-	return contains(a.access.Load().ranges, client)
+// doors is the access in force.
+type doors struct{ atomic.Pointer[access] }
+
+func newDoors(cfg *config.Config) *doors {
+	d := new(doors)
+	d.Store(newAccess(cfg))
+	return d
 }
 
+// allows reports whether smtp-range names the client.
+func (d *doors) allows(client netip.Addr) bool { return contains(d.Load().ranges, client) }
+
 // isProxy reports whether smtp-proxy names the address.
-func (a *app) isProxy(client netip.Addr) bool {
-	return contains(a.access.Load().proxies, client)
+func (d *doors) isProxy(client netip.Addr) bool { return contains(d.Load().proxies, client) }
+
+// guard keeps those who guess from a back end.
+func (d *doors) guard(backend auth.Authenticator) *auth.Limit {
+	return &auth.Limit{Backend: backend,
+		Exempt: func(client netip.Addr) bool { return contains(d.Load().exempt, client) }}
 }
 
 func contains(prefixes []netip.Prefix, ip netip.Addr) bool {
@@ -60,84 +74,31 @@ func contains(prefixes []netip.Prefix, ip netip.Addr) bool {
 }
 
 // blockedClient returns the refusal for a client on the block list.
-func (a *app) blockedClient(client netip.Addr) *smtp.SMTPError {
-	if !a.access.Load().protect {
-		return nil
+func blockedClient(d *doors, settings *snapshot.Keeper) func(netip.Addr) *smtp.SMTPError {
+	return func(client netip.Addr) *smtp.SMTPError {
+		if !d.Load().protect {
+			return nil
+		}
+		return settings.Current().Blocklist.Client(client)
 	}
-	return a.settings.Current().Blocklist.Client(client)
 }
 
 // blockedSender returns the refusal for a sender on the block list.
-func (a *app) blockedSender(address string) *smtp.SMTPError {
-	if !a.access.Load().protect {
-		return nil
+func blockedSender(d *doors, settings *snapshot.Keeper) func(string) *smtp.SMTPError {
+	return func(address string) *smtp.SMTPError {
+		if !d.Load().protect {
+			return nil
+		}
+		return settings.Current().Blocklist.Sender(address)
 	}
-	return a.settings.Current().Blocklist.Sender(address)
 }
 
-// mtaName returns the name that the settings give a local address.
-func (a *app) mtaName(local netip.Addr) string { return a.settings.Current().Name(local) }
-
-// anybody lets every client connect: the submission ports ask for a login instead.
-func anybody(netip.Addr) bool { return true }
-
-// listen opens the ports.
-func (a *app) listen(cfg *config.Config) error {
-	a.access.Store(newAccess(cfg))
-	a.server = &smtpin.Server{}
-	mustLogIn := len(cfg.SMTPAuth) > 0 && cfg.SMTPAuthRequired
-	for _, port := range cfg.SMTPPort {
-		if err := a.listenPort(cfg, port, smtpin.Listener{Name: "smtp", Allow: a.allows,
-			AuthToRelay: mustLogIn}); err != nil {
-			return err
-		}
-	}
-	for _, port := range cfg.SMTPSecurePort {
-		if cfg.SMTPCertificate == "" {
-			return fmt.Errorf("smtp-secure-port %d: TLS needs smtp-certificate and smtp-key", port)
-		}
-		policy := smtpin.Listener{Name: "smtps", Allow: a.allows, AuthToRelay: mustLogIn, ImplicitTLS: true}
-		if err := a.listenPort(cfg, port, policy); err != nil {
-			return err
-		}
-	}
-	for _, port := range cfg.SubmissionPort {
-		policy := smtpin.Listener{Name: "submission", Allow: anybody, RequireTLS: true, RequireAuth: true}
-		if err := a.listenPort(cfg, port, policy); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *app) listenPort(cfg *config.Config, port int, policy smtpin.Listener) error {
-	ips := cfg.SMTPIP
-	if len(ips) == 0 {
-		ips = []netip.Addr{{}}
-	}
-	for _, ip := range ips {
-		host := ""
-		if ip.IsValid() {
-			host = ip.String()
-		}
-		address := net.JoinHostPort(host, strconv.Itoa(port))
-		socket, err := net.Listen("tcp", address)
-		if err != nil {
-			return fmt.Errorf("smtp-port %d: %w", port, err)
-		}
-		a.onClose(func() error { socket.Close(); return nil }) // the server closed it already, unless it never served
-		a.sockets = append(a.sockets, socket)
-		policy := policy
-		policy.Proxies = a.isProxy
-		a.server.Listeners = append(a.server.Listeners, &policy)
-	}
-	return nil
-}
-
-// openIntake fills in the server, whose listeners are open.
-func (a *app) openIntake(cfg *config.Config) error {
+// openBackend makes what becomes of the mails that come in.
+func openBackend(b *base, m *mails, r *records, settings *snapshot.Keeper, d *doors, login *auth.Limit,
+	c *screens) (*enqueue.Backend, error) {
+	cfg := b.cfg
 	backend := &enqueue.Backend{
-		Queue: a.queue,
+		Queue: m.queue,
 		Queues: enqueue.Queues{
 			Inbox:   cfg.RabbitMQInbox,
 			Local:   cfg.RabbitMQLocal,
@@ -147,72 +108,86 @@ func (a *app) openIntake(cfg *config.Config) error {
 			Discard: cfg.RabbitMQInbox == "",
 		},
 		ServerID:      uint(cfg.ServerID),
-		Local:         func(address string) bool { return a.settings.Current().Locals.Contains(address) },
-		BlockedSender: a.blockedSender,
-		Mapping:       func() *enqueue.Mapping { return &a.access.Load().mapping },
-		Checks:        a.policy,
+		Local:         func(address string) bool { return settings.Current().Locals.Contains(address) },
+		BlockedSender: blockedSender(d, settings),
+		Mapping:       func() *enqueue.Mapping { return &d.Load().mapping },
+		Checks:        c.policy,
 		NoExtract:     !cfg.SMTPExtract,
 		Memory:        receptionMemory(cfg),
-		SpoolDir:      filepath.Join(queueDir(cfg), "spool"),
-		Monitor:       a.monitor,
-		Log:           a.log,
+		SpoolDir:      filepath.Join(cfg.QueueDir(), "spool"),
+		Monitor:       r.all,
+		Log:           b.log,
 	}
-	if a.login != nil {
-		backend.Authenticator = a.login
+	if login != nil {
+		backend.Authenticator = login
 	}
-	if err := prepareSpool(backend.SpoolDir); err != nil {
-		return err
+	return backend, prepareSpool(backend.SpoolDir)
+}
+
+// openIntake makes the server for the ports that are bound.
+func openIntake(b *base, p *ports, backend *enqueue.Backend, m *mails, settings *snapshot.Keeper, d *doors,
+	slots *throttle.Slots, dns *resolver.Resolver) (*smtpin.Server, error) {
+	cfg := b.cfg
+	s := &smtpin.Server{
+		Backend:            backend,
+		Hostname:           cfg.SMTPHostname,
+		Name:               func(local netip.Addr) string { return settings.Current().Name(local) },
+		Blocked:            blockedClient(d, settings),
+		Greeting:           cfg.SMTPGreeting,
+		DefaultDomain:      cfg.DefaultDomain,
+		Strict:             cfg.SMTPValidateAddress == "strict",
+		MaxSize:            m.largest(cfg),
+		MaxRecipients:      cfg.SMTPMaxRecipients,
+		Timeout:            cfg.SMTPTimeout,
+		TransactionTimeout: cfg.SMTPTransactionTimeout,
+		DSN:                cfg.DSNAdvertise,
+		SMTPUTF8:           true,
+		Slots:              slots.Incoming(),
+		Monitor:            backend.Monitor,
+		Logger:             b.log,
+		Resolver:           dns,
 	}
-	s := a.server
-	s.Backend = backend
-	s.Hostname = cfg.SMTPHostname
-	s.Name = a.mtaName
-	s.Blocked = a.blockedClient
-	s.Greeting = cfg.SMTPGreeting
-	s.DefaultDomain = cfg.DefaultDomain
-	s.Strict = cfg.SMTPValidateAddress == "strict"
-	s.MaxSize = a.mailLimit(cfg)
-	s.MaxRecipients = cfg.SMTPMaxRecipients
-	s.Timeout = cfg.SMTPTimeout
-	s.TransactionTimeout = cfg.SMTPTransactionTimeout
-	s.DSN = cfg.DSNAdvertise
-	s.SMTPUTF8 = true
-	s.Slots = a.slots.Incoming()
-	a.capClients(cfg)
-	s.Monitor = a.monitor
-	s.Logger = a.log
-	s.Resolver = a.resolver
+	s.ConnectionsPerClient, s.Uncapped = perClient(cfg, slots, d)
+	for _, port := range p.smtp {
+		s.Listeners = append(s.Listeners, port.policy)
+	}
 	if cfg.SMTPLineEnds == "normalise" {
 		s.LineEnds = wire.NormaliseBare
 	}
 	if cfg.SMTPBusy == "reject" {
 		s.Busy = smtpin.BusyReject
 	}
-	return a.openTLS(cfg)
+	var err error
+	s.TLS, err = openTLS(b)
+	return s, err
 }
 
-// openTLS has the server use smtp-certificate, which is read again when it changes.
-func (a *app) openTLS(cfg *config.Config) error {
-	if cfg.SMTPCertificate == "" {
-		return nil
+// perClient bounds how many connections one client may have: to half of the incoming ones, unless set, where it may not
+// relay or is not in smtp-range.
+func perClient(cfg *config.Config, slots *throttle.Slots, d *doors) (most int, uncapped func(*smtpin.Conn) bool) {
+	if cfg.SMTPConnectionsClient != 0 {
+		return max(cfg.SMTPConnectionsClient, 0), nil
 	}
-	files := &smtpin.CertFile{Cert: cfg.SMTPCertificate, Key: cfg.SMTPKey, Logger: a.log}
+	total, in, _ := slots.Limits()
+	if in == 0 {
+		in = total
+	}
+	return max(1, in/2), func(c *smtpin.Conn) bool { return c.Trusted() && d.allows(c.Remote().Addr()) }
+}
+
+// openTLS reads smtp-certificate, which is read again when it changes. Nil: there is none.
+func openTLS(b *base) (func() *tls.Config, error) {
+	if b.cfg.SMTPCertificate == "" {
+		return nil, nil
+	}
+	files := &smtpin.CertFile{Cert: b.cfg.SMTPCertificate, Key: b.cfg.SMTPKey, Logger: b.log}
 	if err := files.Load(); err != nil {
-		return fmt.Errorf("smtp-certificate: %w", err)
+		return nil, fmt.Errorf("smtp-certificate: %w", err)
 	}
 	settings := &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12}
-	if cfg.SMTPCiphers != "" { // else what Go thinks best
+	if b.cfg.SMTPCiphers != "" { // else what Go thinks best
 		// what could not be had was warned about when it was read
-		settings.CipherSuites, _, _ = config.ParseCiphers(cfg.SMTPCiphers)
+		settings.CipherSuites, _, _ = config.ParseCiphers(b.cfg.SMTPCiphers)
 	}
-	a.server.TLS = func() *tls.Config { return settings }
-	return nil
-}
-
-// unlimitedBelowZero turns the configuration's zero, which is no limit, into the server's.
-func unlimitedBelowZero(size int64) int64 {
-	if size == 0 {
-		return -1
-	}
-	return size
+	return func() *tls.Config { return settings }, nil
 }

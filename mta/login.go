@@ -3,24 +3,29 @@ package mta
 import (
 	"fmt"
 	"io"
-	"net/netip"
+	"log/slog"
 
 	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/auth/file"
 	"github.com/sluicemail/sluice/auth/ldap"
 	"github.com/sluicemail/sluice/auth/radius"
 	"github.com/sluicemail/sluice/auth/users"
-	"github.com/sluicemail/sluice/config"
 )
 
 // backends opens every kind of authentication URL.
-func (a *app) backends() *auth.Mux {
+func backends(log *slog.Logger) *auth.Mux {
 	var mux auth.Mux
 	mux.Handle("hardcoded", auth.OpenHardcoded)
 	mux.Handle("http", auth.OpenHTTP)
 	mux.Handle("https", auth.OpenHTTP)
-	mux.Handle("exec", a.openExec)
-	mux.Handle("file", file.Opener(&file.Options{Log: a.log}))
+	mux.Handle("exec", func(scheme, rest string) (auth.Authenticator, error) {
+		program, err := auth.OpenExec(scheme, rest)
+		if e, ok := program.(*auth.Exec); ok {
+			e.Log = log // which hears of its complaints
+		}
+		return program, err
+	})
+	mux.Handle("file", file.Opener(&file.Options{Log: log}))
 	mux.Handle("ldap", ldap.Open)
 	mux.Handle("ldaps", ldap.Open)
 	mux.Handle("radius", radius.Open)
@@ -28,46 +33,31 @@ func (a *app) backends() *auth.Mux {
 	return &mux
 }
 
-// openExec opens a program to ask, whose complaints go to the application log.
-func (a *app) openExec(scheme, rest string) (auth.Authenticator, error) {
-	program, err := auth.OpenExec(scheme, rest)
-	if e, ok := program.(*auth.Exec); ok {
-		e.Log = a.log
+// openLogin makes the back end of smtp-auth, or takes one's own, with a memory for who was accepted and a guard against
+// guessing. Nil: nobody can log in.
+func openLogin(b *base, own auth.Authenticator, d *doors) (*auth.Limit, error) {
+	if own == nil {
+		if len(b.cfg.SMTPAuth) == 0 {
+			return nil, nil
+		}
+		var err error
+		if own, err = openChain(b, b.cfg.SMTPAuth); err != nil {
+			return nil, misconfigured{fmt.Errorf("smtp-auth: %w", err)}
+		}
 	}
-	return program, err
-}
-
-// guard keeps those who guess from a back end.
-func (a *app) guard(backend auth.Authenticator) *auth.Limit {
-	return &auth.Limit{Backend: backend, Exempt: func(client netip.Addr) bool {
-		return contains(a.access.Load().exempt,
-			client)
-	}}
-}
-
-// openLogin makes the back end of smtp-auth, with a memory for who was accepted and a guard against guessing.
-func (a *app) openLogin(cfg *config.Config) error {
-	if len(cfg.SMTPAuth) == 0 {
-		return nil
-	}
-	backend, err := a.openChain(cfg.SMTPAuth)
-	if err != nil {
-		return misconfigured{fmt.Errorf("smtp-auth: %w", err)}
-	}
-	a.login = a.guard(&auth.Cache{Backend: backend})
-	return nil
+	return d.guard(&auth.Cache{Backend: own}), nil
 }
 
 // openChain opens back ends of which the first that accepts wins.
-func (a *app) openChain(urls []string) (auth.Authenticator, error) {
+func openChain(b *base, urls []string) (auth.Authenticator, error) {
 	var chain []auth.Authenticator
 	for _, url := range urls {
-		backend, err := a.backends().Open(url)
+		backend, err := backends(b.log).Open(url)
 		if err != nil {
 			return nil, err
 		}
 		if closer, ok := backend.(io.Closer); ok {
-			a.onClose(closer.Close)
+			b.onClose(closer.Close)
 		}
 		chain = append(chain, backend)
 	}

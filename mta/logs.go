@@ -9,40 +9,44 @@ import (
 	"os"
 	"sync"
 
-	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logfile"
 	"github.com/sluicemail/sluice/monitor/logsearch"
+	"github.com/sluicemail/sluice/monitor/prometheus"
 )
 
-// appLog is the program's own log: what application-log names.
+// appLog is the program's own log: what application-log names, or a logger of the caller's.
 type appLog struct {
 	*slog.Logger
 	files  []*movable
 	system *syslog.Writer
 }
 
-// openAppLog opens what application-log names: stdout, stderr, syslog, or files, which u will go on with.
-func openAppLog(targets []string, u *account, stdout, stderr io.Writer) (*appLog, error) {
+// openAppLog opens what application-log names: stdout, stderr, syslog, or files, which u will go on with; or takes the
+// logger of the caller.
+func openAppLog(targets []string, own *slog.Logger, u *account) (*appLog, error) {
+	if own != nil {
+		return &appLog{Logger: own}, nil
+	}
 	l := &appLog{}
 	var writers []io.Writer
 	for _, target := range targets {
 		switch target {
 		case "stdout":
-			writers = append(writers, stdout)
+			writers = append(writers, os.Stdout)
 		case "stderr":
-			writers = append(writers, stderr)
+			writers = append(writers, os.Stderr)
 		case "syslog":
 			w, err := syslog.New(syslog.LOG_MAIL|syslog.LOG_INFO, "mtad")
 			if err != nil {
-				l.close()
+				_ = l.close()
 				return nil, fmt.Errorf("application-log: syslog: %w", err)
 			}
 			writers, l.system = append(writers, w), w
 		default:
 			f := &movable{path: target, user: u}
 			if err := f.open(); err != nil {
-				l.close()
+				_ = l.close()
 				return nil, fmt.Errorf("application-log: %w", err)
 			}
 			writers, l.files = append(writers, f), append(l.files, f)
@@ -63,13 +67,15 @@ func (l *appLog) reopen() error {
 	return errors.Join(errs...)
 }
 
-func (l *appLog) close() {
+func (l *appLog) close() error {
+	var errs []error
 	for _, f := range l.files {
-		f.Close()
+		errs = append(errs, f.Close())
 	}
 	if l.system != nil {
-		l.system.Close()
+		errs = append(errs, l.system.Close())
 	}
+	return errors.Join(errs...)
 }
 
 // everyWriter writes to each of its writers; one that fails keeps no line from the others.
@@ -129,22 +135,36 @@ func (m *movable) Close() error {
 	return m.file.Close()
 }
 
-// openLogs opens the attempt and intake logs and makes the monitor that everything is told to.
-func (a *app) openLogs(cfg *config.Config) error {
+// records are where everything that happens is told to.
+type records struct {
+	log     *logfile.Log
+	live    *monitor.Live
+	tail    *logsearch.Tail
+	metrics *prometheus.Metrics
+	all     monitor.Monitor
+	extract bool // the logs tell of the property extracted
+}
+
+// openRecords opens the attempt and intake logs and makes the monitor that everything is told to, own among them.
+func openRecords(b *base, m *mails, own monitor.Monitor) (*records, error) {
+	cfg := b.cfg
 	options := logfile.Options{
 		Send:     logfile.Target{File: cfg.SendLogFile, Format: cfg.SendLogFormat, BinFile: cfg.SendBinLogFile},
 		Received: logfile.Target{File: cfg.ReceivedLogFile, Format: cfg.ReceivedLogFormat, BinFile: cfg.ReceivedBinLogFile},
 		WWW:      logfile.Target{File: cfg.WWWLogFile, Format: cfg.WWWLogFormat, BinFile: cfg.WWWBinLogFile},
-		Logger:   a.log,
+		Logger:   b.log,
 	}
-	logs, err := logfile.Open(options)
+	log, err := logfile.Open(options)
 	if err != nil {
-		return misconfigured{err}
+		return nil, misconfigured{err}
 	}
-	a.logs, a.extract = logs, options.NeedsExtracted()
-	a.onClose(logs.Close)
-	a.live = &monitor.Live{}
-	a.tail = new(logsearch.Tail)
-	a.monitor = monitor.Several(a.live, a.metrics, logs, a.tail)
-	return nil
+	b.onClose(log.Close)
+	r := &records{log: log, live: &monitor.Live{}, tail: new(logsearch.Tail), extract: options.NeedsExtracted(),
+		metrics: &prometheus.Metrics{Version: Version(), Queues: m.counts, Damage: m.damage}}
+	told := []monitor.Monitor{r.live, r.metrics, log, r.tail}
+	if own != nil {
+		told = append(told, own)
+	}
+	r.all = monitor.Several(told...)
+	return r, nil
 }

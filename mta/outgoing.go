@@ -2,7 +2,6 @@ package mta
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -10,83 +9,100 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/resolver"
+	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/disk"
+	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
+	"github.com/sluicemail/sluice/throttle"
 )
 
-// queueDir is the directory of the embedded queue.
-func queueDir(cfg *config.Config) string {
-	return strings.TrimPrefix(cfg.QueueAddress, "disk://")
-}
-
-// openQueue opens the queues of rabbitmq-address, or the embedded one.
-func (a *app) openQueue(cfg *config.Config) error {
-	if len(cfg.RabbitMQAddress) > 0 {
-		return a.openRabbit(cfg)
-	}
-	dir, ok := strings.CutPrefix(cfg.QueueAddress, "disk://")
+// openQueue opens the queues of rabbitmq-address, or the embedded one. One's own stays open at the end.
+func openQueue(ctx context.Context, b *base, own queue.Queue) (queue.Queue, error) {
+	dir, ok := strings.CutPrefix(b.cfg.QueueAddress, "disk://")
 	if !ok || dir == "" {
-		return fmt.Errorf("queue-address: expected disk:///a/directory, got %q", cfg.QueueAddress)
+		return nil, fmt.Errorf("queue-address: expected disk:///a/directory, got %q", b.cfg.QueueAddress)
 	}
-	q, err := disk.Open(dir, disk.Options{Log: a.log})
-	if err != nil {
-		return fmt.Errorf("queue-address: %w", err)
+	if own == nil && len(b.cfg.RabbitMQAddress) == 0 {
+		q, err := disk.Open(dir, disk.Options{Log: b.log})
+		if err != nil {
+			return nil, fmt.Errorf("queue-address: %w", err)
+		}
+		b.log.Info("queue opened", "directory", dir)
+		b.onClose(q.Close)
+		return q, nil
 	}
-	a.log.Info("queue opened", "directory", dir)
-	a.queue = q
-	a.onClose(q.Close)
-	return nil
+	// Large mails on their way in, and copies of the settings, lie where the embedded queue would.
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("queue-address: %w", err)
+	}
+	if own != nil {
+		return own, nil
+	}
+	return openRabbit(ctx, b)
 }
 
-// openDelivery makes everything from the resolver to the engine.
-func (a *app) openDelivery(cfg *config.Config) error {
-	var err error
-	if a.resolver, err = resolver.New(resolverOptions(cfg)); err != nil {
-		return fmt.Errorf("dns: %w", err)
-	}
-	a.onClose(a.resolver.Close)
-	routes, err := readRoutes(cfg)
+func openResolver(b *base) (*resolver.Resolver, error) {
+	r, err := resolver.New(resolverOptions(b.cfg))
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("dns: %w", err)
 	}
-	a.ways.file(routes)
-	a.finder = &mx.Finder{
-		Resolver:     a.resolver,
+	b.onClose(r.Close)
+	return r, nil
+}
+
+// openWays reads the file of smtp-routes.
+func openWays(b *base) (*ways, error) {
+	routes, err := readRoutes(b.cfg)
+	if err != nil {
+		return nil, err
+	}
+	w := new(ways)
+	w.file(routes)
+	return w, nil
+}
+
+// openFinder makes what finds where the mail to a domain goes.
+func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *resolver.Resolver,
+	w *ways) (*mx.Finder, error) {
+	cfg := b.cfg
+	f := &mx.Finder{
+		Resolver:     dns,
 		AllowPrivate: cfg.AllowPrivateTargets,
-		OwnNames:     ownNames(cfg),
-		Routes:       a.ways.both.Load,
-		Overrides:    a.hostAddresses,
+		OwnNames:     []string{strings.ToLower(cfg.HELO())},
+		Routes:       w.both.Load,
+		Overrides:    func(host string) []netip.Addr { return settings.Current().DNS.Addresses(host) },
 		Sink:         relay(cfg.SMTPSinkAddress, cfg.SMTPSinkPort, cfg.SMTPSinkUsername, cfg.SMTPSinkPassword, false),
 		Smarthost: relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword,
 			cfg.SmarthostPlaintext),
 	}
-	a.onClose(a.finder.Close)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	b.onClose(f.Close)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := a.finder.Start(ctx); err != nil {
-		return fmt.Errorf("smtp-sink-address: %w", err)
+	if err := f.Start(ctx); err != nil {
+		return nil, fmt.Errorf("smtp-sink-address: %w", err)
 	}
-	if err := errors.Join(a.openThrottle(cfg), a.openSigning(cfg)); err != nil {
-		return err
-	}
-	a.slots = connectionSlots(cfg)
-	a.engine = a.newEngine(cfg)
-	a.steer()
-	return nil
+	return f, nil
 }
 
-func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
+// newEngine makes what delivers, over connections of sender.
+func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *origins, member *cluster.Member,
+	finder *mx.Finder, l *limits, slots *throttle.Slots, sender delivery.Sender, finish finisher) *delivery.Engine {
+	cfg := b.cfg
+	if sender == nil {
+		sender = newSender(from)
+	}
 	return &delivery.Engine{
-		Queue:    a.queue,
-		Router:   a.finder,
-		Sender:   a.newSender(),
-		Throttle: a.limiter,
-		Slots:    a.slots.Outgoing(),
-		Monitor:  a.monitor,
-		Logger:   a.log,
+		Queue:    m.queue,
+		Router:   finder,
+		Sender:   sender,
+		Throttle: l.throttle,
+		Slots:    slots.Outgoing(),
+		Monitor:  r.all,
+		Logger:   b.log,
 		Names: delivery.QueueNames{
 			Outbox:  cfg.RabbitMQOutbox,
 			Results: cfg.RabbitMQResults,
@@ -99,17 +115,18 @@ func (a *app) newEngine(cfg *config.Config) *delivery.Engine {
 			Lifetime:    cfg.MaxDeliverTime,
 			MaxAttempts: cfg.MaxAttempts,
 		},
-		Sources: delivery.Sources{Local: a.sources, Elsewhere: a.elsewhere, Default: cfg.SMTPDefaultIPs,
-			Name: a.mtaName},
-		Hostname:       heloName(cfg),
+		Sources: delivery.Sources{Local: from.all, Elsewhere: elsewhere(b.config, from, member),
+			Default: cfg.SMTPDefaultIPs,
+			Name:    func(local netip.Addr) string { return settings.Current().Name(local) }},
+		Hostname:       cfg.HELO(),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Edit:           edit.Finish,
-		Finish:         a.finish,
-		Extract:        a.extract,
-		Store:          a.mailStore(),
-		StoreTimes:     a.storageTimes,
-		Steering:       a.steering,
+		Finish:         finish,
+		Extract:        r.extract,
+		Store:          m.elsewhere(),
+		StoreTimes:     m.times,
+		Steering:       func() delivery.Steering { return settings.Current().Steering },
 		Prefetch:       outboxPrefetch(cfg),
 		PathQueue:      cfg.DomainMaxQueue,
 		Lookups:        cfg.DNSCapacity,
@@ -157,19 +174,3 @@ func readRoutes(cfg *config.Config) (*mx.Routes, error) {
 	}
 	return routes, nil
 }
-
-// heloName is our name towards other servers: smtp-hostname, or the machine's.
-func heloName(cfg *config.Config) string {
-	if cfg.SMTPHostname != "" {
-		return cfg.SMTPHostname
-	}
-	if name, err := os.Hostname(); err == nil && name != "" {
-		return name
-	}
-	return "localhost"
-}
-
-func ownNames(cfg *config.Config) []string { return []string{strings.ToLower(heloName(cfg))} }
-
-// localAddresses are those that mail can leave from.
-func localAddresses() []netip.Addr { return interfaceAddresses.get() }

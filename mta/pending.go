@@ -1,10 +1,6 @@
 package mta
 
-import (
-	"strings"
-
-	"github.com/sluicemail/sluice/config"
-)
+import "strings"
 
 // pending lists what this version understands but does nothing with yet: keys, or groups of keys that end in a star.
 var pending = []string{
@@ -22,19 +18,4 @@ func supported(key string) bool {
 		}
 	}
 	return true
-}
-
-// unavailable returns the switch that asks for something that this version cannot do, or "".
-func unavailable(s config.Switches) string {
-	for _, c := range []struct {
-		name string
-		set  bool
-	}{
-		{"mail on standard input", s.Sendmail()},
-	} {
-		if c.set {
-			return c.name
-		}
-	}
-	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -31,7 +30,7 @@ func rabbitOptions(cfg *config.Config) rabbitmq.Options {
 		MinQoS:        cfg.RabbitMQMinQoS,
 		FlushQoS:      cfg.RabbitMQFlushQoS,
 		Throttle:      cfg.RabbitMQThrottle,
-		Name:          "mtad on " + heloName(cfg),
+		Name:          "mtad on " + cfg.HELO(),
 		Patient:       true,
 	}
 	if cfg.RabbitMQEncoding == "gzip" {
@@ -71,47 +70,46 @@ const brokerTime = 30 * time.Second
 
 // openRabbit opens the queues of a broker, and declares them. A broker that is away keeps nobody from starting: mail is
 // refused for the time being until it is back.
-func (a *app) openRabbit(cfg *config.Config) error {
-	// Large mails on their way in, and copies of the settings, lie where the embedded queue would.
-	if err := os.MkdirAll(queueDir(cfg), 0o700); err != nil {
-		return fmt.Errorf("queue-address: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), brokerTime)
+func openRabbit(ctx context.Context, b *base) (queue.Queue, error) {
+	cfg := b.cfg
+	ctx, cancel := context.WithTimeout(ctx, brokerTime)
 	defer cancel()
 	o := rabbitOptions(cfg)
-	o.Logger = a.log
+	o.Logger = b.log
 	q, err := rabbitmq.Open(ctx, o)
 	if err != nil {
-		return misconfigured{fmt.Errorf("rabbitmq-address: %w", err)}
+		return nil, misconfigured{fmt.Errorf("rabbitmq-address: %w", err)}
 	}
-	a.queue = q
-	a.onClose(q.Close)
+	b.onClose(q.Close)
 	if err := q.Err(); err != nil {
-		a.log.Warn("started without the broker: mail is refused for the time being", "error", err)
+		b.log.Warn("started without the broker: mail is refused for the time being", "error", err)
 		go func() {
 			if err := q.Declare(context.Background(), brokerQueues(cfg)...); errors.Is(err, queue.ErrRefused) {
-				a.log.Error("the broker is back, but a queue cannot be used", "error", err)
+				b.log.Error("the broker is back, but a queue cannot be used", "error", err)
 			}
 			q.BringBack(othersQueues(cfg)...)
 		}()
-		return nil
+		return q, nil
 	}
 	if err := q.Declare(ctx, brokerQueues(cfg)...); errors.Is(err, queue.ErrRefused) {
-		return misconfigured{err}
+		return nil, misconfigured{err}
 	} else if err != nil {
-		a.log.Warn("the queues could not be declared yet", "error", err)
+		b.log.Warn("the queues could not be declared yet", "error", err)
 	}
 	q.BringBack(othersQueues(cfg)...)
-	a.log.Info("queues of the broker opened", "outbox", cfg.RabbitMQOutbox, "type", string(o.QueueType))
-	return nil
+	b.log.Info("queues of the broker opened", "outbox", cfg.RabbitMQOutbox, "type", string(o.QueueType))
+	return q, nil
 }
 
-// mailLimit is the largest mail to announce: smtp-max-size, or less when the broker's messages cannot hold it and it
+// largest is the largest mail to announce: smtp-max-size, or less when the broker's messages cannot hold it and it
 // does not go to a message store.
-func (a *app) mailLimit(cfg *config.Config) int64 {
-	size := unlimitedBelowZero(cfg.SMTPMaxSize)
-	q, ok := a.storedQueue().(*rabbitmq.Queue)
-	if ok && !a.storesIncoming() && (size < 0 || size > q.MaxMail()) {
+func (m *mails) largest(cfg *config.Config) int64 {
+	size := cfg.SMTPMaxSize
+	if size == 0 {
+		size = -1 // what the server says for no limit
+	}
+	q, ok := m.own.(*rabbitmq.Queue)
+	if ok && !m.storesIncoming() && (size < 0 || size > q.MaxMail()) {
 		return q.MaxMail()
 	}
 	return size

@@ -6,9 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/api"
 	"github.com/sluicemail/sluice/delivery"
@@ -20,27 +18,27 @@ import (
 
 // openREST makes what the REST API and the pages of the console stand on, and the API itself. The settings and the
 // delivery are open.
-func (a *app) openREST(cfg *config.Config) (*admin.Admin, *api.Handler) {
-	a.services.begun = time.Now()
+func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
+	cfg := b.cfg
 	all := &admin.Admin{
-		Settings:    a.settings,
+		Settings:    m.settings,
 		Instance:    int64(cfg.ServerID),
-		Queue:       a.queue,
+		Queue:       m.mails.queue,
 		Inbox:       cfg.RabbitMQInbox,
 		MaxMessage:  cfg.SMTPMaxSize,
 		Hostname:    cfg.SMTPHostname,
-		Live:        a.live,
-		Paths:       a.explainPaths,
-		WhyWaiting:  a.whyWaiting,
-		Floods:      a.activeFloods,
-		ResumeFlood: a.resumeFlood,
-		Held:        a.heldByPauses,
+		Live:        m.records.live,
+		Paths:       m.explainPaths,
+		WhyWaiting:  m.whyWaiting,
+		Floods:      m.activeFloods,
+		ResumeFlood: m.resumeFlood,
+		Held:        m.heldByPauses,
 		SearchLogs:  logsearch.Files{Send: cfg.SendBinLogFile, Received: cfg.ReceivedBinLogFile}.Search,
-		Services:    a.serviceStates,
-		Control:     a.controlService,
-		Log:         a.log,
+		Services:    m.serviceStates,
+		Control:     m.controlService,
+		Log:         b.log,
 	}
-	a.onClose(all.Close)
+	b.onClose(all.Close)
 	return all, &api.Handler{Admin: all, MaxInject: largestInjection(cfg.SMTPMaxSize)}
 }
 
@@ -54,19 +52,19 @@ func largestInjection(maxSize int64) int64 {
 const mostSources = 64
 
 // explainPaths tells what governs the mail to a domain, or all mail.
-func (a *app) explainPaths(_ context.Context, domain string, source netip.Addr) ([]admin.Path, error) {
-	states := a.engine.Paths()
+func (m *MTA) explainPaths(_ context.Context, domain string, source netip.Addr) ([]admin.Path, error) {
+	states := m.engine.Paths()
 	if domain != "" {
-		states = a.engine.Explain(domain)
+		states = m.engine.Explain(domain)
 	}
 	if source.IsValid() {
 		states = slices.DeleteFunc(states, func(s delivery.PathState) bool { return s.Source != source })
 	}
 	if domain != "" && len(states) == 0 { // no mail is on its way there: what would hold if it were
-		site := a.siteOf(domain)
+		site := m.siteOf(domain)
 		sources := []netip.Addr{source}
 		if !source.IsValid() {
-			sources = slices.DeleteFunc(a.sources(), netip.Addr.IsLoopback)
+			sources = slices.DeleteFunc(m.origins.all(), netip.Addr.IsLoopback)
 			sources = append([]netip.Addr{{}}, sources[:min(len(sources), mostSources)]...)
 		}
 		for _, s := range sources {
@@ -75,21 +73,21 @@ func (a *app) explainPaths(_ context.Context, domain string, source netip.Addr) 
 	}
 	paths := make([]admin.Path, len(states))
 	for i := range states {
-		paths[i] = a.explainPath(&states[i])
+		paths[i] = m.explainPath(&states[i])
 	}
 	return paths, nil
 }
 
 // siteOf returns the site that a domain belongs to, as far as that is known.
-func (a *app) siteOf(domain string) string {
-	if route, err, ok := a.finder.Cached(domain); ok && err == nil {
+func (m *MTA) siteOf(domain string) string {
+	if route, err, ok := m.finder.Cached(domain); ok && err == nil {
 		return route.Site
 	}
 	return domain
 }
 
-func (a *app) explainPath(s *delivery.PathState) admin.Path {
-	e := a.explainer().Explain(throttle.Path{Source: s.Source, Site: s.Site})
+func (m *MTA) explainPath(s *delivery.PathState) admin.Path {
+	e := m.limits.explain(throttle.Path{Source: s.Source, Site: s.Site})
 	p := admin.Path{
 		Source: addressText(s.Source), Site: s.Site, Security: string(s.Security),
 		Ready: s.Ready, Parked: s.Parked, Open: s.Open, Starting: s.Starting, Idle: s.Idle,
@@ -99,7 +97,7 @@ func (a *app) explainPath(s *delivery.PathState) admin.Path {
 	for i, v := range e.Values {
 		p.Limits[i] = admin.LimitValue{Limit: v.Limit, Value: v.Value, Unit: string(v.Unit), Rule: v.Rule}
 	}
-	if mails, _ := a.engine.Learned(s.Site); mails > 0 {
+	if mails, _ := m.engine.Learned(s.Site); mails > 0 {
 		p.Limits = withLearned(p.Limits, int64(mails))
 	}
 	for _, b := range e.Binding {
@@ -133,11 +131,11 @@ func withLearned(limits []admin.LimitValue, mails int64) []admin.LimitValue {
 }
 
 // whyWaiting tells why a message of the outbox has not left.
-func (a *app) whyWaiting(ctx context.Context, m *queue.Message, entry *queue.Entry) (admin.Why, bool) {
-	if entry.Queue != a.engine.Names.Outbox {
+func (m *MTA) whyWaiting(ctx context.Context, message *queue.Message, entry *queue.Entry) (admin.Why, bool) {
+	if entry.Queue != m.engine.Names.Outbox {
 		return admin.Why{}, false
 	}
-	w := a.engine.Why(ctx, m, entry)
+	w := m.engine.Why(ctx, message, entry)
 	why := admin.Why{Where: string(w.Place), Cause: string(w.Cause), Reason: w.Text, Limit: w.Wait.Limit,
 		Rule:   w.Wait.Rule,
 		Source: addressText(w.Source), Site: w.Site, Ahead: w.Ahead, Since: w.Since, Next: w.Until}
@@ -166,8 +164,8 @@ func plainFlood(f *throttle.ActiveFlood) admin.Flood {
 		Since: f.Since, Until: f.Until, End: f.End, Text: f.Text}
 }
 
-func (a *app) activeFloods() []admin.Flood {
-	active := a.limits.Floods()
+func (m *MTA) activeFloods() []admin.Flood {
+	active := m.limits.live.Floods()
 	all := make([]admin.Flood, len(active))
 	for i := range active {
 		all[i] = plainFlood(&active[i])
@@ -176,8 +174,8 @@ func (a *app) activeFloods() []admin.Flood {
 }
 
 // heldByPauses lists what the engine set aside because of pauses.
-func (a *app) heldByPauses(ctx context.Context) ([]admin.Held, error) {
-	list, err := a.engine.Held(ctx)
+func (m *MTA) heldByPauses(ctx context.Context) ([]admin.Held, error) {
+	list, err := m.engine.Held(ctx)
 	all := make([]admin.Held, len(list))
 	for i, h := range list {
 		all[i] = admin.Held{Rule: h.Pause.Rule, Since: h.Since, Until: h.Pause.Until, Messages: h.Messages,
@@ -192,12 +190,12 @@ func (a *app) heldByPauses(ctx context.Context) ([]admin.Held, error) {
 }
 
 // resumeFlood lets mail go on that floods hold: from one source address, or from all when it is not valid.
-func (a *app) resumeFlood(source netip.Addr, site, name string) int {
+func (m *MTA) resumeFlood(source netip.Addr, site, name string) int {
 	n := 0
-	for _, f := range a.limits.Floods() {
-		here := f.Path.Site == site || f.Path.Site == a.siteOf(addr.Fold(site))
+	for _, f := range m.limits.live.Floods() {
+		here := f.Path.Site == site || f.Path.Site == m.siteOf(addr.Fold(site))
 		if here && (!source.IsValid() || f.Path.Source == source) && cmp.Or(name, f.Name) == f.Name {
-			n += a.limits.Resume(f.Path, f.Name)
+			n += m.limits.live.Resume(f.Path, f.Name)
 		}
 	}
 	return n

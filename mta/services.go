@@ -15,9 +15,7 @@ import (
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery/rules"
-	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
-	"github.com/sluicemail/sluice/queue/disk"
 	"github.com/sluicemail/sluice/queue/rabbitmq"
 	"github.com/sluicemail/sluice/smtpin"
 )
@@ -70,10 +68,10 @@ func (s *services) own(name string, stopped bool, detail string) admin.Service {
 }
 
 // deliveryState tells whether mail leaves, and if not, whether an operator wants it so.
-func (a *app) deliveryState() admin.Service {
-	s, stopped := &a.services, a.settings.StartedPaused()
-	if stopped || !a.settings.Current().Withheld {
-		return s.own(deliveryService, stopped, a.deliveryDetail())
+func (m *MTA) deliveryState() admin.Service {
+	s, stopped := m.services, m.settings.StartedPaused()
+	if stopped || !m.settings.Current().Withheld {
+		return s.own(deliveryService, stopped, m.deliveryDetail())
 	}
 	one := s.state(deliveryService,
 		errors.New("no mail leaves, since the settings database cannot be read and no settings of an earlier run are kept: "+
@@ -83,46 +81,40 @@ func (a *app) deliveryState() admin.Service {
 }
 
 // serviceStates tells how the parts of this program, and what it depends on, are doing.
-func (a *app) serviceStates(context.Context) []admin.Service {
-	s := &a.services
-	all := []admin.Service{a.deliveryState()}
-	for i := range a.sockets {
-		l := a.server.Listeners[i]
-		all = append(all, s.own(a.listenerName(i), a.server.Suspended(l), listenerDetail(l)))
+func (m *MTA) serviceStates(context.Context) []admin.Service {
+	s := m.services
+	all := []admin.Service{m.deliveryState()}
+	for _, p := range m.ports.smtp {
+		all = append(all, s.own(p.name(), m.server.Suspended(p.policy), listenerDetail(p.policy)))
 	}
-	all = append(all, a.queueState())
-	if d, damaged := a.damageState(); damaged {
+	all = append(all, m.queueState())
+	if d, damaged := m.damageState(); damaged {
 		all = append(all, d)
 	}
-	all = append(all, a.dnsState())
-	for _, scanner := range a.scannerStates() {
+	all = append(all, m.dnsState())
+	for _, scanner := range m.scannerStates() {
 		all = append(all, admin.Service{Name: scanner.Name, Up: scanner.Up, Since: scanner.Since, Detail: scanner.detail()})
 	}
-	if a.storage != nil {
-		all = append(all, s.state("message store", a.storage.Err(), "policy "+a.config.Load().StoragePolicy))
+	if m.mails.store != nil {
+		all = append(all, s.state("message store", m.mails.store.Err(), "policy "+m.config.Load().StoragePolicy))
 	}
-	if a.cluster != nil {
+	if m.cluster != nil {
 		var err error
-		if !a.cluster.Connected() {
+		if !m.cluster.Connected() {
 			err = errors.New("the broker of the cluster cannot be reached")
 		}
-		all = append(all, s.state("cluster", err, plural(len(a.cluster.Others()), "other instance")))
+		all = append(all, s.state("cluster", err, plural(len(m.cluster.Others()), "other instance")))
 	}
 	return all
 }
 
-func (a *app) deliveryDetail() string {
-	slots := a.slotsInUse()
+func (m *MTA) deliveryDetail() string {
+	slots := m.slotsInUse()
 	used := humanize.Comma(int64(slots.Outgoing))
 	if slots.OutgoingLimit > 0 {
 		used += " of " + humanize.Comma(int64(slots.OutgoingLimit))
 	}
 	return used + " connections in use"
-}
-
-// listenerName is what a listener is called: "smtp 127.0.0.1:25".
-func (a *app) listenerName(i int) string {
-	return a.server.Listeners[i].Name + " " + a.sockets[i].Addr().String()
 }
 
 // listenerDetail tells the policy of a listener.
@@ -143,25 +135,22 @@ func listenerDetail(l *smtpin.Listener) string {
 }
 
 // queueState tells whether messages can be stored.
-func (a *app) queueState() admin.Service {
-	name, detail := "queue", "embedded, in "+queueDir(a.config.Load())
-	if q, ok := a.storedQueue().(*rabbitmq.Queue); ok {
-		return a.services.state("RabbitMQ", q.Err(), fmt.Sprintf("mails of up to %d MB", q.MaxMail()/1_000_000))
+func (m *MTA) queueState() admin.Service {
+	name, detail := "queue", "embedded, in "+m.config.Load().QueueDir()
+	if q, ok := m.mails.own.(*rabbitmq.Queue); ok {
+		return m.services.state("RabbitMQ", q.Err(), fmt.Sprintf("mails of up to %d MB", q.MaxMail()/1_000_000))
 	}
 	var err error
-	if q, ok := a.storedQueue().(interface{ Err() error }); ok {
+	if q, ok := m.mails.own.(interface{ Err() error }); ok {
 		err = q.Err()
 	}
-	return a.services.state(name, err, detail)
+	return m.services.state(name, err, detail)
 }
-
-// damaged is implemented by queues that can be damaged.
-type damaged interface{ Damage() disk.Damage }
 
 // damageState tells what of the embedded queue was lost since the start; false when nothing was. The queue itself goes
 // on.
-func (a *app) damageState() (admin.Service, bool) {
-	q, ok := a.storedQueue().(damaged)
+func (m *MTA) damageState() (admin.Service, bool) {
+	q, ok := m.mails.own.(damaged)
 	if !ok {
 		return admin.Service{}, false
 	}
@@ -171,34 +160,24 @@ func (a *app) damageState() (admin.Service, bool) {
 	}
 	text := fmt.Sprintf("%s and %s are known to be lost, %s could not be read; what was there is in %s, the log has the rest: %s",
 		plural(d.Messages, "message"), plural(d.Mails, "mail"), plural(int(d.Bytes), "byte"),
-		filepath.Join(queueDir(a.config.Load()), "damaged"), strings.Join(d.Notes[:min(len(d.Notes), shownDamage)], "; "))
-	return a.services.state("queue damage", errors.New(text), ""), true
+		filepath.Join(m.config.Load().QueueDir(), "damaged"), strings.Join(d.Notes[:min(len(d.Notes), shownDamage)], "; "))
+	return m.services.state("queue damage", errors.New(text), ""), true
 }
 
 // shownDamage is how many places of damage are named.
 const shownDamage = 5
 
-// queueDamage is the damage for Prometheus.
-func (a *app) queueDamage() (prometheus.QueueDamage, bool) {
-	q, ok := a.storedQueue().(damaged)
-	if !ok {
-		return prometheus.QueueDamage{}, false
-	}
-	d := q.Damage()
-	return prometheus.QueueDamage{Places: d.Places, Messages: d.Messages, Mails: d.Mails, Bytes: d.Bytes}, true
-}
-
 // dnsState tells which servers answered when they were asked last.
-func (a *app) dnsState() admin.Service {
+func (m *MTA) dnsState() admin.Service {
 	var answering, silent []string
-	for _, s := range a.resolver.Servers() {
+	for _, s := range m.resolver.Servers() {
 		if s.Silent {
 			silent = append(silent, s.Address)
 		} else {
 			answering = append(answering, s.Address)
 		}
 	}
-	answers, _ := a.resolver.Size()
+	answers, _ := m.resolver.Size()
 	detail := fmt.Sprintf("%s; %s cached", strings.Join(answering, ", "), plural(answers, "answer"))
 	var err error
 	switch {
@@ -207,7 +186,7 @@ func (a *app) dnsState() admin.Service {
 	case len(silent) > 0:
 		detail += "; no answer from " + strings.Join(silent, ", ")
 	}
-	return a.services.state("DNS", err, detail)
+	return m.services.state("DNS", err, detail)
 }
 
 func plural(n int, what string) string {
@@ -218,42 +197,34 @@ func plural(n int, what string) string {
 }
 
 // controlService stops or resumes delivery, or a listener.
-func (a *app) controlService(_ context.Context, name string, run bool) error {
+func (m *MTA) controlService(_ context.Context, name string, run bool) error {
 	if name == deliveryService {
 		var pauses []rules.Pause
 		if !run {
 			pauses = []rules.Pause{{Cluster: true, Told: "pause under Services"}}
 		}
-		a.settings.SetStarted(pauses)
+		m.settings.SetStarted(pauses)
 		return nil
 	}
-	for i := range a.sockets {
-		if a.listenerName(i) == name {
-			a.server.Suspend(a.server.Listeners[i], !run)
+	for _, p := range m.ports.smtp {
+		if p.name() == name {
+			m.server.Suspend(p.policy, !run)
 			return nil
 		}
 	}
-	if slices.ContainsFunc(a.serviceStates(context.Background()), func(s admin.Service) bool { return s.Name == name }) {
+	if slices.ContainsFunc(m.serviceStates(context.Background()), func(s admin.Service) bool { return s.Name == name }) {
 		return fmt.Errorf("%w: %s is not this program's to stop", admin.ErrUnsupported, name)
 	}
 	return fmt.Errorf("%w: no service is called %q", admin.ErrNotFound, name)
 }
 
-// openWatch gives the console what it shows beside the settings and the mail.
-func (a *app) openWatch(c *console.Console) {
-	c.Tail = a.tail
-	if a.cluster != nil {
-		c.Instances = a.otherInstances
-	}
-}
-
 // otherInstances lists the other instances of the cluster.
-func (a *app) otherInstances() ([]console.Instance, error) {
+func (m *MTA) otherInstances() ([]console.Instance, error) {
 	var all []console.Instance
-	for _, o := range a.cluster.Others() {
+	for _, o := range m.cluster.Others() {
 		all = append(all, console.Instance{Host: o.Host, URL: o.URL, IPs: o.IPs, Outbox: o.Outbox, Seen: o.Seen})
 	}
-	if !a.cluster.Connected() {
+	if !m.cluster.Connected() {
 		return all, fmt.Errorf("%w: the broker of the cluster cannot be reached", queue.ErrUnavailable)
 	}
 	return all, nil

@@ -1,31 +1,35 @@
 package mta
 
 import (
-	"github.com/sluicemail/sluice/config"
+	"context"
+
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/sign"
+	"github.com/sluicemail/sluice/queue"
 )
 
-// openSigning prepares what is done to a mail last before it is sent: it is signed, with the keys that the message
-// brings along and those of the settings. Whether the DNS has the public halves, for keys that depend on it, is found
-// out in the background.
-func (a *app) openSigning(*config.Config) error {
-	published := &sign.Published{Resolver: a.resolver, Changed: func(record string, found bool, err error) {
+// finisher is what is done to a mail last before it is sent.
+type finisher func(context.Context, *queue.Message) (queue.Body, error)
+
+// openSigning makes what signs mails, with the keys that the message brings along and those of the settings. Whether the
+// DNS has the public halves, for keys that depend on it, is found out in the background.
+func openSigning(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) finisher {
+	published := &sign.Published{Resolver: dns, Changed: func(record string, found bool, err error) {
 		if found {
-			a.log.Info("a DKIM key is in the DNS: mail is signed with it", "record", record)
+			b.log.Info("a DKIM key is in the DNS: mail is signed with it", "record", record)
 		} else {
-			a.log.Warn("a DKIM key is not in the DNS: no mail is signed with it", "record", record, "error", err)
+			b.log.Warn("a DKIM key is not in the DNS: no mail is signed with it", "record", record, "error", err)
 		}
 	}}
-	a.onClose(func() error { published.Close(); return nil })
-	signer := &sign.Signer{Keys: func() *sign.Keys { return a.settings.Current().Keys }, Published: published}
+	b.onClose(func() error { published.Close(); return nil })
+	signer := &sign.Signer{Keys: func() *sign.Keys { return settings.Current().Keys }, Published: published}
 	var current *sign.Keys
-	a.settings.OnChange(func(s *snapshot.Snapshot) {
+	settings.OnChange(func(s *snapshot.Snapshot) {
 		if s.Keys != current {
 			current = s.Keys
 			published.Watch(current)
 		}
 	})
-	a.finish = signer.Finish
-	return nil
+	return signer.Finish
 }

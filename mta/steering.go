@@ -35,44 +35,45 @@ func startedPaused(cfg *config.Config) []rules.Pause {
 	return []rules.Pause{{Cluster: true}} // wherever it would have come from: it is this instance's own
 }
 
-// steering is what an operator decides about mail while it flows.
-func (a *app) steering() delivery.Steering { return a.settings.Current().Steering }
-
-// steer has the engine, and whoever finds ways for it, follow the settings. Nothing else may change the engine's fields
+// follow has the engine, and what finds ways for it, follow the settings. Nothing else may change the engine's fields
 // after it.
-func (a *app) steer() {
+func follow(settings *snapshot.Keeper, w *ways, finder *mx.Finder, engine *delivery.Engine) {
 	var current *rules.Set
 	var hosts *snapshot.Hosts
 	var routes *mx.Routes
 	var mtas *external.Table
-	a.settings.OnChange(func(s *snapshot.Snapshot) {
+	settings.OnChange(func(s *snapshot.Snapshot) {
 		if s.DNS != hosts || s.Routes != routes {
 			hosts, routes = s.DNS, s.Routes
-			a.ways.table(s.Routes)
-			a.finder.Forget()
+			w.table(s.Routes)
+			finder.Forget()
 		}
 		if s.External != mtas {
 			mtas = s.External
-			a.heardOf()
+			engine.LookElsewhere()
 		}
 		if s.Steering != current {
 			current = s.Steering
-			a.engine.Steered()
+			engine.Steered()
 		}
 	})
 }
 
-// hostAddresses returns the addresses that the settings give a host.
-func (a *app) hostAddresses(host string) []netip.Addr {
-	return a.settings.Current().DNS.Addresses(host)
+// origins are the addresses that mail can leave from.
+type origins struct {
+	machine  addressList
+	settings *snapshot.Keeper
 }
 
-// externalMTAs returns the public addresses that mail can leave from beside those of this machine.
-func (a *app) externalMTAs() *external.Table { return a.settings.Current().External }
+// local are those of this machine.
+func (o *origins) local() []netip.Addr { return o.machine.get() }
 
-// sources are the addresses that mail can leave from: those of this machine, and public ones elsewhere.
-func (a *app) sources() []netip.Addr {
-	local, elsewhere := localAddresses(), a.externalMTAs().Sources()
+// external are the public ones elsewhere.
+func (o *origins) external() *external.Table { return o.settings.Current().External }
+
+// all are those of this machine, and public ones elsewhere.
+func (o *origins) all() []netip.Addr {
+	local, elsewhere := o.local(), o.external().Sources()
 	if len(elsewhere) == 0 {
 		return local
 	}
@@ -80,8 +81,8 @@ func (a *app) sources() []netip.Addr {
 }
 
 // newSender makes the connections over which mail leaves.
-func (a *app) newSender() *smtpout.Sender {
-	dialer := &external.Dialer{Table: a.externalMTAs}
+func newSender(from *origins) *smtpout.Sender {
+	dialer := &external.Dialer{Table: from.external}
 	return &smtpout.Sender{ClearFallback: true, Dial: dialer.Dial}
 }
 

@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/bodystore"
 	"github.com/sluicemail/sluice/queue/bodystore/dir"
 	"github.com/sluicemail/sluice/queue/bodystore/mongostore"
 	"github.com/sluicemail/sluice/queue/bodystore/s3"
 	"github.com/sluicemail/sluice/queue/bodystore/sqlstore"
+	"github.com/sluicemail/sluice/queue/disk"
 )
 
 // stores are the message stores that storage-address can name.
@@ -33,42 +37,52 @@ func stores() *bodystore.Mux {
 	return &mux
 }
 
-// openStorage opens the message store of storage-address and has the queue put mails there. A server that is away keeps
+// mails are the messages and their mails: a queue, and perhaps a message store.
+type mails struct {
+	queue  queue.Queue      // puts mails into the store
+	own    queue.Queue      // without what does that
+	store  *bodystore.Store // nil: mails are in the queue
+	config *atomic.Pointer[config.Config]
+}
+
+// openStorage opens the message store of storage-address and has a queue put mails there. A server that is away keeps
 // nobody from starting: what needs it waits.
-func (a *app) openStorage(cfg *config.Config) error {
+func openStorage(b *base, q queue.Queue) (*mails, error) {
+	cfg := b.cfg
+	m := &mails{queue: q, own: q, config: b.config}
 	if cfg.StorageAddress == "" {
-		return nil
+		return m, nil
 	}
 	if _, err := bodystore.ParsePolicy(cfg.StoragePolicy); err != nil {
-		return misconfigured{fmt.Errorf("storage-policy: %w", err)}
+		return nil, misconfigured{fmt.Errorf("storage-policy: %w", err)}
 	}
 	store, err := stores().Open(context.Background(), cfg.StorageAddress)
 	if err != nil {
-		return misconfigured{fmt.Errorf("storage-address: %w", err)}
+		return nil, misconfigured{fmt.Errorf("storage-address: %w", err)}
 	}
 	store.Timeout = storageTime
 	store.Parallel = cfg.StorageThreads
-	store.SpoolDir = queueDir(cfg)
+	store.SpoolDir = cfg.QueueDir()
 	store.MaxSize = max(cfg.SMTPMaxSize, storedMail)
 	if cfg.SMTPMaxSize == 0 {
 		store.MaxSize = math.MaxInt64 - 1
 	}
-	a.storage = store
-	a.onClose(store.Close)
-	a.queue = bodystore.Wrap(a.queue, store, a.storageTerms)
+	b.onClose(store.Close)
+	m.store = store
+	m.queue = bodystore.Wrap(q, store, m.terms)
 	ctx, cancel := context.WithCancel(context.Background())
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
-		a.sweepStorage(ctx)
+		m.sweep(ctx, b.log)
 	}()
-	a.onClose(func() error {
+	b.onClose(func() error {
 		cancel()
 		<-swept
 		return nil
 	})
-	a.log.Info("message store opened", "policy", cfg.StoragePolicy)
-	return nil
+	b.log.Info("message store opened", "policy", cfg.StoragePolicy)
+	return m, nil
 }
 
 // checkStorage judges the scheme of storage-address before anything is opened.
@@ -81,26 +95,18 @@ func checkStorage(cfg *config.Config, complain func(key, want string, cause erro
 	}
 }
 
-// mailStore is where the engine finds mails that are not in the queue.
-func (a *app) mailStore() delivery.Store {
-	if a.storage == nil {
+// elsewhere is where the engine finds mails that are not in the queue.
+func (m *mails) elsewhere() delivery.Store {
+	if m.store == nil {
 		return nil
 	}
-	return a.storage
-}
-
-// storedQueue is the queue itself, without what puts mails elsewhere.
-func (a *app) storedQueue() queue.Queue {
-	if w, ok := a.queue.(interface{ Unwrap() queue.Queue }); ok {
-		return w.Unwrap()
-	}
-	return a.queue
+	return m.store
 }
 
 // storesIncoming reports whether mails that come in go to the message store.
-func (a *app) storesIncoming() bool {
-	policy := a.storageTerms().Policy
-	return a.storage != nil && (policy == bodystore.In || policy == bodystore.All)
+func (m *mails) storesIncoming() bool {
+	policy := m.terms().Policy
+	return m.store != nil && (policy == bodystore.In || policy == bodystore.All)
 }
 
 // storedMail is how large a mail may be that another program has put into the store, at least.
@@ -110,16 +116,16 @@ const storedMail = 1 << 30
 // rule.
 const storageTime = 10 * time.Minute
 
-// storageTerms are how the queue uses the store now.
-func (a *app) storageTerms() bodystore.Terms {
-	cfg := a.config.Load()
+// terms are how the queue uses the store now.
+func (m *mails) terms() bodystore.Terms {
+	cfg := m.config.Load()
 	policy, _ := bodystore.ParsePolicy(cfg.StoragePolicy) // it was looked at when it was read
 	return bodystore.Terms{Policy: policy, TTL: cfg.StorageTTL, Lifetime: cfg.MaxDeliverTime, Timeout: cfg.StorageTimeout}
 }
 
-// storageTimes are storage-timeout and storage-reschedule.
-func (a *app) storageTimes() (timeout, again time.Duration) {
-	cfg := a.config.Load()
+// times are storage-timeout and storage-reschedule.
+func (m *mails) times() (timeout, again time.Duration) {
+	cfg := m.config.Load()
 	return cfg.StorageTimeout, max(cfg.StorageReschedule, time.Second)
 }
 
@@ -130,8 +136,8 @@ const (
 	laterSweep = time.Hour
 )
 
-// sweepStorage removes what is over from the store, now and then.
-func (a *app) sweepStorage(ctx context.Context) {
+// sweep removes what is over from the store, now and then.
+func (m *mails) sweep(ctx context.Context, log *slog.Logger) {
 	timer := time.NewTimer(firstSweep)
 	defer timer.Stop()
 	for {
@@ -140,13 +146,48 @@ func (a *app) sweepStorage(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		n, err := a.storage.Sweep(ctx)
+		n, err := m.store.Sweep(ctx)
 		if n > 0 {
-			a.log.Info("removed old mails from the message store", "count", n)
+			log.Info("removed old mails from the message store", "count", n)
 		}
 		if err != nil && !errors.Is(err, context.Canceled) {
-			a.log.Warn("removing old mails from the message store failed", "error", err)
+			log.Warn("removing old mails from the message store failed", "error", err)
 		}
 		timer.Reset(laterSweep)
 	}
+}
+
+// counts are the queues for Prometheus.
+func (m *mails) counts() ([]prometheus.QueueCount, bool) {
+	inspector, ok := m.queue.(queue.Inspector)
+	if !ok {
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	stats, err := inspector.Queues(ctx)
+	if err != nil {
+		return nil, false
+	}
+	var all []prometheus.QueueCount
+	for _, s := range stats {
+		all = append(all, prometheus.QueueCount{Queue: s.Queue, State: "ready", Messages: s.Ready},
+			prometheus.QueueCount{Queue: s.Queue, State: "delayed", Messages: s.Delayed},
+			prometheus.QueueCount{Queue: s.Queue, State: "parked", Messages: s.Parked},
+			prometheus.QueueCount{Queue: s.Queue, State: "out", Messages: s.Out})
+	}
+	return all, true
+}
+
+// damaged is implemented by queues that can be damaged.
+type damaged interface{ Damage() disk.Damage }
+
+// damage is the damage for Prometheus.
+func (m *mails) damage() (prometheus.QueueDamage, bool) {
+	q, ok := m.own.(damaged)
+	if !ok {
+		return prometheus.QueueDamage{}, false
+	}
+	d := q.Damage()
+	return prometheus.QueueDamage{Places: d.Places, Messages: d.Messages, Mails: d.Mails, Bytes: d.Bytes}, true
 }

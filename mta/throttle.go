@@ -14,58 +14,63 @@ import (
 	"github.com/sluicemail/sluice/throttle/rules"
 )
 
-// openThrottle makes the throttle: the limits of the configuration, and above them those of the settings database.
-func (a *app) openThrottle(cfg *config.Config) error {
-	a.limits = &rules.Live{Days: &snapshot.Days{Keeper: a.settings}, Location: time.Local, Logger: a.log}
-	a.throttle = local.New(a.limitTable(cfg))
-	a.limiter = a.throttle
-	a.limits.Attach(a.throttle.Invalidate)
+// limits is what decides how fast mail may leave.
+type limits struct {
+	live     *rules.Live        // those of the settings database, with floods and warm-ups
+	counted  *local.Throttler   // counts in this process, by the configuration and by live
+	throttle throttle.Throttler // counted, what shares its limits with other instances, or one's own
+}
+
+// openLimits makes the throttle: the limits of the configuration, and above them those of the settings database; shared
+// with other instances where redis-address says so.
+func openLimits(b *base, settings *snapshot.Keeper, own throttle.Throttler) (*limits, error) {
+	live := &rules.Live{Days: &snapshot.Days{Keeper: settings}, Location: time.Local, Logger: b.log}
+	counted := local.New(limitTable(b.cfg, live))
+	live.Attach(counted.Invalidate)
 	var current *rules.Set
-	a.settings.OnChange(func(s *snapshot.Snapshot) {
+	settings.OnChange(func(s *snapshot.Snapshot) {
 		if s.Throttles != current {
 			current = s.Throttles
-			a.limits.Set(current)
+			live.Set(current)
 		}
 	})
 	running, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- a.limits.Run(running) }()
-	a.onClose(func() error {
-		defer a.limits.Close()
+	go func() { ended <- live.Run(running) }()
+	b.onClose(func() error {
+		defer live.Close()
 		stop()
 		if err := <-ended; err != nil {
-			a.log.Warn("how far warm-ups are is not stored", "error", err)
+			b.log.Warn("how far warm-ups are is not stored", "error", err)
 		}
 		return nil
 	})
-	return a.shareLimits(cfg)
+	l := &limits{live, counted, counted}
+	switch {
+	case own != nil:
+		l.throttle = own
+	case len(b.cfg.RedisAddress) > 0:
+		shared, err := redis.New(counted, b.cfg.RedisAddress, redis.Options{Logger: b.log})
+		if err != nil {
+			return nil, misconfigured{fmt.Errorf("redis-address: %w", err)}
+		}
+		b.onClose(shared.Close)
+		l.throttle = shared
+	}
+	return l, nil
 }
 
-// shareLimits shares the limits with other instances, where redis-address says so.
-func (a *app) shareLimits(cfg *config.Config) error {
-	if len(cfg.RedisAddress) == 0 {
-		return nil
+// explain tells why mail waits for limits.
+func (l *limits) explain(path throttle.Path) throttle.Explanation {
+	if e, ok := l.throttle.(throttle.Explainer); ok {
+		return e.Explain(path)
 	}
-	shared, err := redis.New(a.throttle, cfg.RedisAddress, redis.Options{Logger: a.log})
-	if err != nil {
-		return misconfigured{fmt.Errorf("redis-address: %w", err)}
-	}
-	a.limiter = shared
-	a.onClose(shared.Close)
-	return nil
-}
-
-// explainer tells why mail waits for limits.
-func (a *app) explainer() throttle.Explainer {
-	if e, ok := a.limiter.(throttle.Explainer); ok {
-		return e
-	}
-	return a.throttle
+	return l.counted.Explain(path)
 }
 
 // limitTable is the limits of the configuration with the rules of the settings above them.
-func (a *app) limitTable(cfg *config.Config) *local.Table {
-	return &local.Table{Base: baseLimits(cfg), Rules: a.limits}
+func limitTable(cfg *config.Config, live *rules.Live) *local.Table {
+	return &local.Table{Base: baseLimits(cfg), Rules: live}
 }
 
 // baseLimits are the throttles of the configuration.

@@ -11,21 +11,21 @@ import (
 	"github.com/sluicemail/sluice/delivery/sign"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
-	limits "github.com/sluicemail/sluice/throttle/rules"
+	throttling "github.com/sluicemail/sluice/throttle/rules"
 )
 
 // settingsTools are what the console's pages of settings ask of the rooms that these are for.
-func (a *app) settingsTools(cfg *config.Config) console.Tools {
+func (m *MTA) settingsTools(cfg *config.Config) console.Tools {
 	t := console.Tools{
 		Flood: func(typ, pattern, answer string) (bool, error) {
-			return limits.MatchAnswer(typ, pattern, throttle.Outcome{Code: replyCode(answer), Text: answer})
+			return throttling.MatchAnswer(typ, pattern, throttle.Outcome{Code: replyCode(answer), Text: answer})
 		},
 		Reply: func(typ, pattern, answer string) (bool, error) {
 			return rules.TryReply(typ, pattern, replyCode(answer), answer)
 		},
 		Text:       rules.TryText,
 		Conditions: tryConditions,
-		Redirected: a.settings.Compiler.Counters.Redirects,
+		Redirected: m.settings.Compiler.Counters.Redirects,
 		KeyRecord: func(pem string) (string, error) {
 			key, err := sign.ParseKey(pem)
 			if err != nil {
@@ -33,14 +33,14 @@ func (a *app) settingsTools(cfg *config.Config) console.Tools {
 			}
 			return sign.Record(key), nil
 		},
-		LookupTXT: a.resolver.LookupTXT,
+		LookupTXT: m.resolver.LookupTXT,
 	}
 	for _, action := range rules.ActionTypes() {
 		t.Actions = append(t.Actions, console.Action(action))
 	}
 	if cfg.SMTPRoutes != "" {
 		t.RoutesFile = cfg.SMTPRoutes
-		t.Routes = a.ways.fileRoutes
+		t.Routes = m.ways.fileRoutes
 	}
 	return t
 }

@@ -19,7 +19,7 @@ import (
 
 // Server gives a handler its ports. Call Listen, then Serve, which returns when Shutdown or Close was called.
 type Server struct {
-	// Handler answers; a *Console, as a rule.
+	// Handler answers; a *Console, as a rule. It is needed by Serve.
 	Handler http.Handler
 	// Addresses are listened on without TLS, SecureAddresses with it: "127.0.0.1:8485". When there are both, those
 	// without TLS only send browsers to the others, but for /healthz and /readyz.
@@ -29,6 +29,8 @@ type Server struct {
 	// Names are what this server is called, the preferred one first, beside the names in the certificate and its
 	// addresses: browsers are only sent to these.
 	Names []string
+	// Bind takes an address for Listen, which lets clients in when that suits the caller. Nil: net.Listen.
+	Bind func(network, address string) (net.Listener, error)
 	// CipherSuites are those of TLS up to 1.2. Nil: what Go thinks best.
 	CipherSuites []uint16
 	// Connections is how many there may be at a time, web sockets included; more are told to come back. Zero:
@@ -59,13 +61,9 @@ const (
 func (s *Server) prepare() {
 	s.limit.most = s.Connections
 	for _, h := range []*http.Server{&s.plain, &s.secure} {
-		h.Handler = s.Handler
 		h.ReadHeaderTimeout, h.ReadTimeout, h.IdleTimeout = headerTime, readTime, idleTime
 		h.MaxHeaderBytes = maxHeader
 		h.ErrorLog = slog.NewLogLogger(s.log().Handler(), slog.LevelDebug)
-	}
-	if len(s.SecureAddresses) > 0 {
-		s.plain.Handler = http.HandlerFunc(s.redirect)
 	}
 }
 
@@ -92,7 +90,7 @@ func (s *Server) Listen() error {
 			CipherSuites: s.CipherSuites, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	for i, address := range append(append([]string(nil), s.Addresses...), s.SecureAddresses...) {
-		listener, err := net.Listen("tcp", address)
+		listener, err := s.bind("tcp", address)
 		if err != nil {
 			for _, open := range s.listeners {
 				open.Close()
@@ -108,6 +106,13 @@ func (s *Server) Listen() error {
 	return nil
 }
 
+func (s *Server) bind(network, address string) (net.Listener, error) {
+	if s.Bind != nil {
+		return s.Bind(network, address)
+	}
+	return net.Listen(network, address)
+}
+
 // Addrs returns the addresses that Listen opened, those without TLS first.
 func (s *Server) Addrs() []net.Addr {
 	addresses := make([]net.Addr, len(s.listeners))
@@ -119,6 +124,10 @@ func (s *Server) Addrs() []net.Addr {
 
 // Serve answers until Shutdown or Close, and returns nil then.
 func (s *Server) Serve() error {
+	s.plain.Handler, s.secure.Handler = s.Handler, s.Handler
+	if len(s.SecureAddresses) > 0 {
+		s.plain.Handler = http.HandlerFunc(s.redirect)
+	}
 	failed := make(chan error, len(s.listeners))
 	for i, l := range s.listeners {
 		go func() {

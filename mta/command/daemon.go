@@ -1,4 +1,4 @@
-package mta
+package command
 
 import (
 	"errors"
@@ -17,13 +17,13 @@ import (
 	"github.com/sluicemail/sluice/config"
 )
 
-// detachedBy tells a process in its environment that it was started by detach, and by which descriptor to say that it
+// detachedBy tells a process in its environment that it was started by Detach, and by which descriptor to say that it
 // works.
 const detachedBy = "SLUICE_DETACHED=3"
 
-// detaches reports whether this process is to start another one that goes on in the background. What systemd supervises
+// Detaches reports whether this process is to start another one that goes on in the background. What systemd supervises
 // stays.
-func detaches(cfg *config.Config, environ []string) bool {
+func Detaches(cfg *config.Config, environ []string) bool {
 	return cfg.Daemon && !slices.Contains(environ, detachedBy) && !supervised(environ)
 }
 
@@ -32,13 +32,13 @@ func supervised(environ []string) bool {
 	return slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
 }
 
-// detach starts this program anew in a session of its own, waits until it works or has failed, and returns the exit
+// Detach starts this program anew in a session of its own, waits until it works or has failed, and returns the exit
 // code: 0, or that with which it failed. What it says until then appears here.
-func detach(args, environ []string, stdout, stderr io.Writer) int {
+func Detach(args, environ []string, stdout, stderr io.Writer) int {
 	code, err := startDetached(args, environ, stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "mtad: daemon:", err)
-		return exitFailed
+		return ExitFailed
 	}
 	return code
 }
@@ -71,7 +71,7 @@ func startDetached(args, environ []string, stdout, stderr io.Writer) (int, error
 		}
 	}()
 	if n, _ := works.Read(make([]byte, 1)); n > 0 {
-		return exitOK, nil
+		return ExitOK, nil
 	}
 	err = child.Wait()
 	var ended *exec.ExitError
@@ -84,8 +84,8 @@ func startDetached(args, environ []string, stdout, stderr io.Writer) (int, error
 	return 0, errors.New("it ended before it worked")
 }
 
-// warnDetached says what a process in the background has to know about its log.
-func warnDetached(cfg *config.Config, environ []string, log *slog.Logger) {
+// WarnDetached says what a process in the background has to know about its log.
+func WarnDetached(cfg *config.Config, environ []string, log *slog.Logger) {
 	switch {
 	case !cfg.Daemon:
 	case supervised(environ):
@@ -95,8 +95,8 @@ func warnDetached(cfg *config.Config, environ []string, log *slog.Logger) {
 	}
 }
 
-// detached says to the process that detach waits in that this one works, and lets go of the terminal.
-func detached(environ []string) error {
+// Detached says to the process that Detach waits in that this one works, and lets go of the terminal.
+func Detached(environ []string) error {
 	if !slices.Contains(environ, detachedBy) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package mta
+package command
 
 import (
 	"bytes"
@@ -13,13 +13,7 @@ import (
 	"github.com/sluicemail/sluice/checks/spamd"
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/internal/mbox"
-)
-
-// Exit codes of mtad learn, as in sysexits.h.
-const (
-	exitUsage       = 64
-	exitNoInput     = 66
-	exitUnavailable = 69
+	"github.com/sluicemail/sluice/mta"
 )
 
 const learnUsage = `mtad learn [--config-file FILE] [--user NAME] spam|ham|forget [FILE...]
@@ -53,20 +47,20 @@ func learn(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) in
 		fmt.Fprintln(stderr, "mtad learn:", err)
 		return exitUsage
 	}
-	cfg, report, err := config.Load(sources(args, environ))
+	cfg, report, err := config.Load(mta.Sources(args, environ))
 	switch words := report.Switches.Addresses; {
 	case report.Switches.Help:
 		fmt.Fprint(stdout, learnUsage)
-		return exitOK
+		return ExitOK
 	case err != nil:
 		fmt.Fprintln(stderr, err)
-		return exitConfig
+		return ExitConfig
 	case len(words) == 0 || !isClass(words[0]):
 		fmt.Fprint(stderr, learnUsage)
 		return exitUsage
 	}
 	words := report.Switches.Addresses
-	l := &learning{spamd: spamScanner(cfg, nil), user: user, class: spamd.Class(words[0]), stderr: stderr}
+	l := &learning{spamd: mta.SpamScanner(cfg), user: user, class: spamd.Class(words[0]), stderr: stderr}
 	if len(words) == 1 {
 		l.read("standard input", stdin)
 	}
@@ -157,7 +151,7 @@ func (l *learning) teach(mail []byte) bool {
 // fail tells of an error and remembers the first exit code.
 func (l *learning) fail(code int, err error) {
 	fmt.Fprintln(l.stderr, "mtad learn:", err)
-	if l.code == exitOK {
+	if l.code == ExitOK {
 		l.code = code
 	}
 }

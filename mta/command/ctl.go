@@ -1,7 +1,8 @@
-package mta
+package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/ctl"
+	"github.com/sluicemail/sluice/mta"
 )
 
 // control is mtad ctl; args are those behind it.
@@ -26,7 +28,7 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 		if file != "" {
 			named = []string{"--config-file", file}
 		}
-		cfg, _, err := config.Load(sources(named, environ))
+		cfg, _, err := config.Load(mta.Sources(named, environ))
 		return cfg, err
 	}
 	c := &ctl.Command{
@@ -46,26 +48,31 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 			if err != nil {
 				return nil, misconfigured{err}
 			}
-			return databaseOpener(cfg, settings.Options{SkipValidation: !cfg.DatabaseValidate})(ctx)
+			return settings.Open(ctx, cfg.DatabaseAddress, settings.Options{SkipValidation: !cfg.DatabaseValidate})
 		},
 		SettingsCache: func(file string) (string, error) {
 			cfg, err := load(file)
 			if err != nil {
 				return "", misconfigured{err}
 			}
-			return settingsCache(cfg), nil
+			return cfg.SettingsCache(), nil
 		},
-		Misconfigured: func(err error) bool { return exitCode(misconfiguredIf(err)) == exitConfig },
+		Misconfigured: func(err error) bool { return errors.As(err, new(misconfigured)) || databaseExit(err) == ExitConfig },
 		Stdin:         stdin, Stdout: stdout, Stderr: stderr, Environ: environ,
 	}
 	return c.Run(ctx, args)
 }
 
+// misconfigured is an error that a change of the configuration mends.
+type misconfigured struct{ error }
+
+func (m misconfigured) Unwrap() error { return m.error }
+
 // isThere finds fault with the database of this program's own defaults when there is none: the server that is meant has
 // another, in a configuration file that was not named.
 func isThere(cfg *config.Config) error {
 	path, isFile := strings.CutPrefix(cfg.DatabaseAddress, "sqlite://")
-	if cfg.DatabaseAddress != sources(nil, nil).NoFile["database-address"] || !isFile {
+	if cfg.DatabaseAddress != mta.Sources(nil, nil).NoFile["database-address"] || !isFile {
 		return nil
 	}
 	if _, err := os.Stat(path); err != nil {

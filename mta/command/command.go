@@ -1,0 +1,100 @@
+// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, the switches
+// that ask for an answer (such as --check-config, --list-cluster, --purge-database), and --daemon.
+package command
+
+import (
+	"fmt"
+	"io"
+	"os/signal"
+	"slices"
+
+	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/console/ctl"
+	"github.com/sluicemail/sluice/mta"
+)
+
+// Exit codes, as in sysexits.h.
+const (
+	ExitOK     = 0
+	ExitFailed = 1
+	ExitConfig = config.ExConfig
+
+	exitUsage       = 64
+	exitNoInput     = 66
+	exitUnavailable = 69
+)
+
+// Find returns what a command line that begins with a word means, if that is no server; nil: it is one. The arguments of
+// the result are those behind the word; it returns the exit code.
+func Find(word string) func(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	switch word {
+	case "ctl":
+		return control
+	case "learn":
+		return learn
+	}
+	return nil
+}
+
+// Answer deals with a command line that asks for no server, and with a configuration that does not stand; cfg, report and
+// err are those of mta.Load. When that is done, the program ends with the exit code. What takes long leaves signals to
+// the system.
+func Answer(cfg *config.Config, report *config.Report, err error, stdin io.Reader,
+	stdout, stderr io.Writer) (code int, done bool) {
+	s := report.Switches
+	if len(s.Addresses) > 0 {
+		if meant := noCommand(s.Addresses[0]); meant != "" {
+			fmt.Fprintf(stderr, "mtad: there is no command %s here: %s\n", s.Addresses[0], meant)
+			return exitUsage, true
+		}
+	}
+	switch {
+	case s.Help:
+		config.WriteHelp(stdout)
+		return ExitOK, true
+	case s.Version:
+		fmt.Fprintln(stdout, "mtad", mta.Version())
+		return ExitOK, true
+	case err != nil:
+		fmt.Fprintln(stderr, err)
+		return ExitConfig, true
+	case s.CheckConfig:
+		if err := report.Write(stdout); err != nil {
+			return ExitFailed, true
+		}
+		return ExitOK, true
+	case s.ListIPs:
+		for _, ip := range mta.LocalAddresses() {
+			if cfg.Loopback || !ip.IsLoopback() {
+				fmt.Fprintln(stdout, ip)
+			}
+		}
+		return ExitOK, true
+	case s.Sendmail():
+		fmt.Fprintln(stderr, "mtad: mail on standard input: this version cannot do that yet")
+		return ExitFailed, true
+	case s.RepairDatabase, s.PurgeDatabase:
+		signal.Reset()
+		return maintainDatabase(cfg, s, stdin, stdout, stderr), true
+	case s.ListCluster, s.NotifyCluster:
+		signal.Reset()
+		return askCluster(cfg, s, stdout, stderr), true
+	}
+	return ExitOK, false
+}
+
+// noCommand says what was meant by a word that stands alone and is no mail address; "" when nobody knows.
+func noCommand(word string) string {
+	nearly := map[string]string{"queue": "queues", "log": "logs", "mailq": "queues", "tokens": "token",
+		"service": "services"}
+	if meant, known := nearly[word]; known {
+		word = meant
+	}
+	switch {
+	case Find(word) != nil:
+		return fmt.Sprintf("%s comes first, and its options behind it: mtad %s --config-file FILE …", word, word)
+	case slices.Contains(ctl.Commands(), word):
+		return "use mtad ctl " + word
+	}
+	return ""
+}
