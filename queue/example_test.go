@@ -43,8 +43,7 @@ func ExampleAppendJSON() {
 	fmt.Println(string(data), err)
 	fmt.Println(string(m.AppendRecord(nil)))
 	// Output:
-	// {"recipient":"jo@example.com","smarthost":{"hostname":"relay.example.com","username":"me","password":"secret"},"mime":"Subject:
-	// Hello\r\n\r\n","results":[{"state":"rcptto","result":"error","code":550,"dsn":false}]} <nil>
+	// {"recipient":"jo@example.com","smarthost":{"hostname":"relay.example.com","username":"me","password":"secret"},"mime":"Subject: Hello\r\n\r\n","results":[{"state":"rcptto","result":"error","code":550,"dsn":false}]} <nil>
 	// {"recipient":"jo@example.com","smarthost":{"hostname":"relay.example.com","username":"me"},"results":[{"state":"rcptto","result":"error","code":550,"dsn":false}]}
 }
 

@@ -168,8 +168,10 @@ func ExampleVerifier() {
 	fmt.Println(verifier.Verify(context.Background(), hash, "x"))
 	fmt.Println(verifier.Verify(context.Background(), hash, "y"))
 	fmt.Println(crypt.Supported("secret"))
-	// Output: true <nil> false <nil> crypt: plain text and DES are not taken, expected is one that begins with $6$,
-	// $5$, $y$, $2a$, $2b$, $2y$, $1$ or $argon2id$
+	// Output:
+	// true <nil>
+	// false <nil>
+	// crypt: plain text and DES are not taken, expected is one that begins with $6$, $5$, $y$, $2a$, $2b$, $2y$, $1$ or $argon2id$
 }
 
 func FuzzSupported(f *testing.F) {

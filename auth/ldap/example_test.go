@@ -23,6 +23,5 @@ func ExampleOpen() {
 	mux.Handle("ldaps", ldap.Open)
 	_, err := mux.Open("ldaps://ldap.example.com/dc=example,dc=com?verify=no")
 	fmt.Println(err)
-	// Output: auth: ldaps: parameter "verify" is unknown: expected starttls, ca, server-name, attribute, timeout,
-	// connections
+	// Output: auth: ldaps: parameter "verify" is unknown: expected starttls, ca, server-name, attribute, timeout, connections
 }

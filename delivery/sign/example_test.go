@@ -40,6 +40,6 @@ func Example() {
 	mail, _ := queue.ReadBody(body)
 	signature := signatures(string(mail))[0]
 	fmt.Println(tag(signature, "d"), tag(signature, "a"), tag(signature, "h"))
-	// Output: example.com ed25519-sha256
-	// From:From:To:Cc:Subject:Subject:Date:Reply-To:MIME-Version:Content-Type:Content-Transfer-Encoding:List-Id
+	// Output:
+	// example.com ed25519-sha256 From:From:To:Cc:Subject:Subject:Date:Reply-To:MIME-Version:Content-Type:Content-Transfer-Encoding:List-Id
 }
