@@ -27,7 +27,7 @@ type Exec struct {
 	Timeout    time.Duration // of a run, and of waiting for one; 0: 10 seconds
 	Concurrent int           // how many run at a time; 0: 32
 	Env        []string      // the environment, as in os/exec; nil: that of this process
-	Log        *slog.Logger  // nil: slog.Default
+	Logger     *slog.Logger  // nil: slog.Default
 
 	once  sync.Once
 	slots chan struct{}
@@ -146,10 +146,10 @@ func (e *Exec) environ() []string {
 }
 
 func (e *Exec) log() *slog.Logger {
-	if e.Log == nil {
+	if e.Logger == nil {
 		return slog.Default()
 	}
-	return e.Log
+	return e.Logger
 }
 
 // String names the program.

@@ -25,7 +25,7 @@ func program(t *testing.T, name string) *auth.Exec {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("testdata", "exec", name))
 	require.NoError(t, err)
-	return &auth.Exec{Path: path, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	return &auth.Exec{Path: path, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
 func TestExecExam(t *testing.T) {
@@ -134,7 +134,7 @@ func TestExecThatDoesNotRead(t *testing.T) {
 func TestExecThatPrintsMegabytes(t *testing.T) {
 	logged := new(logbook)
 	e := program(t, "flood.sh")
-	e.Log = slog.New(slog.NewTextHandler(logged, nil))
+	e.Logger = slog.New(slog.NewTextHandler(logged, nil))
 	require.NoError(t, ask(t, e, "alice", "x"))
 	require.Less(t, len(logged.String()), 10_000)
 
@@ -149,7 +149,7 @@ func TestExecLogsComplaintsWithoutThePassword(t *testing.T) {
 		strings.Repeat("sesame ", 500)} {
 		logged := new(logbook)
 		e := program(t, "trace.sh")
-		e.Log = slog.New(slog.NewJSONHandler(logged, nil))
+		e.Logger = slog.New(slog.NewJSONHandler(logged, nil))
 		require.ErrorIs(t, ask(t, e, "alice", password), auth.ErrRejected)
 		require.Contains(t, logged.String(), "the directory is not there")
 		require.Contains(t, logged.String(), `"user":"alice"`)

@@ -32,7 +32,7 @@ func example(t *testing.T, language, users string) *auth.Exec {
 	file := filepath.Join(dir, "users")
 	require.NoError(t, os.WriteFile(file, []byte(users), 0o600))
 	return &auth.Exec{Path: path, Env: append(os.Environ(), "USERS_FILE="+file), Timeout: time.Minute,
-		Log: slog.New(slog.DiscardHandler)}
+		Logger: slog.New(slog.DiscardHandler)}
 }
 
 // output runs a program for the password on its standard input.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -96,28 +97,21 @@ var errUnanswered = errors.New("no answer")
 
 func (l *Limit) prepare() {
 	refusals := patience{
-		free:    or(l.Free, 10),
-		first:   or(l.First, 15*time.Second),
-		longest: or(l.Longest, time.Hour),
-		quiet:   or(l.Quiet, time.Hour),
+		free:    cmp.Or(l.Free, 10),
+		first:   cmp.Or(l.First, 15*time.Second),
+		longest: cmp.Or(l.Longest, time.Hour),
+		quiet:   cmp.Or(l.Quiet, time.Hour),
 	}
 	wider, pauses := refusals, refusals
 	wider.free *= 4
-	pauses.longest = or(l.Pause, 10*time.Second)
+	pauses.longest = cmp.Or(l.Pause, 10*time.Second)
 	pauses.first = pauses.longest / 10
-	size := or(l.Size, 65_536)
+	size := cmp.Or(l.Size, 65_536)
 	l.addresses = offenders[netip.Prefix]{patience: refusals, size: size}
 	l.networks = offenders[netip.Prefix]{patience: wider, size: size}
 	l.names = offenders[string]{patience: pauses, size: size}
 	l.pairs = offenders[pair]{patience: pauses, size: size}
-	l.regulars = regulars{stay: or(l.Known, 7*24*time.Hour), size: size}
-}
-
-func or[T int | time.Duration](value, otherwise T) T {
-	if value <= 0 {
-		return otherwise
-	}
-	return value
+	l.regulars = regulars{stay: cmp.Or(l.Known, 7*24*time.Hour), size: size}
 }
 
 // enter refuses a login, or returns how long it has to wait for its turn.

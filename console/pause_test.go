@@ -34,7 +34,7 @@ func withSettings(t *testing.T) func(*Console) {
 	t.Cleanup(func() { stop(); <-ended })
 	return func(c *Console) {
 		c.Settings = keeper
-		c.Admin = &admin.Admin{Settings: keeper, Live: c.Live, Log: c.Logger}
+		c.Admin = &admin.Admin{Settings: keeper, Live: c.Live, Logger: c.Logger}
 	}
 }
 

@@ -27,7 +27,7 @@ import (
 // withQueue gives a console a queue in memory.
 func withQueue(q queue.Queue) func(*Console) {
 	return func(c *Console) {
-		c.Admin = &admin.Admin{Live: c.Live, Queue: q, Inbox: "inbox", Log: c.Logger, Hostname: "mta1.test"}
+		c.Admin = &admin.Admin{Live: c.Live, Queue: q, Inbox: "inbox", Logger: c.Logger, Hostname: "mta1.test"}
 	}
 }
 

@@ -51,7 +51,7 @@ func TestServices(t *testing.T) {
 	p := &parts{stopped: map[string]bool{}}
 	w := newWorld(t, func(c *Console) {
 		c.Admin = &admin.Admin{Services: p.states, Control: p.control,
-			Log: c.Logger}
+			Logger: c.Logger}
 	}).logIn()
 	page := w.checkPage("/services", 200)
 	require.Contains(t, page, "Stop delivery")

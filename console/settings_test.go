@@ -40,7 +40,7 @@ func openOffice(t *testing.T, dir string, down bool, set func(*Console)) *office
 	require.NoError(t, keeper.Start(t.Context()))
 	o.world = newWorld(t, func(c *Console) {
 		c.Settings = keeper
-		c.Admin = &admin.Admin{Settings: keeper, Live: c.Live, Log: c.Logger}
+		c.Admin = &admin.Admin{Settings: keeper, Live: c.Live, Logger: c.Logger}
 		if set != nil {
 			set(c)
 		}

@@ -1,7 +1,9 @@
 package monitor
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,10 +77,10 @@ func (sh *shard) count(l *Live, e *Event, ef *effect, second int64, at time.Time
 	}
 	sh.total.move(ef, &sh.total)
 	if ef.mta {
-		sh.mtas.observe(e.MTA, second, ef, e.Bytes, orDefault(l.MaxMTAs, 1000), ownAddr)
+		sh.mtas.observe(e.MTA, second, ef, e.Bytes, cmp.Or(l.MaxMTAs, 1000), ownAddr)
 	}
 	if e.Domain != "" {
-		d := sh.domains.observe(clip(e.Domain), second, ef, e.Bytes, orDefault(l.MaxDomains, 10_000)/shards, strings.Clone)
+		d := sh.domains.observe(clip(e.Domain), second, ef, e.Bytes, cmp.Or(l.MaxDomains, 10_000)/shards, strings.Clone)
 		if d != nil && tellsWhy(e.Kind) && (e.Text != "" || e.Code != 0) {
 			if d.answers == nil {
 				d.answers = new(answers)
@@ -87,8 +89,8 @@ func (sh *shard) count(l *Live, e *Event, ef *effect, second int64, at time.Time
 		}
 	}
 	for i, tag := range e.Tags[:min(len(e.Tags), maxTags)] {
-		if !contains(e.Tags[:i], tag) {
-			sh.tags.observe(clip(tag), second, ef, e.Bytes, orDefault(l.MaxTags, 1000), strings.Clone)
+		if !slices.Contains(e.Tags[:i], tag) {
+			sh.tags.observe(clip(tag), second, ef, e.Bytes, cmp.Or(l.MaxTags, 1000), strings.Clone)
 		}
 	}
 }
@@ -112,19 +114,3 @@ func (l *Live) shardOf(domain string) *shard {
 func clip(name string) string { return name[:min(len(name), maxName)] }
 
 func ownAddr(a netip.Addr) netip.Addr { return a }
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
-}
-
-func orDefault(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
-	}
-	return n
-}

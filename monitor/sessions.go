@@ -79,7 +79,7 @@ func (l *Live) Tap(s Session) Transcript {
 	t := &tap{live: l, info: SessionInfo{Since: l.now(), Session: s}}
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if len(all.open) >= orDefault(l.MaxSessions, 10_000) {
+	if len(all.open) >= cmp.Or(l.MaxSessions, 10_000) {
 		return noTranscript{}
 	}
 	if all.open == nil {
@@ -106,7 +106,7 @@ func (l *Live) Sessions(f SessionFilter, limit int) []SessionInfo {
 	}
 	all.mu.Unlock()
 	slices.SortFunc(list, func(a, b SessionInfo) int { return cmp.Compare(a.ID, b.ID) })
-	return list[:min(len(list), orDefault(limit, 1000))]
+	return list[:min(len(list), cmp.Or(limit, 1000))]
 }
 
 // Watched implements Transcript.

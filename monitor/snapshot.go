@@ -31,7 +31,7 @@ func (f *Filter) fields() int {
 // matches reports whether an event is about what f selects.
 func (f *Filter) matches(e *Event) bool {
 	return (f.Domain == "" || f.Domain == e.Domain) && (!f.MTA.IsValid() || f.MTA == e.MTA) &&
-		(f.Tag == "" || contains(e.Tags, f.Tag))
+		(f.Tag == "" || slices.Contains(e.Tags, f.Tag))
 }
 
 // Snapshot is what Live knows about the last 60 complete seconds.

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -56,14 +57,14 @@ type Watcher struct {
 // Watch begins to watch sessions. buffer is how many flights, of 4 MiB together, may wait to be fetched with Next;
 // beyond that they are lost. Zero means 1,000. It fails with ErrTooManyWatchers.
 func (l *Live) Watch(f SessionFilter, buffer int) (*Watcher, error) {
-	w := &Watcher{live: l, filter: f, limit: orDefault(buffer, 1000), wake: make(chan struct{}, 1)}
+	w := &Watcher{live: l, filter: f, limit: cmp.Or(buffer, 1000), wake: make(chan struct{}, 1)}
 	if f.Text != "" {
 		w.text = bytes.ToLower([]byte(f.Text))
 	}
 	all := &l.sessions
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if len(all.watchers) >= orDefault(l.MaxWatchers, 100) {
+	if len(all.watchers) >= cmp.Or(l.MaxWatchers, 100) {
 		return nil, ErrTooManyWatchers
 	}
 	if all.watchers == nil {
@@ -141,10 +142,10 @@ func (w *Watcher) Close() {
 	w.mu.Lock()
 	w.closed, w.queue = true, nil
 	w.mu.Unlock()
-	w.rouse()
+	w.signal()
 }
 
-func (w *Watcher) rouse() {
+func (w *Watcher) signal() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -167,7 +168,7 @@ func (w *Watcher) put(f *Flight) {
 	own.Lost, w.lost = w.lost, 0
 	w.queue = append(w.queue, own)
 	w.bytes += len(f.Data)
-	w.rouse()
+	w.signal()
 }
 
 // view is what one watcher sees of one session.

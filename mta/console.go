@@ -139,7 +139,7 @@ func consoleLogin(b *base) (auth.Authenticator, error) {
 		fmt.Fprintf(os.Stderr,
 			"\nThe console at %s was given a password, shown this once:\n  user      admin\n  password  %s\nRemove %s to have another made.\n\n", browserURL(cfg), password, name)
 	}
-	return file.New(name, &file.Options{Log: b.log})
+	return file.New(name, &file.Options{Logger: b.log})
 }
 
 // browserURL is where a browser finds the console.

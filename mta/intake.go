@@ -116,7 +116,7 @@ func openBackend(b *base, m *mails, r *records, settings *snapshot.Keeper, d *do
 		Memory:        receptionMemory(cfg),
 		SpoolDir:      filepath.Join(cfg.QueueDir(), "spool"),
 		Monitor:       r.all,
-		Log:           b.log,
+		Logger:        b.log,
 	}
 	if login != nil {
 		backend.Authenticator = login

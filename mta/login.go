@@ -21,11 +21,11 @@ func backends(log *slog.Logger) *auth.Mux {
 	mux.Handle("exec", func(scheme, rest string) (auth.Authenticator, error) {
 		program, err := auth.OpenExec(scheme, rest)
 		if e, ok := program.(*auth.Exec); ok {
-			e.Log = log // which hears of its complaints
+			e.Logger = log // which hears of its complaints
 		}
 		return program, err
 	})
-	mux.Handle("file", file.Opener(&file.Options{Log: log}))
+	mux.Handle("file", file.Opener(&file.Options{Logger: log}))
 	mux.Handle("ldap", ldap.Open)
 	mux.Handle("ldaps", ldap.Open)
 	mux.Handle("radius", radius.Open)

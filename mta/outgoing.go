@@ -27,7 +27,7 @@ func openQueue(ctx context.Context, b *base, own queue.Queue) (queue.Queue, erro
 		return nil, fmt.Errorf("queue-address: expected disk:///a/directory, got %q", b.cfg.QueueAddress)
 	}
 	if own == nil && len(b.cfg.RabbitMQAddress) == 0 {
-		q, err := disk.Open(dir, disk.Options{Log: b.log})
+		q, err := disk.Open(dir, disk.Options{Logger: b.log})
 		if err != nil {
 			return nil, fmt.Errorf("queue-address: %w", err)
 		}

@@ -36,7 +36,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		SearchLogs:  logsearch.Files{Send: cfg.SendBinLogFile, Received: cfg.ReceivedBinLogFile}.Search,
 		Services:    m.serviceStates,
 		Control:     m.controlService,
-		Log:         b.log,
+		Logger:      b.log,
 	}
 	b.onClose(all.Close)
 	return all, &api.Handler{Admin: all, MaxInject: largestInjection(cfg.SMTPMaxSize)}

@@ -2,6 +2,7 @@ package smtpin
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"slices"
@@ -140,7 +141,7 @@ func (c *session) denied(err error) {
 	}
 	c.refuseWith(err, errAuthUnknown)
 	c.errors++
-	if c.errors >= or(c.srv.MaxErrors, 20) && !c.closing {
+	if c.errors >= cmp.Or(c.srv.MaxErrors, 20) && !c.closing {
 		c.reply(421, wire.Status{4, 7, 0}, "Too many errors, closing the connection")
 		c.close()
 	}

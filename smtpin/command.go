@@ -2,6 +2,7 @@ package smtpin
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -70,7 +71,7 @@ func (c *session) command(line []byte) {
 // do carries out a command.
 func (c *session) do(verb, args string) {
 	if verb != "RCPT" && verb != "BDAT" {
-		if c.commands++; c.commands > or(c.srv.MaxCommands, 1000) {
+		if c.commands++; c.commands > cmp.Or(c.srv.MaxCommands, 1000) {
 			c.reply(421, wire.Status{4, 7, 0}, "Too many commands without a mail, closing the connection")
 			c.close()
 			return

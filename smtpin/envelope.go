@@ -1,6 +1,7 @@
 package smtpin
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/emersion/go-smtp"
@@ -100,7 +101,7 @@ func (c *session) rcptTo(args string) {
 		c.badParam(e)
 		return
 	}
-	if c.rcpts >= or(c.srv.MaxRecipients, 1000) {
+	if c.rcpts >= cmp.Or(c.srv.MaxRecipients, 1000) {
 		c.refuse(errTooManyRecipients)
 		return
 	}

@@ -1,6 +1,7 @@
 package smtpin
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -191,7 +192,7 @@ func Refusal(e *smtp.SMTPError, text string) *smtp.SMTPError {
 	if class := reply.EnhancedCode[0]; class != reply.Code/100 && reply.EnhancedCode != smtp.NoEnhancedCode {
 		reply.EnhancedCode = smtp.EnhancedCode{reply.Code / 100, 7, 1}
 	}
-	reply.Message = or(reply.Message, text)
+	reply.Message = cmp.Or(reply.Message, text)
 	return &reply
 }
 
@@ -203,16 +204,8 @@ func (s *Server) tlsConfig() *tls.Config {
 }
 
 // maxSize returns the size limit; zero is none.
-func (s *Server) maxSize() int64 { return max(0, or(s.MaxSize, 100_000_000)) }
+func (s *Server) maxSize() int64 { return max(0, cmp.Or(s.MaxSize, 100_000_000)) }
 
-func (s *Server) timeout() time.Duration { return or(s.Timeout, 5*time.Minute) }
+func (s *Server) timeout() time.Duration { return cmp.Or(s.Timeout, 5*time.Minute) }
 
-func (s *Server) transactionTimeout() time.Duration { return or(s.TransactionTimeout, time.Hour) }
-
-// or returns v, or what its zero value stands for.
-func or[T comparable](v, zero T) T {
-	if v == *new(T) {
-		return zero
-	}
-	return v
-}
+func (s *Server) transactionTimeout() time.Duration { return cmp.Or(s.TransactionTimeout, time.Hour) }

@@ -1,6 +1,7 @@
 package smtpin
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -255,7 +256,7 @@ func (c *session) reply(code int, status wire.Status, text string) {
 func (c *session) wrong(code int, status wire.Status, text string) {
 	c.reply(code, status, text)
 	c.errors++
-	if c.errors >= or(c.srv.MaxErrors, 20) {
+	if c.errors >= cmp.Or(c.srv.MaxErrors, 20) {
 		c.reply(421, wire.Status{4, 7, 0}, "Too many errors, closing the connection")
 		c.close()
 	}

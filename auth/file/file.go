@@ -52,8 +52,8 @@ type version struct {
 type Options struct {
 	// Verifier checks the passwords; sharing one bounds how many are checked at a time. Nil: one of its own.
 	Verifier *crypt.Verifier
-	// Log gets the lines that are broken. Nil: slog.Default.
-	Log *slog.Logger
+	// Logger gets the lines that are broken. Nil: slog.Default.
+	Logger *slog.Logger
 }
 
 // New reads a file, which must be there and readable. A nil opts is that of zero values.
@@ -61,7 +61,7 @@ func New(path string, opts *Options) (*File, error) {
 	if opts == nil {
 		opts = new(Options)
 	}
-	f := &File{path: path, verifier: opts.Verifier, log: opts.Log, seed: maphash.MakeSeed(),
+	f := &File{path: path, verifier: opts.Verifier, log: opts.Logger, seed: maphash.MakeSeed(),
 		reading: make(chan struct{}, 1)}
 	if f.verifier == nil {
 		f.verifier = new(crypt.Verifier)

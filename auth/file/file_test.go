@@ -60,7 +60,7 @@ func open(t *testing.T, text string) (*file.File, string, *logbook) {
 	path := filepath.Join(t.TempDir(), "users.txt")
 	write(t, path, text)
 	logged := new(logbook)
-	f, err := file.New(path, &file.Options{Log: slog.New(slog.NewTextHandler(logged, nil))})
+	f, err := file.New(path, &file.Options{Logger: slog.New(slog.NewTextHandler(logged, nil))})
 	require.NoError(t, err)
 	return f, path, logged
 }

@@ -46,7 +46,7 @@ func (a *Authenticator) String() string {
 
 // Authenticate binds as the user; see the package's story.
 func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) error {
-	if hopeless(login) {
+	if unusable(login) {
 		return auth.ErrRejected
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout,
@@ -62,8 +62,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) erro
 	return fmt.Errorf("ldap: %s: %w", a.options.Address, err)
 }
 
-// hopeless reports whether no server needs to be asked. A NUL would end the password for one that is written in C.
-func hopeless(login auth.Login) bool {
+// unusable reports whether no server needs to be asked. A NUL would end the password for one that is written in C.
+func unusable(login auth.Login) bool {
 	return len(login.Username) > MaxName || !plain(login.Username) ||
 		login.Password == "" || len(login.Password) > MaxPassword || strings.Contains(login.Password, "\x00")
 }

@@ -44,7 +44,7 @@ func TestResults(t *testing.T) {
 	}
 }
 
-func TestHopelessLoginsAskNobody(t *testing.T) {
+func TestUnusableLoginsAskNobody(t *testing.T) {
 	d := &directory{answer: func(string, string) (int64, string) { return 0, "" }}
 	a := d.authenticator(t, Options{})
 	for _, login := range []auth.Login{

@@ -49,7 +49,7 @@ func (a *Authenticator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a
 
 // Authenticate asks the server; see the package's story.
 func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) error {
-	if hopeless(login) {
+	if unusable(login) {
 		return auth.ErrRejected
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout,
@@ -65,8 +65,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) erro
 	return fmt.Errorf("radius: %s: %v: %w", a.options.Address, code, auth.ErrRejected)
 }
 
-// hopeless reports whether the login is one that the protocol cannot carry, or not as it is.
-func hopeless(login auth.Login) bool {
+// unusable reports whether the login is one that the protocol cannot carry, or not as it is.
+func unusable(login auth.Login) bool {
 	return login.Username == "" || len(login.Username) > maxAttribute || strings.Contains(login.Username, "\x00") ||
 		login.Password == "" || len(login.Password) > maxPassword || strings.Contains(login.Password, "\x00")
 }

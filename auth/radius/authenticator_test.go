@@ -76,7 +76,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestHopelessLoginsAskNobody(t *testing.T) {
+func TestUnusableLoginsAskNobody(t *testing.T) {
 	s := serve(t, func(q *question) { q.write(q.reply(radius.CodeAccessAccept, true, secret)) })
 	a := s.authenticator(Options{})
 	for _, login := range []auth.Login{

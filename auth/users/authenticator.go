@@ -43,7 +43,7 @@ func (a *Authenticator) String() string { return "users " + a.list }
 
 // Authenticate checks the password of a local user; see the package's story.
 func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) error {
-	if len(a.names) == 0 || hopeless(login) {
+	if len(a.names) == 0 || unusable(login) {
 		return auth.ErrRejected
 	}
 	if err := ctx.Err(); err != nil {
@@ -55,8 +55,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) erro
 	return nil
 }
 
-// hopeless reports whether no system needs to be asked. To crypt(3) and PAM a NUL would be the end.
-func hopeless(login auth.Login) bool {
+// unusable reports whether no system needs to be asked. To crypt(3) and PAM a NUL would be the end.
+func unusable(login auth.Login) bool {
 	return login.Username == "" || len(login.Username) > maxName || strings.ContainsAny(login.Username, ":/\r\n\x00") ||
 		login.Password == "" || len(login.Password) > crypt.MaxPassword || strings.Contains(login.Password, "\x00")
 }

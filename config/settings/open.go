@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -24,15 +25,8 @@ type Options struct {
 	LockWait time.Duration
 }
 
-func (o Options) dialTimeout() time.Duration { return or(o.DialTimeout, 10*time.Second) }
-func (o Options) lockWait() time.Duration    { return or(o.LockWait, 5*time.Second) }
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
-}
+func (o Options) dialTimeout() time.Duration { return cmp.Or(o.DialTimeout, 10*time.Second) }
+func (o Options) lockWait() time.Duration    { return cmp.Or(o.LockWait, 5*time.Second) }
 
 // limit sets the size of a pool. Connections that nobody needs are given back: settings are read every few minutes.
 func (o Options) limit(pool *sql.DB) {

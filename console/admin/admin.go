@@ -53,8 +53,8 @@ type Admin struct {
 	// Control stops or resumes a service by name; it returns an error for one that cannot be. Nil: none can.
 	Control func(ctx context.Context, name string, run bool) error
 
-	// Log hears who changed what. Nil: slog.Default.
-	Log *slog.Logger
+	// Logger hears who changed what. Nil: slog.Default.
+	Logger *slog.Logger
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 
@@ -84,10 +84,10 @@ func (a *Admin) Close() error {
 }
 
 func (a *Admin) log() *slog.Logger {
-	if a.Log == nil {
+	if a.Logger == nil {
 		return slog.Default()
 	}
-	return a.Log
+	return a.Logger
 }
 
 func (a *Admin) now() time.Time {

@@ -29,7 +29,7 @@ func newAdmin(t *testing.T) (*Admin, *bytes.Buffer) {
 		}}
 	require.NoError(t, keeper.Start(t.Context()))
 	log := new(bytes.Buffer)
-	a := &Admin{Settings: keeper, Instance: 7, Log: slog.New(slog.NewTextHandler(log, nil))}
+	a := &Admin{Settings: keeper, Instance: 7, Logger: slog.New(slog.NewTextHandler(log, nil))}
 	t.Cleanup(func() {
 		require.NoError(t, a.Close())
 		done, stop := context.WithCancel(context.Background())
@@ -136,7 +136,7 @@ func TestTwoEditors(t *testing.T) {
 // TestOtherInstances have pauses of their own, which are neither shown nor touched here.
 func TestOtherInstances(t *testing.T) {
 	a, _ := newAdmin(t)
-	other := &Admin{Settings: a.Settings, Instance: 8, Log: a.Log}
+	other := &Admin{Settings: a.Settings, Instance: 8, Logger: a.Logger}
 	for _, one := range []*Admin{a, other} {
 		_, created, err := one.PutResource(t.Context(), "pauses", Values{"domain": "a.test"})
 		require.NoError(t, err)

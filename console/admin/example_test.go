@@ -26,7 +26,7 @@ func Example() {
 		end()
 		keeper.Run(ended) // closes the database; a server has it running all the time
 	}()
-	a := &admin.Admin{Settings: keeper, Instance: 1, Log: quiet}
+	a := &admin.Admin{Settings: keeper, Instance: 1, Logger: quiet}
 	defer a.Close()
 
 	ctx = admin.As(ctx, admin.Actor{Name: "anna", Via: "console"})

@@ -55,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.keeper.Run(running) }()
 	w.admin = &admin.Admin{Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
-		Log: quiet}
+		Logger: quiet}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
 	w.api = &api.Handler{Admin: w.admin}
 	w.server = httptest.NewServer(w.api)

@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	// shunAfter is how many tries in a row go unanswered before a server is asked last.
-	shunAfter = 2
-	// shunFor is for how long it is asked last then.
-	shunFor = 30 * time.Second
+	// lastAfter is how many tries in a row go unanswered before a server is asked last.
+	lastAfter = 2
+	// lastFor is for how long it is asked last then.
+	lastFor = 30 * time.Second
 	// checkFiles is how often resolv.conf and hosts are looked at.
 	checkFiles = 5 * time.Second
 )
@@ -32,7 +32,7 @@ type server struct {
 	address string // host:port
 
 	unanswered atomic.Int32
-	shunned    atomic.Int64 // until, in Unix nanoseconds
+	lastUntil  atomic.Int64 // until, in Unix nanoseconds
 
 	mu      sync.Mutex
 	sockets []*socket
@@ -75,14 +75,14 @@ func (s *server) socket(r *Resolver) (*socket, error) {
 func (s *server) heard() {
 	if s.unanswered.Load() != 0 {
 		s.unanswered.Store(0)
-		s.shunned.Store(0)
+		s.lastUntil.Store(0)
 	}
 }
 
 // silent notes a try without an answer.
 func (s *server) silent(now time.Time) {
-	if s.unanswered.Add(1) >= shunAfter {
-		s.shunned.Store(now.Add(shunFor).UnixNano())
+	if s.unanswered.Add(1) >= lastAfter {
+		s.lastUntil.Store(now.Add(lastFor).UnixNano())
 	}
 }
 
@@ -190,7 +190,7 @@ func (l *serverList) order(now time.Time) []*server {
 	}
 	at := now.UnixNano()
 	slices.SortStableFunc(servers, func(a, b *server) int {
-		return boolInt(a.shunned.Load() > at) - boolInt(b.shunned.Load() > at)
+		return boolInt(a.lastUntil.Load() > at) - boolInt(b.lastUntil.Load() > at)
 	})
 	return servers
 }

@@ -11,7 +11,7 @@ func (r *Resolver) Servers() []ServerState {
 	var all []ServerState
 	if current := r.servers.current.Load(); current != nil {
 		for _, s := range *current {
-			all = append(all, ServerState{s.address, s.unanswered.Load() >= shunAfter})
+			all = append(all, ServerState{s.address, s.unanswered.Load() >= lastAfter})
 		}
 	}
 	return all

@@ -66,7 +66,7 @@ func openFile(path string, buffer int, logger *slog.Logger) (*file, error) {
 		end: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := f.open(); err != nil {
-		if hopeless(err) {
+		if mistaken(err) {
 			return nil, err
 		}
 		f.fail(err)
@@ -75,8 +75,8 @@ func openFile(path string, buffer int, logger *slog.Logger) (*file, error) {
 	return f, nil
 }
 
-// hopeless reports whether an error when opening means that the path was a mistake.
-func hopeless(err error) bool {
+// mistaken reports whether an error when opening means that the path was a mistake.
+func mistaken(err error) bool {
 	for _, known := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.EISDIR, syscall.ENOTDIR, syscall.EROFS,
 		syscall.ENAMETOOLONG, syscall.ELOOP} {
 		if errors.Is(err, known) {
@@ -118,15 +118,15 @@ func (f *file) put(line []byte) {
 	f.taken++
 	f.mu.Unlock()
 	if before == 0 {
-		f.rouse()
+		f.wakeUp()
 	}
 	if before < gatherSize && before+len(line) >= gatherSize {
 		f.hurry()
 	}
 }
 
-func (f *file) rouse() { signal(f.wake) }
-func (f *file) hurry() { signal(f.urgent) }
+func (f *file) wakeUp() { signal(f.wake) }
+func (f *file) hurry()  { signal(f.urgent) }
 
 func signal(c chan struct{}) {
 	select {

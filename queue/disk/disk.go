@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,8 @@ type Options struct {
 	// SettleDelay is how long a settlement may wait in memory for others, or for a Publish, to be written with. Zero
 	// means 50 ms.
 	SettleDelay time.Duration
-	// Log receives what an operator should know: damage, lack of space. Nil means nobody.
-	Log *slog.Logger
+	// Logger receives what an operator should know: damage, lack of space. Nil: slog.Default.
+	Logger *slog.Logger
 
 	fs         fileSystem    // nil: the directory
 	rewriteAge time.Duration // how old a segment must be to be rewritten; 0: 10 s
@@ -41,26 +42,14 @@ type Options struct {
 const minSegment = 64 << 10
 
 func (o *Options) fill() {
-	setDefault(&o.SegmentSize, 32<<20)
+	o.SegmentSize = cmp.Or(o.SegmentSize, 32<<20)
 	o.SegmentSize = min(max(o.SegmentSize, minSegment)&^(segmentPage-1), 1<<31)
-	setDefault(&o.FileSize, 256<<10)
+	o.FileSize = cmp.Or(o.FileSize, 256<<10)
 	o.FileSize = min(o.FileSize, o.SegmentSize/4)
-	setDefault(&o.CacheBytes, 32<<20)
-	if o.SettleDelay == 0 {
-		o.SettleDelay = 50 * time.Millisecond
-	}
-	if o.rewriteAge == 0 {
-		o.rewriteAge = 10 * time.Second
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-}
-
-func setDefault(v *int64, d int64) {
-	if *v == 0 {
-		*v = d
-	}
+	o.CacheBytes = cmp.Or(o.CacheBytes, 32<<20)
+	o.SettleDelay = cmp.Or(o.SettleDelay, 50*time.Millisecond)
+	o.rewriteAge = cmp.Or(o.rewriteAge, 10*time.Second)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
 }
 
 // Queue is an open store. It implements queue.Queue, queue.Atomic, queue.Inspector and queue.Parker.
@@ -107,7 +96,7 @@ func Open(dir string, opts Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	q := &Queue{dir: dir, opts: opts, fs: opts.fs, log: opts.Log}
+	q := &Queue{dir: dir, opts: opts, fs: opts.fs, log: opts.Logger}
 	q.x.init()
 	q.cache = cache{limit: int(max(0, opts.CacheBytes)), x: &q.x}
 	q.work = sync.NewCond(&q.mu)

@@ -31,7 +31,7 @@ type spoilt struct {
 const kept = 180 // messages in the store
 
 func (s *spoilt) options() Options {
-	return Options{SegmentSize: 64 << 10, SettleDelay: time.Millisecond, Log: slog.New(slog.NewTextHandler(&s.log, nil))}
+	return Options{SegmentSize: 64 << 10, SettleDelay: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&s.log, nil))}
 }
 
 // newSpoilt fills a store, each message with a batch of its own, and ends it.

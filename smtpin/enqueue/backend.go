@@ -1,6 +1,7 @@
 package enqueue
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -62,9 +63,9 @@ type Backend struct {
 
 	// Monitor is told of each message that was stored. Nil: nobody is.
 	Monitor monitor.Monitor
-	// Log gets the reasons when mail could not be stored, which the client is not told, once for an outage. Nil:
+	// Logger gets the reasons when mail could not be stored, which the client is not told, once for an outage. Nil:
 	// slog.Default.
-	Log *slog.Logger
+	Logger *slog.Logger
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
 
@@ -100,14 +101,14 @@ type Queues struct {
 // DefaultOutbox is the outbox when Queues does not name one.
 const DefaultOutbox = "outbox"
 
-func (q *Queues) outbox() string { return or(q.Outbox, DefaultOutbox) }
+func (q *Queues) outbox() string { return cmp.Or(q.Outbox, DefaultOutbox) }
 
 // inbox returns where mail goes that has no queue of its own, or "" when it is dropped.
 func (q *Queues) inbox() string {
 	if q.Discard {
 		return ""
 	}
-	return or(q.Inbox, q.outbox())
+	return cmp.Or(q.Inbox, q.outbox())
 }
 
 // reads reports whether name is the outbox or an intake queue.
@@ -119,13 +120,6 @@ func (q *Queues) reads(name string) bool {
 		return true
 	}
 	return false
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // NewSession implements smtpin.Backend. ctx is what methods without a context of their own use.
@@ -152,10 +146,10 @@ func (b *Backend) now() time.Time {
 }
 
 func (b *Backend) log() *slog.Logger {
-	if b.Log == nil {
+	if b.Logger == nil {
 		return slog.Default()
 	}
-	return b.Log
+	return b.Logger
 }
 
 func (b *Backend) memoryLimit() int {
@@ -172,4 +166,4 @@ func (b *Backend) memory() int64 {
 	return b.Memory
 }
 
-func (b *Backend) spoolDir() string { return or(b.SpoolDir, os.TempDir()) }
+func (b *Backend) spoolDir() string { return cmp.Or(b.SpoolDir, os.TempDir()) }

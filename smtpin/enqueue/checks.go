@@ -1,6 +1,7 @@
 package enqueue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/netip"
@@ -159,7 +160,7 @@ func (d *delivery) check(ctx context.Context, header []byte) error {
 }
 
 // serverID returns our authserv-id.
-func (d *delivery) serverID() string { return or(d.policy.AuthServID, d.conn.ServerName()) }
+func (d *delivery) serverID() string { return cmp.Or(d.policy.AuthServID, d.conn.ServerName()) }
 
 // verdict returns the refusal that the results call for, or nil. Those for good come first: a mail that is to be
 // refused in any case need not come again.

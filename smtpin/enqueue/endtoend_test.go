@@ -34,14 +34,14 @@ func newHouse(t *testing.T, policy *smtpin.Listener, setups ...func(*house, *smt
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	h := &house{queue: memory.New()}
 	h.Backend = &enqueue.Backend{
-		Queue: h.queue, SpoolDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Local: isLocal,
+		Queue: h.queue, SpoolDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Local: isLocal,
 		Queues:        enqueue.Queues{Local: "local"},
 		Authenticator: auth.Func(onlyJoe),
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	h.addr = l.Addr().String()
-	server := &smtpin.Server{Backend: h.Backend, Hostname: "mx.example", DSN: true, Logger: h.Log}
+	server := &smtpin.Server{Backend: h.Backend, Hostname: "mx.example", DSN: true, Logger: h.Logger}
 	for _, setup := range setups {
 		setup(h, server)
 	}

@@ -115,7 +115,7 @@ var testTime = time.Date(2026, 11, 21, 9, 16, 39, 0, time.UTC)
 func newBackend(t testing.TB) (*enqueue.Backend, *recorder) {
 	q := &recorder{}
 	return &enqueue.Backend{
-		Queue: q, SpoolDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return testTime },
+		Queue: q, SpoolDir: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return testTime },
 	}, q
 }
 

@@ -331,7 +331,7 @@ func TestQueueErrorsBecomeReplies(t *testing.T) {
 			b, q := newBackend(t)
 			e := &events{}
 			b.Monitor = e
-			b.Log = slog.New(slog.NewTextHandler(&log, nil))
+			b.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			q.err = fmt.Errorf("wrapped: %w", tt.err)
 			s := newSession(t, b, trusted)
 			_, err := send(t, s, simpleMail, "x@remote.example")
