@@ -155,7 +155,7 @@ func TestLoginToRelay(t *testing.T) {
 	c := d.Proxied(t, "203.0.113.5")
 	require.False(t, mtatest.Offers(c.Greeted(), "AUTH"), "in the clear, to a client far away")
 	c.Command("MAIL FROM:<joe>", 250)
-	require.Contains(t, c.Command("RCPT TO:<b@sink.test>", 550), "5.7.1")
+	require.Contains(t, c.Command("RCPT TO:<b@sink.test>", 530), "STARTTLS")
 	require.NotEqual(t, "2", anyReply(c, mtatest.Plain("joe", "geheim"))[:1])
 	c.Command("QUIT", 221)
 

@@ -24,13 +24,13 @@ type misdeed struct {
 
 // misdeeds tries everything at every stage.
 var misdeeds = []misdeed{
-	{smtptest.Connect, "554 5.3.2 No service", "intro/error 554", true},
+	{smtptest.Connect, "554 5.3.2 No service", "intro/error 554", false},
 	{smtptest.Connect, "421 4.3.2 Busy", "intro/error 421", false},
 	{smtptest.Connect, `450 no\nway to greet`, "intro/error 450", false},
 	{smtptest.Connect, "close", "intro/lost 0", false},
 	{smtptest.Connect, "garbage", "intro/invalid 0", false},
 	{smtptest.Connect, "hang", "", false},
-	{smtptest.Helo, "550 5.7.1 Not you", "helo/error 550", true},
+	{smtptest.Helo, "550 5.7.1 Not you", "helo/error 550", false},
 	{smtptest.Helo, "450 4.3.2 Not now", "ehlo/error 450", false},
 	{smtptest.Helo, "421 4.3.2 Busy", "ehlo/error 421", false},
 	{smtptest.Helo, "close", "ehlo/lost 0", false},

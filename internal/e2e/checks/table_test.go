@@ -93,7 +93,7 @@ func TestEveryCheck(t *testing.T) {
 			}
 		})
 	}
-	require.Contains(t, strings.Join(mtatest.Lines(t, text), "\n"), `virus@sink.test [{"dnsbl":"none"},{"spf":"pass"`)
+	require.Contains(t, strings.Join(mtatest.Lines(t, text), "\n"), `virus@sink.test [ {"dnsbl":"none"}, {"spf":"pass"`)
 	d.Terminate(t)
 	for _, said := range []string{`msg="scanner works" check=spam`, `version="SpamAssassin`,
 		`msg="scanner works" check=virus`, `version="ClamAV`} {

@@ -49,7 +49,7 @@ func TestStartedPaused(t *testing.T) {
 	d := &mtatest.Daemon{Process: p, Addr: "127.0.0.1:" + smtp}
 	d.Send(t, &smtptest.Source{Messages: 50, Size: 600})
 	w.staysAt(t, 0, "everything is paused")
-	require.Contains(t, rest(http.MethodGet), "{}", "a pause that selects everything")
+	require.Contains(t, rest(http.MethodGet), `{"cluster":false}`, "a pause that selects everything")
 	rest(http.MethodDelete)
 	began := time.Now()
 	w.arriveAll(t, 50)
