@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -27,6 +28,10 @@ func TestTypes(t *testing.T) {
 			{"123B", "123"},
 			{"0", "0"}, {"9223372036854775807", "9223372036854775807"}, {"9223372036854775808", ""}, {"99999999TB", ""},
 			{"-5", ""},
+			{"9007199254740993", "9007199254740993"}, {"9007199254740993B", "9007199254740993"}, // 2^53 + 1
+			{"9007199254741KB", "9007199254741KB"}, {"8388609GiB", "8388609GiB"}, {"8796093022209KiB", "8796093022209KiB"},
+			{"9223372036854775807KB", ""}, {"9223372TB", "9223372TB"}, {"9223373TB", ""}, {"8388607TiB", "8388607TiB"},
+			{"8388608TiB", ""}, {"9000.5TB", "9000500GB"}, {"9007.5TB", ""}, {"9223372.1TB", ""},
 			{"MB", ""}, {"12XB", ""}, {"1e9", ""}, {"inf", ""}, {"1.2.3MB", ""},
 		},
 		"smtp-timeout": { // seconds
@@ -151,4 +156,14 @@ func TestTableIsWhole(t *testing.T) {
 		require.NotEmpty(t, k.Type, k.Name)
 	}
 	require.Len(t, seen, len(newTable().names))
+}
+
+// TestSizesComeBack has the written form of a size mean the same size, also where a float would not be exact.
+func TestSizesComeBack(t *testing.T) {
+	for _, n := range []int64{0, 1, 1<<53 - 1, 1 << 53, 1<<53 + 1, 9_007_199_254_741_000, 1<<60 + 1<<10, 5e18, math.MaxInt64 - 1023,
+		math.MaxInt64} {
+		got, err := parseSize(sizeText(n))
+		require.NoError(t, err, sizeText(n))
+		require.Equal(t, n, got, sizeText(n))
+	}
 }

@@ -16,20 +16,13 @@ import (
 func openSettings(ctx context.Context, b *base, local []netip.Addr, changed func()) (*snapshot.Keeper, error) {
 	cfg := b.cfg
 	host, _ := os.Hostname()
-	var ips []settings.IP
-	for _, ip := range local {
-		if ip.IsLinkLocalUnicast() {
-			continue // means nothing to others
-		}
-		ips = append(ips, settings.IP{IP: ip.String(), Hostname: host})
-	}
 	k := &snapshot.Keeper{
 		Open: func(ctx context.Context) (*settings.DB, error) {
 			return settings.Open(ctx, cfg.DatabaseAddress, settings.Options{SkipValidation: !cfg.DatabaseValidate})
 		},
 		TTL:      cfg.DatabaseTTL,
 		Cache:    cfg.SettingsCache(),
-		IPs:      ips,
+		IPs:      listed(local, host),
 		Logger:   b.log,
 		Compiler: settingsCompiler(cfg),
 		Started:  startedPaused(cfg),
@@ -51,6 +44,16 @@ func openSettings(ctx context.Context, b *base, local []netip.Addr, changed func
 	go func() { defer close(ended); k.Run(running) }()
 	b.onClose(func() error { stop(); <-ended; return nil })
 	return k, nil
+}
+
+// listed are the addresses of this machine as rows of the table ips; link-local ones mean nothing to others.
+func listed(addresses []netip.Addr, host string) (ips []settings.IP) {
+	for _, ip := range addresses {
+		if !ip.IsLinkLocalUnicast() {
+			ips = append(ips, settings.IP{IP: ip.String(), Hostname: host})
+		}
+	}
+	return ips
 }
 
 // settingsTime is how long the settings database may take to be read again.
