@@ -79,6 +79,7 @@ type Engine struct {
 	learned   learned
 	unbound   unbound
 	unowned   unowned
+	unheeded  unheeded
 	epoch     atomic.Uint64 // of Steering: how often it changed
 	pausing   pausing
 	fetches   sync.WaitGroup

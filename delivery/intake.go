@@ -50,6 +50,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 		e.notTried(j, result)
 		return
 	}
+	e.tellUnheeded(j.m)
 	e.route(j)
 }
 

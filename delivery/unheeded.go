@@ -1,0 +1,29 @@
+package delivery
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/sluicemail/sluice/queue"
+)
+
+// unheeded tells of properties that have no effect on a mail that goes all the same, each kind once: the log says what
+// is done instead.
+type unheeded struct {
+	seals, bounces sync.Once
+}
+
+func (e *Engine) tellUnheeded(m *queue.Message) {
+	if slices.ContainsFunc(m.DKIM, func(k queue.DKIM) bool { return slices.Contains(k.Protocols, "arc") }) {
+		e.unheeded.seals.Do(func() {
+			e.Logger.Warn(`property without effect: dkim.protocols names "arc", and ARC seals are not made: such mail is sent `+
+				"with DKIM signatures only", "id", m.ID)
+		})
+	}
+	if m.Queues != nil && m.Queues.DSN != nil && *m.Queues.DSN != "" {
+		e.unheeded.bounces.Do(func() {
+			e.Logger.Warn("property without effect: queues.dsn names a queue for bounces, and none are made: what becomes of "+
+				"such mail is in the queues of results and failures", "id", m.ID, "queue", *m.Queues.DSN)
+		})
+	}
+}
