@@ -11,11 +11,11 @@ import (
 // Store is where rows are read and written: a [*DB], or a [*Tx] for changes that belong together.
 type Store interface {
 	use() (querier, *DB)
-	wrote(table string, id int64)
+	wrote(table TableName, id int64)
 }
 
-func (db *DB) use() (querier, *DB) { return db.sql, db }
-func (db *DB) wrote(string, int64) {}
+func (db *DB) use() (querier, *DB)    { return db.sql, db }
+func (db *DB) wrote(TableName, int64) {}
 
 // Tx is a transaction; see [DB.Tx]. It is for one goroutine.
 type Tx struct {
@@ -26,14 +26,14 @@ type Tx struct {
 
 // Written says what was written of a table.
 type Written struct {
-	Table string
+	Table TableName
 	IDs   []int64 // of the rows that were written or deleted; nil: any of them
 }
 
 func (tx *Tx) use() (querier, *DB) { return tx.tx, tx.db }
 
 // wrote notes a row that was written; id 0: it is not known which.
-func (tx *Tx) wrote(table string, id int64) {
+func (tx *Tx) wrote(table TableName, id int64) {
 	w := Written{Table: table}
 	if id != 0 {
 		w.IDs = []int64{id}
@@ -118,8 +118,8 @@ func Count[T Entity[T]](ctx context.Context, s Store, q Query) (n int64, err err
 		return 0, err
 	}
 	conn, db := s.use()
-	err = conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+db.engine.quote(t.Name)+where, values...).Scan(&n)
-	return n, db.fail(ctx, "counting "+t.Name, err)
+	err = conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+db.engine.quote(string(t.Name))+where, values...).Scan(&n)
+	return n, db.fail(ctx, "counting "+string(t.Name), err)
 }
 
 // Get returns the row with an id, or [ErrNotFound]. A row that cannot be read is a [ValueError].
@@ -130,7 +130,7 @@ func Get[T Entity[T]](ctx context.Context, s Store, id int64) (T, error) {
 	case err != nil:
 		return none, err
 	case len(broken) > 0:
-		return none, &ValueError{Table: place(broken[0].Table, id), Reason: broken[0].Reason}
+		return none, &ValueError{Table: broken[0].Table, ID: id, Reason: broken[0].Reason}
 	case len(rows) == 0:
 		return none, ErrNotFound
 	}
@@ -155,17 +155,17 @@ func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	if given {
 		names, values = append(names, db.engine.quote("id")), append(values, *id)
 	}
-	statement := "INSERT INTO " + db.engine.quote(t.name) + " (" + strings.Join(names, ", ") + ") VALUES (" +
+	statement := "INSERT INTO " + db.engine.quote(string(t.Name)) + " (" + strings.Join(names, ", ") + ") VALUES (" +
 		marks(db.engine, len(values)) + ")"
 	if given {
 		if _, err = conn.ExecContext(ctx, statement, values...); err == nil {
-			err = db.engine.inserted(ctx, conn, t.name)
+			err = db.engine.inserted(ctx, conn, string(t.Name))
 		}
 	} else {
-		*id, err = db.engine.insert(ctx, conn, t.name, statement, values)
+		*id, err = db.engine.insert(ctx, conn, string(t.Name), statement, values)
 	}
-	s.wrote(t.name, *id)
-	return db.fail(ctx, "writing "+t.name, err)
+	s.wrote(t.Name, *id)
+	return db.fail(ctx, "writing "+string(t.Name), err)
 }
 
 // Update writes all columns of the row with row's ID. It returns [ErrNotFound] when there is none, and else as
@@ -177,19 +177,19 @@ func Update[T Entity[T]](ctx context.Context, s Store, row *T) error {
 		return err
 	}
 	conn, db := s.use()
-	s.wrote(t.name, *t.id(row))
+	s.wrote(t.Name, *t.id(row))
 	sets := make([]string, len(values))
 	for i := range sets {
 		sets[i] = db.engine.quote(t.columns[i].Name) + " = " + db.engine.placeholder(i+1)
 	}
-	statement := "UPDATE " + db.engine.quote(t.name) + " SET " + strings.Join(sets, ", ") + " WHERE id = " +
+	statement := "UPDATE " + db.engine.quote(string(t.Name)) + " SET " + strings.Join(sets, ", ") + " WHERE id = " +
 		db.engine.placeholder(len(sets)+1)
 	result, err := conn.ExecContext(ctx, statement, append(values, *t.id(row))...)
 	n, err := affected(result, err)
 	if err == nil && n == 0 {
 		return ErrNotFound
 	}
-	return db.fail(ctx, "writing "+t.name, err)
+	return db.fail(ctx, "writing "+string(t.Name), err)
 }
 
 // Delete deletes the row with an id, or returns [ErrNotFound]. Rows of other tables that refer to it stay.
@@ -220,9 +220,9 @@ func DeleteWhere[T Entity[T]](ctx context.Context, s Store, q Query) (int64, err
 		id = 0
 	}
 	s.wrote(t.Name, id)
-	result, err := conn.ExecContext(ctx, "DELETE FROM "+db.engine.quote(t.Name)+where, values...)
+	result, err := conn.ExecContext(ctx, "DELETE FROM "+db.engine.quote(string(t.Name))+where, values...)
 	n, err := affected(result, err)
-	return n, db.fail(ctx, "deleting from "+t.Name, err)
+	return n, db.fail(ctx, "deleting from "+string(t.Name), err)
 }
 
 func affected(result sql.Result, err error) (int64, error) {
@@ -245,14 +245,14 @@ func marks(e engine, n int) string {
 func (t *table[T]) values(row *T) ([]any, error) {
 	if t.review != nil {
 		if _, err := t.review(row, true); err != nil {
-			return nil, &ValueError{Table: t.name, Reason: err.Error()}
+			return nil, &ValueError{Table: t.Name, Reason: err.Error()}
 		}
 	}
 	values := make([]any, len(t.columns))
 	for i := range t.columns {
 		c := &t.columns[i]
 		if err := c.check(row); err != nil {
-			return nil, &ValueError{Table: t.name, Column: c.Name, Reason: err.Error()}
+			return nil, &ValueError{Table: t.Name, Column: c.Name, Reason: err.Error()}
 		}
 		values[i] = c.get(row)
 	}

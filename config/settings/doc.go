@@ -6,9 +6,10 @@
 //  1. [Open] takes an address apart and connects. It looks at the catalogue before it writes anything: tables of
 //     another program (MailerQ's own have the same names and other columns) are a [SchemaError], and stay as they are.
 //  2. A database that is new, or older than this package, is brought up to date under a lock, so that several instances
-//     may start at once. The migrations are plain SQL, a folder for each engine; which have run is in the table
-//     settings_version. On MySQL, where a table cannot be made in a transaction, an interrupted migration is taken up
-//     again.
+//     may start at once. The migrations are made from the descriptions of the tables: a version brings the tables and
+//     columns that name it as their Since. Which have run is in the table settings_version. On MySQL, where a table
+//     cannot be made in a transaction, an interrupted migration is taken up again. testdata/ddl keeps what each version
+//     did on each engine; for one that was released it never changes.
 //  3. [DB.Validate] names every table, column and unique index that is not as it should be; [DB.Repair] adds what is
 //     missing.
 //  4. [DB.Load] reads all tables as they are at one moment into [Rows]. A row that cannot be read is left out and
@@ -17,10 +18,15 @@
 //
 // # Rows
 //
-// Every table has a struct: [Local] is a row of locals, and so on. Its method schema is the one place that ties columns
-// to fields and says what they mean; the queries, the repairs and docs/settings.md are made from it. [List], [Select],
-// [Get], [Insert], [Update], [Delete] work for all of them, on a [DB] or within [DB.Tx]. [Value] and [SetValue] reach a
-// column by name, for forms and requests.
+// Every table has a struct: [Local] is a row of locals, and so on. The description beside it is the one place that ties
+// columns to fields, and says what they hold, what they mean and how a form asks for them: [Table] and [Column].
+// Migrations, queries, repairs, docs/settings.md, the checks of package admin, the fields of the REST API with their
+// OpenAPI document, and the forms of the console are made from it. [List], [Select], [Get], [Insert], [Update],
+// [Delete] work for all of them, on a [DB] or within [DB.Tx]. [Value] and [SetValue] reach a column by name, for forms
+// and requests.
+//
+// A column is added with .since(VERSION) in its description, and a field of the struct; go test ./config/settings
+// -update then writes the page and what the new version does.
 //
 // NULL is read as the default ([Column.Default]): 0, false or the empty text for most. In a limit 0 is unlimited and
 // [FallBack] leaves the value to the less specific rule. There are no foreign keys: rows refer to others by id, to

@@ -21,7 +21,7 @@ func TestDocumentation(t *testing.T) {
 	var b strings.Builder
 	b.Write(intro)
 	for _, table := range Tables() {
-		b.WriteString("\n## " + table.Name)
+		b.WriteString("\n## " + string(table.Name))
 		if table.Ours {
 			b.WriteString(" **+**")
 		}
@@ -55,13 +55,13 @@ func line(c Column, unique string) string {
 
 // TestTables holds the tables against what holds for all of them.
 func TestTables(t *testing.T) {
-	seen := map[string]bool{}
+	seen := map[TableName]bool{}
 	for _, table := range Tables() {
 		require.False(t, seen[table.Name], table.Name)
 		seen[table.Name] = true
 		require.NotEmpty(t, table.Meaning)
 		if table.Unique != "" {
-			require.Equal(t, Key, table.column(table.Unique).Kind)
+			require.Equal(t, Key, table.Column(table.Unique).Kind)
 		}
 		columns := map[string]bool{"id": true}
 		for _, c := range table.Columns {

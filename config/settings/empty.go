@@ -6,16 +6,12 @@ import (
 	"strings"
 )
 
-// deciding lists the tables whose rows an operator writes to decide about mail: not those that servers fill by
-// themselves, nor the tokens, one of which is made before anything else.
+// deciding lists the tables whose rows an operator writes to decide about mail.
 func deciding() []erased {
-	return slices.DeleteFunc(tables(), func(t erased) bool {
-		name := t.describe().Name
-		return name == "ips" || name == "schedule_days" || name == "tokens"
-	})
+	return slices.DeleteFunc(tables(), func(t erased) bool { return t.described().Incidental })
 }
 
-// Len counts the rows that decide about mail: all but those of ips, schedule_days and tokens.
+// Len counts the rows that decide about mail: all but those of Incidental tables.
 func (r *Rows) Len() int {
 	n := 0
 	for _, t := range deciding() {
@@ -28,7 +24,7 @@ func (r *Rows) Len() int {
 func (db *DB) Empty(ctx context.Context) (bool, error) {
 	var any []string
 	for _, t := range deciding() {
-		any = append(any, "EXISTS (SELECT 1 FROM "+db.engine.quote(t.describe().Name)+")")
+		any = append(any, "EXISTS (SELECT 1 FROM "+db.engine.quote(string(t.described().Name))+")")
 	}
 	var some bool
 	err := db.sql.QueryRowContext(ctx, "SELECT "+strings.Join(any, " OR ")).Scan(&some)

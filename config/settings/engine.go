@@ -54,6 +54,15 @@ type existingTable struct {
 	unique  map[string]bool // columns that alone make a unique index
 }
 
+// has reports whether a table, which may be nil, has a column.
+func (t *existingTable) has(column string) bool {
+	if t == nil {
+		return false
+	}
+	_, ok := t.columns[column]
+	return ok
+}
+
 type existingColumn struct {
 	kind     string // as the engine names it, in lower case
 	required bool   // a writer has to give a value

@@ -19,16 +19,21 @@ type AddressError struct{ Reason string }
 
 func (e *AddressError) Error() string { return "settings database address: " + e.Reason }
 
-// ValueError is a row that cannot be written because of one of its values. It does not show the value.
+// ValueError is a row that cannot be written, or read, because of one of its values. It does not show the value.
 type ValueError struct {
-	Table, Column, Reason string
+	Table          TableName
+	ID             int64 // of a row that was read; 0: it was to be written
+	Column, Reason string
 }
 
 func (e *ValueError) Error() string {
-	if e.Column == "" {
-		return e.Table + ": " + e.Reason
+	switch {
+	case e.ID != 0:
+		return place(e.Table, e.ID) + ": " + e.Reason
+	case e.Column == "":
+		return string(e.Table) + ": " + e.Reason
 	}
-	return e.Table + "." + e.Column + " " + e.Reason
+	return string(e.Table) + "." + e.Column + " " + e.Reason
 }
 
 // Error is a failure of the database: it cannot be reached, is locked, refuses what is asked. It wraps the driver's
@@ -49,12 +54,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // Difference is something that is not as it should be in a database's schema. Column is empty when it is about the
 // table.
 type Difference struct {
-	Table, Column, Problem string
+	Table           TableName
+	Column, Problem string
 }
 
 // String returns "table capacity, column maxbytes: is missing".
 func (d Difference) String() string {
-	s := "table " + d.Table
+	s := "table " + string(d.Table)
 	if d.Column != "" {
 		s += ", column " + d.Column
 	}
@@ -112,4 +118,4 @@ func (db *DB) fail(ctx context.Context, doing string, err error) error {
 	return &Error{Database: db.name, Doing: doing, Err: err}
 }
 
-func place(table string, id int64) string { return fmt.Sprintf("table %s, id %d", table, id) }
+func place(table TableName, id int64) string { return fmt.Sprintf("table %s, id %d", table, id) }

@@ -30,31 +30,31 @@ type plainToken struct {
 // Load reads all tables as they are at one moment. Rows that cannot be read are left out and are in [Rows.Broken].
 // Plain tokens are replaced by their hashes, here and in the database. An error leaves nothing half read.
 func (db *DB) Load(ctx context.Context) (*Rows, error) {
-	return db.load(ctx, &Rows{}, func(string) ([]int64, bool) { return nil, true })
+	return db.load(ctx, &Rows{}, func(TableName) ([]int64, bool) { return nil, true })
 }
 
 // LoadWritten is Load for what was written only: whole tables, or some of their rows where these are known. All else is
 // as in before, which is left as it is.
 func (db *DB) LoadWritten(ctx context.Context, before *Rows, written ...Written) (*Rows, error) {
 	rows := *before
-	ids := make(map[string][]int64, len(written))
+	ids := make(map[TableName][]int64, len(written))
 	for _, w := range written {
 		ids[w.Table] = slices.Compact(slices.Sorted(slices.Values(w.IDs)))
 	}
-	stale := func(table string, id int64) bool {
+	stale := func(table TableName, id int64) bool {
 		some, named := ids[table]
 		return named && (some == nil || slices.Contains(some, id))
 	}
 	rows.Broken = slices.DeleteFunc(slices.Clone(before.Broken), func(b Broken) bool { return stale(b.Table, b.ID) })
 	rows.Notices = slices.DeleteFunc(slices.Clone(before.Notices), func(n Notice) bool { return stale(n.Table, n.ID) })
-	return db.load(ctx, &rows, func(name string) (some []int64, wanted bool) {
+	return db.load(ctx, &rows, func(name TableName) (some []int64, wanted bool) {
 		some, wanted = ids[name]
 		return some, wanted
 	})
 }
 
 // load reads the tables that are wanted into rows, all or some of their rows.
-func (db *DB) load(ctx context.Context, rows *Rows, want func(name string) ([]int64, bool)) (*Rows, error) {
+func (db *DB) load(ctx context.Context, rows *Rows, want func(name TableName) ([]int64, bool)) (*Rows, error) {
 	l := &loader{ctx: ctx, db: db}
 	if err := l.loadTables(rows, want); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (db *DB) load(ctx context.Context, rows *Rows, want func(name string) ([]in
 	return rows, nil
 }
 
-func (l *loader) loadTables(rows *Rows, want func(name string) ([]int64, bool)) error {
+func (l *loader) loadTables(rows *Rows, want func(name TableName) ([]int64, bool)) error {
 	tx, err := l.db.sql.BeginTx(l.ctx, l.db.engine.snapshot())
 	if err != nil {
 		return l.db.fail(l.ctx, "reading it", err)
@@ -72,7 +72,7 @@ func (l *loader) loadTables(rows *Rows, want func(name string) ([]int64, bool)) 
 	defer tx.Rollback()
 	l.conn = tx
 	for _, t := range tables() {
-		ids, wanted := want(t.describe().Name)
+		ids, wanted := want(t.described().Name)
 		if !wanted {
 			continue
 		}
@@ -88,14 +88,13 @@ func (l *loader) loadTables(rows *Rows, want func(name string) ([]int64, bool)) 
 func (l *loader) hashTokens(rows *Rows) {
 	for _, p := range l.plain {
 		e := l.db.engine
-		_, err := l.db.sql.ExecContext(l.ctx, "UPDATE "+e.quote("tokens")+" SET hash = "+e.placeholder(1)+" WHERE id = "+
-			e.placeholder(2)+
-			" AND hash = "+e.placeholder(3), string(p.hash), p.id, string(p.plain))
+		_, err := l.db.sql.ExecContext(l.ctx, "UPDATE "+e.quote(string(TableTokens))+" SET hash = "+e.placeholder(1)+
+			" WHERE id = "+e.placeholder(2)+" AND hash = "+e.placeholder(3), string(p.hash), p.id, string(p.plain))
 		if err == nil {
 			continue
 		}
 		for i := range rows.Notices {
-			if n := &rows.Notices[i]; n.Table == "tokens" && n.ID == p.id {
+			if n := &rows.Notices[i]; n.Table == TableTokens && n.ID == p.id {
 				n.Text = "hash is a plain token, and replacing it by its SHA-256 failed: " + err.Error()
 			}
 		}
@@ -105,9 +104,9 @@ func (l *loader) hashTokens(rows *Rows) {
 // load reads a table into its place in rows: all of it, or only the rows with some ids, sorted, where the order is that
 // of ids.
 func (t *table[T]) load(l *loader, rows *Rows, ids []int64) (err error) {
-	described := t.describe()
+	described := t.described()
 	order := orderBy(l.db.engine, described)
-	if len(ids) == 0 || described.column("priority") != nil {
+	if len(ids) == 0 || described.Column("priority") != nil {
 		*t.rows(rows), err = readTable(l, t, order, nil)
 		return err
 	}
@@ -151,10 +150,10 @@ func readTable[T any](l *loader, t *table[T], clauses string, values []any) ([]T
 	for i := range t.columns {
 		names = append(names, e.quote(t.columns[i].Name))
 	}
-	found, err := l.conn.QueryContext(l.ctx, "SELECT "+strings.Join(names, ", ")+" FROM "+e.quote(t.name)+clauses,
+	found, err := l.conn.QueryContext(l.ctx, "SELECT "+strings.Join(names, ", ")+" FROM "+e.quote(string(t.Name))+clauses,
 		values...)
 	if err != nil {
-		return nil, l.db.fail(l.ctx, "reading "+t.name, err)
+		return nil, l.db.fail(l.ctx, "reading "+string(t.Name), err)
 	}
 	defer found.Close()
 	cells, targets := make([]any, len(names)), make([]any, len(names))
@@ -164,12 +163,12 @@ func readTable[T any](l *loader, t *table[T], clauses string, values []any) ([]T
 	r := reader[T]{table: t, loader: l}
 	for found.Next() {
 		if err := found.Scan(targets...); err != nil {
-			return nil, l.db.fail(l.ctx, "reading "+t.name, err)
+			return nil, l.db.fail(l.ctx, "reading "+string(t.Name), err)
 		}
 		r.add(cells)
 	}
 	if err := found.Err(); err != nil {
-		return nil, l.db.fail(l.ctx, "reading "+t.name, err)
+		return nil, l.db.fail(l.ctx, "reading "+string(t.Name), err)
 	}
 	r.finish()
 	return r.rows, nil
@@ -203,7 +202,7 @@ func (r *reader[T]) add(cells []any) {
 	}
 	for i := range t.columns {
 		if notice := t.columns[i].doubt(&row); notice != "" {
-			r.note(Notice{Table: t.name, ID: id, Text: notice, Wrong: true})
+			r.note(Notice{Table: t.Name, ID: id, Text: notice, Wrong: true})
 		}
 	}
 	if t.review != nil {
@@ -214,7 +213,7 @@ func (r *reader[T]) add(cells []any) {
 			return
 		}
 		if notice != "" {
-			if r.note(Notice{Table: t.name, ID: id, Text: notice}) {
+			if r.note(Notice{Table: t.Name, ID: id, Text: notice}) {
 				r.replace(id, found, row)
 			}
 		}
@@ -225,7 +224,7 @@ func (r *reader[T]) add(cells []any) {
 
 func (r *reader[T]) reject(id int64, err error) {
 	if r.broken++; r.broken <= maxBroken {
-		r.loader.broken = append(r.loader.broken, Broken{Table: r.table.name, ID: id, Reason: err.Error()})
+		r.loader.broken = append(r.loader.broken, Broken{Table: r.table.Name, ID: id, Reason: err.Error()})
 	}
 }
 
@@ -249,7 +248,7 @@ func (r *reader[T]) replace(id int64, found, row T) {
 func (r *reader[T]) finish() {
 	if more := r.broken - maxBroken; more > 0 {
 		r.loader.broken = append(r.loader.broken,
-			Broken{Table: r.table.name, Reason: "and " + strconv.Itoa(more) + " more rows"})
+			Broken{Table: r.table.Name, Reason: "and " + strconv.Itoa(more) + " more rows"})
 	}
 }
 

@@ -2,8 +2,8 @@ package settings
 
 import (
 	"context"
-	"embed"
-	"io/fs"
+	"database/sql"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -12,39 +12,50 @@ import (
 	"github.com/sluicemail/sluice/internal/database"
 )
 
-// migrations holds a folder of each engine. A file that has been released is never changed.
-//
-//go:embed migrations
-var migrations embed.FS
-
 // versionTable is where goose keeps which migrations have run. A database that has it is this package's own.
 const versionTable = "settings_version"
 
-// latest returns the version that the newest migration leads to.
-func latest(e engine) (int64, error) {
-	files, err := fs.ReadDir(migrations, folder(e))
-	if err != nil {
-		return 0, err
-	}
+// latest returns the newest version that a table or a column came with.
+func latest() int64 {
 	var version int64
-	for _, f := range files {
-		n, err := goose.NumericComponent(f.Name())
-		if err != nil {
-			return 0, err
+	for _, t := range Tables() {
+		for _, c := range t.Columns {
+			version = max(version, c.Since)
 		}
-		version = max(version, n)
 	}
-	return version, nil
+	return version
 }
 
-func folder(e engine) string { return "migrations/" + string(e.dialect()) }
+// migrations are made from the descriptions: each version adds the tables and columns that came with it. What they do
+// on each engine is in testdata, and never changes for a version that was released.
+func (db *DB) migrations() []*goose.Migration {
+	var all []*goose.Migration
+	for version := int64(1); version <= latest(); version++ {
+		all = append(all, goose.NewGoMigration(version, &goose.GoFunc{
+			RunTx: func(ctx context.Context, tx *sql.Tx) error { return db.upgrade(ctx, tx, version) }}, nil))
+	}
+	return all
+}
+
+// upgrade leads from the version before to a version. Where it was interrupted before it takes up what is left.
+func (db *DB) upgrade(ctx context.Context, tx *sql.Tx, version int64) error {
+	have, err := db.engine.catalog(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, t := range Tables() {
+		for _, statement := range changes(db.engine, t, version, have[string(t.Name)]) {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("table %s: %w", t.Name, err)
+			}
+		}
+	}
+	return nil
+}
 
 // migrate runs the migrations that have not run yet. When there are none it writes nothing.
 func (db *DB) migrate(ctx context.Context) error {
-	want, err := latest(db.engine)
-	if err != nil {
-		return db.fail(ctx, "reading the migrations", err)
-	}
+	want := latest()
 	have, _, err := db.version(ctx)
 	if err != nil || have == want {
 		return err
@@ -73,14 +84,10 @@ func (db *DB) migrateLocked(ctx context.Context, want int64) error {
 			return &SchemaError{Database: db.name, Foreign: true, Differences: strange}
 		}
 	}
-	files, err := fs.Sub(migrations, folder(db.engine))
-	if err != nil {
-		return db.fail(ctx, "reading the migrations", err)
-	}
-	provider, err := goose.NewProvider(db.engine.dialect(), db.sql, files,
+	provider, err := goose.NewProvider(db.engine.dialect(), db.sql, nil, goose.WithGoMigrations(db.migrations()...),
 		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return db.fail(ctx, "reading the migrations", err)
+		return db.fail(ctx, "preparing the migrations", err)
 	}
 	if s, ok := db.engine.(sqliteEngine); ok && s.path != database.InMemory {
 		// Readers and a writer do not wait for each other in this mode; the file remembers it.
@@ -113,18 +120,19 @@ func (db *DB) version(ctx context.Context) (int64, catalog, error) {
 	return version, tables, db.fail(ctx, "reading its version", err)
 }
 
-// foreign lists what is different from this package's in tables of the same names. Missing tables are no difference.
+// foreign lists what is different from this package's in tables of the same names, as its first version made them.
+// Missing tables are no difference.
 func (db *DB) foreign(have catalog) []Difference {
 	var all []Difference
 	for _, t := range Tables() {
-		existing := have[t.Name]
+		existing := have[string(t.Name)]
 		if existing == nil {
 			continue
 		}
-		all = append(all, db.compareColumns(t, existing)...)
+		all = append(all, db.compareColumns(t.at(1), existing)...)
 		var more []string
 		for name := range existing.columns {
-			if name != "id" && t.column(name) == nil {
+			if name != "id" && t.Column(name) == nil {
 				more = append(more, name)
 			}
 		}

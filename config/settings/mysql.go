@@ -34,12 +34,12 @@ func (mysqlEngine) quote(name string) string { return "`" + name + "`" }
 func (mysqlEngine) placeholder(int) string { return "?" }
 
 func (mysqlEngine) columnType(c Column) string {
-	switch c.Kind {
-	case Integer, Flag:
+	switch {
+	case c.Kind.integral():
 		return "BIGINT"
-	case Key:
+	case c.Kind == Key:
 		return "VARCHAR(" + strconv.Itoa(maxKey) + ")"
-	case Long:
+	case c.Kind == Long:
 		return "MEDIUMTEXT"
 	}
 	return "TEXT"
@@ -52,9 +52,9 @@ func (mysqlEngine) idType() string { return "BIGINT NOT NULL AUTO_INCREMENT PRIM
 func (e mysqlEngine) createTable(t Table, lines []string) string {
 	if t.Unique != "" {
 		lines = append(lines[:len(lines):len(lines)],
-			"UNIQUE KEY "+e.quote(indexName(t.Name, t.Unique))+" ("+e.quote(t.Unique)+")")
+			"UNIQUE KEY "+e.quote(indexName(string(t.Name), t.Unique))+" ("+e.quote(t.Unique)+")")
 	}
-	return "CREATE TABLE IF NOT EXISTS " + e.quote(t.Name) + " (\n    " + strings.Join(lines, ",\n    ") +
+	return "CREATE TABLE IF NOT EXISTS " + e.quote(string(t.Name)) + " (\n    " + strings.Join(lines, ",\n    ") +
 		"\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 }
 
@@ -63,7 +63,7 @@ func (mysqlEngine) fits(existing string, k Kind) bool {
 	case "bigint":
 		return k.integral()
 	case "varchar", "text":
-		return k == Text || k == Key
+		return !k.integral() && k != Long
 	case "mediumtext", "longtext":
 		return !k.integral()
 	}

@@ -48,7 +48,7 @@ func (q Query) clauses(s Store, t Table) (where, order string, values []any, err
 func (q Query) comparison(e engine, t Table) (left string, value any, err error) {
 	c := &Column{Kind: Integer}
 	if q.Column != "id" {
-		if c = t.column(q.Column); c == nil {
+		if c = t.Column(q.Column); c == nil {
 			return "", nil, fmt.Errorf("table %s has no column %q", t.Name, q.Column)
 		}
 	}
@@ -91,7 +91,7 @@ func (q Query) window() string {
 
 // orderBy is by priority, where there is one, and id. NULL is the same priority as 0.
 func orderBy(e engine, t Table) string {
-	if t.column("priority") != nil {
+	if t.Column("priority") != nil {
 		return " ORDER BY COALESCE(" + e.quote("priority") + ", 0), " + e.quote("id")
 	}
 	return " ORDER BY " + e.quote("id")

@@ -28,7 +28,7 @@ func (db *DB) Repair(ctx context.Context) (done []string, err error) {
 	}
 	var failures []error
 	for _, t := range Tables() {
-		did, err := db.repairTable(ctx, t, have[t.Name])
+		did, err := db.repairTable(ctx, t, have[string(t.Name)])
 		done = append(done, did...)
 		failures = append(failures, err)
 	}
@@ -42,7 +42,7 @@ func (db *DB) repairTable(ctx context.Context, t Table, existing *existingTable)
 			return
 		}
 		if _, err = db.sql.ExecContext(ctx, statement); err != nil {
-			err = db.fail(ctx, "repairing "+t.Name, err)
+			err = db.fail(ctx, "repairing "+string(t.Name), err)
 			return
 		}
 		done = append(done, said)
@@ -50,20 +50,20 @@ func (db *DB) repairTable(ctx context.Context, t Table, existing *existingTable)
 	if existing == nil {
 		for i, statement := range statements(createTable(db.engine, t)) {
 			if i == 0 {
-				run(statement, "table "+t.Name+": made")
+				run(statement, "table "+string(t.Name)+": made")
 			} else {
-				run(statement, "table "+t.Name+", column "+t.Unique+": unique index made")
+				run(statement, "table "+string(t.Name)+", column "+t.Unique+": unique index made")
 			}
 		}
 		return done, err
 	}
 	for _, c := range t.Columns {
-		if _, ok := existing.columns[c.Name]; !ok {
-			run(addColumn(db.engine, t, c), "table "+t.Name+", column "+c.Name+": added")
+		if !existing.has(c.Name) {
+			run(addColumn(db.engine, t, c), "table "+string(t.Name)+", column "+c.Name+": added")
 		}
 	}
 	if t.Unique != "" && !existing.unique[t.Unique] {
-		run(createIndex(db.engine, t), "table "+t.Name+", column "+t.Unique+": unique index made")
+		run(createIndex(db.engine, t), "table "+string(t.Name)+", column "+t.Unique+": unique index made")
 	}
 	return done, err
 }
@@ -76,9 +76,9 @@ func (db *DB) Purge(ctx context.Context) (deleted int64, err error) {
 	}
 	defer tx.Rollback()
 	for _, t := range Tables() {
-		n, err := deleteAll(ctx, tx, db.engine.quote(t.Name))
+		n, err := deleteAll(ctx, tx, db.engine.quote(string(t.Name)))
 		if err != nil {
-			return 0, db.fail(ctx, "emptying "+t.Name, err)
+			return 0, db.fail(ctx, "emptying "+string(t.Name), err)
 		}
 		deleted += n
 	}

@@ -42,7 +42,7 @@ type Rows struct {
 
 // Broken is a row that could not be read and was left out.
 type Broken struct {
-	Table  string
+	Table  TableName
 	ID     int64
 	Reason string // names the column; never shows a secret
 }
@@ -52,7 +52,7 @@ func (b Broken) String() string { return place(b.Table, b.ID) + ": " + b.Reason 
 
 // Notice is a row that was put right while it was read.
 type Notice struct {
-	Table string
+	Table TableName
 	ID    int64
 	Text  string
 	Wrong bool // what was there made no sense, and may be meant otherwise

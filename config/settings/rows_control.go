@@ -16,23 +16,28 @@ type ForcedError struct {
 	Enabled     bool
 }
 
-func (ForcedError) schema() *table[ForcedError] {
-	return &table[ForcedError]{name: "errors", meaning: "mail that fails without being tried",
-		id: func(r *ForcedError) *int64 { return &r.ID }, rows: func(r *Rows) *[]ForcedError { return &r.Errors },
-		columns: []column[ForcedError]{
-			text("localip", localIPMeaning, func(r *ForcedError) *string { return &r.LocalIP }),
-			text("pool", poolMeaning, func(r *ForcedError) *string { return &r.Pool }),
-			text("domain", domainMeaning, func(r *ForcedError) *string { return &r.Domain }),
-			text("ip", "target IP; empty: all", func(r *ForcedError) *string { return &r.IP }),
-			text("tag", tagMeaning, func(r *ForcedError) *string { return &r.Tag }),
-			number("code", "reply code of the result", func(r *ForcedError) *int64 { return &r.Code }),
-			text("extended", "enhanced status code of the result", func(r *ForcedError) *string { return &r.Extended }),
-			text("description", "description of the result", func(r *ForcedError) *string { return &r.Description }),
-			boolean("cluster", clusterMeaning, func(r *ForcedError) *bool { return &r.Cluster }),
-			number("instance", instMeaning, func(r *ForcedError) *int64 { return &r.Instance }),
-			enabled(func(r *ForcedError) *bool { return &r.Enabled }),
-		}}
-}
+var errorTable = describe(table[ForcedError]{
+	Table: Table{Name: TableErrors, Meaning: "mail that fails without being tried",
+		Key: []string{"localip", "pool", "domain", "ip", "tag", "cluster", "instance"}},
+	id:   func(r *ForcedError) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]ForcedError { return &r.Errors },
+	columns: []column[ForcedError]{
+		localIP(func(r *ForcedError) *string { return &r.LocalIP }),
+		pool(func(r *ForcedError) *string { return &r.Pool }),
+		domain(func(r *ForcedError) *string { return &r.Domain }),
+		text("ip", "target IP; empty: all", func(r *ForcedError) *string { return &r.IP }).as(Address).
+			label("Target address").blank("any address"),
+		tag(func(r *ForcedError) *string { return &r.Tag }),
+		code(func(r *ForcedError) *int64 { return &r.Code }),
+		extended(func(r *ForcedError) *string { return &r.Extended }),
+		description(func(r *ForcedError) *string { return &r.Description }),
+		cluster(func(r *ForcedError) *bool { return &r.Cluster }),
+		instance(func(r *ForcedError) *int64 { return &r.Instance }),
+		enabled(func(r *ForcedError) *bool { return &r.Enabled }),
+	},
+})
+
+func (ForcedError) schema() *table[ForcedError] { return errorTable }
 
 // Pause is a selection of mail that waits.
 type Pause struct {
@@ -47,20 +52,25 @@ type Pause struct {
 	Enabled  bool
 }
 
-func (Pause) schema() *table[Pause] {
-	return &table[Pause]{name: "paused", meaning: "mail that waits",
-		id: func(r *Pause) *int64 { return &r.ID }, rows: func(r *Rows) *[]Pause { return &r.Pauses },
-		columns: []column[Pause]{
-			text("localip", localIPMeaning, func(r *Pause) *string { return &r.LocalIP }),
-			text("pool", poolMeaning, func(r *Pause) *string { return &r.Pool }),
-			text("target", "recipient domain or target IP; empty: all", func(r *Pause) *string { return &r.Target }),
-			text("tag", tagMeaning, func(r *Pause) *string { return &r.Tag }),
-			boolean("cluster", clusterMeaning, func(r *Pause) *bool { return &r.Cluster }),
-			number("instance", instMeaning, func(r *Pause) *int64 { return &r.Instance }),
-			text("expire", expireMeaning, func(r *Pause) *string { return &r.Expire }),
-			enabled(func(r *Pause) *bool { return &r.Enabled }),
-		}}
-}
+var pauseTable = describe(table[Pause]{
+	Table: Table{Name: TablePaused, Meaning: "mail that waits",
+		Key: []string{"localip", "pool", "target", "tag", "cluster", "instance"}},
+	id:   func(r *Pause) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]Pause { return &r.Pauses },
+	columns: []column[Pause]{
+		localIP(func(r *Pause) *string { return &r.LocalIP }),
+		pool(func(r *Pause) *string { return &r.Pool }),
+		text("target", "recipient domain or target IP; empty: all", func(r *Pause) *string { return &r.Target }).
+			label("Recipient domain or target address").blank("all"),
+		tag(func(r *Pause) *string { return &r.Tag }),
+		cluster(func(r *Pause) *bool { return &r.Cluster }),
+		instance(func(r *Pause) *int64 { return &r.Instance }),
+		expire(func(r *Pause) *string { return &r.Expire }),
+		enabled(func(r *Pause) *bool { return &r.Enabled }),
+	},
+})
+
+func (Pause) schema() *table[Pause] { return pauseTable }
 
 // Delegate lets mail leave from another address.
 type Delegate struct {
@@ -72,17 +82,23 @@ type Delegate struct {
 	Enabled bool
 }
 
-func (Delegate) schema() *table[Delegate] {
-	return &table[Delegate]{name: "delegates", meaning: "mail that leaves from another address than planned",
-		id: func(r *Delegate) *int64 { return &r.ID }, rows: func(r *Rows) *[]Delegate { return &r.Delegates },
-		columns: []column[Delegate]{
-			text("localip", "address it would leave from", func(r *Delegate) *string { return &r.LocalIP }),
-			text("domain", domainMeaning, func(r *Delegate) *string { return &r.Domain }),
-			text("newip", "address it leaves from", func(r *Delegate) *string { return &r.NewIP }),
-			text("expire", expireMeaning, func(r *Delegate) *string { return &r.Expire }),
-			enabled(func(r *Delegate) *bool { return &r.Enabled }),
-		}}
-}
+var delegateTable = describe(table[Delegate]{
+	Table: Table{Name: TableDelegates, Meaning: "mail that leaves from another address than planned",
+		Key: []string{"localip", "domain"}},
+	id:   func(r *Delegate) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]Delegate { return &r.Delegates },
+	columns: []column[Delegate]{
+		text("localip", "address it would leave from", func(r *Delegate) *string { return &r.LocalIP }).as(Address).
+			label("Would leave from").blank("any address"),
+		domain(func(r *Delegate) *string { return &r.Domain }),
+		text("newip", "address it leaves from", func(r *Delegate) *string { return &r.NewIP }).as(Address).
+			required().label("Leaves from"),
+		expire(func(r *Delegate) *string { return &r.Expire }),
+		enabled(func(r *Delegate) *bool { return &r.Enabled }),
+	},
+})
+
+func (Delegate) schema() *table[Delegate] { return delegateTable }
 
 // Suppression is an address or domain that gets no mail.
 type Suppression struct {
@@ -95,16 +111,21 @@ type Suppression struct {
 	Enabled     bool
 }
 
-func (Suppression) schema() *table[Suppression] {
-	return &table[Suppression]{name: "suppressions", meaning: "addresses and domains that get no mail", unique: "value",
-		id: func(r *Suppression) *int64 { return &r.ID }, rows: func(r *Rows) *[]Suppression { return &r.Suppressions },
-		columns: []column[Suppression]{
-			text("value", "address or domain; unique", func(r *Suppression) *string { return &r.Value }).as(Key),
-			text("type", "`address` or `domain`; empty: which of them, its @ tells",
-				func(r *Suppression) *string { return &r.Type }),
-			number("code", "reply code of the result", func(r *Suppression) *int64 { return &r.Code }),
-			text("extended", "enhanced status code of the result", func(r *Suppression) *string { return &r.Extended }),
-			text("description", "description of the result", func(r *Suppression) *string { return &r.Description }),
-			enabled(func(r *Suppression) *bool { return &r.Enabled }),
-		}}
-}
+var suppressionTable = describe(table[Suppression]{
+	Table: Table{Name: TableSuppressions, Meaning: "addresses and domains that get no mail", Unique: "value",
+		Key: []string{"value"}},
+	id:   func(r *Suppression) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]Suppression { return &r.Suppressions },
+	columns: []column[Suppression]{
+		text("value", "address or domain; unique", func(r *Suppression) *string { return &r.Value }).as(Key).required().label("Address or domain"),
+		oneOf("type", "`address` or `domain`; empty: which of them, its @ tells",
+			[]Choice{{"address", "an address"}, {"domain", "a domain"}}, func(r *Suppression) *string { return &r.Type }).
+			required().label("What it is"),
+		code(func(r *Suppression) *int64 { return &r.Code }),
+		extended(func(r *Suppression) *string { return &r.Extended }),
+		description(func(r *Suppression) *string { return &r.Description }),
+		enabled(func(r *Suppression) *bool { return &r.Enabled }),
+	},
+})
+
+func (Suppression) schema() *table[Suppression] { return suppressionTable }

@@ -1,5 +1,8 @@
 package settings
 
+// maxDays bounds the days of a schedule.
+const maxDays = 100_000
+
 // Schedule is a warm-up: from day to day another throttle.
 type Schedule struct {
 	ID      int64
@@ -7,15 +10,18 @@ type Schedule struct {
 	Enabled bool
 }
 
-func (Schedule) schema() *table[Schedule] {
-	return &table[Schedule]{name: "schedules", meaning: "throttle schedules, for addresses that are being warmed up",
-		ours: true,
-		id:   func(r *Schedule) *int64 { return &r.ID }, rows: func(r *Rows) *[]Schedule { return &r.Schedules },
-		columns: []column[Schedule]{
-			text("name", "name of the schedule", func(r *Schedule) *string { return &r.Name }),
-			enabled(func(r *Schedule) *bool { return &r.Enabled }),
-		}}
-}
+var scheduleTable = describe(table[Schedule]{
+	Table: Table{Name: TableSchedules, Meaning: "throttle schedules, for addresses that are being warmed up", Ours: true,
+		Key: []string{"name"}},
+	id:   func(r *Schedule) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]Schedule { return &r.Schedules },
+	columns: []column[Schedule]{
+		text("name", "name of the schedule", func(r *Schedule) *string { return &r.Name }).required(),
+		enabled(func(r *Schedule) *bool { return &r.Enabled }),
+	},
+})
+
+func (Schedule) schema() *table[Schedule] { return scheduleTable }
 
 // ScheduleStep is the throttle from a day on.
 type ScheduleStep struct {
@@ -25,15 +31,21 @@ type ScheduleStep struct {
 	Capacity int64
 }
 
-func (ScheduleStep) schema() *table[ScheduleStep] {
-	return &table[ScheduleStep]{name: "schedule_steps", meaning: "the throttle from a day of a schedule on", ours: true,
-		id: func(r *ScheduleStep) *int64 { return &r.ID }, rows: func(r *Rows) *[]ScheduleStep { return &r.ScheduleSteps },
-		columns: []column[ScheduleStep]{
-			number("schedule", "id of the schedule", func(r *ScheduleStep) *int64 { return &r.Schedule }),
-			number("day", "first day, counted from 1", func(r *ScheduleStep) *int64 { return &r.Day }).within(1, 100_000),
-			number("capacity", "id of the throttle", func(r *ScheduleStep) *int64 { return &r.Capacity }),
-		}}
-}
+var scheduleStepTable = describe(table[ScheduleStep]{
+	Table: Table{Name: TableScheduleSteps, Meaning: "the throttle from a day of a schedule on", Ours: true,
+		Key: []string{"schedule", "day"}},
+	id:   func(r *ScheduleStep) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]ScheduleStep { return &r.ScheduleSteps },
+	columns: []column[ScheduleStep]{
+		owner("schedule", TableSchedules, "id of the schedule", func(r *ScheduleStep) *int64 { return &r.Schedule }),
+		number("day", "first day, counted from 1", func(r *ScheduleStep) *int64 { return &r.Day }).
+			within(1, maxDays).required().label("From day").hint("the first day on which mail is sent is day 1"),
+		reference("capacity", TableCapacity, "id of the throttle", func(r *ScheduleStep) *int64 { return &r.Capacity }).
+			required().label("Throttle"),
+	},
+})
+
+func (ScheduleStep) schema() *table[ScheduleStep] { return scheduleStepTable }
 
 // ScheduleRule says where a schedule holds.
 type ScheduleRule struct {
@@ -45,17 +57,21 @@ type ScheduleRule struct {
 	Enabled  bool
 }
 
-func (ScheduleRule) schema() *table[ScheduleRule] {
-	return &table[ScheduleRule]{name: "schedule_rules", meaning: "where a schedule holds", ours: true,
-		id: func(r *ScheduleRule) *int64 { return &r.ID }, rows: func(r *Rows) *[]ScheduleRule { return &r.ScheduleRules },
-		columns: []column[ScheduleRule]{
-			number("schedule", "id of the schedule", func(r *ScheduleRule) *int64 { return &r.Schedule }),
-			text("localip", localIPMeaning, func(r *ScheduleRule) *string { return &r.LocalIP }),
-			text("pool", poolMeaning, func(r *ScheduleRule) *string { return &r.Pool }),
-			text("domain", domainMeaning, func(r *ScheduleRule) *string { return &r.Domain }),
-			enabled(func(r *ScheduleRule) *bool { return &r.Enabled }),
-		}}
-}
+var scheduleRuleTable = describe(table[ScheduleRule]{
+	Table: Table{Name: TableScheduleRules, Meaning: "where a schedule holds", Ours: true,
+		Key: []string{"schedule", "localip", "pool", "domain"}},
+	id:   func(r *ScheduleRule) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]ScheduleRule { return &r.ScheduleRules },
+	columns: []column[ScheduleRule]{
+		owner("schedule", TableSchedules, "id of the schedule", func(r *ScheduleRule) *int64 { return &r.Schedule }),
+		localIP(func(r *ScheduleRule) *string { return &r.LocalIP }),
+		pool(func(r *ScheduleRule) *string { return &r.Pool }),
+		domain(func(r *ScheduleRule) *string { return &r.Domain }).hint(""),
+		enabled(func(r *ScheduleRule) *bool { return &r.Enabled }),
+	},
+})
+
+func (ScheduleRule) schema() *table[ScheduleRule] { return scheduleRuleTable }
 
 // ScheduleDay is how far an address has come with a site.
 type ScheduleDay struct {
@@ -66,14 +82,18 @@ type ScheduleDay struct {
 	LastSent string // see [ParseTime]
 }
 
-func (ScheduleDay) schema() *table[ScheduleDay] {
-	return &table[ScheduleDay]{name: "schedule_days",
-		meaning: "how far an address has come with a site; written by the server", ours: true,
-		id: func(r *ScheduleDay) *int64 { return &r.ID }, rows: func(r *Rows) *[]ScheduleDay { return &r.ScheduleDays },
-		columns: []column[ScheduleDay]{
-			text("localip", "source address", func(r *ScheduleDay) *string { return &r.LocalIP }),
-			text("site", "target site", func(r *ScheduleDay) *string { return &r.Site }),
-			number("day", "days on which mail was sent", func(r *ScheduleDay) *int64 { return &r.Day }).within(1, 100_000),
-			text("lastsent", "the last of them", func(r *ScheduleDay) *string { return &r.LastSent }),
-		}}
-}
+var scheduleDayTable = describe(table[ScheduleDay]{
+	Table: Table{Name: TableScheduleDays, Meaning: "how far an address has come with a site; written by the server", Ours: true,
+		Key: []string{"localip", "site"}, Incidental: true},
+	id:   func(r *ScheduleDay) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]ScheduleDay { return &r.ScheduleDays },
+	columns: []column[ScheduleDay]{
+		text("localip", "source address", func(r *ScheduleDay) *string { return &r.LocalIP }).as(Address).required().label("Address"),
+		text("site", "target site", func(r *ScheduleDay) *string { return &r.Site }).required(),
+		number("day", "days on which mail was sent", func(r *ScheduleDay) *int64 { return &r.Day }).
+			within(1, maxDays).required(),
+		text("lastsent", "the last of them", func(r *ScheduleDay) *string { return &r.LastSent }).as(Time),
+	},
+})
+
+func (ScheduleDay) schema() *table[ScheduleDay] { return scheduleDayTable }

@@ -1,6 +1,9 @@
 package settings
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // FallBack in a limit's column leaves the value to the less specific rule; 0 is unlimited.
 const FallBack = -1
@@ -49,70 +52,93 @@ type Limits struct {
 	TimeoutMessage int64
 }
 
+// limit is a column of the limits: NULL is unlimited.
+func limit[T any](name, label, unit, meaning string, at func(*T) *int64) column[T] {
+	return number(name, meaning, at).as(Limit).within(FallBack, math.MaxInt64).label(label).unit(unit)
+}
+
+// choice is a number beside the limits, 0 of which is a choice: NULL leaves it to the less specific rule.
+func choice[T any](name, label, unit, meaning string, at func(*T) *int64) column[T] {
+	c := limit(name, label, unit, meaning, at)
+	c.Default = FallBack
+	return c
+}
+
+// levels is a choice that has a few values, counted from 0.
+func levels[T any](name, label, meaning string, of []string, at func(*T) *int64) column[T] {
+	c := choice(name, label, "", meaning, at).within(FallBack, int64(len(of)-1))
+	c.Levels = of
+	return c
+}
+
+var noYes = []string{"no", "yes"}
+
 // rates lists the columns of Rates, with a prefix to their names.
 func rates[T any](prefix, of string, at func(*T) *Rates) []column[T] {
 	return []column[T]{
-		number(prefix+"maxmessages", "messages a minute"+of, func(r *T) *int64 { return &at(r).MaxMessages }),
-		number(prefix+"maxbytes", "bytes a minute"+of, func(r *T) *int64 { return &at(r).MaxBytes }),
-		number(prefix+"maxconnects", "new connections a minute"+of, func(r *T) *int64 { return &at(r).MaxConnects }),
-		number(prefix+"maxconnections", "connections at once"+of, func(r *T) *int64 { return &at(r).MaxConnections }),
-		number(prefix+"maxstarting", "connections being opened at once"+of, func(r *T) *int64 { return &at(r).MaxStarting }),
-		number(prefix+"maxidle", "idle connections at once"+of, func(r *T) *int64 { return &at(r).MaxIdle }),
+		limit(prefix+"maxmessages", "Messages a minute", "msg/min", "messages a minute"+of,
+			func(r *T) *int64 { return &at(r).MaxMessages }),
+		limit(prefix+"maxbytes", "Bytes a minute", "B/min", "bytes a minute"+of,
+			func(r *T) *int64 { return &at(r).MaxBytes }),
+		limit(prefix+"maxconnects", "New connections a minute", "conn/min", "new connections a minute"+of,
+			func(r *T) *int64 { return &at(r).MaxConnects }),
+		limit(prefix+"maxconnections", "Connections at once", "conn", "connections at once"+of,
+			func(r *T) *int64 { return &at(r).MaxConnections }),
+		limit(prefix+"maxstarting", "Connections being opened at once", "conn", "connections being opened at once"+of,
+			func(r *T) *int64 { return &at(r).MaxStarting }),
+		limit(prefix+"maxidle", "Idle connections at once", "conn", "idle connections at once"+of,
+			func(r *T) *int64 { return &at(r).MaxIdle }),
 	}
 }
 
 // limits lists the columns of Limits.
 func limits[T any](at func(*T) *Limits) []column[T] {
-	all := limitColumns(at)
-	for i := range all {
-		most := int64(math.MaxInt64)
-		switch all[i].Name {
-		case "security":
-			most = 3
-		case "retryshare":
-			most = 100
-		case "connection_spread", "greylist_sameip":
-			most = 1
-		}
-		all[i] = all[i].within(FallBack, most)
-	}
-	return all
-}
-
-// limitColumns are the columns without their bounds.
-func limitColumns[T any](at func(*T) *Limits) []column[T] {
-	all := append(rates("", " to a site", func(r *T) *Rates { return &at(r).Site }),
-		rates("ip_", " to one target IP", func(r *T) *Rates { return &at(r).IP })...)
-	return append(all,
-		number("connection_maxmessages", "messages over one connection",
-			func(r *T) *int64 { return &at(r).ConnectionMaxMessages }),
-		number("connection_maxbytes", "bytes over one connection", func(r *T) *int64 { return &at(r).ConnectionMaxBytes }),
-		choice("connection_minmessages", "messages that wait before another connection is opened",
-			func(r *T) *int64 { return &at(r).ConnectionMinMessages }),
-		choice("connection_idle", "seconds an idle connection is kept", func(r *T) *int64 { return &at(r).ConnectionIdle }),
-		choice("connection_offline", "seconds a target is left alone after a failed connect",
-			func(r *T) *int64 { return &at(r).ConnectionOffline }),
-		choice("connection_spread", "1: connections spread over all addresses of the target",
-			func(r *T) *int64 { return &at(r).ConnectionSpread }),
-		choice("security", "0: no TLS, 1: when offered, 2: required, 3: required with a valid certificate",
-			func(r *T) *int64 { return &at(r).Security }),
-		number("maxqueue", "messages in memory", func(r *T) *int64 { return &at(r).MaxQueue }),
-		choice("retryshare", "percent of maxqueue kept for retries", func(r *T) *int64 { return &at(r).RetryShare }),
-		choice("greylist_delay", "seconds until a greylisted message is tried again",
-			func(r *T) *int64 { return &at(r).GreylistDelay }),
-		choice("greylist_sameip", "1: from the same address", func(r *T) *int64 { return &at(r).GreylistSameIP }),
-		choice("bind_retry", "seconds an address is left alone that could not be bound",
-			func(r *T) *int64 { return &at(r).BindRetry }),
-		choice("lost_offline", "seconds a target is left alone after a lost connection",
-			func(r *T) *int64 { return &at(r).LostOffline }),
-		choice("invalid_offline", "seconds a target is left alone after an answer that makes no sense",
-			func(r *T) *int64 { return &at(r).InvalidOffline }),
-		choice("timeout_connect", "seconds for connecting", func(r *T) *int64 { return &at(r).TimeoutConnect }),
-		choice("timeout_intro", "seconds for the greeting", func(r *T) *int64 { return &at(r).TimeoutIntro }),
-		choice("timeout_command", "seconds for the answer to a command", func(r *T) *int64 { return &at(r).TimeoutCommand }),
-		choice("timeout_data", "seconds for the answer to DATA", func(r *T) *int64 { return &at(r).TimeoutData }),
-		choice("timeout_message", "seconds for the answer to a message", func(r *T) *int64 { return &at(r).TimeoutMessage }),
-	)
+	return slices.Concat(rates("", " to a site", func(r *T) *Rates { return &at(r).Site }),
+		rates("ip_", " to one target IP", func(r *T) *Rates { return &at(r).IP }),
+		[]column[T]{
+			limit("connection_maxmessages", "Messages over one connection", "msg", "messages over one connection",
+				func(r *T) *int64 { return &at(r).ConnectionMaxMessages }),
+			limit("connection_maxbytes", "Bytes over one connection", "B", "bytes over one connection",
+				func(r *T) *int64 { return &at(r).ConnectionMaxBytes }),
+			choice("connection_minmessages", "Waiting messages before another is opened", "msg",
+				"messages that wait before another connection is opened",
+				func(r *T) *int64 { return &at(r).ConnectionMinMessages }),
+			choice("connection_idle", "Idle connections are kept for", "s", "seconds an idle connection is kept",
+				func(r *T) *int64 { return &at(r).ConnectionIdle }),
+			choice("connection_offline", "After a failed connect wait", "s",
+				"seconds a target is left alone after a failed connect",
+				func(r *T) *int64 { return &at(r).ConnectionOffline }),
+			levels("connection_spread", "Spread over all addresses of the target",
+				"1: connections spread over all addresses of the target", noYes,
+				func(r *T) *int64 { return &at(r).ConnectionSpread }),
+			levels("security", "Encryption", "0: no TLS, 1: when offered, 2: required, 3: required with a valid certificate",
+				[]string{"no TLS", "TLS when it is offered", "TLS required", "TLS with a valid certificate required"},
+				func(r *T) *int64 { return &at(r).Security }),
+			limit("maxqueue", "Messages in memory", "msg", "messages in memory", func(r *T) *int64 { return &at(r).MaxQueue }),
+			choice("retryshare", "Of these kept for retries", "%", "percent of maxqueue kept for retries",
+				func(r *T) *int64 { return &at(r).RetryShare }).within(FallBack, 100),
+			choice("greylist_delay", "Try greylisted messages again after", "s",
+				"seconds until a greylisted message is tried again", func(r *T) *int64 { return &at(r).GreylistDelay }),
+			levels("greylist_sameip", "From the same address", "1: from the same address", noYes,
+				func(r *T) *int64 { return &at(r).GreylistSameIP }),
+			choice("bind_retry", "After an address that could not be bound", "s",
+				"seconds an address is left alone that could not be bound", func(r *T) *int64 { return &at(r).BindRetry }),
+			choice("lost_offline", "After a lost connection", "s", "seconds a target is left alone after a lost connection",
+				func(r *T) *int64 { return &at(r).LostOffline }),
+			choice("invalid_offline", "After an answer that makes no sense", "s",
+				"seconds a target is left alone after an answer that makes no sense",
+				func(r *T) *int64 { return &at(r).InvalidOffline }),
+			choice("timeout_connect", "For connecting", "s", "seconds for connecting",
+				func(r *T) *int64 { return &at(r).TimeoutConnect }),
+			choice("timeout_intro", "For the greeting", "s", "seconds for the greeting",
+				func(r *T) *int64 { return &at(r).TimeoutIntro }),
+			choice("timeout_command", "For the answer to a command", "s", "seconds for the answer to a command",
+				func(r *T) *int64 { return &at(r).TimeoutCommand }),
+			choice("timeout_data", "For the answer to DATA", "s", "seconds for the answer to DATA",
+				func(r *T) *int64 { return &at(r).TimeoutData }),
+			choice("timeout_message", "For the answer to a message", "s", "seconds for the answer to a message",
+				func(r *T) *int64 { return &at(r).TimeoutMessage }),
+		})
 }
 
 // Capacity is a named set of limits.
@@ -124,17 +150,21 @@ type Capacity struct {
 	Enabled  bool
 }
 
-func (Capacity) schema() *table[Capacity] {
-	columns := []column[Capacity]{
-		text("name", "name of the throttle", func(r *Capacity) *string { return &r.Name }),
-		number("priority", "between rules that match equally well the lower number wins",
-			func(r *Capacity) *int64 { return &r.Priority }),
-	}
-	columns = append(columns, limits(func(r *Capacity) *Limits { return &r.Limits })...)
-	return &table[Capacity]{name: "capacity", meaning: "throttles: named sets of limits; -1 falls back, 0 is unlimited",
-		id: func(r *Capacity) *int64 { return &r.ID }, rows: func(r *Rows) *[]Capacity { return &r.Capacities },
-		columns: append(columns, enabled(func(r *Capacity) *bool { return &r.Enabled }))}
-}
+var capacityTable = describe(table[Capacity]{
+	Table: Table{Name: TableCapacity, Meaning: "throttles: named sets of limits; -1 falls back, 0 is unlimited",
+		Key: []string{"name"}},
+	id:   func(r *Capacity) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]Capacity { return &r.Capacities },
+	columns: slices.Concat([]column[Capacity]{
+		text("name", "name of the throttle", func(r *Capacity) *string { return &r.Name }).required(),
+		number("priority", "between rules that match equally well the lower number wins", func(r *Capacity) *int64 { return &r.Priority }).
+			hint("between rules that match equally well, the lower number wins"),
+	}, limits(func(r *Capacity) *Limits { return &r.Limits }), []column[Capacity]{
+		enabled(func(r *Capacity) *bool { return &r.Enabled }),
+	}),
+})
+
+func (Capacity) schema() *table[Capacity] { return capacityTable }
 
 // CapacityRule says where a set of limits holds.
 type CapacityRule struct {
@@ -146,28 +176,21 @@ type CapacityRule struct {
 	Enabled  bool
 }
 
-func (CapacityRule) schema() *table[CapacityRule] {
-	return &table[CapacityRule]{name: "capacity_rules", meaning: "where a throttle holds",
-		id: func(r *CapacityRule) *int64 { return &r.ID }, rows: func(r *Rows) *[]CapacityRule { return &r.CapacityRules },
-		columns: []column[CapacityRule]{
-			number("capacity", "id of the throttle", func(r *CapacityRule) *int64 { return &r.Capacity }),
-			text("localip", localIPMeaning, func(r *CapacityRule) *string { return &r.LocalIP }),
-			text("pool", poolMeaning, func(r *CapacityRule) *string { return &r.Pool }),
-			text("domain", domainMeaning, func(r *CapacityRule) *string { return &r.Domain }),
-			enabled(func(r *CapacityRule) *bool { return &r.Enabled }),
-		}}
-}
+var capacityRuleTable = describe(table[CapacityRule]{
+	Table: Table{Name: TableCapacityRules, Meaning: "where a throttle holds",
+		Key: []string{"capacity", "localip", "pool", "domain"}},
+	id:   func(r *CapacityRule) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]CapacityRule { return &r.CapacityRules },
+	columns: []column[CapacityRule]{
+		owner("capacity", TableCapacity, "id of the throttle", func(r *CapacityRule) *int64 { return &r.Capacity }),
+		localIP(func(r *CapacityRule) *string { return &r.LocalIP }),
+		pool(func(r *CapacityRule) *string { return &r.Pool }),
+		domain(func(r *CapacityRule) *string { return &r.Domain }).hint(""),
+		enabled(func(r *CapacityRule) *bool { return &r.Enabled }),
+	},
+})
 
-// The selection that many rules share.
-const (
-	localIPMeaning = "source address; empty: all"
-	poolMeaning    = "name of a pool of source addresses; empty: all"
-	domainMeaning  = "recipient domain; empty: all"
-	tagMeaning     = "tag of the message; empty: all"
-	clusterMeaning = "1: all instances, 0: only the one in `instance`, where that names one"
-	expireMeaning  = "time at which the rule ends; empty: never"
-	instMeaning    = "server-id of the one instance; 0: none, and the row is for every instance that reads it"
-)
+func (CapacityRule) schema() *table[CapacityRule] { return capacityRuleTable }
 
 // FloodResponse says what slows a path down.
 type FloodResponse struct {
@@ -183,22 +206,25 @@ type FloodResponse struct {
 	Enabled  bool
 }
 
-func (FloodResponse) schema() *table[FloodResponse] {
-	columns := []column[FloodResponse]{
-		text("name", "name of the flood pattern", func(r *FloodResponse) *string { return &r.Name }),
-		text("pattern", "pattern of replies", func(r *FloodResponse) *string { return &r.Pattern }),
-		text("type", patternTypes, func(r *FloodResponse) *string { return &r.Type }),
-		text("localip", localIPMeaning, func(r *FloodResponse) *string { return &r.LocalIP }),
-		text("domain", domainMeaning, func(r *FloodResponse) *string { return &r.Domain }),
-		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0,
-			maxSeconds),
-		number("duration", "seconds after the pause in which the limits of this row hold",
-			func(r *FloodResponse) *int64 { return &r.Duration }).within(0, maxSeconds),
-	}
-	columns = append(columns, limits(func(r *FloodResponse) *Limits { return &r.Limits })...)
-	return &table[FloodResponse]{name: "flood_responses",
-		meaning: "replies that slow a path down; -1 falls back, 0 is unlimited",
-		id:      func(r *FloodResponse) *int64 { return &r.ID },
-		rows:    func(r *Rows) *[]FloodResponse { return &r.FloodResponses },
-		columns: append(columns, enabled(func(r *FloodResponse) *bool { return &r.Enabled }))}
-}
+var floodTable = describe(table[FloodResponse]{
+	Table: Table{Name: TableFloodResponses, Meaning: "replies that slow a path down; -1 falls back, 0 is unlimited",
+		Key: []string{"name"}},
+	id:   func(r *FloodResponse) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]FloodResponse { return &r.FloodResponses },
+	columns: slices.Concat([]column[FloodResponse]{
+		text("name", "name of the flood pattern", func(r *FloodResponse) *string { return &r.Name }).required(),
+		text("pattern", "pattern of replies", func(r *FloodResponse) *string { return &r.Pattern }).
+			required().hint("of what the other side answers, such as “too many connections”"),
+		patternType(func(r *FloodResponse) *string { return &r.Type }),
+		localIP(func(r *FloodResponse) *string { return &r.LocalIP }),
+		domain(func(r *FloodResponse) *string { return &r.Domain }),
+		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0, maxSeconds).
+			label("Pause delivery for").unit("s").hint("nothing is sent on that path meanwhile"),
+		number("duration", "seconds after the pause in which the limits of this row hold", func(r *FloodResponse) *int64 { return &r.Duration }).
+			within(0, maxSeconds).label("Then slow down for").unit("s").hint("the limits below hold so long after the pause"),
+	}, limits(func(r *FloodResponse) *Limits { return &r.Limits }), []column[FloodResponse]{
+		enabled(func(r *FloodResponse) *bool { return &r.Enabled }),
+	}),
+})
+
+func (FloodResponse) schema() *table[FloodResponse] { return floodTable }

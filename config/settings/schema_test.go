@@ -52,7 +52,7 @@ func testForeign(t *testing.T, address string) {
 		require.Contains(t, wrong.Differences, Difference{"capacity", "ip_maxbytes", "is missing"})
 		found := map[string]bool{}
 		for _, d := range wrong.Differences {
-			found[d.Table+"."+d.Column] = true
+			found[string(d.Table)+"."+d.Column] = true
 		}
 		require.True(t, found["locals.type"], "a column of another type is a difference: %v", wrong.Differences)
 		require.ErrorContains(t, err, "table capacity, column")

@@ -76,6 +76,7 @@ func suite(t *testing.T, address func(*testing.T) string) {
 	t.Run("tables of another program", func(t *testing.T) { testForeign(t, address(t)) })
 	t.Run("repair", func(t *testing.T) { testRepair(t, address(t)) })
 	t.Run("newer version", func(t *testing.T) { testNewer(t, address(t)) })
+	t.Run("upgrade", func(t *testing.T) { testUpgrade(t, address) })
 	t.Run("interrupted migration", func(t *testing.T) { testInterrupted(t, address(t)) })
 }
 
@@ -144,7 +145,7 @@ type examinee struct {
 }
 
 func examine[T Entity[T]]() examinee {
-	return examinee{name: schemaOf[T]().name, row: reflect.TypeFor[T](), cycle: cycle[T],
+	return examinee{name: string(schemaOf[T]().Name), row: reflect.TypeFor[T](), cycle: cycle[T],
 		list: func(t *testing.T, db *DB) []any {
 			rows, broken, err := List[T](t.Context(), db)
 			require.NoError(t, err)
@@ -172,7 +173,7 @@ func examinees(t *testing.T) []examinee {
 	tables := Tables()
 	require.Len(t, all, len(tables))
 	for i := range tables {
-		require.Equal(t, tables[i].Name, all[i].name)
+		require.EqualValues(t, tables[i].Name, all[i].name)
 	}
 	return all
 }
@@ -185,7 +186,7 @@ func fill[T Entity[T]](t *testing.T, variant int) T {
 	for i, c := range s.columns {
 		var v any
 		switch c.Kind {
-		case Integer:
+		case Integer, Limit, Reference:
 			v = []int64{-1, int64(i) + 1<<40, -1 << 63, 1<<63 - 1, 0}[(i+variant)%5]
 		case Flag:
 			v = (i+variant)%2 == 0
@@ -198,7 +199,7 @@ func fill[T Entity[T]](t *testing.T, variant int) T {
 			v = []string{"plain", "日本語 😀 é\tü\r\n 'quoted' \"twice\" `b` \\ % _ $1 ? ;-- ", strings.Repeat("long ", 10_000), "",
 				" blanks "}[(i+variant)%5]
 		}
-		if s.name == "tokens" && c.Name == "hash" {
+		if s.Name == TableTokens && c.Name == "hash" {
 			v = string(HashToken(strconv.Itoa(variant)))
 		}
 		require.NoError(t, SetValue(&row, c.Name, v))
@@ -271,8 +272,8 @@ func testNulls(t *testing.T, db *DB) {
 		for _, c := range table.Columns {
 			names, nulls = append(names, `"`+c.Name+`"`), append(nulls, "NULL")
 		}
-		raw(t, db, `INSERT INTO "`+table.Name+`" (`+strings.Join(names, ",")+`) VALUES (`+strings.Join(nulls, ",")+`)`)
-		raw(t, db, `INSERT INTO "`+table.Name+`" (id) VALUES (99)`)
+		raw(t, db, `INSERT INTO "`+string(table.Name)+`" (`+strings.Join(names, ",")+`) VALUES (`+strings.Join(nulls, ",")+`)`)
+		raw(t, db, `INSERT INTO "`+string(table.Name)+`" (id) VALUES (99)`)
 	}
 	raw(t, db,
 		`INSERT INTO "capacity" (id, "name", "priority", "maxmessages", "enabled") VALUES (100, 'first', -5, -1, 1)`)

@@ -4,17 +4,26 @@ import "fmt"
 
 // Table describes one table, beside its first column id, which the database counts up and never uses twice.
 type Table struct {
-	Name    string
+	Name    TableName
 	Meaning string
 	// Ours marks tables that MailerQ does not have.
 	Ours    bool
 	Columns []Column
 	// Unique names the column whose values differ from row to row; empty: none does.
 	Unique string
+	// Key are the columns by which a row is found that is to be changed; none: rows are only told apart by their ids.
+	Key []string
+	// ReadOnly tables are not for operators to write.
+	ReadOnly bool
+	// Incidental tables decide nothing about mail: servers fill them by themselves, or it is the tokens, one of which is
+	// made before anything else.
+	Incidental bool
+	// Since is the version of the database that brought the table; 0 is the first, 1.
+	Since int64
 }
 
-// column returns the column of a name, nil when there is none.
-func (t *Table) column(name string) *Column {
+// Column returns the column of a name, nil when there is none.
+func (t *Table) Column(name string) *Column {
 	for i := range t.Columns {
 		if t.Columns[i].Name == name {
 			return &t.Columns[i]
@@ -25,15 +34,24 @@ func (t *Table) column(name string) *Column {
 
 // table is a Table with the way to its rows.
 type table[T any] struct {
-	name, meaning string
-	ours          bool
-	unique        string
-	columns       []column[T]
-	id            func(*T) *int64
-	rows          func(*Rows) *[]T
+	Table
+	columns []column[T] // those of Table, with the way to their fields
+	id      func(*T) *int64
+	rows    func(*Rows) *[]T
 	// review looks at a row that was read or is to be written; it may be nil. Of a row that was read it may change what
 	// is not as it should be, and says so.
 	review func(row *T, writing bool) (notice string, err error)
+}
+
+// describe completes a description.
+func describe[T any](t table[T]) *table[T] {
+	t.Since = max(t.Since, 1)
+	for i := range t.columns {
+		c := &t.columns[i].Column
+		c.Since = max(c.Since, t.Since)
+		t.Columns = append(t.Columns, *c)
+	}
+	return &t
 }
 
 // Entity is implemented by the row structs of this package, and by nothing else.
@@ -45,25 +63,25 @@ func schemaOf[T Entity[T]]() *table[T] {
 	return zero.schema()
 }
 
-func (t *table[T]) describe() Table {
-	d := Table{Name: t.name, Meaning: t.meaning, Ours: t.ours, Unique: t.unique, Columns: make([]Column, len(t.columns))}
-	for i := range t.columns {
-		d.Columns[i] = t.columns[i].Column
-	}
-	return d
-}
+func (t *table[T]) described() Table { return t.Table }
 
-func (t *table[T]) column(name string) (*column[T], error) {
+func (t *table[T]) find(name string) (*column[T], error) {
 	for i := range t.columns {
 		if t.columns[i].Name == name {
 			return &t.columns[i], nil
 		}
 	}
-	return nil, fmt.Errorf("table %s has no column %q", t.name, name)
+	return nil, fmt.Errorf("table %s has no column %q", t.Name, name)
 }
 
-// Describe returns the description of a row struct's table.
-func Describe[T Entity[T]]() Table { return schemaOf[T]().describe() }
+// Describe returns the description of a row struct's table, which is not to be changed.
+func Describe[T Entity[T]]() Table { return schemaOf[T]().Table }
+
+// Of returns where the rows of a struct are.
+func Of[T Entity[T]](rows *Rows) *[]T { return schemaOf[T]().rows(rows) }
+
+// ID returns where the id of a row is.
+func ID[T Entity[T]](row *T) *int64 { return schemaOf[T]().id(row) }
 
 // Value returns one column of a row by name: an int64, a bool or a string.
 func Value[T Entity[T]](row *T, name string) (any, error) {
@@ -71,7 +89,7 @@ func Value[T Entity[T]](row *T, name string) (any, error) {
 	if name == "id" {
 		return *t.id(row), nil
 	}
-	c, err := t.column(name)
+	c, err := t.find(name)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +102,7 @@ func Value[T Entity[T]](row *T, name string) (any, error) {
 // SetValue sets one column of a row by name, as forms and requests need it: numbers and booleans may come as texts. The
 // id cannot be set this way.
 func SetValue[T Entity[T]](row *T, name string, value any) error {
-	c, err := schemaOf[T]().column(name)
+	c, err := schemaOf[T]().find(name)
 	if err != nil {
 		return err
 	}
@@ -105,32 +123,17 @@ func SetValue[T Entity[T]](row *T, name string, value any) error {
 
 // erased is a table whose row struct is not known.
 type erased interface {
-	describe() Table
+	described() Table
 	load(l *loader, into *Rows, ids []int64) error
 	count(rows *Rows) int
 }
 
-// tables lists all tables, in the order of the documentation.
-func tables() []erased {
-	return []erased{
-		schemaOf[Local](), schemaOf[MTAName](), schemaOf[MTALabel](), schemaOf[IP](), schemaOf[Block](),
-		schemaOf[Capacity](), schemaOf[CapacityRule](), schemaOf[FloodResponse](),
-		schemaOf[Schedule](), schemaOf[ScheduleStep](), schemaOf[ScheduleRule](), schemaOf[ScheduleDay](),
-		schemaOf[Pool](), schemaOf[PoolIP](), schemaOf[ExternalMTA](),
-		schemaOf[DKIMKey](), schemaOf[DKIMPattern](), schemaOf[DNSRecord](),
-		schemaOf[ForcedError](), schemaOf[Pause](), schemaOf[Delegate](), schemaOf[Suppression](),
-		schemaOf[ResponsePattern](), schemaOf[ResponseAction](), schemaOf[ResponseLink](),
-		schemaOf[RewriteTrigger](), schemaOf[RewriteCondition](), schemaOf[RewriteAction](),
-		schemaOf[Token](), schemaOf[Route](),
-	}
-}
-
-// Tables describes all tables, in the order of the documentation.
+// Tables describes all tables, in the order of the documentation. The descriptions are not to be changed.
 func Tables() []Table {
 	all := tables()
 	described := make([]Table, len(all))
 	for i, t := range all {
-		described[i] = t.describe()
+		described[i] = t.described()
 	}
 	return described
 }

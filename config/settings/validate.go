@@ -23,7 +23,7 @@ func (db *DB) Validate(ctx context.Context) error {
 func (db *DB) compare(have catalog) []Difference {
 	var all []Difference
 	for _, t := range Tables() {
-		existing := have[t.Name]
+		existing := have[string(t.Name)]
 		if existing == nil {
 			all = append(all, Difference{Table: t.Name, Problem: "is missing"})
 			continue
@@ -34,7 +34,7 @@ func (db *DB) compare(have catalog) []Difference {
 		}
 		var strange []string
 		for name, c := range existing.columns {
-			if c.required && name != "id" && t.column(name) == nil {
+			if c.required && name != "id" && t.Column(name) == nil {
 				strange = append(strange, name)
 			}
 		}

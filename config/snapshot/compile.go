@@ -96,7 +96,7 @@ func (w *work) taken(p part, same bool) bool {
 const maxBroken = 10000
 
 // check notes a row that is left out; nothing when err is nil.
-func (w *work) check(p part, table string, id int64, err error) bool {
+func (w *work) check(p part, table settings.TableName, id int64, err error) bool {
 	if err != nil && len(w.s.broken[p]) < maxBroken {
 		w.s.broken[p] = append(w.s.broken[p], settings.Broken{Table: table, ID: id, Reason: err.Error()})
 	}
@@ -127,7 +127,7 @@ func (w *work) locals() {
 	w.s.Locals = &enqueue.Locals{}
 	for _, r := range w.rows.Locals {
 		if r.Enabled {
-			w.check(localPart, "locals", r.ID, w.s.Locals.Add(r.Type, r.Address))
+			w.check(localPart, settings.TableLocals, r.ID, w.s.Locals.Add(r.Type, r.Address))
 		}
 	}
 }
@@ -140,7 +140,7 @@ func (w *work) blocklist() {
 	w.s.Blocklist = &enqueue.Blocklist{}
 	for _, r := range w.rows.Blocklist {
 		if r.Enabled {
-			w.check(blockPart, "blocklist", r.ID, w.s.Blocklist.Add(r.Value, int(r.Code), r.Description))
+			w.check(blockPart, settings.TableBlocklist, r.ID, w.s.Blocklist.Add(r.Value, int(r.Code), r.Description))
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (w *work) suppressions() {
 func (w *work) suppress(r *settings.Suppression) {
 	if r.Enabled {
 		why := rules.Suppression{Code: int(r.Code), Status: r.Extended, Description: r.Description}
-		w.check(suppressionPart, "suppressions", r.ID, w.s.Suppressions.Add(r.Value, r.Type, why))
+		w.check(suppressionPart, settings.TableSuppressions, r.ID, w.s.Suppressions.Add(r.Value, r.Type, why))
 	}
 }
 
@@ -226,10 +226,10 @@ func (w *work) names() {
 	for _, r := range w.rows.MTANames {
 		name := strings.TrimSpace(r.Name)
 		if name == "" || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
-			w.check(namePart, "mtanames", r.ID, fmt.Errorf("name %q: expected a host name", r.Name))
+			w.check(namePart, settings.TableMTANames, r.ID, fmt.Errorf("name %q: expected a host name", r.Name))
 			continue
 		}
-		if ip, err := address("localip", r.LocalIP); w.check(namePart, "mtanames", r.ID, err) {
+		if ip, err := address("localip", r.LocalIP); w.check(namePart, settings.TableMTANames, r.ID, err) {
 			w.s.Names[ip] = name
 		}
 	}
@@ -242,7 +242,7 @@ func (w *work) labels() {
 	}
 	w.s.Labels = make(map[netip.Addr]string, len(w.rows.MTALabels))
 	for _, r := range w.rows.MTALabels {
-		if ip, err := address("localip", r.LocalIP); w.check(labelPart, "mtalabels", r.ID, err) {
+		if ip, err := address("localip", r.LocalIP); w.check(labelPart, settings.TableMTALabels, r.ID, err) {
 			w.s.Labels[ip] = r.Label
 		}
 	}

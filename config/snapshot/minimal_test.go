@@ -26,7 +26,7 @@ import (
 
 // minimal are rows that name only what they are about, as a script writes them.
 var minimal = []struct {
-	table  string
+	table  settings.TableName
 	values map[string]any
 }{
 	{"locals", map[string]any{"address": "info@here.test", "type": "exact"}},
@@ -123,7 +123,7 @@ func writeMinimal(t *testing.T, address string, nulls bool) {
 		require.NoError(t, err)
 	}
 	defer pool.Close()
-	seen := map[string]bool{}
+	seen := map[settings.TableName]bool{}
 	for _, row := range minimal {
 		i := slices.IndexFunc(settings.Tables(), func(d settings.Table) bool { return d.Name == row.table })
 		seen[row.table] = true

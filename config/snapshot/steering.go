@@ -38,7 +38,7 @@ func (w *work) steering() {
 	config.ResponsePatterns, config.SpareActions = w.responses()
 	set, problems := rules.Compile(config)
 	for _, p := range problems {
-		w.check(steeringPart, p.Table, p.ID, p.Err)
+		w.check(steeringPart, settings.TableName(p.Table), p.ID, p.Err)
 	}
 	w.s.Steering = set
 }
@@ -78,7 +78,7 @@ func (w *work) pauses() (list []rules.Pause) {
 		if !r.Enabled {
 			continue
 		}
-		if expire, ok := w.moment("paused", r.ID, "expire", r.Expire); ok {
+		if expire, ok := w.moment(settings.TablePaused, r.ID, "expire", r.Expire); ok {
 			list = append(list, rules.Pause{ID: r.ID, LocalIP: r.LocalIP, Pool: r.Pool, Target: r.Target, Tag: r.Tag,
 				Cluster: r.Cluster, Instance: r.Instance, Expire: expire})
 		}
@@ -91,7 +91,7 @@ func (w *work) redirects() (list []rules.Redirect) {
 		if !r.Enabled {
 			continue
 		}
-		if expire, ok := w.moment("delegates", r.ID, "expire", r.Expire); ok {
+		if expire, ok := w.moment(settings.TableDelegates, r.ID, "expire", r.Expire); ok {
 			list = append(list, rules.Redirect{ID: r.ID, LocalIP: r.LocalIP, Domain: r.Domain, NewIP: r.NewIP, Expire: expire})
 		}
 	}
@@ -99,7 +99,7 @@ func (w *work) redirects() (list []rules.Redirect) {
 }
 
 // moment reads a time.
-func (w *work) moment(table string, id int64, column, text string) (time.Time, bool) {
+func (w *work) moment(table settings.TableName, id int64, column, text string) (time.Time, bool) {
 	t, err := settings.ParseTime(text)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", column, err)
@@ -114,8 +114,8 @@ func (w *work) rewrites() (list []rules.RewriteRule) {
 			parents.off(r.ID)
 			continue
 		}
-		starts, ok := w.moment("rewrite_triggers", r.ID, "starts", r.Starts)
-		ends, fine := w.moment("rewrite_triggers", r.ID, "ends", r.Ends)
+		starts, ok := w.moment(settings.TableRewriteTriggers, r.ID, "starts", r.Starts)
+		ends, fine := w.moment(settings.TableRewriteTriggers, r.ID, "ends", r.Ends)
 		if !ok || !fine {
 			parents.off(r.ID)
 			continue
@@ -126,13 +126,13 @@ func (w *work) rewrites() (list []rules.RewriteRule) {
 			Priority: r.Priority, Final: r.Final, Starts: starts, Ends: ends})
 	}
 	for _, r := range w.rows.RewriteConditions {
-		if i, ok := w.parent(parents, "rewrite_conditions", r.ID, "trigger", r.Trigger, "rewrite rule"); ok {
+		if i, ok := w.parent(parents, settings.TableRewriteConditions, r.ID, "trigger", r.Trigger, "rewrite rule"); ok {
 			list[i].Conditions = append(list[i].Conditions, rules.Condition{ID: r.ID, Property: r.Property, Type: r.Type,
 				Value: r.Value, Negate: r.Negate})
 		}
 	}
 	for _, r := range w.rows.RewriteActions {
-		if i, ok := w.parent(parents, "rewrite_actions", r.ID, "trigger", r.Trigger, "rewrite rule"); ok {
+		if i, ok := w.parent(parents, settings.TableRewriteActions, r.ID, "trigger", r.Trigger, "rewrite rule"); ok {
 			list[i].Actions = append(list[i].Actions, rules.Action{ID: r.ID, Type: r.Type, Property: r.Property, Value: r.Value})
 		}
 	}
@@ -159,7 +159,7 @@ func (w *work) responses() (list []rules.ResponsePattern, spare []rules.Action) 
 	}
 	half, used := make(map[int64]bool), make(map[int64]bool, len(actions))
 	for _, r := range w.rows.ResponseLinks {
-		i, ok := w.parent(parents, "response_patterns_actions", r.ID, "pattern", r.Pattern, "response pattern")
+		i, ok := w.parent(parents, settings.TableResponseLinks, r.ID, "pattern", r.Pattern, "response pattern")
 		if !ok {
 			continue
 		}
@@ -167,7 +167,7 @@ func (w *work) responses() (list []rules.ResponsePattern, spare []rules.Action) 
 		used[r.Action] = true
 		if a == nil {
 			err := fmt.Errorf("%w; response pattern %d is left out", missing("action", r.Action, "response action"), r.Pattern)
-			w.check(steeringPart, "response_patterns_actions", r.ID, err)
+			w.check(steeringPart, settings.TableResponseLinks, r.ID, err)
 			half[r.Pattern] = true
 			continue
 		}
@@ -197,7 +197,7 @@ func (p parents) off(id int64) { p[id] = -1 }
 
 // parent returns the place of the rule that a row belongs to; ok is false when it has none, or one that is not in
 // force.
-func (w *work) parent(p parents, table string, id int64, column string, to int64, what string) (place int, ok bool) {
+func (w *work) parent(p parents, table settings.TableName, id int64, column string, to int64, what string) (place int, ok bool) {
 	place, known := p[to]
 	if !known {
 		w.check(steeringPart, table, id, missing(column, to, what))

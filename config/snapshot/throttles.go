@@ -31,7 +31,7 @@ func (w *work) throttles() {
 	config.Floods = w.floods()
 	set, problems := limits.Compile(config)
 	for _, p := range problems {
-		w.check(throttlePart, p.Table, p.ID, p.Err)
+		w.check(throttlePart, settings.TableName(p.Table), p.ID, p.Err)
 	}
 	w.s.Throttles = set
 }
@@ -81,10 +81,10 @@ func (w *work) capacities(values map[int64]limits.Values) []limits.Rule {
 			continue
 		}
 		if values[r.Capacity] == nil {
-			w.check(throttlePart, "capacity_rules", r.ID, missing("capacity", r.Capacity, "throttle"))
+			w.check(throttlePart, settings.TableCapacityRules, r.ID, missing("capacity", r.Capacity, "throttle"))
 			continue
 		}
-		if source, err := anyAddress("localip", r.LocalIP); w.check(throttlePart, "capacity_rules", r.ID, err) {
+		if source, err := anyAddress("localip", r.LocalIP); w.check(throttlePart, settings.TableCapacityRules, r.ID, err) {
 			patterns[r.Capacity] = append(patterns[r.Capacity], pattern(r.ID, source, r.Pool, r.Domain))
 		}
 	}
@@ -121,9 +121,9 @@ func (w *work) schedules(values map[int64]limits.Values) []limits.Schedule {
 		switch {
 		case off[r.Schedule]:
 		case !ok:
-			w.check(throttlePart, "schedule_steps", r.ID, missing("schedule", r.Schedule, "schedule"))
+			w.check(throttlePart, settings.TableScheduleSteps, r.ID, missing("schedule", r.Schedule, "schedule"))
 		case values[r.Capacity] == nil:
-			w.check(throttlePart, "schedule_steps", r.ID, missing("capacity", r.Capacity, "throttle"))
+			w.check(throttlePart, settings.TableScheduleSteps, r.ID, missing("capacity", r.Capacity, "throttle"))
 		default:
 			step := limits.Step{ID: r.ID, Day: int(min(max(r.Day, 1), 1<<30)), Values: values[r.Capacity]}
 			schedules[i].Steps = append(schedules[i].Steps, step)
@@ -134,9 +134,9 @@ func (w *work) schedules(values map[int64]limits.Values) []limits.Schedule {
 		switch {
 		case !r.Enabled || off[r.Schedule]:
 		case !ok:
-			w.check(throttlePart, "schedule_rules", r.ID, missing("schedule", r.Schedule, "schedule"))
+			w.check(throttlePart, settings.TableScheduleRules, r.ID, missing("schedule", r.Schedule, "schedule"))
 		default:
-			if source, err := anyAddress("localip", r.LocalIP); w.check(throttlePart, "schedule_rules", r.ID, err) {
+			if source, err := anyAddress("localip", r.LocalIP); w.check(throttlePart, settings.TableScheduleRules, r.ID, err) {
 				schedules[i].Patterns = append(schedules[i].Patterns, pattern(r.ID, source, r.Pool, r.Domain))
 			}
 		}
@@ -152,7 +152,7 @@ func (w *work) floods() []limits.Flood {
 			continue
 		}
 		source, err := anyAddress("localip", r.LocalIP)
-		if !w.check(throttlePart, "flood_responses", r.ID, err) {
+		if !w.check(throttlePart, settings.TableFloodResponses, r.ID, err) {
 			continue
 		}
 		floods = append(floods, limits.Flood{ID: r.ID, Name: r.Name, Pattern: r.Pattern, Type: r.Type, Source: source,

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/delivery/external"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/sign"
@@ -42,7 +43,7 @@ func (w *work) keys() {
 		i, known := place[r.DKIMKey]
 		switch {
 		case !known:
-			w.check(keyPart, "dkim_patterns", r.ID, missing("dkim_key", r.DKIMKey, "DKIM key"))
+			w.check(keyPart, settings.TableDKIMPatterns, r.ID, missing("dkim_key", r.DKIMKey, "DKIM key"))
 		case i >= 0:
 			specs[i].Patterns = append(specs[i].Patterns, sign.Pattern{ID: r.ID, Type: r.Type, Text: r.Sign})
 		}
@@ -53,9 +54,9 @@ func (w *work) keys() {
 		switch {
 		case !errors.As(err, &p):
 		case p.Pattern != nil:
-			w.check(keyPart, "dkim_patterns", p.Pattern.ID, p.Err)
+			w.check(keyPart, settings.TableDKIMPatterns, p.Pattern.ID, p.Err)
 		default:
-			w.check(keyPart, "dkim_keys", ids[p.Key], p.Err)
+			w.check(keyPart, settings.TableDKIMKeys, ids[p.Key], p.Err)
 		}
 	}
 	w.s.Keys = keys
@@ -76,7 +77,7 @@ func (w *work) external() {
 	}
 	table, problems := external.Compile(rows)
 	for _, p := range problems {
-		w.check(externalPart, p.Table, p.ID, p.Err)
+		w.check(externalPart, settings.TableName(p.Table), p.ID, p.Err)
 	}
 	w.s.External = table
 }
@@ -102,7 +103,7 @@ func (w *work) routes() {
 			}
 			err = w.s.Routes.Add(domain, relay)
 		}
-		w.check(routePart, "routes", r.ID, err)
+		w.check(routePart, settings.TableRoutes, r.ID, err)
 	}
 }
 
@@ -118,11 +119,11 @@ func (w *work) dns() {
 		}
 		host := addr.Fold(strings.TrimSuffix(strings.TrimSpace(r.Hostname), "."))
 		if !addr.ValidDomain(host, addr.Loose) || strings.HasPrefix(host, "[") {
-			w.check(dnsPart, "dns", r.ID, fmt.Errorf("hostname %q: expected a host name", r.Hostname))
+			w.check(dnsPart, settings.TableDNS, r.ID, fmt.Errorf("hostname %q: expected a host name", r.Hostname))
 			continue
 		}
 		ip, err := address("ip", r.IP)
-		if !w.check(dnsPart, "dns", r.ID, err) {
+		if !w.check(dnsPart, settings.TableDNS, r.ID, err) {
 			continue
 		}
 		if w.s.DNS == nil {

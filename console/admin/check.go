@@ -306,7 +306,7 @@ func (a *Admin) writeLax(ctx context.Context, s settings.Store, t entity, id int
 		for _, f := range d.Fields {
 			all[f.Name] = f.Default
 		}
-		if d.Name == "paused" || d.Name == "errors" {
+		if d.Field("instance") != nil {
 			all["instance"] = a.Instance
 		}
 	}
@@ -327,7 +327,7 @@ func onlyAbout(err error, field string) bool {
 // fold gives a suppression the form in which it is looked up, so that it is found again however it is written.
 func fold(table string, values Values) {
 	value, ok := values["value"].(string)
-	if !ok || table != "suppressions" {
+	if !ok || table != string(settings.TableSuppressions) {
 		return
 	}
 	value = strings.TrimSpace(value)
@@ -375,7 +375,7 @@ func referenceProblem(ctx context.Context, s settings.Store, f *Field, v any) (*
 	table, column := f.Refers, "id"
 	switch f.Type {
 	case PoolName:
-		table, column = "pools", "name"
+		table, column = string(settings.TablePools), "name"
 	case Reference:
 	default:
 		return nil, nil
@@ -419,13 +419,13 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 	if err != nil {
 		return []Problem{{Expected: err.Error()}}
 	}
-	reason := snapshot.Check(rows, d.Name, id)
+	reason := snapshot.Check(rows, t.name(), id)
 	if reason == "" {
 		return nil
 	}
 	reason = strings.ReplaceAll(reason, strconv.FormatInt(newRow, 10), "this one")
 	p := explainReason(d, reason)
-	if p.Field == "" && len(dependants(d.Name)) > 0 {
+	if p.Field == "" && len(dependants(t.name())) > 0 {
 		return nil // what it lacks are rows that come after it
 	}
 	return []Problem{p}
@@ -434,7 +434,7 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 // explainReason turns `code 99: expected one from 400 to 599` into a Problem about the field.
 func explainReason(d *Table, reason string) Problem {
 	name, rest, ok := strings.Cut(reason, " ")
-	if d.Name == "dkim_keys" && name == "key:" { // as a message has it
+	if d.Name == string(settings.TableDKIMKeys) && name == "key:" { // as a message has it
 		name = "privatekey:"
 	}
 	f := d.Field(strings.TrimSuffix(name, ":"))

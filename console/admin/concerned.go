@@ -13,13 +13,13 @@ import (
 func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) (*settings.Rows, error) {
 	rows := new(settings.Rows)
 	t.keep(rows, all, id)
-	whole := together(d.Name)
+	whole := together(t.name())
 	for i := range d.Fields {
 		f := &d.Fields[i]
 		switch ref, isID := values[f.Name].(int64); {
 		case f.Type == PoolName:
-			whole = append(whole, "pools", "poolips")
-		case f.Type == Reference && isID && !slices.Contains(whole, f.Refers):
+			whole = append(whole, settings.TablePools, settings.TablePoolIPs)
+		case f.Type == Reference && isID && !slices.Contains(whole, settings.TableName(f.Refers)):
 			other, err := tableNamed(f.Refers)
 			if err != nil {
 				return nil, err
@@ -29,7 +29,7 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 		}
 	}
 	for _, name := range whole {
-		other, err := tableNamed(name)
+		other, err := tableNamed(string(name))
 		if err != nil {
 			return nil, err
 		}
@@ -39,14 +39,15 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 }
 
 // together returns the tables whose rows only make sense, or none, beside each other.
-func together(table string) []string {
+func together(table settings.TableName) []settings.TableName {
 	switch table {
-	case "delegates", "externalmtas":
-		return []string{table}
-	case "pools", "poolips":
-		return []string{"pools", "poolips"}
-	case "schedules", "schedule_steps", "schedule_rules":
-		return []string{"schedules", "schedule_steps", "schedule_rules", "capacity"}
+	case settings.TableDelegates, settings.TableExternalMTAs:
+		return []settings.TableName{table}
+	case settings.TablePools, settings.TablePoolIPs:
+		return []settings.TableName{settings.TablePools, settings.TablePoolIPs}
+	case settings.TableSchedules, settings.TableScheduleSteps, settings.TableScheduleRules:
+		return []settings.TableName{settings.TableSchedules, settings.TableScheduleSteps, settings.TableScheduleRules,
+			settings.TableCapacity}
 	}
 	return nil
 }

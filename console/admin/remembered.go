@@ -37,7 +37,7 @@ func (a *Admin) Remembered(ctx context.Context, table string, q Query) (List, er
 // remembered returns a part of the rows that match, and how many do; nil matches all.
 func (e of[T]) remembered(ctx context.Context, rows *settings.Rows, matches func(*Row) bool, offset,
 	limit int) (part []Row, total int) {
-	all := *e.rows(rows)
+	all := *settings.Of[T](rows)
 	t := settings.Describe[T]()
 	if matches == nil {
 		offset = min(offset, len(all))

@@ -130,7 +130,7 @@ func (a *Admin) markBroken(table string, rows []Row) {
 	}
 	reasons := map[int64]string{}
 	for _, b := range a.Settings.Current().Broken {
-		if b.Table == table {
+		if string(b.Table) == table {
 			reasons[b.ID] = b.Reason
 		}
 	}

@@ -101,192 +101,42 @@ func (a *Admin) Table(name string) (Table, error) {
 	return *t.describe(), nil
 }
 
-// traits is what is known of a table beside its columns.
-type traits struct {
-	required []string
-	key      []string
-	choices  []string // of the column "type"
-	readOnly bool
-}
-
-var (
-	patternTypes = []string{settings.Exact, settings.Regex, settings.Wildcard, settings.Contains}
-	selection    = []string{"localip", "pool", "domain"}
-)
-
-// traitsOf returns what the columns do not tell.
-func traitsOf(table string) traits {
-	switch table {
-	case "locals":
-		return traits{required: []string{"address", "type"}, key: []string{"address", "type"}, choices: patternTypes}
-	case "mtanames":
-		return traits{required: []string{"localip", "name"}, key: []string{"localip"}}
-	case "mtalabels":
-		return traits{required: []string{"localip", "label"}, key: []string{"localip"}}
-	case "ips":
-		return traits{readOnly: true}
-	case "blocklist":
-		return traits{required: []string{"value"}, key: []string{"value"}}
-	case "capacity", "schedules":
-		return traits{required: []string{"name"}, key: []string{"name"}}
-	case "capacity_rules":
-		return traits{required: []string{"capacity"}, key: slices.Concat([]string{"capacity"}, selection)}
-	case "flood_responses":
-		return traits{required: []string{"name", "pattern", "type"}, key: []string{"name"}, choices: patternTypes}
-	case "schedule_steps":
-		return traits{required: []string{"schedule", "day", "capacity"}, key: []string{"schedule", "day"}}
-	case "schedule_rules":
-		return traits{required: []string{"schedule"}, key: slices.Concat([]string{"schedule"}, selection)}
-	case "schedule_days":
-		return traits{required: []string{"localip", "site", "day"}, key: []string{"localip", "site"}}
-	}
-	return ruleTraits(table)
-}
-
-// ruleTraits is traitsOf for the rules of delivery.
-func ruleTraits(table string) traits {
-	switch table {
-	case "pools":
-		return traits{required: []string{"name"}, key: []string{"name"}}
-	case "poolips":
-		return traits{required: []string{"pool", "ip"}, key: []string{"ip"}}
-	case "externalmtas":
-		return traits{required: []string{"public_ip", "local_ip", "connect_port"}, key: []string{"public_ip"}}
-	case "dkim_keys":
-		return traits{required: []string{"domain", "selector", "privatekey"}, key: []string{"domain", "selector"}}
-	case "dkim_patterns":
-		return traits{required: []string{"dkim_key", "type"}, key: []string{"dkim_key", "type", "sign"},
-			choices: append(slices.Clip(patternTypes), settings.Global)}
-	case "dns":
-		return traits{required: []string{"hostname", "ip"}, key: []string{"hostname", "ip"}}
-	case "errors":
-		return traits{required: []string{"code"},
-			key: []string{"localip", "pool", "domain", "ip", "tag", "cluster", "instance"}}
-	case "paused":
-		return traits{key: []string{"localip", "pool", "target", "tag", "cluster", "instance"}}
-	case "delegates":
-		return traits{required: []string{"newip"}, key: []string{"localip", "domain"}}
-	case "suppressions":
-		return traits{required: []string{"value", "type", "code"}, key: []string{"value"},
-			choices: []string{"address", "domain"}}
-	case "response_patterns":
-		return traits{required: []string{"name", "pattern", "type"}, key: []string{"name"}, choices: patternTypes}
-	case "response_actions":
-		return traits{required: []string{"name", "type"}, key: []string{"name"}}
-	case "response_patterns_actions":
-		return traits{required: []string{"pattern", "action"}, key: []string{"pattern", "action"}}
-	case "rewrite_triggers":
-		return traits{required: []string{"name"}, key: []string{"name"}}
-	case "rewrite_conditions":
-		return traits{required: []string{"trigger", "property", "type"},
-			key:     []string{"trigger", "property", "type", "value", "negate"},
-			choices: patternTypes}
-	case "rewrite_actions":
-		return traits{required: []string{"trigger", "type"}, key: []string{"trigger", "type", "property", "value"}}
-	case "tokens":
-		return traits{readOnly: true}
-	case "routes":
-		return traits{key: []string{"domain"}}
-	}
-	return traits{}
+// types are those of the kinds of columns.
+var types = map[settings.Kind]Type{
+	settings.Integer: Integer, settings.Limit: Limit, settings.Flag: Boolean, settings.Reference: Reference,
+	settings.Text: Text, settings.Key: Text, settings.Long: Long, settings.Time: Time, settings.Address: IP,
+	settings.Domain: Domain, settings.Status: Status, settings.OneOf: Choice, settings.PoolName: PoolName,
 }
 
 // describe makes a Table of the settings' own description.
 func describe(s settings.Table) *Table {
-	tr := traitsOf(s.Name)
-	t := &Table{Name: s.Name, Meaning: s.Meaning, Key: tr.key, ReadOnly: tr.readOnly}
-	for _, c := range s.Columns {
-		f := fieldOf(s.Name, c)
-		f.Required = slices.Contains(tr.required, f.Name)
-		if f.Name == "type" && tr.choices != nil {
-			f.Type, f.Choices = Choice, tr.choices
-		}
-		t.Ordered = t.Ordered || f.Name == "priority"
-		t.Enabled = t.Enabled || f.Name == "enabled"
-		t.Fields = append(t.Fields, f)
+	t := &Table{Name: string(s.Name), Meaning: s.Meaning, Key: s.Key, ReadOnly: s.ReadOnly,
+		Ordered: s.Column("priority") != nil, Enabled: s.Column("enabled") != nil}
+	for i := range s.Columns {
+		t.Fields = append(t.Fields, fieldOf(&s.Columns[i]))
 	}
 	return t
 }
 
-// fieldOf tells what a column may hold, by its name and its table.
-func fieldOf(table string, c settings.Column) Field {
-	f := Field{Name: c.Name, Type: Text, Meaning: c.Meaning, Secret: c.Secret, Default: ""}
-	switch c.Kind {
-	case settings.Integer:
-		f.Type, f.Min, f.Max, f.Default = Integer, math.MinInt64, math.MaxInt64, c.Default
-	case settings.Flag:
-		f.Type, f.Default = Boolean, c.Default != 0
-	case settings.Long:
-		f.Type = Long
+// fieldOf makes a Field of the settings' own description.
+func fieldOf(c *settings.Column) Field {
+	f := Field{Name: c.Name, Type: types[c.Kind], Meaning: c.Meaning, Required: c.Required, Secret: c.Secret, Wild: c.Wild,
+		Refers: string(c.Refers), Min: c.Min, Max: c.Max, Default: ""}
+	for _, choice := range c.Choices {
+		f.Choices = append(f.Choices, choice.Value)
 	}
-	switch c.Name {
-	case "localip", "ip", "newip", "public_ip", "local_ip", "connect_ip":
-		f.Type = IP
-	case "pool":
-		f.Type = PoolName
-	case "domain", "hostname":
-		if table != "routes" {
-			f.Type, f.Wild = Domain, c.Name == "domain" && table != "dkim_keys"
+	switch f.Type {
+	case Integer:
+		if f.Min == 0 && f.Max == 0 {
+			f.Min, f.Max = math.MinInt64, math.MaxInt64
 		}
-	case "extended":
-		f.Type = Status
-	case "expire", "starts", "ends", "lastsent", "created", "lastused":
-		if table != "dkim_keys" {
-			f.Type = Time
-		}
-	case "protocol":
-		f.Type, f.Choices = Choice, []string{"nat", "socks", "http"}
-	case "capacity", "schedule", "dkim_key", "pattern", "action", "trigger":
-		if f.Type == Integer {
-			f.Type, f.Refers = Reference, referred(c.Name)
-		}
-	default:
-		boundNumber(table, c, &f)
-	}
-	if c.Name == "code" {
-		boundNumber(table, c, &f)
+		f.Default = c.Default
+	case Limit:
+		f.Default = int64(settings.FallBack)
+	case Reference:
+		f.Default = c.Default
+	case Boolean:
+		f.Default = c.Default != 0
 	}
 	return f
-}
-
-// referred returns the table whose ids a column holds.
-func referred(column string) string {
-	switch column {
-	case "schedule":
-		return "schedules"
-	case "dkim_key":
-		return "dkim_keys"
-	case "pattern":
-		return "response_patterns"
-	case "action":
-		return "response_actions"
-	case "trigger":
-		return "rewrite_triggers"
-	}
-	return column
-}
-
-// boundNumber says which numbers make sense.
-func boundNumber(table string, c settings.Column, f *Field) {
-	if f.Type != Integer {
-		return
-	}
-	switch f.Name {
-	case "code": // a forced 2xx would destroy mail
-		f.Min, f.Max = 400, 599
-		if table == "blocklist" {
-			f.Min = 0
-		}
-	case "connect_port":
-		f.Min, f.Max = 1, 65535
-	case "port":
-		f.Min, f.Max = 0, 65535
-	default:
-		if c.Min == 0 && c.Max == 0 {
-			return
-		}
-		if f.Min, f.Max = c.Min, c.Max; c.Min == settings.FallBack {
-			f.Type, f.Default = Limit, int64(settings.FallBack)
-		}
-	}
 }

@@ -45,7 +45,7 @@ func (a *Admin) walk(ctx context.Context, t entity, where Values, search string,
 			yield(Row{}, err)
 			return
 		}
-		a.markBroken(t.name(), rows)
+		a.markBroken(string(t.name()), rows)
 		for i := range rows {
 			q.After = max(q.After, rows[i].ID)
 			if rows[i].has(where) && !yield(rows[i], nil) {

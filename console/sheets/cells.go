@@ -87,13 +87,13 @@ func answerCell(_ *Sheets, r *admin.Row) cell {
 func limitsCell(_ *Sheets, r *admin.Row) cell {
 	t := settings.Describe[settings.Capacity]()
 	var parts []string
-	for _, c := range t.Columns {
-		w, isLimit := limitWords(c.Name)
+	for i := range t.Columns {
+		c := &t.Columns[i]
 		n, ok := r.Values[c.Name].(int64)
-		if !isLimit || !ok || n < 0 {
+		if c.Kind != settings.Limit || !ok || n < 0 {
 			continue
 		}
-		parts = append(parts, limitPhrase(c.Name, w, n))
+		parts = append(parts, limitPhrase(c.Name, wordsFor(c), n))
 	}
 	const most = 4
 	whole := strings.Join(parts, " · ")

@@ -300,7 +300,7 @@ func (s *sheet) brokenParts(v *visit) map[any]string {
 	for i := range s.subs {
 		sub := &s.subs[i]
 		for _, b := range v.c.settings().Broken {
-			if b.Table != sub.table || len(parts) >= maxReferences {
+			if string(b.Table) != sub.table || len(parts) >= maxReferences {
 				continue
 			}
 			list, err := v.c.admin().Remembered(v.R.Context(), sub.table, admin.Query{Where: admin.Values{"id": b.ID}, Limit: 1})

@@ -1,35 +1,25 @@
 -- +goose Up
-
--- addresses whose mail is accepted from anybody, without AUTH
 CREATE TABLE IF NOT EXISTS `locals` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `address` TEXT,
     `type` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- names of local addresses
 CREATE TABLE IF NOT EXISTS `mtanames` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `localip` TEXT,
     `name` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- labels of local addresses, shown in the console only
 CREATE TABLE IF NOT EXISTS `mtalabels` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `localip` TEXT,
     `label` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- addresses of each host; written at every start and only for others to read
 CREATE TABLE IF NOT EXISTS `ips` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `ip` TEXT,
     `hostname` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- clients and senders that are refused
 CREATE TABLE IF NOT EXISTS `blocklist` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `value` TEXT,
@@ -37,8 +27,6 @@ CREATE TABLE IF NOT EXISTS `blocklist` (
     `description` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- throttles: named sets of limits; -1 falls back, 0 is unlimited
 CREATE TABLE IF NOT EXISTS `capacity` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
@@ -76,8 +64,6 @@ CREATE TABLE IF NOT EXISTS `capacity` (
     `timeout_message` BIGINT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- where a throttle holds
 CREATE TABLE IF NOT EXISTS `capacity_rules` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `capacity` BIGINT,
@@ -86,8 +72,6 @@ CREATE TABLE IF NOT EXISTS `capacity_rules` (
     `domain` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- replies that slow a path down; -1 falls back, 0 is unlimited
 CREATE TABLE IF NOT EXISTS `flood_responses` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
@@ -130,23 +114,17 @@ CREATE TABLE IF NOT EXISTS `flood_responses` (
     `timeout_message` BIGINT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- throttle schedules, for addresses that are being warmed up
 CREATE TABLE IF NOT EXISTS `schedules` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- the throttle from a day of a schedule on
 CREATE TABLE IF NOT EXISTS `schedule_steps` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `schedule` BIGINT,
     `day` BIGINT,
     `capacity` BIGINT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- where a schedule holds
 CREATE TABLE IF NOT EXISTS `schedule_rules` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `schedule` BIGINT,
@@ -155,8 +133,6 @@ CREATE TABLE IF NOT EXISTS `schedule_rules` (
     `domain` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- how far an address has come with a site; written by the server
 CREATE TABLE IF NOT EXISTS `schedule_days` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `localip` TEXT,
@@ -164,23 +140,17 @@ CREATE TABLE IF NOT EXISTS `schedule_days` (
     `day` BIGINT,
     `lastsent` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- named groups of source addresses
 CREATE TABLE IF NOT EXISTS `pools` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
     `description` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- members of the pools
 CREATE TABLE IF NOT EXISTS `poolips` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `pool` TEXT,
     `ip` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- public addresses that are reached through another machine
 CREATE TABLE IF NOT EXISTS `externalmtas` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `public_ip` TEXT,
@@ -190,8 +160,6 @@ CREATE TABLE IF NOT EXISTS `externalmtas` (
     `protocol` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- keys to sign mail with; the columns mean what the properties of a message's `dkim` do
 CREATE TABLE IF NOT EXISTS `dkim_keys` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `domain` TEXT,
@@ -206,24 +174,18 @@ CREATE TABLE IF NOT EXISTS `dkim_keys` (
     `checkdns` BIGINT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- which mail a key signs
 CREATE TABLE IF NOT EXISTS `dkim_patterns` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `dkim_key` BIGINT,
     `type` TEXT,
     `sign` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- addresses that override those in DNS
 CREATE TABLE IF NOT EXISTS `dns` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `hostname` TEXT,
     `ip` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- mail that fails without being tried
 CREATE TABLE IF NOT EXISTS `errors` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `localip` TEXT,
@@ -238,8 +200,6 @@ CREATE TABLE IF NOT EXISTS `errors` (
     `instance` BIGINT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- mail that waits
 CREATE TABLE IF NOT EXISTS `paused` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `localip` TEXT,
@@ -251,8 +211,6 @@ CREATE TABLE IF NOT EXISTS `paused` (
     `expire` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- mail that leaves from another address than planned
 CREATE TABLE IF NOT EXISTS `delegates` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `localip` TEXT,
@@ -261,8 +219,6 @@ CREATE TABLE IF NOT EXISTS `delegates` (
     `expire` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- addresses and domains that get no mail
 CREATE TABLE IF NOT EXISTS `suppressions` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `value` VARCHAR(320),
@@ -273,8 +229,6 @@ CREATE TABLE IF NOT EXISTS `suppressions` (
     `enabled` BIGINT DEFAULT 1,
     UNIQUE KEY `suppressions_value` (`value`)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- replies on which response actions act
 CREATE TABLE IF NOT EXISTS `response_patterns` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
@@ -288,8 +242,6 @@ CREATE TABLE IF NOT EXISTS `response_patterns` (
     `final` BIGINT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- what can be done about a reply
 CREATE TABLE IF NOT EXISTS `response_actions` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
@@ -297,15 +249,11 @@ CREATE TABLE IF NOT EXISTS `response_actions` (
     `property` TEXT,
     `value` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- the actions of each response pattern, in the order of these rows
 CREATE TABLE IF NOT EXISTS `response_patterns_actions` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `pattern` BIGINT,
     `action` BIGINT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- rules that change messages before they are sent
 CREATE TABLE IF NOT EXISTS `rewrite_triggers` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
@@ -319,8 +267,6 @@ CREATE TABLE IF NOT EXISTS `rewrite_triggers` (
     `ends` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- conditions of the rewrite rules; all of a rule's must hold
 CREATE TABLE IF NOT EXISTS `rewrite_conditions` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `trigger` BIGINT,
@@ -329,8 +275,6 @@ CREATE TABLE IF NOT EXISTS `rewrite_conditions` (
     `value` TEXT,
     `negate` BIGINT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- what the rewrite rules do, in the order of these rows
 CREATE TABLE IF NOT EXISTS `rewrite_actions` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `trigger` BIGINT,
@@ -338,8 +282,6 @@ CREATE TABLE IF NOT EXISTS `rewrite_actions` (
     `property` TEXT,
     `value` TEXT
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- who may use the REST API
 CREATE TABLE IF NOT EXISTS `tokens` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `name` TEXT,
@@ -348,8 +290,6 @@ CREATE TABLE IF NOT EXISTS `tokens` (
     `lastused` TEXT,
     `enabled` BIGINT DEFAULT 1
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
--- domains whose mail goes to a relay, as in the file of smtp-routes
 CREATE TABLE IF NOT EXISTS `routes` (
     `id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     `domain` TEXT,

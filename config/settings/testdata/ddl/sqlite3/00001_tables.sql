@@ -1,35 +1,25 @@
 -- +goose Up
-
--- addresses whose mail is accepted from anybody, without AUTH
 CREATE TABLE IF NOT EXISTS "locals" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "address" TEXT,
     "type" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- names of local addresses
 CREATE TABLE IF NOT EXISTS "mtanames" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "localip" TEXT,
     "name" TEXT
 );
-
--- labels of local addresses, shown in the console only
 CREATE TABLE IF NOT EXISTS "mtalabels" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "localip" TEXT,
     "label" TEXT
 );
-
--- addresses of each host; written at every start and only for others to read
 CREATE TABLE IF NOT EXISTS "ips" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "ip" TEXT,
     "hostname" TEXT
 );
-
--- clients and senders that are refused
 CREATE TABLE IF NOT EXISTS "blocklist" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "value" TEXT,
@@ -37,8 +27,6 @@ CREATE TABLE IF NOT EXISTS "blocklist" (
     "description" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- throttles: named sets of limits; -1 falls back, 0 is unlimited
 CREATE TABLE IF NOT EXISTS "capacity" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
@@ -76,8 +64,6 @@ CREATE TABLE IF NOT EXISTS "capacity" (
     "timeout_message" INTEGER,
     "enabled" INTEGER DEFAULT 1
 );
-
--- where a throttle holds
 CREATE TABLE IF NOT EXISTS "capacity_rules" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "capacity" INTEGER,
@@ -86,8 +72,6 @@ CREATE TABLE IF NOT EXISTS "capacity_rules" (
     "domain" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- replies that slow a path down; -1 falls back, 0 is unlimited
 CREATE TABLE IF NOT EXISTS "flood_responses" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
@@ -130,23 +114,17 @@ CREATE TABLE IF NOT EXISTS "flood_responses" (
     "timeout_message" INTEGER,
     "enabled" INTEGER DEFAULT 1
 );
-
--- throttle schedules, for addresses that are being warmed up
 CREATE TABLE IF NOT EXISTS "schedules" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- the throttle from a day of a schedule on
 CREATE TABLE IF NOT EXISTS "schedule_steps" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "schedule" INTEGER,
     "day" INTEGER,
     "capacity" INTEGER
 );
-
--- where a schedule holds
 CREATE TABLE IF NOT EXISTS "schedule_rules" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "schedule" INTEGER,
@@ -155,8 +133,6 @@ CREATE TABLE IF NOT EXISTS "schedule_rules" (
     "domain" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- how far an address has come with a site; written by the server
 CREATE TABLE IF NOT EXISTS "schedule_days" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "localip" TEXT,
@@ -164,23 +140,17 @@ CREATE TABLE IF NOT EXISTS "schedule_days" (
     "day" INTEGER,
     "lastsent" TEXT
 );
-
--- named groups of source addresses
 CREATE TABLE IF NOT EXISTS "pools" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
     "description" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- members of the pools
 CREATE TABLE IF NOT EXISTS "poolips" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "pool" TEXT,
     "ip" TEXT
 );
-
--- public addresses that are reached through another machine
 CREATE TABLE IF NOT EXISTS "externalmtas" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "public_ip" TEXT,
@@ -190,8 +160,6 @@ CREATE TABLE IF NOT EXISTS "externalmtas" (
     "protocol" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- keys to sign mail with; the columns mean what the properties of a message's `dkim` do
 CREATE TABLE IF NOT EXISTS "dkim_keys" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "domain" TEXT,
@@ -206,24 +174,18 @@ CREATE TABLE IF NOT EXISTS "dkim_keys" (
     "checkdns" INTEGER,
     "enabled" INTEGER DEFAULT 1
 );
-
--- which mail a key signs
 CREATE TABLE IF NOT EXISTS "dkim_patterns" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "dkim_key" INTEGER,
     "type" TEXT,
     "sign" TEXT
 );
-
--- addresses that override those in DNS
 CREATE TABLE IF NOT EXISTS "dns" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "hostname" TEXT,
     "ip" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- mail that fails without being tried
 CREATE TABLE IF NOT EXISTS "errors" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "localip" TEXT,
@@ -238,8 +200,6 @@ CREATE TABLE IF NOT EXISTS "errors" (
     "instance" INTEGER,
     "enabled" INTEGER DEFAULT 1
 );
-
--- mail that waits
 CREATE TABLE IF NOT EXISTS "paused" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "localip" TEXT,
@@ -251,8 +211,6 @@ CREATE TABLE IF NOT EXISTS "paused" (
     "expire" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- mail that leaves from another address than planned
 CREATE TABLE IF NOT EXISTS "delegates" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "localip" TEXT,
@@ -261,8 +219,6 @@ CREATE TABLE IF NOT EXISTS "delegates" (
     "expire" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- addresses and domains that get no mail
 CREATE TABLE IF NOT EXISTS "suppressions" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "value" TEXT,
@@ -273,8 +229,6 @@ CREATE TABLE IF NOT EXISTS "suppressions" (
     "enabled" INTEGER DEFAULT 1
 );
 CREATE UNIQUE INDEX IF NOT EXISTS "suppressions_value" ON "suppressions" ("value");
-
--- replies on which response actions act
 CREATE TABLE IF NOT EXISTS "response_patterns" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
@@ -288,8 +242,6 @@ CREATE TABLE IF NOT EXISTS "response_patterns" (
     "final" INTEGER,
     "enabled" INTEGER DEFAULT 1
 );
-
--- what can be done about a reply
 CREATE TABLE IF NOT EXISTS "response_actions" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
@@ -297,15 +249,11 @@ CREATE TABLE IF NOT EXISTS "response_actions" (
     "property" TEXT,
     "value" TEXT
 );
-
--- the actions of each response pattern, in the order of these rows
 CREATE TABLE IF NOT EXISTS "response_patterns_actions" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "pattern" INTEGER,
     "action" INTEGER
 );
-
--- rules that change messages before they are sent
 CREATE TABLE IF NOT EXISTS "rewrite_triggers" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
@@ -319,8 +267,6 @@ CREATE TABLE IF NOT EXISTS "rewrite_triggers" (
     "ends" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- conditions of the rewrite rules; all of a rule's must hold
 CREATE TABLE IF NOT EXISTS "rewrite_conditions" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "trigger" INTEGER,
@@ -329,8 +275,6 @@ CREATE TABLE IF NOT EXISTS "rewrite_conditions" (
     "value" TEXT,
     "negate" INTEGER
 );
-
--- what the rewrite rules do, in the order of these rows
 CREATE TABLE IF NOT EXISTS "rewrite_actions" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "trigger" INTEGER,
@@ -338,8 +282,6 @@ CREATE TABLE IF NOT EXISTS "rewrite_actions" (
     "property" TEXT,
     "value" TEXT
 );
-
--- who may use the REST API
 CREATE TABLE IF NOT EXISTS "tokens" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "name" TEXT,
@@ -348,8 +290,6 @@ CREATE TABLE IF NOT EXISTS "tokens" (
     "lastused" TEXT,
     "enabled" INTEGER DEFAULT 1
 );
-
--- domains whose mail goes to a relay, as in the file of smtp-routes
 CREATE TABLE IF NOT EXISTS "routes" (
     "id" INTEGER PRIMARY KEY AUTOINCREMENT,
     "domain" TEXT,
