@@ -147,6 +147,7 @@ type Capacity struct {
 	Name     string
 	Priority int64
 	Limits   Limits
+	Comment  string
 	Enabled  bool
 }
 
@@ -160,6 +161,8 @@ var capacityTable = describe(table[Capacity]{
 		number("priority", "between rules that match equally well the lower number wins", func(r *Capacity) *int64 { return &r.Priority }).
 			hint("between rules that match equally well, the lower number wins"),
 	}, limits(func(r *Capacity) *Limits { return &r.Limits }), []column[Capacity]{
+		text("comment", "for the reader", func(r *Capacity) *string { return &r.Comment }).since(2).
+			hint("for people only, such as who asked for it and when"),
 		enabled(func(r *Capacity) *bool { return &r.Enabled }),
 	}),
 })

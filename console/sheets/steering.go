@@ -21,7 +21,7 @@ func throttles() *sheet {
 		empty: "There are no throttles: only the limits of the configuration file hold. A throttle says how fast mail may go to a domain, from an address or a pool.",
 		columns: []listColumn{{title: "Throttle", key: "name"}, {title: "Holds for", cell: whereCell(false)}, {title: "Limits", cell: limitsCell},
 			{title: "Priority", key: "priority", right: true}},
-		groups: append([]fieldGroup{{fields: []string{"name", "priority"}}}, limitGroups()...),
+		groups: append([]fieldGroup{{fields: []string{"name", "priority", "comment"}}}, limitGroups()...),
 		subs: []subsheet{{table: "capacity_rules", parent: "capacity", title: "Holds for", one: "rule", asks: "which mail it holds for", waiting: true,
 			about:   "mail to a domain, from an address or a pool; all that is given has to match",
 			empty:   "It holds for nothing yet. Add a rule: an empty one is for all mail.",

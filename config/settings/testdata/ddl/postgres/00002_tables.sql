@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE "capacity" ADD COLUMN "comment" TEXT;
