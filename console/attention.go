@@ -229,7 +229,10 @@ func (c *Console) heldBack() (heldBack, error) {
 		return heldBack{}, nil
 	}
 	all, _, err := c.troubled.Get()
-	return all, err
+	if err != nil {
+		return heldBack{}, err // what it was before is not how it is now
+	}
+	return all, nil
 }
 
 func (c *Console) askHeldBack(ctx context.Context) (heldBack, error) {
@@ -261,16 +264,4 @@ func (c *Console) inTrouble() int {
 		}
 	}
 	return n
-}
-
-// waiting counts what the queues hold. It is asked at most once in two seconds, and never holds up who asks.
-func (c *Console) waiting() (ready, delayed, parked int64) {
-	if c.Admin == nil || c.Admin.Queue == nil {
-		return 0, 0, 0
-	}
-	stats, _, _ := c.queueStats()
-	for _, s := range stats {
-		ready, delayed, parked = ready+int64(s.Ready), delayed+int64(s.Delayed), parked+int64(s.Parked)
-	}
-	return ready, delayed, parked
 }

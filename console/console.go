@@ -3,12 +3,9 @@ package console
 import (
 	"context"
 	"embed"
-	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"sync"
 	"time"
 
@@ -87,16 +84,18 @@ type Console struct {
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 
-	once     sync.Once
-	frame    frame.Frame
-	sheets   sheets.Sheets
-	cache    rowCache
-	troubled *frame.Latest[heldBack]
-	queued   *frame.Latest[[]queue.Stats]
-	reverse  reverseCache
-	depths   depthHistory
-	parts    *frame.Latest[[]admin.Service]
-	shelf    shelf
+	once      sync.Once
+	frame     frame.Frame
+	sheets    sheets.Sheets
+	cache     rowCache
+	consumers *frame.Latest[map[string]int]
+	aside     *frame.Latest[[]asideLine]
+	troubled  *frame.Latest[heldBack]
+	queued    *frame.Latest[[]queue.Stats]
+	reverse   reverseCache
+	depths    depthHistory
+	parts     *frame.Latest[[]admin.Service]
+	shelf     shelf
 }
 
 // Server gives a handler its ports, TLS and limits.
@@ -118,44 +117,6 @@ type Slots struct {
 	Outgoing, OutgoingLimit int
 	Incoming, IncomingLimit int
 	Total                   int
-}
-
-// Check makes everything ready that is otherwise made at the first request, and returns what is wrong with it: a
-// template in Dir that cannot be read.
-func (c *Console) Check() error {
-	c.once.Do(c.prepare)
-	return c.frame.Check()
-}
-
-func (c *Console) prepare() {
-	f := &c.frame
-	f.Files, f.Functions = []fs.FS{builtIn, sheets.Files}, template.FuncMap{"chart": newChart}
-	f.Auth, f.SMTPAuth, f.API, f.Metrics, f.Ready = c.Auth, c.SMTPAuth, c.API, c.Metrics, c.Ready
-	f.Troubles, f.Explain, f.Actor = c.troubles, asFault, actor
-	f.Hostname, f.Version, f.Dir, f.CacheControl, f.URL = c.Hostname, c.Version, c.Dir, c.CacheControl, c.URL
-	f.Idle, f.Lifetime, f.MaxSockets = c.Idle, c.Lifetime, c.MaxSockets
-	f.Access, f.Logger, f.Now = c.Access, c.Logger, c.Now
-	f.Pill = func(params url.Values) any { return c.pill(filterOf(params)) }
-	c.sheets = sheets.Sheets{Admin: c.Admin, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
-		Addresses: c.localAddresses, Pauses: c.activePauses, Errors: c.forcedErrors}
-	c.troubled = frame.NewLatest(f, attentionEvery, attentionTime, c.askHeldBack)
-	c.queued = frame.NewLatest(f, queuesEvery, queuesTime,
-		func(ctx context.Context) ([]queue.Stats, error) { return c.Admin.Queues(ctx) })
-	c.parts = frame.NewLatest(f, servicesEvery, servicesTime,
-		func(ctx context.Context) ([]admin.Service, error) { return c.Admin.ServiceStates(ctx), nil })
-	f.Pages = c.allPages()
-}
-
-// ServeHTTP implements http.Handler.
-func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.once.Do(c.prepare)
-	c.frame.ServeHTTP(w, r)
-}
-
-// Close tells the browsers that watch to come back later, and waits until nobody is served live data any more.
-func (c *Console) Close() error {
-	c.once.Do(c.prepare)
-	return c.frame.Close()
 }
 
 func (c *Console) now() time.Time {

@@ -53,6 +53,8 @@ type gauge struct {
 	Value int64  `json:"value"`
 	Limit int64  `json:"limit,omitempty"` // 0: there is none
 	Of    string `json:"-"`               // heading under which it stands
+	// Unknown says since when the value is not known; "": it is known.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 // Width is how much of a bar of 100 is filled. Without a limit the bar grows with the logarithm.
@@ -94,20 +96,18 @@ func (c *Console) gauges(f filter, s *monitor.Snapshot) []gauge {
 		slots = c.Slots()
 	}
 	all := []gauge{
-		{"active", s.Now.Active, int64(slots.OutgoingLimit), "Connections"},
-		{"starting", s.Now.Starting, 0, "Connections"},
-		{"idle", s.Now.Idle, 0, "Connections"},
-		{"incoming", s.Now.Clients, int64(slots.IncomingLimit), "Connections"},
-		{"in memory", s.Now.InMemory, 0, "Messages"},
-		{"set aside, 60 s", s.Sum.Parked, 0, "Messages"},
-		{"received, 60 s", s.Sum.Received, 0, "Messages"},
+		{Name: "active", Value: s.Now.Active, Limit: int64(slots.OutgoingLimit), Of: "Connections"},
+		{Name: "starting", Value: s.Now.Starting, Of: "Connections"},
+		{Name: "idle", Value: s.Now.Idle, Of: "Connections"},
+		{Name: "incoming", Value: s.Now.Clients, Limit: int64(slots.IncomingLimit), Of: "Connections"},
+		{Name: "in memory", Value: s.Now.InMemory, Of: "Messages"},
+		{Name: "set aside, 60 s", Value: s.Sum.Parked, Of: "Messages"},
+		{Name: "received, 60 s", Value: s.Sum.Received, Of: "Messages"},
 	}
 	if f.any() {
 		return all
 	}
-	ready, delayed, parked := c.waiting()
-	return append(all, gauge{"waiting", ready, 0, "Queues"}, gauge{"deferred", delayed, 0, "Queues"},
-		gauge{"parked", parked, 0, "Queues"})
+	return append(all, c.waiting()...)
 }
 
 // chart is the graph as the server draws it, for the first paint and for browsers without scripts.
@@ -186,7 +186,8 @@ func points(series []int64, top int64) template.HTMLAttr {
 	return template.HTMLAttr(strings.TrimSpace(b.String()) + `"`)
 }
 
-// rowCache keeps listings for a second, so that many browsers with many orders share the work.
+// rowCache keeps listings for a second, so that many browsers with many orders share the work. They are computed here,
+// from memory, so that who asks first waits for them; a Latest is for what others have to answer.
 type rowCache struct {
 	mu   sync.Mutex
 	at   [3]time.Time

@@ -40,7 +40,9 @@ function gauges() {
     let width = 0;
     if (gauge.value > 0) width = gauge.limit ? Math.min(100, 1 + (gauge.value * 99) / gauge.limit) : Math.min(100, 8 + Math.log10(gauge.value) * 16);
     box.querySelector(".fill").setAttribute("width", Math.floor(width));
-    box.querySelector("b").textContent = number.format(gauge.value) + (gauge.limit ? " / " + number.format(gauge.limit) : "");
+    const value = box.querySelector("b");
+    value.title = gauge.unknown || "";
+    value.textContent = gauge.unknown ? "–" : number.format(gauge.value) + (gauge.limit ? " / " + number.format(gauge.limit) : "");
   }
 }
 

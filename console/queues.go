@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,19 +85,22 @@ type asideLine struct {
 	Messages int    `json:"messages"`
 }
 
-const (
-	maxAside = 30
-)
+const maxAside = 30
 
 func (c *Console) queuesView(v *frame.Visit) error { return v.Render("queues", c.queueNews()) }
 
 func (c *Console) queueNews() *queueNews {
 	n := &queueNews{Queues: []queueLine{}, Aside: []asideLine{}}
-	temporary := c.aside(n)
-	n.Counters = c.queueCounters(temporary)
 	stats, at, err := c.queueStats()
+	if err == nil {
+		all, _, failed := c.aside.Get()
+		if failed == nil {
+			n.Aside = append(n.Aside, all[:min(len(all), maxAside)]...)
+			n.More = len(all) - len(n.Aside)
+		}
+	}
+	n.Counters = c.queueCounters(len(n.Aside) + n.More)
 	n.At = at
-	now := c.now()
 	if err != nil {
 		shown := asFault(err)
 		n.Problem, n.Next = shown.What, shown.Next
@@ -104,24 +108,26 @@ func (c *Console) queueNews() *queueNews {
 			n.Problem += " What the queues hold is not known since " + at.UTC().Format("15:04:05") + " UTC."
 		}
 	}
-	consumers := c.consumers()
 	for _, s := range stats {
-		if err != nil {
-			n.Queues = append(n.Queues, queueLine{Queue: mailview.Printable(s.Queue),
-				Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(),
-				Inbox:   s.Queue == c.Admin.Inbox, Consumers: -1, Unknown: true})
-			continue
-		}
-		l := queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(),
-			Inbox: s.Queue == c.Admin.Inbox,
-			Ready: s.Ready, Delayed: s.Delayed, Parked: s.Parked, Out: s.Out, Bytes: s.Bytes, Consumers: -1}
-		if k, ok := consumers[s.Queue]; ok {
-			l.Consumers = k
-		}
-		l.Change, l.Trend = c.depths.of(s.Queue, l.Depth(), at, now)
-		n.Queues = append(n.Queues, l)
+		n.Queues = append(n.Queues, c.queueLine(s, at, err != nil))
 	}
 	return n
+}
+
+// queueLine is a queue as it was at a time, or only its name when that is not known any more.
+func (c *Console) queueLine(s queue.Stats, at time.Time, unknown bool) queueLine {
+	l := queueLine{Queue: mailview.Printable(s.Queue), Address: "/messages?" + url.Values{"queue": {s.Queue}}.Encode(),
+		Inbox: s.Queue == c.Admin.Inbox, Consumers: -1, Unknown: unknown}
+	if unknown {
+		return l
+	}
+	l.Ready, l.Delayed, l.Parked, l.Out, l.Bytes = s.Ready, s.Delayed, s.Parked, s.Out, s.Bytes
+	consumers, _, err := c.consumers.Get()
+	if k, ok := consumers[s.Queue]; ok && err == nil {
+		l.Consumers = k
+	}
+	l.Change, l.Trend = c.depths.of(s.Queue, l.Depth(), at, c.now())
+	return l
 }
 
 // queueCounters are what happened in the last minute with what is in the queues.
@@ -141,63 +147,41 @@ func (c *Console) queueCounters(temporary int) []queueCounter {
 	}
 }
 
-// consumers returns how many programs read each queue, where the engine knows.
-func (c *Console) consumers() map[string]int {
-	if c.Admin == nil {
-		return nil
+// askConsumers returns how many programs read each queue, where the engine knows.
+func (c *Console) askConsumers(ctx context.Context) (map[string]int, error) {
+	if counter, ok := c.Admin.Queue.(queue.ConsumerCounter); ok {
+		return counter.Consumers(ctx)
 	}
-	counter, ok := c.Admin.Queue.(queue.ConsumerCounter)
-	if !ok {
-		return nil
-	}
-	c.depths.mu.Lock()
-	defer c.depths.mu.Unlock()
-	if now := c.now(); now.Sub(c.depths.asked).Abs() >= queuesEvery {
-		c.depths.asked = now
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if all, err := counter.Consumers(ctx); err == nil {
-			c.depths.consumers = all
-		}
-	}
-	return c.depths.consumers
+	return nil, nil
 }
 
-// aside lists what is set aside, most messages first, and returns how many reasons there are.
-func (c *Console) aside(n *queueNews) int {
-	if c.Admin == nil {
-		return 0
-	}
+// askAside lists what is set aside, most messages first.
+func (c *Console) askAside(ctx context.Context) ([]asideLine, error) {
 	parker, ok := c.Admin.Queue.(queue.Parker)
 	if !ok {
-		return 0
+		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	stats, _, _ := c.queueStats()
+	stats, _, err := c.queueStats()
+	if err != nil {
+		return nil, err
+	}
+	var all []asideLine
 	for _, s := range stats {
 		if s.Parked == 0 {
 			continue
 		}
 		keys, err := parker.Parked(ctx, s.Queue)
 		if err != nil {
-			continue
+			return nil, err
 		}
 		for key, count := range keys {
-			n.Aside = append(n.Aside, asideOf(s.Queue, key, count))
+			all = append(all, asideOf(s.Queue, key, count))
 		}
 	}
-	all := len(n.Aside)
-	slices.SortFunc(n.Aside, func(a, b asideLine) int {
-		if a.Messages != b.Messages {
-			return b.Messages - a.Messages
-		}
-		return strings.Compare(a.What, b.What)
+	slices.SortFunc(all, func(a, b asideLine) int {
+		return cmp.Or(b.Messages-a.Messages, strings.Compare(a.What, b.What))
 	})
-	if all > maxAside {
-		n.Aside, n.More = n.Aside[:maxAside], all-maxAside
-	}
-	return all
+	return all, nil
 }
 
 func asideOf(name, key string, count int) asideLine {
@@ -219,10 +203,8 @@ func asideOf(name, key string, count int) asideLine {
 
 // depthHistory keeps what each queue held at the last readings, for all browsers together.
 type depthHistory struct {
-	mu        sync.Mutex
-	readings  map[string][]reading
-	asked     time.Time
-	consumers map[string]int
+	mu       sync.Mutex
+	readings map[string][]reading
 }
 
 type reading struct {

@@ -301,10 +301,19 @@ func TestQueuesWhoseBrokerIsAway(t *testing.T) {
 	require.Contains(t, page, "What the queues hold is not known since ")
 	require.Contains(t, page, "outbox</a></th><td class=\"n\">–</td>")
 	require.NotContains(t, page, `<td class="n">2</td>`)
+	overview := w.checkPage("/", 200)
+	for _, gauge := range []string{"waiting", "deferred", "parked"} {
+		require.Regexp(t, `data-gauge="`+gauge+`"><span>\w+</span><svg.*?</svg><b title="not known since [^"]+ UTC">–</b>`,
+			overview)
+	}
+	w.Watch("figures").Until("figures", func(m consoletest.Message) bool {
+		return strings.Count(string(m.Data), `"value":0,"unknown":"not known since `) == 3
+	})
 	news := w.Console.queueNews()
 	require.True(t, news.Queues[0].Unknown)
 	require.Zero(t, news.Queues[0].Depth())
 	q.away.Store(false)
 	w.Clock.Forward(3 * time.Second)
 	shown(`<td class="n">2</td>`)
+	require.Contains(t, w.checkPage("/", 200), "<b>2</b>")
 }

@@ -36,7 +36,7 @@ func (c *Console) services() []admin.Service {
 	return all
 }
 
-// servicesDown counts those that are down without having been stopped, and those that somebody stopped.
+// servicesDown counts services that are down without having been stopped, and services that somebody stopped.
 func (c *Console) servicesDown() int {
 	n := 0
 	for _, s := range c.services() {

@@ -49,7 +49,7 @@ func (f *Frame) session(r *http.Request, touch bool) *session {
 	return f.sessions.find(cookie.Value, touch)
 }
 
-// localPath returns the address of a page of this console that a request may name as the one to go to, or "/" for
+// LocalPath returns the address of a page of this console that a request may name as the one to go to, or "/" for
 // anything that could lead elsewhere.
 func LocalPath(next string) string {
 	at, err := url.Parse(next)

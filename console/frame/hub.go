@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// topic is a kind of live data: value returns what it says now, for all who watch it with these parameters. What it
+// Topic is a kind of live data: value returns what it says now, for all who watch it with these parameters. What it
 // returns is encoded as JSON and must not be changed any more. It is called by one goroutine at a time for each set of
 // parameters; while it takes its time, browsers keep what it returned last.
 type Topic struct {

@@ -23,8 +23,8 @@ func (l *connLimit) enter() bool {
 	return true
 }
 
-// limitedListener refuses connections beyond the limit. It never waits for one to end, so that whoever comes is
-// answered.
+// limitedListener refuses connections beyond the limit. It never waits for one to end, so that every client
+// is answered.
 type limitedListener struct {
 	net.Listener
 	limit  *connLimit

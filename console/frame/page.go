@@ -16,7 +16,7 @@ import (
 	"github.com/sluicemail/sluice/internal/human"
 )
 
-// page is one entry of the side bar, or a page reached from others, with all that it serves.
+// Page is one entry of the side bar, or a page reached from others, with all that it serves.
 type Page struct {
 	Path  string     // where its side bar entry leads; "": it has none
 	Title string     // of the entry, and of the page unless the view says another
@@ -30,7 +30,7 @@ type Page struct {
 	Routes  map[string]View   // by pattern of http.ServeMux: "GET /domains", "POST /domains/{domain}/pause"
 }
 
-// group is a part of the side bar.
+// Group is a part of the side bar.
 type Group string
 
 // The groups, in their order.
@@ -43,7 +43,7 @@ const (
 
 func groups() []Group { return []Group{Live, Steering, SetUp, System} }
 
-// view answers one kind of request. It ends with Visit.render or Visit.redirect, or returns why it cannot.
+// View answers one kind of request. It ends with Visit.render or Visit.redirect, or returns why it cannot.
 type View func(v *Visit) error
 
 // Visit is one request of somebody who is logged in.
@@ -56,7 +56,7 @@ type Visit struct {
 	Title   string   // instead of the page's
 }
 
-// fault is an error for people: what is wrong, and what to do next.
+// Fault is an error for people: what is wrong, and what to do next.
 type Fault struct {
 	Status     int
 	What, Next string
@@ -138,25 +138,25 @@ func (v *Visit) prove() error {
 	return nil
 }
 
-// proof shows that somebody in this session was given an address that does something.
+// Proof shows that somebody in this session was given an address that does something.
 func (v *Visit) Proof(of string) string {
 	mac := hmac.New(sha256.New, []byte(v.session.csrf))
 	_, _ = io.WriteString(mac, of)
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// render sends a page made of a template of that name.
+// Render sends a page made of a template of that name.
 func (v *Visit) Render(name string, data any) error {
 	return v.RenderStatus(http.StatusOK, name, data)
 }
 
-// renderStatus is render for pages that say that something is wrong with what was sent.
+// RenderStatus is render for pages that say that something is wrong with what was sent.
 func (v *Visit) RenderStatus(status int, name string, data any) error {
 	v.Frame.write(v, status, name, data)
 	return nil
 }
 
-// redirect sends the browser to another page after a change; notice is shown there, once.
+// Redirect sends the browser to another page after a change; notice is shown there, once.
 func (v *Visit) Redirect(to, notice string) error {
 	v.Frame.sessions.leave(v.session, human.Cut(notice, 400))
 	http.Redirect(v.W, v.R, LocalPath(to), http.StatusSeeOther)
@@ -219,7 +219,7 @@ func (f *Frame) write(v *Visit, status int, name string, data any) {
 	}
 }
 
-// partial renders one template by itself, for what scripts put into a page.
+// Partial renders one template by itself, for what scripts put into a page.
 func (v *Visit) Partial(name, block string, data any) error {
 	var part bytes.Buffer
 	if err := v.Frame.templates[name].ExecuteTemplate(&part, block, data); err != nil {

@@ -180,7 +180,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// closeListeners closes those that were never served; the others are closed already.
+// closeListeners closes listeners that were never served; the others are closed already.
 func (s *Server) closeListeners() {
 	for _, l := range s.listeners {
 		l.Close()

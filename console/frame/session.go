@@ -26,8 +26,8 @@ type session struct {
 // maxSessions bounds memory: beyond it the one that was idle for longest ends.
 const maxSessions = 10_000
 
-// sessions are all that are logged in, by the hash of the token that their cookies hold: whoever reads this memory
-// cannot log in with what he finds.
+// sessions are all that are logged in, by the hash of the token that their cookies hold: a reader of this memory
+// cannot log in with what is found.
 type sessions struct {
 	idle, lifetime time.Duration
 	now            func() time.Time
@@ -152,7 +152,7 @@ type sessionLine struct {
 	Own         bool
 }
 
-// list returns those that are logged in, the latest use first.
+// list returns the sessions, the latest use first.
 func (s *sessions) list(own *session) []sessionLine {
 	s.mu.Lock()
 	defer s.mu.Unlock()

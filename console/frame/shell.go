@@ -55,7 +55,7 @@ func (v *Visit) shell(body any) *shell {
 	return s
 }
 
-// bare is the shell of a part of a page, which scripts put into it.
+// Bare is the shell of a part of a page, which scripts put into it.
 func (v *Visit) Bare(body any) *shell { return &shell{CSRF: v.session.csrf, Body: body} }
 
 // nav is the side bar. Pages that can be filtered keep the filter.

@@ -13,7 +13,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// stream is live data that each browser gets for itself: run calls send with each piece until ctx ends, and returns
+// Stream is live data that each browser gets for itself: run calls send with each piece until ctx ends, and returns
 // then. send waits while the browser is slow, and fails when it is gone. What run returns is shown, unless ctx has
 // ended.
 type Stream struct {

@@ -14,7 +14,7 @@ import (
 // patience is how long what is to come may take on a busy machine.
 const Patience = time.Minute
 
-// watcher is a browser's web socket.
+// Watcher is a browser's web socket.
 type Watcher struct {
 	*websocket.Conn
 	T *testing.T
@@ -68,7 +68,7 @@ func (w *Watcher) Next() (Message, error) {
 	return m, err
 }
 
-// until reads until a message of a topic passes.
+// Until reads until a message of a topic passes.
 func (w *Watcher) Until(topic string, ok func(Message) bool) Message {
 	w.T.Helper()
 	for begun := time.Now(); ; {

@@ -29,19 +29,19 @@ type World struct {
 	Accessed *lockedBuffer
 }
 
-// newWorldAround returns a world whose console is still to be started.
+// New returns a world whose console is still to be started.
 func New(t *testing.T) *World {
 	return &World{T: t, Client: NewClient(t), Clock: &clockwork{now: time.Now()}, Logged: new(lockedBuffer),
 		Accessed: new(lockedBuffer)}
 }
 
-// start serves a console until the test ends.
+// Serve serves a console until the test ends.
 func (w *World) Serve(console http.Handler) {
 	w.Server = httptest.NewServer(console)
 	w.T.Cleanup(w.Server.Close)
 }
 
-// note keeps a line of the access log.
+// Note keeps a line of the access log.
 func (w *World) Note(_ time.Time, ip netip.Addr, line string) { fmt.Fprintln(w.Accessed, ip, line) }
 
 // clockwork is a clock that only tests move.
@@ -110,13 +110,13 @@ func (w *World) TryLogin(user, password, next string) Answer {
 	return w.Do("POST", "/login", url.Values{"username": {user}, "password": {password}, "next": {next}})
 }
 
-// logIn logs in as admin.
+// LogIn logs in as admin.
 func (w *World) LogIn() {
 	w.T.Helper()
 	require.Equal(w.T, http.StatusSeeOther, w.TryLogin("admin", "secret", "/").StatusCode)
 }
 
-// csrf returns the token of the forms of a page.
+// CSRF returns the token of the forms of a page.
 func (w *World) CSRF() string {
 	w.T.Helper()
 	found := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(w.Get("/").Body)

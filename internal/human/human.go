@@ -12,10 +12,10 @@ import (
 
 func Count[T int | int64](n T) string { return humanize.Comma(int64(n)) }
 
-// size shows bytes with their unit.
+// Size shows bytes with their unit.
 func Size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
-// clock shows a time where there is no browser to put it into the viewer's zone.
+// Clock shows a time where there is no browser to put it into the viewer's zone.
 func Clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
 // duration is a span in words of at most two units.
@@ -45,7 +45,7 @@ func Ago(d time.Duration) string {
 	return Span(d) + " ago"
 }
 
-// middle cuts a long text in its middle.
+// Middle cuts a long text in its middle.
 func Middle(s string, most int) string {
 	if utf8.RuneCountInString(s) <= most {
 		return s
@@ -55,7 +55,7 @@ func Middle(s string, most int) string {
 	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-head-1):])
 }
 
-// plural counts things: "1 pause", "3 pauses".
+// Plural counts things: "1 pause", "3 pauses".
 func Plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
