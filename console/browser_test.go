@@ -136,7 +136,8 @@ func TestInBrowser(t *testing.T) {
 		}
 	})
 	b.run("logged out elsewhere", func() {
-		w.Do("POST", "/logout", url.Values{"csrf": {w.CSRF()}, "everywhere": {"yes"}})
+		other := w.elsewhere().logIn()
+		other.Do("POST", "/logout", url.Values{"csrf": {other.CSRF()}, "everywhere": {"yes"}})
 		b.await(`location.pathname === "/login" && document.body.textContent.includes("Your session has ended")`)
 	})
 	require.Empty(t, told(), "what the browser complains about")
