@@ -3,7 +3,6 @@ package delivery
 import (
 	"math/rand/v2"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/sluicemail/sluice/queue"
@@ -94,7 +93,7 @@ func (p *path) connectFailed(result queue.Result) {
 		p.owed = &result
 	}
 	p.mu.Unlock()
-	p.e.Logger.Info("connecting failed", "path", p.key.Path.String(), "reason", reason(result), "again in", delay)
+	p.e.log.Info("connecting failed", "path", p.key.Path.String(), "reason", reason(result), "again in", delay)
 	if j != nil && p.e.unreached(j, result) {
 		p.unreachable(result)
 	}
@@ -113,8 +112,8 @@ func (p *path) unreachable(result queue.Result) {
 		said := result
 		d := p.e.respond(j, &said, said.Description, netip.Addr{})
 		switch {
-		case d.Fail != nil || is(d.Fatal, false):
-			p.e.conclude(j, said, d)
+		case d.final():
+			p.e.conclude(j, said, d, false)
 		case p.e.stopping.Load():
 			p.e.release(j)
 		default:
@@ -126,7 +125,7 @@ func (p *path) unreachable(result queue.Result) {
 // unbindable has a source address left alone that could not be bound, where the throttle says so; it reports whether
 // what waits may take another one.
 func (p *path) unbindable(result queue.Result) bool {
-	retry := p.e.Throttle.Limits(p.key.Path).Faults.BindRetry
+	retry := p.e.throttle.Limits(p.key.Path).Faults.BindRetry
 	if result.State != queue.StateBind || retry <= 0 || !p.key.Source.IsValid() {
 		return false
 	}
@@ -135,7 +134,7 @@ func (p *path) unbindable(result queue.Result) bool {
 }
 
 // leaveAlone has all paths leave a target alone that broke a connection or made no sense, where the throttle says so.
-func (e *Engine) leaveAlone(target netip.AddrPort, said *queue.Result, limits *throttle.Limits) {
+func (e *core) leaveAlone(target netip.AddrPort, said *queue.Result, limits *throttle.Limits) {
 	switch {
 	case said.Result == queue.Lost && limits.Faults.LostOffline > 0:
 		e.offline.add(target, limits.Faults.LostOffline)
@@ -176,7 +175,7 @@ func (p *path) strike(result queue.Result) {
 // backOff puts the path off-line and returns for how long. p.mu is held.
 func (p *path) backOff(result queue.Result) time.Duration {
 	p.failures++
-	limits := p.e.Throttle.Limits(p.key.Path)
+	limits := p.e.throttle.Limits(p.key.Path)
 	delay := limits.Connection.Offline
 	switch {
 	case result.State == queue.StateBind && limits.Faults.BindRetry > 0:
@@ -193,57 +192,9 @@ func (p *path) backOff(result queue.Result) time.Duration {
 	return delay
 }
 
-func reason(r queue.Result) string {
-	return string(r.State) + " " + string(r.Result) + ": " + r.Description
-}
-
 // jitter changes d by up to a tenth, so that many paths do not come back at once.
 func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
-}
-
-// offline remembers the addresses and ports that could not be reached a moment ago, whatever path tried. It is bounded:
-// when it is full, what is out of date goes, or everything.
-type offline struct {
-	mu    sync.Mutex
-	until map[netip.AddrPort]time.Time
-}
-
-const maxOffline = 10000
-
-func (o *offline) init() { o.until = make(map[netip.AddrPort]time.Time) }
-
-func (o *offline) add(addr netip.AddrPort, d time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.until) >= maxOffline {
-		now := time.Now()
-		for a, t := range o.until {
-			if now.After(t) {
-				delete(o.until, a)
-			}
-		}
-		if len(o.until) >= maxOffline {
-			clear(o.until)
-		}
-	}
-	o.until[addr] = time.Now().Add(d)
-}
-
-// left returns for how long an address is still to be left alone.
-func (o *offline) left(addr netip.AddrPort) time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	t, ok := o.until[addr]
-	if !ok {
-		return 0
-	}
-	left := time.Until(t)
-	if left <= 0 {
-		delete(o.until, addr)
-		return 0
-	}
-	return left
 }
 
 // shutOut is how long an address is left alone by all paths after it could not be reached: less than any path's
@@ -253,4 +204,32 @@ func shutOut(limits *throttle.Limits) time.Duration {
 		return d * 3 / 4
 	}
 	return firstBackOff * 3 / 4
+}
+
+// delay puts the path off-line, as a rule has it: that the reply concerns all messages to it.
+func (p *path) delay(result queue.Result) {
+	p.mu.Lock()
+	p.lastError = reason(result)
+	until := time.Now().Add(p.backOff(result))
+	p.sendTo = until
+	p.wakeAt(until)
+	p.mu.Unlock()
+}
+
+// fallen ends what waits for addresses that are not there: the result of the address before is that of the attempt.
+func (p *path) fallen() {
+	p.mu.Lock()
+	p.starting--
+	jobs := p.takeAll()
+	p.mu.Unlock()
+	for _, j := range jobs {
+		if j.fallen == nil {
+			p.e.retry(j, queue.Result{State: queue.StateConnect, Result: queue.Error, Code: 451, Status: "4.4.1",
+				Description: "no other address of the site is left"})
+		} else if temporary(j.fallen) {
+			p.e.retry(j, *j.fallen)
+		} else {
+			p.e.fail(j, *j.fallen)
+		}
+	}
 }

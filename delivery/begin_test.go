@@ -21,17 +21,17 @@ func (c *counting) Parked(context.Context, string) (map[string]int, error) {
 	return map[string]int{"a.test": 5, "b.test": 5}, nil
 }
 
-// A path may adopt what a pause held just when that is to be fetched: nobody then looks for it for ever.
-func TestHoldingThatIsAdoptedBeforeItBegins(t *testing.T) {
+// A path may adopt what a pause had parked just when that is to be fetched: it is not looked for any more then.
+func TestKeyThatIsAdoptedBeforeItBegins(t *testing.T) {
 	q := &counting{}
 	e := &Engine{Queue: q}
 	e.init()
 	p := &e.pausing
-	hold := func(domain string) *pausedKey {
-		p.add(newPauseNote(&job{m: &queue.Message{}, domain: domain}, &Pause{ID: 1}, nil), true)
+	park := func(domain string) *pausedKey {
+		p.add(newPauseNote(&job{letter: letter{m: &queue.Message{}, domain: domain}}, &Pause{ID: 1}, nil), true)
 		return p.keys[domain]
 	}
-	a, b := hold("a.test"), hold("b.test")
+	a, b := park("a.test"), park("b.test")
 	for _, h := range []*pausedKey{a, b} {
 		h.samples[""].free = true
 	}

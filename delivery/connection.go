@@ -14,7 +14,7 @@ import (
 
 // connection is one outgoing connection of a path with the goroutine that serves it.
 type connection struct {
-	e *Engine
+	e *core
 	p *path
 
 	conn     Connection
@@ -53,7 +53,7 @@ func (c *connection) run() {
 		c.serve()
 		c.end()
 	} else {
-		c.e.Slots.Release()
+		c.e.slots.Release()
 	}
 	c.p.afterEnd()
 }
@@ -85,7 +85,7 @@ func (c *connection) end() {
 	}
 	c.e.learned.carried(c.target, c.sent)
 	c.p.closed(c)
-	c.e.Slots.Release()
+	c.e.slots.Release()
 	c.event(monitor.ConnClosed, "")
 	c.account.Close()
 }
@@ -159,7 +159,7 @@ const patience = time.Second
 // rest waits until the connection is woken or, when pause is not zero, that time has passed. It returns false when the
 // connection must end: idle for too long, closed by the remote.
 func (c *connection) rest(pause time.Duration) bool {
-	c.limits = c.e.Throttle.Limits(c.p.key.Path)
+	c.limits = c.e.throttle.Limits(c.p.key.Path)
 	limit := c.idleTime()
 	c.account.Idle(true)
 	c.event(monitor.ConnIdle, "")
@@ -251,7 +251,7 @@ func (c *connection) deliver(j *job) {
 		c.unsent(j)
 		return
 	}
-	c.e.attempted(c, j)
+	c.attempted(j)
 }
 
 // stopped notes that the remote had enough of the connection before the last mail had a part in it, if that was all
@@ -259,7 +259,7 @@ func (c *connection) deliver(j *job) {
 func (c *connection) stopped() {
 	mails := c.sent - 1
 	if c.flows && c.e.ctx.Err() == nil && c.e.learned.stopped(c.target, c.p.key.Site, c.opened, mails) {
-		c.e.Logger.Info("a remote takes so many mails over one connection", "path", c.p.key.Path.String(), "remote", c.target,
+		c.e.log.Info("a remote takes so many mails over one connection", "path", c.p.key.Path.String(), "remote", c.target,
 			"mails", mails)
 	}
 }
@@ -295,13 +295,13 @@ func (c *connection) prepare(j *job) bool {
 // Finish implements Finisher; without fit it takes the mail to be fit.
 func (c *connection) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error) {
 	body, err := m.Body, error(nil)
-	if c.e.Edit != nil {
-		body, err = c.e.Edit(c.e.ctx, m)
+	if c.e.edit != nil {
+		body, err = c.e.edit(c.e.ctx, m)
 	}
 	if err == nil && fit != nil {
 		body, err = fit(body)
 	}
-	if err != nil || c.e.Finish == nil {
+	if err != nil || c.e.finish == nil {
 		return body, err
 	}
 	if !queue.SameBody(body, m.Body) {
@@ -309,7 +309,7 @@ func (c *connection) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, 
 		changed.Body = body
 		m = &changed
 	}
-	return c.e.Finish(c.e.ctx, m)
+	return c.e.finish(c.e.ctx, m)
 }
 
 // maxUnsent is how often a mail goes again, uncounted, because its connection ended before it.

@@ -1,8 +1,7 @@
 package delivery
 
 import (
-	"context"
-	"errors"
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -11,12 +10,6 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
-)
-
-// One round of connecting asks for the addresses of so many hosts, and tries so many addresses.
-const (
-	maxHosts   = 20
-	maxTargets = 8
 )
 
 // round is one round of connecting: the hosts of a route, best first, each with its addresses.
@@ -38,7 +31,7 @@ func (c *connection) connect() bool {
 	r := round{c: c, route: c.p.route}
 	looks := c.p.looks
 	c.p.mu.Unlock()
-	c.limits = c.e.Throttle.Limits(c.p.key.Path)
+	c.limits = c.e.throttle.Limits(c.p.key.Path)
 	if r.hosts() {
 		return true
 	}
@@ -68,7 +61,7 @@ func (c *connection) connect() bool {
 func (r *round) hosts() bool {
 	hosts := shuffled(r.route.Hosts)
 	for _, host := range hosts[:min(len(hosts), maxHosts)] {
-		addrs, err := r.c.e.Router.Addresses(r.c.e.consume, host)
+		addrs, err := r.c.e.router.Addresses(r.c.e.consume, host)
 		if err != nil {
 			r.failed(routeResult(err))
 			continue
@@ -92,7 +85,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		r.mismatch = true
 		return false, true
 	}
-	target := netip.AddrPortFrom(addr, uint16(orDefault(host.Port, 25)))
+	target := netip.AddrPortFrom(addr, uint16(cmp.Or(max(host.Port, 0), 25)))
 	if avoids(c.p.key.avoid, addr) {
 		r.avoided = true
 		return false, true
@@ -114,7 +107,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		r.later(wait)
 		return false, true
 	}
-	account, wait := c.e.Throttle.Connect(c.p.key.Path, addr)
+	account, wait := c.e.throttle.Connect(c.p.key.Path, addr)
 	if account == nil {
 		r.later(wait)
 		return false, true
@@ -122,7 +115,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 	r.tried++
 	c.target = target
 	c.event(monitor.ConnStarting, "")
-	conn, err := c.e.Sender.Open(c.e.consume, c.hop(host, r.route))
+	conn, err := c.e.sender.Open(c.e.consume, c.hop(host, r.route))
 	if err == nil {
 		c.conn, c.account = conn, account
 		c.opened, c.most = time.Now(), c.e.learned.most(c.target)
@@ -145,7 +138,7 @@ func (r *round) refused(failure *Failure, addr netip.Addr) {
 	if c.e.consume.Err() != nil {
 		return // we broke it off ourselves
 	}
-	c.e.Throttle.Observe(c.p.key.Path, addr,
+	c.e.throttle.Observe(c.p.key.Path, addr,
 		throttle.Outcome{Code: result.Code, Text: result.Description, ConnLost: result.Code == 0})
 	if result.Result == queue.Invalid {
 		c.event(monitor.Strange, result.Description)
@@ -161,11 +154,6 @@ func (r *round) failed(result queue.Result) {
 	if r.failure == nil || r.failure.Code >= 500 || result.Code < 500 {
 		r.failure = &result
 	}
-}
-
-// temporary reports whether an attempt that ends so may be repeated.
-func temporary(r *queue.Result) bool {
-	return r.State != queue.StateProcess && (r.Code < 500 || ofPath(r.State))
 }
 
 // later notes that an address could not be tried now.
@@ -185,7 +173,7 @@ func (c *connection) hop(host Host, route *Route) *Hop {
 		Security:    c.p.key.security,
 		Credentials: route.Credentials,
 		Timeouts:    c.limits.Timeouts,
-		Monitor:     c.e.Monitor,
+		Monitor:     c.e.monitor,
 		Counted:     c.limits.Domain.Connections > 0 || c.limits.Target.Connections > 0,
 	}
 	if hop.Security == "" {
@@ -209,57 +197,4 @@ func shuffled(hosts []Host) []Host {
 	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	slices.SortStableFunc(order, func(a, b Host) int { return int(a.Preference) - int(b.Preference) })
 	return order
-}
-
-func asFailure(err error) *Failure {
-	var failure *Failure
-	if errors.As(err, &failure) {
-		return failure
-	}
-	return &Failure{
-		Result:    queue.Result{State: queue.StateConnect, Result: queue.Error, Description: err.Error()},
-		Temporary: true,
-		Cause:     err,
-	}
-}
-
-// routeResult is the result of an attempt that found no route.
-func routeResult(err error) queue.Result {
-	r := queue.Result{State: queue.StateDNS, Result: queue.Error, Code: 451, Status: "4.4.3", Description: err.Error()}
-	var route *RouteError
-	if errors.As(err, &route) {
-		r.Code, r.Status, r.Description = route.Code, route.Status, route.Error()
-		if !route.Permanent && r.Code >= 500 {
-			r.Code = 451
-		}
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		r.Result = queue.Timeout
-	}
-	return r
-}
-
-// unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt. It
-// reports whether a rule ended it for good.
-func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
-	ev := monitor.Event{Kind: monitor.Attempted, Domain: j.domain, Tags: j.m.Tags}
-	if j.path != nil {
-		ev.MTA = j.path.key.Source
-	}
-	e.observe(ev)
-	d := e.respond(j, &result, result.Description, netip.Addr{})
-	e.conclude(j, result, d)
-	return d.Fail != nil || is(d.Fatal, false)
-}
-
-// ofPath tells the states in which a permanent refusal says nothing about the message, which the remote has not seen:
-// the message is tried again until it expires. The remote may be set up again, or take us from its list; an operator
-// may mend a password or a certificate.
-func ofPath(state queue.ResultState) bool {
-	switch state {
-	case queue.StateBind, queue.StateIntro, queue.StateEHLO, queue.StateHELO, queue.StateStartTLS, queue.StateAuthPlain,
-		queue.StateAuthLogin, queue.StateAuthUsername, queue.StateAuthPassword, queue.StateAuthCRAM, queue.StateAuthResponse:
-		return true
-	}
-	return false
 }

@@ -4,10 +4,12 @@
 //
 // # The way of a message
 //
-//  1. handle gets it from the queue, in the queue's own goroutine, and never blocks. admit finishes at once what may
-//     not or cannot be sent: it is expired, its attempts are used up, its addresses are impossible, it has no mail.
-//     applyRules asks the operator's rules, see below; they change it, end it, pause it, or choose where it leaves from
-//     (plan).
+// way.go has it from top to bottom, but for what connections do.
+//
+//  1. handle gets it from the queue, in the queue's own goroutine, and never blocks. admit and present finish at once
+//     what may not or cannot be sent: it is expired, its attempts are used up, its addresses are impossible, it has no
+//     mail. handOver gives it to another instance that has its addresses. applyRules asks the operator's rules, see
+//     below; they change it, end it, pause it, or choose where it leaves from (plan).
 //  2. route asks the router for what it knows without asking anybody. What it does not know is looked up, by
 //     routing.lookUp, while the message waits.
 //  3. place chooses the source address, unless plan did already, and puts the message into the ready list of its path
@@ -15,9 +17,14 @@
 //  4. path.advance wakes an idle connection, or opens one: connection.run makes it (round.hosts, round.try), and
 //     connection.serve takes one message after the other from the ready list (path.take) and sends it (deliver). The
 //     throttle is asked for each. With a mail, the connection may send the first commands of the next one (ahead).
-//  5. attempted judges the outcome, asks the rules for replies (respond, conclude), and delivered, fail or retry makes
-//     the successors of the message: its results for the queues that want them, and another attempt.
-//  6. settler replaces the message by its successors, in one step of the queue, never in the goroutine of a connection.
+//  5. connection.attempted looks what the outcome says of connection and path, respond asks the rules for replies,
+//     and conclude has the message delivered, failed or retried, as judge decides.
+//  6. A settling.Settler replaces the message by its successors, in one step of the queue, never in the goroutine of a
+//     connection: its results for the queues that want them, and another attempt.
+//
+// What is decided about a message is decided by functions that know no engine and change nothing: policy (by the
+// settings), planner (where it leaves from), ruling (what the rules say), judge (what a reply means). [Engine.Why] asks
+// the same ones. Paths, look-ups and pauses know the Engine by the interface engine, and share a core with it.
 //
 // # Paths
 //
@@ -129,4 +136,46 @@
 //
 // While the queue is unavailable nothing is lost either: what is done is settled when it answers again, what is not
 // done goes on, and nothing new is read once the memory is full.
+//
+// # Locks
+//
+// A goroutine that has a lock takes only locks of a later line, and of each line one at a time. None is held while the
+// queue, a remote, the DNS or a store is waited for.
+//
+//  1. Engine.pathsMu
+//  2. path.mu, routing.mu, unowned.mu
+//  3. pausing.mu, starved.mu
+//  4. those of settling.Settler, offline, unbound and learned
+//
+// # Files
+//
+// A file uses what stands below it.
+//
+//   - engine.go: Engine, its defaults, Run, Shutdown
+//   - whytext.go, why.go, held.go, explain.go: why mail waits
+//   - way.go: the way of a message
+//   - elsewhere.go: messages for other instances
+//   - paths.go: all paths, and their upkeep
+//   - routing.go: look-ups of routes, and what waits for them
+//   - outcome.go: what an attempt says of its connection
+//   - dial.go: making a connection
+//   - fetch.go: the mail of a message that is in a store
+//   - reexamine.go: new rules for what waits on paths and connections
+//   - take.go: how connections get messages, and idle
+//   - connection.go: a connection, and the goroutine that serves it
+//   - slots.go: paths that wait for a connection slot
+//   - ready.go: how messages get to a path, and how it grows
+//   - memory.go: how much a path takes, and what it parks and fetches again
+//   - backoff.go: what a path does after failures
+//   - path.go: a path, and its ready list
+//   - pausing.go: what is parked because of pauses
+//   - core.go: what all of these share, and the interface engine
+//   - parkeddomains.go: domains of which messages are parked
+//   - learned.go, offline.go: what is known of remotes and of source addresses
+//   - job.go: a message in memory
+//   - plan.go: where a message may leave from
+//   - admit.go: whether it may be sent, how often, how long
+//   - reply.go: what a reply means
+//   - verdict.go, letter.go: what is decided, and about what
+//   - sources.go, steering.go, route.go, store.go, sender.go: the contracts
 package delivery

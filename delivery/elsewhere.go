@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
@@ -14,11 +13,11 @@ const again = time.Second
 // handOver gives a message that may leave from no address of this machine to the instance that has one of them, and
 // reports whether it did. While none is known to have it, the message is set aside.
 func (e *Engine) handOver(j *job) bool {
-	outbox, awaited := e.owner(j.m)
+	outbox, awaited := e.planner.owner(j.m)
 	switch {
 	case outbox != "":
 		m := *j.m
-		if outbox == e.Names.Outbox {
+		if outbox == e.outbox {
 			m.NextAttempt = time.Now().Add(again) // or it would be back at once
 		}
 		e.settle(j, queue.Item{Queue: outbox, Message: &m})
@@ -27,35 +26,12 @@ func (e *Engine) handOver(j *job) bool {
 	case j.undated: // what is parked does not change: its deadline is stored first
 		m := *j.m
 		m.NextAttempt = time.Now().Add(again)
-		e.settle(j, queue.Item{Queue: e.Names.Outbox, Message: &m})
+		e.settle(j, queue.Item{Queue: e.outbox, Message: &m})
 	default:
 		j.parkKey = unownedKey
 		e.park(j, "no instance is known to have its addresses")
 	}
 	return true
-}
-
-// owner returns the outbox of the instance that a message is for, when that is not this one; "" when none is known, and
-// whether one may be heard of.
-func (e *Engine) owner(m *queue.Message) (outbox string, awaited bool) {
-	if len(m.IPs) == 0 || e.Sources.Elsewhere == nil {
-		return "", false
-	}
-	for _, text := range m.IPs {
-		ip, err := netip.ParseAddr(text)
-		if err != nil {
-			continue
-		}
-		if ip = ip.Unmap(); e.isLocal(ip) {
-			return "", false
-		}
-		name, may := e.Sources.Elsewhere(ip)
-		awaited = awaited || may
-		if outbox == "" {
-			outbox = name
-		}
-	}
-	return outbox, awaited
 }
 
 // unownedKey is what messages are parked under whose addresses no instance is known to have.
@@ -93,7 +69,7 @@ func (e *Engine) fetchUnowned() {
 	u := &e.unowned
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	n := min(u.left, e.Prefetch/4)
+	n := min(u.left, e.prefetch/4)
 	if n <= 0 || u.asking || e.short() || e.stopping.Load() {
 		return
 	}

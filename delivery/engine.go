@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,38 +60,19 @@ type Engine struct {
 	// store could not be asked. It must not block. Nil, or zero: 20 seconds, 2 minutes.
 	StoreTimes func() (timeout, again time.Duration)
 
-	once     sync.Once
-	ctx      context.Context // ends when everything must break off
-	cancel   context.CancelFunc
-	consume  context.Context // ends when no new work is to be begun
-	stop     context.CancelFunc
-	stopping atomic.Bool // set before consume ends
-	running  atomic.Bool
-	stopped  chan struct{} // closed when Run returns
+	core
+	once    sync.Once
+	running atomic.Bool
+	stopped chan struct{} // closed when Run returns
 
-	inMemory  atomic.Int64  // messages in memory
-	waiting   atomic.Int64  // paths on which something waits
-	turn      atomic.Uint64 // of the source addresses
-	relieving atomic.Bool
-	settler   settling.Settler
 	routing   routing
-	starved   starved
-	offline   offline
-	learned   learned
-	unbound   unbound
 	unowned   unowned
 	unheeded  unheeded
-	epoch     atomic.Uint64 // of Steering: how often it changed
-	pausing   pausing
-	fetches   sync.WaitGroup
-	storeAway atomic.Bool // the store could not be asked
-	quiet     bool        // nobody listens to events
-	events    sync.Pool   // of *monitor.Event
+	relieving atomic.Bool
 
-	pathsMu    sync.RWMutex // comes before any path.mu
+	pathsMu    sync.RWMutex
 	paths      map[pathKey]*path
 	byThrottle map[throttle.Path][]*path
-	conns      sync.WaitGroup
 }
 
 // QueueNames names the queues. Results that have no queue are not published.
@@ -104,51 +86,23 @@ var ErrRunning = errors.New("delivery: an engine runs once")
 
 func (e *Engine) init() {
 	e.once.Do(func() {
-		if e.Throttle == nil {
-			e.Throttle = throttle.Unlimited
-		}
-		if e.Slots == nil {
-			e.Slots = make(semaphore.Semaphore, 1000)
-		}
-		if e.Monitor == nil {
-			e.Monitor = monitor.Discard
-		}
-		if e.Logger == nil {
-			e.Logger = slog.Default()
-		}
-		if e.Names.Outbox == "" {
-			e.Names.Outbox = "outbox"
-		}
-		if e.Hostname == "" {
-			e.Hostname = "localhost"
-		}
-		e.Prefetch = orDefault(e.Prefetch, queue.DefaultPrefetch)
-		e.PathQueue = orDefault(e.PathQueue, 500)
-		e.PathConnections = orDefault(e.PathConnections, 100)
-		e.Lookups = orDefault(e.Lookups, 100)
+		e.configure()
 		e.ctx, e.cancel = context.WithCancel(context.Background())
 		e.consume, e.stop = context.WithCancel(e.ctx)
 		e.stopped = make(chan struct{})
 		e.paths = make(map[pathKey]*path)
 		e.byThrottle = make(map[throttle.Path][]*path)
-		e.settler = settling.Settler{Queue: e.Queue, Names: settling.Names(e.Names), Logger: e.Logger, Ended: e.ended}
+		names := settling.Names(e.Names)
+		names.Outbox = e.outbox
+		e.settler = settling.Settler{Queue: e.queue, Names: names, Logger: e.log, Ended: e.ended}
 		e.settler.Start(e.ctx)
 		e.routing.init(e)
-		e.starved.e = e
+		e.starved.e = &e.core
 		e.offline.init()
 		e.learned.init()
 		e.unbound.init()
-		e.pausing.init(e)
-		e.quiet = e.Monitor == monitor.Discard
-		e.events.New = func() any { return new(monitor.Event) }
+		e.pausing.init(&e.core)
 	})
-}
-
-func orDefault(n, def int) int {
-	if n <= 0 {
-		return def
-	}
-	return n
 }
 
 // Run delivers until ctx ends, which breaks off everything at once, or Shutdown or Close was called. It returns nil
@@ -163,7 +117,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	defer close(e.stopped)
 	defer context.AfterFunc(ctx, e.breakOff)()
-	e.Throttle.Changed(e.changed)
+	e.throttle.Changed(e.changed)
 	var upkeep sync.WaitGroup
 	upkeep.Go(e.sweep)
 	upkeep.Go(e.pausing.run)
@@ -197,7 +151,7 @@ func (e *Engine) consumeOutbox() error {
 	delay, said := time.Second, ""
 	for {
 		began := time.Now()
-		err := e.Queue.Consume(e.consume, e.Names.Outbox, queue.ConsumeOptions{Prefetch: e.Prefetch}, e.handle)
+		err := e.queue.Consume(e.consume, e.outbox, queue.ConsumeOptions{Prefetch: e.prefetch}, e.handle)
 		if e.consume.Err() != nil {
 			return nil
 		}
@@ -209,7 +163,7 @@ func (e *Engine) consumeOutbox() error {
 		}
 		if text := fmt.Sprint(err); text != said { // once, however long it lasts
 			said = text
-			e.Logger.Warn("reading the outbox failed; trying again", "queue", e.Names.Outbox, "error", err)
+			e.log.Warn("reading the outbox failed; trying again", "queue", e.outbox, "error", err)
 		}
 		select {
 		case <-time.After(delay):
@@ -251,88 +205,47 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// drain wakes every path so that its idle connections end and what it holds goes back.
-func (e *Engine) drain() {
-	for _, p := range e.allPaths() {
-		p.drain()
-	}
+// Steered tells the engine that Steering returns something else than before. Nothing that is paused now begins any more
+// once it returned; what waits in memory is gone through by and by, and what is no longer paused is fetched again. It
+// does not block.
+func (e *Engine) Steered() {
+	e.init()
+	e.epoch.Add(1)
+	e.pausing.steeringChanged()
 }
 
-func (e *Engine) allPaths() []*path {
-	e.pathsMu.RLock()
-	defer e.pathsMu.RUnlock()
-	all := make([]*path, 0, len(e.paths))
-	for _, p := range e.paths {
-		all = append(all, p)
-	}
-	return all
+// Learned returns how many mails the hosts of a site were seen to take over one connection, of several the smallest
+// number, and since when that is known; zero: any number. Later connections end before it. It is forgotten after a day.
+func (e *Engine) Learned(site string) (mails int, since time.Time) {
+	e.init()
+	return e.learned.of(site)
 }
 
-// changed is told by the throttle that a wait may be over.
-func (e *Engine) changed(tp throttle.Path) {
-	if tp == (throttle.Path{}) {
-		for _, p := range e.allPaths() {
-			p.look()
+// configure takes over what the fields of an engine say, or the defaults.
+func (e *Engine) configure() {
+	c := &e.core
+	c.engine = e
+	c.queue, c.router, c.sender, c.sources, c.store = e.Queue, e.Router, e.Sender, e.Sources, e.Store
+	c.edit, c.finish, c.storeLimits = e.Edit, e.Finish, e.StoreTimes
+	c.steering = func() Steering { // which may be set until Run
+		if e.Steering == nil {
+			return nil
 		}
-		return
+		return e.Steering()
 	}
-	e.pathsMu.RLock()
-	defer e.pathsMu.RUnlock()
-	for _, p := range e.byThrottle[tp] {
-		p.look()
-	}
-}
-
-// path returns the path for a key, made if needed.
-func (e *Engine) path(key pathKey, route *Route) *path {
-	e.pathsMu.RLock()
-	p := e.paths[key]
-	e.pathsMu.RUnlock()
-	if p != nil {
-		return p
-	}
-	e.pathsMu.Lock()
-	defer e.pathsMu.Unlock()
-	if p = e.paths[key]; p != nil {
-		return p
-	}
-	p = newPath(e, key, route)
-	e.paths[key] = p
-	e.byThrottle[key.Path] = append(e.byThrottle[key.Path], p)
-	return p
-}
-
-// forget drops a path unless it has something to do.
-func (e *Engine) forget(p *path) {
-	e.pathsMu.Lock()
-	defer e.pathsMu.Unlock()
-	if !p.retire() {
-		return
-	}
-	delete(e.paths, p.key)
-	list := e.byThrottle[p.key.Path]
-	for i, q := range list {
-		if q == p {
-			list = append(list[:i:i], list[i+1:]...)
-			break
-		}
-	}
-	if len(list) == 0 {
-		delete(e.byThrottle, p.key.Path)
-	} else {
-		e.byThrottle[p.key.Path] = list
-	}
-}
-
-// observe tells the monitor of an event.
-func (e *Engine) observe(ev monitor.Event) {
-	if e.quiet {
-		return
-	}
-	shared := e.events.Get().(*monitor.Event)
-	*shared = ev
-	shared.Time = time.Now()
-	e.Monitor.Observe(shared)
-	*shared = monitor.Event{}
-	e.events.Put(shared)
+	c.throttle = cmp.Or(e.Throttle, throttle.Unlimited)
+	c.slots = cmp.Or[Slots](e.Slots, make(semaphore.Semaphore, 1000))
+	c.monitor = cmp.Or(e.Monitor, monitor.Discard)
+	c.log = cmp.Or(e.Logger, slog.Default())
+	c.outbox = cmp.Or(e.Names.Outbox, "outbox")
+	c.name = cmp.Or(e.Hostname, "localhost")
+	c.prefetch = cmp.Or(max(e.Prefetch, 0), queue.DefaultPrefetch)
+	c.pathQueue = cmp.Or(max(e.PathQueue, 0), 500)
+	c.pathConnections = cmp.Or(max(e.PathConnections, 0), 100)
+	c.lookups = cmp.Or(max(e.Lookups, 0), 100)
+	c.policy = policy{retry: e.Retry, looseEnvelope: e.LooseEnvelope, looseRecipient: e.LooseRecipient,
+		store: e.Store != nil}
+	c.planner = planner{sources: &c.sources, unbound: &c.unbound, router: c.router, throttle: c.throttle}
+	c.quiet = c.monitor == monitor.Discard
+	c.events.New = func() any { return new(monitor.Event) }
 }

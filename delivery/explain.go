@@ -58,7 +58,7 @@ func (e *Engine) Paths() []PathState {
 func (e *Engine) Explain(domain string) []PathState {
 	e.init()
 	site := domain
-	if route, err, ok := e.Router.Cached(domain); ok && err == nil {
+	if route, err, ok := e.router.Cached(domain); ok && err == nil {
 		site = route.Site
 	}
 	states := slices.DeleteFunc(e.Paths(), func(s PathState) bool { return s.Site != site })

@@ -13,14 +13,6 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Store has mails that are not in the queue: the mails of messages that come with a key instead.
-type Store interface {
-	// Fetch returns the mail with this key. It does not depend on ctx any more then; if it has a method Close, that is
-	// called when it was used. An error wraps queue.ErrNotFound when there is no such mail, or is a *queue.DamageError
-	// when it cannot be read; any other means that the store could not be asked.
-	Fetch(ctx context.Context, key string) (queue.Body, error)
-}
-
 // The times of a store unless Engine.StoreTimes says otherwise.
 const (
 	fetchTime  = 20 * time.Second
@@ -28,9 +20,9 @@ const (
 )
 
 // storeTimes returns how long fetching a mail may take, and the delay after it could not be done.
-func (e *Engine) storeTimes() (timeout, again time.Duration) {
-	if e.StoreTimes != nil {
-		timeout, again = e.StoreTimes()
+func (e *core) storeTimes() (timeout, again time.Duration) {
+	if e.storeLimits != nil {
+		timeout, again = e.storeLimits()
 	}
 	if timeout <= 0 {
 		timeout = fetchTime
@@ -80,7 +72,7 @@ const (
 )
 
 // beginFetch has the mail of a job fetched while its connection does something else.
-func (e *Engine) beginFetch(j *job) {
+func (e *core) beginFetch(j *job) {
 	timeout, _ := e.storeTimes()
 	f := &fetch{done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithTimeout(e.ctx, timeout)
@@ -89,7 +81,7 @@ func (e *Engine) beginFetch(j *job) {
 	e.fetches.Add(1)
 	go func() {
 		defer e.fetches.Done()
-		f.body, f.err = e.Store.Fetch(f.ctx, key)
+		f.body, f.err = e.store.Fetch(f.ctx, key)
 		if !f.owner.CompareAndSwap(ofNobody, ofJob) {
 			closeBody(f.body)
 			return
@@ -193,7 +185,7 @@ func (c *connection) fetch(j *job) bool {
 
 // notFetched ends a job whose mail could not be fetched: for good when the mail is gone, and for a while when the store
 // could not be asked.
-func (e *Engine) notFetched(j *job, err error) {
+func (e *core) notFetched(j *job, err error) {
 	result := queue.Result{State: queue.StateStorage, Code: 554, Status: "5.3.0"}
 	_, damaged := errors.AsType[*queue.DamageError](err)
 	switch {
@@ -215,22 +207,22 @@ func (e *Engine) notFetched(j *job, err error) {
 }
 
 // storeAnswers notes whether the store can be asked, and says so when that changes.
-func (e *Engine) storeAnswers(err error) {
+func (e *core) storeAnswers(err error) {
 	if was := e.storeAway.Load(); was == (err != nil) || !e.storeAway.CompareAndSwap(was, err != nil) {
 		return
 	}
 	if err == nil {
-		e.Logger.Info("the message store answers again")
+		e.log.Info("the message store answers again")
 		return
 	}
 	_, again := e.storeTimes()
-	e.Logger.Warn("fetching a mail from the message store failed; its message waits, and those after it", "error", err,
+	e.log.Warn("fetching a mail from the message store failed; its message waits, and those after it", "error", err,
 		"in", again)
 }
 
 // awaitFetches waits for what was given up; a store that answers nothing at all is left behind.
-func (e *Engine) awaitFetches() {
-	if e.Store == nil {
+func (e *core) awaitFetches() {
+	if e.store == nil {
 		return
 	}
 	done := make(chan struct{})
@@ -241,6 +233,6 @@ func (e *Engine) awaitFetches() {
 	select {
 	case <-done:
 	case <-time.After(settling.Grace):
-		e.Logger.Warn("the message store does not answer; going without it")
+		e.log.Warn("the message store does not answer; going without it")
 	}
 }

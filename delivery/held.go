@@ -21,11 +21,11 @@ type Held struct {
 // Held returns what is parked because of pauses, sorted by key. An error is the queue's.
 func (e *Engine) Held(ctx context.Context) ([]Held, error) {
 	e.init()
-	parker, ok := e.Queue.(queue.Parker)
+	parker, ok := e.queue.(queue.Parker)
 	if !ok {
 		return nil, nil
 	}
-	counts, err := parker.Parked(ctx, e.Names.Outbox)
+	counts, err := parker.Parked(ctx, e.outbox)
 	if err != nil {
 		return nil, err
 	}
@@ -38,4 +38,15 @@ func (e *Engine) Held(ctx context.Context) ([]Held, error) {
 	}
 	slices.SortFunc(list, func(a, b Held) int { return strings.Compare(a.Key, b.Key) })
 	return list, nil
+}
+
+// of returns the pause that holds what is parked under a key.
+func (p *pausing) of(key string) (Pause, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.keys[key]
+	if h == nil || h.left > 0 {
+		return Pause{}, false
+	}
+	return h.pause, true
 }

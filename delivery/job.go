@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,14 +13,12 @@ import (
 // job is a message in memory, from the moment it is read until it is settled, released or parked. One goroutine has it
 // at a time, or it is in a list that a lock guards.
 type job struct {
-	m        *queue.Message
-	domain   string // recipient domain, lower case
+	letter
 	deadline time.Time
 	since    time.Time // read, for the limit on its time in memory
 	size     int64
 	// how often a connection ended before this mail had a part in it; not changed while it is in a list
 	unsent int
-	unfit  families // of source addresses that cannot reach the site
 	tx     Transaction
 	fetch  *fetch         // of its mail; nil: none, or not begun
 	target netip.AddrPort // of the attempt
@@ -28,11 +27,9 @@ type job struct {
 	// What was decided about it; see plan.
 	epoch     uint64        // of the steering that was asked
 	planned   bool          // source is chosen
-	asked     bool          // it stands for a message somebody asks about: it takes no turn
 	source    netip.Addr    // where it leaves from
 	avoid     string        // addresses that it is not to go to, each with a space behind it
 	fallen    *queue.Result // of the attempt there
-	way       *way          // nil while there are no rules
 	pauseNote *pauseNote    // nil: it is not paused
 	undated   bool          // its deadline is not stored yet
 	parkKey   string        // what it is parked under, when that is not its domain
@@ -48,22 +45,6 @@ type job struct {
 type reading struct {
 	domain string
 	tags   []string
-}
-
-// way is what steering makes of a job's way, and room to find that out.
-type way struct {
-	sel           Selection
-	redirected    netip.Addr // where it would have left from
-	told          bool       // the monitor knows
-	open, planned [4]netip.Addr
-}
-
-// ownWay returns the way of a job, made if needed.
-func (j *job) ownWay() *way {
-	if j.way == nil {
-		j.way = new(way)
-	}
-	return j.way
 }
 
 // changed notes what the monitor was told, after rules may have changed it.
@@ -141,21 +122,10 @@ func (l *jobList) takeAll() []*job {
 	return jobs
 }
 
-// families is a set of address families.
-type families uint8
-
-const (
-	ipv4 families = 1 << iota
-	ipv6
-)
-
-// familyOf returns the family of a source address; none for the zero address, which the system chooses to fit.
-func familyOf(a netip.Addr) families {
-	switch {
-	case !a.IsValid():
-		return 0
-	case a.Is4():
-		return ipv4
+// parkedUnder is the key under which a job is parked: its recipient domain, unless it waits for something else.
+func (j *job) parkedUnder() string {
+	if j.pauseNote != nil {
+		return j.pauseNote.key
 	}
-	return ipv6
+	return cmp.Or(j.parkKey, j.domain)
 }

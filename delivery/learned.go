@@ -109,10 +109,3 @@ func (l *learned) makeRoom(now time.Time) {
 		clear(l.known)
 	}
 }
-
-// Learned returns how many mails the hosts of a site were seen to take over one connection, of several the smallest
-// number, and since when that is known; zero: any number. Later connections end before it. It is forgotten after a day.
-func (e *Engine) Learned(site string) (mails int, since time.Time) {
-	e.init()
-	return e.learned.of(site)
-}

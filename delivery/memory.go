@@ -2,58 +2,9 @@ package delivery
 
 import (
 	"time"
+
+	"github.com/sluicemail/sluice/queue"
 )
-
-// The engine has at most Prefetch messages in memory. Up to half of that, a path may have as many as its own limit
-// allows.
-// Beyond half, the paths on which something waits for long share half of the memory evenly. Beyond seven eighths memory
-// is short: what paths have beyond their share is parked, and if that is not enough, all that waits on paths without a
-// connection. A path on which nothing waits for long is left in peace: what waits there is gone in a moment.
-
-// load is how many messages are in memory, without messages that only have to be settled, released or parked yet.
-func (e *Engine) load() int { return int(e.inMemory.Load()) - e.settler.Backlog() }
-
-// halfFull reports whether more than half of the memory is taken.
-func (e *Engine) halfFull() bool { return e.load() > e.Prefetch/2 }
-
-// short reports whether memory is nearly full.
-func (e *Engine) short() bool { return e.load() > e.Prefetch*7/8 }
-
-// share is how many messages a path may have while memory is half full.
-func (e *Engine) share() int {
-	return max(2, e.Prefetch/2/max(1, int(e.waiting.Load())))
-}
-
-// relieve parks messages when memory is short. It only orders that; one such order is out at a time, and after one that
-// freed nothing there is none for a second.
-func (e *Engine) relieve() {
-	if !e.relieving.CompareAndSwap(false, true) {
-		return
-	}
-	e.settler.Call(func() {
-		if e.trim() == 0 {
-			time.AfterFunc(time.Second, func() { e.relieving.Store(false) })
-			return
-		}
-		e.relieving.Store(false)
-	})
-}
-
-// trim parks what paths have beyond their share and then, until a quarter of the memory is free, all that waits on
-// paths without a connection. It returns how many messages it parked.
-func (e *Engine) trim() (parked int) {
-	paths := e.allPaths()
-	for _, p := range paths {
-		parked += p.trim(false)
-	}
-	for _, p := range paths {
-		if e.load() <= e.Prefetch*3/4 {
-			break
-		}
-		parked += p.trim(true)
-	}
-	return parked
-}
 
 // trim parks the end of the ready list beyond its capacity; all of it, when all is set and no connection takes from it.
 func (p *path) trim(all bool) int {
@@ -81,9 +32,9 @@ func (p *path) trim(all bool) int {
 
 // capacity is the largest length of the ready list: the throttle's, and less while memory is half full. p.mu is held.
 func (p *path) capacity() int {
-	limit := p.e.Throttle.Limits(p.key.Path).Queue.Messages
+	limit := p.e.throttle.Limits(p.key.Path).Queue.Messages
 	if limit <= 0 {
-		limit = p.e.PathQueue
+		limit = p.e.pathQueue
 	}
 	if p.e.halfFull() && !p.flows() {
 		limit = min(limit, p.e.share())
@@ -102,7 +53,7 @@ func (p *path) flows() bool {
 // fresh is how much of a capacity messages may take that were not tried yet: the throttle can keep some of it for
 // retries. p.mu is held.
 func (p *path) fresh(capacity int) int {
-	share := min(max(p.e.Throttle.Limits(p.key.Path).Queue.RetryShare, 0), 100)
+	share := min(max(p.e.throttle.Limits(p.key.Path).Queue.RetryShare, 0), 100)
 	return max(1, capacity-capacity*share/100)
 }
 
@@ -144,56 +95,6 @@ func (p *path) stuckUntil(now time.Time) time.Time {
 		return now.Add(makingLasts)
 	}
 	return p.connectTo
-}
-
-// maxParkedDomains bounds what a path remembers of parked domains; what it forgets comes back after queue.MaxParked.
-const maxParkedDomains = 10000
-
-// notePark remembers that messages of a domain are parked, or about to be. p.mu is held.
-func (p *path) notePark(domain string) {
-	if !p.e.pausing.covers(domain) {
-		p.parked.note(domain)
-	}
-}
-
-// parkings remembers the domains of which messages are parked, and when that was last noted: an Unpark that found no
-// more may have missed a message that was parked meanwhile.
-type parkings struct {
-	domains map[string]uint64
-	count   uint64
-}
-
-func (k *parkings) note(domain string) {
-	if k.domains == nil {
-		k.domains = make(map[string]uint64)
-	}
-	k.count++
-	if _, known := k.domains[domain]; known || len(k.domains) < maxParkedDomains {
-		k.domains[domain] = k.count
-	}
-}
-
-// some returns up to n domains for which want is true; nil: any.
-func (k *parkings) some(n int, want func(string) bool) []string {
-	list := make([]string, 0, min(len(k.domains), n))
-	for domain := range k.domains {
-		if len(list) == n {
-			break
-		}
-		if want == nil || want(domain) {
-			list = append(list, domain)
-		}
-	}
-	return list
-}
-
-// forget drops domains that were not noted since the count was this.
-func (k *parkings) forget(domains []string, since uint64) {
-	for _, domain := range domains {
-		if k.domains[domain] <= since {
-			delete(k.domains, domain)
-		}
-	}
 }
 
 // adopt makes the parked messages of a domain the business of the path.
@@ -293,8 +194,41 @@ func (p *path) unparked(n int, empty []string, count uint64, err error) {
 	p.parked.forget(empty, count)
 	if err != nil {
 		p.barred = time.Now().Add(askAgain)
-		p.e.Logger.Warn("fetching parked messages failed; trying again", "path", p.key.Path.String(), "error", err, "in",
+		p.e.log.Warn("fetching parked messages failed; trying again", "path", p.key.Path.String(), "error", err, "in",
 			askAgain)
 	}
 	p.advance()
+}
+
+// parkAfter is how long a message waits in a ready list before it is parked: a broker wants its deliveries back.
+const parkAfter = queue.MaxParked / 2
+
+// sweep finishes what expired in the ready list and parks what has waited for long; it reports whether the path seems
+// to have nothing to do.
+func (p *path) sweep(now time.Time) bool {
+	var old, dead []*job
+	p.mu.Lock()
+	for j := p.ready.first; j != nil; {
+		next := j.next
+		switch {
+		case !now.Before(j.deadline):
+			p.drop(j)
+			dead = append(dead, j)
+		case now.Sub(j.since) > parkAfter:
+			p.drop(j)
+			p.notePark(j.domain)
+			old = append(old, j)
+		}
+		j = next
+	}
+	p.advance()
+	idle := !p.busy()
+	p.mu.Unlock()
+	for _, j := range dead {
+		p.e.expire(j)
+	}
+	for _, j := range old {
+		p.e.park(j, "waited for long")
+	}
+	return idle
 }

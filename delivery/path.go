@@ -20,7 +20,7 @@ type pathKey struct {
 
 // path is the way from a source address to a site: what waits for it, and the connections that take it there.
 type path struct {
-	e   *Engine
+	e   *core
 	key pathKey
 
 	mu       sync.Mutex
@@ -28,7 +28,7 @@ type path struct {
 	ready    jobList
 	spared   int           // of ready: jobs that go first over a new connection, as another one ended before them
 	cursor   *job          // in ready: the next one that reexamine looks at
-	parked   parkings      // of its messages
+	parked   parkedDomains // of its messages
 	expected int           // unparked messages still on their way here
 	asking   bool          // an Unpark is under way
 	askTo    time.Time     // no Unpark before, unless all that was let go has come
@@ -57,7 +57,7 @@ type path struct {
 	lastError string
 }
 
-func newPath(e *Engine, key pathKey, route *Route) *path {
+func newPath(e *core, key pathKey, route *Route) *path {
 	p := &path{e: e, key: key, route: route, used: time.Now()}
 	p.timer = time.AfterFunc(time.Hour, p.ring)
 	p.timer.Stop()
@@ -130,9 +130,6 @@ func (p *path) takeAll() []*job {
 	return p.ready.takeAll()
 }
 
-// reception is what a path does with a job.
-type reception uint8
-
 const (
 	received   reception = iota
 	retired              // the path is gone; there is a new one
@@ -140,194 +137,12 @@ const (
 	outdated             // other things were decided since the job's source was chosen
 )
 
-// add puts a job at the end of the ready list, or has it parked when the list is full.
-func (p *path) add(j *job, route *Route) reception {
-	p.mu.Lock()
-	switch {
-	case p.gone:
-		p.mu.Unlock()
-		return retired
-	case !p.unfitTo.IsZero() && time.Now().Before(p.unfitTo):
-		p.mu.Unlock()
-		return unsuitable
-	case p.e.stopping.Load():
-		p.mu.Unlock()
-		p.e.release(j)
-		return received
-	case j.epoch != p.e.epoch.Load():
-		p.mu.Unlock()
-		return outdated
-	}
-	p.route = route
-	j.path = p
-	if p.e.pausing.adopts(j.domain) {
-		p.notePark(j.domain)
-	}
-	unparked := p.asking || p.expected > 0
-	if unparked {
-		p.expected-- // unparked messages may be here before their number is
-	}
-	owed := p.owed
-	switch {
-	case owed != nil:
-		p.owed = nil
-		p.mu.Unlock()
-		p.e.unreached(j, *owed)
-	case !p.room(j, unparked):
-		p.notePark(j.domain)
-		if unparked {
-			p.barred = time.Now().Add(onTheWay) // or it would come and go without end
-		}
-		p.refill()
-		p.mu.Unlock()
-		p.e.park(j, "the list of its path is full")
-	default:
-		p.put(j)
-		p.advance()
-		p.mu.Unlock()
-	}
-	return received
-}
-
-// putBack returns a job that was not sent to the front of the list, to go out next. While the engine stops, it goes
-// back to the queue.
-func (p *path) putBack(j *job) {
-	p.mu.Lock()
-	if p.e.stopping.Load() {
-		p.mu.Unlock()
-		p.e.release(j)
-		return
-	}
-	p.putFirst(j)
-	p.advance()
-	p.mu.Unlock()
-}
-
-// look has the path ask the throttle again. It does not block.
-func (p *path) look() {
-	p.mu.Lock()
-	p.looks++
-	p.sendTo, p.connectTo = time.Time{}, time.Time{}
-	for _, c := range p.idle {
-		c.pausedTo = time.Time{}
-	}
-	p.advance()
-	p.mu.Unlock()
-}
-
-// ring is called by the timer.
-func (p *path) ring() {
-	p.mu.Lock()
-	p.alarm = time.Time{}
-	p.advance()
-	p.mu.Unlock()
-}
-
 // wakeAt sets the timer, unless it rings earlier. p.mu is held.
 func (p *path) wakeAt(t time.Time) {
 	if p.alarm.IsZero() || t.Before(p.alarm) {
 		p.alarm = t
 		p.timer.Reset(time.Until(t))
 	}
-}
-
-// advance wakes an idle connection, opens a new one, or fetches parked messages, whatever is due. p.mu is held.
-func (p *path) advance() {
-	if p.e.stopping.Load() || p.gone {
-		return
-	}
-	p.refill()
-	if p.ready.n == 0 {
-		return
-	}
-	now := time.Now()
-	if now.Before(p.sendTo) {
-		p.wakeAt(p.sendTo)
-		return
-	}
-	if c := p.nextIdle(now); c != nil {
-		c.wake()
-		return
-	}
-	p.grow()
-}
-
-// nextIdle takes the connection out that became idle last and may work. p.mu is held.
-func (p *path) nextIdle(now time.Time) *connection {
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; !now.Before(c.pausedTo) {
-			p.removeIdle(c)
-			return c
-		}
-	}
-	return nil
-}
-
-// grow opens more connections when the open ones have more work than they should. p.mu is held.
-func (p *path) grow() {
-	for !p.e.stopping.Load() && p.ready.n > 0 && p.wantsConnection() && p.mayConnect() {
-		if p.starved {
-			return
-		}
-		if !p.e.Slots.TryAcquire() {
-			p.starve()
-			return
-		}
-		p.connect()
-	}
-}
-
-// patient is how long what waits may see no connection take anything before another one is opened.
-const patient = 15 * time.Second
-
-// wantsConnection is the strategy of growth: the first connection is made at once; another when each one has enough
-// messages waiting, or none has taken one for long, or for each message that needs a new one; no more of them starting
-// at a time than are open. p.mu is held.
-func (p *path) wantsConnection() bool {
-	total := p.open + p.starting
-	if total == 0 {
-		return true
-	}
-	limits := p.e.Throttle.Limits(p.key.Path)
-	limit := p.e.PathConnections
-	if limits.Domain.Connections > 0 {
-		limit = limits.Domain.Connections
-	}
-	if total >= limit || p.starting >= max(1, p.open) {
-		return false
-	}
-	perConnection := limits.Connection.MinMessages
-	if perConnection <= 0 {
-		perConnection = 10
-	}
-	if limits.Connection.Spread {
-		perConnection = 1
-	}
-	return p.ready.n >= perConnection*total || p.spared > p.starting || time.Since(p.used) > patient
-}
-
-// mayConnect checks back-off and the throttle's last answer. p.mu is held.
-func (p *path) mayConnect() bool {
-	until := p.offlineTo
-	if p.open > 0 {
-		until = p.growTo
-	}
-	if p.connectTo.After(until) {
-		until = p.connectTo
-	}
-	if time.Now().Before(until) {
-		p.wakeAt(until)
-		return false
-	}
-	return true
-}
-
-// connect starts a connection; the slot is acquired. p.mu is held.
-func (p *path) connect() {
-	p.starting++
-	p.starved = false
-	p.e.conns.Add(1)
-	go newConnection(p).run()
 }
 
 // quiet is how long a path is remembered that has nothing to do.
@@ -352,18 +167,9 @@ func (p *path) busy() bool {
 		now.Before(p.offlineTo) || now.Before(p.unfitTo) || now.Sub(p.used) < quiet
 }
 
-// drain ends idle connections and releases what waits. The engine stops: nothing new begins once it returned.
-func (p *path) drain() {
-	p.mu.Lock()
-	jobs := p.takeAll()
-	idle := p.idle
-	p.idle = nil
-	p.timer.Stop()
-	p.mu.Unlock()
-	for _, c := range idle { // to find that it must end
-		c.wake()
-	}
-	for _, j := range jobs {
-		p.e.release(j)
+// notePark remembers that messages of a domain are parked, or about to be. p.mu is held.
+func (p *path) notePark(domain string) {
+	if !p.e.pausing.covers(domain) {
+		p.parked.note(domain)
 	}
 }

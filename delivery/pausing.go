@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ import (
 //
 // What is forgotten for want of room comes back by itself, after queue.MaxParked.
 type pausing struct {
-	e       *Engine
+	e       *core
 	wake    chan struct{} // one place
 	active  atomic.Int64  // holdings
 	flowing atomic.Int64  // of these being released
@@ -47,7 +48,8 @@ type pausedKey struct {
 
 // sample stands for messages that are parked.
 type sample struct {
-	job   // only what plan reads of it
+	letter
+	epoch uint64 // of the rules that were asked
 	pause Pause
 	// targets are the addresses that are all paused for it; none: it is not about them.
 	targets []Selection
@@ -66,14 +68,14 @@ const (
 	maxSamples    = 100
 )
 
-func (p *pausing) init(e *Engine) {
+func (p *pausing) init(e *core) {
 	p.e = e
 	p.wake = make(chan struct{}, 1)
 	p.keys = make(map[string]*pausedKey)
 }
 
 // parkPaused parks a job that is paused, because of these targets if there are any.
-func (e *Engine) parkPaused(j *job, pause *Pause, targets []Selection) {
+func (e *core) parkPaused(j *job, pause *Pause, targets []Selection) {
 	j.pauseNote = newPauseNote(j, pause, targets)
 	e.park(j, "paused by "+pause.Rule)
 }
@@ -92,12 +94,12 @@ func newPauseNote(j *job, pause *Pause, targets []Selection) *pauseNote {
 		h.id = j.domain
 	}
 	h.sample = &sample{pause: *pause, targets: targets,
-		job: job{m: m, domain: j.domain, unfit: j.unfit, epoch: j.epoch, asked: true}}
+		epoch: j.epoch, letter: letter{m: m, domain: j.domain, unfit: j.unfit}}
 	return h
 }
 
 // paused reports whether, and by what, what a sample stands for is still held.
-func (e *Engine) paused(sm *sample) (Pause, bool) {
+func (e *core) paused(sm *sample) (Pause, bool) {
 	s := e.steering()
 	if s == nil {
 		return Pause{}, false
@@ -117,9 +119,9 @@ func (e *Engine) paused(sm *sample) (Pause, bool) {
 		return first, true
 	}
 	if !sm.pause.Source && !sm.pause.Target {
-		return s.Paused(sm.selection(sm.source, sm.target.Addr()), now)
+		return s.Paused(sm.selection(netip.Addr{}, netip.Addr{}), now)
 	}
-	if v := e.plan(&sm.job); v.pause != nil {
+	if v := e.planner.plan(s, &sm.letter, nil); v.pause != nil {
 		return *v.pause, true
 	}
 	return Pause{}, false
@@ -141,19 +143,19 @@ func (p *pausing) steeringChanged() {
 
 // note remembers that a job is parked now.
 func (p *pausing) note(j *job) {
-	if _, ok := p.e.Queue.(queue.Parker); !ok {
+	if _, ok := p.e.queue.(queue.Parker); !ok {
 		return // it comes back by itself
 	}
 	p.add(j.pauseNote, j.pauseNote.key == j.domain)
 }
 
 // owe remembers that messages to a domain which a path had parked are paused now.
-func (p *pausing) owe(from *path, domain string, pause *Pause) {
+func (p *pausing) owe(source netip.Addr, domain string, pause *Pause) {
 	m := &queue.Message{}
-	if from.key.Source.IsValid() && pause.Source {
-		m.IPs = []string{from.key.Source.String()}
+	if source.IsValid() && pause.Source {
+		m.IPs = []string{source.String()}
 	}
-	h := newPauseNote(&job{m: m, domain: domain, epoch: p.e.epoch.Load()}, pause, nil)
+	h := newPauseNote(&job{letter: letter{m: m, domain: domain}, epoch: p.e.epoch.Load()}, pause, nil)
 	whole := h.key == domain
 	h.key, h.id = domain, strings.Join(m.IPs, "")
 	p.add(h, whole)
@@ -376,11 +378,11 @@ func (p *pausing) overflowed() bool {
 // begin has all be fetched that is parked under these keys now; when not all keys were remembered, under all keys
 // that are not known.
 func (p *pausing) begin(freed map[*pausedKey]string) {
-	parker, ok := p.e.Queue.(queue.Parker)
+	parker, ok := p.e.queue.(queue.Parker)
 	if !ok {
 		return
 	}
-	counts, err := parker.Parked(p.e.consume, p.e.Names.Outbox)
+	counts, err := parker.Parked(p.e.consume, p.e.outbox)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for h, key := range freed {
@@ -390,7 +392,7 @@ func (p *pausing) begin(freed map[*pausedKey]string) {
 	}
 	if err != nil {
 		for h := range freed {
-			p.begins(h, p.e.Prefetch) // to find out
+			p.begins(h, p.e.prefetch) // to find out
 		}
 		return
 	}
@@ -417,7 +419,7 @@ func (p *pausing) begin(freed map[*pausedKey]string) {
 // release fetches a piece of what is free, as much as there is room for.
 func (p *pausing) release() {
 	now := time.Now()
-	room := p.e.Prefetch*3/4 - p.e.load()
+	room := p.e.prefetch*3/4 - p.e.load()
 	if room <= 0 || now.Before(p.barred) {
 		return
 	}
@@ -429,17 +431,17 @@ func (p *pausing) release() {
 		}
 	}
 	p.mu.Unlock()
-	parker := p.e.Queue.(queue.Parker)
+	parker := p.e.queue.(queue.Parker)
 	share := max(1, room/max(1, len(left)))
 	for key, n := range left {
 		n = min(n, share, room)
 		if n <= 0 || p.e.stopping.Load() {
 			return
 		}
-		got, err := parker.Unpark(p.e.consume, p.e.Names.Outbox, key, n)
+		got, err := parker.Unpark(p.e.consume, p.e.outbox, key, n)
 		if err != nil {
 			if p.e.consume.Err() == nil {
-				p.e.Logger.Warn("fetching messages that were paused failed; trying again", "error", err, "in", askAgain)
+				p.e.log.Warn("fetching messages that were paused failed; trying again", "error", err, "in", askAgain)
 			}
 			p.barred = now.Add(askAgain)
 			return

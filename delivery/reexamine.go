@@ -8,60 +8,6 @@ import (
 // piece is how many messages are gone through while a lock is held.
 const piece = 100
 
-// reexamine goes through all that waits, as steering changed: what is paused now is parked, what is refused now fails
-// or is put off, and what is to leave from another address changes its path. Idle connections to paused targets end.
-func (e *Engine) reexamine() {
-	e.routing.reexamine()
-	for _, p := range e.allPaths() {
-		if e.stopping.Load() {
-			return
-		}
-		p.reexamine()
-		p.leaveParked()
-		p.wakePausedTargets()
-	}
-}
-
-// reexamine goes through what waits for a route.
-func (r *routing) reexamine() {
-	r.mu.Lock()
-	domains := make([]string, 0, len(r.waiting))
-	for domain := range r.waiting {
-		domains = append(domains, domain)
-	}
-	r.mu.Unlock()
-	for _, domain := range domains {
-		for more := true; more && !r.e.stopping.Load(); {
-			more = r.reexamineSome(domain)
-		}
-	}
-}
-
-// reexamineSome goes through some of what waits for the route of a domain, and reports whether there may be more.
-func (r *routing) reexamineSome(domain string) bool {
-	epoch := r.e.epoch.Load()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := r.waiting[domain]
-	if list == nil {
-		return false
-	}
-	n := 0
-	for j := list.first; j != nil && n < piece; {
-		next := j.next
-		if j.epoch != epoch {
-			n++
-			if v := r.e.plan(j); !v.goes() {
-				list.remove(j)
-				r.n--
-				r.e.dispose(j, v)
-			}
-		}
-		j = next
-	}
-	return n == piece
-}
-
 // replan asks anew about a job that was taken from the ready list; false when it does not go over this path any more.
 // p.mu is held.
 func (p *path) replan(j *job) bool {
@@ -139,7 +85,7 @@ func (p *path) leaveParked() {
 		if !ok {
 			continue
 		}
-		p.e.pausing.owe(p, domain, &pause)
+		p.e.pausing.owe(p.key.Source, domain, &pause)
 		p.mu.Lock()
 		delete(p.parked.domains, domain)
 		p.mu.Unlock()

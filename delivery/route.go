@@ -1,8 +1,13 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
+	"net"
 	"net/netip"
+	"strconv"
+
+	"github.com/sluicemail/sluice/queue"
 )
 
 // Router finds where mail for a domain goes. mx is the one that asks the DNS.
@@ -53,3 +58,17 @@ func (e *RouteError) Error() string { return e.Domain + ": " + e.Reason }
 
 // Unwrap returns the cause.
 func (e *RouteError) Unwrap() error { return e.Cause }
+
+// smarthostRoute is the route of a message that names its own relay.
+func smarthostRoute(s *queue.Smarthost) *Route {
+	port := cmp.Or(max(s.Port, 0), 25)
+	route := &Route{
+		Site:  net.JoinHostPort(s.Hostname, strconv.Itoa(port)),
+		Hosts: []Host{{Name: s.Hostname, Port: port, AllowPrivate: true}},
+		Relay: true,
+	}
+	if s.Username != "" {
+		route.Credentials = &Credentials{Username: s.Username, Password: s.Password, Plaintext: s.Plaintext}
+	}
+	return route
+}

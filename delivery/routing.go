@@ -2,11 +2,8 @@ package delivery
 
 import (
 	"context"
-	"net"
-	"strconv"
 	"sync"
 
-	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -20,7 +17,7 @@ type routing struct {
 	todo    []string // domains whose look-up has not begun
 	n       int      // jobs waiting
 	workers int
-	parked  parkings
+	parked  parkedDomains
 	asking  bool // an Unpark is under way
 	done    sync.WaitGroup
 }
@@ -28,37 +25,6 @@ type routing struct {
 func (r *routing) init(e *Engine) {
 	r.e = e
 	r.waiting = make(map[string]*jobList)
-}
-
-// route finds out where a message goes and puts it there, now if that is known.
-func (e *Engine) route(j *job) {
-	if j.m.Smarthost != nil && j.m.Smarthost.Hostname != "" {
-		e.place(j, smarthostRoute(j.m.Smarthost))
-		return
-	}
-	route, err, ok := e.Router.Cached(j.domain)
-	switch {
-	case !ok:
-		e.routing.add(j)
-	case err != nil:
-		e.unreached(j, routeResult(err))
-	default:
-		e.place(j, route)
-	}
-}
-
-// smarthostRoute is the route of a message that names its own relay.
-func smarthostRoute(s *queue.Smarthost) *Route {
-	port := orDefault(s.Port, 25)
-	route := &Route{
-		Site:  net.JoinHostPort(s.Hostname, strconv.Itoa(port)),
-		Hosts: []Host{{Name: s.Hostname, Port: port, AllowPrivate: true}},
-		Relay: true,
-	}
-	if s.Username != "" {
-		route.Credentials = &Credentials{Username: s.Username, Password: s.Password, Plaintext: s.Plaintext}
-	}
-	return route
 }
 
 func (r *routing) add(j *job) {
@@ -72,7 +38,7 @@ func (r *routing) add(j *job) {
 		r.parked.note(j.domain)
 	}
 	list := r.waiting[j.domain]
-	if r.n >= r.e.Prefetch/2 || (list != nil && list.n >= r.e.PathQueue) {
+	if r.n >= r.e.prefetch/2 || (list != nil && list.n >= r.e.pathQueue) {
 		r.mu.Unlock()
 		r.e.park(j, "its route is being looked up")
 		return
@@ -81,7 +47,7 @@ func (r *routing) add(j *job) {
 		list = new(jobList)
 		r.waiting[j.domain] = list
 		r.todo = append(r.todo, j.domain)
-		if r.workers < r.e.Lookups {
+		if r.workers < r.e.lookups {
 			r.workers++
 			r.done.Add(1)
 			go r.work()
@@ -122,10 +88,10 @@ func (r *routing) lookUp(domain string) {
 	var route *Route
 	err := context.Canceled
 	if !e.stopping.Load() {
-		route, err = e.Router.Route(e.consume, domain)
+		route, err = e.router.Route(e.consume, domain)
 	}
 	if err == nil {
-		if aliaser, ok := e.Throttle.(throttle.Aliaser); ok {
+		if aliaser, ok := e.throttle.(throttle.Aliaser); ok {
 			aliaser.Alias(route.Site, domain)
 		}
 	}
@@ -173,7 +139,7 @@ func (r *routing) adopt(domain string) {
 func (r *routing) refill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := r.e.Prefetch/4 - r.n
+	n := r.e.prefetch/4 - r.n
 	if len(r.parked.domains) == 0 || n <= 0 || r.asking || r.e.stopping.Load() {
 		return
 	}
@@ -189,7 +155,7 @@ func (r *routing) refill() {
 	r.e.settler.Call(func() {
 		_, empty, err := r.e.settler.Unpark(domains, n)
 		if err != nil {
-			r.e.Logger.Warn("fetching parked messages failed; trying again", "error", err)
+			r.e.log.Warn("fetching parked messages failed; trying again", "error", err)
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -213,4 +179,58 @@ func (r *routing) wait() {
 	r.mu.Lock() // what is being added comes first
 	defer r.done.Wait()
 	r.mu.Unlock()
+}
+
+// reexamine goes through what waits for a route.
+func (r *routing) reexamine() {
+	r.mu.Lock()
+	domains := make([]string, 0, len(r.waiting))
+	for domain := range r.waiting {
+		domains = append(domains, domain)
+	}
+	r.mu.Unlock()
+	for _, domain := range domains {
+		for more := true; more && !r.e.stopping.Load(); {
+			more = r.reexamineSome(domain)
+		}
+	}
+}
+
+// reexamineSome goes through some of what waits for the route of a domain, and reports whether there may be more.
+func (r *routing) reexamineSome(domain string) bool {
+	epoch := r.e.epoch.Load()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.waiting[domain]
+	if list == nil {
+		return false
+	}
+	n := 0
+	for j := list.first; j != nil && n < piece; {
+		next := j.next
+		if j.epoch != epoch {
+			n++
+			if v := r.e.plan(j); !v.goes() {
+				list.remove(j)
+				r.n--
+				r.e.dispose(j, v)
+			}
+		}
+		j = next
+	}
+	return n == piece
+}
+
+// has reports whether a message waits for the route of a domain.
+func (r *routing) has(id, domain string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if list := r.waiting[domain]; list != nil {
+		for j := list.first; j != nil; j = j.next {
+			if j.m.ID == id {
+				return true
+			}
+		}
+	}
+	return false
 }

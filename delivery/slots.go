@@ -18,7 +18,7 @@ type Slots interface {
 // each in the order in which they came. One goroutine waits for slots on their behalf; meanwhile connections of other
 // paths give up theirs.
 type starved struct {
-	e       *Engine
+	e       *core
 	mu      sync.Mutex
 	none    []*path // without a connection
 	some    []*path // with some, that want more
@@ -100,11 +100,11 @@ func (s *starved) feed(ctx context.Context, p *path) {
 	open := p.open
 	wanted := p.ready.n > 0
 	p.mu.Unlock()
-	acquired := s.e.Slots.TryAcquire()
+	acquired := s.e.slots.TryAcquire()
 	if !acquired && wanted {
 		s.need.Store(&need{p, open})
 		s.stealIdle(p)
-		acquired = s.e.Slots.Acquire(ctx) == nil
+		acquired = s.e.slots.Acquire(ctx) == nil
 		s.need.Store(nil)
 	}
 	p.mu.Lock()
@@ -117,7 +117,7 @@ func (s *starved) feed(ctx context.Context, p *path) {
 	}
 	p.mu.Unlock()
 	if acquired {
-		s.e.Slots.Release()
+		s.e.slots.Release()
 	}
 }
 

@@ -106,7 +106,7 @@ func (e *Engine) locate(w *Why, m *queue.Message, line *queue.Entry) {
 	w.Site = domain
 	if s := m.Smarthost; s != nil && s.Hostname != "" {
 		w.Site = smarthostRoute(s).Site
-	} else if route, err, ok := e.Router.Cached(domain); ok && err == nil {
+	} else if route, err, ok := e.router.Cached(domain); ok && err == nil {
 		w.Site = route.Site
 	}
 	switch line.State {
@@ -134,34 +134,6 @@ func (e *Engine) locateInMemory(w *Why, id, domain string) {
 			return
 		}
 	}
-}
-
-// ahead returns how many messages are before the one with an id in the ready list; negative: it is not there.
-func (p *path) ahead(id string) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := 0
-	for j := p.ready.first; j != nil; j = j.next {
-		if j.m.ID == id {
-			return n
-		}
-		n++
-	}
-	return -1
-}
-
-// has reports whether a message waits for the route of a domain.
-func (r *routing) has(id, domain string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if list := r.waiting[domain]; list != nil {
-		for j := list.first; j != nil; j = j.next {
-			if j.m.ID == id {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // findCause finds out why a message waits where it is.
@@ -195,17 +167,22 @@ func (e *Engine) findCause(w *Why, m *queue.Message, line *queue.Entry) {
 
 // pausedNow reports whether a pause holds the message.
 func (e *Engine) pausedNow(w *Why, m *queue.Message) bool {
-	if e.steering() == nil {
+	s := e.steering()
+	if s == nil {
 		return false
 	}
-	stub := *m
-	j := &job{m: &stub, domain: addr.Domain(m.Recipient), asked: true}
-	if v := e.plan(j); v.pause != nil {
-		w.Cause, w.Pause, w.Until = ByPause, v.pause, v.pause.Until
+	l := letter{m: m, domain: addr.Domain(m.Recipient)}
+	p := e.planner.plan(s, &l, nil)
+	if p.pause != nil {
+		w.Cause, w.Pause, w.Until = ByPause, p.pause, p.pause.Until
 		return true
 	}
-	if !w.Source.IsValid() {
-		w.Source = j.source
+	if p.goes() && !w.Source.IsValid() {
+		source, ok := p.preferred(&l, netip.Addr{})
+		if !ok {
+			source = p.ofTurn(e.turn.Load() + 1)
+		}
+		w.Source = source
 	}
 	if strings.HasPrefix(w.Key, "pause:") {
 		if pause, ok := e.pausing.of(w.Key); ok {
@@ -214,17 +191,6 @@ func (e *Engine) pausedNow(w *Why, m *queue.Message) bool {
 		}
 	}
 	return false
-}
-
-// of returns the pause that holds what is parked under a key.
-func (p *pausing) of(key string) (Pause, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	h := p.keys[key]
-	if h == nil || h.left > 0 {
-		return Pause{}, false
-	}
-	return h.pause, true
 }
 
 // pathCause tells what holds up the path that the message waits for: its own when that is known, else the one on which
@@ -246,7 +212,7 @@ func (e *Engine) pathCause(w *Why) bool {
 	if w.Place != InMemory {
 		w.Ahead = p.Ready
 	}
-	limits := e.Throttle.Limits(throttle.Path{Source: p.Source, Site: p.Site})
+	limits := e.throttle.Limits(throttle.Path{Source: p.Source, Site: p.Site})
 	rate := limits.Domain.Messages
 	if p.Wait.Limit == "ip_maxmessages" {
 		rate = limits.Target.Messages
