@@ -146,9 +146,9 @@ func (c *core) park(j *job, why string) {
 func (c *core) plan(j *job) verdict {
 	j.epoch = c.epoch.Load() // before asking, or what changes meanwhile would go unnoticed
 	var room [8]netip.Addr
-	p := c.planner.plan(c.steering(), &j.letter, room[:0])
-	if !p.goes() {
-		return p.verdict
+	p, v := c.planner.plan(c.steering(), &j.letter, room[:0])
+	if !v.goes() {
+		return v
 	}
 	var waitsOn netip.Addr
 	if j.path != nil {

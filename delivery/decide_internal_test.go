@@ -152,15 +152,15 @@ func TestPlan(t *testing.T) {
 			if test.rules != nil {
 				s = test.rules
 			}
-			got := p.plan(s, &l, nil)
+			got, v := p.plan(s, &l, nil)
 			require.Equal(t, test.open, got.open)
-			require.Equal(t, test.code != 0, got.result != nil, "a refusal")
-			if got.result != nil {
-				require.Equal(t, test.code, got.result.Code)
+			require.Equal(t, test.code != 0, v.result != nil, "a refusal")
+			if v.result != nil {
+				require.Equal(t, test.code, v.result.Code)
 			}
-			require.Equal(t, !test.until.IsZero(), got.pause != nil, "a pause")
-			if got.pause != nil {
-				require.Equal(t, test.until, got.pause.Until)
+			require.Equal(t, !test.until.IsZero(), v.pause != nil, "a pause")
+			if v.pause != nil {
+				require.Equal(t, test.until, v.pause.Until)
 			}
 		})
 	}

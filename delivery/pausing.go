@@ -121,7 +121,7 @@ func (e *core) paused(sm *sample) (Pause, bool) {
 	if !sm.pause.Source && !sm.pause.Target {
 		return s.Paused(sm.selection(netip.Addr{}, netip.Addr{}), now)
 	}
-	if v := e.planner.plan(s, &sm.letter, nil); v.pause != nil {
+	if _, v := e.planner.plan(s, &sm.letter, nil); v.pause != nil {
 		return *v.pause, true
 	}
 	return Pause{}, false

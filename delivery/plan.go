@@ -17,9 +17,8 @@ type planner struct {
 	throttle throttle.Throttler
 }
 
-// plan is what a planner found: addresses that nothing is decided against, or what is.
+// plan is what a planner found: addresses that nothing is decided against.
 type plan struct {
-	verdict
 	open    []netip.Addr
 	planned []netip.Addr // in place of which each of them came; nil: itself
 }
@@ -27,7 +26,7 @@ type plan struct {
 // plan finds the addresses that nothing is decided against; s is nil while there are no rules. When there is none, the
 // message waits while any of them is paused, is put off when one is refused for now, and fails otherwise. What it
 // returns may lie in room and in the way of the letter.
-func (p *planner) plan(s Steering, l *letter, room []netip.Addr) plan {
+func (p *planner) plan(s Steering, l *letter, room []netip.Addr) (plan, verdict) {
 	if s != nil {
 		return p.planByRules(s, l)
 	}
@@ -36,12 +35,12 @@ func (p *planner) plan(s Steering, l *letter, room []netip.Addr) plan {
 	case !named:
 		sources = append(sources, netip.Addr{})
 	case len(sources) == 0:
-		return plan{verdict: verdict{result: p.sourceless(l)}}
+		return plan{}, verdict{result: p.sourceless(l)}
 	}
-	return plan{open: sources}
+	return plan{open: sources}, verdict{}
 }
 
-func (p *planner) planByRules(s Steering, l *letter) plan {
+func (p *planner) planByRules(s Steering, l *letter) (plan, verdict) {
 	way := l.ownWay()
 	sources, named := p.usable(way.open[:0], l, s)
 	if !named {
@@ -185,18 +184,18 @@ func (c *choice) consider(source netip.Addr) {
 }
 
 // made returns what came of it.
-func (c *choice) made() plan {
+func (c *choice) made() (plan, verdict) {
 	switch {
 	case len(c.open) > 0 && !c.strict:
-		return plan{open: c.open, planned: c.planned}
+		return plan{open: c.open, planned: c.planned}, verdict{}
 	case !c.against.goes():
-		return plan{verdict: c.against}
+		return plan{}, c.against
 	}
 	result := c.sourceless(c.letter)
 	if c.absent && c.unfit == 0 {
 		result.Description = "the address that mail is redirected to is not here"
 	}
-	return plan{verdict: verdict{result: result}}
+	return plan{}, verdict{result: result}
 }
 
 // bound reports whether a message was greylisted at its last attempt, which left from source, and the throttle has it

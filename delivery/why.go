@@ -172,12 +172,12 @@ func (e *Engine) pausedNow(w *Why, m *queue.Message) bool {
 		return false
 	}
 	l := letter{m: m, domain: addr.Domain(m.Recipient)}
-	p := e.planner.plan(s, &l, nil)
-	if p.pause != nil {
-		w.Cause, w.Pause, w.Until = ByPause, p.pause, p.pause.Until
+	p, v := e.planner.plan(s, &l, nil)
+	if v.pause != nil {
+		w.Cause, w.Pause, w.Until = ByPause, v.pause, v.pause.Until
 		return true
 	}
-	if p.goes() && !w.Source.IsValid() {
+	if v.goes() && !w.Source.IsValid() {
 		source, ok := p.preferred(&l, netip.Addr{})
 		if !ok {
 			source = p.ofTurn(e.turn.Load() + 1)
