@@ -2,7 +2,8 @@ package rabbitmq
 
 // BringBack moves what waits on ladders of the named queues into these themselves: earlier versions put delayed mail
 // there for queues of other readers, and nobody moves it. It returns at once, and goes on until all is moved or the
-// queue closes. A ladder that this or another process moves is left alone. The queues of such a ladder stay, empty.
+// queue closes. A ladder that this or another process moves is left alone. The queues of a ladder that is empty are
+// deleted, if they are classic ones.
 func (q *Queue) BringBack(names ...string) {
 	q.start(func() {
 		for _, name := range names {
@@ -29,14 +30,24 @@ func (q *Queue) bringBack(name string) {
 	}
 }
 
-// emptyStep moves what is on one step of a ladder to the queue that it is for.
-func (q *Queue) emptyStep(name string, step int) (int, error) {
-	b, from := q.book(name), rungName(name, step)
+// emptyStep moves what is on one step of a ladder to the queue that it is for, and deletes the step.
+func (q *Queue) emptyStep(name string, step int) (n int, err error) {
+	from := rungName(name, step)
 	seen, found, err := q.topology.look(q.life, from)
-	if err != nil || !found || seen.Messages == 0 || seen.Consumers > 0 || b.isTended() {
+	if err != nil || !found || seen.Consumers > 0 || q.book(name).isTended() {
 		return 0, err
 	}
-	if err := q.topology.target(q.life, name); err != nil {
+	if seen.Messages > 0 {
+		if n, err = q.moveAll(from, name); err != nil {
+			return n, err
+		}
+	}
+	return n, q.topology.discard(q.life, from)
+}
+
+// moveAll moves all messages of a queue to another one, and returns how many.
+func (q *Queue) moveAll(from, to string) (int, error) {
+	if err := q.topology.target(q.life, to); err != nil {
 		return 0, err
 	}
 	conn, err := q.sources[0].get(q.life)
@@ -48,5 +59,5 @@ func (q *Queue) emptyStep(name string, step int) (int, error) {
 		return 0, err
 	}
 	defer ch.Close() // which gives back what is not acknowledged
-	return b.empty(ch, from)
+	return q.book(to).empty(ch, from)
 }

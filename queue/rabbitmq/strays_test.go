@@ -27,6 +27,15 @@ func absentQueue(t testing.TB, address, name string) {
 	require.Equal(t, amqp.NotFound, code(err), "queue %s", name)
 }
 
+// awaitAbsent waits until there is no such queue on the broker.
+func awaitAbsent(t testing.TB, address, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := rabbittest.Stranger(t, address).QueueDeclarePassive(name, true, false, false, false, nil)
+		return code(err) == amqp.NotFound
+	}, rabbittest.Patience, 50*time.Millisecond, "queue %s", name)
+}
+
 // TestDelayedMailForOthersGoesAtOnce publishes delayed mail for queues that other programs read: nobody would move it
 // there.
 func TestDelayedMailForOthersGoesAtOnce(t *testing.T) {
@@ -74,7 +83,8 @@ func TestDelayedMailForOthersGoesAtOnce(t *testing.T) {
 	}
 }
 
-// TestMailOnLaddersOfOthersIsBroughtBack finds what versions before have left.
+// TestMailOnLaddersOfOthersIsBroughtBack finds what versions before have left. Classic queues that are empty then are
+// deleted, unless somebody reads them.
 func TestMailOnLaddersOfOthersIsBroughtBack(t *testing.T) {
 	t.Parallel()
 	for kind, args := range map[QueueType]amqp.Table{Classic: nil, Quorum: {"x-queue-type": "quorum"}} {
@@ -97,8 +107,14 @@ func TestMailOnLaddersOfOthersIsBroughtBack(t *testing.T) {
 			leave("local.delay.10h", "c")
 			leave("moved.delay.1h", "elsewhere")
 			leave("outbox.delay.3h", "mine")
+			_, err := ch.QueueDeclare("local.delay.1m", true, false, false, false, args) // empty before
+			require.NoError(t, err)
+			_, err = ch.QueueDeclare("local.delay.3h", true, false, false, false, args)
+			require.NoError(t, err)
+			_, err = rabbittest.Stranger(t, address).Consume("local.delay.3h", "", false, false, false, false, nil)
+			require.NoError(t, err)
 			// a mover
-			_, err := rabbittest.Stranger(t, address).Consume("moved.delay.1h", "", false, false, false, false, nil)
+			_, err = rabbittest.Stranger(t, address).Consume("moved.delay.1h", "", false, false, false, false, nil)
 			require.NoError(t, err)
 			rabbittest.AwaitWaiting(t, ch, "moved.delay.1h", 0) // it has the message
 			_, err = ch.QueueDeclare("moved", true, false, false, false, args)
@@ -118,12 +134,43 @@ func TestMailOnLaddersOfOthersIsBroughtBack(t *testing.T) {
 			}
 			require.Equal(t, map[string]string{"a": "inbox", "b": "inbox", "c": "local"}, got)
 			require.Zero(t, rabbittest.Waiting(t, ch, "moved"))
-			for _, name := range []string{"inbox.delay.1d", "inbox.delay.1s", "local.delay.10h"} {
-				rabbittest.AwaitWaiting(t, ch, name, 0)
+			for _, name := range []string{"inbox.delay.1d", "inbox.delay.1s", "local.delay.10h", "local.delay.1m"} {
+				if kind == Quorum {
+					rabbittest.AwaitWaiting(t, ch, name, 0)
+				} else {
+					awaitAbsent(t, address, name)
+				}
 			}
+			rabbittest.AwaitWaiting(t, ch, "moved.delay.1h", 0) // somebody reads them
+			rabbittest.AwaitWaiting(t, ch, "local.delay.3h", 0)
 			absentQueue(t, address, "nowhere")
 			require.NoError(t, q.Close())
 			rabbittest.AwaitWaiting(t, ch, "outbox.delay.3h", 1)
 		})
 	}
+}
+
+// TestOnlyEmptyQueuesOfOursAreDiscarded has queues that must stay, whatever was seen of them before.
+func TestOnlyEmptyQueuesOfOursAreDiscarded(t *testing.T) {
+	t.Parallel()
+	address := node.VHost(t)
+	ch := rabbittest.Stranger(t, address)
+	for name, args := range map[string]amqp.Table{"in.delay.1s": nil, "in.delay.1m": {"x-queue-type": "quorum"},
+		"in.delay.1h": {"x-max-length": int32(9)}} {
+		_, err := ch.QueueDeclare(name, true, false, false, false, args)
+		require.NoError(t, err)
+	}
+	require.NoError(t, ch.PublishWithContext(t.Context(), "", "in.delay.1s", true, false, amqp.Publishing{Body: []byte("x")}))
+	rabbittest.AwaitWaiting(t, ch, "in.delay.1s", 1)
+	q := open(t, Options{Addresses: []string{address}})
+	for _, name := range []string{"in.delay.1s", "in.delay.1m", "in.delay.1h"} {
+		require.NoError(t, q.topology.discard(t.Context(), name), name)
+		_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		require.NoError(t, err, name)
+	}
+	_, ok, err := ch.Get("in.delay.1s", true)
+	require.True(t, ok && err == nil)
+	require.NoError(t, q.topology.discard(t.Context(), "in.delay.1s"))
+	absentQueue(t, address, "in.delay.1s")
+	rabbittest.Publish(t, q, "outbox", rabbittest.Mail("m")) // the connection is well
 }

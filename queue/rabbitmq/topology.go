@@ -324,6 +324,27 @@ func (t *topology) remove(ctx context.Context, name string) error {
 	})
 }
 
+// discard deletes a queue for delayed mail that is empty and that nobody reads; any other stays. Quorum queues stay,
+// too: the broker deletes them only without looking (and ends the connection of whoever wants it to look), so that what
+// is published at that moment would be lost.
+func (t *topology) discard(ctx context.Context, name string) error {
+	if t.opts.NoDeclare || t.opts.QueueType == Quorum {
+		return nil
+	}
+	t.forget(name)
+	err := t.do(ctx, func(ch *amqp.Channel) error {
+		if _, err := ch.QueueDeclare(name, true, false, false, false, nil); err != nil { // it is no classic queue
+			return err
+		}
+		_, err := ch.QueueDelete(name, true, true, false)
+		return err
+	})
+	if code(err) == amqp.PreconditionFailed {
+		return nil
+	}
+	return err
+}
+
 // declaring says why a queue could not be declared.
 func declaring(name string, err error) error {
 	var reply *amqp.Error
