@@ -125,7 +125,9 @@ func TestSecondWall(t *testing.T) {
 		"media":   `<img src="http://evil.test/d.png"><video src="http://evil.test/e" autoplay></video><svg><image href="http://evil.test/f"/><script>` + alarm + `</script></svg>`,
 	}
 	ours := httptest.NewRecorder()
-	new(Console).ServeHTTP(ours, httptest.NewRequest("GET", "/healthz", nil))
+	c := new(Console)
+	defer c.Close()
+	c.ServeHTTP(ours, httptest.NewRequest("GET", "/healthz", nil))
 	ours.Header().Del("Content-Type")
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page/{id}", func(w http.ResponseWriter, r *http.Request) {
