@@ -235,7 +235,8 @@ func (c *Console) history(m *admin.Message) []event {
 	}
 	now := event{At: c.now(), Title: "Now: " + whereWords(&m.Why), Kind: "now"}
 	if m.Why.Ahead > 0 {
-		now.Lines = append(now.Lines, human.Plural(m.Why.Ahead, "message")+" "+human.Pick(m.Why.Ahead, "goes", "go")+" before it.")
+		now.Lines = append(now.Lines, human.Plural(m.Why.Ahead, "message")+" "+human.Pick(m.Why.Ahead, "goes", "go")+
+			" before it.")
 	}
 	all = append(all, now)
 	if m.Why.Next.After(now.At) {

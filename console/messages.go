@@ -316,7 +316,8 @@ func (d *actData) done(n int, counted string) string {
 		text = fmt.Sprintf("%s %s %s.", human.Plural(n, "message"), human.Pick(n, "was", "were"), what)
 	}
 	if k, err := strconv.Atoi(counted); err == nil && k >= 0 && k != n {
-		text += fmt.Sprintf(" %s counted before: mail came and went meanwhile.", human.Count(k)+human.Pick(k, " was", " were"))
+		text += fmt.Sprintf(" %s counted before: mail came and went meanwhile.",
+			human.Count(k)+human.Pick(k, " was", " were"))
 	}
 	if n == 0 && d.Of.ID != "" {
 		text = "Nothing was done: the message is with the delivery engine, gone, or due already."

@@ -70,7 +70,8 @@ func (c *Console) pill(f filter) pill {
 	}
 	if state.State == "running" && touching > 0 {
 		state.State, state.Word = "partly", "Partly paused"
-		state.Why = fmt.Sprintf("%s %s a part of %s.", human.Plural(touching, "pause"), human.Pick(touching, "holds", "hold"), f.String())
+		state.Why = fmt.Sprintf("%s %s a part of %s.", human.Plural(touching, "pause"), human.Pick(touching, "holds", "hold"),
+			f.String())
 	}
 	return state
 }

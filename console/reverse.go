@@ -128,7 +128,8 @@ func (c *Console) judgeNames(ctx context.Context, key reverseKey) reverseFound {
 		found.problem = "The reverse DNS of " + key.ip.String() + " says " + first +
 			", but that name does not lead back to it: many receivers refuse its mail."
 	case key.name != "" && !slices.Contains(names, key.name):
-		found.problem = key.ip.String() + " greets as " + human.Middle(key.name, 60) + ", but the reverse DNS calls it " + first +
+		found.problem = key.ip.String() + " greets as " + human.Middle(key.name, 60) + ", but the reverse DNS calls it " +
+			first +
 			": some receivers mistrust that."
 	}
 	return found

@@ -169,7 +169,8 @@ func (c *Console) judge(domain string, paths []admin.Path) (kind, sentence strin
 	parked := c.heldTo(domain)
 	if state := c.pill(filter{Domain: domain}); state.State == "paused" {
 		if len(parked) > 0 {
-			return "paused", human.Plural(parked[0].Messages, "message") + " " + human.Pick(parked[0].Messages, "waits", "wait") + ": " +
+			return "paused", human.Plural(parked[0].Messages, "message") + " " +
+				human.Pick(parked[0].Messages, "waits", "wait") + ": " +
 				state.Why
 		}
 		return "paused", state.Why

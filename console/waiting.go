@@ -32,8 +32,8 @@ func (c *Console) queueStats() ([]queue.Stats, time.Time, error) {
 	return stats, at, err
 }
 
-// waiting are the gauges of what the queues hold. While they do not answer, their last answer is not shown as if it were
-// how they are now.
+// waiting are the gauges of what the queues hold. While they do not answer, their last answer is not shown as if it
+// were how they are now.
 func (c *Console) waiting() []gauge {
 	all := []gauge{{Name: "waiting", Of: "Queues"}, {Name: "deferred", Of: "Queues"}, {Name: "parked", Of: "Queues"}}
 	if c.Admin == nil || c.Admin.Queue == nil {

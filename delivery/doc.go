@@ -155,6 +155,7 @@
 //   - whytext.go, why.go, held.go, explain.go: why mail waits
 //   - way.go: the way of a message
 //   - elsewhere.go: messages for other instances
+//   - unheeded.go: properties that have no effect
 //   - paths.go: all paths, and their upkeep
 //   - routing.go: look-ups of routes, and what waits for them
 //   - outcome.go: what an attempt says of its connection

@@ -94,16 +94,16 @@ func (p *path) leaveParked() {
 
 // wakePausedTargets has idle connections find that their targets are paused.
 func (p *path) wakePausedTargets() {
-	var shunned []*connection
+	var avoided []*connection
 	p.mu.Lock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if c := p.idle[i]; c.targetPaused() {
 			p.removeIdle(c)
-			shunned = append(shunned, c)
+			avoided = append(avoided, c)
 		}
 	}
 	p.mu.Unlock()
-	for _, c := range shunned {
+	for _, c := range avoided {
 		c.wake()
 	}
 }

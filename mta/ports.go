@@ -13,8 +13,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin"
 )
 
-// ports are what clients connect to. They are bound first, with the privileges that takes, and let clients in last, when
-// everything behind them is there.
+// ports are what clients connect to. They are bound first, with the privileges that takes, and let clients in last,
+// when everything behind them is there.
 type ports struct {
 	smtp    []port
 	console *console.Server // nil: there is none

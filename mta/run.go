@@ -21,7 +21,8 @@ func (m *MTA) Ready() <-chan struct{} { return m.ready }
 
 // Run takes and delivers mail until ctx ends, Shutdown is called or something fails. Then everything ends in order: no
 // new clients, sessions finish, mails on their way finish, what Open opened is closed, the last first. What is not done
-// after half a minute is cut off and stays in the queue. Run can be called once; it returns nil unless something failed.
+// after half a minute is cut off and stays in the queue. Run can be called once; it returns nil unless something
+// failed.
 func (m *MTA) Run(ctx context.Context) error {
 	if !m.begun.CompareAndSwap(false, true) {
 		return errors.New("mta: Run or Shutdown was called before")

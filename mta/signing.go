@@ -12,8 +12,8 @@ import (
 // finisher is what is done to a mail last before it is sent.
 type finisher func(context.Context, *queue.Message) (queue.Body, error)
 
-// openSigning makes what signs mails, with the keys that the message brings along and those of the settings. Whether the
-// DNS has the public halves, for keys that depend on it, is found out in the background.
+// openSigning makes what signs mails, with the keys that the message brings along and those of the settings. Whether
+// the DNS has the public halves, for keys that depend on it, is found out in the background.
 func openSigning(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) finisher {
 	published := &sign.Published{Resolver: dns, Changed: func(record string, found bool, err error) {
 		if found {

@@ -28,7 +28,8 @@ func addColumn(e engine, t Table, c Column) string {
 }
 
 func createIndex(e engine, t Table) string {
-	return "CREATE UNIQUE INDEX " + e.quote(indexName(string(t.Name), t.Unique)) + " ON " + e.quote(string(t.Name)) + " (" +
+	return "CREATE UNIQUE INDEX " + e.quote(indexName(string(t.Name), t.Unique)) + " ON " + e.quote(string(t.Name)) +
+		" (" +
 		e.quote(t.Unique) + ")"
 }
 

@@ -32,19 +32,23 @@ var dkimKeyTable = describe(table[DKIMKey]{
 		text("privatekey", "RSA or Ed25519 key as PEM", func(r *DKIMKey) *string { return (*string)(&r.PrivateKey) }).
 			as(Long).hidden().required().label("Private key").hint("RSA or Ed25519, as PEM"),
 		text("expire",
-			"when signatures expire and the key is used no more, a UTC time, or seconds after signing; empty: never", func(r *DKIMKey) *string { return &r.Expire }).
+			"when signatures expire and the key is used no more, a UTC time, or seconds after signing; empty: never",
+			func(r *DKIMKey) *string { return &r.Expire }).
 			label("Signatures expire").blank("never"),
 		text("headers", "headers that are also signed, with commas between", func(r *DKIMKey) *string { return &r.Headers }).
 			label("More headers to sign").blank("none beside the usual").hint("with commas between"),
 		number("priority", "the lower number is nearer the top of the mail", func(r *DKIMKey) *int64 { return &r.Priority }).
 			hint("the lower number is nearer the top of the mail"),
-		text("protocols", "`dkim`, `arc`, with commas between; empty: dkim", func(r *DKIMKey) *string { return &r.Protocols }).
+		text("protocols", "`dkim`, `arc`, with commas between; empty: dkim",
+			func(r *DKIMKey) *string { return &r.Protocols }).
 			blank("dkim").hint("dkim, arc"),
-		text("canonicalization", "of header and body; empty: `relaxed/simple`", func(r *DKIMKey) *string { return &r.Canonicalization }).
+		text("canonicalization", "of header and body; empty: `relaxed/simple`",
+			func(r *DKIMKey) *string { return &r.Canonicalization }).
 			blank("relaxed/simple").hint("of header and body"),
 		boolean("report", "1: ask for reports (`r=y`)", func(r *DKIMKey) *bool { return &r.Report }).
 			label("Ask for reports of failures (r=y)"),
-		boolean("checkdns", "1: sign only while DNS has the matching public key", func(r *DKIMKey) *bool { return &r.CheckDNS }).
+		boolean("checkdns", "1: sign only while DNS has the matching public key",
+			func(r *DKIMKey) *bool { return &r.CheckDNS }).
 			label("Sign only while the DNS has the public key"),
 		enabled(func(r *DKIMKey) *bool { return &r.Enabled }),
 	},

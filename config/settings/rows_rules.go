@@ -72,8 +72,10 @@ var responseLinkTable = describe(table[ResponseLink]{
 	id:   func(r *ResponseLink) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]ResponseLink { return &r.ResponseLinks },
 	columns: []column[ResponseLink]{
-		owner("pattern", TableResponsePatterns, "id of the response pattern", func(r *ResponseLink) *int64 { return &r.Pattern }),
-		reference("action", TableResponseActions, "id of the response action", func(r *ResponseLink) *int64 { return &r.Action }).required(),
+		owner("pattern", TableResponsePatterns, "id of the response pattern",
+			func(r *ResponseLink) *int64 { return &r.Pattern }),
+		reference("action", TableResponseActions, "id of the response action",
+			func(r *ResponseLink) *int64 { return &r.Action }).required(),
 	},
 })
 
@@ -95,9 +97,10 @@ type RewriteTrigger struct {
 }
 
 var rewriteTriggerTable = describe(table[RewriteTrigger]{
-	Table: Table{Name: TableRewriteTriggers, Meaning: "rules that change messages before they are sent", Key: []string{"name"}},
-	id:    func(r *RewriteTrigger) *int64 { return &r.ID },
-	rows:  func(r *Rows) *[]RewriteTrigger { return &r.RewriteTriggers },
+	Table: Table{Name: TableRewriteTriggers, Meaning: "rules that change messages before they are sent",
+		Key: []string{"name"}},
+	id:   func(r *RewriteTrigger) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]RewriteTrigger { return &r.RewriteTriggers },
 	columns: []column[RewriteTrigger]{
 		text("name", "name of the rule", func(r *RewriteTrigger) *string { return &r.Name }).required(),
 		localIP(func(r *RewriteTrigger) *string { return &r.LocalIP }),
@@ -106,7 +109,8 @@ var rewriteTriggerTable = describe(table[RewriteTrigger]{
 		tag(func(r *RewriteTrigger) *string { return &r.Tag }),
 		priority(func(r *RewriteTrigger) *int64 { return &r.Priority }),
 		final(func(r *RewriteTrigger) *bool { return &r.Final }),
-		moment("starts", "time from which the rule acts; empty: always", func(r *RewriteTrigger) *string { return &r.Starts }).
+		moment("starts", "time from which the rule acts; empty: always",
+			func(r *RewriteTrigger) *string { return &r.Starts }).
 			label("From").blank("always"),
 		moment("ends", "time until which it acts; empty: forever", func(r *RewriteTrigger) *string { return &r.Ends }).
 			label("Until").blank("for good"),
@@ -127,13 +131,16 @@ type RewriteCondition struct {
 }
 
 var rewriteConditionTable = describe(table[RewriteCondition]{
-	Table: Table{Name: TableRewriteConditions, Meaning: "conditions of the rewrite rules; all of a rule's must hold", Ours: true,
-		Key: []string{"trigger", "property", "type", "value", "negate"}},
+	Table: Table{Name: TableRewriteConditions, Meaning: "conditions of the rewrite rules; all of a rule's must hold",
+		Ours: true,
+		Key:  []string{"trigger", "property", "type", "value", "negate"}},
 	id:   func(r *RewriteCondition) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]RewriteCondition { return &r.RewriteConditions },
 	columns: []column[RewriteCondition]{
-		owner("trigger", TableRewriteTriggers, "id of the rewrite rule", func(r *RewriteCondition) *int64 { return &r.Trigger }),
-		text("property", "what is looked at: `envelope`, `subject`, a header, or a property by JSON pointer", func(r *RewriteCondition) *string { return &r.Property }).
+		owner("trigger", TableRewriteTriggers, "id of the rewrite rule",
+			func(r *RewriteCondition) *int64 { return &r.Trigger }),
+		text("property", "what is looked at: `envelope`, `subject`, a header, or a property by JSON pointer",
+			func(r *RewriteCondition) *string { return &r.Property }).
 			required().label("Looks at").
 			hint("envelope, recipient, a header such as Subject, or a property such as /tags/0"),
 		patternType(func(r *RewriteCondition) *string { return &r.Type }),

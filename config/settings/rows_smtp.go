@@ -14,7 +14,8 @@ var localTable = describe(table[Local]{
 	id:   func(r *Local) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]Local { return &r.Locals },
 	columns: []column[Local]{
-		text("address", "pattern of recipient addresses", func(r *Local) *string { return &r.Address }).required().label("Recipient addresses").
+		text("address", "pattern of recipient addresses",
+			func(r *Local) *string { return &r.Address }).required().label("Recipient addresses").
 			hint("a pattern; their mail is accepted from anybody, without a login"),
 		patternType(func(r *Local) *string { return &r.Type }),
 		enabled(func(r *Local) *bool { return &r.Enabled }),
@@ -35,7 +36,8 @@ var mtaNameTable = describe(table[MTAName]{
 	id:    func(r *MTAName) *int64 { return &r.ID },
 	rows:  func(r *Rows) *[]MTAName { return &r.MTANames },
 	columns: []column[MTAName]{
-		text("localip", "local or external address", func(r *MTAName) *string { return &r.LocalIP }).as(Address).required().label("Address"),
+		text("localip", "local or external address",
+			func(r *MTAName) *string { return &r.LocalIP }).as(Address).required().label("Address"),
 		text("name", "name in the greeting and in EHLO", func(r *MTAName) *string { return &r.Name }).required(),
 	},
 })
@@ -55,7 +57,8 @@ var mtaLabelTable = describe(table[MTALabel]{
 	id:   func(r *MTALabel) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]MTALabel { return &r.MTALabels },
 	columns: []column[MTALabel]{
-		text("localip", "local or external address", func(r *MTALabel) *string { return &r.LocalIP }).as(Address).required().label("Address"),
+		text("localip", "local or external address",
+			func(r *MTALabel) *string { return &r.LocalIP }).as(Address).required().label("Address"),
 		text("label", "what the console shows", func(r *MTALabel) *string { return &r.Label }).required(),
 	},
 })
@@ -92,14 +95,18 @@ type Block struct {
 }
 
 var blockTable = describe(table[Block]{
-	Table: Table{Name: TableBlocklist, Meaning: "clients and senders that are refused", Ours: true, Key: []string{"value"}},
-	id:    func(r *Block) *int64 { return &r.ID },
-	rows:  func(r *Rows) *[]Block { return &r.Blocklist },
+	Table: Table{Name: TableBlocklist, Meaning: "clients and senders that are refused", Ours: true,
+		Key: []string{"value"}},
+	id:   func(r *Block) *int64 { return &r.ID },
+	rows: func(r *Rows) *[]Block { return &r.Blocklist },
 	columns: []column[Block]{
-		text("value", "IP, range, sender address or sender domain", func(r *Block) *string { return &r.Value }).required().label("Who").
+		text("value", "IP, range, sender address or sender domain",
+			func(r *Block) *string { return &r.Value }).required().label("Who").
 			hint("an IP address, a range such as 192.0.2.0/24, a sender address or a sender domain"),
-		number("code", "reply code; 0: 554", func(r *Block) *int64 { return &r.Code }).from(0, 599).label("Code").hint("0: 554"),
-		text("description", "text of the reply; empty: a standard one", func(r *Block) *string { return &r.Description }).label("Text of the reply").blank("a standard one"),
+		number("code", "reply code; 0: 554", func(r *Block) *int64 { return &r.Code }).from(0,
+			599).label("Code").hint("0: 554"),
+		text("description", "text of the reply; empty: a standard one",
+			func(r *Block) *string { return &r.Description }).label("Text of the reply").blank("a standard one"),
 		enabled(func(r *Block) *bool { return &r.Enabled }),
 	},
 })

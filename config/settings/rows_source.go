@@ -13,7 +13,8 @@ var poolTable = describe(table[Pool]{
 	id:    func(r *Pool) *int64 { return &r.ID },
 	rows:  func(r *Rows) *[]Pool { return &r.Pools },
 	columns: []column[Pool]{
-		text("name", "name, by which messages and rules refer to the pool", func(r *Pool) *string { return &r.Name }).required().
+		text("name", "name, by which messages and rules refer to the pool",
+			func(r *Pool) *string { return &r.Name }).required().
 			hint("messages and rules name the pool by it"),
 		text("description", "for the reader", func(r *Pool) *string { return &r.Description }).hint("for people only"),
 		enabled(func(r *Pool) *bool { return &r.Enabled }),
@@ -68,7 +69,8 @@ var externalMTATable = describe(table[ExternalMTA]{
 		number("connect_port", "port of the proxy", func(r *ExternalMTA) *int64 { return &r.ConnectPort }).
 			from(1, 65535).required().label("Port").hint("of the proxy"),
 		oneOf("protocol", "`nat`, `socks` or `http`; empty: nat", []Choice{
-			{"nat", "NAT: connect from the local address"}, {"socks", "SOCKS 5 proxy"}, {"http", "HTTP proxy (CONNECT)"}}, func(r *ExternalMTA) *string { return &r.Protocol }),
+			{"nat", "NAT: connect from the local address"}, {"socks", "SOCKS 5 proxy"}, {"http", "HTTP proxy (CONNECT)"}},
+			func(r *ExternalMTA) *string { return &r.Protocol }),
 		enabled(func(r *ExternalMTA) *bool { return &r.Enabled }),
 	},
 })
@@ -90,7 +92,8 @@ var dnsTable = describe(table[DNSRecord]{
 	columns: []column[DNSRecord]{
 		text("hostname", "name of a host", func(r *DNSRecord) *string { return &r.Hostname }).as(Domain).
 			required().label("Host name"),
-		text("ip", "its address; several rows for several addresses", func(r *DNSRecord) *string { return &r.IP }).as(Address).
+		text("ip", "its address; several rows for several addresses",
+			func(r *DNSRecord) *string { return &r.IP }).as(Address).
 			required().label("Address").hint("one row for each; rows of the same name belong together"),
 		enabled(func(r *DNSRecord) *bool { return &r.Enabled }),
 	},
@@ -108,14 +111,17 @@ type Route struct {
 }
 
 var routeTable = describe(table[Route]{
-	Table: Table{Name: TableRoutes, Meaning: "domains whose mail goes to a relay, as in the file of smtp-routes", Ours: true,
-		Key: []string{"domain"}},
+	Table: Table{Name: TableRoutes, Meaning: "domains whose mail goes to a relay, as in the file of smtp-routes",
+		Ours: true,
+		Key:  []string{"domain"}},
 	id:   func(r *Route) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]Route { return &r.Routes },
 	columns: []column[Route]{
-		text("domain", "recipient domain; with a dot in front all below it; empty: every other", func(r *Route) *string { return &r.Domain }).
+		text("domain", "recipient domain; with a dot in front all below it; empty: every other",
+			func(r *Route) *string { return &r.Domain }).
 			label("Recipient domain").blank("every other").hint("with a dot in front all below it"),
-		text("relay", "host or address, or a `lmtp://` or `maildir://` URL; empty: by MX", func(r *Route) *string { return &r.Relay }).
+		text("relay", "host or address, or a `lmtp://` or `maildir://` URL; empty: by MX",
+			func(r *Route) *string { return &r.Relay }).
 			blank("by MX").hint("host or address, lmtp:// or maildir://"),
 		number("port", "port of the relay; 0: 25", func(r *Route) *int64 { return &r.Port }).from(0, 65535).hint("0: 25"),
 		enabled(func(r *Route) *bool { return &r.Enabled }),

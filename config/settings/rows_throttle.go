@@ -158,7 +158,8 @@ var capacityTable = describe(table[Capacity]{
 	rows: func(r *Rows) *[]Capacity { return &r.Capacities },
 	columns: slices.Concat([]column[Capacity]{
 		text("name", "name of the throttle", func(r *Capacity) *string { return &r.Name }).required(),
-		number("priority", "between rules that match equally well the lower number wins", func(r *Capacity) *int64 { return &r.Priority }).
+		number("priority", "between rules that match equally well the lower number wins",
+			func(r *Capacity) *int64 { return &r.Priority }).
 			hint("between rules that match equally well, the lower number wins"),
 	}, limits(func(r *Capacity) *Limits { return &r.Limits }), []column[Capacity]{
 		text("comment", "for the reader", func(r *Capacity) *string { return &r.Comment }).since(2).
@@ -221,9 +222,11 @@ var floodTable = describe(table[FloodResponse]{
 		patternType(func(r *FloodResponse) *string { return &r.Type }),
 		localIP(func(r *FloodResponse) *string { return &r.LocalIP }),
 		domain(func(r *FloodResponse) *string { return &r.Domain }),
-		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0, maxSeconds).
+		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0,
+			maxSeconds).
 			label("Pause delivery for").unit("s").hint("nothing is sent on that path meanwhile"),
-		number("duration", "seconds after the pause in which the limits of this row hold", func(r *FloodResponse) *int64 { return &r.Duration }).
+		number("duration", "seconds after the pause in which the limits of this row hold",
+			func(r *FloodResponse) *int64 { return &r.Duration }).
 			within(0, maxSeconds).label("Then slow down for").unit("s").hint("the limits below hold so long after the pause"),
 	}, limits(func(r *FloodResponse) *Limits { return &r.Limits }), []column[FloodResponse]{
 		enabled(func(r *FloodResponse) *bool { return &r.Enabled }),

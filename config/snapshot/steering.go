@@ -197,7 +197,8 @@ func (p parents) off(id int64) { p[id] = -1 }
 
 // parent returns the place of the rule that a row belongs to; ok is false when it has none, or one that is not in
 // force.
-func (w *work) parent(p parents, table settings.TableName, id int64, column string, to int64, what string) (place int, ok bool) {
+func (w *work) parent(p parents, table settings.TableName, id int64, column string, to int64, what string) (place int,
+	ok bool) {
 	place, known := p[to]
 	if !known {
 		w.check(steeringPart, table, id, missing(column, to, what))

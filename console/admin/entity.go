@@ -10,8 +10,8 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 )
 
-// Values are the columns of a row by name: int64, bool or string. As input, numbers and booleans may be texts, and integers
-// of any kind.
+// Values are the columns of a row by name: int64, bool or string. As input, numbers and booleans may be texts, and
+// integers of any kind.
 type Values map[string]any
 
 // Row is a row of a table.
@@ -39,7 +39,8 @@ type entity interface {
 	delete(ctx context.Context, s settings.Store, id int64) error
 	// place puts a row with these values into rows, instead of the one with its id, for a look at what becomes of it.
 	place(rows *settings.Rows, id int64, values Values) error
-	// keep makes the row with an id, if there is one, the only one of the table in rows; keepAll takes the whole table over.
+	// keep makes the row with an id, if there is one, the only one of the table in rows; keepAll takes the whole table
+	// over.
 	keep(rows, from *settings.Rows, id int64)
 	keepAll(rows, from *settings.Rows)
 	// enable enables all rows of the table in rows, which must be kept ones.

@@ -12,7 +12,8 @@ import (
 // functions are what templates may call.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"num": human.Count[int], "num64": human.Count[int64], "size": human.Size, "when": when, "next": next, "clock": human.Clock,
+		"num": human.Count[int], "num64": human.Count[int64], "size": human.Size, "when": when, "next": next,
+		"clock":   human.Clock,
 		"middle":  human.Middle,
 		"segment": url.PathEscape, "plural": human.Plural, "span": human.Span, "dict": dict,
 		"ago": func(t time.Time) string { return human.Ago(time.Since(t)) },
@@ -24,7 +25,8 @@ func when(t time.Time) template.HTML {
 	if t.IsZero() {
 		return "–"
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), human.Clock(t),
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339),
+		human.Clock(t),
 		human.Clock(t)))
 }
 

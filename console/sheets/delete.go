@@ -51,10 +51,12 @@ func (s *sheet) confirm(v *visit, row *admin.Row, down, problem string, status i
 	if s.touches != nil {
 		t := s.touches(row.Values)
 		if n, known := v.countMessages(t.filter); known && !t.none {
-			d.Touch = human.Capital(human.Plural(n, "message")) + " that " + human.Pick(n, "waits", "wait") + " now " + human.Pick(n, "is", "are") +
+			d.Touch = human.Capital(human.Plural(n, "message")) + " that " + human.Pick(n, "waits", "wait") + " now " +
+				human.Pick(n, "is", "are") +
 				" concerned."
 			if t.more {
-				d.Touch = "At most " + human.Plural(n, "message") + " that " + human.Pick(n, "waits", "wait") + " now " + human.Pick(n, "is", "are") +
+				d.Touch = "At most " + human.Plural(n, "message") + " that " + human.Pick(n, "waits", "wait") + " now " +
+					human.Pick(n, "is", "are") +
 					" concerned."
 			}
 		}

@@ -70,8 +70,8 @@ func exitCode(err error) int {
 
 var errStop = errors.New("told to stop")
 
-// grace is how long a start that was told to stop may take to close what it has opened. What cannot be interrupted, such
-// as reading a large queue, is left to the end of the process, which no queue minds.
+// grace is how long a start that was told to stop may take to close what it has opened. What cannot be interrupted,
+// such as reading a large queue, is left to the end of the process, which no queue minds.
 const grace = time.Second
 
 // open opens everything, unless a signal ends that before. After SIGHUP it reads the configuration once more.

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// Arrows are the references inside one package from one file to a name that another file declares: a function, a method, a
-// type, a field, a constant or a variable. However often a file refers to the same name, that is one arrow.
+// Arrows are the references inside one package from one file to a name that another file declares: a function, a
+// method, a type, a field, a constant or a variable. However often a file refers to the same name, that is one arrow.
 type Arrows struct {
 	Down int      // from a file to one that doc.go lists after it
 	Up   []string // the others: "path.go -> engine.go Engine.park"
@@ -27,10 +27,12 @@ func (a Arrows) Share() float64 {
 	return float64(a.Down) / float64(a.Down+len(a.Up))
 }
 
-// ArrowsIn counts the arrows inside a package of the module. The order of its files, top first, is that in which the section
-// "# Files" of its doc.go names them; it is an error when that section leaves one out, or names one that is not there.
+// ArrowsIn counts the arrows inside a package of the module. The order of its files, top first, is that in which the
+// section "# Files" of its doc.go names them; it is an error when that section leaves one out, or names one that is not
+// there.
 func ArrowsIn(pkg string) (Arrows, error) {
-	mode := packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo
+	mode := packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax |
+		packages.NeedTypesInfo
 	loaded, err := packages.Load(&packages.Config{Mode: mode}, Module+"/"+pkg)
 	if err != nil {
 		return Arrows{}, err

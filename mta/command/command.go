@@ -1,5 +1,5 @@
-// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, the switches
-// that ask for an answer (such as --check-config, --list-cluster, --purge-database), and --daemon.
+// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, the
+// switches that ask for an answer (such as --check-config, --list-cluster, --purge-database), and --daemon.
 package command
 
 import (
@@ -24,8 +24,8 @@ const (
 	exitUnavailable = 69
 )
 
-// Find returns what a command line that begins with a word means, if that is no server; nil: it is one. The arguments of
-// the result are those behind the word; it returns the exit code.
+// Find returns what a command line that begins with a word means, if that is no server; nil: it is one. The arguments
+// of the result are those behind the word; it returns the exit code.
 func Find(word string) func(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch word {
 	case "ctl":
@@ -36,9 +36,9 @@ func Find(word string) func(args, environ []string, stdin io.Reader, stdout, std
 	return nil
 }
 
-// Answer deals with a command line that asks for no server, and with a configuration that does not stand; cfg, report and
-// err are those of mta.Load. When that is done, the program ends with the exit code. What takes long leaves signals to
-// the system.
+// Answer deals with a command line that asks for no server, and with a configuration that does not stand; cfg, report
+// and err are those of mta.Load. When that is done, the program ends with the exit code. What takes long leaves signals
+// to the system.
 func Answer(cfg *config.Config, report *config.Report, err error, stdin io.Reader,
 	stdout, stderr io.Writer) (code int, done bool) {
 	s := report.Switches

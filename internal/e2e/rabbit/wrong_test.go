@@ -46,7 +46,7 @@ var wrong = []struct{ property, values string }{
 	{"smarthost.username", `{"hostname":"x","username":5}`},
 	{"smarthost.password", `{"hostname":"x","password":["s3cret"]}`},
 	{"tags", `5|"spring"|{}`}, {"tags.1", `["a",{}]|["a",[]]`},
-	{"headers", `5|"x"|[]`}, {"headers.remove", `{"remove":"x"}|{"remove":5}`},
+	{"headers", `5|"x"|[]`}, {"headers.remove", `{"remove":5}|{"remove":{}}`},
 	{"headers.prepend", `{"prepend":["x"]}|{"prepend":5}`}, {"headers.append", `{"append":["x"]}`},
 	{"headers.replace", `{"replace":5}`}, {"headers.update", `{"update":"x"}`},
 	{"priority", `"high"|1.5|{}|[]|true`}, {"security", `5|"maximal"|{}|true`},

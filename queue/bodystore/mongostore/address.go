@@ -38,8 +38,8 @@ func OpenAddress(_ context.Context, _, rest string) (bodystore.Driver, error) {
 
 // ParseAddress reads [USER:PASSWORD@]HOST[;HOST…][/REPLICASET][/DATABASE[/COLLECTION]], as MailerQ has it: commas do as
 // well between hosts, and a replica set is named before a database and a collection. The parameters readAttempts and
-// maxQuerySize are MailerQ's. The second says how many mails one query may ask for; no query here asks for more than one,
-// so it does nothing, as package config warns. All others are the driver's. Errors show no password.
+// maxQuerySize are MailerQ's. The second says how many mails one query may ask for; no query here asks for more than
+// one, so it does nothing, as package config warns. All others are the driver's. Errors show no password.
 func ParseAddress(rest string) (o Options, err error) {
 	place, query := rest, ""
 	if q := strings.LastIndexByte(rest, '?'); q >= 0 && !strings.Contains(rest[q:], "@") {

@@ -1,0 +1,19 @@
+package house
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestFilesRunDownwards holds the files of the largest rooms against the order in which their doc.go lists them:
+// whoever reads from top to bottom meets a name before the file that declares it.
+func TestFilesRunDownwards(t *testing.T) {
+	for _, room := range []string{"delivery", "console", "console/frame", "console/sheets"} {
+		arrows, err := ArrowsIn(room)
+		require.NoError(t, err)
+		require.Greater(t, arrows.Down, 100, "%s: too few arrows to be believed", room)
+		require.Greater(t, arrows.Share(), 0.85, "%s: these run upwards:\n%q", room, arrows.Up)
+		t.Logf("%s: %d down, %d up", room, arrows.Down, len(arrows.Up))
+	}
+}
