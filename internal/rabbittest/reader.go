@@ -13,7 +13,7 @@ import (
 )
 
 // Patience is how long something may take that has to happen. Only failing tests wait that long.
-const Patience = 40 * time.Second
+const Patience = 90 * time.Second
 
 // Mail is a short message.
 func Mail(id string) *queue.Message {
