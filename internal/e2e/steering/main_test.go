@@ -132,9 +132,6 @@ func (w *watch) keepsTo(t testing.TB, perMinute int, span time.Duration) {
 			for j := i + 1; j < len(times); j++ {
 				window := times[j].Sub(times[i]) + late
 				most := rate*window.Seconds()*1.02 + 1 + 1 // both ends belong to the window
-				if window < 5*time.Second {
-					most += 2 // a machine that stood still for a moment makes up for it
-				}
 				require.LessOrEqual(t, float64(j-i+1), most+0.001, "mails within %v, of a limit of %d a minute", window, perMinute)
 			}
 		}
