@@ -109,7 +109,7 @@ func writeChecks(e *encoder, m *Message) {
 }
 
 func readResults(d *decoder, v value, m *Message) *PropertyError {
-	list, err := readList(v, false, readJSONResult)
+	list, err := readList(v, false, new(resultReader).read)
 	d.odd = d.odd || list == nil
 	if err == nil {
 		m.Results = list

@@ -78,17 +78,23 @@ func writeAnnounced(e *encoder, r *Result) {
 	}
 }
 
-func readJSONResult(v value, r *Result) *PropertyError {
+// resultReader reads results, and compares each with what would be written of it in the same piece of memory.
+type resultReader struct {
+	d decoder
+	e encoder
+}
+
+func (x *resultReader) read(v value, r *Result) *PropertyError {
 	if !v.isObject() {
 		return v.wrong("an object")
 	}
 	var forms map[string]json.RawMessage // instead of these, the whole is kept
-	_ = readObject(new(decoder), resultTable, v, r, &r.Extra, &forms)
-	var room [1024]byte
-	e := encoder{dst: room[:0]}
-	r.write(&e)
-	if !bytes.Equal(e.dst, v) {
-		if form := compact(v); !bytes.Equal(e.dst, form) {
+	x.d = decoder{}
+	_ = readObject(&x.d, resultTable, v, r, &r.Extra, &forms)
+	x.e.dst = x.e.dst[:0]
+	r.write(&x.e)
+	if !bytes.Equal(x.e.dst, v) {
+		if form := compact(v); !bytes.Equal(x.e.dst, form) {
 			r.form = form
 		}
 	}
@@ -103,7 +109,7 @@ func (r *Result) write(e *encoder) {
 		return
 	}
 	var came Result
-	if readJSONResult(value(r.form), &came) != nil {
+	if new(resultReader).read(value(r.form), &came) != nil {
 		return
 	}
 	came.form = nil
@@ -122,7 +128,7 @@ func UnmarshalResult(data []byte) (*Result, error) {
 	}
 	v := value(trimSpace(data))
 	r := new(Result)
-	if err := readJSONResult(v, r); err != nil {
+	if err := new(resultReader).read(v, r); err != nil {
 		return nil, &SyntaxError{Reason: "expected an object, got " + err.Got}
 	}
 	return r, nil

@@ -129,7 +129,7 @@ func TestMemoryOfInjections(t *testing.T) {
 			live, allocated := int(q.heap-before.HeapAlloc), int(after.TotalAlloc-before.TotalAlloc)
 			t.Logf("%d bytes: %d, %d in memory, %d allocated: %.100s", len(body), rec.Code, live, allocated, rec.Body)
 			require.Less(t, live, 9*len(body)+20<<20)
-			require.Less(t, allocated, 32*len(body)+32<<20, "a program built with -race allocates a tenth more")
+			require.Less(t, allocated, 24*len(body)+32<<20)
 		})
 	}
 }
