@@ -141,6 +141,15 @@ func limits[T any](at func(*T) *Limits) []column[T] {
 		})
 }
 
+// FallBackLimits are limits that leave every value to less specific rules: for a row that sets few of them.
+func FallBackLimits() Limits {
+	var l Limits
+	for _, c := range limits(func(l *Limits) *Limits { return l }) {
+		*c.number(&l) = FallBack
+	}
+	return l
+}
+
 // Capacity is a named set of limits.
 type Capacity struct {
 	ID       int64

@@ -136,16 +136,7 @@ func (w *writer) addresses(doors []door) {
 
 // limits are limits that leave everything to less specific rules, but for what set changes.
 func limits(set func(*store.Limits)) store.Limits {
-	const none = store.FallBack
-	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none,
-		MaxIdle: none}
-	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none,
-		ConnectionMinMessages: none,
-		ConnectionIdle:        none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none,
-		RetryShare:    none,
-		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none,
-		TimeoutConnect: none,
-		TimeoutIntro:   none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
+	l := store.FallBackLimits()
 	set(&l)
 	return l
 }

@@ -11,27 +11,12 @@ import (
 	"github.com/sluicemail/sluice/internal/mtatest"
 )
 
-// limits are limit columns that leave everything to the configuration, but for messages a minute.
-func limits(perMinute int64) store.Limits {
-	const none = store.FallBack
-	rates := store.Rates{MaxMessages: none, MaxBytes: none, MaxConnects: none, MaxConnections: none, MaxStarting: none,
-		MaxIdle: none}
-	l := store.Limits{Site: rates, IP: rates, ConnectionMaxMessages: none, ConnectionMaxBytes: none,
-		ConnectionMinMessages: none,
-		ConnectionIdle:        none, ConnectionOffline: none, ConnectionSpread: none, Security: none, MaxQueue: none,
-		RetryShare:    none,
-		GreylistDelay: none, GreylistSameIP: none, BindRetry: none, LostOffline: none, InvalidOffline: none,
-		TimeoutConnect: none,
-		TimeoutIntro:   none, TimeoutCommand: none, TimeoutData: none, TimeoutMessage: none}
-	l.Site.MaxMessages = perMinute
-	return l
-}
-
 // TestOperator is a morning of an operator: looks at the graph, pauses a domain and resumes it, slows another one down,
 // follows a session, searches the log, with keyboard and on a phone.
 func TestOperator(t *testing.T) {
 	s := newStation(t, nil)
-	slow := &store.Capacity{Name: "Slow", Limits: limits(6000), Enabled: true}
+	slow := &store.Capacity{Name: "Slow", Limits: store.FallBackLimits(), Enabled: true}
+	slow.Limits.Site.MaxMessages = 6000
 	require.NoError(t, store.Insert(t.Context(), s.db, slow))
 	mtatest.Insert(t, s.db, store.CapacityRule{Capacity: slow.ID, Domain: "slow.test", Enabled: true})
 	s.Reload(t)
