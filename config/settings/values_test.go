@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -93,4 +94,21 @@ func TestValueByName(t *testing.T) {
 	require.ErrorContains(t, SetValue(&r, "colour", 1), `table capacity has no column "colour"`)
 	_, err = Value(&r, "colour")
 	require.Error(t, err)
+}
+
+// TestFallBackLimits goes through every field, so that none can be left out of the description of the columns.
+func TestFallBackLimits(t *testing.T) {
+	var count func(v reflect.Value) int
+	count = func(v reflect.Value) (n int) {
+		for i := range v.NumField() {
+			if f := v.Field(i); f.Kind() == reflect.Struct {
+				n += count(f)
+			} else {
+				require.EqualValues(t, -1, f.Int(), v.Type().Field(i).Name)
+				n++
+			}
+		}
+		return n
+	}
+	require.Greater(t, count(reflect.ValueOf(FallBackLimits())), 30)
 }

@@ -27,25 +27,32 @@ func (a Arrows) Share() float64 {
 	return float64(a.Down) / float64(a.Down+len(a.Up))
 }
 
-// ArrowsIn counts the arrows inside a package of the module. The order of its files, top first, is that in which the
-// section "# Files" of its doc.go names them; it is an error when that section leaves one out, or names one that is not
-// there.
-func ArrowsIn(pkg string) (Arrows, error) {
+// ArrowsIn counts the arrows inside packages of the module, each by itself. The order of its files, top first, is that
+// in which the section "# Files" of its doc.go names them; it is an error when that section leaves one out, or names
+// one that is not there.
+func ArrowsIn(rooms ...string) (map[string]Arrows, error) {
+	paths := make([]string, len(rooms))
+	for i, room := range rooms {
+		paths[i] = Module + "/" + room
+	}
 	mode := packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax |
 		packages.NeedTypesInfo
-	loaded, err := packages.Load(&packages.Config{Mode: mode}, Module+"/"+pkg)
+	loaded, err := packages.Load(&packages.Config{Mode: mode}, paths...)
 	if err != nil {
-		return Arrows{}, err
+		return nil, err
 	}
-	p := loaded[0]
-	if len(p.Errors) > 0 {
-		return Arrows{}, p.Errors[0]
+	all := make(map[string]Arrows, len(loaded))
+	for _, p := range loaded {
+		if len(p.Errors) > 0 {
+			return nil, p.Errors[0]
+		}
+		rank, err := fileOrder(p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.PkgPath, err)
+		}
+		all[strings.TrimPrefix(p.PkgPath, Module+"/")] = count(p, rank)
 	}
-	rank, err := fileOrder(p)
-	if err != nil {
-		return Arrows{}, fmt.Errorf("%s: %w", pkg, err)
-	}
-	return count(p, rank), nil
+	return all, nil
 }
 
 // count goes through every use of a name. What two files share is declared outside of functions.

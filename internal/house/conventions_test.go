@@ -46,17 +46,29 @@ func sources(t *testing.T) []*source {
 	return all
 }
 
+// TestConventions reads every source once, and holds it against what docs/conventions.md says and a program can check.
+func TestConventions(t *testing.T) {
+	all := sources(t)
+	for name, check := range map[string]func(*testing.T, *source){
+		"line length": lineLength, "loggers": loggers, "words": words, "defaults": defaults,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, s := range all {
+				check(t, s)
+			}
+		})
+	}
+}
+
 const maxLine = 120
 
-// TestLineLength finds lines of more than 120 characters. Texts and tables that are best read in one piece are let be.
-func TestLineLength(t *testing.T) {
-	for _, s := range sources(t) {
-		whole := wholeLines(s)
-		for i, line := range strings.Split(s.text, "\n") {
-			preformatted := strings.HasPrefix(line, "//go:") || strings.HasPrefix(line, "//\t") || strings.HasPrefix(line, "//  ")
-			if n := utf8.RuneCountInString(line); n > maxLine && !whole[i+1] && !preformatted {
-				t.Errorf("%s:%d: %d characters", s.name, i+1, n)
-			}
+// lineLength finds lines of more than 120 characters. Texts and tables that are best read in one piece are let be.
+func lineLength(t *testing.T, s *source) {
+	whole := wholeLines(s)
+	for i, line := range strings.Split(s.text, "\n") {
+		preformatted := strings.HasPrefix(line, "//go:") || strings.HasPrefix(line, "//\t") || strings.HasPrefix(line, "//  ")
+		if n := utf8.RuneCountInString(line); n > maxLine && !whole[i+1] && !preformatted {
+			t.Errorf("%s:%d: %d characters", s.name, i+1, n)
 		}
 	}
 }
@@ -93,20 +105,18 @@ func wholeLines(s *source) map[int]bool {
 	return lines
 }
 
-// TestLoggers finds loggers in exported structs that are not called Logger.
-func TestLoggers(t *testing.T) {
-	for _, s := range sources(t) {
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			field, ok := n.(*ast.Field)
-			if !ok || len(field.Names) == 0 || !field.Names[0].IsExported() || !isLogger(field.Type) {
-				return true
-			}
-			if name := field.Names[0].Name; name != "Logger" {
-				t.Errorf("%s: the field %s is a logger: call it Logger", s.at(field.Pos()), name)
-			}
+// loggers finds loggers in exported structs that are not called Logger.
+func loggers(t *testing.T, s *source) {
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		field, ok := n.(*ast.Field)
+		if !ok || len(field.Names) == 0 || !field.Names[0].IsExported() || !isLogger(field.Type) {
 			return true
-		})
-	}
+		}
+		if name := field.Names[0].Name; name != "Logger" {
+			t.Errorf("%s: the field %s is a logger: call it Logger", s.at(field.Pos()), name)
+		}
+		return true
+	})
 }
 
 func isLogger(e ast.Expr) bool {
@@ -134,48 +144,45 @@ var private = map[string]string{
 	"helm":     "steering",
 }
 
-// TestWords finds private words in names and comments.
-func TestWords(t *testing.T) {
-	word := regexp.MustCompile(`[A-Za-z][a-z]*`)
-	for _, s := range sources(t) {
-		if strings.HasPrefix(s.name, "internal/house/") {
-			continue
-		}
-		for i, line := range strings.Split(s.text, "\n") {
-			for _, w := range word.FindAllString(line, -1) {
-				if instead, found := private[strings.ToLower(w)]; found {
-					t.Errorf("%s:%d: %q: say %s", s.name, i+1, w, instead)
-				}
+var word = regexp.MustCompile(`[A-Za-z][a-z]*`)
+
+// words finds private words in names and comments.
+func words(t *testing.T, s *source) {
+	if strings.HasPrefix(s.name, "internal/house/") {
+		return
+	}
+	for i, line := range strings.Split(s.text, "\n") {
+		for _, w := range word.FindAllString(line, -1) {
+			if instead, found := private[strings.ToLower(w)]; found {
+				t.Errorf("%s:%d: %q: say %s", s.name, i+1, w, instead)
 			}
 		}
 	}
 }
 
-// TestDefaults finds methods called init that write exported fields of their receiver: the caller set those.
-func TestDefaults(t *testing.T) {
-	for _, s := range sources(t) {
-		for _, d := range s.file.Decls {
-			f, ok := d.(*ast.FuncDecl)
-			if !ok || f.Recv == nil || f.Name.Name != "init" || len(f.Recv.List[0].Names) == 0 {
-				continue
-			}
-			receiver := f.Recv.List[0].Names[0].Name
-			ast.Inspect(f, func(n ast.Node) bool {
-				assign, ok := n.(*ast.AssignStmt)
-				if !ok {
-					return true
-				}
-				for _, left := range assign.Lhs {
-					sel, ok := left.(*ast.SelectorExpr)
-					if !ok {
-						continue
-					}
-					if x, ok := sel.X.(*ast.Ident); ok && x.Name == receiver && sel.Sel.IsExported() {
-						t.Errorf("%s: init writes the field %s, which is the caller's", s.at(sel.Pos()), sel.Sel.Name)
-					}
-				}
-				return true
-			})
+// defaults finds methods called init that write exported fields of their receiver: the caller set those.
+func defaults(t *testing.T, s *source) {
+	for _, d := range s.file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Recv == nil || f.Name.Name != "init" || len(f.Recv.List[0].Names) == 0 {
+			continue
 		}
+		receiver := f.Recv.List[0].Names[0].Name
+		ast.Inspect(f, func(n ast.Node) bool {
+			assign, ok := n.(*ast.AssignStmt)
+			if !ok {
+				return true
+			}
+			for _, left := range assign.Lhs {
+				sel, ok := left.(*ast.SelectorExpr)
+				if !ok {
+					continue
+				}
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == receiver && sel.Sel.IsExported() {
+					t.Errorf("%s: init writes the field %s, which is the caller's", s.at(sel.Pos()), sel.Sel.Name)
+				}
+			}
+			return true
+		})
 	}
 }

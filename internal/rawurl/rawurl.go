@@ -21,6 +21,16 @@ func Split(raw string) (authority, path, query string) {
 	return authority, path, query
 }
 
+// CutParams cuts the parameters off an address that may hold a password as it is: they begin at the last question mark,
+// unless that is part of the password, when an @ follows. found tells whether there is such a question mark.
+func CutParams(raw string) (place, params string, found bool) {
+	q := strings.LastIndexByte(raw, '?')
+	if q < 0 || strings.Contains(raw[q:], "@") {
+		return raw, "", false
+	}
+	return raw[:q], raw[q+1:], true
+}
+
 // HostPort returns "host:port" of an authority without user, with the given port when it has none. IPv6 addresses stand
 // in brackets.
 func HostPort(authority, port string) (string, error) {

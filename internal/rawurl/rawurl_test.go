@@ -20,6 +20,26 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestCutParams(t *testing.T) {
+	for raw, want := range map[string]struct {
+		place, params string
+		found         bool
+	}{
+		"":                     {"", "", false},
+		"a/b":                  {"a/b", "", false},
+		"a/b?":                 {"a/b", "", true},
+		"user:pass@a/b?c=d&e":  {"user:pass@a/b", "c=d&e", true},
+		"user:pa?ss@a/b":       {"user:pa?ss@a/b", "", false},
+		"user:pa?ss@a/b?c=d":   {"user:pa?ss@a/b", "c=d", true},
+		"a/b?c=who@b.test?d=e": {"a/b?c=who@b.test", "d=e", true},
+	} {
+		place, params, found := CutParams(raw)
+		require.Equal(t, want.place, place, raw)
+		require.Equal(t, want.params, params, raw)
+		require.Equal(t, want.found, found, raw)
+	}
+}
+
 func TestHostPort(t *testing.T) {
 	for authority, want := range map[string]string{
 		"host":            "host:389",

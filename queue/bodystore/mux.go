@@ -82,16 +82,15 @@ func (m *Mux) known() string {
 	return strings.Join(slices.Sorted(maps.Keys(m.openers)), ", ") + ", and ://"
 }
 
-// cutCompression takes the parameter of that name out of an address. The parameters begin at the last question mark,
-// unless that is part of a password: then an @ follows.
+// cutCompression takes the parameter of that name out of an address.
 func cutCompression(rest string) (without, value string, given bool, err error) {
 	const name = "compression"
-	q := strings.LastIndexByte(rest, '?')
-	if q < 0 || strings.Contains(rest[q:], "@") {
+	without, params, found := rawurl.CutParams(rest)
+	if !found {
 		return rest, "", false, nil
 	}
 	var others []string
-	for item := range strings.SplitSeq(rest[q+1:], "&") {
+	for item := range strings.SplitSeq(params, "&") {
 		if key, text, _ := strings.Cut(item, "="); key != name {
 			others = append(others, item)
 		} else if given {
@@ -102,7 +101,6 @@ func cutCompression(rest string) (without, value string, given bool, err error) 
 			given = true
 		}
 	}
-	without = rest[:q]
 	if len(others) > 0 {
 		without += "?" + strings.Join(others, "&")
 	}

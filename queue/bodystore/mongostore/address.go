@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicemail/sluice/internal/rawurl"
 	"github.com/sluicemail/sluice/queue/bodystore"
 )
 
@@ -41,10 +42,7 @@ func OpenAddress(_ context.Context, _, rest string) (bodystore.Driver, error) {
 // maxQuerySize are MailerQ's. The second says how many mails one query may ask for; no query here asks for more than
 // one, so it does nothing, as package config warns. All others are the driver's. Errors show no password.
 func ParseAddress(rest string) (o Options, err error) {
-	place, query := rest, ""
-	if q := strings.LastIndexByte(rest, '?'); q >= 0 && !strings.Contains(rest[q:], "@") {
-		place, query = rest[:q], rest[q+1:]
-	}
+	place, query, _ := rawurl.CutParams(rest)
 	login := ""
 	if at := strings.LastIndexByte(place, '@'); at >= 0 {
 		login, place = place[:at+1], place[at+1:]

@@ -23,10 +23,7 @@ func OpenAddress(_ context.Context, _, rest string) (bodystore.Driver, error) {
 // (a URL) and style (path or virtual). The keys may contain / and +, as Amazon's do; what they cannot contain may be
 // percent-encoded. Errors show neither of them.
 func ParseAddress(rest string) (o Options, err error) {
-	place, query := rest, ""
-	if q := strings.LastIndexByte(rest, '?'); q >= 0 && !strings.Contains(rest[q:], "@") {
-		place, query = rest[:q], rest[q+1:]
-	}
+	place, query, _ := rawurl.CutParams(rest)
 	at := strings.LastIndexByte(place, '@')
 	if at < 0 {
 		return o, errors.New("expected s3://ACCESS:SECRET@REGION/BUCKET, got no @")
