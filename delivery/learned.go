@@ -40,7 +40,7 @@ func (l *learned) stopped(remote netip.AddrPort, site string, opened time.Time, 
 	defer l.mu.Unlock()
 	h := l.known[remote]
 	if h == nil || h.old(now) {
-		l.makeRoom(now)
+		makeRoom(l.known, maxLearned, func(h *habit) bool { return h.old(now) })
 		l.known[remote] = &habit{site: site, last: mails, at: now}
 		return false
 	}
@@ -93,19 +93,4 @@ func (h *habit) old(now time.Time) bool {
 		seen = h.since
 	}
 	return now.Sub(seen) > learnedLasts
-}
-
-// makeRoom drops what is out of date when there is too much, or else everything. l.mu is held.
-func (l *learned) makeRoom(now time.Time) {
-	if len(l.known) < maxLearned {
-		return
-	}
-	for remote, h := range l.known {
-		if h.old(now) {
-			delete(l.known, remote)
-		}
-	}
-	if len(l.known) >= maxLearned {
-		clear(l.known)
-	}
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -21,18 +22,20 @@ func (o *offline) init() { o.until = make(map[netip.AddrPort]time.Time) }
 func (o *offline) add(addr netip.AddrPort, d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.until) >= maxOffline {
-		now := time.Now()
-		for a, t := range o.until {
-			if now.After(t) {
-				delete(o.until, a)
-			}
-		}
-		if len(o.until) >= maxOffline {
-			clear(o.until)
-		}
+	now := time.Now()
+	makeRoom(o.until, maxOffline, func(until time.Time) bool { return now.After(until) })
+	o.until[addr] = now.Add(d)
+}
+
+// makeRoom drops from a map that is full what is old; all of it, when nothing is.
+func makeRoom[K comparable, V any](m map[K]V, most int, old func(V) bool) {
+	if len(m) < most {
+		return
 	}
-	o.until[addr] = time.Now().Add(d)
+	maps.DeleteFunc(m, func(_ K, v V) bool { return old(v) })
+	if len(m) >= most {
+		clear(m)
+	}
 }
 
 // left returns for how long an address is still to be left alone.
