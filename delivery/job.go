@@ -18,20 +18,20 @@ type job struct {
 	since    time.Time // read, for the limit on its time in memory
 	size     int64
 	// how often a connection ended before this mail had a part in it; not changed while it is in a list
-	unsent int
-	tx     Transaction
-	fetch  *fetch         // of its mail; nil: none, or not begun
-	target netip.AddrPort // of the attempt
-	path   *path
+	unsent  int32
+	planned bool // source is chosen
+	undated bool // its deadline is not stored yet
+	tx      Transaction
+	fetch   *fetch         // of its mail; nil: none, or not begun
+	target  netip.AddrPort // of the attempt
+	path    *path
 
 	// What was decided about it; see plan.
 	epoch     uint64        // of the steering that was asked
-	planned   bool          // source is chosen
 	source    netip.Addr    // where it leaves from
 	avoid     string        // addresses that it is not to go to, each with a space behind it
 	fallen    *queue.Result // of the attempt there
 	pauseNote *pauseNote    // nil: it is not paused
-	undated   bool          // its deadline is not stored yet
 	parkKey   string        // what it is parked under, when that is not its domain
 	read      *reading      // nil: as it is now
 

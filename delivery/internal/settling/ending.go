@@ -2,7 +2,6 @@ package settling
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/sluicemail/sluice/delivery/internal/extract"
 	"github.com/sluicemail/sluice/queue"
@@ -16,11 +15,10 @@ type Ending struct {
 	Owner    any // for Ended
 
 	do         action
+	tries      int32 // that failed
 	successors []queue.Item
 	key        string          // it is parked under
 	extracted  json.RawMessage // of the mail, for results and logs; nil: not made yet
-	tries      int             // that failed
-	due        time.Time       // for the next one
 	next       *Ending         // in a list
 }
 

@@ -31,7 +31,7 @@ type Settler struct {
 	work    sync.Cond
 	jobs    endings
 	calls   []func()
-	failed  []*Ending // the queue could not do it; tried again when due
+	failed  []retrial // the queue could not do it; tried again when due
 	timer   *time.Timer
 	timerAt time.Time // zero: not set
 	failing bool      // said so in the log
@@ -238,9 +238,9 @@ func (s *Settler) noteTry(x *Ending, err error) {
 		}
 		delay := min(firstTry<<min(x.tries, 10), lastTry)
 		x.tries++
-		x.due = time.Now().Add(delay)
-		s.failed = append(s.failed, x)
-		s.tryAt(x.due)
+		due := time.Now().Add(delay)
+		s.failed = append(s.failed, retrial{x, due})
+		s.tryAt(due)
 	}
 }
 
@@ -252,6 +252,12 @@ func (s *Settler) tryAt(t time.Time) {
 	}
 }
 
+// retrial is a message that could not be settled, and when that is tried again.
+type retrial struct {
+	x   *Ending
+	due time.Time
+}
+
 // again lets the failed jobs that are due be tried again.
 func (s *Settler) again() {
 	s.mu.Lock()
@@ -259,14 +265,14 @@ func (s *Settler) again() {
 	s.timerAt = time.Time{}
 	now := time.Now()
 	waiting := s.failed[:0]
-	for _, x := range s.failed {
-		if !now.Before(x.due) || s.broken.Err() != nil {
-			s.jobs.push(x)
+	for _, r := range s.failed {
+		if !now.Before(r.due) || s.broken.Err() != nil {
+			s.jobs.push(r.x)
 			s.wake()
 			continue
 		}
-		waiting = append(waiting, x)
-		s.tryAt(x.due)
+		waiting = append(waiting, r)
+		s.tryAt(r.due)
 	}
 	clear(s.failed[len(waiting):])
 	s.failed = waiting
