@@ -90,17 +90,10 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	}
 	b := newBase(cfg, log.Logger, user)
 	defer func() {
-		if err == nil {
-			return
+		if err != nil {
+			err = b.abandon(ctx, err)
+			_ = log.close()
 		}
-		err = errors.Join(err, b.opened.close())
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-			b.log.Info("stopped before all was open")
-		} else {
-			b.log.Error("cannot start", "error", err)
-		}
-		_ = log.close()
 	}()
 	profile(b)
 	warn(b, o.Report)
@@ -188,6 +181,17 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	}
 	serveConsole(b, ports, pages, records)
 	return m, nil
+}
+
+// abandon closes what is open already, and returns why nothing more is opened.
+func (b *base) abandon(ctx context.Context, err error) error {
+	err = errors.Join(err, b.opened.close())
+	if ctx.Err() != nil {
+		b.log.Info("stopped before all was open")
+		return context.Cause(ctx)
+	}
+	b.log.Error("cannot start", "error", err)
+	return err
 }
 
 // warn logs what there is to say about the configuration.
