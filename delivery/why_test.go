@@ -144,7 +144,13 @@ func TestWhyIsItStillHere(t *testing.T) {
 			text: "waits for its next attempt (the last answer was 450 full); next attempt in 60 min",
 		},
 		"parked beyond memory": {
-			arrange: func(w *world) { w.sender.mail, w.PathConnections, w.PathQueue = slow(time.Hour), 1, 3 },
+			arrange: func(w *world) {
+				w.sender.mail, w.PathConnections, w.PathQueue = slow(time.Hour), 1, 3
+				w.sender.open = func(context.Context, *delivery.Hop, int) error { // all are read before it takes the first
+					time.Sleep(time.Millisecond)
+					return nil
+				}
+			},
 			place:   delivery.SetAside, cause: delivery.ByTurn, text: "waits for its turn; one message is before it",
 		},
 	}
