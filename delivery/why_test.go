@@ -27,6 +27,12 @@ func (w *world) why(id string) delivery.Why {
 	return w.Why(context.Background(), m, &entries[0])
 }
 
+// afterAll makes connections that stand when all messages are read, so that it is certain which of them they take.
+func afterAll(context.Context, *delivery.Hop, int) error {
+	time.Sleep(time.Millisecond)
+	return nil
+}
+
 func TestWhyIsItStillHere(t *testing.T) {
 	const id = "r5@example.com"
 	limited := throttle.Limits{Domain: throttle.Rates{Messages: 1}, Origin: map[string]string{"maxmessages": "Gmail warm"}}
@@ -128,7 +134,7 @@ func TestWhyIsItStillHere(t *testing.T) {
 			place: delivery.InMemory, cause: delivery.ByConnect, text: "waits: a connection to example.com is being made",
 		},
 		"others first": {
-			arrange: func(w *world) { w.sender.mail, w.PathConnections = slow(time.Hour), 1 },
+			arrange: func(w *world) { w.sender.mail, w.PathConnections, w.sender.open = slow(time.Hour), 1, afterAll },
 			place:   delivery.InMemory, cause: delivery.ByTurn, text: "waits for its turn; 3 messages are before it",
 		},
 		"being sent": {
@@ -146,12 +152,9 @@ func TestWhyIsItStillHere(t *testing.T) {
 		"parked beyond memory": {
 			arrange: func(w *world) {
 				w.sender.mail, w.PathConnections, w.PathQueue = slow(time.Hour), 1, 3
-				w.sender.open = func(context.Context, *delivery.Hop, int) error { // all are read before it takes the first
-					time.Sleep(time.Millisecond)
-					return nil
-				}
+				w.sender.open = afterAll
 			},
-			place:   delivery.SetAside, cause: delivery.ByTurn, text: "waits for its turn; one message is before it",
+			place: delivery.SetAside, cause: delivery.ByTurn, text: "waits for its turn; one message is before it",
 		},
 	}
 	for name, test := range tests {
