@@ -31,6 +31,7 @@ var rooms = []struct {
 	{"delivery/external", []string{"delivery", "delivery/smtpout", "queue"}},
 	{"delivery/internal/settling", []string{"delivery/internal/extract", "queue"}},
 	{"delivery/internal", []string{"queue"}},
+	{"delivery/render/fetch", []string{"queue"}},
 	{"delivery", []string{"delivery/internal", "queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
 	{"smtpin", []string{"smtpin/wire", "auth", "checks", "monitor"}},
