@@ -131,6 +131,13 @@ func (c *Console) everyPage() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// TestPagesAreListed holds the addresses against the list that tests in a browser follow.
+func TestPagesAreListed(t *testing.T) {
+	text, err := os.ReadFile("testdata/pages.txt")
+	require.NoError(t, err)
+	require.Equal(t, strings.Fields(string(text)), newWorld(t, nil).everyPage(), "testdata/pages.txt lists every page")
+}
+
 // TestEveryPageIsUsable visits all pages as a browser without scripts does: each has a title, a label for every
 // control, a name for every button and link, and forms that carry the session's token.
 func TestEveryPageIsUsable(t *testing.T) {

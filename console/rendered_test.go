@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -137,33 +135,10 @@ func TestMailThatIsNotThere(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, w.Get("/messages/plain/frame").StatusCode)
 }
 
-// hostileMails are one mail for each attack, and some that are hostile by their form.
-func hostileMails(t *testing.T) map[string]string {
-	files, err := filepath.Glob("mailview/testdata/hostile/*.html")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	all := map[string]string{
-		"long-line": "Subject: " + strings.Repeat("s", 10<<20) + "\r\n\r\nx",
-		"long-html": "Content-Type: text/html\r\n\r\n<p>" + strings.Repeat("<b>x", 10<<20/4),
-		"long-text": "Subject: x\r\n\r\n" + strings.Repeat("y", 10<<20),
-		"bytes":     "Subject: \xff\xfe\x00\u202e\r\nFrom: \xc3\x28\r\n\r\n\xff\xf0\x9f\x00\x1b[31m",
-		"names": "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename*=utf-8''%0d%0aSet-Cookie%3a%20a=b%22%e2%80%aegpj.exe\r\n\r\nx\r\n" +
-			"--b\r\nContent-Disposition: attachment; filename=\"" + strings.Repeat("../", 1000) +
-			"\"\r\n\r\nx\r\n--b\r\nContent-Type: text/html; name=\"<img src=x onerror=alert(1)>\"\r\n\r\n<p>x\r\n--b--\r\n",
-	}
-	for _, file := range files {
-		attack, err := os.ReadFile(file)
-		require.NoError(t, err)
-		all[strings.TrimSuffix(filepath.Base(file), ".html")] = "Subject: " + filepath.Base(file) +
-			" <script>alert(1)</script>\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>before</p>" + string(attack)
-	}
-	return all
-}
-
 // TestHostileMail shows all of them in every way: pages are whole, bounded, and without what came from the mail as more
 // than text.
 func TestHostileMail(t *testing.T) {
-	mails := hostileMails(t)
+	mails := consoletest.HostileMails(t, "mailview/testdata/hostile")
 	w := withMails(t, mails, nil).logIn()
 	for id := range mails {
 		for _, view := range []string{"rendered", "text", "source"} {

@@ -1,9 +1,0 @@
-package e2e
-
-import (
-	"testing"
-
-	"github.com/sluicemail/sluice/internal/mtatest"
-)
-
-func TestMain(m *testing.M) { mtatest.Main(m) }
