@@ -15,7 +15,6 @@ import (
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
-	"github.com/sluicemail/sluice/smtpin/wire"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -152,7 +151,7 @@ func openIntake(b *base, p *ports, backend *enqueue.Backend, m *mails, settings 
 		s.Listeners = append(s.Listeners, port.policy)
 	}
 	if cfg.SMTPLineEnds == "normalise" {
-		s.LineEnds = wire.NormaliseBare
+		s.LineEnds = smtpin.NormaliseBare
 	}
 	if cfg.SMTPBusy == "reject" {
 		s.Busy = smtpin.BusyReject

@@ -7,7 +7,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // bdat carries out BDAT (RFC 3030), and all of the mail that it begins: the backend reads the chunks as one stream, and

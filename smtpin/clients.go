@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // maxWaiting is how many connections may wait in all because their clients have too many: they hold no slot, but a file

@@ -6,7 +6,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // mailReader is the mail that a client sends, however it does.

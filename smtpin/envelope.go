@@ -8,7 +8,7 @@ import (
 
 	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/monitor"
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // ready reports whether the client may begin a mail, and says why not.

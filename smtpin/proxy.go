@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/monitor"
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // proxyTimeout is how long a proxy may take for its header.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // ErrServerClosed is returned by Serve after Shutdown or Close.
@@ -71,7 +71,7 @@ type Server struct {
 	TransactionTimeout time.Duration
 
 	// LineEnds says what becomes of CR and LF that stand alone in a mail.
-	LineEnds wire.LineEnds
+	LineEnds LineEnds
 
 	// DSN offers and accepts the parameters of RFC 3461: set it when the backend heeds them.
 	DSN bool

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/monitor"
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // Suspend has clients that come through a listener turned away with 421 4.3.2 from now on, so that they try again

@@ -36,7 +36,7 @@ var rooms = []struct {
 	{"delivery/render/fetch", []string{"queue"}},
 	{"delivery", []string{"delivery/internal", "queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
-	{"smtpin", []string{"smtpin/wire", "auth", "checks", "monitor"}},
+	{"smtpin", []string{"smtpin/internal", "auth", "checks", "monitor"}},
 	{"auth", []string{"auth/crypt"}}, // its drivers share the hashes
 	{"checks", nil},
 	{"throttle/redis", []string{"throttle", "throttle/local"}}, // shares what local counts

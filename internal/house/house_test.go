@@ -70,7 +70,7 @@ func TestAllowed(t *testing.T) {
 		{"delivery/smtpout", "delivery", true},
 		{"delivery", "delivery/smtpout", false},
 		{"delivery", "smtpin", false},
-		{"smtpin", "smtpin/wire", true},
+		{"smtpin", "smtpin/internal/wire", true},
 		{"smtpin", "queue", false},
 		{"smtpin/enqueue", "queue", true},
 		{"smtpin/enqueue", "delivery", false},

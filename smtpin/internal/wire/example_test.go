@@ -5,7 +5,7 @@ import (
 	"io"
 	"net"
 
-	"github.com/sluicemail/sluice/smtpin/wire"
+	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
 
 // A client sends a command and a mail in one flight. Both replies go back with one write.
