@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // Object writes a JSON object member by member, in order. Texts may hold any bytes: what is not UTF-8 becomes U+FFFD.
@@ -17,16 +18,16 @@ type Object struct {
 func NewObject(check, verdict string) *Object {
 	o := &Object{buf: make([]byte, 0, 96)}
 	o.buf = append(o.buf, '{')
-	o.buf = appendText(o.buf, check)
+	o.buf = rawjson.AppendString(o.buf, check)
 	o.buf = append(o.buf, ':')
-	o.buf = appendText(o.buf, verdict)
+	o.buf = rawjson.AppendString(o.buf, verdict)
 	return o
 }
 
 // Text adds a text.
 func (o *Object) Text(name, value string) *Object {
 	o.name(name)
-	o.buf = appendText(o.buf, value)
+	o.buf = rawjson.AppendString(o.buf, value)
 	return o
 }
 
@@ -49,7 +50,7 @@ func (o *Object) Texts(name string, values []string) *Object {
 		if i > 0 {
 			o.buf = append(o.buf, ',')
 		}
-		o.buf = appendText(o.buf, value)
+		o.buf = rawjson.AppendString(o.buf, value)
 	}
 	o.buf = append(o.buf, ']')
 	return o
@@ -77,26 +78,6 @@ func (o *Object) JSON() json.RawMessage {
 
 func (o *Object) name(name string) {
 	o.buf = append(o.buf, ',')
-	o.buf = appendText(o.buf, name)
+	o.buf = rawjson.AppendString(o.buf, name)
 	o.buf = append(o.buf, ':')
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendText appends a JSON string. U+2028 and U+2029 are escaped because scripts that embed JSON trip over them.
-func appendText(buf []byte, text string) []byte {
-	buf = append(buf, '"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			buf = append(buf, '\\', byte(r))
-		case r < ' ' || r == 0x7f:
-			buf = append(buf, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
-		case r == 0x2028 || r == 0x2029:
-			buf = append(buf, '\\', 'u', '2', '0', '2', hexDigits[r&15])
-		default: // a byte that is not UTF-8 arrives as U+FFFD
-			buf = utf8.AppendRune(buf, r)
-		}
-	}
-	return append(buf, '"')
 }

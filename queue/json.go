@@ -1,6 +1,10 @@
 package queue
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
+)
 
 const byteOrderMark = "\uFEFF"
 
@@ -22,7 +26,7 @@ func Unmarshal(data []byte) (*Message, error) {
 		err.Offset += int64(len(data) - len(text))
 		return nil, err
 	}
-	v := value(trimSpace(text))
+	v := value(rawjson.TrimSpace(text))
 	if !v.isObject() {
 		return nil, &SyntaxError{Offset: int64(len(data) - len(v)), Reason: "expected an object, got " + v.kind()}
 	}

@@ -1,5 +1,7 @@
 package queue
 
+import "github.com/sluicemail/sluice/internal/rawjson"
+
 // headersTable describes edits of the header. Lists of fields are objects, {"Name": "value"} or {"Name": ["a", "b"]},
 // or arrays of such objects where order matters.
 var headersTable = []property[HeaderEdits]{
@@ -54,13 +56,13 @@ func addFields() property[HeaderEdits] {
 func readFields(v value) (list []Field, err *PropertyError) {
 	switch {
 	case v.isObject():
-		members(v, func(name []byte, v value) bool {
+		rawjson.Members(v, func(name []byte, v value) bool {
 			list, err = appendField(list, string(name), v)
 			err = err.under(string(name))
 			return err == nil
 		})
 	case v.isArray():
-		elements(v, func(i int, v value) bool {
+		rawjson.Elements(v, func(i int, v value) bool {
 			var some []Field
 			if !v.isObject() {
 				err = v.wrong("an object")
@@ -84,7 +86,7 @@ func appendField(list []Field, name string, v value) ([]Field, *PropertyError) {
 	switch {
 	case v.isArray():
 		var err *PropertyError
-		elements(v, func(_ int, v value) bool {
+		rawjson.Elements(v, func(_ int, v value) bool {
 			if v.isArray() || v.isObject() || v.isNull() {
 				err = v.wrong("a string")
 				return false
@@ -126,13 +128,13 @@ func plainFields(v value, list []Field) bool {
 		return plain
 	}
 	if v.isObject() {
-		members(v, each)
+		rawjson.Members(v, each)
 	} else if v.isArray() {
 		n := 0
-		elements(v, func(_ int, v value) bool {
+		rawjson.Elements(v, func(_ int, v value) bool {
 			n++
 			if v.isObject() {
-				members(v, each)
+				rawjson.Members(v, each)
 			}
 			return plain
 		})

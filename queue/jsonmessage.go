@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // messageTable describes a message, in the order in which properties are written: what people look for first, the mail
@@ -86,7 +88,7 @@ var httpTable = []property[HTTPSource]{
 
 func readChecks(d *decoder, v value, m *Message) *PropertyError {
 	list, err := readList(v, false, func(v value, raw *json.RawMessage) *PropertyError {
-		*raw = compact(v)
+		*raw = rawjson.Compact(v)
 		return nil
 	})
 	d.odd = d.odd || list == nil
@@ -133,7 +135,7 @@ func writeResults(e *encoder, m *Message) {
 // no usable address.
 func readIPs(d *decoder, v value, m *Message) *PropertyError {
 	if !v.isArray() {
-		d.unknown = compact(v)
+		d.unknown = rawjson.Compact(v)
 		return nil
 	}
 	list, err := d.texts(v, false)
@@ -186,7 +188,7 @@ func readDelayed(d *decoder, v value, m *Message) *PropertyError {
 	if m.NextAttempt.IsZero() {
 		m.NextAttempt = at
 	}
-	d.odd, d.unknown = false, compact(v)
+	d.odd, d.unknown = false, rawjson.Compact(v)
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // The tables of what tells how a message is to be sent.
@@ -266,16 +268,16 @@ func (d *decoder) finishMIME(m *Message) *PropertyError {
 		return nil
 	}
 	if d.mime.isObject() {
-		m.Compose = compact(d.mime)
+		m.Compose = rawjson.Compact(d.mime)
 		return nil
 	}
 	inner := d.mime[1 : len(d.mime)-1]
-	data := appendUnquoted(make([]byte, 0, len(inner)), inner)
+	data := rawjson.AppendUnquoted(make([]byte, 0, len(inner)), inner)
 	if d.coding != nil {
 		n, err := base64.StdEncoding.Decode(data, data)
 		if err != nil {
-			keep(&m.Extra, "mime", compact(d.mime))
-			keep(&m.Extra, "mime-encoding", compact(d.coding))
+			keep(&m.Extra, "mime", rawjson.Compact(d.mime))
+			keep(&m.Extra, "mime-encoding", rawjson.Compact(d.coding))
 			return &PropertyError{Property: "mime", Want: "base64, as mime-encoding says", Got: err.Error()}
 		}
 		data = data[:n]

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"math"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // resultTable describes a result. What is not known or not understood in one is kept, never an error: it is a report,
@@ -94,7 +96,7 @@ func (x *resultReader) read(v value, r *Result) *PropertyError {
 	x.e.dst = x.e.dst[:0]
 	r.write(&x.e)
 	if !bytes.Equal(x.e.dst, v) {
-		if form := compact(v); !bytes.Equal(x.e.dst, form) {
+		if form := rawjson.Compact(v); !bytes.Equal(x.e.dst, form) {
 			r.form = form
 		}
 	}
@@ -126,7 +128,7 @@ func UnmarshalResult(data []byte) (*Result, error) {
 	if err := checkJSON(data); err != nil {
 		return nil, err
 	}
-	v := value(trimSpace(data))
+	v := value(rawjson.TrimSpace(data))
 	r := new(Result)
 	if err := new(resultReader).read(v, r); err != nil {
 		return nil, &SyntaxError{Reason: "expected an object, got " + err.Got}

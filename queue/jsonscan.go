@@ -3,8 +3,8 @@ package queue
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
-	"unicode/utf8"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // maxDepth bounds how deeply arrays and objects of a message may nest.
@@ -38,12 +38,10 @@ func (s *scanner) fail(reason string) bool {
 }
 
 func (s *scanner) space() {
-	for s.pos < len(s.data) && isSpace(s.data[s.pos]) {
+	for s.pos < len(s.data) && rawjson.IsSpace(s.data[s.pos]) {
 		s.pos++
 	}
 }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
 // peek returns the current byte; zero at the end, which fits nowhere.
 func (s *scanner) peek() byte {
@@ -165,7 +163,7 @@ func (s *scanner) escape() bool {
 		if len(s.data)-s.pos < 5 {
 			return s.fail("it ends within a string")
 		}
-		if _, ok := hex4(s.data[s.pos+1:]); !ok {
+		if _, ok := rawjson.Hex4(s.data[s.pos+1:]); !ok {
 			return s.fail("\\u wants four hexadecimal digits")
 		}
 		s.pos += 4
@@ -216,139 +214,4 @@ func (s *scanner) number() bool {
 		return s.digits()
 	}
 	return true
-}
-
-// hex4 reads four hexadecimal digits.
-func hex4(b []byte) (rune, bool) {
-	var r rune
-	for _, c := range b[:4] {
-		switch {
-		case isDigit(c):
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
-}
-
-// The functions below walk JSON that checkJSON let pass, or that was written here.
-
-// skip returns what follows the value at the start of b.
-func skip(b []byte) (value, rest []byte) {
-	switch b[0] {
-	case '"':
-		n := stringEnd(b)
-		return b[:n], b[n:]
-	case '{', '[':
-		n := containerEnd(b)
-		return b[:n], b[n:]
-	}
-	n := bytes.IndexAny(b, ",]} \n\r\t")
-	if n < 0 {
-		n = len(b)
-	}
-	return b[:n], b[n:]
-}
-
-// stringEnd returns the length of the string at the start of b.
-func stringEnd(b []byte) int {
-	for i := 1; ; i++ {
-		i += bytes.IndexByte(b[i:], '"')
-		escaped := false // by an odd number of backslashes
-		for j := i - 1; b[j] == '\\'; j-- {
-			escaped = !escaped
-		}
-		if !escaped {
-			return i + 1
-		}
-	}
-}
-
-// containerEnd returns the length of the object or array at the start of b.
-func containerEnd(b []byte) int {
-	depth := 0
-	for i := 0; ; i++ {
-		switch b[i] {
-		case '"':
-			i += stringEnd(b[i:]) - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-}
-
-func trimSpace(b []byte) []byte {
-	for len(b) > 0 && isSpace(b[0]) {
-		b = b[1:]
-	}
-	return b
-}
-
-// members calls each with the members of an object, in order, until it says false. Names are as they stand between
-// their quotes; those with escapes are copied to undo them.
-func members(object []byte, each func(name []byte, v value) bool) {
-	rest := trimSpace(object[1:])
-	for rest[0] != '}' {
-		var name, v []byte
-		name, rest = skip(rest)
-		rest = trimSpace(trimSpace(rest)[1:]) // the colon
-		v, rest = skip(rest)
-		name = name[1 : len(name)-1]
-		if bytes.IndexByte(name, '\\') >= 0 {
-			name = appendUnquoted(nil, name)
-		}
-		if !each(name, value(v)) {
-			return
-		}
-		if rest = trimSpace(rest); rest[0] == ',' {
-			rest = trimSpace(rest[1:])
-		}
-	}
-}
-
-// elements calls each with the elements of an array, in order, until it says false.
-func elements(array []byte, each func(i int, v value) bool) {
-	rest := trimSpace(array[1:])
-	for i := 0; rest[0] != ']'; i++ {
-		var v []byte
-		v, rest = skip(rest)
-		if !each(i, value(v)) {
-			return
-		}
-		if rest = trimSpace(rest); rest[0] == ',' {
-			rest = trimSpace(rest[1:])
-		}
-	}
-}
-
-// compact returns a copy without white space between tokens, and in UTF-8: what was not becomes U+FFFD.
-func compact(v value) json.RawMessage {
-	out := make([]byte, 0, len(v))
-	for len(v) > 0 {
-		switch {
-		case v[0] == '"':
-			n := stringEnd(v)
-			out = append(out, v[:n]...)
-			v = v[n:]
-		case isSpace(v[0]):
-			v = v[1:]
-		default:
-			out = append(out, v[0])
-			v = v[1:]
-		}
-	}
-	if !utf8.Valid(out) {
-		out = bytes.ToValidUTF8(out, []byte("\uFFFD"))
-	}
-	return out
 }

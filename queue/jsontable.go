@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // property says how one member of an object is read and written. Tables of them describe messages, results, and what is
@@ -49,11 +51,11 @@ func readObject[T any](d *decoder, table []property[T], v value, t *T, extra,
 	}
 	var room [64]value
 	found := room[:len(table)]
-	members(v, func(name []byte, v value) bool {
+	rawjson.Members(v, func(name []byte, v value) bool {
 		if i := find(table, name); i >= 0 {
 			found[i] = v
 		} else {
-			keep(extra, string(name), compact(v))
+			keep(extra, string(name), rawjson.Compact(v))
 		}
 		return true
 	})
@@ -81,13 +83,13 @@ func readObject[T any](d *decoder, table []property[T], v value, t *T, extra,
 			if first == nil {
 				first = err.under(p.name)
 			}
-			keep(extra, p.name, compact(v))
+			keep(extra, p.name, rawjson.Compact(v))
 			continue
 		case d.unknown != nil:
 			keep(extra, p.name, d.unknown)
 		}
 		if d.odd && forms != nil && !p.part {
-			keep(forms, p.name, compact(v))
+			keep(forms, p.name, rawjson.Compact(v))
 		}
 	}
 	d.unknown = nil
@@ -102,7 +104,7 @@ func keep(extra *map[string]json.RawMessage, name string, v json.RawMessage) {
 }
 
 func define[T any](name string, read func(*decoder, value, *T) *PropertyError, write func(*encoder, *T)) property[T] {
-	return property[T]{name: name, key: string(append(appendQuoted(nil, name), ':')), read: read, write: write}
+	return property[T]{name: name, key: string(append(rawjson.AppendString(nil, name), ':')), read: read, write: write}
 }
 
 // text is a string that is absent when empty.
@@ -233,7 +235,7 @@ func blob[T any](name string, field func(*T) *json.RawMessage) property[T] {
 		if !v.isObject() {
 			return v.wrong("an object")
 		}
-		*field(t) = compact(v)
+		*field(t) = rawjson.Compact(v)
 		return nil
 	}, func(e *encoder, t *T) { e.raw(*field(t)) })
 }
@@ -293,7 +295,7 @@ func readList[U any](v value, single bool, read func(value, *U) *PropertyError) 
 		return true
 	}
 	if v.isArray() {
-		elements(v, one)
+		rawjson.Elements(v, one)
 	} else if single && v.isObject() {
 		var u U
 		if err = read(v, &u); err == nil {

@@ -1,13 +1,12 @@
 package queue
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // value is the text of one valid JSON value.
@@ -22,63 +21,7 @@ func (v value) isArray() bool  { return v[0] == '[' }
 func (v value) isNull() bool   { return v[0] == 'n' }
 func (v value) isNumber() bool { return v[0] == '-' || isDigit(v[0]) }
 
-// unquote returns the text of a string.
-func (v value) unquote() string {
-	inner := v[1 : len(v)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner)
-	}
-	return string(appendUnquoted(make([]byte, 0, len(inner)), inner))
-}
-
-// appendUnquoted appends what stands between the quotes of a string, escapes undone. Half a surrogate pair becomes
-// U+FFFD.
-func appendUnquoted(dst, inner []byte) []byte {
-	for {
-		i := bytes.IndexByte(inner, '\\')
-		if i < 0 {
-			return append(dst, inner...)
-		}
-		dst = append(dst, inner[:i]...)
-		c := inner[i+1]
-		inner = inner[i+2:]
-		switch c {
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			var r rune
-			r, inner = unquoteRune(inner)
-			dst = utf8.AppendRune(dst, r)
-		default:
-			dst = append(dst, c)
-		}
-	}
-}
-
-// unquoteRune reads what follows \u, and a second \u when they make a pair.
-func unquoteRune(inner []byte) (rune, []byte) {
-	r, _ := hex4(inner)
-	inner = inner[4:]
-	if !utf16.IsSurrogate(r) {
-		return r, inner
-	}
-	if len(inner) >= 6 && inner[0] == '\\' && inner[1] == 'u' {
-		if low, ok := hex4(inner[2:]); ok {
-			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-				return pair, inner[6:]
-			}
-		}
-	}
-	return utf8.RuneError, inner
-}
+func (v value) unquote() string { return rawjson.Unquote(v) }
 
 // scalar returns the text of a string, a number or a boolean; "" of anything else.
 func (v value) scalar() string {
@@ -235,7 +178,7 @@ func (d *decoder) texts(v value, loose bool) (list []string, err *PropertyError)
 	if !v.isArray() {
 		return nil, v.wrong("an array of strings")
 	}
-	elements(v, func(i int, e value) bool {
+	rawjson.Elements(v, func(i int, e value) bool {
 		if e.isString() || loose && e.isNumber() {
 			d.odd = d.odd || e.isNumber()
 			list = append(list, e.scalar())

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // encoder appends JSON.
@@ -16,7 +18,7 @@ type encoder struct {
 	err    error
 }
 
-func (e *encoder) string(s string) { e.dst = appendQuoted(e.dst, s) }
+func (e *encoder) string(s string) { e.dst = rawjson.AppendString(e.dst, s) }
 func (e *encoder) raw(r []byte)    { e.dst = append(e.dst, r...) }
 func (e *encoder) int(n int64)     { e.dst = strconv.AppendInt(e.dst, n, 10) }
 
@@ -52,56 +54,12 @@ func (e *encoder) mime(b Body) {
 		return
 	}
 	if utf8.Valid(data) {
-		e.dst = appendQuoted(e.dst, data)
+		e.dst = rawjson.AppendString(e.dst, data)
 		return
 	}
 	e.dst = append(e.dst, '"')
 	e.dst = base64.StdEncoding.AppendEncode(e.dst, data)
 	e.dst = append(e.dst, `","mime-encoding":"base64"`...)
-}
-
-// appendQuoted appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-func appendQuoted[T string | []byte](dst []byte, s T) []byte {
-	const digits = "0123456789abcdef"
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			r, n := decodeRune(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(append(dst, s[start:i]...), "\uFFFD"...)
-				start = i + 1
-			}
-			i += n
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		}
-		i++
-		start = i
-	}
-	return append(append(dst, s[start:]...), '"')
-}
-
-func decodeRune[T string | []byte](s T) (rune, int) {
-	var head [utf8.UTFMax]byte
-	return utf8.DecodeRune(head[:copy(head[:], s)])
 }
 
 // writeObject writes v by its table. extra holds further members, those of nested objects under the object's name;
@@ -157,7 +115,7 @@ func (p *property[T]) says(came value, written []byte) bool {
 
 // join adds the members of an object to the object that was written last.
 func (e *encoder) join(object json.RawMessage) {
-	if len(object) < 3 || object[0] != '{' || e.dst[len(e.dst)-1] != '}' || trimSpace(object[1:])[0] == '}' {
+	if len(object) < 3 || object[0] != '{' || e.dst[len(e.dst)-1] != '}' || rawjson.TrimSpace(object[1:])[0] == '}' {
 		return
 	}
 	e.dst = e.dst[:len(e.dst)-1]

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // Property returns the text of the property with this path, and whether the message has it: "recipient",
@@ -104,7 +106,7 @@ func follow(v value, path string) (string, bool) {
 		return v.scalar(), true
 	}
 	list := []byte{'['}
-	elements(v, func(i int, v value) bool {
+	rawjson.Elements(v, func(i int, v value) bool {
 		if i > 0 {
 			list = append(list, ',')
 		}
@@ -118,14 +120,14 @@ func follow(v value, path string) (string, bool) {
 func (v value) child(name string) (found value) {
 	switch {
 	case v.isObject():
-		members(v, func(key []byte, member value) bool {
+		rawjson.Members(v, func(key []byte, member value) bool {
 			if sameName(key, name) {
 				found = member
 			}
 			return true
 		})
 	case v.isArray():
-		elements(v, func(i int, element value) bool {
+		rawjson.Elements(v, func(i int, element value) bool {
 			if strconv.Itoa(i) == name {
 				found = element
 			}

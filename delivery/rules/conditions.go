@@ -11,6 +11,7 @@ import (
 	"github.com/sluicemail/sluice/internal/mailbody"
 	"github.com/sluicemail/sluice/internal/mailheader"
 	"github.com/sluicemail/sluice/internal/pattern"
+	"github.com/sluicemail/sluice/internal/rawjson"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -231,9 +232,9 @@ func composed(dst []string, raw []byte, name string) []string {
 	}
 	headers := child(raw, "headers")
 	if len(headers) > 0 && headers[0] == '{' {
-		members(headers, func(n string, start, end int) bool {
-			if strings.EqualFold(n, name) {
-				texts(headers[start:end], add)
+		rawjson.Members(headers, func(n, v []byte) bool {
+			if strings.EqualFold(string(n), name) {
+				texts(v, add)
 			}
 			return true
 		})

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
 // maxPointer bounds the parts of a JSON pointer.
@@ -46,5 +48,5 @@ func parseValue(text string) (raw []byte, isJSON bool) {
 	if err := json.Compact(&b, []byte(text)); err == nil {
 		return b.Bytes(), true
 	}
-	return quote(text), false
+	return rawjson.AppendString(nil, text), false
 }

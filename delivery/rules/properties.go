@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sluicemail/sluice/internal/rawjson"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -240,6 +241,6 @@ func readPart(name string, raw []byte) (*queue.Message, error) {
 	if name != "recipient" {
 		text = append(text, `"recipient":"`+somebody+`",`...)
 	}
-	text = append(append(append(text, quote(name)...), ':'), raw...)
+	text = append(append(rawjson.AppendString(text, name), ':'), raw...)
 	return queue.Unmarshal(append(text, '}'))
 }

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/sluicemail/sluice/internal/rawjson"
 )
 
-// Raw JSON is walked over and edited where it lies: what is not touched keeps its text. JSON without blanks is
-// expected, as queue keeps it and compacted makes it; in other JSON less is found.
+// Raw JSON is edited where it lies: what is not touched keeps its text. It is without blanks, as queue keeps it and
+// compacted makes it.
 
 // compacted returns JSON without blanks in new memory; nil of what is none.
 func compacted(raw []byte) []byte {
@@ -19,92 +21,8 @@ func compacted(raw []byte) []byte {
 	return b.Bytes()
 }
 
-// members calls f for each member of an object, with where its value lies, until f returns false.
-func members(raw []byte, f func(name string, start, end int) bool) {
-	for i := 1; i < len(raw) && raw[i] != '}'; {
-		nameEnd := skip(raw, i)
-		name := unquote(raw[i:nameEnd])
-		start := min(nameEnd+1, len(raw))
-		end := skip(raw, start)
-		if !f(name, start, end) {
-			return
-		}
-		if i = end; i < len(raw) && raw[i] == ',' {
-			i++
-		}
-	}
-}
-
-// elements calls f for each element of an array, with where it lies, until f returns false.
-func elements(raw []byte, f func(n, start, end int) bool) {
-	n := 0
-	for i := 1; i < len(raw) && raw[i] != ']'; n++ {
-		end := skip(raw, i)
-		if end == i || !f(n, i, end) {
-			return
-		}
-		if i = end; i < len(raw) && raw[i] == ',' {
-			i++
-		}
-	}
-}
-
-// skip returns where the value ends that begins at i.
-func skip(raw []byte, i int) int {
-	depth := 0
-	for ; i < len(raw); i++ {
-		switch raw[i] {
-		case '"':
-			i = stringEnd(raw, i)
-			if depth == 0 {
-				return i + 1
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case ',', ':':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return len(raw)
-}
-
-// stringEnd returns where the closing quote is of the string that begins at i.
-func stringEnd(raw []byte, i int) int {
-	for i++; i < len(raw) && raw[i] != '"'; i++ {
-		if raw[i] == '\\' {
-			i++
-		}
-	}
-	return min(i, len(raw)-1)
-}
-
-// unquote returns the text of a string.
-func unquote(raw []byte) string {
-	switch {
-	case len(raw) < 2:
-		return string(raw)
-	case bytes.IndexByte(raw, '\\') < 0:
-		return string(raw[1 : len(raw)-1])
-	}
-	var s string
-	_ = json.Unmarshal(raw, &s) // valid, as all of it is
-	return s
-}
-
-// quote returns a text as a JSON string.
-func quote(s string) []byte {
-	raw, _ := json.Marshal(s) // a string has no errors
-	return raw
-}
+// end returns where a part of raw ends in it.
+func end(raw, part []byte) int { return cap(raw) - cap(part) + len(part) }
 
 func isNull(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' }
 
@@ -123,16 +41,16 @@ func child(raw []byte, name string) (found []byte) {
 	switch {
 	case len(raw) == 0:
 	case raw[0] == '{':
-		members(raw, func(n string, start, end int) bool {
-			if n == name {
-				found = raw[start:end]
+		rawjson.Members(raw, func(n, v []byte) bool {
+			if string(n) == name {
+				found = v
 			}
 			return true
 		})
 	case raw[0] == '[':
-		elements(raw, func(n, start, end int) bool {
+		rawjson.Elements(raw, func(n int, v []byte) bool {
 			if strconv.Itoa(n) == name {
-				found = raw[start:end]
+				found = v
 			}
 			return found == nil
 		})
@@ -146,15 +64,14 @@ func texts(raw []byte, f func(string) bool) {
 	switch {
 	case isNull(raw):
 	case raw[0] == '"':
-		f(unquote(raw))
+		f(rawjson.Unquote(raw))
 	case raw[0] == '[':
-		elements(raw, func(_, start, end int) bool {
-			e := raw[start:end]
+		rawjson.Elements(raw, func(_ int, e []byte) bool {
 			switch {
 			case isNull(e):
 				return true
 			case e[0] == '"':
-				return f(unquote(e))
+				return f(rawjson.Unquote(e))
 			}
 			return f(string(e))
 		})
@@ -183,23 +100,21 @@ func edit(raw []byte, path []string, value []byte) (edited []byte, ok bool) {
 		raw = []byte("{}")
 	}
 	var place span
-	for i, before := 1, 1; i < len(raw) && raw[i] != '}'; {
-		nameEnd := skip(raw, i)
-		end := skip(raw, nameEnd+1)
-		if unquote(raw[i:nameEnd]) == path[0] {
-			place = span{i, nameEnd + 1, end, true}
+	begin := 1
+	rawjson.Members(raw, func(name, v []byte) bool {
+		behind := end(raw, v)
+		if string(name) == path[0] {
+			place = span{begin, behind - len(v), behind, true}
 		}
-		if before = end; before < len(raw) && raw[before] == ',' {
-			before++
-		}
-		i = before
-	}
+		begin = behind + 1 // a comma lies between
+		return true
+	})
 	if !place.found {
 		if value == nil {
 			return bytes.Clone(raw), true
 		}
 		inner, ok := edit(nil, path[1:], value)
-		return insert(raw, append(append(quote(path[0]), ':'), inner...)), ok
+		return insert(raw, append(append(rawjson.AppendString(nil, path[0]), ':'), inner...)), ok
 	}
 	return place.replace(raw, path, value)
 }
@@ -255,9 +170,9 @@ func editArray(raw []byte, path []string, value []byte) ([]byte, bool) {
 		return nil, false
 	}
 	var place span
-	elements(raw, func(i, start, end int) bool {
-		if i == n {
-			place = span{start, start, end, true}
+	rawjson.Elements(raw, func(i int, v []byte) bool {
+		if behind := end(raw, v); i == n {
+			place = span{behind - len(v), behind - len(v), behind, true}
 		}
 		return !place.found
 	})

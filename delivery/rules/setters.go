@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/internal/rawjson"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -32,7 +33,7 @@ func compileSetter(pointer, text string, pools *pools) (*setter, error) {
 	}
 	raw, isJSON := parseValue(text)
 	err = s.take(raw)
-	if err != nil && isJSON && strings.IndexByte(`"{[`, raw[0]) < 0 && s.take(quote(text)) == nil {
+	if err != nil && isJSON && strings.IndexByte(`"{[`, raw[0]) < 0 && s.take(rawjson.AppendString(nil, text)) == nil {
 		err = nil // text that happens to be JSON, such as a pool of the name 7
 	}
 	if err != nil {

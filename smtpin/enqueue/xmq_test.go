@@ -94,7 +94,7 @@ func TestHeaderFieldsBecomeProperties(t *testing.T) {
 			"x-mq-a: 007\r\nx-mq-b: 12345678901234567890\r\nx-mq-c: 1.50\r\nx-mq-d: say \"hi\\\"\t.\r\nx-mq-e: 1,b\r\nx-mq-f: -0\r\nx-mq-g: 0.5\r\n", func(m *queue.Message) {
 				m.Extra = map[string]json.RawMessage{
 					"a": json.RawMessage(`"007"`), "b": json.RawMessage(`"12345678901234567890"`), "c": json.RawMessage(`"1.50"`),
-					"d": json.RawMessage(`"say \"hi\\\"\u0009."`), "e": json.RawMessage(`"1,b"`), "f": json.RawMessage(`"-0"`),
+					"d": json.RawMessage(`"say \"hi\\\"\t."`), "e": json.RawMessage(`"1,b"`), "f": json.RawMessage(`"-0"`),
 					"g": json.RawMessage("0.5"),
 				}
 			}},

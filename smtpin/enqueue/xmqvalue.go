@@ -3,13 +3,13 @@ package enqueue
 import (
 	"encoding/json"
 	"mime"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/emersion/go-message/charset"
 
+	"github.com/sluicemail/sluice/internal/rawjson"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -109,7 +109,7 @@ func typedJSON(value string) json.RawMessage {
 	if array, ok := numberArray(value); ok {
 		return array
 	}
-	return appendJSONString(nil, value)
+	return rawjson.AppendString(nil, value)
 }
 
 func numberArray(value string) (json.RawMessage, bool) {
@@ -152,24 +152,4 @@ func isNumber(s string) bool {
 		}
 	}
 	return digits <= 15 && (dot < 0 || s[len(s)-1] >= '1' && s[len(s)-1] <= '9')
-}
-
-// appendJSONString appends valid UTF-8 as a JSON string.
-func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ':
-			dst = append(dst, `\u00`...)
-			if c < 16 {
-				dst = append(dst, '0')
-			}
-			dst = strconv.AppendUint(dst, uint64(c), 16)
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
 }

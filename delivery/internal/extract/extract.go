@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"mime"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/emersion/go-message/charset"
 
 	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/mailheader"
+	"github.com/sluicemail/sluice/internal/rawjson"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -40,9 +40,9 @@ func Properties(m *queue.Message) json.RawMessage {
 func appendAddress(dst []byte, address string) []byte {
 	local, domain := addr.Split(address)
 	dst = append(dst, `{"domain":`...)
-	dst = appendQuoted(dst, domain)
+	dst = rawjson.AppendString(dst, domain)
 	dst = append(dst, `,"local":`...)
-	dst = appendQuoted(dst, local)
+	dst = rawjson.AppendString(dst, local)
 	return append(dst, '}')
 }
 
@@ -99,12 +99,12 @@ func appendKnown(dst []byte, fields []headerField) []byte {
 		case f.later:
 		case f.Is("from"):
 			if list := mailheader.AppendAddresses(room[:0], f.Value(), 1); len(list) > 0 {
-				dst = append(appendQuoted(append(dst, `"from":`...), list[0]), ',')
+				dst = append(rawjson.AppendString(append(dst, `"from":`...), list[0]), ',')
 			}
 		case f.Is("to"):
 			to = i
 		case f.Is("subject"):
-			dst = append(appendQuoted(append(dst, `"subject":`...), decoded(f.Value())), ',')
+			dst = append(rawjson.AppendString(append(dst, `"subject":`...), decoded(f.Value())), ',')
 		}
 	}
 	if to < 0 {
@@ -119,7 +119,7 @@ func appendKnown(dst []byte, fields []headerField) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendQuoted(dst, address)
+		dst = rawjson.AppendString(dst, address)
 	}
 	return append(dst, "],"...)
 }
@@ -166,7 +166,7 @@ func appendFields(dst []byte, fields []headerField) []byte {
 // appendName appends the name of a field, which is ASCII, in lower case.
 func appendName(dst, name []byte) []byte {
 	start := len(dst)
-	dst = appendQuoted(dst, name)
+	dst = rawjson.AppendString(dst, name)
 	for i, c := range dst[start:] {
 		if 'A' <= c && c <= 'Z' {
 			dst[start+i] = c + 'a' - 'A'
@@ -177,33 +177,9 @@ func appendName(dst, name []byte) []byte {
 
 func appendValue(dst, value []byte) []byte {
 	if bytes.IndexByte(value, '\n') < 0 && bytes.IndexByte(value, '\r') < 0 {
-		return appendQuoted(dst, value)
+		return rawjson.AppendString(dst, value)
 	}
-	return appendQuoted(dst, mailheader.AppendUnfolded(nil, value))
-}
-
-// appendQuoted appends a JSON string; bytes that are not UTF-8 become U+FFFD.
-func appendQuoted[T string | []byte](dst []byte, s T) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ' || c == 0x7f:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
-			dst = utf8.AppendRune(dst, r)
-			i += n
-			continue
-		}
-		i++
-	}
-	return append(dst, '"')
+	return rawjson.AppendString(dst, mailheader.AppendUnfolded(nil, value))
 }
 
 // readHeader returns the beginning of a mail, as far as its header goes.
