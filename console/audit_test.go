@@ -1,4 +1,4 @@
-package console
+package console_test
 
 import (
 	"context"
@@ -21,8 +21,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
@@ -85,7 +87,7 @@ func TestContrast(t *testing.T) {
 }
 
 // fullHouse is a console all of whose pages have something to show, and whose parts are away when down is set.
-func fullHouse(t *testing.T, down bool) *office {
+func fullHouse(t *testing.T, down bool) *consoletest.Office {
 	away := func() error {
 		if down {
 			return errors.New("nobody is there")
@@ -98,10 +100,10 @@ func fullHouse(t *testing.T, down bool) *office {
 	}
 	var q queue.Queue = new(memory.Queue)
 	if down {
-		q = &broken{}
+		q = new(consoletest.BrokenQueue)
 	}
 	t.Cleanup(func() { _ = q.(interface{ Close() error }).Close() })
-	return openOffice(t, dir, down, func(c *Console) {
+	return consoletest.OpenOffice(t, dir, down, func(c *console.Console) {
 		a := c.Admin
 		a.Queue, a.Inbox, a.Hostname = q, "inbox", "mta1.test"
 		a.Paths = func(context.Context, string, netip.Addr) ([]admin.Path, error) { return nil, away() }
@@ -110,17 +112,17 @@ func fullHouse(t *testing.T, down bool) *office {
 		a.Services = func(context.Context) []admin.Service {
 			return []admin.Service{{Name: "delivery", Up: !down, Controllable: true}}
 		}
-		c.Instances = func() ([]Instance, error) {
-			return []Instance{{Host: "mta2.test", URL: "https://mta2.test:8485/", Seen: time.Now()}}, away()
+		c.Instances = func() ([]console.Instance, error) {
+			return []console.Instance{{Host: "mta2.test", URL: "https://mta2.test:8485/", Seen: time.Now()}}, away()
 		}
 	})
 }
 
 // everyPage lists the addresses that the side bar and the pages' own routes have, without those that name a thing.
-func (c *Console) everyPage() []string {
+func everyPage(c *console.Console) []string {
 	all := map[string]bool{}
-	for i := range c.frame.Pages {
-		for route := range c.frame.Pages[i].Routes {
+	for _, p := range c.Pages() {
+		for route := range p.Routes {
 			method, where, _ := strings.Cut(route, " ")
 			where = strings.TrimSuffix(where, "{$}")
 			if method == "GET" && !strings.Contains(where, "{") {
@@ -135,7 +137,7 @@ func (c *Console) everyPage() []string {
 func TestPagesAreListed(t *testing.T) {
 	text, err := os.ReadFile("testdata/pages.txt")
 	require.NoError(t, err)
-	require.Equal(t, strings.Fields(string(text)), newWorld(t, nil).everyPage(), "testdata/pages.txt lists every page")
+	require.Equal(t, strings.Fields(string(text)), everyPage(consoletest.New(t, nil).Console), "testdata/pages.txt lists every page")
 }
 
 // TestEveryPageIsUsable visits all pages as a browser without scripts does: each has a title, a label for every
@@ -144,7 +146,7 @@ func TestEveryPageIsUsable(t *testing.T) {
 	o := fullHouse(t, false)
 	weights := newWeigher(t)
 	visited := 0
-	for _, where := range o.everyPage() {
+	for _, where := range everyPage(o.Console) {
 		a := o.Get(where)
 		// a part for scripts, a download, or the way elsewhere
 		if a.StatusCode != 200 || !strings.HasPrefix(a.Body, "<!doctype html>") {
@@ -152,7 +154,7 @@ func TestEveryPageIsUsable(t *testing.T) {
 			continue
 		}
 		visited++
-		o.world.checkPage(where, 200)
+		o.World.CheckPage(where, 200)
 		usable(t, where, a.Body)
 		require.Less(t, len(a.Body)+weights.of(a.Body, where), 100<<10, "%s with its style sheet and scripts", where)
 	}
@@ -162,7 +164,7 @@ func TestEveryPageIsUsable(t *testing.T) {
 		"Paused deliveries", "Redirected deliveries", "Forced errors", "Suppression list", "Rewrite rules",
 		"Response patterns", "IP pools", "External MTAs", "DKIM keys",
 		"Local addresses", "DNS overrides", "Routes", "Incoming block list", "REST tokens", "Services", "Cluster"} {
-		require.True(t, slices.ContainsFunc(o.frame.Pages,
+		require.True(t, slices.ContainsFunc(o.Pages(),
 			func(p frame.Page) bool { return p.Title == title || strings.HasPrefix(p.Title, title) }), title)
 	}
 }
@@ -264,7 +266,7 @@ func (w *weigher) of(body, where string) int {
 // TestEveryPageWithoutTheRest sees that pages say what is away, and still show what they can.
 func TestEveryPageWithoutTheRest(t *testing.T) {
 	o := fullHouse(t, true)
-	for _, where := range o.everyPage() {
+	for _, where := range everyPage(o.Console) {
 		a := o.Get(where)
 		require.NotEqual(t, http.StatusInternalServerError, a.StatusCode, where)
 		if strings.HasPrefix(a.Body, "<!doctype html>") {
@@ -279,7 +281,7 @@ func TestEveryPageWithoutTheRest(t *testing.T) {
 }
 
 func TestPathTricks(t *testing.T) {
-	w := newWorld(t, nil)
+	w := consoletest.New(t, nil)
 	for _, where := range []string{"/static/../console.go", "/static/%2e%2e/%2e%2e/etc/passwd",
 		"/static/x/..%2f..%2fetc%2fpasswd", "/static/x/%5c..%5cstyle.css", "/static/x//etc/passwd",
 		"/static/x/style.css%00", "/static/", "/static/x/"} {
@@ -288,7 +290,7 @@ func TestPathTricks(t *testing.T) {
 		require.Less(t, a.StatusCode, 500, where)
 		require.NotContains(t, a.Body, "root:", where)
 	}
-	w.logIn()
+	w.LogIn()
 	for _, where := range []string{"/domains/..%2f..%2f", "/domains/%00", "/domains/" + strings.Repeat("a", 300),
 		"/mtas/%ff", "/messages/%2e%2e/x", "/%2e%2e/%2e%2e/etc/passwd",
 		"/tags/" + url.PathEscape("\u202e<b>"), "/throttles/-1", "/throttles/99999999999999999999"} {

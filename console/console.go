@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"embed"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -13,14 +12,13 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/console/live"
+	"github.com/sluicemail/sluice/console/messages"
+	"github.com/sluicemail/sluice/console/services"
 	"github.com/sluicemail/sluice/console/sheets"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
-	"github.com/sluicemail/sluice/queue"
 )
-
-//go:embed *.html *.js
-var builtIn embed.FS
 
 // Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close
 // ends what it started.
@@ -84,18 +82,11 @@ type Console struct {
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 
-	once      sync.Once
-	frame     frame.Frame
-	sheets    sheets.Sheets
-	cache     rowCache
-	consumers *frame.Latest[map[string]int]
-	aside     *frame.Latest[[]asideLine]
-	troubled  *frame.Latest[heldBack]
-	queued    *frame.Latest[[]queue.Stats]
-	reverse   reverseCache
-	depths    depthHistory
-	parts     *frame.Latest[[]admin.Service]
-	shelf     shelf
+	once     sync.Once
+	frame    frame.Frame
+	live     live.Live
+	messages messages.Messages
+	services services.Services
 }
 
 // Server gives a handler its ports, TLS and limits.
@@ -108,30 +99,22 @@ type (
 	Action    = sheets.Action
 )
 
+// What other pages ask for.
+type (
+	Slots    = live.Slots
+	Resolver = live.Resolver
+	Instance = services.Instance
+)
+
 // FirstPassword makes a password for the user admin, and writes its hash to a file of package auth/file unless the file
 // is there already. It returns the password when it made one.
 func FirstPassword(file string) (password string, err error) { return frame.FirstPassword(file) }
-
-// Slots are connections in use and allowed. A limit of zero: there is none.
-type Slots struct {
-	Outgoing, OutgoingLimit int
-	Incoming, IncomingLimit int
-	Total                   int
-}
 
 func (c *Console) now() time.Time {
 	if c.Now != nil {
 		return c.Now()
 	}
 	return time.Now()
-}
-
-// settings returns the settings in force, never nil.
-func (c *Console) settings() *snapshot.Snapshot {
-	if c.Settings == nil {
-		return new(snapshot.Keeper).Current()
-	}
-	return c.Settings.Current()
 }
 
 // actor returns a context that tells Admin who asks.

@@ -1,11 +1,10 @@
-package console
+package console_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,50 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/auth"
-	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor"
 )
 
-// world is a console and what is around it.
-type world struct {
-	*Console
-	*consoletest.World
-}
-
-// newWorld starts a console whose administrator is admin with the password secret. set may change it before it is used.
-func newWorld(t *testing.T, set func(*Console)) *world {
-	w := &world{World: consoletest.New(t)}
-	w.Console = &Console{
-		Auth: auth.Hardcoded(map[string]string{"admin": "secret", "eve": "spoon"}), Live: &monitor.Live{},
-		Hostname: "mta1.test", Version: "v0",
-		Logger: slog.New(slog.NewTextHandler(w.Logged, nil)), Now: w.Clock.Now, Access: w.Note,
-	}
-	w.Admin = &admin.Admin{Live: w.Live}
-	if set != nil {
-		set(w.Console)
-	}
-	require.NoError(t, w.Check())
-	w.Serve(w.Console)
-	t.Cleanup(func() { require.NoError(t, w.Close()) })
-	return w
-}
-
-// elsewhere is another browser.
-func (w *world) elsewhere() *world {
-	around := *w.World
-	around.Client = consoletest.NewClient(w.T)
-	return &world{w.Console, &around}
-}
-
-func (w *world) logIn() *world {
-	w.T.Helper()
-	w.World.LogIn()
-	return w
-}
-
 func TestLogin(t *testing.T) {
-	w := newWorld(t, nil)
+	w := consoletest.New(t, nil)
 	a := w.Get("/domains?sort=-errors")
 	require.Equal(t, http.StatusSeeOther, a.StatusCode)
 	require.Equal(t, "/login?next=%2Fdomains%3Fsort%3D-errors", a.Header.Get("Location"))
@@ -89,7 +51,9 @@ func TestLogin(t *testing.T) {
 
 func TestLoginService(t *testing.T) {
 	broken := errors.New("dial tcp 10.0.0.1:389: connection refused")
-	w := newWorld(t, func(c *Console) { c.Auth = auth.Func(func(context.Context, auth.Login) error { return broken }) })
+	w := consoletest.New(t, func(c *console.Console) {
+		c.Auth = auth.Func(func(context.Context, auth.Login) error { return broken })
+	})
 	a := w.TryLogin("admin", "secret", "/")
 	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
 	require.Contains(t, a.Body, "login service cannot be reached")
@@ -98,9 +62,9 @@ func TestLoginService(t *testing.T) {
 }
 
 func TestGuessing(t *testing.T) {
-	w := newWorld(t, func(c *Console) { c.Auth = &auth.Limit{Backend: c.Auth, Free: 2} })
-	w.logIn()
-	other := w.elsewhere()
+	w := consoletest.New(t, func(c *console.Console) { c.Auth = &auth.Limit{Backend: c.Auth, Free: 2} })
+	w.LogIn()
+	other := w.Elsewhere()
 	for range 3 {
 		require.Equal(t, http.StatusUnauthorized, other.TryLogin("mallory<b>", "x", "/").StatusCode)
 	}
@@ -121,9 +85,9 @@ func TestGuessing(t *testing.T) {
 // TestGuessingFromManyAddresses: nobody is locked out by it, and those of SMTP can be seen and forgotten too.
 func TestGuessingFromManyAddresses(t *testing.T) {
 	mail := &auth.Limit{Backend: auth.Any(), Free: 1}
-	w := newWorld(t, func(c *Console) { c.SMTPAuth = mail }).logIn()
-	at := func(ip string) *world {
-		other := w.elsewhere()
+	w := consoletest.New(t, func(c *console.Console) { c.SMTPAuth = mail }).LogIn()
+	at := func(ip string) *consoletest.World {
+		other := w.Elsewhere()
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 		transport := &http.Transport{DialContext: dialer.DialContext}
 		t.Cleanup(transport.CloseIdleConnections)
@@ -133,7 +97,7 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 	for i := range 11 {
 		require.Equal(t, http.StatusUnauthorized, at(fmt.Sprint("127.0.0.", 20+i)).TryLogin("admin", "guess", "/").StatusCode)
 	}
-	known := w.elsewhere()
+	known := w.Elsewhere()
 	require.Equal(t, http.StatusSeeOther, known.TryLogin("admin", "secret", "/").StatusCode)
 	require.Contains(t, w.Get("/access").Body, "slowed")
 	require.Equal(t, http.StatusSeeOther, at("127.0.0.99").TryLogin("admin", "secret", "/").StatusCode, "in its turn")
@@ -151,7 +115,7 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 }
 
 func TestSessionsEnd(t *testing.T) {
-	w := newWorld(t, nil).logIn()
+	w := consoletest.New(t, nil).LogIn()
 	w.Clock.Forward(29 * time.Minute)
 	require.Equal(t, 200, w.Get("/").StatusCode)
 	w.Clock.Forward(29 * time.Minute)
@@ -160,7 +124,7 @@ func TestSessionsEnd(t *testing.T) {
 	a := w.Get("/tags")
 	require.Equal(t, "/login?next=%2Ftags&why=ended", a.Header.Get("Location"), "asking for the session is no use of it")
 
-	w.logIn()
+	w.LogIn()
 	for range 12 * 3 {
 		w.Clock.Forward(19 * time.Minute)
 		require.Equal(t, 200, w.Get("/").StatusCode)
@@ -172,9 +136,9 @@ func TestSessionsEnd(t *testing.T) {
 }
 
 func TestLogOut(t *testing.T) {
-	w := newWorld(t, nil).logIn()
-	second, stranger := w.elsewhere(), w.elsewhere()
-	second.logIn()
+	w := consoletest.New(t, nil).LogIn()
+	second, stranger := w.Elsewhere(), w.Elsewhere()
+	second.LogIn()
 	require.Equal(t, http.StatusSeeOther, stranger.TryLogin("eve", "spoon", "/").StatusCode)
 	address, err := url.Parse(w.Server.URL)
 	require.NoError(t, err)
@@ -188,7 +152,7 @@ func TestLogOut(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, second.Get("/").StatusCode, "everywhere")
 	require.Equal(t, 200, stranger.Get("/").StatusCode, "other users stay")
 
-	thief := w.elsewhere()
+	thief := w.Elsewhere()
 	require.Equal(t, http.StatusSeeOther, thief.Get("/", "Cookie", stolen.Name+"="+stolen.Value).StatusCode,
 		"a cookie kept from before")
 	require.Equal(t, http.StatusSeeOther, thief.Get("/", "Cookie", stolen.Name+"="+strings.Repeat("A", 43)).StatusCode)
@@ -196,7 +160,7 @@ func TestLogOut(t *testing.T) {
 }
 
 func TestForeignRequests(t *testing.T) {
-	w := newWorld(t, nil).logIn()
+	w := consoletest.New(t, nil).LogIn()
 	token := w.CSRF()
 	for name, headers := range map[string][]string{
 		"origin":     {"Origin", "https://evil.test"},
@@ -208,14 +172,14 @@ func TestForeignRequests(t *testing.T) {
 		a = w.Do("POST", "/login", url.Values{"username": {"eve"}, "password": {"spoon"}}, headers...)
 		require.Equal(t, http.StatusForbidden, a.StatusCode, name)
 	}
-	other := newWorld(t, nil).logIn()
+	other := consoletest.New(t, nil).LogIn()
 	require.Equal(t, http.StatusForbidden, w.Do("POST", "/pause", url.Values{"csrf": {other.CSRF()}}).StatusCode,
 		"a token of another session")
 	require.Equal(t, 200, w.Get("/").StatusCode, "still logged in")
 }
 
 func TestHeaders(t *testing.T) {
-	w := newWorld(t, nil).logIn()
+	w := consoletest.New(t, nil).LogIn()
 	for _, path := range []string{"/", "/login", "/static/x/style.css", "/no/such/page", "/healthz", "/live"} {
 		h := w.Get(path).Header
 		require.NotContains(t, h.Get("Content-Security-Policy"), "unsafe", path)
@@ -228,7 +192,7 @@ func TestHeaders(t *testing.T) {
 
 // TestPages looks at every page for what the policy would block, and for its size.
 func TestPages(t *testing.T) {
-	w := newWorld(t, nil)
+	w := consoletest.New(t, nil)
 	hostile := `x"><script>alert(1)</script>`
 	for i := range 300 {
 		w.Live.Observe(&monitor.Event{Kind: monitor.Picked, Domain: fmt.Sprintf("d%03d.example", i), Tags: []string{hostile}})
@@ -237,7 +201,7 @@ func TestPages(t *testing.T) {
 		MTA: netip.MustParseAddr("192.0.2.1")})
 	w.Clock.Forward(2 * time.Second)
 	w.Live.Now = w.Clock.Now
-	w.logIn()
+	w.LogIn()
 	inline := regexp.MustCompile(`(?i)\s(style|on[a-z]+)=|<style|<script(\s+type="module" src="/static/[0-9a-f]+/app\.js")?>[^<]|javascript:|https?://[^w]`)
 	for _, path := range []string{"/", "/?mta=192.0.2.1&domain=a.test&tag=b", "/domains",
 		"/domains?q=d1&sort=name&from=100", "/mtas", "/tags", "/access",
@@ -259,60 +223,9 @@ func TestPages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, w.Do("DELETE", "/domains", nil).StatusCode)
 }
 
-func TestTables(t *testing.T) {
-	w := newWorld(t, nil)
-	w.Live.Now = w.Clock.Now
-	for i, name := range []string{"b.test", "a.test", "c.test"} {
-		for range i + 1 {
-			w.Live.Observe(&monitor.Event{Kind: monitor.Picked, Domain: name})
-		}
-	}
-	w.Clock.Forward(2 * time.Second)
-	names := func(sort, search string) (list []string) {
-		v := w.window(orderOf("domains", url.Values{"sort": {sort}, "q": {search}}))
-		for _, row := range v.Rows {
-			list = append(list, row.Name)
-		}
-		return list
-	}
-	require.Equal(t, []string{"c.test", "a.test", "b.test"}, names("-processed", ""))
-	require.Equal(t, []string{"b.test", "a.test", "c.test"}, names("processed", ""))
-	require.Equal(t, []string{"a.test", "b.test", "c.test"}, names("name", ""))
-	require.Equal(t, []string{"c.test", "b.test", "a.test"}, names("-name", ""))
-	require.Equal(t, []string{"a.test", "b.test", "c.test"}, names("-errors", ""), "equal ones by name")
-	require.Equal(t, []string{"c.test"}, names("-nonsense", "C.T"))
-	require.Empty(t, names("", "nothing"))
-	w.logIn()
-	require.Contains(t, w.Get("/domains?q=zzz").Body, "Nothing matches “zzz”")
-	require.Contains(t, w.Get("/tags").Body, "Give messages tags")
-}
-
-func TestManyDomains(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short")
-	}
-	w := newWorld(t, func(c *Console) { c.Live = &monitor.Live{MaxDomains: 200_000} })
-	w.Live.Now = w.Clock.Now
-	for i := range 100_000 {
-		w.Live.Observe(&monitor.Event{Kind: monitor.Picked, Domain: fmt.Sprintf("domain%06d.example", i)})
-	}
-	w.Clock.Forward(2 * time.Second)
-	w.logIn()
-	began := time.Now()
-	a := w.Get("/domains?sort=-processed")
-	took := time.Since(began)
-	require.Contains(t, a.Body, "100,000")
-	require.Less(t, len(a.Body), 100_000)
-	require.Less(t, took, 10*time.Second, "under the race detector too")
-	t.Log("first answer with 100,000 domains took", took)
-	began = time.Now()
-	w.Get("/domains?sort=-delivered&q=9")
-	t.Log("another order took", time.Since(began))
-}
-
 func TestHealth(t *testing.T) {
 	var down error
-	w := newWorld(t, func(c *Console) { c.Ready = func() error { return down } })
+	w := consoletest.New(t, func(c *console.Console) { c.Ready = func() error { return down } })
 	require.Equal(t, 200, w.Get("/healthz").StatusCode)
 	require.Equal(t, 200, w.Get("/readyz").StatusCode)
 	down = errors.New("queue is full of secrets")
@@ -320,7 +233,7 @@ func TestHealth(t *testing.T) {
 	require.Equal(t, 503, a.StatusCode)
 	require.NotContains(t, a.Body, "secrets")
 	require.Equal(t, 200, w.Get("/healthz").StatusCode, "the process lives")
-	w.logIn()
+	w.LogIn()
 	require.Contains(t, w.Get("/").Body, "Not ready: queue is full of secrets.")
 }
 
@@ -328,15 +241,15 @@ func TestMountedHandlers(t *testing.T) {
 	say := func(text string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) })
 	}
-	w := newWorld(t, func(c *Console) { c.API, c.Metrics = say("api"), say("metrics") })
+	w := consoletest.New(t, func(c *console.Console) { c.API, c.Metrics = say("api"), say("metrics") })
 	require.Equal(t, "api", w.Get("/v1/stats").Body, "the API knows its users by itself")
 	require.Equal(t, "api", w.Do("POST", "/v1/inject", url.Values{}).Body)
 	require.Equal(t, http.StatusUnauthorized, w.Get("/metrics").StatusCode)
-	require.Equal(t, "metrics", w.logIn().Get("/metrics").Body)
+	require.Equal(t, "metrics", w.LogIn().Get("/metrics").Body)
 }
 
 func TestLargeRequests(t *testing.T) {
-	w := newWorld(t, nil).logIn()
+	w := consoletest.New(t, nil).LogIn()
 	for _, path := range []string{"/login", "/pause", "/theme"} {
 		r, err := http.NewRequest("POST", w.Server.URL+path, io.LimitReader(endless{}, 1<<30))
 		require.NoError(t, err)
@@ -361,7 +274,7 @@ func (endless) Read(p []byte) (int, error) {
 }
 
 func TestTheme(t *testing.T) {
-	w := newWorld(t, nil).logIn()
+	w := consoletest.New(t, nil).LogIn()
 	require.NotContains(t, w.Get("/").Body, "data-theme")
 	w.Do("POST", "/theme", url.Values{"theme": {"dark"}, "next": {"/tags"}})
 	require.Contains(t, w.Get("/").Body, `data-theme="dark"`)
@@ -370,7 +283,7 @@ func TestTheme(t *testing.T) {
 }
 
 func TestPanickingPage(t *testing.T) {
-	w := newWorld(t, func(c *Console) {
+	w := consoletest.New(t, func(c *console.Console) {
 		c.API = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh no") })
 	})
 	require.Equal(t, 500, w.Get("/v1/x").StatusCode)

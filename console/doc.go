@@ -17,9 +17,17 @@
 //
 // # Pages
 //
-// A page is a Go file with a frame.Page and its views, with its template and its module for browsers beside it, and a
-// line in allPages. The shell around it (side bar, live mark) is layout.html of package frame, which serves all pages;
-// the pages of the settings are those of package sheets.
+// Pages stand in packages by what they are; each has its templates and modules for browsers beside it, and returns its
+// pages as values of frame.Page. prepare wires them. The shell around a page (side bar, live mark) is layout.html of
+// package frame, which serves all of them.
+//
+//   - live: the overview, domains, MTA IPs and tags, what holds mail back, and the switch that pauses
+//   - messages: queues and messages
+//   - mailview: one mail, as it would look
+//   - smtpmonitor: SMTP sessions while they speak
+//   - logs: the log, live and searched
+//   - services: parts of the server and of the cluster
+//   - sheets: the settings
 //
 // # Live data
 //
@@ -33,21 +41,4 @@
 //
 // Nothing here is on the way of a message: the console reads what monitor, queue and settings know, and never makes
 // them wait.
-//
-// # Files
-//
-// From top to bottom; a file uses what stands below it.
-//
-//   - pages.go: the wiring of frame, sheets and pages, and which pages there are
-//   - tables.go, subject.go, overview.go: domains, MTA IPs and tags, one of them, and all mail
-//   - logstream.go, logs.go: the log, live and searched
-//   - smtpmonitor_stream.go, smtpmonitor.go, smtpmonitor_mails.go: SMTP sessions, and the mails that pass in them
-//   - reverse.go, services.go: names of addresses, parts of the server and of the cluster
-//   - pause.go: the switch on top of pages
-//   - rendered.go: the pages of a mail
-//   - queues.go, message.go, queueinject.go, messages.go: queues and messages
-//   - fault.go: what an error of Admin is to people
-//   - waiting.go, attention.go: what the queues hold, and what holds mail back
-//   - filter.go, figures.go: what figures are about, and the figures
-//   - console.go: Console and its settings
 package console

@@ -1,16 +1,20 @@
 package console
 
 import (
-	"context"
-	"html/template"
+	"cmp"
 	"io/fs"
 	"net/http"
-	"net/url"
+	"slices"
 
-	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/console/live"
+	"github.com/sluicemail/sluice/console/logs"
+	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/console/messages"
+	"github.com/sluicemail/sluice/console/services"
 	"github.com/sluicemail/sluice/console/sheets"
-	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/console/smtpmonitor"
+	"github.com/sluicemail/sluice/monitor"
 )
 
 // Check makes everything ready that is otherwise made at the first request, and returns what is wrong with it: a
@@ -22,23 +26,30 @@ func (c *Console) Check() error {
 
 func (c *Console) prepare() {
 	f := &c.frame
-	f.Files, f.Functions = []fs.FS{builtIn, sheets.Files}, template.FuncMap{"chart": newChart}
 	f.Auth, f.SMTPAuth, f.API, f.Metrics, f.Ready = c.Auth, c.SMTPAuth, c.API, c.Metrics, c.Ready
-	f.Troubles, f.Explain, f.Actor = c.troubles, asFault, actor
+	f.Explain, f.Actor = asFault, actor
 	f.Hostname, f.Version, f.Dir, f.CacheControl, f.URL = c.Hostname, c.Version, c.Dir, c.CacheControl, c.URL
 	f.Idle, f.Lifetime, f.MaxSockets = c.Idle, c.Lifetime, c.MaxSockets
 	f.Access, f.Logger, f.Now = c.Access, c.Logger, c.Now
-	f.Pill = func(params url.Values) any { return c.pill(filterOf(params)) }
-	c.sheets = sheets.Sheets{Admin: c.Admin, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
-		Addresses: c.localAddresses, Pauses: c.activePauses, Errors: c.forcedErrors}
-	c.troubled = frame.NewLatest(f, attentionEvery, attentionTime, c.askHeldBack)
-	c.queued = frame.NewLatest(f, queuesEvery, queuesTime,
-		func(ctx context.Context) ([]queue.Stats, error) { return c.Admin.Queues(ctx) })
-	c.consumers = frame.NewLatest(f, queuesEvery, asideTime, c.askConsumers)
-	c.aside = frame.NewLatest(f, queuesEvery, asideTime, c.askAside)
-	c.parts = frame.NewLatest(f, servicesEvery, servicesTime,
-		func(ctx context.Context) ([]admin.Service, error) { return c.Admin.ServiceStates(ctx), nil })
+	f.Files = []fs.FS{live.Files, messages.Files, mailview.Files, smtpmonitor.Files, logs.Files, services.Files, sheets.Files}
 	f.Pages = c.allPages()
+	f.Troubles, f.Pill = c.live.Troubles, c.live.PillOf
+}
+
+// allPages lists every page, in the order of the side bar within its group.
+func (c *Console) allPages() []frame.Page {
+	figures := cmp.Or(c.Live, new(monitor.Live))
+	c.live = live.Live{Figures: figures, Settings: c.Settings, Admin: c.Admin, Hostname: c.Hostname, Now: c.now,
+		Queues: c.messages.Queues, Resumed: c.services.Changed, Resolver: c.Resolver, Site: c.Site, Slots: c.Slots}
+	c.messages = messages.Messages{Admin: c.Admin, Settings: c.Settings, Figures: figures, Hostname: c.Hostname,
+		RenderUserAgent: c.RenderUserAgent, Now: c.now}
+	c.services = services.Services{Admin: c.Admin, Instances: c.Instances, Hostname: c.Hostname}
+	sessions := smtpmonitor.Monitor{Live: figures, RenderUserAgent: c.RenderUserAgent}
+	logs := logs.Logs{Admin: c.Admin, Tail: c.Tail, Now: c.now}
+	sheets := sheets.Sheets{Admin: c.Admin, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
+		Addresses: c.live.LocalAddresses, Pauses: c.live.ActivePauses, Errors: c.live.ForcedErrors}
+	return slices.Concat(c.live.Pages(&c.frame), c.messages.Pages(&c.frame), []frame.Page{sessions.Page(), logs.Page()},
+		c.services.Pages(&c.frame), sheets.Pages())
 }
 
 // ServeHTTP implements http.Handler.
@@ -51,13 +62,4 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *Console) Close() error {
 	c.once.Do(c.prepare)
 	return c.frame.Close()
-}
-
-// allPages lists every page, in the order of the side bar within its group.
-func (c *Console) allPages() []frame.Page {
-	return append([]frame.Page{
-		c.overviewPage(), c.domainsPage(), c.mtasPage(), c.tagsPage(),
-		c.queuesPage(), c.smtpMonitorPage(), c.renderedPage(), c.logsPage(), c.servicesPage(), c.clusterPage(),
-		c.pausePage(),
-	}, c.sheets.Pages()...)
 }

@@ -1,4 +1,4 @@
-package console
+package console_test
 
 import (
 	"context"
@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/consoletest"
 )
 
 // TestSlowAnswersStallNoPage has paths and services that do not answer.
@@ -20,7 +22,7 @@ func TestSlowAnswersStallNoPage(t *testing.T) {
 		Services: func(context.Context) []admin.Service { hang(); return nil },
 		Paths:    func(context.Context, string, netip.Addr) ([]admin.Path, error) { hang(); return nil, nil },
 	}
-	w := newWorld(t, func(c *Console) { c.Admin = slow }).logIn()
+	w := consoletest.New(t, func(c *console.Console) { c.Admin = slow }).LogIn()
 	for range 10 {
 		require.Equal(t, 200, w.Get("/").StatusCode)
 		require.Equal(t, 200, w.Get("/services").StatusCode)

@@ -71,8 +71,11 @@ type State struct {
 // retryAfter is how soon a database that is down is asked again.
 const retryAfter = 10 * time.Second
 
-// Current returns the snapshot in force, never nil.
+// Current returns the snapshot in force, never nil. A nil Keeper has one without rows.
 func (k *Keeper) Current() *Snapshot {
+	if k == nil {
+		return new(Keeper).Current()
+	}
 	if s := k.current.Load(); s != nil {
 		return s
 	}
@@ -80,8 +83,11 @@ func (k *Keeper) Current() *Snapshot {
 	return k.nothing
 }
 
-// State returns how the database was at the last load.
+// State returns how the database was at the last load. A nil Keeper has none that is down.
 func (k *Keeper) State() State {
+	if k == nil {
+		return State{}
+	}
 	if s := k.state.Load(); s != nil {
 		return *s
 	}

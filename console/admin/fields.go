@@ -97,6 +97,19 @@ func (f *Field) ids(given any) (any, *Problem) {
 	return out, nil
 }
 
+// ParseAge reads a span of time such as 90s, 15m, 2h or 3d; "" is none. An [Invalid] error names the field.
+func ParseAge(field, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	f := Field{Name: field, Type: Age}
+	age, problem := f.age(strings.ReplaceAll(text, " ", ""))
+	if problem != nil {
+		return 0, invalid(field, text, "an age such as 90s, 15m, 2h or 3d")
+	}
+	return age.(time.Duration), nil
+}
+
 func (f *Field) age(given any) (any, *Problem) {
 	if d, ok := given.(time.Duration); ok {
 		return d, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluicemail/sluice/internal/consoletest"
+	"github.com/sluicemail/sluice/internal/webtest"
 )
 
 func TestOneComputationForAll(t *testing.T) {
@@ -24,15 +24,15 @@ func TestOneComputationForAll(t *testing.T) {
 	w.hub.topics["test"] = Topic{Value: func(context.Context, url.Values) any { return calls.Add(1) }}
 	w.hub.mu.Unlock()
 	w.logIn()
-	var sockets []*consoletest.Watcher
+	var sockets []*webtest.Watcher
 	for range 50 {
 		sockets = append(sockets, w.Watch("test"))
 	}
 	for _, s := range sockets {
-		s.Until("test", func(consoletest.Message) bool { return true })
+		s.Until("test", func(webtest.Message) bool { return true })
 	}
 	begun, from := time.Now(), calls.Load()
-	last := sockets[0].Until("test", func(m consoletest.Message) bool {
+	last := sockets[0].Until("test", func(m webtest.Message) bool {
 		var n int64
 		return json.Unmarshal(m.Data, &n) == nil &&
 			n >= from+4
@@ -72,22 +72,22 @@ func TestSlowTopicHoldsUpNoOther(t *testing.T) {
 		topics = append(topics, fmt.Sprintf("slow?n=%d", i))
 	}
 	first := w.Watch(append(topics, "quick")...)
-	number := func(m consoletest.Message) (n int64) { require.NoError(t, json.Unmarshal(m.Data, &n)); return n }
-	first.Until("slow?n=0", func(consoletest.Message) bool { return true })
-	require.Eventually(t, func() bool { return slow.Load() == 3*atOnce }, consoletest.Patience, Beat, "all of them wait")
+	number := func(m webtest.Message) (n int64) { require.NoError(t, json.Unmarshal(m.Data, &n)); return n }
+	first.Until("slow?n=0", func(webtest.Message) bool { return true })
+	require.Eventually(t, func() bool { return slow.Load() == 3*atOnce }, webtest.Patience, Beat, "all of them wait")
 	from := quick.Load()
-	first.Until("quick", func(m consoletest.Message) bool { return number(m) > from+10 })
+	first.Until("quick", func(m webtest.Message) bool { return number(m) > from+10 })
 	second := w.Watch("slow?n=0", "quick")
-	second.Until("slow?n=0", func(m consoletest.Message) bool { return number(m) <= 2*atOnce })
+	second.Until("slow?n=0", func(m webtest.Message) bool { return number(m) <= 2*atOnce })
 	require.EqualValues(t, 3*atOnce, slow.Load(), "each is computed once at a time")
 	first.CloseNow()
 	second.CloseNow()
-	require.Eventually(t, func() bool { return !w.hub.anybody() }, consoletest.Patience, Beat)
+	require.Eventually(t, func() bool { return !w.hub.anybody() }, webtest.Patience, Beat)
 	third := w.Watch("slow?n=1", "quick")
-	third.Until("quick", func(consoletest.Message) bool { return true })
+	third.Until("quick", func(webtest.Message) bool { return true })
 	require.EqualValues(t, 3*atOnce, slow.Load(), "also when nobody watched it for a moment")
 	close(release)
-	third.Until("slow?n=1", func(m consoletest.Message) bool { return number(m) > 3*atOnce })
+	third.Until("slow?n=1", func(m webtest.Message) bool { return number(m) > 3*atOnce })
 }
 
 func TestSlowBrowserLosesUpdates(t *testing.T) {
@@ -143,7 +143,7 @@ func TestSocketEndsWithItsSession(t *testing.T) {
 	} {
 		w := newWorld(t, nil).logIn()
 		socket := w.Watch("figures")
-		socket.Until("figures", func(consoletest.Message) bool { return true })
+		socket.Until("figures", func(webtest.Message) bool { return true })
 		end(w)
 		for {
 			if _, err := socket.Next(); err != nil {
@@ -157,7 +157,7 @@ func TestSocketEndsWithItsSession(t *testing.T) {
 func TestUseOfAPageKeepsItsSession(t *testing.T) {
 	w := newWorld(t, nil).logIn()
 	socket := w.Watch("figures")
-	socket.Until("figures", func(consoletest.Message) bool { return true })
+	socket.Until("figures", func(webtest.Message) bool { return true })
 	w.Clock.Forward(29 * time.Minute)
 	require.NoError(t, socket.Write(t.Context(), websocket.MessageText, []byte(`{"active":true}`)))
 	require.Eventually(t, func() bool { return w.sessions.list(nil)[0].Seen.Equal(w.Clock.Now()) }, 5*time.Second,
@@ -168,7 +168,7 @@ func TestUseOfAPageKeepsItsSession(t *testing.T) {
 
 func TestSocketFlood(t *testing.T) {
 	w := newWorld(t, nil).logIn()
-	ended := func(s *consoletest.Watcher) websocket.StatusCode {
+	ended := func(s *webtest.Watcher) websocket.StatusCode {
 		for {
 			if _, err := s.Next(); err != nil {
 				return websocket.CloseStatus(err)
@@ -197,8 +197,8 @@ func TestSocketFlood(t *testing.T) {
 		}
 		many.Ask(topics...)
 	}
-	many.Until("rows?of=domains&q=29-0", func(consoletest.Message) bool { return true })
+	many.Until("rows?of=domains&q=29-0", func(webtest.Message) bool { return true })
 	require.Eventually(t, func() bool { w.hub.mu.Lock(); defer w.hub.mu.Unlock(); return len(w.hub.watched) <= maxTopics },
-		consoletest.Patience, Beat)
+		webtest.Patience, Beat)
 	require.Equal(t, 200, w.Get("/").StatusCode)
 }

@@ -165,10 +165,7 @@ func (v *Visit) Redirect(to, notice string) error {
 
 // fail shows an error as a page.
 func (f *Frame) fail(v *Visit, err error) {
-	shown, ok := errors.AsType[*Fault](err)
-	if !ok {
-		shown = f.explain(err)
-	}
+	shown := f.Fault(err)
 	if shown.Status >= 500 {
 		f.log().Error("console", "path", v.R.URL.Path, "error", err)
 	}
@@ -176,7 +173,11 @@ func (f *Frame) fail(v *Visit, err error) {
 	f.write(v, shown.Status, "fault", shown.lines())
 }
 
-func (f *Frame) explain(err error) *Fault {
+// Fault says for people what went wrong.
+func (f *Frame) Fault(err error) *Fault {
+	if known, ok := errors.AsType[*Fault](err); ok {
+		return known
+	}
 	if f.Explain != nil {
 		return f.Explain(err)
 	}

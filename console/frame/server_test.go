@@ -21,8 +21,8 @@ import (
 
 	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/auth/file"
-	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/internal/smtptest"
+	"github.com/sluicemail/sluice/internal/webtest"
 )
 
 // start runs a server until the test ends.
@@ -64,7 +64,7 @@ func TestHTTPSAndRedirect(t *testing.T) {
 	cert, key := certificateFiles(t)
 	addresses := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"},
 		Certificate: cert, Key: key})
-	client := consoletest.NewClient(t)
+	client := webtest.NewClient(t)
 	client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
 	r, err := client.Get("http://" + addresses[0] + "/domains?q=x")
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestSecureCookie(t *testing.T) {
 	cert, key := certificateFiles(t)
 	c := &Frame{Auth: auth.Hardcoded(map[string]string{"admin": "secret"}), Logger: slog.New(slog.DiscardHandler)}
 	addresses := start(t, &Server{Handler: c, SecureAddresses: []string{"127.0.0.1:0"}, Certificate: cert, Key: key})
-	client := consoletest.NewClient(t)
+	client := webtest.NewClient(t)
 	client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
 	r, err := client.PostForm("https://"+addresses[0]+"/login",
 		map[string][]string{"username": {"admin"}, "password": {"secret"}})
@@ -143,7 +143,7 @@ func TestHalfOpenSocketsDoNotKeepOthersOut(t *testing.T) {
 		defer nc.Close()
 		fmt.Fprint(nc, "GET / HTT")
 	}
-	client := consoletest.NewClient(t)
+	client := webtest.NewClient(t)
 	client.Transport = &http.Transport{DisableKeepAlives: true}
 	r, err := client.Get("http://" + address + "/healthz")
 	require.NoError(t, err)
@@ -264,7 +264,7 @@ func TestRedirectsToOwnNames(t *testing.T) {
 		Names: []string{"console.test", "mail.test"}})
 	nameless := start(t, &Server{Addresses: []string{"127.0.0.1:0"}, SecureAddresses: []string{"127.0.0.1:0"},
 		Certificate: cert, Key: key})
-	client := consoletest.NewClient(t)
+	client := webtest.NewClient(t)
 	ask := func(to []string, host string) string {
 		r, err := http.NewRequest("GET", "http://"+to[0]+"/x", nil)
 		require.NoError(t, err)

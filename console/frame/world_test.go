@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluicemail/sluice/auth"
-	"github.com/sluicemail/sluice/internal/consoletest"
+	"github.com/sluicemail/sluice/internal/webtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -19,12 +19,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a frame round one page, and what is around it.
 type world struct {
 	*Frame
-	*consoletest.World
+	*webtest.World
 }
 
 // newWorld starts a frame whose administrator is admin with the password secret. set may change it before it is used.
 func newWorld(t *testing.T, set func(*Frame)) *world {
-	w := &world{World: consoletest.New(t)}
+	w := &world{World: webtest.New(t)}
 	page := Page{Path: "/", Title: "Home", Group: Live,
 		Routes: map[string]View{"GET /{$}": func(v *Visit) error { return &Fault{Status: 200, What: "This is all."} }},
 		Topics: map[string]Topic{

@@ -13,4 +13,6 @@
 //
 // The document belongs into a frame with the attribute sandbox, and into a response with the header of [PagePolicy]:
 // even if something were let through, the browser would neither run nor load it.
+//
+// The pages that show a mail are added to a page of the console by [AddRoutes]; who calls it says where the mail is.
 package mailview

@@ -1,8 +1,12 @@
 package mailview
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"unicode"
+
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // Printable returns a text on one line with everything in it visible: control characters, and those that are invisible
@@ -58,4 +62,22 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// PrintableLines is Printable for a text of several lines.
+func PrintableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = Printable(strings.TrimSuffix(lines[i], "\r"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// PrintableJSON writes JSON for people, with nothing invisible in it, up to most bytes.
+func PrintableJSON(raw []byte, most int) string {
+	var b bytes.Buffer
+	if len(raw) > 1<<20 || json.Indent(&b, raw, "", "  ") != nil {
+		return human.Cut(Printable(string(raw[:min(len(raw), most)])), most)
+	}
+	return human.Cut(PrintableLines(b.String()[:min(b.Len(), 2*most)]), most)
 }

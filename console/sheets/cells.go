@@ -132,13 +132,13 @@ func whereCell(schedule bool) func(*Sheets, *admin.Row) cell {
 	return func(c *Sheets, r *admin.Row) cell {
 		var parts []string
 		if schedule {
-			for _, rule := range c.settings().Rows.ScheduleRules {
+			for _, rule := range c.Settings.Current().Rows.ScheduleRules {
 				if rule.Schedule == r.ID && rule.Enabled {
 					parts = append(parts, selects(admin.Values{"localip": rule.LocalIP, "pool": rule.Pool, "domain": rule.Domain}))
 				}
 			}
 		} else {
-			for _, rule := range c.settings().Rows.CapacityRules {
+			for _, rule := range c.Settings.Current().Rows.CapacityRules {
 				if rule.Capacity == r.ID && rule.Enabled {
 					parts = append(parts, selects(admin.Values{"localip": rule.LocalIP, "pool": rule.Pool, "domain": rule.Domain}))
 				}
@@ -166,11 +166,11 @@ func someOf(parts []string) cell {
 
 func stepsCell(c *Sheets, r *admin.Row) cell {
 	names := map[int64]string{}
-	for _, one := range c.settings().Rows.Capacities {
+	for _, one := range c.Settings.Current().Rows.Capacities {
 		names[one.ID] = one.Name
 	}
 	var parts []string
-	for _, step := range c.settings().Rows.ScheduleSteps {
+	for _, step := range c.Settings.Current().Rows.ScheduleSteps {
 		if step.Schedule == r.ID {
 			parts = append(parts, "day "+strconv.FormatInt(step.Day, 10)+": "+names[step.Capacity])
 		}
@@ -183,7 +183,7 @@ func stepsCell(c *Sheets, r *admin.Row) cell {
 
 func membersCell(c *Sheets, r *admin.Row) cell {
 	var parts []string
-	for _, one := range c.settings().Rows.PoolIPs {
+	for _, one := range c.Settings.Current().Rows.PoolIPs {
 		if strings.EqualFold(one.Pool, text(r.Values, "name")) {
 			parts = append(parts, one.IP)
 		}
@@ -211,7 +211,7 @@ func seconds(n int64) time.Duration { return time.Duration(min(n, 1<<33)) * time
 // rewriteCell shows what a rule does.
 func rewriteCell(c *Sheets, r *admin.Row) cell {
 	var parts []string
-	for _, a := range c.settings().Rows.RewriteActions {
+	for _, a := range c.Settings.Current().Rows.RewriteActions {
 		if a.Trigger == r.ID {
 			parts = append(parts, actionWords(admin.Values{"type": a.Type, "property": a.Property, "value": a.Value}))
 		}
@@ -223,7 +223,7 @@ func rewriteCell(c *Sheets, r *admin.Row) cell {
 }
 
 func responseCell(c *Sheets, r *admin.Row) cell {
-	rows := c.settings().Rows
+	rows := c.Settings.Current().Rows
 	actions := map[int64]string{}
 	for _, a := range rows.ResponseActions {
 		actions[a.ID] = actionWords(admin.Values{"type": a.Type, "property": a.Property, "value": a.Value})
@@ -255,7 +255,7 @@ func redirectedCell(c *Sheets, r *admin.Row) cell {
 
 func signsCell(c *Sheets, r *admin.Row) cell {
 	var parts []string
-	for _, p := range c.settings().Rows.DKIMPatterns {
+	for _, p := range c.Settings.Current().Rows.DKIMPatterns {
 		if p.DKIMKey != r.ID {
 			continue
 		}

@@ -116,7 +116,7 @@ func (v *visit) keyRecord(d *rowData) *dnsRecord {
 		return nil
 	}
 	made := &dnsRecord{Name: d.Name, Check: d.Action + "?check=dns#record"}
-	for _, key := range v.c.settings().Rows.DKIMKeys {
+	for _, key := range v.c.Settings.Current().Rows.DKIMKeys {
 		if key.ID != d.ID {
 			continue
 		}

@@ -215,7 +215,7 @@ func trimPrefix(name string) string {
 // poolNames are the pools to choose from.
 func (c *Sheets) poolNames() []string {
 	var all []string
-	for _, p := range c.settings().Rows.Pools {
+	for _, p := range c.Settings.Current().Rows.Pools {
 		all = append(all, p.Name)
 	}
 	slices.Sort(all)

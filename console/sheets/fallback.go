@@ -54,7 +54,7 @@ func (s *sheet) sample(v *visit, d *rowData) (domain string, source netip.Addr) 
 	values := d.row
 	if s.table == "capacity" {
 		values = nil
-		for _, r := range v.c.settings().Rows.CapacityRules {
+		for _, r := range v.c.Settings.Current().Rows.CapacityRules {
 			if r.Capacity == d.ID && r.Enabled {
 				values = admin.Values{"domain": r.Domain, "localip": r.LocalIP}
 				break

@@ -299,7 +299,7 @@ func (s *sheet) brokenParts(v *visit) map[any]string {
 	parts := map[any]string{}
 	for i := range s.subs {
 		sub := &s.subs[i]
-		for _, b := range v.c.settings().Broken {
+		for _, b := range v.c.Settings.Current().Broken {
 			if string(b.Table) != sub.table || len(parts) >= maxReferences {
 				continue
 			}

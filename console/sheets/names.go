@@ -77,7 +77,7 @@ func (c *Sheets) names() []nameLine {
 		}
 		return known[ip]
 	}
-	rows := c.settings().Rows
+	rows := c.Settings.Current().Rows
 	for _, ip := range c.Addresses() {
 		at(ip)
 	}

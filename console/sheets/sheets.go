@@ -46,13 +46,5 @@ func (c *Sheets) routes(views map[string]view) map[string]frame.View {
 	return made
 }
 
-// settings returns the settings in force, never nil.
-func (c *Sheets) settings() *snapshot.Snapshot {
-	if c.Settings == nil {
-		return new(snapshot.Keeper).Current()
-	}
-	return c.Settings.Current()
-}
-
 func (c *Sheets) activePauses() int { return c.Pauses() }
 func (c *Sheets) forcedErrors() int { return c.Errors() }

@@ -62,7 +62,7 @@ func stored(at, never string) cell {
 
 func (c *Sheets) rememberedTokens() []admin.Token {
 	var all []admin.Token
-	for _, t := range c.settings().Rows.Tokens {
+	for _, t := range c.Settings.Current().Rows.Tokens {
 		all = append(all, admin.Token{ID: t.ID, Name: t.Name, Created: t.Created, LastUsed: t.LastUsed, Enabled: t.Enabled})
 	}
 	return all

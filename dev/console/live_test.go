@@ -29,10 +29,10 @@ func TestInBrowser(t *testing.T) {
 			Limits:  []admin.LimitValue{{Limit: "maxmessages", Value: 1200, Unit: "per minute", Rule: "Warm"}},
 			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Warm"}}}}, nil
 	}
-	w := newWorld(t, func(c *console.Console) { c.Now = nil; c.Admin = &admin.Admin{Live: c.Live, Paths: paths} })
+	w := consoletest.New(t, func(c *console.Console) { c.Now = nil; c.Admin = &admin.Admin{Live: c.Live, Paths: paths} })
 	flow, stop := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
-	go func() { defer close(stopped); w.mail(flow) }()
+	go func() { defer close(stopped); mail(flow, w) }()
 	defer func() { stop(); <-stopped }()
 	b := chromium.Start(t, w.Server.URL)
 	told := b.Complaints()
@@ -99,9 +99,7 @@ func TestInBrowser(t *testing.T) {
 		}
 	})
 	b.Step(t, "logged out elsewhere", func() {
-		other := *w.World // in another browser
-		other.Client = consoletest.NewClient(t)
-		other.LogIn()
+		other := w.Elsewhere().LogIn()
 		other.Do("POST", "/logout", url.Values{"csrf": {other.CSRF()}, "everywhere": {"yes"}})
 		b.Await(`location.pathname === "/login" && document.body.textContent.includes("Your session has ended")`)
 	})
@@ -116,7 +114,7 @@ func TestInBrowser(t *testing.T) {
 }
 
 // mail has figures change until ctx ends.
-func (w *world) mail(ctx context.Context) {
+func mail(ctx context.Context, w *consoletest.World) {
 	for n := 0; ; n++ {
 		for i := range 200 {
 			e := monitor.Event{Kind: monitor.Picked, Domain: fmt.Sprintf("d%03d.test", i), MTA: netip.MustParseAddr("192.0.2.1"),

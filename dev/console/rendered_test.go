@@ -73,7 +73,7 @@ func TestHostileMailInBrowser(t *testing.T) {
 		mails[id] = strings.ReplaceAll(o.aim(mail), "alert(1)", alarm)
 	}
 	mails["remote"] = o.aim("Subject: x\r\nContent-Type: text/html\r\n\r\n<p>picture: <img src=https://track.test/p.gif width=20 height=20>")
-	w := withMails(t, mails)
+	w := consoletest.WithMails(t, mails, nil)
 	b := chromium.Start(t, w.Server.URL)
 	told := b.Complaints()
 	b.LogIn("/messages/remote/rendered", "admin", "secret")

@@ -11,18 +11,19 @@ import (
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/dev/chromium"
+	"github.com/sluicemail/sluice/internal/consoletest"
 )
 
 // TestSettingsInBrowser tries a pattern while it is typed, pauses a domain with the keyboard only, and looks at every
 // page of the settings on a narrow screen.
 func TestSettingsInBrowser(t *testing.T) {
 	t.Parallel() // with the other browsers: they wait more than they work
-	o := newOffice(t, func(c *console.Console) {
+	o := consoletest.NewOffice(t, func(c *console.Console) {
 		c.Now = nil
 		c.Tools.Flood = func(_, pattern, answer string) (bool, error) { return strings.Contains(answer, pattern), nil }
 	})
-	row := add(t, o, "capacity", admin.Values{"name": strings.Repeat("long-name-", 20), "maxmessages": 1200})
-	add(t, o, "capacity_rules", admin.Values{"capacity": row.ID, "domain": "gmail.com"})
+	row := o.Add("capacity", admin.Values{"name": strings.Repeat("long-name-", 20), "maxmessages": 1200})
+	o.Add("capacity_rules", admin.Values{"capacity": row.ID, "domain": "gmail.com"})
 	b := chromium.Start(t, o.Server.URL)
 	told := b.Complaints()
 	b.LogIn("/floods/new", "admin", "secret")
@@ -46,14 +47,14 @@ func TestSettingsInBrowser(t *testing.T) {
 		b.Await(`document.querySelector(".save button").textContent === "Pause delivery to gmail.com" && document.querySelector(".save").textContent.includes("What will change")`)
 		b.Keys("\r")
 		b.Await(`location.pathname === "/pauses" && document.querySelector("tbody").textContent.includes("mail to gmail.com")`)
-		require.Equal(t, 1, count(t, o, "paused"))
+		require.Equal(t, 1, o.Count("paused"))
 		b.Do(chromedp.Focus(".row-acts a"))
 		b.Keys("\r")
 		b.Await(`document.querySelector("button.danger")?.textContent === "Resume delivery to gmail.com"`)
 		b.Do(chromedp.Focus("button.danger"))
 		b.Keys("\r")
 		b.Await(`location.pathname === "/pauses" && document.querySelector(".empty")`)
-		require.Zero(t, count(t, o, "paused"))
+		require.Zero(t, o.Count("paused"))
 	})
 	t.Run("times", func(t *testing.T) {
 		b.Open("/pauses/new")

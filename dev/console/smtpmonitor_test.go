@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/dev/chromium"
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor"
 )
 
@@ -37,7 +38,7 @@ func talk(t monitor.Transcript, first monitor.Direction, said ...string) {
 
 // speakers are sessions that go on and on until they are stopped: one to gmail.test, one to yahoo.test that is refused,
 // and one that came in with a mail.
-func (w *world) speakers() (gmail, yahoo, some monitor.Transcript, stop func()) {
+func speakers(w *consoletest.World) (gmail, yahoo, some monitor.Transcript, stop func()) {
 	gmail, yahoo, some = w.Live.Tap(toGmail), w.Live.Tap(toYahoo), w.Live.Tap(fromSome)
 	ctx, cancel := context.WithCancel(w.T.Context())
 	ended := make(chan struct{})
@@ -69,8 +70,8 @@ func (w *world) speakers() (gmail, yahoo, some monitor.Transcript, stop func()) 
 // TestSMTPMonitorInBrowser follows sessions, one and all, filters, pauses, clears, and opens a mail that passes.
 func TestSMTPMonitorInBrowser(t *testing.T) {
 	t.Parallel() // with the other browsers: they wait more than they work
-	w := newWorld(t, func(c *console.Console) { c.Now = nil })
-	gmail, yahoo, _, stop := w.speakers()
+	w := consoletest.New(t, func(c *console.Console) { c.Now = nil })
+	gmail, yahoo, _, stop := speakers(w)
 	defer stop()
 	b := chromium.Start(t, w.Server.URL)
 	told := b.Complaints()

@@ -1,2 +1,3 @@
-// Package consoletest surrounds a console in tests: a clock, logs, and a browser that logs in and watches live data.
+// Package consoletest is a whole console in tests, with what surrounds it: settings, a queue, mails that mean harm, and
+// a real browser.
 package consoletest

@@ -1,12 +1,17 @@
 package consoletest
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/memory"
 )
 
 // HostileMails are one mail for each attack in a directory of them, and some that are hostile by their form; by name.
@@ -30,4 +35,31 @@ func HostileMails(t testing.TB, dir string) map[string]string {
 			" <script>alert(1)</script>\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>before</p>" + string(attack)
 	}
 	return all
+}
+
+// Attack is what an attacker puts wherever he can.
+const Attack = "x\"><script>alert(1)</script>\u202egpj.exe\x1b[31m\x00\xff<img src=x onerror=alert(2)>"
+
+// Between returns what stands in a page between two texts, the nearest to the second.
+func Between(t *testing.T, s, begin, end string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(s, begin)
+	require.True(t, ok, begin)
+	text, _, ok := strings.Cut(rest, end)
+	require.True(t, ok, end)
+	if i := strings.LastIndex(text, begin); i >= 0 {
+		text = text[i+len(begin):]
+	}
+	return text
+}
+
+// BrokenQueue is a queue whose broker is away.
+type BrokenQueue struct{ memory.Queue }
+
+func (b *BrokenQueue) Queues(context.Context) ([]queue.Stats, error) {
+	return nil, fmt.Errorf("%w: dial tcp: connection refused", queue.ErrUnavailable)
+}
+
+func (b *BrokenQueue) List(context.Context, queue.Filter, string, int) ([]queue.Entry, string, error) {
+	return nil, "", fmt.Errorf("%w: dial tcp: connection refused", queue.ErrUnavailable)
 }

@@ -1,125 +1,136 @@
 package consoletest
 
 import (
-	"bytes"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/netip"
-	"net/url"
+	"context"
+	"log/slog"
+	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/auth"
+	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/console"
+	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/webtest"
+	"github.com/sluicemail/sluice/monitor"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/memory"
 )
 
-// World is what surrounds a console in a test: a clock, logs, and a browser that keeps cookies and follows no
-// redirects.
+// world is a console and what is around it.
 type World struct {
-	T        *testing.T
-	Server   *httptest.Server
-	Client   *http.Client
-	Clock    *clockwork
-	Logged   *lockedBuffer
-	Accessed *lockedBuffer
+	*console.Console
+	*webtest.World
 }
 
-// New returns a world whose console is still to be started.
-func New(t *testing.T) *World {
-	return &World{T: t, Client: NewClient(t), Clock: &clockwork{now: time.Now()}, Logged: new(lockedBuffer),
-		Accessed: new(lockedBuffer)}
-}
-
-// Serve serves a console until the test ends.
-func (w *World) Serve(console http.Handler) {
-	w.Server = httptest.NewServer(console)
-	w.T.Cleanup(w.Server.Close)
-}
-
-// Note keeps a line of the access log.
-func (w *World) Note(_ time.Time, ip netip.Addr, line string) { fmt.Fprintln(w.Accessed, ip, line) }
-
-// clockwork is a clock that only tests move.
-type clockwork struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clockwork) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now }
-
-func (c *clockwork) Forward(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.now = c.now.Add(d) }
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
-
-func NewClient(t *testing.T) *http.Client {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	return &http.Client{Jar: jar, Timeout: 20 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-type Answer struct {
-	*http.Response
-	Body string
-}
-
-func (w *World) Do(method, path string, form url.Values, headers ...string) Answer {
-	w.T.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
+// newWorld starts a console whose administrator is admin with the password secret. set may change it before it is used.
+func New(t *testing.T, set func(*console.Console)) *World {
+	w := &World{World: webtest.New(t)}
+	w.Console = &console.Console{
+		Auth: auth.Hardcoded(map[string]string{"admin": "secret", "eve": "spoon"}), Live: &monitor.Live{},
+		Hostname: "mta1.test", Version: "v0",
+		Logger: slog.New(slog.NewTextHandler(w.Logged, nil)), Now: w.Clock.Now, Access: w.Note,
 	}
-	r, err := http.NewRequest(method, w.Server.URL+path, body)
-	require.NoError(w.T, err)
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w.Admin = &admin.Admin{Live: w.Live}
+	if set != nil {
+		set(w.Console)
 	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+	require.NoError(t, w.Check())
+	w.Serve(w.Console)
+	t.Cleanup(func() { require.NoError(t, w.Close()) })
+	return w
+}
+
+// elsewhere is another browser.
+func (w *World) Elsewhere() *World {
+	around := *w.World
+	around.Client = webtest.NewClient(w.T)
+	return &World{w.Console, &around}
+}
+
+func (w *World) LogIn() *World {
+	w.T.Helper()
+	w.World.LogIn()
+	return w
+}
+
+// withQueue gives a console a queue in memory.
+func WithQueue(q queue.Queue) func(*console.Console) {
+	return func(c *console.Console) {
+		c.Admin = &admin.Admin{Live: c.Live, Queue: q, Inbox: "inbox", Logger: c.Logger, Hostname: "mta1.test"}
 	}
-	response, err := w.Client.Do(r)
-	require.NoError(w.T, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(w.T, err)
-	return Answer{response, string(text)}
 }
 
-func (w *World) Get(path string, headers ...string) Answer {
-	w.T.Helper()
-	return w.Do("GET", path, nil, headers...)
+// waiting publishes messages to the outbox.
+func Waiting(t *testing.T, q queue.Queue, all ...*queue.Message) {
+	t.Helper()
+	for _, m := range all {
+		require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: m}))
+	}
 }
 
-func (w *World) TryLogin(user, password, next string) Answer {
-	w.T.Helper()
-	return w.Do("POST", "/login", url.Values{"username": {user}, "password": {password}, "next": {next}})
+func MailTo(id, to string) *queue.Message {
+	return &queue.Message{ID: id, Envelope: "sender@a.test", Recipient: to,
+		Body: strings.NewReader("Subject: hello\r\n\r\nA text.\r\n")}
 }
 
-// LogIn logs in as admin.
-func (w *World) LogIn() {
+// checkPage looks at a page for what the policy of the console would block, for its size, and for what a template left
+// out.
+func (w *World) CheckPage(path string, status int) string {
 	w.T.Helper()
-	require.Equal(w.T, http.StatusSeeOther, w.TryLogin("admin", "secret", "/").StatusCode)
+	values := regexp.MustCompile(`="[^"]*"`)
+	inline := regexp.MustCompile(`(?i)<[^>]*\s(style|on[a-z]+)\s*=|<style|<script(\s+type="" src="")?>[^<]`)
+	a := w.Get(path)
+	require.Equal(w.T, status, a.StatusCode, path)
+	require.Contains(w.T, a.Body, "</html>", path)
+	require.Empty(w.T, inline.FindString(values.ReplaceAllString(a.Body, `=""`)), path)
+	require.NotRegexp(w.T, `(?i)(href|src|action)="?\s*(javascript|data):`, a.Body, path)
+	require.NotContains(w.T, a.Body, "ZgotmplZ", path)
+	require.NotContains(w.T, a.Body, "<script>alert", path)
+	if at := strings.IndexAny(a.Body, "\u202e\x1b\x00"); at >= 0 {
+		require.Fail(w.T, "something invisible", "%s: %q", path, a.Body[max(at-200, 0):at+1])
+	}
+	require.Less(w.T, len(a.Body), 100_000, path)
+	return a.Body
 }
 
-// CSRF returns the token of the forms of a page.
-func (w *World) CSRF() string {
-	w.T.Helper()
-	found := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(w.Get("/").Body)
-	require.NotNil(w.T, found)
-	return found[1]
+// withSettings gives a console a settings database of its own.
+func WithSettings(t *testing.T) func(*console.Console) {
+	keeper := &snapshot.Keeper{Logger: slog.New(slog.DiscardHandler),
+		Open: func(ctx context.Context) (*settings.DB, error) {
+			return settings.Open(ctx, "sqlite://"+filepath.Join(t.TempDir(), "settings.db"), settings.Options{})
+		}}
+	require.NoError(t, keeper.Start(t.Context()))
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); keeper.Run(running) }()
+	t.Cleanup(func() { stop(); <-ended })
+	return func(c *console.Console) {
+		c.Settings = keeper
+		c.Admin = &admin.Admin{Settings: keeper, Live: c.Live, Logger: c.Logger}
+	}
+}
+
+// WithMails is a console over a queue in memory with these mails, by id. One that is "" is kept elsewhere.
+func WithMails(t *testing.T, mails map[string]string, set func(*console.Console)) *World {
+	q := memory.New()
+	t.Cleanup(func() { require.NoError(t, q.Close()) })
+	for id, mail := range mails {
+		m := &queue.Message{ID: id, Envelope: "from@source.test", Recipient: "to@gmail.test", Body: queue.Bytes(mail)}
+		if mail == "" {
+			m.Body, m.Key = nil, "store/key"
+		}
+		require.NoError(t, q.Publish(context.Background(), queue.Item{Queue: "outbox", Message: m}))
+	}
+	return New(t, func(c *console.Console) {
+		c.Now = nil
+		c.Admin.Queue = q
+		if set != nil {
+			set(c)
+		}
+	})
 }

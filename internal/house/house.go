@@ -21,9 +21,18 @@ var rooms = []struct {
 	{"console/api", []string{"console/admin", "monitor", "queue"}},
 	{"console/ctl", []string{"console/admin", "config/settings"}},
 	{"console/frame", []string{"auth"}},
+	{"console/mailview", []string{"console/frame", "queue"}},
 	{"console/sheets", []string{"console/frame", "console/admin", "config/settings", "config/snapshot", "queue"}},
-	{"console", []string{"console/frame", "console/sheets", "console/admin", "console/api", "console/mailview", "auth",
-		"config/settings", "config/snapshot", "monitor", "queue"}},
+	{"console/messages", []string{"console/frame", "console/admin", "console/mailview", "config/settings",
+		"config/snapshot", "monitor", "queue"}},
+	{"console/live", []string{"console/frame", "console/admin", "console/messages", "config/settings", "config/snapshot",
+		"monitor", "queue"}},
+	{"console/smtpmonitor", []string{"console/frame", "console/mailview", "monitor", "queue"}},
+	{"console/logs", []string{"console/frame", "console/admin", "console/messages", "console/mailview", "monitor"}},
+	{"console/services", []string{"console/frame", "console/admin", "console/mailview"}},
+	{"console", []string{"console/frame", "console/live", "console/messages", "console/smtpmonitor", "console/logs",
+		"console/services", "console/sheets", "console/mailview", "console/admin", "console/api", "auth", "config/snapshot",
+		"monitor", "queue"}},
 	{"config/snapshot", []string{"config/settings", "delivery/external", "delivery/mx", "delivery/rules", "delivery/sign",
 		"queue",
 		"throttle", "smtpin/enqueue"}},
@@ -50,8 +59,9 @@ var rooms = []struct {
 
 // internals may import rooms although they stand in the basement: they are parts of tests.
 var internals = map[string]bool{
-	"internal/testserver": true,
-	"internal/rabbittest": true,
+	"internal/testserver":  true,
+	"internal/rabbittest":  true,
+	"internal/consoletest": true,
 }
 
 // Allowed reports whether one package of the module may import another; both are given relative to it.

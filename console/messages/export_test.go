@@ -1,0 +1,4 @@
+package messages
+
+// News is what a browser gets of the queues.
+type News = queueNews
