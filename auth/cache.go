@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"sync"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/lru"
 )
 
 // Cache remembers who was accepted, so that a slow back end is not asked for every connection of a client. Rejections
@@ -26,9 +28,7 @@ type Cache struct {
 	key  [32]byte
 
 	mu      sync.Mutex
-	known   map[digest]time.Time // until when
-	order   []digest             // of known, oldest first, from first on
-	first   int
+	known   lru.Cache[digest, struct{}]
 	flights map[digest]*flight
 
 	forgotten int // how often Forget was called
@@ -51,7 +51,7 @@ func (c *Cache) Authenticate(ctx context.Context, login Login) error {
 	id := c.digest(login)
 	for {
 		c.mu.Lock()
-		if until, found := c.known[id]; found && time.Now().Before(until) {
+		if _, found := c.known.Peek(id, time.Now()); found {
 			c.mu.Unlock()
 			return nil
 		}
@@ -82,7 +82,7 @@ func (c *Cache) ask(ctx context.Context, login Login, id digest, f *flight) erro
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !f.void && f.err == nil && f.forgotten == c.forgotten {
-			c.remember(id)
+			c.known.Put(id, struct{}{}, 1, time.Now().Add(c.ttl()))
 		}
 		delete(c.flights, id)
 		close(f.done)
@@ -97,43 +97,24 @@ func (c *Cache) ask(ctx context.Context, login Login, id digest, f *flight) erro
 func (c *Cache) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clear(c.known)
-	c.order, c.first = nil, 0
+	c.known.Clear()
 	c.forgotten++
 }
 
 func (c *Cache) prepare() {
 	_, _ = rand.Read(c.key[:]) // never fails
-	c.known = make(map[digest]time.Time)
+	c.known.Limit = int64(c.Size)
+	if c.Size <= 0 {
+		c.known.Limit = 10_000
+	}
 	c.flights = make(map[digest]*flight)
 }
 
-// remember is called with the lock held. Since all acceptances count equally long, the oldest is the first to end.
-func (c *Cache) remember(id digest) {
-	ttl, size := c.TTL, c.Size
-	if ttl <= 0 {
-		ttl = 5 * time.Minute
+func (c *Cache) ttl() time.Duration {
+	if c.TTL <= 0 {
+		return 5 * time.Minute
 	}
-	if size <= 0 {
-		size = 10_000
-	}
-	now := time.Now()
-	for c.first < len(c.order) && (len(c.known) >= size || !now.Before(c.known[c.order[c.first]])) {
-		c.drop()
-	}
-	if _, again := c.known[id]; !again {
-		c.order = append(c.order, id)
-	}
-	c.known[id] = now.Add(ttl)
-}
-
-func (c *Cache) drop() {
-	delete(c.known, c.order[c.first])
-	c.first++
-	if c.first > len(c.order)/2 { // move up what is left, which amortised costs nothing
-		c.order = append(c.order[:0], c.order[c.first:]...)
-		c.first = 0
-	}
+	return c.TTL
 }
 
 // digest is HMAC-SHA-256 of the three fields, the first two with their lengths, so that they cannot run into each

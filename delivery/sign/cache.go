@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"sync"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/lru"
 )
 
 // cacheKey is what a signature depends on: the content of the mail with the message's own keys, hashed, the settings'
@@ -27,10 +29,9 @@ type cache struct {
 	shards [16]shard
 }
 
-// shard keeps two generations: the old one is dropped when the new one is full.
 type shard struct {
-	mu       sync.Mutex
-	new, old map[cacheKey]*entry
+	mu    sync.Mutex
+	known lru.Cache[cacheKey, *entry]
 }
 
 func (c *cache) shard(k *cacheKey) *shard { return &c.shards[k.content[0]%16] }
@@ -40,18 +41,12 @@ func (c *cache) get(k cacheKey, now time.Time, size int) (e *entry, fill bool) {
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, young := s.new[k]
-	if !young {
-		e = s.old[k]
-	}
-	if e != nil && e.usable(now) {
-		if !young {
-			s.put(k, e, size)
-		}
+	if e, found := s.known.Get(k, now); found && e.usable(now) {
 		return e, false
 	}
 	e = &entry{done: make(chan struct{})}
-	s.put(k, e, size)
+	s.known.Limit = int64(max(1, size/len(c.shards)))
+	s.known.Put(k, e, 1, time.Time{})
 	return e, true
 }
 
@@ -63,11 +58,4 @@ func (e *entry) usable(now time.Time) bool {
 	default:
 		return true
 	}
-}
-
-func (s *shard) put(k cacheKey, e *entry, size int) {
-	if s.new == nil || len(s.new) >= max(1, size/32) {
-		s.old, s.new = s.new, make(map[cacheKey]*entry)
-	}
-	s.new[k] = e
 }

@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -11,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/sluicemail/sluice/internal/lru"
 )
 
 // Limits on keys. MaxPEM has room for RSA keys of 8,192 bits; smaller ones than 1,024 must not be used (RFC 8301 §3.2).
@@ -101,10 +105,10 @@ func Record(key crypto.Signer) string {
 // KeyCache remembers keys by their text, so that one that comes with every message, or with every snapshot of the
 // settings, is parsed once. The zero KeyCache is ready; it is safe for concurrent use.
 type KeyCache struct {
-	Size int // keys that are remembered at least; zero: 1,000
+	Size int // keys that are remembered, those used last; zero: 1,000
 
-	mu       sync.Mutex
-	new, old map[[sha256.Size]byte]parsedKey // old is dropped, and new becomes old, when new is full
+	mu    sync.Mutex
+	known lru.Cache[[sha256.Size]byte, parsedKey]
 }
 
 type parsedKey struct {
@@ -118,36 +122,16 @@ func (c *KeyCache) Parse(text string) (crypto.Signer, error) {
 		return ParseKey(text)
 	}
 	sum := sha256.Sum256([]byte(text))
-	if p, ok := c.find(sum); ok {
+	c.mu.Lock()
+	p, found := c.known.Get(sum, time.Time{})
+	c.mu.Unlock()
+	if found {
 		return p.key, p.err
 	}
 	key, err := ParseKey(text) // without the lock: it may take milliseconds
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.put(sum, parsedKey{key, err})
+	c.known.Limit = int64(cmp.Or(max(c.Size, 0), 1000))
+	c.known.Put(sum, parsedKey{key, err}, 1, time.Time{})
 	return key, err
-}
-
-func (c *KeyCache) find(sum [sha256.Size]byte) (parsedKey, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p, ok := c.new[sum]; ok {
-		return p, true
-	}
-	p, ok := c.old[sum]
-	if ok {
-		c.put(sum, p)
-	}
-	return p, ok
-}
-
-func (c *KeyCache) put(sum [sha256.Size]byte, p parsedKey) {
-	size := c.Size
-	if size <= 0 {
-		size = 1000
-	}
-	if c.new == nil || len(c.new) >= size {
-		c.old, c.new = c.new, make(map[[sha256.Size]byte]parsedKey)
-	}
-	c.new[sum] = p
 }

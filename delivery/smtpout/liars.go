@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/lru"
 )
 
 const (
@@ -18,25 +20,19 @@ const (
 // lose the others. The zero value is usable, concurrently.
 type liars struct {
 	mu    sync.Mutex
-	until map[netip.AddrPort]time.Time
+	known lru.Cache[netip.AddrPort, struct{}]
 }
 
 func (l *liars) add(remote netip.AddrPort, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.until == nil || len(l.until) >= maxLiars {
-		l.until = make(map[netip.AddrPort]time.Time)
-	}
-	l.until[remote] = now.Add(liarTime)
+	l.known.Limit = maxLiars
+	l.known.Put(remote, struct{}{}, 1, now.Add(liarTime))
 }
 
 func (l *liars) has(remote netip.AddrPort, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	until, ok := l.until[remote]
-	if ok && !now.Before(until) {
-		delete(l.until, remote)
-		ok = false
-	}
-	return ok
+	_, found := l.known.Get(remote, now)
+	return found
 }

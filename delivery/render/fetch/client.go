@@ -109,7 +109,7 @@ func (c *Client) Fetch(ctx context.Context, address string) (*File, error) {
 	if err := checkURL(u); err != nil {
 		return nil, failure(u, err)
 	}
-	c.once.Do(func() { c.memory.limit = cmp.Or(c.Memory, 64<<20) })
+	c.once.Do(func() { c.memory.known.Limit = cmp.Or(c.Memory, 64<<20) })
 	if e := c.memory.get(u.String(), c.now()); e != nil {
 		return e.result()
 	}
