@@ -46,6 +46,7 @@ var rooms = []struct {
 	{"delivery/render/template", nil},
 	{"delivery/render/part", nil},
 	{"delivery/render/inline", nil},
+	{"delivery/render/object", []string{"delivery/render/fetch"}},
 	{"delivery", []string{"delivery/internal", "queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
 	{"smtpin", []string{"smtpin/internal", "auth", "checks", "monitor"}},
