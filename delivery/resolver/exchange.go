@@ -26,7 +26,11 @@ type exchange struct {
 
 // ask asks the servers and returns the first answer that says something: code NOERROR or NXDOMAIN.
 func (r *Resolver) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, *Error) {
-	servers := r.servers.order(time.Now())
+	now := time.Now()
+	servers := r.servers.order(now)
+	if err := refusing(servers, now); err != nil {
+		return nil, err
+	}
 	x := &exchange{
 		r:        r,
 		question: dns.Question{Name: wireName(name), Qtype: qtype, Qclass: dns.ClassINET},
@@ -126,8 +130,7 @@ func (x *exchange) sendTo(i int) bool {
 	}
 	cancel, err := srv.send(x.r, packet, x.question, x.replies)
 	if err != nil {
-		srv.silent(time.Now())
-		x.fail(i, Timeout, "", err)
+		x.unanswered(i, err)
 		return false
 	}
 	x.cancels = append(x.cancels, cancel)
@@ -185,10 +188,19 @@ func (x *exchange) judgeError(i int, rep reply) {
 		x.fail(i, Malformed, detail, rep.err)
 		return
 	}
-	if !rep.tcp {
-		rep.server.silent(time.Now())
+	if rep.tcp {
+		x.fail(i, Timeout, detail, rep.err)
+		return
 	}
-	x.fail(i, Timeout, detail, rep.err)
+	x.unanswered(i, rep.err)
+}
+
+// unanswered notes a try over UDP that the network failed.
+func (x *exchange) unanswered(i int, cause error) {
+	now := time.Now()
+	x.servers[i].silent(now)
+	x.servers[i].refused(cause, now)
+	x.fail(i, Timeout, "", cause)
 }
 
 // startTCP asks a server again that could not fit its answer into a packet.

@@ -3,9 +3,13 @@ package resolver_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -329,6 +333,51 @@ func TestSilentServerIsAskedLast(t *testing.T) {
 		_, err := r.A(t.Context(), "later.example.org")
 		require.NoError(t, err)
 		require.Len(t, dead.asked(), 3, "it gets another chance")
+	})
+}
+
+// unheard is a packet connection to a port at which nothing listens.
+type unheard struct{ net.Conn }
+
+func (unheard) Write(p []byte) (int, error) { return len(p), nil }
+
+func (unheard) Read([]byte) (int, error) {
+	return 0, &net.OpError{Op: "read", Net: "udp", Err: os.NewSyscallError("read", syscall.ECONNREFUSED)}
+}
+
+// Nobody is asked again and again for mail that cannot leave: the word of the network serves all look-ups for a while.
+func TestNothingListens(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		alive := &memServer{script: func(_ string, q *dns.Msg) []delayed {
+			return now(reply(q, q.Question[0].Name+" 60 IN MX 10 mx.test."))
+		}}
+		var dials, up atomic.Int32
+		r, err := resolver.New(resolver.Options{Servers: []string{"192.0.2.1", "192.0.2.2"}, HostsFile: "-", Rotate: true,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				dials.Add(1)
+				ours, theirs := net.Pipe()
+				if up.Load() == 0 {
+					return unheard{ours}, nil
+				}
+				go alive.serve("udp", theirs)
+				return ours, nil
+			}})
+		require.NoError(t, err)
+		defer r.Close()
+
+		for i := range 1000 {
+			_, err := r.MX(t.Context(), fmt.Sprintf("d%d.test", i))
+			require.Equal(t, resolver.Timeout, kindOf(t, err))
+			require.ErrorIs(t, err, syscall.ECONNREFUSED)
+			require.ErrorContains(t, err, fmt.Sprintf("MX d%d.test: ", i))
+			time.Sleep(time.Millisecond)
+		}
+		require.Equal(t, int32(4), dials.Load(), "each server once in half a second")
+
+		up.Store(1)
+		time.Sleep(time.Second)
+		_, err = r.MX(t.Context(), "back.test")
+		require.NoError(t, err)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -23,6 +24,9 @@ const (
 	lastAfter = 2
 	// lastFor is for how long it is asked last then.
 	lastFor = 30 * time.Second
+	// refusalHolds is for how long nobody asks a server again at which nothing listens: a machine with much mail to send
+	// and no resolver would do nothing else.
+	refusalHolds = 500 * time.Millisecond
 	// checkFiles is how often resolv.conf and hosts are looked at.
 	checkFiles = 5 * time.Second
 )
@@ -33,6 +37,7 @@ type server struct {
 
 	unanswered atomic.Int32
 	lastUntil  atomic.Int64 // until, in Unix nanoseconds
+	refusal    atomic.Pointer[refusal]
 
 	mu      sync.Mutex
 	sockets []*socket
@@ -84,6 +89,34 @@ func (s *server) silent(now time.Time) {
 	if s.unanswered.Add(1) >= lastAfter {
 		s.lastUntil.Store(now.Add(lastFor).UnixNano())
 	}
+}
+
+// refusal is the network's word that nothing listens at a server.
+type refusal struct {
+	cause error
+	until time.Time
+}
+
+// refused notes that a try came back.
+func (s *server) refused(cause error, now time.Time) {
+	for _, code := range []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
+		if errors.Is(cause, code) {
+			s.refusal.Store(&refusal{cause, now.Add(refusalHolds)})
+		}
+	}
+}
+
+// refusing returns the failure of a question that no server is there to be asked, nil when one may be.
+func refusing(servers []*server, now time.Time) *Error {
+	var e *Error
+	for _, s := range servers {
+		r := s.refusal.Load()
+		if r == nil || !now.Before(r.until) {
+			return nil
+		}
+		e = &Error{Kind: Timeout, Server: s.address, Cause: r.cause}
+	}
+	return e
 }
 
 // serverList is where the servers come from: the options, or resolv.conf as it is now.
