@@ -14,7 +14,7 @@
 //  4. The flight asks one server after the other, an Interval apart, Attempts times, and takes the first good answer to
 //     any of these tries, up to Timeout after the last. A server that says SERVFAIL, REFUSED or nonsense is passed over
 //     at once. A truncated answer is asked for again over TCP. Servers that did not answer lately are asked last;
-//     while nothing listens at any server, look-ups fail at once for half a second.
+//     while nothing listens at any server, look-ups fail at once for a second.
 //  5. An answer counts when it came from the server's own address and port, to the port that asked, with the right id
 //     and the very question that was asked; anything else is ignored as if it had never come (RFC 5452). Sockets are
 //     replaced after a while, so that ports are no constant.

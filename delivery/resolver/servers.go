@@ -26,7 +26,7 @@ const (
 	lastFor = 30 * time.Second
 	// refusalHolds is for how long nobody asks a server again at which nothing listens: a machine with much mail to send
 	// and no resolver would do nothing else.
-	refusalHolds = 500 * time.Millisecond
+	refusalHolds = time.Second
 	// checkFiles is how often resolv.conf and hosts are looked at.
 	checkFiles = 5 * time.Second
 )

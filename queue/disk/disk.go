@@ -74,6 +74,7 @@ type Queue struct {
 	keeper
 	delayTimer *time.Timer
 	delayAt    int64 // when it goes off, ms since 1970; 0: not set
+	delayRan   int64 // when it went off last
 	damage     Damage
 
 	failed      error // sticky
@@ -294,7 +295,7 @@ func (q *Queue) armDelays(now int64) {
 	if first == 0 || q.closed {
 		return
 	}
-	due := q.x.entries.at(first).due
+	due := max(q.x.entries.at(first).due, q.delayRan+delaySpacing)
 	if q.delayAt != 0 && q.delayAt <= due {
 		return
 	}
@@ -307,6 +308,10 @@ func (q *Queue) armDelays(now int64) {
 	q.delayTimer.Reset(wait)
 }
 
+// delaySpacing is how many ms lie between one look at what is due and the next: messages that become due one by one
+// come out together, and what becomes of them is written together. A message that nothing was due before is on time.
+const delaySpacing = 500
+
 // maxTimer bounds how long a change of the system's clock goes unnoticed.
 const maxTimer = time.Minute
 
@@ -315,7 +320,7 @@ func (q *Queue) delaysDue() {
 	for more := true; more; {
 		q.mu.Lock()
 		now := time.Now().UnixMilli()
-		q.delayAt = 0
+		q.delayAt, q.delayRan = 0, now
 		more = !q.closed && q.releaseDue(now, 1000)
 		if !more {
 			q.armDelays(now)

@@ -30,11 +30,13 @@
 //	state      where it is known         handed out        after a crash
 //	pending    memory                    no                gone, or there as a whole: Publish had not returned
 //	ready      log, index                to a consumer     ready
-//	delayed    log, index (heap)         when it is due    delayed
+//	delayed    log, index (heap)         when it is due*   delayed
 //	parked     log, index                when unparked     ready
 //	out        log, index                it is             ready, with Redelivered
 //	settled    memory, then log          no                ready, unless its batch was synced: handed out twice at most
 //	dead       log, until space is used  no                gone
+//
+// * At the millisecond when nothing was due before; messages due one by one come out together, twice a second.
 //
 // # What a crash leaves
 //

@@ -266,6 +266,36 @@ func TestParkedComesBackByItself(t *testing.T) {
 	})
 }
 
+// Messages that become due one by one come out some at a time: each look at them costs a wake-up and a write.
+func TestDelayedComeTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := Open("sim", simOptions(newSimFS(1)))
+		require.NoError(t, err)
+		defer q.Close()
+		const count, apart = 500, 20 * time.Millisecond
+		start := time.Now().Add(time.Hour)
+		for i := range count {
+			m := &queue.Message{Recipient: "a@example.com", NextAttempt: start.Add(time.Duration(i) * apart)}
+			require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "outbox", Message: m}))
+		}
+		taken := map[time.Duration]bool{}
+		n := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		require.NoError(t, q.Consume(ctx, "outbox", queue.ConsumeOptions{}, func(d *queue.Delivery) {
+			late := time.Since(d.Message.NextAttempt)
+			require.GreaterOrEqual(t, late, time.Duration(0))
+			require.LessOrEqual(t, late, delaySpacing*time.Millisecond)
+			require.True(t, n > 0 || late < 5*time.Millisecond, "the first one is on time")
+			taken[time.Since(start).Truncate(time.Millisecond)] = true
+			require.NoError(t, d.Settle(ctx))
+			if n++; n == count {
+				cancel()
+			}
+		}))
+		require.LessOrEqual(t, len(taken), int(count*apart/(delaySpacing*time.Millisecond))+2, "looks at what is due")
+	})
+}
+
 func TestDelayedIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newSimFS(1)
