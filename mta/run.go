@@ -10,8 +10,8 @@ import (
 	"github.com/sluicemail/sluice/smtpin"
 )
 
-// drainTime is how long the end may take.
-const drainTime = 30 * time.Second
+// The end takes half a minute at most: what is on its way has drainTime, and the rest is for closing.
+const drainTime = 28 * time.Second
 
 // Logger is where the MTA tells what an operator should know.
 func (m *MTA) Logger() *slog.Logger { return m.log.Logger }
@@ -21,7 +21,7 @@ func (m *MTA) Ready() <-chan struct{} { return m.ready }
 
 // Run takes and delivers mail until ctx ends, Shutdown is called or something fails. Then everything ends in order: no
 // new clients, sessions finish, mails on their way finish, what Open opened is closed, the last first. What is not done
-// after half a minute is cut off and stays in the queue. Run can be called once; it returns nil unless something
+// after nearly half a minute is cut off and stays in the queue. Run can be called once; it returns nil unless something
 // failed.
 func (m *MTA) Run(ctx context.Context) error {
 	if !m.begun.CompareAndSwap(false, true) {
@@ -67,7 +67,7 @@ func (m *MTA) run(ctx context.Context) error {
 	return errors.Join(failed, m.drain(delivering))
 }
 
-// drain ends everything within drainTime.
+// drain ends everything: what is on its way within drainTime.
 func (m *MTA) drain(delivering <-chan error) error {
 	m.takes.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
