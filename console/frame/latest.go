@@ -31,7 +31,8 @@ type question struct {
 }
 
 // NewLatest returns a Latest that asks at most every so often, and each time waits within a deadline for the answer.
-// It ends with the frame.
+// Within zero: the answer comes from memory, so there is no deadline, and whoever asks waits for it. It ends with the
+// frame.
 func NewLatest[T any](f *Frame, every, within time.Duration, ask func(ctx context.Context) (T, error)) *Latest[T] {
 	return &Latest[T]{frame: f, every: every, within: within, ask: ask}
 }
@@ -43,21 +44,14 @@ const briefly = 500 * time.Millisecond
 // was no answer. When the last question is a while ago it asks again, and waits a moment, unless the last answer was
 // too slow for that. What is returned is shared.
 func (l *Latest[T]) Get() (value T, at time.Time, err error) {
-	l.mu.Lock()
-	now := l.frame.now()
-	q, wait := l.asking, !l.known
-	if q == nil && (!l.known || now.Sub(l.asked).Abs() >= l.every) {
-		q, wait = &question{time.Now(), make(chan struct{})}, !l.slow
-		l.asking = q
-		if !l.frame.Begin(func(ctx context.Context) { l.answer(ctx, q, now) }) {
-			close(q.done)
+	if q, wait := l.question(); q != nil && wait {
+		var late <-chan time.Time
+		if l.within > 0 {
+			late = time.After(briefly - time.Since(q.begun))
 		}
-	}
-	l.mu.Unlock()
-	if q != nil && wait {
 		select {
 		case <-q.done:
-		case <-time.After(briefly - time.Since(q.begun)):
+		case <-late:
 		}
 	}
 	l.mu.Lock()
@@ -65,11 +59,38 @@ func (l *Latest[T]) Get() (value T, at time.Time, err error) {
 	return l.value, l.at, l.err
 }
 
+// Last is Get for those who do not even wait a moment.
+func (l *Latest[T]) Last() (value T, at time.Time, err error) {
+	l.question()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.value, l.at, l.err
+}
+
+// question returns the one that is not answered yet, a new one when it is time for that, and whether to wait for it.
+func (l *Latest[T]) question() (q *question, wait bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.frame.now()
+	q, wait = l.asking, !l.known || l.within == 0
+	if q == nil && (!l.known || now.Sub(l.asked).Abs() >= l.every) {
+		q, wait = &question{time.Now(), make(chan struct{})}, !l.slow || l.within == 0
+		l.asking = q
+		if !l.frame.Begin(func(ctx context.Context) { l.answer(ctx, q, now) }) {
+			close(q.done)
+		}
+	}
+	return q, wait
+}
+
 // answer asks, and keeps the answer unless it is wanted no more.
 func (l *Latest[T]) answer(ctx context.Context, q *question, now time.Time) {
 	defer close(q.done)
-	ctx, cancel := context.WithTimeout(ctx, l.within)
-	defer cancel()
+	if l.within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.within)
+		defer cancel()
+	}
 	value, err := l.ask(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()

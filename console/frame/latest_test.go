@@ -114,3 +114,47 @@ func TestLatestForgets(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestLatestFromMemory has no deadline: whoever asks waits, however slow the answer before was.
+func TestLatestFromMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, o := new(Frame), new(oracle)
+		l := NewLatest(f, 2*time.Second, 0, o.answer)
+		require.NoError(t, f.Check())
+		defer f.Close()
+		o.takes.Store(int64(time.Minute))
+		for want := range int64(3) {
+			begun := time.Now()
+			var all sync.WaitGroup
+			for range 5 {
+				all.Go(func() {
+					n, _, err := l.Get()
+					require.NoError(t, err)
+					require.Equal(t, want+1, n, "one answer for all")
+				})
+			}
+			all.Wait()
+			require.Equal(t, time.Minute, time.Since(begun))
+		}
+	})
+}
+
+// TestLastWaitsForNothing sees that Last asks, and returns what there is.
+func TestLastWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, o := new(Frame), new(oracle)
+		l := o.latest(f)
+		require.NoError(t, f.Check())
+		defer f.Close()
+		o.takes.Store(int64(100 * time.Millisecond))
+		begun := time.Now()
+		_, at, err := l.Last()
+		require.NoError(t, err)
+		require.True(t, at.IsZero(), "there was no answer yet")
+		require.Zero(t, time.Since(begun))
+		time.Sleep(time.Second)
+		n, _, err := l.Last()
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+	})
+}

@@ -24,8 +24,8 @@ func (c *Live) filterBar(v *frame.Visit) (bar any, query string) {
 	if b.Of.MTA != "" && !slices.Contains(b.MTAs, b.Of.MTA) {
 		b.MTAs = append(b.MTAs, b.Of.MTA)
 	}
-	b.Domains = busiest(c.rows(domainRows))
-	b.Tags = busiest(c.rows(tagRows))
+	b.Domains = busiest(c.rows("domains"))
+	b.Tags = busiest(c.rows("tags"))
 	b.Pill = c.pill(b.Of)
 	return b, b.Of.Query()
 }

@@ -1,4 +1,4 @@
 package live
 
 // ReverseFor is how long the DNS is believed.
-const ReverseFor = reverseFor
+const ReverseFor = reverseEvery

@@ -37,8 +37,8 @@ type Live struct {
 	Slots func() Slots
 
 	frame    *frame.Frame
-	cache    rowCache
-	reverse  reverseCache
+	listings map[string]*frame.Latest[[]monitor.Row]
+	names    names
 	troubled *frame.Latest[heldBack]
 }
 

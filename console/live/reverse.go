@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
 )
 
@@ -21,118 +22,100 @@ type Resolver interface {
 }
 
 const (
-	reverseFor   = 10 * time.Minute // what was found is believed
-	reverseAgain = time.Minute      // after a look-up that failed
+	reverseEvery = 2 * time.Minute  // what the DNS says is asked again
 	reverseTime  = 20 * time.Second // for all look-ups of one address
+	reverseTurns = 4                // addresses that are looked up at a time
 	maxReverse   = 2000             // addresses remembered
 )
 
-// reverseCache remembers what is wrong with the names of local addresses. They are looked up in the background, one
-// address after the other: no page waits for the DNS.
-type reverseCache struct {
-	mu      sync.Mutex
-	known   map[reverseKey]reverseFound
-	waiting []reverseKey
-	working bool
+// names is what the DNS says of local addresses.
+type names struct {
+	mu    sync.Mutex
+	known map[netip.Addr]*frame.Latest[naming]
+	turns chan struct{} // holds a token for each address that is looked up
 }
 
-// reverseKey is an address and the name that it greets with.
-type reverseKey struct {
-	ip   netip.Addr
-	name string
-}
-
-type reverseFound struct {
-	until   time.Time
-	problem string // "": there is none, or it is not known
+// naming is what the DNS says of one.
+type naming struct {
+	names []string // in lower case, sorted
+	back  bool     // one of them leads back to the address
 }
 
 // misnamed says in a sentence what is wrong with the names of a local address, as far as that is known by now; "":
-// nothing.
+// nothing. No page waits for the DNS.
 func (c *Live) misnamed(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if ip = ip.Unmap(); c.Resolver == nil || err != nil || ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() {
 		return ""
 	}
-	key := reverseKey{ip, strings.ToLower(cmp.Or(c.Settings.Current().Name(ip), c.Hostname))}
-	cache := &c.reverse
-	cache.mu.Lock()
-	defer cache.mu.Unlock()
-	found, known := cache.known[key]
-	if known && c.Now().Before(found.until) {
-		return found.problem
+	found, at, err := c.namingOf(ip).Last()
+	if at.IsZero() || err != nil {
+		return ""
 	}
-	if !slices.Contains(cache.waiting, key) && len(cache.waiting) < maxReverse {
-		cache.waiting = append(cache.waiting, key)
-	}
-	if !cache.working && c.frame.Begin(c.lookUpNames) {
-		cache.working = true
-	}
-	return found.problem
+	return found.problem(ip, strings.ToLower(cmp.Or(c.Settings.Current().Name(ip), c.Hostname)))
 }
 
-// lookUpNames works until nothing waits, or the console closes.
-func (c *Live) lookUpNames(ctx context.Context) {
-	cache := &c.reverse
-	for {
-		cache.mu.Lock()
-		if len(cache.waiting) == 0 || ctx.Err() != nil {
-			cache.working = false
-			cache.mu.Unlock()
-			return
-		}
-		key := cache.waiting[0]
-		cache.mu.Unlock()
-		found := c.judgeNames(ctx, key)
-		cache.mu.Lock()
-		cache.waiting = cache.waiting[1:]
-		if cache.known == nil || len(cache.known) >= maxReverse {
-			cache.known = map[reverseKey]reverseFound{}
-		}
-		cache.known[key] = found
-		cache.mu.Unlock()
+func (c *Live) namingOf(ip netip.Addr) *frame.Latest[naming] {
+	n := &c.names
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known == nil || len(n.known) >= maxReverse {
+		n.known, n.turns = map[netip.Addr]*frame.Latest[naming]{}, make(chan struct{}, reverseTurns)
 	}
+	if n.known[ip] == nil {
+		turns := n.turns
+		n.known[ip] = frame.NewLatest(c.frame, reverseEvery, reverseEvery, func(ctx context.Context) (naming, error) {
+			select {
+			case turns <- struct{}{}:
+				defer func() { <-turns }()
+				return lookUp(ctx, c.Resolver, ip)
+			case <-ctx.Done():
+				return naming{}, ctx.Err()
+			}
+		})
+	}
+	return n.known[ip]
 }
 
-// judgeNames compares the names of an address: the reverse DNS has to have one that leads back to it, as most receivers
-// demand (RFC 1912 §2.1), and it should be the one that it greets with.
-func (c *Live) judgeNames(ctx context.Context, key reverseKey) reverseFound {
+// lookUp asks for the names of an address, and whether they lead back to it.
+func lookUp(ctx context.Context, r Resolver, ip netip.Addr) (naming, error) {
 	ctx, cancel := context.WithTimeout(ctx, reverseTime)
 	defer cancel()
-	names, err := c.Resolver.LookupAddr(ctx, key.ip.String())
-	found := reverseFound{until: c.Now().Add(reverseFor)}
-	switch {
-	case err != nil && !isNotFound(err):
-		found.until = c.Now().Add(reverseAgain)
-		return found
-	case len(names) == 0:
-		found.problem = "The reverse DNS has no name for " + key.ip.String() + ": many receivers refuse its mail."
-		return found
+	var n naming
+	found, err := r.LookupAddr(ctx, ip.String())
+	if err != nil && !isNotFound(err) {
+		return n, err
 	}
-	for i, name := range names {
-		names[i] = strings.ToLower(strings.TrimSuffix(name, "."))
+	for _, name := range found {
+		n.names = append(n.names, strings.ToLower(strings.TrimSuffix(name, ".")))
 	}
-	slices.Sort(names)
-	back := false
-	for _, name := range names[:min(len(names), 10)] {
-		addresses, err := c.Resolver.LookupNetIP(ctx, "ip", name)
+	slices.Sort(n.names)
+	for _, name := range n.names[:min(len(n.names), 10)] {
+		addresses, err := r.LookupNetIP(ctx, "ip", name)
 		if err != nil && !isNotFound(err) {
-			found.until = c.Now().Add(reverseAgain)
-			return found
+			return n, err
 		}
-		back = back || slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Unmap() == key.ip })
+		n.back = n.back || slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Unmap() == ip })
 	}
-	first := human.Middle(names[0], 60)
+	return n, nil
+}
+
+// problem compares the names of an address: the reverse DNS has to have one that leads back to it, as most receivers
+// demand (RFC 1912 §2.1), and it should be the one that it greets with; "": it does.
+func (n naming) problem(ip netip.Addr, greets string) string {
+	if len(n.names) == 0 {
+		return "The reverse DNS has no name for " + ip.String() + ": many receivers refuse its mail."
+	}
+	first := human.Middle(n.names[0], 60)
 	switch {
-	case !back:
-		found.problem = "The reverse DNS of " + key.ip.String() + " says " + first +
+	case !n.back:
+		return "The reverse DNS of " + ip.String() + " says " + first +
 			", but that name does not lead back to it: many receivers refuse its mail."
-	case key.name != "" && !slices.Contains(names, key.name):
-		found.problem = key.ip.String() + " greets as " + human.Middle(key.name, 60) + ", but the reverse DNS calls it " +
-			first +
+	case greets != "" && !slices.Contains(n.names, greets):
+		return ip.String() + " greets as " + human.Middle(greets, 60) + ", but the reverse DNS calls it " + first +
 			": some receivers mistrust that."
 	}
-	return found
+	return ""
 }
 
 func isNotFound(err error) bool {

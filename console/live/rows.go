@@ -1,46 +1,35 @@
 package live
 
 import (
+	"context"
 	"slices"
-	"sync"
 	"time"
 
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/monitor"
 )
 
-// rowCache keeps listings for a second, so that many browsers with many orders share the work. They are computed here,
-// from memory, so that who asks first waits for them; a Latest is for what others have to answer.
-type rowCache struct {
-	mu   sync.Mutex
-	at   [3]time.Time
-	rows [3][]monitor.Row
+// listings are what happened in the last minute for each domain, local address and tag, by the names of their tables.
+// They are kept for a second, so that many browsers with many orders share the work.
+func listings(f *frame.Frame, figures *monitor.Live) map[string]*frame.Latest[[]monitor.Row] {
+	all := map[string]*frame.Latest[[]monitor.Row]{}
+	for kind, list := range map[string]func() []monitor.Row{"domains": figures.Domains, "mtas": figures.MTAs,
+		"tags": figures.Tags} {
+		all[kind] = frame.NewLatest(f, time.Second, 0, func(context.Context) ([]monitor.Row, error) { return list(), nil })
+	}
+	return all
 }
 
-type rowKind int
-
-const (
-	domainRows rowKind = iota
-	mtaRows
-	tagRows
-)
-
-// rows returns what happened in the last minute for each name of a kind, sorted by name. It is shared: do not change
-// it.
-func (c *Live) rows(kind rowKind) []monitor.Row {
-	cache := &c.cache
-	cache.mu.Lock()
-	defer cache.mu.Unlock()
-	if now := c.Now(); now.Sub(cache.at[kind]).Abs() >= time.Second || cache.rows[kind] == nil {
-		cache.rows[kind] = [...]func() []monitor.Row{c.Figures.Domains, c.Figures.MTAs, c.Figures.Tags}[kind]()
-		cache.at[kind] = now
-	}
-	return cache.rows[kind]
+// rows returns those of a table, sorted by name. They are shared: do not change them.
+func (c *Live) rows(kind string) []monitor.Row {
+	rows, _, _ := c.listings[kind].Get()
+	return rows
 }
 
 // LocalAddresses are those that mail left from in the last minute, and those that the settings know.
 func (c *Live) LocalAddresses() []string {
 	var all []string
-	for _, row := range c.rows(mtaRows) {
+	for _, row := range c.rows("mtas") {
 		if row.Name != "" {
 			all = append(all, row.Name)
 		}

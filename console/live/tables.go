@@ -43,7 +43,6 @@ func (c *Live) tagsPage() frame.Page {
 
 // kindOfList is what the three tables differ in.
 type kindOfList struct {
-	rows        rowKind
 	One         string // "domain"
 	First       string // heading of the first column
 	Empty, Help string // what an empty table says, and how the first row comes about
@@ -53,14 +52,14 @@ type kindOfList struct {
 func kindOf(name string) (kindOfList, bool) {
 	switch name {
 	case "domains":
-		return kindOfList{domainRows, "domain", "Domain",
+		return kindOfList{"domain", "Domain",
 			"No mail was picked up, sent or received for any domain in the last 60 s.",
 			"Domains appear here as soon as mail for them is read from the outbox.", true}, true
 	case "mtas":
-		return kindOfList{mtaRows, "address", "MTA IP", "No local address was used in the last 60 s.",
+		return kindOfList{"address", "MTA IP", "No local address was used in the last 60 s.",
 			"Addresses appear here as soon as mail comes in or leaves through them.", true}, true
 	case "tags":
-		return kindOfList{tagRows, "tag", "Tag", "No mail with a tag was seen in the last 60 s.",
+		return kindOfList{"tag", "Tag", "No mail with a tag was seen in the last 60 s.",
 			"Give messages tags with the x-mq-tags header, or “tags” in their JSON.", false}, true
 	}
 	return kindOfList{}, false
@@ -165,8 +164,7 @@ func (c *Live) windowOf(_ context.Context, q url.Values) any {
 
 // window filters, sorts and cuts. Rows that are equal stand by name, so that none moves without a reason.
 func (c *Live) window(o order) *window {
-	kind, _ := kindOf(o.kind)
-	all := c.rows(kind.rows)
+	all := c.rows(o.kind)
 	matching := make([]*monitor.Row, 0, len(all))
 	for i := range all {
 		if o.search == "" || strings.Contains(strings.ToLower(all[i].Name), o.search) {
