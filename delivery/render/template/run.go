@@ -12,6 +12,7 @@ type running struct {
 	at       int // offset of the tag that runs
 	patterns map[string]*pattern
 	err      error
+	print    func(dst []byte, value string) []byte // nil: as it is
 }
 
 // slot is a variable.

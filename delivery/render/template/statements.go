@@ -23,7 +23,11 @@ func (p *printed) run(r *running) bool {
 	if !r.step(1) {
 		return false
 	}
-	r.dst = v.append(r.dst)
+	if r.print != nil {
+		r.dst = r.print(r.dst, v.String())
+	} else {
+		r.dst = v.append(r.dst)
+	}
 	return r.written()
 }
 

@@ -61,7 +61,13 @@ func (t *Template) Unknown() []string { return t.unknown }
 // Append adds the text with the values of data to dst. Nil data has no values. An error is an *Error; dst is as it was
 // then.
 func (t *Template) Append(dst []byte, data *Data) ([]byte, error) {
-	r := running{t: t, data: data, dst: dst, start: len(dst), slots: make([]slot, len(t.names))}
+	return t.AppendWith(dst, data, nil)
+}
+
+// AppendWith is Append for a place where values must be written in another way than text: each goes through print,
+// which adds it to dst.
+func (t *Template) AppendWith(dst []byte, data *Data, print func(dst []byte, value string) []byte) ([]byte, error) {
+	r := running{t: t, data: data, dst: dst, start: len(dst), slots: make([]slot, len(t.names)), print: print}
 	for _, s := range t.body {
 		if !s.run(&r) {
 			return dst, r.err
