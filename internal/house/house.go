@@ -47,6 +47,8 @@ var rooms = []struct {
 	{"delivery/render/part", nil},
 	{"delivery/render/inline", nil},
 	{"delivery/render/object", []string{"delivery/render/fetch"}},
+	{"delivery/render", []string{"delivery/render/template", "delivery/render/part", "delivery/render/inline",
+		"delivery/render/object", "queue"}},
 	{"delivery", []string{"delivery/internal", "queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
 	{"smtpin", []string{"smtpin/internal", "auth", "checks", "monitor"}},

@@ -33,12 +33,8 @@ func hasLongLine(data []byte) bool {
 
 // crlf ends all lines with CRLF.
 func crlf(text []byte) []byte {
-	bare := 0
-	for i, c := range text {
-		if c == '\n' && (i == 0 || text[i-1] != '\r') || c == '\r' && (i+1 == len(text) || text[i+1] != '\n') {
-			bare++
-		}
-	}
+	pairs := bytes.Count(text, []byte("\r\n"))
+	bare := bytes.Count(text, []byte("\n")) + bytes.Count(text, []byte("\r")) - 2*pairs
 	if bare == 0 {
 		return text
 	}

@@ -3,6 +3,7 @@ package part
 import (
 	"cmp"
 	"slices"
+	"sync"
 )
 
 // Kind is what a Text is.
@@ -21,7 +22,8 @@ type Mail struct {
 	raw       []byte
 	texts     []*Text
 	changes   []change
-	versioned bool // it has a field MIME-Version
+	versioned bool    // it has a field MIME-Version
+	memory    *[]byte // of what was decoded and encoded
 }
 
 // change puts other bytes in the place of raw[start:end].
@@ -38,6 +40,35 @@ func Parse(mail []byte) (*Mail, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// memories are those of mails that are done.
+var memories = sync.Pool{New: func() any { return new([]byte) }}
+
+// largestMemory is how much memory is kept for the next mail.
+const largestMemory = 1 << 20
+
+// extend returns what a function appends to the memory of the mail for data.
+func (m *Mail) extend(f func(dst, data []byte) ([]byte, error), data []byte) ([]byte, error) {
+	if m.memory == nil {
+		m.memory = memories.Get().(*[]byte)
+	}
+	from := len(*m.memory)
+	extended, err := f(*m.memory, data)
+	if err != nil {
+		return nil, err
+	}
+	*m.memory = extended
+	return extended[from:len(extended):len(extended)], nil
+}
+
+// Close ends the use of the mail and of its texts, and has the next one use its memory.
+func (m *Mail) Close() {
+	if m.memory != nil && cap(*m.memory) <= largestMemory {
+		*m.memory = (*m.memory)[:0]
+		memories.Put(m.memory)
+	}
+	m.memory = nil
 }
 
 // Texts returns the texts of the mail in their order.

@@ -53,7 +53,7 @@ func (t *Text) Decode() ([]byte, error) {
 }
 
 func (t *Text) decodePart() ([]byte, error) {
-	data, err := decodeTransfer(t.entity.encoding, t.mail.raw[t.entity.body:t.entity.end])
+	data, err := t.mail.decodeTransfer(t.entity.encoding, t.mail.raw[t.entity.body:t.entity.end])
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,8 @@ func (t *Text) decodePart() ([]byte, error) {
 }
 
 // Set puts a text in the place of this one. It is UTF-8; line ends of any kind become CRLF in a part, and blanks in a
-// field. Each text is set once at most, after it was decoded. An error is an *Error.
+// field. Each text is set once at most, after it was decoded, and is not changed before Mail.Append is done. An error is
+// an *Error.
 func (t *Text) Set(text []byte) error {
 	if _, err := t.Decode(); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (t *Text) setPart(text []byte) error {
 	if encoding != e.encoding {
 		t.changeField(e.codeField, "Content-Transfer-Encoding", encoding)
 	}
-	data = encodeTransfer(encoding, data)
+	data = t.mail.encodeTransfer(encoding, data)
 	if e.header == e.body {
 		data = append([]byte("\r\n"), data...) // a header without an end
 	}

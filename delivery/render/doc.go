@@ -1,0 +1,14 @@
+// Package render makes the mail of a message that is more than the mail as it came: a campaign's text with the values
+// of one recipient, style sheets moved into the tags, a mail that is made of an object. It needs no engine: a
+// [Renderer] takes a message and its mail and returns another mail.
+//
+// What [Renderer.Render] does, in this order (MailerQ 5.13, personalization and json-messages):
+//
+//  1. The property data fills values into Subject, From, To and the plain and HTML parts (personalise): package part
+//     decodes them, package template runs them, package part encodes the result.
+//  2. The property inlinecss moves the style sheets of HTML parts into their tags (inlineCSS): package inline.
+//
+// A step that fails is an [*Error] with the state for the result and the place in the mail. The property force has the
+// mail go as it is then. Messages with none of these properties are not for Render: [Needed] says so without a look at
+// the mail.
+package render
