@@ -65,8 +65,8 @@ func (t *Text) decodePart() ([]byte, error) {
 }
 
 // Set puts a text in the place of this one. It is UTF-8; line ends of any kind become CRLF in a part, and blanks in a
-// field. Each text is set once at most, after it was decoded, and is not changed before Mail.Append is done. An error is
-// an *Error.
+// field. Each text is set once at most, after it was decoded, and is not changed before Mail.Append is done.
+// An error is an *Error.
 func (t *Text) Set(text []byte) error {
 	if _, err := t.Decode(); err != nil {
 		return err
