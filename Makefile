@@ -1,6 +1,6 @@
 # make test    installs the servers that the tests need, builds, checks, and runs every test
 # make check   vet, staticcheck, gofmt, and the arrows between rooms
-# make race    every test under the race detector
+# make race    every test under the race detector, and the engine with the order of its locks checked
 # make bench   source -> mtad -> sink beside a bare relay and Postfix
 # make screenshots  every page of the console in the demo, into screenshots/; two of them into docs/images for the README
 # make fuzz    every fuzz target, 20 s each (FUZZTIME=1m for longer)
@@ -29,6 +29,7 @@ check:
 race: export SLUICE_REQUIRE_SERVERS = 1
 race: servers
 	@$(call each,go test -race -timeout 20m ./...)
+	go test -short -tags lockorder ./delivery ./delivery/internal/...
 
 bench:
 	go -C dev run ./bench $(BENCHFLAGS)

@@ -49,13 +49,6 @@ func (p *path) closed(c *connection) {
 	p.mu.Unlock()
 }
 
-// afterEnd looks whether what waits needs another connection.
-func (p *path) afterEnd() {
-	p.mu.Lock()
-	p.advance()
-	p.mu.Unlock()
-}
-
 // notConnected ends the attempt to make a connection that the throttle or the engine's end cut short. When the throttle
 // asked to look again meanwhile, its wait is out of date.
 func (p *path) notConnected(wait throttle.Wait, looks uint64) {
@@ -89,7 +82,7 @@ func (p *path) connectFailed(result queue.Result) {
 	if p.unbindable(result) {
 		others = p.takeAll()
 	}
-	if j == nil && (len(p.parked.domains) > 0 || p.expected > 0) {
+	if j == nil && (p.shelf.Len() > 0 || p.shelf.Awaits()) {
 		p.owed = &result
 	}
 	p.mu.Unlock()

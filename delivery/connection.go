@@ -55,7 +55,7 @@ func (c *connection) run() {
 	} else {
 		c.e.slots.Release()
 	}
-	c.p.afterEnd()
+	c.p.Served()
 }
 
 func (c *connection) serve() {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -15,7 +16,7 @@ import (
 )
 
 // core is what all parts of an engine share: its settings with their defaults, the state of its run, and the few
-// methods by which paths, look-ups and pauses hand messages back to the engine.
+// methods by which paths and look-ups hand messages back to the engine.
 type core struct {
 	engine
 
@@ -58,13 +59,13 @@ type core struct {
 	offline   offline
 	learned   learned
 	unbound   unbound
-	pausing   pausing
+	aside     aside.Registry
 	quiet     bool      // nobody listens to events
 	events    sync.Pool // of *monitor.Event
 }
 
 // engine is what the parts of an Engine know of it: what becomes of a message that leaves them. None of its methods
-// waits; place takes the lock of a path, allPaths and reexamine take those of all paths.
+// waits; place takes the lock of a path, allPaths that of all paths.
 type engine interface {
 	// place puts a message into the ready list of the path that is its way now; nil when it ended here.
 	place(*job, *Route) *path
@@ -83,9 +84,8 @@ type engine interface {
 	expire(*job)
 	// delay puts a message back into the outbox with no attempt counted.
 	delay(*job, time.Time)
-	// allPaths returns the paths that there are; reexamine goes through all that waits, as the rules changed.
+	// allPaths returns the paths that there are.
 	allPaths() []*path
-	reexamine()
 }
 
 // observe tells the monitor of an event.

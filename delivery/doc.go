@@ -24,7 +24,7 @@
 //
 // What is decided about a message is decided by functions that know no engine and change nothing: policy (by the
 // settings), planner (where it leaves from), ruling (what the rules say), judge (what a reply means). [Engine.Why] asks
-// the same ones. Paths, look-ups and pauses know the Engine by the interface engine, and share a core with it.
+// the same ones. Paths and look-ups know the Engine by the interface engine, and share a core with it.
 //
 // # Paths
 //
@@ -50,7 +50,8 @@
 // connection; what is on the wire is finished. A message is rewritten once each time it is read, whatever rules come
 // while it is in memory.
 //
-// pausing remembers what is parked under which key because of which pause, and fetches it when that is over.
+// An aside.Registry remembers what is parked under which key, and because of what: a pause, want of room, or an address
+// that no instance is known to have. It has it come back when that is over.
 //
 // A rule for replies can have a message fail, or wait for exactly as long as it says; say that a reply is final or not,
 // that it concerns the message alone or puts the whole path off-line, that it is greylisting, or that another address
@@ -139,20 +140,15 @@
 //
 // # Locks
 //
-// A goroutine that has a lock takes only locks of a later line, and of each line one at a time. None is held while the
-// queue, a remote, the DNS or a store is waited for.
-//
-//  1. Engine.pathsMu
-//  2. path.mu, routing.mu, unowned.mu
-//  3. pausing.mu, starved.mu
-//  4. those of settling.Settler, offline, unbound and learned
+// Their order is the table in internal/locks. Tests that are built with the tag lockorder hold every lock that is taken
+// against it.
 //
 // # Files
 //
 // A file uses what stands below it.
 //
 //   - engine.go: Engine, its defaults, Run, Shutdown
-//   - whytext.go, why.go, held.go, explain.go: why mail waits
+//   - whytext.go, why.go, explain.go: why mail waits
 //   - way.go: the way of a message
 //   - elsewhere.go: messages for other instances
 //   - unheeded.go: properties that have no effect
@@ -169,9 +165,8 @@
 //   - memory.go: how much a path takes, and what it parks and fetches again
 //   - backoff.go: what a path does after failures
 //   - path.go: a path, and its ready list
-//   - pausing.go: what is parked because of pauses
+//   - paused.go: what is parked because of pauses
 //   - core.go: what all of these share, and the interface engine
-//   - parkeddomains.go: domains of which messages are parked
 //   - learned.go, offline.go: what is known of remotes and of source addresses
 //   - job.go: a message in memory
 //   - plan.go: where a message may leave from

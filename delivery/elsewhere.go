@@ -1,9 +1,9 @@
 package delivery
 
 import (
-	"sync"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -28,59 +28,19 @@ func (e *Engine) handOver(j *job) bool {
 		m.NextAttempt = time.Now().Add(again)
 		e.settle(j, queue.Item{Queue: e.outbox, Message: &m})
 	default:
-		j.parkKey = unownedKey
+		j.note = unowned
 		e.park(j, "no instance is known to have its addresses")
 	}
 	return true
 }
 
-// unownedKey is what messages are parked under whose addresses no instance is known to have.
-const unownedKey = "ips:unknown"
-
-// unowned fetches what is parked under unownedKey.
-type unowned struct {
-	mu     sync.Mutex
-	left   int  // to be fetched
-	asking bool // the queue is being asked
-}
+// unowned is why messages are parked whose addresses no instance is known to have.
+var unowned = &aside.Note{Key: "ips:unknown"}
 
 // LookElsewhere has the messages looked at again for whose addresses no instance was known: it is called when one was
-// heard of. It does not wait. Without it they are looked at every queue.MaxParked.
+// heard of. It does not wait. Without it they are looked at every queue.MaxParked. One that still has no instance is
+// parked again, behind the others.
 func (e *Engine) LookElsewhere() {
 	e.init()
-	if e.stopping.Load() {
-		return
-	}
-	e.settler.Call(func() {
-		counts, err := e.settler.Parked()
-		if err != nil {
-			return // they come by themselves
-		}
-		e.unowned.mu.Lock()
-		e.unowned.left = max(e.unowned.left, counts[unownedKey])
-		e.unowned.mu.Unlock()
-		e.fetchUnowned()
-	})
-}
-
-// fetchUnowned fetches some of these messages, as far as there is room. One that still has no instance is parked again,
-// behind the others.
-func (e *Engine) fetchUnowned() {
-	u := &e.unowned
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	n := min(u.left, e.prefetch/4)
-	if n <= 0 || u.asking || e.short() || e.stopping.Load() {
-		return
-	}
-	u.asking = true
-	e.settler.Call(func() {
-		got, empty, err := e.settler.Unpark([]string{unownedKey}, n)
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		u.asking = false
-		if u.left -= got; err == nil && len(empty) > 0 {
-			u.left = 0
-		}
-	})
+	e.aside.Free(unowned.Key)
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/aside"
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
@@ -66,11 +68,11 @@ type Engine struct {
 	stopped chan struct{} // closed when Run returns
 
 	routing   routing
-	unowned   unowned
 	unheeded  unheeded
 	relieving atomic.Bool
+	steered   chan struct{} // one place: the rules changed
 
-	pathsMu    sync.RWMutex
+	pathsMu    locks.RWMutex[locks.Paths]
 	paths      map[pathKey]*path
 	byThrottle map[throttle.Path][]*path
 }
@@ -101,7 +103,11 @@ func (e *Engine) init() {
 		e.offline.init()
 		e.learned.init()
 		e.unbound.init()
-		e.pausing.init(&e.core)
+		e.steered = make(chan struct{}, 1)
+		parker, _ := e.queue.(queue.Parker)
+		e.aside = aside.Registry{Queue: parker, Outbox: e.outbox, Logger: e.log,
+			Room: func() int { return e.prefetch*3/4 - e.load() }}
+		e.aside.Init()
 	})
 }
 
@@ -120,7 +126,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.throttle.Changed(e.changed)
 	var upkeep sync.WaitGroup
 	upkeep.Go(e.sweep)
-	upkeep.Go(e.pausing.run)
+	upkeep.Go(func() { e.aside.Run(e.consume) })
 
 	err := e.consumeOutbox()
 
@@ -184,7 +190,6 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	if !e.running.Load() {
 		return nil
 	}
-	e.drain()
 	select {
 	case <-e.stopped:
 		return nil
@@ -211,7 +216,11 @@ func (e *Engine) Close() error {
 func (e *Engine) Steered() {
 	e.init()
 	e.epoch.Add(1)
-	e.pausing.steeringChanged()
+	select {
+	case e.steered <- struct{}{}:
+	default:
+	}
+	e.aside.Recheck()
 }
 
 // Learned returns how many mails the hosts of a site were seen to take over one connection, of several the smallest

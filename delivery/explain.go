@@ -94,7 +94,7 @@ func (p *path) state() PathState {
 	now := time.Now()
 	s := PathState{
 		Source: p.key.Source, Site: p.key.Site, Security: p.key.security,
-		Ready: p.ready.n, Parked: len(p.parked.domains), Open: p.open, Starting: p.starting, Idle: len(p.idle),
+		Ready: p.ready.n, Parked: p.shelf.Len(), Open: p.open, Starting: p.starting, Idle: len(p.idle),
 		LastError: p.lastError, NoSlot: p.starved,
 	}
 	if p.open == 0 && now.Before(p.offlineTo) {

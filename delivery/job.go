@@ -1,11 +1,11 @@
 package delivery
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -27,13 +27,12 @@ type job struct {
 	path    *path
 
 	// What was decided about it; see plan.
-	epoch     uint64        // of the steering that was asked
-	source    netip.Addr    // where it leaves from
-	avoid     string        // addresses that it is not to go to, each with a space behind it
-	fallen    *queue.Result // of the attempt there
-	pauseNote *pauseNote    // nil: it is not paused
-	parkKey   string        // what it is parked under, when that is not its domain
-	read      *reading      // nil: as it is now
+	epoch  uint64        // of the steering that was asked
+	source netip.Addr    // where it leaves from
+	avoid  string        // addresses that it is not to go to, each with a space behind it
+	fallen *queue.Result // of the attempt there
+	note   *aside.Note   // why it is parked and what under; nil: for want of room, under its domain
+	read   *reading      // nil: as it is now
 
 	ending settling.Ending // how it leaves memory
 	why    string          // it is parked
@@ -122,10 +121,10 @@ func (l *jobList) takeAll() []*job {
 	return jobs
 }
 
-// parkedUnder is the key under which a job is parked: its recipient domain, unless it waits for something else.
+// parkedUnder is the key under which a job is parked.
 func (j *job) parkedUnder() string {
-	if j.pauseNote != nil {
-		return j.pauseNote.key
+	if j.note != nil {
+		return j.note.Key
 	}
-	return cmp.Or(j.parkKey, j.domain)
+	return j.domain
 }

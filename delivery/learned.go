@@ -2,8 +2,9 @@ package delivery
 
 import (
 	"net/netip"
-	"sync"
 	"time"
+
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 )
 
 // learned remembers how many mails remotes take over one connection, as they were seen to end connections: some close,
@@ -11,7 +12,7 @@ import (
 // time on a connection that was opened after the first one had ended, or else connections that broke together would
 // teach it. It is forgotten after a day, or when a connection carried more.
 type learned struct {
-	mu    sync.Mutex
+	mu    locks.Mutex[locks.Leaf]
 	known map[netip.AddrPort]*habit
 }
 

@@ -19,8 +19,10 @@ func TestRoomIsKeptForRetries(t *testing.T) {
 		w.Throttle = &pacer{limits: throttle.Limits{Queue: throttle.PerQueue{Messages: 20, RetryShare: 50}},
 			send: every(time.Hour, "maxmessages")}
 		w.start()
-		w.publish(mail("first@example.com"))
-		w.settled()
+		for _, recipient := range []string{"first@example.com", "second@example.com"} { // which is the first to wait
+			w.publish(mail(recipient))
+			w.settled()
+		}
 		w.publishMany(100, "example.com")
 		w.sleep(10 * time.Second)
 		require.Equal(t, 10, w.inMemory("example.com"), "half is kept")

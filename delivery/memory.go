@@ -17,7 +17,7 @@ func (p *path) trim(all bool) int {
 	for p.ready.n > limit {
 		j := p.ready.last
 		p.drop(j)
-		p.notePark(j.domain)
+		p.shelf.Put(j.domain)
 		over = append(over, j)
 	}
 	if len(over) > 0 {
@@ -67,7 +67,7 @@ func (p *path) room(j *job, unparked bool) bool {
 	if len(j.m.Results) == 0 {
 		limit = p.fresh(limit)
 	}
-	if len(p.parked.domains) > 0 && !unparked {
+	if !unparked && p.shelf.Len() > 0 {
 		limit = max(1, limit/2)
 	}
 	return p.ready.n < limit
@@ -100,7 +100,7 @@ func (p *path) stuckUntil(now time.Time) time.Time {
 // adopt makes the parked messages of a domain the business of the path.
 func (p *path) adopt(domain string) {
 	p.mu.Lock()
-	p.notePark(domain)
+	p.shelf.Put(domain)
 	p.used = time.Now()
 	p.advance()
 	p.mu.Unlock()
@@ -109,7 +109,7 @@ func (p *path) adopt(domain string) {
 // refill asks for parked messages once the list is less than half full and something can become of them. After a
 // failure only a few are fetched: enough to try again with. p.mu is held.
 func (p *path) refill() {
-	if len(p.parked.domains) == 0 || p.asking {
+	if p.shelf.Len() == 0 {
 		return
 	}
 	limit := p.fresh(p.capacity())
@@ -128,23 +128,9 @@ func (p *path) refill() {
 		p.wakeAt(until)
 		return
 	}
-	domains, count := p.parked.some(n, p.wanted()), p.parked.count
-	if len(domains) == 0 {
-		return
+	if until := p.shelf.Order(n, nil); !until.IsZero() {
+		p.wakeAt(until)
 	}
-	p.asking = true
-	p.e.settler.Call(func() {
-		total, empty, err := p.e.settler.Unpark(domains, n)
-		p.unparked(total, empty, count, err)
-	})
-}
-
-// wanted tells which parked domains are of use; nil: all. p.mu is held.
-func (p *path) wanted() func(string) bool {
-	if p.e.pausing.active.Load() == 0 {
-		return nil
-	}
-	return func(domain string) bool { return !p.e.pausing.covers(domain) }
 }
 
 // fewAgain is how many parked messages are fetched for a path on which the last connection failed.
@@ -165,40 +151,24 @@ func (p *path) fruitless() (until time.Time) {
 	if p.open == 0 && p.offlineTo.After(until) {
 		until = p.offlineTo
 	}
-	if p.expected > 0 && p.askTo.After(until) {
-		until = p.askTo
-	}
-	if p.barred.After(until) {
-		until = p.barred
-	}
 	if !until.After(now) {
 		return time.Time{}
 	}
 	return until
 }
 
-// onTheWay is how long messages that were let go are waited for: some may have been finished on the way, or taken
-// another.
-const onTheWay = time.Second
-
-// askAgain is the pause after the queue could not be asked for parked messages, or there was no room for them.
+// askAgain is how long parked messages are left where they are when there was no room for them.
 const askAgain = 5 * time.Second
 
-// unparked notes how many messages are on their way, and which domains have no more.
-func (p *path) unparked(n int, empty []string, count uint64, err error) {
+// Served implements aside.Owner.
+func (p *path) Served() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.asking = false
-	p.expected = max(0, p.expected+n)
-	p.askTo = time.Now().Add(onTheWay)
-	p.parked.forget(empty, count)
-	if err != nil {
-		p.barred = time.Now().Add(askAgain)
-		p.e.log.Warn("fetching parked messages failed; trying again", "path", p.key.Path.String(), "error", err, "in",
-			askAgain)
-	}
 	p.advance()
+	p.mu.Unlock()
 }
+
+// String implements aside.Owner.
+func (p *path) String() string { return p.key.Path.String() }
 
 // parkAfter is how long a message waits in a ready list before it is parked: a broker wants its deliveries back.
 const parkAfter = queue.MaxParked / 2
@@ -216,7 +186,7 @@ func (p *path) sweep(now time.Time) bool {
 			dead = append(dead, j)
 		case now.Sub(j.since) > parkAfter:
 			p.drop(j)
-			p.notePark(j.domain)
+			p.shelf.Put(j.domain)
 			old = append(old, j)
 		}
 		j = next

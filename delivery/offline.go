@@ -3,15 +3,16 @@ package delivery
 import (
 	"maps"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 )
 
 // offline remembers the addresses and ports that could not be reached a moment ago, whatever path tried. It is bounded:
 // when it is full, what is out of date goes, or everything.
 type offline struct {
-	mu    sync.Mutex
+	mu    locks.Mutex[locks.Leaf]
 	until map[netip.AddrPort]time.Time
 }
 

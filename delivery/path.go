@@ -1,9 +1,10 @@
 package delivery
 
 import (
-	"sync"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/aside"
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -23,16 +24,12 @@ type path struct {
 	e   *core
 	key pathKey
 
-	mu       sync.Mutex
+	mu       locks.Mutex[locks.Path]
 	route    *Route
 	ready    jobList
 	spared   int           // of ready: jobs that go first over a new connection, as another one ended before them
 	cursor   *job          // in ready: the next one that reexamine looks at
-	parked   parkedDomains // of its messages
-	expected int           // unparked messages still on their way here
-	asking   bool          // an Unpark is under way
-	askTo    time.Time     // no Unpark before, unless all that was let go has come
-	barred   time.Time     // no Unpark before
+	shelf    aside.Shelf   // domains of its messages that are parked
 	owed     *queue.Result // of a failure for which no message was at hand: the next one gets it
 	unfitTo  time.Time     // until then, the source has no address of a family that the site has
 	open     int           // established connections
@@ -61,6 +58,7 @@ func newPath(e *core, key pathKey, route *Route) *path {
 	p := &path{e: e, key: key, route: route, used: time.Now()}
 	p.timer = time.AfterFunc(time.Hour, p.ring)
 	p.timer.Stop()
+	p.shelf.Init(&e.aside, p)
 	return p
 }
 
@@ -163,13 +161,6 @@ func (p *path) retire() bool {
 // busy reports whether the path has something to do, or something to remember. p.mu is held.
 func (p *path) busy() bool {
 	now := time.Now()
-	return p.ready.n > 0 || p.open+p.starting > 0 || p.asking || p.starved || len(p.parked.domains) > 0 ||
+	return p.ready.n > 0 || p.open+p.starting > 0 || p.starved || p.shelf.Len() > 0 || p.shelf.Awaits() ||
 		now.Before(p.offlineTo) || now.Before(p.unfitTo) || now.Sub(p.used) < quiet
-}
-
-// notePark remembers that messages of a domain are parked, or about to be. p.mu is held.
-func (p *path) notePark(domain string) {
-	if !p.e.pausing.covers(domain) {
-		p.parked.note(domain)
-	}
 }

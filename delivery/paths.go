@@ -125,12 +125,16 @@ func (e *Engine) trim() (parked int) {
 }
 
 // sweep looks after what no event would tell: every second whether memory is short and whether parked messages may be
-// looked up; now and then over all paths.
+// looked up; now and then over all paths. It goes through all that waits when the rules changed.
 func (e *Engine) sweep() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
+		case <-e.steered:
+			e.reexamine()
+			n--
+			continue
 		case <-ticker.C:
 		case <-e.consume.Done():
 			return
@@ -139,7 +143,6 @@ func (e *Engine) sweep() {
 			e.relieve()
 		}
 		e.routing.refill()
-		e.fetchUnowned()
 		if n%sweepEvery != 0 {
 			continue
 		}

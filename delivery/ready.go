@@ -22,13 +22,7 @@ func (p *path) add(j *job, route *Route) reception {
 	}
 	p.route = route
 	j.path = p
-	if p.e.pausing.adopts(j.domain) {
-		p.notePark(j.domain)
-	}
-	unparked := p.asking || p.expected > 0
-	if unparked {
-		p.expected-- // unparked messages may be here before their number is
-	}
+	unparked := p.shelf.Arrived(j.domain)
 	owed := p.owed
 	switch {
 	case owed != nil:
@@ -36,9 +30,10 @@ func (p *path) add(j *job, route *Route) reception {
 		p.mu.Unlock()
 		p.e.unreached(j, *owed)
 	case !p.room(j, unparked):
-		p.notePark(j.domain)
 		if unparked {
-			p.barred = time.Now().Add(onTheWay) // or it would come and go without end
+			p.shelf.PutBack(j.domain)
+		} else {
+			p.shelf.Put(j.domain)
 		}
 		p.refill()
 		p.mu.Unlock()

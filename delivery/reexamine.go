@@ -69,26 +69,19 @@ func (p *path) reexamineSome() {
 	}
 }
 
-// leaveParked leaves parked messages of domains that are paused now to pausing.
+// leaveParked has parked messages of domains that are paused now wait for the end of the pause.
 func (p *path) leaveParked() {
 	s := p.e.steering()
 	if s == nil {
 		return
 	}
-	p.mu.Lock()
-	domains := p.parked.some(maxParkedDomains, nil)
-	p.mu.Unlock()
 	sel, now := Selection{Source: p.key.Source}, time.Now()
-	for _, domain := range domains {
+	for _, domain := range p.shelf.Keys() {
 		sel.Domain = domain
-		pause, ok := s.Paused(&sel, now)
-		if !ok {
-			continue
+		if pause, ok := s.Paused(&sel, now); ok {
+			p.e.holdDomain(p.key.Source, domain, &pause)
+			p.shelf.Take(domain)
 		}
-		p.e.pausing.owe(p.key.Source, domain, &pause)
-		p.mu.Lock()
-		delete(p.parked.domains, domain)
-		p.mu.Unlock()
 	}
 }
 
@@ -203,17 +196,12 @@ func (p *path) parkAtTargets(targets []netip.Addr) {
 // pausedAt returns the pause of a job for which all targets are paused, and what they are; nil when one is not. p.mu is
 // held.
 func (p *path) pausedAt(s Steering, j *job, targets []netip.Addr) (first Pause, sels []Selection) {
-	now := time.Now()
 	for _, target := range targets {
-		sel := *j.selection(p.key.Source, target)
-		pause, ok := s.Paused(&sel, now)
-		if !ok {
-			return Pause{}, nil
-		}
-		if len(sels) == 0 || sooner(pause.Until, first.Until) {
-			first = pause
-		}
-		sels = append(sels, sel)
+		sels = append(sels, *j.selection(p.key.Source, target))
+	}
+	first, ok := pausedForAll(s, sels, time.Now())
+	if !ok {
+		return Pause{}, nil
 	}
 	return first, sels
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/sluicemail/sluice/delivery/internal/aside"
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -12,19 +14,19 @@ import (
 // with known routes needs: beyond the bound, messages are parked by domain until the look-ups have caught up.
 type routing struct {
 	e       *Engine
-	mu      sync.Mutex
+	mu      locks.Mutex[locks.Path]
 	waiting map[string]*jobList
 	todo    []string // domains whose look-up has not begun
 	n       int      // jobs waiting
 	workers int
-	parked  parkedDomains
-	asking  bool // an Unpark is under way
+	shelf   aside.Shelf // domains of which messages are parked
 	done    sync.WaitGroup
 }
 
 func (r *routing) init(e *Engine) {
 	r.e = e
 	r.waiting = make(map[string]*jobList)
+	r.shelf.Init(&e.aside, r)
 }
 
 func (r *routing) add(j *job) {
@@ -34,9 +36,7 @@ func (r *routing) add(j *job) {
 		r.e.release(j)
 		return
 	}
-	if r.e.pausing.adopts(j.domain) {
-		r.parked.note(j.domain)
-	}
+	r.shelf.Arrived(j.domain)
 	list := r.waiting[j.domain]
 	if r.n >= r.e.prefetch/2 || (list != nil && list.n >= r.e.pathQueue) {
 		r.mu.Unlock()
@@ -121,18 +121,7 @@ func (r *routing) take(domain string, found bool) (jobs []*job, parked bool) {
 	jobs = r.waiting[domain].takeAll()
 	delete(r.waiting, domain)
 	r.n -= len(jobs)
-	if found {
-		_, parked = r.parked.domains[domain]
-		delete(r.parked.domains, domain)
-	}
-	return jobs, parked
-}
-
-// adopt makes the parked messages of a domain the business of the look-ups.
-func (r *routing) adopt(domain string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.parked.note(domain)
+	return jobs, found && r.shelf.Take(domain)
 }
 
 // refill asks for what was parked once the look-ups have caught up.
@@ -140,29 +129,18 @@ func (r *routing) refill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.e.prefetch/4 - r.n
-	if len(r.parked.domains) == 0 || n <= 0 || r.asking || r.e.stopping.Load() {
+	if n <= 0 || r.e.stopping.Load() {
 		return
 	}
-	// Messages whose look-up goes on would only be parked again.
-	domains := r.parked.some(n, func(domain string) bool {
-		return r.waiting[domain] == nil && !r.e.pausing.covers(domain)
-	})
-	if len(domains) == 0 {
-		return
-	}
-	count := r.parked.count
-	r.asking = true
-	r.e.settler.Call(func() {
-		_, empty, err := r.e.settler.Unpark(domains, n)
-		if err != nil {
-			r.e.log.Warn("fetching parked messages failed; trying again", "error", err)
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.asking = false
-		r.parked.forget(empty, count)
-	})
+	// Messages whose look-up goes on would only be parked again. The sweep of the engine looks after the rest.
+	r.shelf.Order(n, func(domain string) bool { return r.waiting[domain] == nil })
 }
+
+// Served implements aside.Owner.
+func (r *routing) Served() {}
+
+// String implements aside.Owner.
+func (r *routing) String() string { return "look-ups" }
 
 // waits returns how many messages wait for the route of a domain.
 func (r *routing) waits(domain string) int {

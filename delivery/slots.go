@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 )
 
 // Slots limits simultaneous connections. throttle.Slots is one that incoming connections share.
@@ -19,7 +21,7 @@ type Slots interface {
 // paths give up theirs.
 type starved struct {
 	e       *core
-	mu      sync.Mutex
+	mu      locks.Mutex[locks.Aside]
 	none    []*path // without a connection
 	some    []*path // with some, that want more
 	feeding bool

@@ -361,15 +361,16 @@ func (e *Engine) ended(x *settling.Ending) {
 
 // parked tells the part of the engine that had a message parked: an Unpark in the meantime has missed it.
 func (e *Engine) parked(j *job) {
-	if j.pauseNote != nil {
-		e.pausing.note(j)
-	} else if j.parkKey != "" {
+	switch {
+	case j.note == unowned:
 		if outbox, _ := e.planner.owner(j.m); outbox != "" {
 			e.LookElsewhere()
 		}
-	} else if j.path != nil {
+	case j.note != nil:
+		e.aside.Hold(j.note)
+	case j.path != nil:
 		j.path.adopt(j.domain)
-	} else {
-		e.routing.adopt(j.domain)
+	default:
+		e.routing.shelf.Put(j.domain)
 	}
 }

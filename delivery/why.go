@@ -149,7 +149,7 @@ func (e *Engine) findCause(w *Why, m *queue.Message, line *queue.Entry) {
 		if w.Last != nil {
 			w.Cause = ByRetry
 		}
-	case w.Key == unownedKey:
+	case w.Key == unowned.Key:
 		w.Cause = ByInstance
 	case e.pausedNow(w, m):
 	case w.Place == LookingUp:
@@ -185,7 +185,7 @@ func (e *Engine) pausedNow(w *Why, m *queue.Message) bool {
 		w.Source = source
 	}
 	if strings.HasPrefix(w.Key, "pause:") {
-		if pause, ok := e.pausing.of(w.Key); ok {
+		if pause, ok := e.pauseOf(w.Key); ok {
 			w.Cause, w.Pause, w.Until = ByPause, &pause, pause.Until
 			return true
 		}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -27,7 +28,7 @@ type Settler struct {
 
 	backlog atomic.Int64 // messages that were added and have not ended
 
-	mu      sync.Mutex
+	mu      locks.Mutex[locks.Leaf]
 	work    sync.Cond
 	jobs    endings
 	calls   []func()
@@ -80,36 +81,6 @@ func (s *Settler) Release(x *Ending) {
 func (s *Settler) Park(x *Ending, key string) {
 	x.do, x.key = doPark, key
 	s.add(x)
-}
-
-// Unpark fetches about n parked messages, taking the keys in turn. It returns how many are on their way, the keys that
-// have no more, and an error when the queue could not be asked. It waits for the queue: call it in a Call.
-func (s *Settler) Unpark(keys []string, n int) (total int, empty []string, err error) {
-	parker, ok := s.Queue.(queue.Parker)
-	if !ok {
-		return 0, keys, nil
-	}
-	for i, key := range keys {
-		share := max(1, (n-total)/(len(keys)-i))
-		got, err := parker.Unpark(s.ctx, s.Names.Outbox, key, share)
-		if err != nil {
-			return total, empty, err
-		}
-		total += got
-		if got < share {
-			empty = append(empty, key)
-		}
-	}
-	return total, empty, nil
-}
-
-// Parked returns how many messages are parked under each key, none where the queue cannot park. It waits for the queue.
-func (s *Settler) Parked() (map[string]int, error) {
-	parker, ok := s.Queue.(queue.Parker)
-	if !ok {
-		return nil, nil
-	}
-	return parker.Parked(s.ctx, s.Names.Outbox)
 }
 
 // Call has f called.
