@@ -210,8 +210,8 @@ func (r *Registry) stopHeld() {
 	}
 }
 
-// begin has all be fetched that is parked now under these keys: as long as nobody took them over, where a hold is given.
-// When not all keys were remembered, so is what is parked under all keys that are not known.
+// begin has all be fetched that is parked now under these keys: as long as nobody took them over, where a hold is
+// given. When not all keys were remembered, so is what is parked under all keys that are not known.
 func (r *Registry) begin(ctx context.Context, freed map[string]*hold) {
 	r.mu.Lock()
 	wanted := r.Queue != nil && (len(freed) > 0 || r.overflow)

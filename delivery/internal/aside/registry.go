@@ -123,8 +123,8 @@ func (r *Registry) serve(ctx context.Context) {
 	}
 }
 
-// unpark fetches about n messages, taking the keys in turn. It returns how many are on their way, and the keys that have
-// no more.
+// unpark fetches about n messages, taking the keys in turn. It returns how many are on their way, and the keys that
+// have no more.
 func (r *Registry) unpark(ctx context.Context, keys []string, n int) (total int, empty []string, err error) {
 	if r.Queue == nil {
 		return 0, keys, nil
