@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -244,14 +242,8 @@ func certificateFiles(t *testing.T) (cert, key string) {
 
 func writeCertificate(t *testing.T, cert, key string) {
 	t.Helper()
-	settings, _, err := smtptest.SelfSigned()
+	_, err := smtptest.WriteSelfSigned(cert, key)
 	require.NoError(t, err)
-	made := settings.Certificates[0]
-	private, err := x509.MarshalPKCS8PrivateKey(made.PrivateKey)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made.Certificate[0]}),
-		0o600))
-	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 }
 
 // TestRedirectsToOwnNames sends browsers to names and addresses of this server only, whatever Host they send.

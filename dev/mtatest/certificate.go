@@ -2,8 +2,6 @@ package mtatest
 
 import (
 	"crypto/x509"
-	"encoding/pem"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -24,17 +22,7 @@ func Certificate(t testing.TB) Settings {
 // WriteCertificate writes a fresh certificate into the files that the settings name and returns a pool that trusts it.
 func WriteCertificate(t testing.TB, set Settings, name string) *x509.CertPool {
 	t.Helper()
-	config, pool, err := smtptest.SelfSigned(name)
+	pool, err := smtptest.WriteSelfSigned(set["smtp-certificate"], set["smtp-key"], name)
 	require.NoError(t, err)
-	pair := config.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	require.NoError(t, err)
-	for file, block := range map[string]*pem.Block{
-		set["smtp-key"]:         {Type: "PRIVATE KEY", Bytes: key},
-		set["smtp-certificate"]: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
-	} {
-		require.NoError(t, os.WriteFile(file+".new", pem.EncodeToMemory(block), 0o600))
-		require.NoError(t, os.Rename(file+".new", file))
-	}
 	return pool
 }

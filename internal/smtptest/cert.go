@@ -7,8 +7,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
+	"os"
 	"time"
 )
 
@@ -25,8 +28,8 @@ func SelfSigned(names ...string) (*tls.Config, *x509.CertPool, error) {
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(time.Now().UnixNano()),
 		Subject:               pkix.Name{CommonName: names[0]},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(30 * 24 * time.Hour),
+		NotBefore:             time.Unix(0, 0), // in any clock of a test
+		NotAfter:              time.Unix(1<<32, 0),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
@@ -51,4 +54,26 @@ func SelfSigned(names ...string) (*tls.Config, *x509.CertPool, error) {
 	pool.AddCert(leaf)
 	cert := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 	return &tls.Config{Certificates: []tls.Certificate{cert}}, pool, nil
+}
+
+// WriteSelfSigned writes a certificate as SelfSigned makes it, and its key, in PEM, each in one step over what was
+// there. The pool trusts it.
+func WriteSelfSigned(certFile, keyFile string, names ...string) (*x509.CertPool, error) {
+	config, pool, err := SelfSigned(names...)
+	if err != nil {
+		return nil, err
+	}
+	pair := config.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	return pool, errors.Join(writePEM(keyFile, "PRIVATE KEY", key), writePEM(certFile, "CERTIFICATE", pair.Certificate[0]))
+}
+
+func writePEM(file, kind string, der []byte) error {
+	if err := os.WriteFile(file+".new", pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
 }

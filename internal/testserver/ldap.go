@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
 // LDAPBase is the suffix of the tree that [OpenLDAP] serves.
@@ -32,7 +34,9 @@ func OpenLDAP(t testing.TB, ldif string) *LDAPServer {
 	Need(t, "slapd", "slapadd")
 	dir := shortTempDir(t)
 	s := &LDAPServer{t: t, CAFile: filepath.Join(dir, "cert.pem")}
-	writeCertificate(t, s.CAFile, filepath.Join(dir, "key.pem"))
+	if _, err := smtptest.WriteSelfSigned(s.CAFile, filepath.Join(dir, "key.pem")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
 // RabbitMQServer is a node of a broker of its own, which knows the user guest with the password guest.
@@ -90,7 +92,7 @@ const cookie = "TESTSERVER"
 func (s *RabbitMQServer) prepare(ports []int, config string) error {
 	s.Node = fmt.Sprintf("t%d@localhost", ports[0])
 	s.Address, s.TLSAddress = loopback(ports[0]), loopback(ports[1])
-	if err := makeCertificate(s.CAFile, filepath.Join(s.dir, "key.pem")); err != nil {
+	if _, err := smtptest.WriteSelfSigned(s.CAFile, filepath.Join(s.dir, "key.pem")); err != nil {
 		return err
 	}
 	conf := fmt.Sprintf("listeners.tcp.1 = %s\nlisteners.ssl.1 = %s\nssl_options.certfile = %s\nssl_options.keyfile = %s/key.pem\n%s",

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
 // RedisPassword is what [Redis] asks for.
@@ -57,7 +59,9 @@ func RedisTLS(t testing.TB) (s *RedisServer, certFile string) {
 	Need(t, "redis-server")
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeCertificate(t, certFile, keyFile)
+	if _, err := smtptest.WriteSelfSigned(certFile, keyFile); err != nil {
+		t.Fatal(err)
+	}
 	s = &RedisServer{}
 	s.Process, _ = OnFreePort(t, func(port int) (*Process, error) {
 		s.Address = loopback(port)
