@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -256,4 +257,18 @@ func (n *Node) typed(key string, k Kind) *Node {
 		return nil
 	}
 	return item
+}
+
+// With returns an object in the place of a node: it has the members of another object, which may be nil, and strings,
+// given as name and value in turn, in the place of members of the same name.
+func (n *Node) With(base *Node, strings ...string) *Node {
+	o := &Node{Kind: Object, Key: n.Key, index: n.index, parent: n.parent, tree: n.tree}
+	if base.Is(Object) {
+		o.Items = append(o.Items, base.Items...)
+	}
+	for i := 0; i+1 < len(strings); i += 2 {
+		o.Items = slices.DeleteFunc(o.Items, func(item *Node) bool { return item.Key == strings[i] })
+		o.Items = append(o.Items, &Node{Kind: String, Key: strings[i], Text: strings[i+1], parent: o, tree: n.tree})
+	}
+	return o
 }

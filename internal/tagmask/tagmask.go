@@ -74,6 +74,25 @@ func Around(text string, f func(string) string) string {
 	return tags.Restore(f(masked))
 }
 
+// Between applies f to each piece of a text between its tags.
+func Between(text string, f func(string) string) string {
+	if strings.IndexByte(text, '{') < 0 {
+		return f(text)
+	}
+	masked, tags := Mask(text)
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(masked, string(open))
+		b.WriteString(f(before))
+		if !found {
+			return b.String()
+		}
+		number, rest, _ := strings.Cut(after, string(close))
+		b.WriteString(tags.Restore(string(open) + number + string(close)))
+		masked = rest
+	}
+}
+
 // Masked reports whether a masked text has a tag.
 func Masked(text string) bool { return strings.ContainsRune(text, open) }
 

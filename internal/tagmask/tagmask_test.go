@@ -23,6 +23,7 @@ func TestAround(t *testing.T) {
 		`{$a|default:"\"}<"}<`:          `{$a|default:"\"}<"}&lt;`,
 	} {
 		require.Equal(t, want, Around(text, html.EscapeString), text)
+		require.Equal(t, want, Between(text, html.EscapeString), text)
 	}
 }
 

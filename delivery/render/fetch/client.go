@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/internal/lru"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -39,12 +40,11 @@ type Client struct {
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 
-	once      sync.Once
-	memory    memory
 	complaint atomic.Int64 // when the Store was complained about, in seconds since 1970
 
 	mu      sync.Mutex
 	closed  bool
+	memory  lru.Cache[string, result] // by address
 	flights map[string]*flight
 	hosts   map[string]*host
 	running sync.WaitGroup
@@ -84,8 +84,28 @@ type flight struct {
 	waiting int // guarded by Client.mu
 	cancel  context.CancelFunc
 	done    chan struct{}
-	file    *File // these two once done is closed
-	err     *Error
+	result         // once done is closed
+}
+
+// result is what became of an address: a file or a failure.
+type result struct {
+	file *File
+	err  *Error
+}
+
+func (r result) error() error {
+	if r.err != nil {
+		return r.err
+	}
+	return nil
+}
+
+// weight is what a result counts for, with the memory around it.
+func (r result) weight() int64 {
+	if r.file == nil {
+		return 1024
+	}
+	return 1024 + int64(len(r.file.Data))
 }
 
 // host are the downloads from one host.
@@ -120,17 +140,27 @@ func (c *Client) Fetch(ctx context.Context, address string) (*File, error) {
 	defer c.leave(u, f)
 	select {
 	case <-f.done:
-		return (&entry{file: f.file, err: f.err}).result()
+		return f.file, f.error()
 	case <-ctx.Done():
 		return nil, failure(u, ctx.Err())
 	}
 }
 
-func (e *entry) result() (*File, error) {
-	if e.err != nil {
-		return nil, e.err
+// remembered returns what is known of an address.
+func (c *Client) remembered(u *url.URL) (result, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.memory.Get(u.String(), c.now())
+}
+
+// remember keeps a result until a time. One that would take more than a quarter of the memory is left to the store.
+func (c *Client) remember(u *url.URL, r result, until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memory.Limit = cmp.Or(c.Memory, 64<<20)
+	if until.After(c.now()) && r.weight() <= c.memory.Limit/4 {
+		c.memory.Put(u.String(), r, r.weight(), until)
 	}
-	return e.file, nil
 }
 
 // Close ends all downloads and waits for them. Fetch fails from then on.
@@ -191,8 +221,8 @@ func (c *Client) fly(ctx context.Context, u *url.URL, f *flight) {
 		f.err, until = failure(u, err), c.now().Add(failureTTL)
 	}
 	f.file = file
-	if ctx.Err() == nil && until.After(c.now()) {
-		c.memory.put(&entry{url: u.String(), file: file, err: f.err, until: until})
+	if ctx.Err() == nil {
+		c.remember(u, f.result, until)
 	}
 	c.mu.Lock()
 	c.land(u, f)

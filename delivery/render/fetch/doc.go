@@ -32,6 +32,5 @@
 //	dial.go      connections, with and without a proxy
 //	policy.go    which addresses are allowed
 //	keep.go      how long an answer may be kept, and how it is written into a store
-//	memory.go    what is kept in memory
 //	error.go     failures
 package fetch

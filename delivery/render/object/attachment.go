@@ -35,7 +35,7 @@ func (b *builder) attachments() (all []attachment) {
 			n.Expected("an object")
 			continue
 		}
-		if b.root.Err() != nil {
+		if b.root.Err() != nil || b.err != nil {
 			return nil // nothing is downloaded for a mail that cannot be made
 		}
 		if a, ok := b.attachment(n); ok {

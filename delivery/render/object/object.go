@@ -47,7 +47,7 @@ func Build(ctx context.Context, mime json.RawMessage, opts Options) (mail []byte
 	b := &builder{ctx: ctx, opts: opts, root: root, raw: mime, left: cmp.Or(opts.MaxSize, 50<<20)}
 	b.header()
 	top := b.content()
-	if err := root.Err(); err != nil {
+	if err := cmp.Or(root.Err(), b.err); err != nil {
 		return nil, err
 	}
 	return b.write(top)
@@ -61,6 +61,7 @@ type builder struct {
 	raw    json.RawMessage
 	left   int64 // bytes that the mail may still have
 	fields []field
+	err    error // of blocks; all else is told to the tree
 
 	boundary   string // what the boundaries of this mail have in common
 	multiparts int    // so far

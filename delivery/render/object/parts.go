@@ -13,6 +13,7 @@ import (
 
 	"github.com/emersion/go-message/textproto"
 
+	"github.com/sluicemail/sluice/delivery/render/blocks"
 	"github.com/sluicemail/sluice/internal/jsontree"
 )
 
@@ -65,14 +66,25 @@ func (b *builder) html() (string, bool) {
 	case html != nil:
 		text = b.root.String("html")
 	case content.Is(jsontree.Object):
-		content.Expected("HTML in a string")
+		text = b.blocks()
 	case content != nil:
 		text = b.root.String("content")
+	case b.root.Get("blocks") != nil: // as some pages have it
+		text = b.blocks()
 	default:
 		return "", false
 	}
 	b.spend(b.root, len(text))
 	return text, true
+}
+
+// blocks returns the HTML of responsive blocks.
+func (b *builder) blocks() string {
+	html, err := blocks.Render(b.ctx, b.raw, blocks.Options{Fetcher: b.opts.Fetcher})
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	return html
 }
 
 // text returns the text, and whether the mail has any: its own, or that of the HTML.
