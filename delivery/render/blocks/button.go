@@ -26,8 +26,9 @@ func (r *renderer) button(n *jsontree.Node, s scope) {
 	if l.url != "" {
 		label = l.anchor(nil)
 	}
-	f.apply(label.style("display", "inline-block").style("padding", size.String()), paint).style("text-decoration", "none").
-		style("border-radius", corners).custom(n.Object("a"))
+	label.style("display", "inline-block").style("padding", size.String()).style("text-decoration", "none").
+		style("border-radius", corners)
+	f.apply(label, paint).custom(n.Object("a"))
 	r.open(label)
 	r.write(escape(oneLine(n.String("label"))), "</", label.name, "></td></tr></table>")
 }

@@ -46,8 +46,8 @@ func (r *renderer) linked(e *element, n *jsontree.Node, l hyperlink) {
 	r.write("</a>")
 }
 
-// size sets the width of an image in percent of its cell, and in pixels for clients that know only those (ResponsiveEmail,
-// property-image-width and property-image-height).
+// size sets the width of an image in percent of its cell, and in pixels for clients that know only those
+// (ResponsiveEmail, property-image-width and property-image-height).
 func (r *renderer) size(e *element, n *jsontree.Node, s scope, src string) {
 	height := pixels(n, "height", 0)
 	part, ok := imageWidth(n, s.width)

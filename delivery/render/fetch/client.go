@@ -84,7 +84,7 @@ type flight struct {
 	waiting int // guarded by Client.mu
 	cancel  context.CancelFunc
 	done    chan struct{}
-	result         // once done is closed
+	result  // once done is closed
 }
 
 // result is what became of an address: a file or a failure.
@@ -129,9 +129,8 @@ func (c *Client) Fetch(ctx context.Context, address string) (*File, error) {
 	if err := checkURL(u); err != nil {
 		return nil, failure(u, err)
 	}
-	c.once.Do(func() { c.memory.known.Limit = cmp.Or(c.Memory, 64<<20) })
-	if e := c.memory.get(u.String(), c.now()); e != nil {
-		return e.result()
+	if known, ok := c.remembered(u); ok {
+		return known.file, known.error()
 	}
 	f := c.join(u)
 	if f == nil {
