@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -15,6 +17,7 @@ import (
 	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/auth/authtest"
 	"github.com/sluicemail/sluice/auth/crypt"
+	"github.com/sluicemail/sluice/internal/testserver"
 )
 
 // The password of everybody, and its hash.
@@ -61,27 +64,40 @@ func TestUnknownUsersCostAsMuch(t *testing.T) {
 
 // TestOverSMTP logs in as a mail client does.
 func TestOverSMTP(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	server := newServer("", &Senders{DB: table(t)})
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	defer func() {
-		require.NoError(t, server.Shutdown(context.Background()))
-		<-served
+	dir := t.TempDir()
+	port := strconv.Itoa(testserver.FreePort(t))
+	address := net.JoinHostPort("127.0.0.1", port)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, table(t), []string{"--smtp-ip", "127.0.0.1", "--smtp-port", port, "--smtp-range", "127.0.0.0/8",
+			"--queue-address", "disk://" + dir + "/queue", "--database-address", "sqlite://" + dir + "/settings.db",
+			"--smtp-sink-address", "127.0.0.1", "--smtp-sink-port", "1", "--www-port", "0"})
 	}()
+	defer func() {
+		stop()
+		require.NoError(t, <-ended)
+	}()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, 40*time.Second, 10*time.Millisecond, "it takes mail")
 
 	for _, c := range []struct{ name, password, says string }{
 		{"alice", password, ""},
 		{"alice", "wrong", "535"},
 		{"mallory", password, "535"},
 	} {
-		client, err := smtp.Dial(listener.Addr().String())
+		client, err := smtp.Dial(address)
 		require.NoError(t, err)
 		mail := func() error {
 			return client.SendMail("a@example.com", []string{"b@example.com"}, strings.NewReader("Hello\r\n"))
 		}
 		require.Error(t, mail(), "mail is taken without login")
+		require.NoError(t, client.Reset())
 		err = client.Auth(sasl.NewPlainClient("", c.name, c.password))
 		if c.says == "" {
 			require.NoError(t, err)
