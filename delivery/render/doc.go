@@ -4,11 +4,12 @@
 //
 // What [Renderer.Render] does, in this order (MailerQ 5.13, personalization and json-messages):
 //
-//  1. The property data fills values into Subject, From, To and the plain and HTML parts (personalise): package part
+//  1. A mime that is an object becomes a mail (compose): package object.
+//  2. The property data fills values into Subject, From, To and the plain and HTML parts (personalise): package part
 //     decodes them, package template runs them, package part encodes the result.
-//  2. The property inlinecss moves the style sheets of HTML parts into their tags (inlineCSS): package inline.
+//  3. The property inlinecss moves the style sheets of HTML parts into their tags (inlineCSS): package inline.
 //
 // A step that fails is an [*Error] with the state for the result and the place in the mail. The property force has the
-// mail go as it is then. Messages with none of these properties are not for Render: [Needed] says so without a look at
-// the mail.
+// mail go without the step. Messages with none of these properties are not for Render: [Needed] says so without a look
+// at the mail.
 package render

@@ -91,6 +91,51 @@ func TestFailuresSayWhere(t *testing.T) {
 	}
 }
 
+func TestStylesAreMovedAfterPersonalisation(t *testing.T) {
+	m := &queue.Message{InlineCSS: true, Data: []byte(`{"colour": "red"}`), Body: eml(`Subject: x
+Content-Type: multipart/alternative; boundary=b
+
+--b
+
+<style>p{a:b}</style><p>
+--b
+Content-Type: text/html
+
+<style>
+p { color: {$colour} }
+</style><p>
+--b--
+`)}
+	got, err := made(t, new(render.Renderer), m)
+	require.NoError(t, err)
+	require.Contains(t, got, "<style>p{a:b}</style><p>\n", "the plain part stays")
+	require.Contains(t, got, "\n\n<p style=\"color:red\">\n")
+
+	m.Body = eml("Content-Type: text/html\n\n<style>" + strings.Repeat("p{a:b}", 30_000) + "</style><p>")
+	_, err = made(t, new(render.Renderer), m)
+	var e *render.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, queue.StateResponsive, e.State)
+	require.Equal(t, "mail (text/html)", e.Part)
+}
+
+func TestComposed(t *testing.T) {
+	m := &queue.Message{Recipient: "ann@example.com", Data: []byte(`{"name": "Ann"}`),
+		Compose: []byte(`{"from": "shop@example.org", "to": "{$recipient}", "subject": "Hi {$name}", "text": "Dear {$name}"}`)}
+	got, err := made(t, new(render.Renderer), m)
+	require.NoError(t, err)
+	require.Contains(t, got, "Subject: Hi Ann\n")
+	require.Contains(t, got, "To: ann@example.com\n")
+	require.Contains(t, got, "Dear Ann")
+
+	m.Compose = []byte(`{"from": 7}`)
+	_, err = made(t, new(render.Renderer), m)
+	var e *render.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, queue.StateResponsive, e.State)
+	require.Contains(t, e.Error(), "from")
+}
+
 func TestLongMailsAreRefused(t *testing.T) {
 	r := &render.Renderer{MaxMail: 100}
 	_, err := made(t, r, &queue.Message{Data: []byte(`{}`), Body: queue.Bytes(make([]byte, 101))})
