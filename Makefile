@@ -3,6 +3,7 @@
 # make race    every test under the race detector, and the engine with the order of its locks checked
 # make bench   source -> mtad -> sink beside a bare relay and Postfix
 # make screenshots  every page of the console in the demo, into screenshots/; two of them into docs/images for the README
+# make mailshots  responsive mails as phones and desktops show them, into screenshots/mails
 # make fuzz    every fuzz target, 20 s each (FUZZTIME=1m for longer)
 
 # Two modules, each with a go.mod of its own: the kit, and in dev what only its developers need. What is said of ./...
@@ -12,7 +13,7 @@ each = set -e; for module in $(MODULES); do echo "in $$module: $(1)"; (cd $$modu
 
 FUZZTIME ?= 20s
 
-.PHONY: test check race bench screenshots fuzz servers
+.PHONY: test check race bench screenshots mailshots fuzz servers
 
 test: export SLUICE_REQUIRE_SERVERS = 1
 test: servers check
@@ -36,6 +37,9 @@ bench:
 
 screenshots:
 	go -C dev run ./screenshots --out ../screenshots --docs ../docs/images
+
+mailshots:
+	go -C dev run ./screenshots --mails ../delivery/render/blocks/testdata/objects --out ../screenshots/mails
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)

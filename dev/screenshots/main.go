@@ -1,6 +1,7 @@
 // Command screenshots shows the console to a browser and keeps what that sees: it starts the demo, logs in, and goes
 // through every page of the side bar, the first row of every table that leads to a page of its own, and a few pages
-// more; each on a light, a dark, and a narrow screen. With --docs it also makes the images of the README.
+// more; each on a light, a dark, and a narrow screen. With --docs it also makes the images of the README. With --mails
+// it shows the browser the mails of a folder of objects instead, on screens of 320, 600 and 1200 pixels.
 package main
 
 import (
@@ -19,6 +20,7 @@ type options struct {
 	Out    string        `default:"screenshots" type:"path" help:"Folder for the pictures."`
 	Docs   string        `type:"path" help:"Folder for the two images of the README."`
 	Settle time.Duration `default:"70s" help:"For how long mail flows before the first picture."`
+	Mails  string        `type:"path" help:"Folder of mime objects: pictures of their mails instead."`
 	Only   string        `help:"Only pages whose names begin with this."`
 }
 
@@ -42,6 +44,14 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer os.RemoveAll(work)
+	if o.Mails != "" {
+		b, err := startBrowser(ctx, filepath.Join(work, "profile"))
+		if err != nil {
+			return err
+		}
+		defer b.close()
+		return mails(ctx, b, o)
+	}
 	d, err := startDemo(ctx, work)
 	if err != nil {
 		return err

@@ -134,7 +134,8 @@ func (r *renderer) document(root *jsontree.Node) {
 	r.open(table().attr("width", "100%").attr("align", "center").style("width", "100%").style("max-width", "580px").
 		style("margin", "0 auto").style("border-collapse", "collapse"))
 	r.write("<tr>")
-	cell := tag("td").attr("bgcolor", inner).style("padding", "0").style("background-color", inner)
+	cell := tag("td").attr("bgcolor", inner).style("padding", "0").style("background-color", inner).
+		style("overflow-wrap", "anywhere").style("word-break", "break-word") // no word makes a mail wider than a screen
 	if content != root {
 		cell.custom(content)
 	}
