@@ -39,7 +39,7 @@ func normal(t *Table, values Values) (Values, error) {
 		out[name] = v
 	}
 	if wrong != nil {
-		return nil, &Invalid{Table: t.Name, Problems: wrong}
+		return nil, &Invalid{wrong}
 	}
 	return out, nil
 }
@@ -50,7 +50,7 @@ func normalQuery(t *Table, values Values) (Values, error) {
 	delete(rest, "id")
 	for name := range rest {
 		if f := t.Field(name); f != nil && f.Secret {
-			return nil, &Invalid{Table: t.Name, Problems: []Problem{{Field: name, Expected: "a column that is not secret"}}}
+			return nil, &Invalid{[]Problem{{Field: name, Expected: "a column that is not secret"}}}
 		}
 	}
 	out, err := normal(t, rest)
@@ -61,7 +61,7 @@ func normalQuery(t *Table, values Values) (Values, error) {
 		f := Field{Name: "id", Type: Integer, Min: 1, Max: math.MaxInt64}
 		id, p := f.Value(v)
 		if p != nil {
-			return nil, &Invalid{Table: t.Name, Problems: []Problem{*p}}
+			return nil, &Invalid{[]Problem{*p}}
 		}
 		out["id"] = id
 	}
@@ -237,7 +237,7 @@ func (f *Field) Expected() string {
 	case Integer, Limit:
 		return f.expectedNumber()
 	case Reference:
-		return "the id of a row of " + f.Refers
+		return "the id of a row of " + string(f.Refers)
 	case Boolean:
 		return "true or false"
 	case IP:
@@ -325,9 +325,9 @@ func onlyAbout(err error, field string) bool {
 }
 
 // fold gives a suppression the form in which it is looked up, so that it is found again however it is written.
-func fold(table string, values Values) {
+func fold(table settings.TableName, values Values) {
 	value, ok := values["value"].(string)
-	if !ok || table != string(settings.TableSuppressions) {
+	if !ok || table != settings.TableSuppressions {
 		return
 	}
 	value = strings.TrimSpace(value)
@@ -365,7 +365,7 @@ func (a *Admin) checkRow(ctx context.Context, s settings.Store, t entity, d *Tab
 		wrong = a.sense(t, d, id, all)
 	}
 	if wrong != nil {
-		return &Invalid{Table: d.Name, Problems: wrong}
+		return &Invalid{wrong}
 	}
 	return nil
 }
@@ -375,7 +375,7 @@ func referenceProblem(ctx context.Context, s settings.Store, f *Field, v any) (*
 	table, column := f.Refers, "id"
 	switch f.Type {
 	case PoolName:
-		table, column = string(settings.TablePools), "name"
+		table, column = settings.TablePools, "name"
 	case Reference:
 	default:
 		return nil, nil
@@ -434,7 +434,7 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 // explainReason turns `code 99: expected one from 400 to 599` into a Problem about the field.
 func explainReason(d *Table, reason string) Problem {
 	name, rest, ok := strings.Cut(reason, " ")
-	if d.Name == string(settings.TableDKIMKeys) && name == "key:" { // as a message has it
+	if d.Name == settings.TableDKIMKeys && name == "key:" { // as a message has it
 		name = "privatekey:"
 	}
 	f := d.Field(strings.TrimSuffix(name, ":"))

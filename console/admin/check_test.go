@@ -13,7 +13,7 @@ import (
 // TestMistakes are told at once, also in rows that nothing uses yet.
 func TestMistakes(t *testing.T) {
 	a, _ := newAdmin(t)
-	refused := func(table, field string, v Values) *Invalid {
+	refused := func(table settings.TableName, field string, v Values) *Invalid {
 		t.Helper()
 		_, err := a.Create(t.Context(), table, v)
 		var wrong *Invalid
@@ -55,7 +55,7 @@ func manyRules(n int64) *settings.Rows {
 // TestCheckLooksAtFewRows however many there are.
 func TestCheckLooksAtFewRows(t *testing.T) {
 	all := manyRules(100)
-	for table, v := range map[string]Values{"paused": {"pool": ""}, "suppressions": {},
+	for table, v := range map[settings.TableName]Values{"paused": {"pool": ""}, "suppressions": {},
 		"capacity_rules":    {"capacity": int64(1)},
 		"response_patterns": {}, "response_patterns_actions": {"pattern": int64(7), "action": int64(8)}} {
 		e, err := tableNamed(table)

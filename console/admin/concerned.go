@@ -19,7 +19,7 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 		switch ref, isID := values[f.Name].(int64); {
 		case f.Type == PoolName:
 			whole = append(whole, settings.TablePools, settings.TablePoolIPs)
-		case f.Type == Reference && isID && !slices.Contains(whole, settings.TableName(f.Refers)):
+		case f.Type == Reference && isID && !slices.Contains(whole, f.Refers):
 			other, err := tableNamed(f.Refers)
 			if err != nil {
 				return nil, err
@@ -29,7 +29,7 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 		}
 	}
 	for _, name := range whole {
-		other, err := tableNamed(string(name))
+		other, err := tableNamed(name)
 		if err != nil {
 			return nil, err
 		}

@@ -191,9 +191,9 @@ func tables() []entity {
 }
 
 // tableNamed returns the entity of a table.
-func tableNamed(name string) (entity, error) {
+func tableNamed(name settings.TableName) (entity, error) {
 	for _, t := range tables() {
-		if string(t.name()) == name {
+		if t.name() == name {
 			return t, nil
 		}
 	}

@@ -45,10 +45,7 @@ func (p Problem) String() string {
 }
 
 // Invalid is input that cannot be. It never shows a secret.
-type Invalid struct {
-	Table    string // "": it is not about a table
-	Problems []Problem
-}
+type Invalid struct{ Problems []Problem }
 
 func (e *Invalid) Error() string {
 	all := make([]string, len(e.Problems))
@@ -69,7 +66,7 @@ func (e *Conflict) Error() string { return e.Reason }
 
 // invalid makes an error of one problem.
 func invalid(field string, given any, expected string) *Invalid {
-	return &Invalid{Problems: []Problem{{field, show(given), expected}}}
+	return &Invalid{[]Problem{{field, show(given), expected}}}
 }
 
 // show writes a value that was given, in a form that is safe to repeat.
@@ -131,7 +128,7 @@ func databaseError(err error) error {
 	case errors.Is(err, settings.ErrNotFound):
 		return notFound("there is no such row")
 	case errors.As(err, &value):
-		return &Invalid{Table: string(value.Table), Problems: []Problem{{Field: value.Column,
+		return &Invalid{[]Problem{{Field: value.Column,
 			Expected: "another value: it " + value.Reason}}}
 	case errors.Is(err, snapshot.ErrNotInForce):
 		return unavailable("the change is stored, but the settings database went away before it came into force; it will be when it is back", nil)

@@ -38,7 +38,7 @@ func CheckFields(fields []Field, values Values) error {
 		}
 	}
 	if wrong != nil {
-		return &Invalid{Problems: wrong}
+		return &Invalid{wrong}
 	}
 	clear(values)
 	maps.Copy(values, out)

@@ -39,11 +39,11 @@ func (a *Admin) Inject(ctx context.Context, messages io.Reader) ([]string, error
 		return nil, err
 	}
 	if in.wrong != nil {
-		return nil, &Invalid{Problems: in.wrong}
+		return nil, &Invalid{in.wrong}
 	}
 	if err := a.Queue.Publish(ctx, in.items...); err != nil {
 		if errors.Is(err, queue.ErrTooLarge) {
-			return nil, &Invalid{Problems: []Problem{{Expected: "smaller messages: " + err.Error()}}}
+			return nil, &Invalid{[]Problem{{Expected: "smaller messages: " + err.Error()}}}
 		}
 		return nil, queueError(err)
 	}

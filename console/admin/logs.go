@@ -12,7 +12,7 @@ import (
 // Logs searches the machine-readable logs, newest first.
 func (a *Admin) Logs(ctx context.Context, q logsearch.Query) (*logsearch.Page, error) {
 	if err := q.Check(); err != nil {
-		return nil, &Invalid{Problems: []Problem{{Expected: "another " + err.Error()}}}
+		return nil, &Invalid{[]Problem{{Expected: "another " + err.Error()}}}
 	}
 	if a.SearchLogs == nil {
 		return nil, unsupported(logsearch.ErrNoLogs.Error())

@@ -30,7 +30,7 @@ func dependants(table settings.TableName) []dependant {
 // deleteRow deletes a row and those that it owns. One that others use stays, with a [Conflict].
 func deleteRow(ctx context.Context, s settings.Store, t entity, row *Row) error {
 	for _, d := range dependants(t.name()) {
-		other, err := tableNamed(string(d.table))
+		other, err := tableNamed(d.table)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 
 // Remembered is [Admin.List] from the settings in force instead of the database, for pages that still want to show them
 // while that cannot be reached. Rows that are broken are among them.
-func (a *Admin) Remembered(ctx context.Context, table string, q Query) (List, error) {
+func (a *Admin) Remembered(ctx context.Context, table settings.TableName, q Query) (List, error) {
 	t, err := tableNamed(table)
 	if err != nil || a.Settings == nil {
 		return List{}, err

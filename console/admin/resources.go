@@ -15,7 +15,7 @@ import (
 // [Admin.PutResource] and [Admin.DeleteResource].
 type Resource struct {
 	Name    string // "pauses"
-	Table   string // "paused"
+	Table   settings.TableName
 	Meaning string
 	Fields  []Field
 	// Identity are the fields that tell which row is meant. All are optional for DELETE unless they are required for
@@ -185,16 +185,12 @@ func optional(fields []Field) []Field {
 }
 
 // check gives each value the type of its field, and finds all that cannot be.
-func (r *Resource) check(fields []Field, values Values) (Values, error) {
+func check(fields []Field, values Values) (Values, error) {
 	out := maps.Clone(values)
 	if out == nil {
 		out = Values{}
 	}
-	err := CheckFields(fields, out)
-	if bad, ok := err.(*Invalid); ok {
-		bad.Table = r.Name
-	}
-	return out, err
+	return out, CheckFields(fields, out)
 }
 
 // here reports whether a row concerns this instance.
@@ -212,7 +208,7 @@ func (a *Admin) WalkResource(ctx context.Context, name string, values Values) it
 			yield(nil, notFound("there is no resource "+show(name)))
 			return
 		}
-		where, err := r.check(optional(r.Fields), values)
+		where, err := check(optional(r.Fields), values)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -241,7 +237,7 @@ func (a *Admin) PutResource(ctx context.Context, name string, values Values) (en
 	if !ok {
 		return nil, false, notFound("there is no resource " + show(name))
 	}
-	given, err := r.check(r.Fields, values)
+	given, err := check(r.Fields, values)
 	if err != nil {
 		return nil, false, err
 	}
@@ -306,7 +302,7 @@ func (r *Resource) rename(err error) error {
 	if !ok {
 		return err
 	}
-	out := &Invalid{Table: r.Name, Problems: slices.Clone(bad.Problems)}
+	out := &Invalid{slices.Clone(bad.Problems)}
 	for i := range out.Problems {
 		p := &out.Problems[i]
 		if r.Field(p.Field) != nil && r.column(p.Field) == p.Field {
@@ -329,7 +325,7 @@ func (a *Admin) DeleteResource(ctx context.Context, name string, values Values) 
 	if !ok {
 		return 0, notFound("there is no resource " + show(name))
 	}
-	given, err := r.check(optional(r.Selecting()), values)
+	given, err := check(optional(r.Selecting()), values)
 	if err != nil {
 		return 0, err
 	}
@@ -339,13 +335,13 @@ func (a *Admin) DeleteResource(ctx context.Context, name string, values Values) 
 		}
 		switch f := r.Field(id); {
 		case f.Required && r.Name != "poolips":
-			return 0, &Invalid{Table: r.Name, Problems: []Problem{{Field: id, Expected: f.Expected()}}}
+			return 0, &Invalid{[]Problem{{Field: id, Expected: f.Expected()}}}
 		case r.Name != "poolips" && id != "cluster":
 			given[id] = f.Default
 		}
 	}
 	if r.Name == "poolips" && !isSet(given["ip"]) {
-		return 0, &Invalid{Table: r.Name, Problems: []Problem{{Field: "ip", Expected: r.Field("ip").Expected()}}}
+		return 0, &Invalid{[]Problem{{Field: "ip", Expected: r.Field("ip").Expected()}}}
 	}
 	t, err := tableNamed(r.Table)
 	if err != nil {

@@ -31,7 +31,7 @@ const (
 )
 
 // List returns rows of a table, ordered by priority, where there is one, and id.
-func (a *Admin) List(ctx context.Context, table string, q Query) (List, error) {
+func (a *Admin) List(ctx context.Context, table settings.TableName, q Query) (List, error) {
 	t, err := tableNamed(table)
 	if err != nil {
 		return List{}, err
@@ -97,7 +97,7 @@ func (r *Row) has(values Values) bool {
 }
 
 // Get returns one row.
-func (a *Admin) Get(ctx context.Context, table string, id int64) (Row, error) {
+func (a *Admin) Get(ctx context.Context, table settings.TableName, id int64) (Row, error) {
 	t, err := tableNamed(table)
 	if err != nil {
 		return Row{}, err
@@ -116,7 +116,7 @@ func (a *Admin) Get(ctx context.Context, table string, id int64) (Row, error) {
 }
 
 // rowError says which row is not there.
-func rowError(table string, id int64, err error) error {
+func rowError(table settings.TableName, id int64, err error) error {
 	if errors.Is(err, settings.ErrNotFound) {
 		return notFound(fmt.Sprintf("table %s has no row with id %d", table, id))
 	}
@@ -124,13 +124,13 @@ func rowError(table string, id int64, err error) error {
 }
 
 // markBroken tells for each row why it is not in force.
-func (a *Admin) markBroken(table string, rows []Row) {
+func (a *Admin) markBroken(table settings.TableName, rows []Row) {
 	if a.Settings == nil || len(rows) == 0 {
 		return
 	}
 	reasons := map[int64]string{}
 	for _, b := range a.Settings.Current().Broken {
-		if string(b.Table) == table {
+		if b.Table == table {
 			reasons[b.ID] = b.Reason
 		}
 	}
@@ -140,13 +140,14 @@ func (a *Admin) markBroken(table string, rows []Row) {
 }
 
 // Create adds a row. What is not given has its default.
-func (a *Admin) Create(ctx context.Context, table string, values Values) (Row, error) {
+func (a *Admin) Create(ctx context.Context, table settings.TableName, values Values) (Row, error) {
 	return a.save(ctx, table, 0, values, "")
 }
 
 // Update changes the given columns of a row; the others stay as they are. When version is not "", the row must still be
 // of that version: if not, the error is a [Conflict].
-func (a *Admin) Update(ctx context.Context, table string, id int64, values Values, version string) (Row, error) {
+func (a *Admin) Update(ctx context.Context, table settings.TableName, id int64, values Values, version string) (Row,
+	error) {
 	if id == 0 {
 		return Row{}, invalid("id", id, "the id of a row")
 	}
@@ -154,11 +155,12 @@ func (a *Admin) Update(ctx context.Context, table string, id int64, values Value
 }
 
 // Enable switches a row on or off.
-func (a *Admin) Enable(ctx context.Context, table string, id int64, on bool) (Row, error) {
+func (a *Admin) Enable(ctx context.Context, table settings.TableName, id int64, on bool) (Row, error) {
 	return a.Update(ctx, table, id, Values{"enabled": on}, "")
 }
 
-func (a *Admin) save(ctx context.Context, table string, id int64, values Values, version string) (Row, error) {
+func (a *Admin) save(ctx context.Context, table settings.TableName, id int64, values Values, version string) (Row,
+	error) {
 	t, err := writable(table)
 	if err != nil {
 		return Row{}, err
@@ -185,19 +187,19 @@ func (a *Admin) didWrite(ctx context.Context, t *Table, row Row, created bool) {
 }
 
 // writable returns a table that can be written.
-func writable(name string) (entity, error) {
+func writable(name settings.TableName) (entity, error) {
 	t, err := tableNamed(name)
 	if err != nil {
 		return nil, err
 	}
 	if t.describe().ReadOnly {
-		return nil, unsupported("table " + name + " is not for writing")
+		return nil, unsupported("table " + string(name) + " is not for writing")
 	}
 	return t, nil
 }
 
 // Put adds a row, or changes the given columns of the one that has the same values in the table's key. It tells which.
-func (a *Admin) Put(ctx context.Context, table string, values Values) (row Row, created bool, err error) {
+func (a *Admin) Put(ctx context.Context, table settings.TableName, values Values) (row Row, created bool, err error) {
 	t, err := writable(table)
 	if err != nil {
 		return Row{}, false, err
@@ -256,7 +258,7 @@ func findRows(ctx context.Context, s settings.Store, t entity, where Values) ([]
 
 // Delete deletes a row, and the rows of other tables that belong to it alone, such as the rules of a throttle. One that
 // others use is a [Conflict]. When version is not "", the row must still be of that version.
-func (a *Admin) Delete(ctx context.Context, table string, id int64, version string) error {
+func (a *Admin) Delete(ctx context.Context, table settings.TableName, id int64, version string) error {
 	t, err := writable(table)
 	if err != nil {
 		return err
@@ -281,7 +283,7 @@ func (a *Admin) Delete(ctx context.Context, table string, id int64, version stri
 
 // DeleteWhere deletes the rows with these values of the table's key, and returns how many there were. Values that are
 // empty need not be given; other columns are not looked at.
-func (a *Admin) DeleteWhere(ctx context.Context, table string, values Values) (int, error) {
+func (a *Admin) DeleteWhere(ctx context.Context, table settings.TableName, values Values) (int, error) {
 	t, err := writable(table)
 	if err != nil {
 		return 0, err
@@ -349,13 +351,13 @@ func (r *Row) unchanged(version string) error {
 
 // Order puts rows of an ordered table into an order: the first of ids comes first. Rows that are not named come behind
 // these, in the order they had.
-func (a *Admin) Order(ctx context.Context, table string, ids []int64) error {
+func (a *Admin) Order(ctx context.Context, table settings.TableName, ids []int64) error {
 	t, err := writable(table)
 	if err != nil {
 		return err
 	}
 	if !t.describe().Ordered {
-		return unsupported("the rows of table " + table + " have no order")
+		return unsupported("the rows of table " + string(table) + " have no order")
 	}
 	err = a.change(ctx, func(s settings.Store) error { return reorder(ctx, s, t, ids) })
 	if err != nil {

@@ -36,17 +36,17 @@ type Field struct {
 	Secret   bool // is never shown; left out of an update it stays as it is
 	ReadOnly bool // cannot be given
 	Choices  []string
-	Min, Max int64  // of an Integer
-	Refers   string // table of a Reference
-	Wild     bool   // a Domain may have wildcards: * ? [a-z]
-	Default  any    // int64, bool or string: what it is when it is not given
-	Excludes string // field that cannot be given beside it
-	Also     string // another name under which it may be given, and is shown beside the first
+	Min, Max int64              // of an Integer
+	Refers   settings.TableName // of a Reference
+	Wild     bool               // a Domain may have wildcards: * ? [a-z]
+	Default  any                // int64, bool or string: what it is when it is not given
+	Excludes string             // field that cannot be given beside it
+	Also     string             // another name under which it may be given, and is shown beside the first
 }
 
 // Table describes a table of settings.
 type Table struct {
-	Name    string
+	Name    settings.TableName
 	Meaning string
 	Fields  []Field
 	// Key are the fields by which [Admin.Put] finds the row to change.
@@ -93,7 +93,7 @@ func (a *Admin) Tables() []Table {
 }
 
 // Table describes one table.
-func (a *Admin) Table(name string) (Table, error) {
+func (a *Admin) Table(name settings.TableName) (Table, error) {
 	t, err := tableNamed(name)
 	if err != nil {
 		return Table{}, err
@@ -110,7 +110,7 @@ var types = map[settings.Kind]Type{
 
 // describe makes a Table of the settings' own description.
 func describe(s settings.Table) *Table {
-	t := &Table{Name: string(s.Name), Meaning: s.Meaning, Key: s.Key, ReadOnly: s.ReadOnly,
+	t := &Table{Name: s.Name, Meaning: s.Meaning, Key: s.Key, ReadOnly: s.ReadOnly,
 		Ordered: s.Column("priority") != nil, Enabled: s.Column("enabled") != nil}
 	for i := range s.Columns {
 		t.Fields = append(t.Fields, fieldOf(&s.Columns[i]))
@@ -121,7 +121,7 @@ func describe(s settings.Table) *Table {
 // fieldOf makes a Field of the settings' own description.
 func fieldOf(c *settings.Column) Field {
 	f := Field{Name: c.Name, Type: types[c.Kind], Meaning: c.Meaning, Required: c.Required, Secret: c.Secret, Wild: c.Wild,
-		Refers: string(c.Refers), Min: c.Min, Max: c.Max, Default: ""}
+		Refers: c.Refers, Min: c.Min, Max: c.Max, Default: ""}
 	for _, choice := range c.Choices {
 		f.Choices = append(f.Choices, choice.Value)
 	}

@@ -12,7 +12,8 @@ const pageSize = 5000
 
 // Walk returns all rows of a table that have the given values and contain a text, without holding a large table in
 // memory. An error ends it; rows that come or go meanwhile may be met or not.
-func (a *Admin) Walk(ctx context.Context, table string, values Values, search string) iter.Seq2[Row, error] {
+func (a *Admin) Walk(ctx context.Context, table settings.TableName, values Values, search string) iter.Seq2[Row,
+	error] {
 	return func(yield func(Row, error) bool) {
 		t, err := tableNamed(table)
 		if err != nil {
@@ -45,7 +46,7 @@ func (a *Admin) walk(ctx context.Context, t entity, where Values, search string,
 			yield(Row{}, err)
 			return
 		}
-		a.markBroken(string(t.name()), rows)
+		a.markBroken(t.name(), rows)
 		for i := range rows {
 			q.After = max(q.After, rows[i].ID)
 			if rows[i].has(where) && !yield(rows[i], nil) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/api"
 	"github.com/sluicemail/sluice/queue"
@@ -194,10 +195,10 @@ func checkFields(t *testing.T, w *world, o *operation) {
 // tableLives lets a row of each table come, change, be ordered, and go.
 func tableLives(t *testing.T, w *world) {
 	for _, table := range w.admin.Tables() {
-		if strings.Contains("tokens ips errors paused pools poolips suppressions externalmtas", table.Name) {
+		if strings.Contains("tokens ips errors paused pools poolips suppressions externalmtas", string(table.Name)) {
 			continue
 		}
-		path := "/v1/" + table.Name
+		path := "/v1/" + string(table.Name)
 		fields := sample(t, w, &table)
 		first := w.send("POST", path, fields.Encode())
 		require.Equal(t, 201, first.status, "%s %s: %s", path, fields.Encode(), first.body)
@@ -242,7 +243,7 @@ func sample(t *testing.T, w *world, table *admin.Table) url.Values {
 		case admin.Integer:
 			fields.Set(f.Name, strconv.FormatInt(max(f.Min, 1), 10))
 		case admin.Reference:
-			fields.Set(f.Name, referred(t, w, f.Refers))
+			fields.Set(f.Name, referred(t, w, string(f.Refers)))
 		default:
 			fields.Set(f.Name, "sample")
 		}
@@ -270,7 +271,7 @@ func sample(t *testing.T, w *world, table *admin.Table) url.Values {
 
 // referred makes a row to refer to, and returns its id.
 func referred(t *testing.T, w *world, name string) string {
-	table, err := w.admin.Table(name)
+	table, err := w.admin.Table(settings.TableName(name))
 	require.NoError(t, err)
 	fields := sample(t, w, &table)
 	a := w.send("POST", "/v1/"+name, fields.Encode())
@@ -344,7 +345,7 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 // keyed adds what the key of a table needs, so that the database is asked.
 func keyed(w *world, o *operation, fields map[string]string) map[string]string {
 	name := strings.Split(strings.TrimPrefix(o.path, "/v1/"), "/")[0]
-	if table, err := w.admin.Table(name); err == nil && o.method == "DELETE" && !strings.Contains(o.path, "{") {
+	if table, err := w.admin.Table(settings.TableName(name)); err == nil && o.method == "DELETE" && !strings.Contains(o.path, "{") {
 		for _, k := range table.Key {
 			if s := o.fields[k]; s != nil && table.Field(k).Required {
 				fields[k] = rightValue(s)

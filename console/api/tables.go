@@ -6,14 +6,17 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 )
 
 // covered are the tables that have routes of another kind.
-func covered(table string) bool {
-	return table == "tokens" || slices.ContainsFunc(admin.Resources(),
+func covered(table settings.TableName) bool {
+	return table == settings.TableTokens || slices.ContainsFunc(admin.Resources(),
 		func(r admin.Resource) bool { return r.Table == table })
 }
+
+func pathOf(t *admin.Table) string { return "/v1/" + string(t.Name) }
 
 var (
 	idField = admin.Field{Name: "id", Type: admin.Integer, Min: 1, Max: math.MaxInt64,
@@ -78,7 +81,7 @@ func listRoute(t *admin.Table) *route {
 			fields = append(fields, f)
 		}
 	}
-	return &route{method: http.MethodGet, path: "/v1/" + t.Name, summary: "list: " + t.Meaning,
+	return &route{method: http.MethodGet, path: pathOf(t), summary: "list: " + t.Meaning,
 		fields: append(fields, idField, search), answer: arrayOf(rowSchema(t)),
 		do: func(c *call) (any, error) {
 			text, _ := c.values["search"].(string)
@@ -92,7 +95,7 @@ func listRoute(t *admin.Table) *route {
 func wholeRoutes(t *admin.Table) []*route {
 	post := optional(t.Fields, nil) // with an id, what is not given stays
 	return []*route{
-		{method: http.MethodPost, path: "/v1/" + t.Name,
+		{method: http.MethodPost, path: pathOf(t),
 			summary: "add a row, or change the one with this id or the same key: " + t.Meaning,
 			fields:  append(post, idField, version), answer: rowSchema(t), ok: []int{http.StatusOK, http.StatusCreated},
 			errors: []int{http.StatusNotFound, http.StatusConflict},
@@ -108,10 +111,10 @@ func wholeRoutes(t *admin.Table) []*route {
 				if !isNew {
 					return show(t, &row), nil
 				}
-				c.header.Set("Location", "/v1/"+t.Name+"/"+strconv.FormatInt(row.ID, 10))
+				c.header.Set("Location", pathOf(t)+"/"+strconv.FormatInt(row.ID, 10))
 				return created{show(t, &row)}, nil
 			}},
-		{method: http.MethodDelete, path: "/v1/" + t.Name,
+		{method: http.MethodDelete, path: pathOf(t),
 			summary: "delete the row with this id, or those with the same key: " + t.Meaning,
 			fields:  append(optional(t.Selecting(), nil), idField, version),
 			answer:  object(map[string]any{"deleted": numberSchema("rows there were")}),
@@ -129,7 +132,7 @@ func wholeRoutes(t *admin.Table) []*route {
 
 // rowRoutes are those of one row.
 func rowRoutes(t *admin.Table) []*route {
-	path := "/v1/" + t.Name + "/{id}"
+	path := pathOf(t) + "/{id}"
 	return []*route{
 		{method: http.MethodGet, path: path, summary: "one row: " + t.Meaning, answer: rowSchema(t),
 			errors: []int{http.StatusNotFound},
@@ -169,7 +172,7 @@ func rowRoutes(t *admin.Table) []*route {
 
 func orderRoute(t *admin.Table) *route {
 	ids := admin.Field{Name: "ids", Type: admin.IDs, Required: true, Meaning: "the rows that come first, in their order"}
-	return &route{method: http.MethodPost, path: "/v1/" + t.Name + "/order", summary: "put rows into order: " + t.Meaning,
+	return &route{method: http.MethodPost, path: pathOf(t) + "/order", summary: "put rows into order: " + t.Meaning,
 		fields: []admin.Field{ids}, answer: object(map[string]any{"ordered": numberSchema("ids given")}),
 		do: func(c *call) (any, error) {
 			ids, _ := c.values["ids"].([]int64)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 )
 
@@ -60,7 +61,7 @@ type (
 // alias returns the name that the API has for a table.
 func alias(table string) string {
 	for _, r := range admin.Resources() {
-		if r.Table == table {
+		if string(r.Table) == table {
 			return r.Name
 		}
 	}
@@ -231,7 +232,7 @@ func columnsOf(name string) []string {
 	fields := []admin.Field(nil)
 	if r, ok := admin.ResourceNamed(name); ok {
 		fields = r.Fields
-	} else if t, err := new(admin.Admin).Table(name); err == nil {
+	} else if t, err := new(admin.Admin).Table(settings.TableName(name)); err == nil {
 		fields = t.Fields
 	}
 	for _, f := range fields {

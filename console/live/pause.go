@@ -139,7 +139,7 @@ func (c *Live) setPause(v *frame.Visit) error {
 		}
 		values["expire"] = end
 	}
-	if _, _, err := c.Admin.Put(v.R.Context(), "paused", values); err != nil {
+	if _, _, err := c.Admin.Put(v.R.Context(), settings.TablePaused, values); err != nil {
 		return err
 	}
 	return v.Redirect(back(v, f), "Delivery of "+f.String()+" is paused. What is to be sent waits in the queue.")
@@ -177,7 +177,7 @@ func (c *Live) endPauses(ctx context.Context, f filter) (n int, err error) {
 		if !same(p, f) || !c.active(p.Enabled, p.Expire, p.Cluster, p.Instance) {
 			continue
 		}
-		switch err := c.Admin.Delete(ctx, "paused", p.ID, ""); {
+		switch err := c.Admin.Delete(ctx, settings.TablePaused, p.ID, ""); {
 		case errors.Is(err, admin.ErrNotFound): // somebody was faster
 		case err != nil:
 			return n, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/messages"
@@ -284,13 +285,13 @@ func (c *Live) rename(v *frame.Visit) error {
 	to := "/mtas/" + ip.Unmap().String()
 	name := strings.TrimSpace(v.R.PostForm.Get("label"))
 	if name == "" {
-		if _, err := c.Admin.DeleteWhere(v.R.Context(), "mtanames",
+		if _, err := c.Admin.DeleteWhere(v.R.Context(), settings.TableMTANames,
 			admin.Values{"localip": ip.Unmap().String()}); err != nil {
 			return err
 		}
 		return v.Redirect(to, ip.Unmap().String()+" greets with the server's own name again.")
 	}
-	if _, _, err := c.Admin.Put(v.R.Context(), "mtanames",
+	if _, _, err := c.Admin.Put(v.R.Context(), settings.TableMTANames,
 		admin.Values{"localip": ip.Unmap().String(), "name": name}); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -21,7 +22,7 @@ import (
 
 func dkimKeys() *sheet {
 	return &sheet{
-		path: "/dkim", title: "DKIM keys", group: frame.SetUp, table: "dkim_keys", one: "DKIM key", add: "Add a DKIM key",
+		path: "/dkim", title: "DKIM keys", group: frame.SetUp, table: settings.TableDKIMKeys, one: "DKIM key", add: "Add a DKIM key",
 		about: "Keys to sign mail with. The public half of each belongs into the DNS; the private one is never shown.",
 		empty: "There are no keys: mail is signed only when it brings a key of its own. Add one for each domain that you send from.",
 		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Selector", key: "selector"},
@@ -33,7 +34,7 @@ func dkimKeys() *sheet {
 			{title: "How it signs", fields: []string{"checkdns", "expire", "headers", "canonicalization", "protocols", "report",
 				"priority"}, folded: true},
 		},
-		subs: []subsheet{{table: "dkim_patterns", parent: "dkim_key", title: "Signs", one: "pattern",
+		subs: []subsheet{{table: settings.TableDKIMPatterns, parent: "dkim_key", title: "Signs", one: "pattern",
 			asks: "which mail it signs", about: "mail whose From has one of these domains",
 			empty: "It signs the mail from its own domain.", columns: []string{"type", "sign"}}},
 		named: func(values admin.Values) string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -127,7 +128,7 @@ func (s *sheet) columnsOf() []string {
 // present renders the page of a row.
 func (s *sheet) present(v *visit, d *rowData, status int) error {
 	f := &former{v: v, table: s.describe(v), row: d.row, typed: d.form, fixed: s.fixed, id: "f-"}
-	if s.table == "capacity" || s.table == "flood_responses" {
+	if s.table == settings.TableCapacity || s.table == settings.TableFloodResponses {
 		f.prompt = s.fallbacks(v, d)
 	}
 	for _, g := range s.groups {
@@ -291,7 +292,7 @@ func (s *sheet) write(v *visit, d *rowData, form *rowForm) error {
 		notice = "Saved. " + human.Capital(s.called(row.Values)) + " is switched off."
 	}
 	to := s.path
-	if len(s.subs) > 0 || s.table == "dkim_keys" {
+	if len(s.subs) > 0 || s.table == settings.TableDKIMKeys {
 		to = s.rowPath(row.ID)
 		if d.ID == 0 && len(s.subs) > 0 {
 			notice = "Saved. Now say below " + s.subs[0].asks + "."

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/internal/human"
 )
@@ -52,7 +53,7 @@ func ruleWords(rule string) string {
 func (s *sheet) sample(v *visit, d *rowData) (domain string, source netip.Addr) {
 	const anybody = "any.invalid"
 	values := d.row
-	if s.table == "capacity" {
+	if s.table == settings.TableCapacity {
 		values = nil
 		for _, r := range v.c.Settings.Current().Rows.CapacityRules {
 			if r.Capacity == d.ID && r.Enabled {

@@ -230,7 +230,7 @@ func (f *former) shape(in *input, field *admin.Field) {
 			f.levels(in, levels)
 		}
 	case admin.Choice:
-		if f.table.Name == "suppressions" {
+		if f.table.Name == settings.TableSuppressions {
 			in.Required = false // it can be told by what is written
 		}
 		f.choices(in, field.Choices)
@@ -242,11 +242,11 @@ func (f *former) shape(in *input, field *admin.Field) {
 		in.List = "pool-names"
 	case admin.IP:
 		in.List = "own-addresses"
-		if in.Column == "ip" && f.table.Name != "poolips" || in.Column == "connect_ip" {
+		if in.Column == "ip" && f.table.Name != settings.TablePoolIPs || in.Column == "connect_ip" {
 			in.List = ""
 		}
 	case admin.Text:
-		if in.Column == "type" && strings.HasSuffix(f.table.Name, "_actions") {
+		if in.Column == "type" && strings.HasSuffix(string(f.table.Name), "_actions") {
 			f.actions(in)
 		}
 	}
@@ -273,7 +273,8 @@ func (f *former) choices(in *input, choices []string) {
 		if in.Value == "" {
 			in.Options[0].Text = "choose"
 			if !in.Required {
-				in.Options[0].Text = either(f.table.Name == "suppressions", "told by whether it has an @", "as usual: "+choices[0])
+				told := f.table.Name == settings.TableSuppressions
+				in.Options[0].Text = either(told, "told by whether it has an @", "as usual: "+choices[0])
 			}
 		}
 	}
@@ -283,7 +284,7 @@ func (f *former) choices(in *input, choices []string) {
 	if in.Required && in.Value == "" && f.row == nil && contains(choices, settings.Contains) {
 		in.Value, in.Options = settings.Contains, in.Options[1:]
 		// domains and addresses, not parts of a text
-		if contains(choices, settings.Global) || f.table.Name == "locals" {
+		if contains(choices, settings.Global) || f.table.Name == settings.TableLocals {
 			in.Value = settings.Exact
 		}
 		for i := range in.Options {
@@ -296,7 +297,7 @@ func (f *former) choices(in *input, choices []string) {
 const maxReferences = 500
 
 // references are the rows of a table to choose from, by name.
-func (f *former) references(table, chosen string) []option {
+func (f *former) references(table settings.TableName, chosen string) []option {
 	list, _, err := rows(f.v.R.Context(), f.v.c.admin(), table, admin.Query{Limit: maxReferences})
 	all := []option{{"", "choose", chosen == ""}}
 	if err != nil {
@@ -314,9 +315,9 @@ func (f *former) references(table, chosen string) []option {
 	return all
 }
 
-func referenceName(table string, r *admin.Row) string {
+func referenceName(table settings.TableName, r *admin.Row) string {
 	name := text(r.Values, "name")
-	if table == "response_actions" {
+	if table == settings.TableResponseActions {
 		name += ": " + actionWords(r.Values)
 	}
 	if name == "" {
@@ -327,7 +328,7 @@ func referenceName(table string, r *admin.Row) string {
 
 // actions are what a rule can do.
 func (f *former) actions(in *input) {
-	rewrite := f.table.Name == "rewrite_actions"
+	rewrite := f.table.Name == settings.TableRewriteActions
 	known := false
 	for _, a := range f.v.c.Tools.Actions {
 		if rewrite && a.Rewrite || !rewrite && a.Response {

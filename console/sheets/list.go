@@ -269,7 +269,7 @@ func either(yes bool, one, other string) string {
 // state tells whether a row is in force, and why not.
 func (s *sheet) state(c *Sheets, r *admin.Row) rowState {
 	end := cmp.Or(text(r.Values, "expire"), text(r.Values, "ends"))
-	if s.table == "dkim_keys" {
+	if s.table == settings.TableDKIMKeys {
 		end = ""
 	}
 	over, err := settings.ParseTime(end)
@@ -300,7 +300,7 @@ func (s *sheet) brokenParts(v *visit) map[any]string {
 	for i := range s.subs {
 		sub := &s.subs[i]
 		for _, b := range v.c.Settings.Current().Broken {
-			if string(b.Table) != sub.table || len(parts) >= maxReferences {
+			if b.Table != sub.table || len(parts) >= maxReferences {
 				continue
 			}
 			list, err := v.c.admin().Remembered(v.R.Context(), sub.table, admin.Query{Where: admin.Values{"id": b.ID}, Limit: 1})

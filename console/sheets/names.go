@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -116,8 +117,10 @@ func storeName(v *visit) error {
 		return showNames(v, &namesData{New: line}, http.StatusBadRequest)
 	}
 	line.IP = ip.Unmap().String()
-	for _, part := range []struct{ table, column, value string }{{"mtanames", "name", line.Name},
-		{"mtalabels", "label", line.Label}} {
+	for _, part := range []struct {
+		table         settings.TableName
+		column, value string
+	}{{settings.TableMTANames, "name", line.Name}, {settings.TableMTALabels, "label", line.Label}} {
 		if err := putOrDelete(v, part.table, line.IP, part.column, part.value); err != nil {
 			if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
 				line.Problem = human.Capital(part.column) + ": expected " + wrong.Problems[0].Expected + "."
@@ -134,7 +137,7 @@ func storeName(v *visit) error {
 		either(line.Name != "", "greets as "+human.Cut(line.Name, 100)+".", "greets with the server's own name."))
 }
 
-func putOrDelete(v *visit, table, ip, column, value string) error {
+func putOrDelete(v *visit, table settings.TableName, ip, column, value string) error {
 	a := v.c.admin()
 	if value == "" {
 		_, err := a.DeleteWhere(v.R.Context(), table, admin.Values{"localip": ip})

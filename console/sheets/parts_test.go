@@ -90,7 +90,7 @@ func TestRowsBelow(t *testing.T) {
 	require.Zero(t, o.Count("capacity_rules"))
 }
 
-func (o *office) first(table string) admin.Row {
+func (o *office) first(table settings.TableName) admin.Row {
 	o.T.Helper()
 	list, err := o.Admin.List(o.T.Context(), table, admin.Query{})
 	require.NoError(o.T, err)

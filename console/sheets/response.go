@@ -3,6 +3,7 @@ package sheets
 import (
 	"strconv"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/internal/human"
 )
@@ -24,7 +25,7 @@ func linkAction(v *visit, action admin.Row) (to, notice string, ok bool) {
 		return "", "", false
 	}
 	to = "/responses/" + strconv.FormatInt(pattern, 10)
-	if _, err := v.c.admin().Create(v.R.Context(), "response_patterns_actions",
+	if _, err := v.c.admin().Create(v.R.Context(), settings.TableResponseLinks,
 		admin.Values{"pattern": pattern, "action": action.ID}); err != nil {
 		return "/response-actions", "The action is saved, but the pattern does not have it yet: " + human.Cut(err.Error(), 200) +
 			".", true

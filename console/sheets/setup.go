@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -18,12 +19,12 @@ func setUpSheets() []*sheet {
 
 func pools() *sheet {
 	return &sheet{
-		path: "/pools", title: "IP pools", group: frame.SetUp, table: "pools", one: "pool", add: "Add a pool", fixed: "name",
+		path: "/pools", title: "IP pools", group: frame.SetUp, table: settings.TablePools, one: "pool", add: "Add a pool", fixed: "name",
 		about:   "Named groups of addresses that mail may leave from. An address belongs to one pool.",
 		empty:   "There are no pools. Messages and rules can name a pool instead of its addresses.",
 		columns: []listColumn{{title: "Pool", key: "name"}, {title: "Addresses", cell: membersCell}, {title: "Description", key: "description"}},
 		groups:  []fieldGroup{{fields: []string{"name", "description"}}},
-		subs: []subsheet{{table: "poolips", parent: "pool", byName: true, moves: true, title: "Addresses", one: "address", asks: "its addresses",
+		subs: []subsheet{{table: settings.TablePoolIPs, parent: "pool", byName: true, moves: true, title: "Addresses", one: "address", asks: "its addresses",
 			about: "adding one that is in another pool moves it here", empty: "It has no address yet: mail for it cannot leave.", columns: []string{"ip"}}},
 		drop: func(v *visit, r *admin.Row) error {
 			_, err := v.c.admin().DeleteResource(v.R.Context(), "pools", admin.Values{"name": r.Values["name"]})
@@ -43,10 +44,10 @@ func usesOf(v *visit, pool string) []fact {
 	for _, s := range []*sheet{throttles(), schedules(), pauses(), forcedErrors(), rewrites(), responses()} {
 		table := s.table
 		switch table {
-		case "capacity":
-			table = "capacity_rules"
-		case "schedules":
-			table = "schedule_rules"
+		case settings.TableCapacity:
+			table = settings.TableCapacityRules
+		case settings.TableSchedules:
+			table = settings.TableScheduleRules
 		}
 		list, _, err := rows(v.R.Context(), v.c.admin(), table, admin.Query{Where: admin.Values{"pool": pool}, Limit: 1})
 		if err == nil && list.Total > 0 {
@@ -58,7 +59,7 @@ func usesOf(v *visit, pool string) []fact {
 
 func externalMTAs() *sheet {
 	return &sheet{
-		path: "/external-mtas", title: "External MTAs", group: frame.SetUp, table: "externalmtas", one: "external MTA", add: "Add an external MTA",
+		path: "/external-mtas", title: "External MTAs", group: frame.SetUp, table: settings.TableExternalMTAs, one: "external MTA", add: "Add an external MTA",
 		about: "Public addresses that this server sends from through another machine.",
 		empty: "There are none. An external MTA is an address on another machine that mail can leave from, by NAT or through a proxy.",
 		columns: []listColumn{{title: "Public address", key: "public_ip"}, {title: "From", key: "local_ip"}, {title: "Through", key: "connect_ip", cell: func(_ *Sheets, r *admin.Row) cell {
@@ -71,7 +72,7 @@ func externalMTAs() *sheet {
 
 func locals() *sheet {
 	return &sheet{
-		path: "/locals", title: "Local addresses", group: frame.SetUp, table: "locals", one: "local address", add: "Add local addresses",
+		path: "/locals", title: "Local addresses", group: frame.SetUp, table: settings.TableLocals, one: "local address", add: "Add local addresses",
 		about:   "Recipients whose mail is accepted from anybody, without a login.",
 		empty:   "There are none: mail is accepted from those who may relay only. Addresses for bounces and feedback loops belong here.",
 		columns: []listColumn{{title: "Addresses", key: "address"}, {title: "A recipient", key: "type", cell: func(_ *Sheets, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "type"))} }}},
@@ -84,7 +85,7 @@ func locals() *sheet {
 
 func dnsOverrides() *sheet {
 	return &sheet{
-		path: "/dns", title: "DNS overrides", group: frame.SetUp, table: "dns", one: "override", add: "Add an override",
+		path: "/dns", title: "DNS overrides", group: frame.SetUp, table: settings.TableDNS, one: "override", add: "Add an override",
 		about:   "Addresses of hosts that count instead of those in the DNS.",
 		empty:   "There are none. An override gives a host another address, for a test or while its DNS is broken.",
 		columns: []listColumn{{title: "Host", key: "hostname"}, {title: "Address", key: "ip"}},
@@ -95,7 +96,7 @@ func dnsOverrides() *sheet {
 
 func blockList() *sheet {
 	return &sheet{
-		path: "/blocklist", title: "Incoming block list", group: frame.SetUp, table: "blocklist", one: "block", add: "Block a client or sender",
+		path: "/blocklist", title: "Incoming block list", group: frame.SetUp, table: settings.TableBlocklist, one: "block", add: "Block a client or sender",
 		about:   "Clients that may not connect, and senders whose mail is refused.",
 		empty:   "Nobody is blocked. An entry is an address or range of clients, or a sender's address or domain.",
 		columns: []listColumn{{title: "Who", key: "value"}, {title: "Is told", key: "code", cell: blockedCell}},
@@ -114,7 +115,7 @@ func blockedCell(_ *Sheets, r *admin.Row) cell {
 
 func routes() *sheet {
 	return &sheet{
-		path: "/routes", title: "Routes", group: frame.SetUp, table: "routes", one: "route", add: "Add a route",
+		path: "/routes", title: "Routes", group: frame.SetUp, table: settings.TableRoutes, one: "route", add: "Add a route",
 		about:   "Domains whose mail goes to a relay. The most specific route counts; those of this table come before those of the file.",
 		empty:   "There are none in the settings. A route sends the mail of a domain to a certain host instead of by its MX records.",
 		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Relay", key: "relay", cell: relayCell}},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -16,7 +17,7 @@ type sheet struct {
 	path  string // of the list
 	title string
 	group frame.Group
-	table string
+	table settings.TableName
 	one   string // "throttle"
 	about string // a sentence on top of the list
 	empty string // what an empty list says: what would be here, and what it is good for
@@ -62,11 +63,11 @@ func (c *Sheets) Pages() []frame.Page {
 func (s *sheet) page(c *Sheets) frame.Page {
 	views := map[string]view{}
 	s.route(views)
-	if s.table == "flood_responses" {
+	if s.table == settings.TableFloodResponses {
 		views["POST /floods/resume"] = resumeFlood
 	}
 	// what these do has rows of its own, for which there is no entry in the side bar
-	if s.table == "response_patterns" {
+	if s.table == settings.TableResponsePatterns {
 		actions := responseActions()
 		actions.under = s
 		actions.route(views)
@@ -88,7 +89,7 @@ func (s *sheet) route(routes map[string]view) {
 	routes["POST "+s.path+"/{id}/enable"] = s.enable
 	routes["POST "+s.path+"/{id}/move"] = s.move
 	for i := range s.subs {
-		routes["POST "+s.path+"/{id}/"+s.subs[i].table+"/{row}"] = s.storeSub(&s.subs[i])
+		routes["POST "+s.path+"/{id}/"+string(s.subs[i].table)+"/{row}"] = s.storeSub(&s.subs[i])
 	}
 }
 
@@ -135,7 +136,7 @@ func (s *sheet) rowPath(id int64) string { return s.path + "/" + strconv.FormatI
 // describe returns what Admin knows of the table.
 func (s *sheet) describe(v *visit) admin.Table { return describe(v, s.table) }
 
-func describe(v *visit, table string) admin.Table {
+func describe(v *visit, table settings.TableName) admin.Table {
 	t, err := v.c.admin().Table(table)
 	if err != nil { // the names of tables are written here
 		panic(err)
@@ -158,7 +159,8 @@ func (s *sheet) get(v *visit, id int64) (row admin.Row, down string, err error) 
 }
 
 // rows is Admin.List that falls back to what is in memory.
-func rows(ctx context.Context, a *admin.Admin, table string, q admin.Query) (list admin.List, down string, err error) {
+func rows(ctx context.Context, a *admin.Admin, table settings.TableName, q admin.Query) (list admin.List, down string,
+	err error) {
 	list, err = a.List(ctx, table, q)
 	if !errors.Is(err, admin.ErrUnavailable) {
 		return list, "", err

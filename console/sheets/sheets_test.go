@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/sheets"
@@ -55,9 +56,10 @@ func examples() map[string][]string {
 
 // tested is what tests know of the pages of a table.
 type tested struct {
-	path, table string
-	preview     bool   // what it concerns is shown before it is saved
-	empty       string // how the words of an empty list begin
+	path    string
+	table   settings.TableName
+	preview bool   // what it concerns is shown before it is saved
+	empty   string // how the words of an empty list begin
 }
 
 func (s *tested) rowPath(id int64) string { return fmt.Sprintf("%s/%d", s.path, id) }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -16,13 +17,13 @@ func steeringSheets() []*sheet {
 
 func throttles() *sheet {
 	return &sheet{
-		path: "/throttles", title: "Email throttling", group: frame.Steering, table: "capacity", one: "throttle", add: "Add a throttle",
+		path: "/throttles", title: "Email throttling", group: frame.Steering, table: settings.TableCapacity, one: "throttle", add: "Add a throttle",
 		about: "Named sets of limits, and the mail that they hold for. For each limit the most specific throttle that sets it counts.",
 		empty: "There are no throttles: only the limits of the configuration file hold. A throttle says how fast mail may go to a domain, from an address or a pool.",
 		columns: []listColumn{{title: "Throttle", key: "name"}, {title: "Holds for", cell: whereCell(false)}, {title: "Limits", cell: limitsCell},
 			{title: "Priority", key: "priority", right: true}},
 		groups: append([]fieldGroup{{fields: []string{"name", "priority", "comment"}}}, limitGroups()...),
-		subs: []subsheet{{table: "capacity_rules", parent: "capacity", title: "Holds for", one: "rule", asks: "which mail it holds for", waiting: true,
+		subs: []subsheet{{table: settings.TableCapacityRules, parent: "capacity", title: "Holds for", one: "rule", asks: "which mail it holds for", waiting: true,
 			about:   "mail to a domain, from an address or a pool; all that is given has to match",
 			empty:   "It holds for nothing yet. Add a rule: an empty one is for all mail.",
 			columns: []string{"domain", "localip", "pool", "enabled"}}},
@@ -49,7 +50,7 @@ func limitGroups() []fieldGroup {
 
 func floods() *sheet {
 	return &sheet{
-		path: "/floods", title: "Flood patterns", group: frame.Steering, table: "flood_responses", one: "flood pattern", add: "Add a flood pattern",
+		path: "/floods", title: "Flood patterns", group: frame.Steering, table: settings.TableFloodResponses, one: "flood pattern", add: "Add a flood pattern",
 		about:   "Answers that ask us to slow down. When one matches, its path pauses, and then goes on with the limits given here for a while.",
 		empty:   "There are no flood patterns. One such as “contains: too many connections” has a path pause by itself when the other side complains.",
 		columns: []listColumn{{title: "Flood pattern", key: "name"}, {title: "When an answer", key: "pattern", cell: patternCell("pattern")}, {title: "For", cell: selectsCell}, {title: "Then", cell: reactionCell}},
@@ -75,15 +76,15 @@ func slowLimits() []fieldGroup {
 
 func schedules() *sheet {
 	return &sheet{
-		path: "/schedules", title: "Throttle schedules", group: frame.Steering, table: "schedules", one: "schedule", add: "Add a schedule",
+		path: "/schedules", title: "Throttle schedules", group: frame.Steering, table: settings.TableSchedules, one: "schedule", add: "Add a schedule",
 		about:   "For addresses that are warmed up: from day to day another throttle. A day counts when mail was sent on it.",
 		empty:   "There are no schedules. A schedule lets a new address send little on its first day and more on the next ones.",
 		columns: []listColumn{{title: "Schedule", key: "name"}, {title: "Holds for", cell: whereCell(true)}, {title: "Steps", cell: stepsCell}},
 		groups:  []fieldGroup{{fields: []string{"name"}}},
 		subs: []subsheet{
-			{table: "schedule_steps", parent: "schedule", title: "Steps", one: "step", asks: "its steps, and which mail it is for", about: "the throttle from a day on", empty: "It has no step yet. The first one usually begins on day 1.",
+			{table: settings.TableScheduleSteps, parent: "schedule", title: "Steps", one: "step", asks: "its steps, and which mail it is for", about: "the throttle from a day on", empty: "It has no step yet. The first one usually begins on day 1.",
 				columns: []string{"day", "capacity"}},
-			{table: "schedule_rules", parent: "schedule", title: "Holds for", one: "rule", about: "mail to a domain, from an address or a pool", empty: "It holds for nothing yet.",
+			{table: settings.TableScheduleRules, parent: "schedule", title: "Holds for", one: "rule", about: "mail to a domain, from an address or a pool", empty: "It holds for nothing yet.",
 				columns: []string{"localip", "pool", "domain", "enabled"}},
 		},
 		with: warmedUp,
@@ -93,14 +94,14 @@ func schedules() *sheet {
 // warmedUp tells how far addresses are.
 func warmedUp(v *visit, d *rowsData) {
 	const most = 100
-	if list, _, err := rows(v.R.Context(), v.c.admin(), "schedule_days", admin.Query{Limit: most}); err == nil {
+	if list, _, err := rows(v.R.Context(), v.c.admin(), settings.TableScheduleDays, admin.Query{Limit: most}); err == nil {
 		d.Days = &list
 	}
 }
 
 func pauses() *sheet {
 	return &sheet{
-		path: "/pauses", title: "Paused deliveries", group: frame.Steering, table: "paused", one: "pause", add: "Pause delivery", end: "Resume",
+		path: "/pauses", title: "Paused deliveries", group: frame.Steering, table: settings.TablePaused, one: "pause", add: "Pause delivery", end: "Resume",
 		about:   "Mail that is held back. It is still taken in, and waits in the queue until the pause ends.",
 		empty:   "Nothing is paused by hand. A pause holds back mail to a domain, from an address or with a tag, for a while or until you resume it.",
 		columns: []listColumn{{title: "What is paused", cell: selectsCell}, {title: "Until", key: "expire", cell: timeCell("expire", "resumed")}},
@@ -119,7 +120,7 @@ func pauses() *sheet {
 
 func redirects() *sheet {
 	return &sheet{
-		path: "/redirects", title: "Redirected deliveries", group: frame.Steering, table: "delegates", one: "redirect", add: "Add a redirect",
+		path: "/redirects", title: "Redirected deliveries", group: frame.Steering, table: settings.TableDelegates, one: "redirect", add: "Add a redirect",
 		about: "Mail that leaves from another address than planned.",
 		empty: "Nothing is redirected. A redirect has mail leave from another address, for example while one has a bad name with a provider.",
 		columns: []listColumn{{title: "Mail", cell: selectsCell}, {title: "Leaves from", key: "newip"}, {title: "Until", key: "expire", cell: timeCell("expire", "removed")},
@@ -134,7 +135,7 @@ func redirects() *sheet {
 
 func forcedErrors() *sheet {
 	return &sheet{
-		path: "/forced-errors", title: "Forced errors", group: frame.Steering, table: "errors", one: "forced error", add: "Force an error", end: "End",
+		path: "/forced-errors", title: "Forced errors", group: frame.Steering, table: settings.TableErrors, one: "forced error", add: "Force an error", end: "End",
 		about:   "Mail that gets an error without being tried: with 500 to 599 it fails, with 400 to 499 it is tried again later.",
 		empty:   "No errors are forced. A forced error ends mail at once, for example all with the tag of a campaign that should not have been sent, or puts it off.",
 		columns: []listColumn{{title: "Mail", cell: selectsCell}, {title: "Ends with", key: "code", cell: answerCell}},
@@ -153,7 +154,7 @@ func forcedErrors() *sheet {
 
 func suppressions() *sheet {
 	return &sheet{
-		path: "/suppressions", title: "Suppression list", group: frame.Steering, table: "suppressions", one: "suppression", add: "Suppress an address or domain",
+		path: "/suppressions", title: "Suppression list", group: frame.Steering, table: settings.TableSuppressions, one: "suppression", add: "Suppress an address or domain",
 		about: "Addresses and domains that get no mail.",
 		empty: "The list is empty. Mail to an address or a domain on it fails at once, without being tried.",
 		columns: []listColumn{{title: "Address or domain", key: "value"}, {title: "Is", key: "type", cell: func(_ *Sheets, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "type"))} }},
@@ -172,7 +173,7 @@ func suppressions() *sheet {
 
 func rewrites() *sheet {
 	return &sheet{
-		path: "/rewrites", title: "Rewrite rules", group: frame.Steering, table: "rewrite_triggers", one: "rewrite rule", add: "Add a rewrite rule",
+		path: "/rewrites", title: "Rewrite rules", group: frame.Steering, table: settings.TableRewriteTriggers, one: "rewrite rule", add: "Add a rewrite rule",
 		about: "Rules that change messages before they are sent. They are looked at in this order.",
 		empty: "There are no rewrite rules. A rule looks at messages and gives them tags, other addresses to leave from, or an end.",
 		columns: []listColumn{{title: "Rule", key: "name"}, {title: "For", cell: selectsCell}, {title: "Does", cell: rewriteCell},
@@ -183,9 +184,9 @@ func rewrites() *sheet {
 			{title: "When", fields: []string{"starts", "ends"}},
 		},
 		subs: []subsheet{
-			{table: "rewrite_conditions", parent: "trigger", title: "Conditions", one: "condition", asks: "what it looks at, and what it does", about: "all have to hold",
+			{table: settings.TableRewriteConditions, parent: "trigger", title: "Conditions", one: "condition", asks: "what it looks at, and what it does", about: "all have to hold",
 				empty: "It has none: it acts on all mail that it is for.", columns: []string{"property", "type", "value", "negate"}},
-			{table: "rewrite_actions", parent: "trigger", title: "Actions", one: "action", about: "carried out in this order", empty: "It does nothing yet.", columns: []string{"type", "property", "value"}},
+			{table: settings.TableRewriteActions, parent: "trigger", title: "Actions", one: "action", about: "carried out in this order", empty: "It does nothing yet.", columns: []string{"type", "property", "value"}},
 		},
 		try: &tryOut{label: "Try the conditions", hint: "the JSON of a message; the conditions are tried as they are saved", long: true,
 			sample: `{"envelope": "news@example.com", "recipient": "someone@example.net", "mime": "Subject: Hello\r\n\r\nText"}`, match: tryConditions},
@@ -195,7 +196,7 @@ func rewrites() *sheet {
 
 func responses() *sheet {
 	return &sheet{
-		path: "/responses", title: "Response patterns", group: frame.Steering, table: "response_patterns", one: "response pattern", add: "Add a response pattern",
+		path: "/responses", title: "Response patterns", group: frame.Steering, table: settings.TableResponsePatterns, one: "response pattern", add: "Add a response pattern",
 		about: "What to do about certain answers. They are looked at in this order.",
 		empty: "There are no response patterns. A pattern has a message fail, wait, or leave another way after a certain answer.",
 		columns: []listColumn{{title: "Pattern", key: "name"}, {title: "When an answer", key: "pattern", cell: patternCell("pattern")}, {title: "For", cell: selectsCell}, {title: "Does", cell: responseCell},
@@ -205,7 +206,7 @@ func responses() *sheet {
 			{title: "When an answer", fields: []string{"type", "pattern"}},
 			{title: "For which mail", fields: []string{"domain", "localip", "pool", "tag"}},
 		},
-		subs: []subsheet{{table: "response_patterns_actions", parent: "pattern", title: "Actions", one: "action", asks: "what it does", about: "carried out in this order",
+		subs: []subsheet{{table: settings.TableResponseLinks, parent: "pattern", title: "Actions", one: "action", asks: "what it does", about: "carried out in this order",
 			empty: "It does nothing yet.", columns: []string{"action"}}},
 		try: &tryOut{label: "Try this pattern", hint: "an answer of the other side", sample: "550 5.1.1 No such user here",
 			match: matcher(func(c *Sheets) func(typ, pattern, with string) (bool, error) { return c.Tools.Reply })},
@@ -216,7 +217,7 @@ func responses() *sheet {
 
 func responseActions() *sheet {
 	return &sheet{
-		path: "/response-actions", title: "Response actions", group: frame.Steering, table: "response_actions", one: "action", add: "Add an action",
+		path: "/response-actions", title: "Response actions", group: frame.Steering, table: settings.TableResponseActions, one: "action", add: "Add an action",
 		about:   "What response patterns can do. One action may serve several patterns.",
 		empty:   "There are no actions. Make one, and give it to a response pattern.",
 		columns: []listColumn{{title: "Name", key: "name"}, {title: "Action", key: "type"}, {title: "Property", key: "property"}, {title: "Value", key: "value"}},

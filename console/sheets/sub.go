@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -14,25 +15,27 @@ import (
 
 // subsheet describes rows that are edited on the page of the row that they belong to.
 type subsheet struct {
-	table, parent string // parent is the column that names the row above: by its id, or by its name
-	byName        bool
-	title, one    string
-	about, empty  string
-	asks          string // what to do next after the row above was made: "where it holds"
-	columns       []string
-	moves         bool // adding one that is elsewhere takes it from there
-	waiting       bool // how much mail waits for what a row selects is told
+	table        settings.TableName
+	parent       string // parent is the column that names the row above: by its id, or by its name
+	byName       bool
+	title, one   string
+	about, empty string
+	asks         string // what to do next after the row above was made: "where it holds"
+	columns      []string
+	moves        bool // adding one that is elsewhere takes it from there
+	waiting      bool // how much mail waits for what a row selects is told
 }
 
 // subData is a table of such rows.
 type subData struct {
-	Table, Title, One, About, Empty, Action string
-	Heads                                   []string
-	Rows                                    []subRow
-	New                                     *subRow
-	Waiting                                 bool
-	More                                    int // rows that are not shown
-	Link                                    *option
+	Table                            settings.TableName
+	Title, One, About, Empty, Action string
+	Heads                            []string
+	Rows                             []subRow
+	New                              *subRow
+	Waiting                          bool
+	More                             int // rows that are not shown
+	Link                             *option
 }
 
 type subRow struct {
@@ -86,7 +89,7 @@ func (d *subData) put(row subRow) {
 
 func (s *sheet) presentSub(v *visit, d *rowData, sub *subsheet) (*subData, error) {
 	made := &subData{Table: sub.table, Title: sub.title, One: sub.one, About: sub.about, Empty: sub.empty,
-		Action: s.rowPath(d.ID) + "/" + sub.table, Waiting: sub.waiting}
+		Action: s.rowPath(d.ID) + "/" + string(sub.table), Waiting: sub.waiting}
 	list, _, err := rows(v.R.Context(), v.c.admin(), sub.table,
 		admin.Query{Where: admin.Values{sub.parent: sub.key(d)}, Limit: maxSubRows})
 	if err != nil {
@@ -109,7 +112,7 @@ func (s *sheet) presentSub(v *visit, d *rowData, sub *subsheet) (*subData, error
 		row := s.subRow(v, d, sub, 0, nil, nil)
 		made.New = &row
 	}
-	if sub.table == "response_patterns_actions" {
+	if sub.table == settings.TableResponseLinks {
 		made.Link = &option{"/response-actions/new?for=" + strconv.FormatInt(d.ID, 10),
 			"Make another action for this pattern", false}
 	}
@@ -122,7 +125,7 @@ func (s *sheet) subRow(v *visit, d *rowData, sub *subsheet, id int64, values adm
 	if id == 0 {
 		name = "new"
 	}
-	row := subRow{ID: id, Form: "s-" + sub.table + "-" + name, Action: s.rowPath(d.ID) + "/" + sub.table + "/" + name}
+	row := subRow{ID: id, Form: "s-" + string(sub.table) + "-" + name, Action: s.rowPath(d.ID) + "/" + string(sub.table) + "/" + name}
 	f := &former{v: v, table: describe(v, sub.table), row: values, typed: typed, form: row.Form, id: row.Form + "-"}
 	for _, column := range sub.columns {
 		in := f.input(column)
@@ -152,7 +155,7 @@ func (s *sheet) storeSub(sub *subsheet) view {
 			if err := v.c.admin().Delete(v.R.Context(), sub.table, id, v.R.PostForm.Get("version")); err != nil {
 				return err
 			}
-			return v.Redirect(s.rowPath(d.ID)+"#"+sub.table, "The "+sub.one+" is removed.")
+			return v.Redirect(s.rowPath(d.ID)+"#"+string(sub.table), "The "+sub.one+" is removed.")
 		}
 		return s.saveSub(v, d, sub, id)
 	}
@@ -186,7 +189,7 @@ func (s *sheet) saveSub(v *visit, d *rowData, sub *subsheet, id int64) error {
 		_, err = v.c.admin().Create(v.R.Context(), sub.table, form.values)
 	}
 	if err == nil {
-		return v.Redirect(s.rowPath(d.ID)+"#"+sub.table, notice)
+		return v.Redirect(s.rowPath(d.ID)+"#"+string(sub.table), notice)
 	}
 	return s.refusedSub(v, d, sub, id, &form, err)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
@@ -82,7 +83,7 @@ func tryConditions(v *visit, form url.Values, message string) (string, bool, err
 	if err != nil || id == 0 {
 		return "", false, errors.New("save the rule first, and give it conditions")
 	}
-	list, _, err := rows(v.R.Context(), v.c.admin(), "rewrite_conditions",
+	list, _, err := rows(v.R.Context(), v.c.admin(), settings.TableRewriteConditions,
 		admin.Query{Where: admin.Values{"trigger": id}, Limit: maxSubRows})
 	if err != nil {
 		return "", false, err

@@ -18,9 +18,9 @@ type words struct {
 }
 
 // wordsOf returns the words for a column of a table.
-func wordsOf(table, column string) words {
+func wordsOf(table settings.TableName, column string) words {
 	for _, t := range settings.Tables() {
-		if c := t.Column(column); c != nil && string(t.Name) == table {
+		if c := t.Column(column); c != nil && t.Name == table {
 			return wordsFor(c)
 		}
 	}

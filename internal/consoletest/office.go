@@ -63,21 +63,21 @@ func (o *Office) Post(path string, pairs ...string) webtest.Answer {
 }
 
 // add makes a row, past the pages.
-func (o *Office) Add(table string, values admin.Values) admin.Row {
+func (o *Office) Add(table settings.TableName, values admin.Values) admin.Row {
 	o.T.Helper()
 	row, err := o.Admin.Create(o.T.Context(), table, values)
 	require.NoError(o.T, err)
 	return row
 }
 
-func (o *Office) Row(table string, id int64) admin.Values {
+func (o *Office) Row(table settings.TableName, id int64) admin.Values {
 	o.T.Helper()
 	row, err := o.Admin.Get(o.T.Context(), table, id)
 	require.NoError(o.T, err)
 	return row.Values
 }
 
-func (o *Office) Count(table string) int {
+func (o *Office) Count(table settings.TableName) int {
 	o.T.Helper()
 	list, err := o.Admin.List(o.T.Context(), table, admin.Query{})
 	require.NoError(o.T, err)

@@ -18,7 +18,7 @@ var rooms = []struct {
 		"throttle"}},
 	{"mta", []string{"auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin", "throttle"}},
 	{"console/admin", []string{"config/settings", "config/snapshot", "monitor", "queue"}},
-	{"console/api", []string{"console/admin", "monitor", "queue"}},
+	{"console/api", []string{"console/admin", "config/settings", "monitor", "queue"}},
 	{"console/ctl", []string{"console/admin", "config/settings"}},
 	{"console/frame", []string{"auth"}},
 	{"console/mailview", []string{"console/frame", "queue"}},
