@@ -91,7 +91,7 @@ func (r *Registry) Hold(n *Note) {
 
 // newHold adds a key. The lock is held.
 func (r *Registry) newHold(key string) *hold {
-	h := &hold{since: time.Now(), samples: make(map[string]*sample)}
+	h := &hold{since: r.now(), samples: make(map[string]*sample)}
 	r.holds[key] = h
 	return h
 }
@@ -205,7 +205,7 @@ func (r *Registry) stopHeld() {
 			}
 		}
 	}
-	if now := time.Now(); !r.end.IsZero() && !r.end.After(now) {
+	if now := r.now(); !r.end.IsZero() && !r.end.After(now) {
 		r.end = now.Add(time.Second) // the rules go by another clock
 	}
 }
@@ -258,7 +258,7 @@ func (r *Registry) beginKey(key string, n int) {
 
 // release fetches a piece of what is held no longer, as much as there is room for.
 func (r *Registry) release(ctx context.Context) {
-	now, room := time.Now(), r.Room()
+	now, room := r.now(), r.Room()
 	if room <= 0 || now.Before(r.barred) {
 		return
 	}

@@ -3,6 +3,7 @@ package aside
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ type Registry struct {
 	// Room returns how many messages that were held may be fetched now.
 	Room func() int
 
+	now     func() time.Time
 	wake    chan struct{} // one place
 	flowing atomic.Int64  // keys of which messages are being fetched that were held
 
@@ -34,6 +36,7 @@ type Registry struct {
 
 // Init makes a registry ready.
 func (r *Registry) Init() {
+	r.now = time.Now
 	r.wake = make(chan struct{}, 1)
 	r.holds = make(map[string]*hold)
 	r.freed = make(map[string]*hold)
@@ -72,14 +75,14 @@ const again = 5 * time.Second
 
 // round does what is due, and returns when there will be more to do; zero: when somebody says so.
 func (r *Registry) round(ctx context.Context) time.Time {
-	r.serve(ctx)
-	now := time.Now()
+	now := r.now()
 	if due, freed := r.due(now); due || len(freed) > 0 {
 		if due {
 			r.review(ctx, freed)
 		}
 		r.begin(ctx, freed)
 	}
+	r.serve(ctx)
 	r.mu.Lock()
 	next := r.end
 	r.mu.Unlock()
@@ -106,11 +109,14 @@ func (r *Registry) due(now time.Time) (review bool, freed map[string]*hold) {
 	return review, freed
 }
 
-// serve asks the queue for what shelves have ordered.
+// serve asks the queue for what shelves have ordered, but for keys that are held by now.
 func (r *Registry) serve(ctx context.Context) {
 	r.mu.Lock()
 	orders := r.orders
 	r.orders = nil
+	for i := range orders {
+		orders[i].keys = slices.DeleteFunc(orders[i].keys, r.covers)
+	}
 	r.mu.Unlock()
 	for _, o := range orders {
 		total, empty, err := r.unpark(ctx, o.keys, o.n)

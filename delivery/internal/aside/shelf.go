@@ -67,7 +67,7 @@ func (s *Shelf) PutBack(key string) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
 	s.put(key)
-	s.barred = time.Now().Add(onTheWay)
+	s.barred = s.r.now().Add(onTheWay)
 }
 
 // put notes a key. The lock is held.
@@ -161,7 +161,7 @@ func (s *Shelf) Order(n int, want func(key string) bool) (notBefore time.Time) {
 	if s.barred.After(notBefore) {
 		notBefore = s.barred
 	}
-	if notBefore.After(time.Now()) {
+	if notBefore.After(s.r.now()) {
 		return notBefore
 	}
 	if keys := s.some(n, want); len(keys) > 0 {
@@ -177,7 +177,7 @@ func (s *Shelf) Order(n int, want func(key string) bool) (notBefore time.Time) {
 func (s *Shelf) served(o *order, total int, empty []string, err error) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
-	now := time.Now()
+	now := s.r.now()
 	s.ordered = false
 	s.expected = max(0, s.expected+total)
 	s.askTo = now.Add(onTheWay)
