@@ -38,11 +38,11 @@ func (p *path) recovered() {
 	p.mu.Unlock()
 }
 
-// closed counts a connection as ended.
-func (p *path) closed(c *connection) {
+// closed counts a connection as ended, which proved that the path works or did not.
+func (p *path) closed(proven bool) {
 	p.mu.Lock()
 	p.open--
-	if c.proven {
+	if proven {
 		p.good--
 	}
 	p.used = time.Now()
@@ -76,11 +76,11 @@ func (p *path) connectFailed(result queue.Result) {
 		return
 	}
 	delay := p.backOff(result)
-	j := p.first()
+	j := p.ready.takeFirst()
 	var others []*job
 	route := p.route
 	if p.unbindable(result) {
-		others = p.takeAll()
+		others = p.ready.takeAll()
 	}
 	if j == nil && (p.shelf.Len() > 0 || p.shelf.Awaits()) {
 		p.owed = &result
@@ -101,7 +101,7 @@ func (p *path) connectFailed(result queue.Result) {
 func (p *path) unreachable(result queue.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, j := range p.takeAll() {
+	for _, j := range p.ready.takeAll() {
 		said := result
 		d := p.e.respond(j, &said, said.Description, netip.Addr{})
 		switch {
@@ -110,7 +110,7 @@ func (p *path) unreachable(result queue.Result) {
 		case p.e.stopping.Load():
 			p.e.release(j)
 		default:
-			p.put(j)
+			p.ready.put(j)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func (p *path) unfit() {
 	p.mu.Lock()
 	p.starting--
 	p.unfitTo = time.Now().Add(quiet)
-	jobs := p.takeAll()
+	jobs := p.ready.takeAll()
 	route := p.route
 	p.mu.Unlock()
 	for _, j := range jobs {
@@ -213,7 +213,7 @@ func (p *path) delay(result queue.Result) {
 func (p *path) fallen() {
 	p.mu.Lock()
 	p.starting--
-	jobs := p.takeAll()
+	jobs := p.ready.takeAll()
 	p.mu.Unlock()
 	for _, j := range jobs {
 		if j.fallen == nil {

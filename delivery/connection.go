@@ -14,8 +14,9 @@ import (
 
 // connection is one outgoing connection of a path with the goroutine that serves it.
 type connection struct {
-	e *core
-	p *path
+	e   *core
+	p   *path
+	key pathKey // of the path
 
 	conn     Connection
 	account  throttle.Conn
@@ -28,22 +29,18 @@ type connection struct {
 	proven   bool   // the remote answered a mail: the path works
 	flows    bool   // the mail before was accepted, a moment ago
 	bytes    int64  // of mails attempted
-	looks    uint64 // of the path, when a job was last taken
 	refused  bool   // a mail may not go to the target now: end
 	spent    bool   // the remote takes no more mails over it: end
 	domain   string // of the last mail; read by others only while it is idle
 
 	next      *job                               // begun, or about to be, in the flights of the one before
-	idleSince time.Time                          // guarded by path.mu
-	pausedTo  time.Time                          // given no work before; guarded by path.mu
-	because   throttle.Wait                      // why; guarded by path.mu
 	timer     *time.Timer                        // of wait
 	wakeup    chan struct{}                      // capacity 1
 	interrupt atomic.Pointer[context.CancelFunc] // of the watch on the remote
 }
 
 func newConnection(p *path) *connection {
-	return &connection{e: p.e, p: p, wakeup: make(chan struct{}, 1)}
+	return &connection{e: p.e, p: p, key: p.key, wakeup: make(chan struct{}, 1)}
 }
 
 // run makes the connection and serves the path with it until there is no more work or it breaks.
@@ -84,7 +81,7 @@ func (c *connection) end() {
 		c.p.putBack(j)
 	}
 	c.e.learned.carried(c.target, c.sent)
-	c.p.closed(c)
+	c.p.closed(c.proven)
 	c.e.slots.Release()
 	c.event(monitor.ConnClosed, "")
 	c.account.Close()
@@ -106,7 +103,7 @@ func (c *connection) take() *job {
 		if c.used(0, 0) || c.refused || c.e.starved.yields(c, false) {
 			return nil
 		}
-		j, goOn := c.p.take(c)
+		j, looks, goOn := c.p.take(c, c.sent == 0)
 		if !goOn {
 			return nil
 		}
@@ -119,7 +116,7 @@ func (c *connection) take() *job {
 			if wait.Zero() {
 				return j
 			}
-			if pause, goOn = c.p.throttled(c, j, wait); !goOn {
+			if pause, goOn = c.p.throttled(c, j, wait, looks); !goOn {
 				return nil
 			}
 		}
@@ -134,12 +131,12 @@ func (c *connection) ahead(j *job) *job {
 	if c.used(1, j.size) || c.e.starved.asks(c) {
 		return nil
 	}
-	next := c.p.takeReady(c)
+	next, looks := c.p.takeReady()
 	if next == nil || !c.mayTake(next) {
 		return nil
 	}
 	if wait := c.account.Send(next.size); !wait.Zero() {
-		c.p.putBackThrottled(c, next, wait)
+		c.p.putBackThrottled(next, wait, looks)
 		return nil
 	}
 	return next
@@ -159,8 +156,8 @@ const patience = time.Second
 // rest waits until the connection is woken or, when pause is not zero, that time has passed. It returns false when the
 // connection must end: idle for too long, closed by the remote.
 func (c *connection) rest(pause time.Duration) bool {
-	c.limits = c.e.throttle.Limits(c.p.key.Path)
-	limit := c.idleTime()
+	c.limits = c.e.throttle.Limits(c.key.Path)
+	limit, since := c.idleTime(), time.Now()
 	c.account.Idle(true)
 	c.event(monitor.ConnIdle, "")
 	var woken, usable bool
@@ -173,7 +170,7 @@ func (c *connection) rest(pause time.Duration) bool {
 		<-c.wakeup // woken at this very moment
 		woken = true
 	}
-	c.flows = c.flows && time.Since(c.idleSince) < patience
+	c.flows = c.flows && time.Since(since) < patience
 	c.account.Idle(false)
 	c.event(monitor.ConnBusy, "")
 	return usable && (woken || pause > 0)
@@ -217,6 +214,11 @@ func (c *connection) idleTime() time.Duration {
 	return 5 * time.Second
 }
 
+// mostIdle returns how many connections of the path may be idle, and how many to the same target; zero: any number.
+func (c *connection) mostIdle() (most, mostAtTarget int) {
+	return c.limits.Domain.Idle, c.limits.Target.Idle
+}
+
 // wake has an idle connection look for work. It was taken from the path's idle list by the caller.
 func (c *connection) wake() {
 	c.wakeup <- struct{}{}
@@ -243,7 +245,7 @@ func (c *connection) deliver(j *job) {
 			c.next = nil
 		}
 	}
-	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.p.key.Source, Remote: c.target, Domain: j.domain,
+	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.key.Source, Remote: c.target, Domain: j.domain,
 		Tags: j.m.Tags})
 	c.conn.Deliver(c.e.ctx, &j.tx, next)
 	if j.tx.Unsent {
@@ -258,8 +260,8 @@ func (c *connection) deliver(j *job) {
 // that there was to it: not that the mail before was refused, or long ago.
 func (c *connection) stopped() {
 	mails := c.sent - 1
-	if c.flows && c.e.ctx.Err() == nil && c.e.learned.stopped(c.target, c.p.key.Site, c.opened, mails) {
-		c.e.log.Info("a remote takes so many mails over one connection", "path", c.p.key.Path.String(), "remote", c.target,
+	if c.flows && c.e.ctx.Err() == nil && c.e.learned.stopped(c.target, c.key.Site, c.opened, mails) {
+		c.e.log.Info("a remote takes so many mails over one connection", "path", c.key.Path.String(), "remote", c.target,
 			"mails", mails)
 	}
 }
@@ -344,5 +346,5 @@ func (c *connection) unsent(j *job) {
 }
 
 func (c *connection) event(kind monitor.Kind, text string) {
-	c.e.observe(monitor.Event{Kind: kind, MTA: c.p.key.Source, Remote: c.target, Domain: c.p.key.Site, Text: text})
+	c.e.observe(monitor.Event{Kind: kind, MTA: c.key.Source, Remote: c.target, Domain: c.key.Site, Text: text})
 }

@@ -27,11 +27,9 @@ type round struct {
 
 // connect makes the connection, trying the hosts in turn. On failure the path is told.
 func (c *connection) connect() bool {
-	c.p.mu.Lock()
-	r := round{c: c, route: c.p.route}
-	looks := c.p.looks
-	c.p.mu.Unlock()
-	c.limits = c.e.throttle.Limits(c.p.key.Path)
+	route, looks := c.p.way()
+	r := round{c: c, route: route}
+	c.limits = c.e.throttle.Limits(c.key.Path)
 	if r.hosts() {
 		return true
 	}
@@ -52,7 +50,7 @@ func (c *connection) connect() bool {
 		c.p.unfit()
 	default:
 		c.p.connectFailed(queue.Result{State: queue.StateDNS, Result: queue.Error, Code: 451, Status: "4.4.3",
-			Description: c.p.key.Site + ": its hosts have no addresses"})
+			Description: c.key.Site + ": its hosts have no addresses"})
 	}
 	return false
 }
@@ -81,12 +79,12 @@ func (r *round) hosts() bool {
 // try connects to one address. more is false when trying another one is of no use.
 func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 	c := r.c
-	if source := c.p.key.Source; source.IsValid() && familyOf(source) != familyOf(addr) {
+	if source := c.key.Source; source.IsValid() && familyOf(source) != familyOf(addr) {
 		r.mismatch = true
 		return false, true
 	}
 	target := netip.AddrPortFrom(addr, uint16(cmp.Or(max(host.Port, 0), 25)))
-	if avoids(c.p.key.avoid, addr) {
+	if avoids(c.key.avoid, addr) {
 		r.avoided = true
 		return false, true
 	}
@@ -107,7 +105,7 @@ func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
 		r.later(wait)
 		return false, true
 	}
-	account, wait := c.e.throttle.Connect(c.p.key.Path, addr)
+	account, wait := c.e.throttle.Connect(c.key.Path, addr)
 	if account == nil {
 		r.later(wait)
 		return false, true
@@ -138,7 +136,7 @@ func (r *round) refused(failure *Failure, addr netip.Addr) {
 	if c.e.consume.Err() != nil {
 		return // we broke it off ourselves
 	}
-	c.e.throttle.Observe(c.p.key.Path, addr,
+	c.e.throttle.Observe(c.key.Path, addr,
 		throttle.Outcome{Code: result.Code, Text: result.Description, ConnLost: result.Code == 0})
 	if result.Result == queue.Invalid {
 		c.event(monitor.Strange, result.Description)
@@ -165,12 +163,12 @@ func (r *round) later(wait throttle.Wait) {
 
 func (c *connection) hop(host Host, route *Route) *Hop {
 	hop := &Hop{
-		Source:      c.p.key.Source,
+		Source:      c.key.Source,
 		Target:      c.target,
 		Host:        host.Name,
-		Domain:      c.p.key.Site,
-		Hostname:    c.e.hostname(c.p.key.Source),
-		Security:    c.p.key.security,
+		Domain:      c.key.Site,
+		Hostname:    c.e.hostname(c.key.Source),
+		Security:    c.key.security,
 		Credentials: route.Credentials,
 		Timeouts:    c.limits.Timeouts,
 		Monitor:     c.e.monitor,
@@ -182,8 +180,8 @@ func (c *connection) hop(host Host, route *Route) *Hop {
 	switch {
 	case route.Relay:
 		hop.CertNames = []string{host.Name}
-	case c.p.key.domain != "":
-		hop.CertNames = []string{c.p.key.domain}
+	case c.key.domain != "":
+		hop.CertNames = []string{c.key.domain}
 	}
 	return hop
 }

@@ -164,7 +164,8 @@
 //   - ready.go: how messages get to a path, and how it grows
 //   - memory.go: how much a path takes, and what it parks and fetches again
 //   - backoff.go: what a path does after failures
-//   - path.go: a path, and its ready list
+//   - path.go: a path
+//   - idle.go, readylist.go: its idle connections, and the messages that wait
 //   - paused.go: what is parked because of pauses
 //   - core.go: what all of these share, and the interface engine
 //   - learned.go, offline.go: what is known of remotes and of source addresses

@@ -74,14 +74,7 @@ func (p *path) binding(now time.Time) (wait throttle.Wait, until time.Time) {
 	if now.Before(p.sendTo) {
 		return p.sendWait, p.sendTo
 	}
-	free := false
-	for _, c := range p.idle {
-		if !now.Before(c.pausedTo) {
-			free = true
-		} else if until.IsZero() || c.pausedTo.Before(until) {
-			wait, until = c.because, c.pausedTo
-		}
-	}
+	wait, until, free := p.idle.binding(now)
 	if until.IsZero() && !free && now.Before(p.connectTo) {
 		return p.connectWait, p.connectTo
 	}

@@ -175,9 +175,10 @@ func (c *connection) fetch(j *job) bool {
 	}
 	c.account.Cancel(j.size) // of a size that was not known
 	j.size = size
+	_, looks := c.p.way()
 	if wait := c.account.Send(size); !wait.Zero() {
 		j.unfetch()
-		c.p.putBackThrottled(c, j, wait)
+		c.p.putBackThrottled(j, wait, looks)
 		return false
 	}
 	return true

@@ -16,7 +16,7 @@ func (p *path) trim(all bool) int {
 	var over []*job
 	for p.ready.n > limit {
 		j := p.ready.last
-		p.drop(j)
+		p.ready.drop(j)
 		p.shelf.Put(j.domain)
 		over = append(over, j)
 	}
@@ -182,10 +182,10 @@ func (p *path) sweep(now time.Time) bool {
 		next := j.next
 		switch {
 		case !now.Before(j.deadline):
-			p.drop(j)
+			p.ready.drop(j)
 			dead = append(dead, j)
 		case now.Sub(j.since) > parkAfter:
-			p.drop(j)
+			p.ready.drop(j)
 			p.shelf.Put(j.domain)
 			old = append(old, j)
 		}

@@ -16,7 +16,7 @@ func (c *connection) attempted(j *job) {
 		c.e.release(j) // we broke it off ourselves
 		return
 	}
-	c.e.throttle.Observe(c.p.key.Path, c.target.Addr(), throttle.Outcome{
+	c.e.throttle.Observe(c.key.Path, c.target.Addr(), throttle.Outcome{
 		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost &&
 			result.State != queue.StateStorage,
 	})
@@ -86,9 +86,7 @@ func (c *connection) fallBack(j *job, result *queue.Result) bool {
 	j.avoid += c.target.Addr().String() + " "
 	j.tx = Transaction{}
 	j.unfetch()
-	c.p.mu.Lock()
-	route := c.p.route
-	c.p.mu.Unlock()
+	route, _ := c.p.way()
 	c.e.place(j, route)
 	return true
 }

@@ -26,18 +26,16 @@ type path struct {
 
 	mu       locks.Mutex[locks.Path]
 	route    *Route
-	ready    jobList
-	spared   int           // of ready: jobs that go first over a new connection, as another one ended before them
-	cursor   *job          // in ready: the next one that reexamine looks at
+	ready    readyList
 	shelf    aside.Shelf   // domains of its messages that are parked
 	owed     *queue.Result // of a failure for which no message was at hand: the next one gets it
 	unfitTo  time.Time     // until then, the source has no address of a family that the site has
 	open     int           // established connections
 	good     int           // of these, such that a mail was answered over
 	starting int           // connections being made
-	idle     []*connection // the last to become idle is the first to work again
-	gone     bool          // retired: make a new one
-	used     time.Time     // a message was last taken, or a connection ended
+	idle     idleList
+	gone     bool      // retired: make a new one
+	used     time.Time // a message was last taken, or a connection ended
 
 	failures  int       // rounds of connecting that failed since the last success
 	offlineTo time.Time // back-off: no connection is tried before
@@ -56,76 +54,11 @@ type path struct {
 
 func newPath(e *core, key pathKey, route *Route) *path {
 	p := &path{e: e, key: key, route: route, used: time.Now()}
+	p.ready.waiting = &e.waiting
 	p.timer = time.AfterFunc(time.Hour, p.ring)
 	p.timer.Stop()
 	p.shelf.Init(&e.aside, p)
 	return p
-}
-
-// The ready list is changed only by put, putFirst and drop, which count the paths on which something waits.
-
-func (p *path) put(j *job) {
-	p.ready.pushBack(j)
-	p.waits(j)
-}
-
-func (p *path) putFirst(j *job) {
-	p.ready.pushFront(j)
-	p.waits(j)
-}
-
-func (p *path) waits(j *job) {
-	if j.unsent > 0 {
-		p.spared++
-	}
-	if p.ready.n == 1 {
-		p.e.waiting.Add(1)
-	}
-}
-
-func (p *path) drop(j *job) {
-	if p.cursor == j {
-		p.cursor = j.next
-	}
-	p.ready.remove(j)
-	if j.unsent > 0 {
-		p.spared--
-	}
-	if p.ready.n == 0 {
-		p.e.waiting.Add(-1)
-	}
-}
-
-// first takes the first job of the ready list; nil when it is empty.
-func (p *path) first() *job {
-	j := p.ready.first
-	if j != nil {
-		p.drop(j)
-	}
-	return j
-}
-
-// firstFor takes the first job that a connection may carry; opening says that it would be the first mail of it. Jobs
-// that must be the first go before others; they are near the front of the list.
-func (p *path) firstFor(opening bool) *job {
-	if p.spared == 0 {
-		return p.first()
-	}
-	for j := p.ready.first; j != nil; j = j.next {
-		if opening == (j.unsent > 0) {
-			p.drop(j)
-			return j
-		}
-	}
-	return nil
-}
-
-func (p *path) takeAll() []*job {
-	if p.ready.n > 0 {
-		p.e.waiting.Add(-1)
-	}
-	p.cursor, p.spared = nil, 0
-	return p.ready.takeAll()
 }
 
 const (
@@ -134,6 +67,13 @@ const (
 	unsuitable           // the source cannot reach the site
 	outdated             // other things were decided since the job's source was chosen
 )
+
+// way returns the route that was given last, and how often the throttle asked to look again.
+func (p *path) way() (route *Route, looks uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.route, p.looks
+}
 
 // wakeAt sets the timer, unless it rings earlier. p.mu is held.
 func (p *path) wakeAt(t time.Time) {

@@ -39,7 +39,7 @@ func (p *path) add(j *job, route *Route) reception {
 		p.mu.Unlock()
 		p.e.park(j, "the list of its path is full")
 	default:
-		p.put(j)
+		p.ready.put(j)
 		p.advance()
 		p.mu.Unlock()
 	}
@@ -55,7 +55,7 @@ func (p *path) putBack(j *job) {
 		p.e.release(j)
 		return
 	}
-	p.putFirst(j)
+	p.ready.putFirst(j)
 	p.advance()
 	p.mu.Unlock()
 }
@@ -65,9 +65,7 @@ func (p *path) look() {
 	p.mu.Lock()
 	p.looks++
 	p.sendTo, p.connectTo = time.Time{}, time.Time{}
-	for _, c := range p.idle {
-		c.pausedTo = time.Time{}
-	}
+	p.idle.look()
 	p.advance()
 	p.mu.Unlock()
 }
@@ -94,22 +92,11 @@ func (p *path) advance() {
 		p.wakeAt(p.sendTo)
 		return
 	}
-	if c := p.nextIdle(now); c != nil {
+	if c := p.idle.next(now); c != nil {
 		c.wake()
 		return
 	}
 	p.grow()
-}
-
-// nextIdle takes the connection out that became idle last and may work. p.mu is held.
-func (p *path) nextIdle(now time.Time) *connection {
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; !now.Before(c.pausedTo) {
-			p.removeIdle(c)
-			return c
-		}
-	}
-	return nil
 }
 
 // grow opens more connections when the open ones have more work than they should. p.mu is held.
@@ -119,7 +106,8 @@ func (p *path) grow() {
 			return
 		}
 		if !p.e.slots.TryAcquire() {
-			p.starve()
+			p.starved = true
+			p.e.starved.add(p, p.open == 0)
 			return
 		}
 		p.connect()
@@ -152,7 +140,7 @@ func (p *path) wantsConnection() bool {
 	if limits.Connection.Spread {
 		perConnection = 1
 	}
-	return p.ready.n >= perConnection*total || p.spared > p.starting || time.Since(p.used) > patient
+	return p.ready.n >= perConnection*total || p.ready.spared > p.starting || time.Since(p.used) > patient
 }
 
 // mayConnect checks back-off and the throttle's last answer. p.mu is held.
@@ -179,16 +167,39 @@ func (p *path) connect() {
 	go newConnection(p).run()
 }
 
+// connections returns how many connections are open, and whether something waits for one.
+func (p *path) connections() (open int, wanted bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open, p.ready.n > 0
+}
+
+// fed ends the wait for a slot, and reports whether a connection is made with the one that was acquired.
+func (p *path) fed(acquired bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starved = false
+	if !acquired {
+		p.advance()
+		return false
+	}
+	if p.e.stopping.Load() || p.ready.n == 0 || !p.wantsConnection() || !p.mayConnect() {
+		return false
+	}
+	p.connect()
+	return true
+}
+
 // drain ends idle connections and releases what waits. The engine stops: nothing new begins once it returned.
 func (p *path) drain() {
 	p.mu.Lock()
-	jobs := p.takeAll()
+	jobs := p.ready.takeAll()
 	idle := p.idle
 	p.idle = nil
 	p.timer.Stop()
 	p.mu.Unlock()
-	for _, c := range idle { // to find that it must end
-		c.wake()
+	for _, i := range idle { // to find that it must end
+		i.c.wake()
 	}
 	for _, j := range jobs {
 		p.e.release(j)

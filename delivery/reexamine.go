@@ -2,11 +2,9 @@ package delivery
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
-
-// piece is how many messages are gone through while a lock is held.
-const piece = 100
 
 // replan asks anew about a job that was taken from the ready list; false when it does not go over this path any more.
 // p.mu is held.
@@ -38,34 +36,31 @@ func (p *path) move(j *job) {
 // reexamine goes through the ready list, in pieces: what is taken meanwhile is looked at when it is taken.
 func (p *path) reexamine() {
 	p.mu.Lock()
-	p.cursor = p.ready.first
-	for p.cursor != nil && !p.e.stopping.Load() {
-		p.reexamineSome()
-		p.mu.Unlock()
-		p.mu.Lock()
-	}
-	p.advance()
-	p.mu.Unlock()
-}
-
-func (p *path) reexamineSome() {
-	epoch := p.e.epoch.Load()
-	for n := 0; n < piece && p.cursor != nil; n++ {
-		j := p.cursor
-		p.cursor = j.next
-		if j.epoch == epoch {
-			continue
+	defer p.mu.Unlock()
+	p.eachReady(func(j *job) {
+		if j.epoch == p.e.epoch.Load() {
+			return
 		}
 		v := p.e.plan(j)
 		if v.goes() && j.source == p.key.Source {
-			continue
+			return
 		}
-		p.drop(j)
+		p.ready.drop(j)
 		if v.goes() {
 			p.move(j)
 		} else {
 			p.e.dispose(j, v)
 		}
+	})
+	p.advance()
+}
+
+// eachReady calls f for all that is in the ready list now, unless the engine stops. p.mu is held, but given up now and
+// then.
+func (p *path) eachReady(f func(*job)) {
+	for p.ready.begin(); p.ready.some(f) && !p.e.stopping.Load(); {
+		p.mu.Unlock()
+		p.mu.Lock()
 	}
 }
 
@@ -87,16 +82,17 @@ func (p *path) leaveParked() {
 
 // wakePausedTargets has idle connections find that their targets are paused.
 func (p *path) wakePausedTargets() {
-	var avoided []*connection
+	var paused []*connection
 	p.mu.Lock()
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.targetPaused() {
-			p.removeIdle(c)
-			avoided = append(avoided, c)
+	p.idle = slices.DeleteFunc(p.idle, func(i idler) bool {
+		if !i.c.targetPaused() {
+			return false
 		}
-	}
+		paused = append(paused, i.c)
+		return true
+	})
 	p.mu.Unlock()
-	for _, c := range avoided {
+	for _, c := range paused {
 		c.wake()
 	}
 }
@@ -107,9 +103,9 @@ func (c *connection) targetPaused() bool {
 	if s == nil {
 		return false
 	}
-	sel := Selection{Source: c.p.key.Source, Domain: c.domain, Target: c.target.Addr()}
+	sel := Selection{Source: c.key.Source, Domain: c.domain, Target: c.target.Addr()}
 	if sel.Domain == "" {
-		sel.Domain = c.p.key.Site
+		sel.Domain = c.key.Site
 	}
 	pause, ok := s.Paused(&sel, time.Now())
 	return ok && pause.Target
@@ -118,7 +114,7 @@ func (c *connection) targetPaused() bool {
 // stillGoes reports whether what was begun may go on, though steering changed meanwhile.
 func (c *connection) stillGoes(j *job) bool {
 	v := c.e.plan(j)
-	if !v.goes() || j.source != c.p.key.Source {
+	if !v.goes() || j.source != c.key.Source {
 		j.epoch-- // the next connection that takes it finds out as well
 		return false
 	}
@@ -161,7 +157,7 @@ func (p *path) pausedForFirst(s Steering, target netip.Addr) (paused, wanted boo
 			p.mu.Unlock()
 			return v.pause != nil && v.pause.Target, true
 		}
-		p.drop(j)
+		p.ready.drop(j)
 		p.mu.Unlock()
 		p.e.dispose(j, v)
 	}
@@ -169,28 +165,22 @@ func (p *path) pausedForFirst(s Steering, target netip.Addr) (paused, wanted boo
 
 // parkAtTargets ends an attempt to make a connection for which all addresses are paused, and parks what waits for them.
 func (p *path) parkAtTargets(targets []netip.Addr) {
-	s := p.e.steering()
-	parked := 0
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.starting--
-	p.cursor = p.ready.first
-	for p.cursor != nil && s != nil {
-		for n := 0; n < piece && p.cursor != nil; n++ {
-			j := p.cursor
-			p.cursor = j.next
+	parked := 0
+	if s := p.e.steering(); s != nil {
+		p.eachReady(func(j *job) {
 			if pause, sels := p.pausedAt(s, j, targets); sels != nil {
-				p.drop(j)
+				p.ready.drop(j)
 				p.e.parkPaused(j, &pause, sels)
 				parked++
 			}
-		}
-		p.mu.Unlock()
-		p.mu.Lock()
+		})
 	}
 	if parked == 0 && p.ready.n > 0 {
 		p.connectTo = time.Now().Add(time.Second)
 	}
-	p.mu.Unlock()
 }
 
 // pausedAt returns the pause of a job for which all targets are paused, and what they are; nil when one is not. p.mu is

@@ -36,22 +36,17 @@ type need struct {
 	open int // connections that p has
 }
 
-// starve queues the path for a slot. p.mu is held.
-func (p *path) starve() {
-	if p.starved {
-		return
-	}
-	p.starved = true
-	s := &p.e.starved
+// add queues a path for a slot, which has connections or has none. Its lock is held.
+func (s *starved) add(p *path, none bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.open > 0 {
-		s.some = append(s.some, p)
-	} else {
+	if none {
 		s.none = append(s.none, p)
 		if s.yield != nil {
 			s.yield()
 		}
+	} else {
+		s.some = append(s.some, p)
 	}
 	if !s.feeding {
 		s.feeding = true
@@ -98,10 +93,7 @@ func (s *starved) next() (p *path, ctx context.Context, cancel context.CancelFun
 // feed waits for a slot and makes a connection of p with it, or gives it back when p needs none any more. When none
 // comes, p joins the end of the line.
 func (s *starved) feed(ctx context.Context, p *path) {
-	p.mu.Lock()
-	open := p.open
-	wanted := p.ready.n > 0
-	p.mu.Unlock()
+	open, wanted := p.connections()
 	acquired := s.e.slots.TryAcquire()
 	if !acquired && wanted {
 		s.need.Store(&need{p, open})
@@ -109,16 +101,7 @@ func (s *starved) feed(ctx context.Context, p *path) {
 		acquired = s.e.slots.Acquire(ctx) == nil
 		s.need.Store(nil)
 	}
-	p.mu.Lock()
-	p.starved = false
-	if acquired && !s.e.stopping.Load() && p.ready.n > 0 && p.wantsConnection() && p.mayConnect() {
-		p.connect()
-		acquired = false
-	} else if !acquired {
-		p.advance()
-	}
-	p.mu.Unlock()
-	if acquired {
+	if !p.fed(acquired) && acquired {
 		s.e.slots.Release()
 	}
 }
@@ -126,17 +109,15 @@ func (s *starved) feed(ctx context.Context, p *path) {
 // stealIdle ends the connection of another path that has been idle longest.
 func (s *starved) stealIdle(needy *path) {
 	var from *path
+	var oldest *connection
 	var since time.Time
 	for _, p := range s.e.allPaths() {
-		if p == needy {
-			continue
-		}
-		if t := p.idleSince(); !t.IsZero() && (from == nil || t.Before(since)) {
-			from, since = p, t
+		if c, t := p.oldestIdle(); c != nil && p != needy && (oldest == nil || t.Before(since)) {
+			from, oldest, since = p, c, t
 		}
 	}
-	if from != nil {
-		from.wakeOldest()
+	if oldest != nil && from.leaveIdle(oldest) {
+		oldest.wake()
 	}
 }
 
@@ -150,9 +131,7 @@ func (s *starved) asks(c *connection) bool {
 	if n == nil || n.p == c.p {
 		return false
 	}
-	c.p.mu.Lock()
-	open := c.p.open
-	c.p.mu.Unlock()
+	open, _ := c.p.connections()
 	return open > n.open+1 || n.open == 0 && c.sent >= timeSlice
 }
 
