@@ -16,7 +16,7 @@ import (
 type policy struct {
 	retry                         RetryPolicy
 	looseEnvelope, looseRecipient bool
-	store                         bool // there is a message store
+	store, renders                bool // there is a message store; mails can be rendered
 }
 
 // admit checks that a message with this deadline may and can be sent at all; otherwise it returns the result that
@@ -112,13 +112,13 @@ func (p *policy) missing(m *queue.Message) (queue.Result, bool) {
 	switch {
 	case m.Body == nil && m.Key != "" && !stored:
 		state, text = queue.StateStorage, "there is no message store to fetch mime "+strconv.Quote(m.Key)+" from"
-	case m.Body == nil && m.Compose != nil && !stored:
+	case m.Body == nil && m.Compose != nil && !stored && !p.renders:
 		state, text = queue.StateResponsive, "mime: expected a string, got an object; composing a mail is not supported"
-	case m.Body == nil && !stored:
+	case m.Body == nil && !stored && m.Compose == nil:
 		state, text = queue.StateProcess, "mime: expected a mail, got none"
-	case m.Data != nil && !m.Force:
+	case m.Data != nil && !p.renders && !m.Force:
 		state, text = queue.StatePersonalize, "data: personalisation is not supported; force sends the mail as it is"
-	case m.InlineCSS && !m.Force:
+	case m.InlineCSS && !p.renders && !m.Force:
 		state, text = queue.StateResponsive,
 			"inlinecss: moving styles into the tags is not supported; force sends the mail as it is"
 	case sealOnly(m.DKIM) && !m.Force:

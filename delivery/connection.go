@@ -272,7 +272,7 @@ func (c *connection) prepare(j *job) bool {
 	if j.tx.Message != nil {
 		return true
 	}
-	if j.absent() && !c.fetch(j) {
+	if j.unready() && (j.absent() || c.e.renders(j.m)) && !c.fetch(j) {
 		return false
 	}
 	body, err := c.Finish(j.m, nil)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
+	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
@@ -34,7 +35,9 @@ type core struct {
 	pathConnections int
 	lookups         int
 	edit, finish    func(context.Context, *queue.Message) (queue.Body, error)
-	steering        func() Steering // the rules in force; nil: there are none
+	render          func(context.Context, *queue.Message, queue.Body) (queue.Body, error)
+	workers         semaphore.Semaphore // that render
+	steering        func() Steering     // the rules in force; nil: there are none
 	sources         Sources
 	policy          policy
 	planner         planner

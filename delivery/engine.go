@@ -51,6 +51,11 @@ type Engine struct {
 	// of that. They are called by the connection just before the mail is sent; what a remote does not take is changed
 	// between them, and Finish called for it again. Nil: the mail goes as it is.
 	Edit, Finish func(context.Context, *queue.Message) (queue.Body, error)
+	// Render makes the mail of a message that has one of the properties data and inlinecss, or an object for a mime; body
+	// is what it has for a mail, nil when that is an object. It is called once for each attempt, before Edit, and not by
+	// a connection. An error that is a *Failure has the message end with its result, or wait when it is temporary. Nil:
+	// such messages fail, or go as they are when force says so.
+	Render func(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error)
 	// Extract has the message of events that tell of an outcome carry the property extracted, as results do.
 	Extract bool
 	// Steering returns what an operator decided about messages; it is asked for every message and must not block.
@@ -236,6 +241,7 @@ func (e *Engine) configure() {
 	c.engine = e
 	c.queue, c.router, c.sender, c.sources, c.store = e.Queue, e.Router, e.Sender, e.Sources, e.Store
 	c.edit, c.finish, c.storeLimits = e.Edit, e.Finish, e.StoreTimes
+	c.render, c.workers = e.Render, newWorkers()
 	c.steering = func() Steering { // which may be set until Run
 		if e.Steering == nil {
 			return nil
@@ -253,7 +259,7 @@ func (e *Engine) configure() {
 	c.pathConnections = cmp.Or(max(e.PathConnections, 0), 100)
 	c.lookups = cmp.Or(max(e.Lookups, 0), 100)
 	c.policy = policy{retry: e.Retry, looseEnvelope: e.LooseEnvelope, looseRecipient: e.LooseRecipient,
-		store: e.Store != nil}
+		store: e.Store != nil, renders: e.Render != nil}
 	c.planner = planner{sources: &c.sources, unbound: &c.unbound, router: c.router, throttle: c.throttle}
 	c.quiet = c.monitor == monitor.Discard
 	c.events.New = func() any { return new(monitor.Event) }

@@ -51,18 +51,24 @@ func mailSize(m *queue.Message) int64 {
 	return n
 }
 
-// absent reports whether the mail of a job has to be fetched before it can be sent.
-func (j *job) absent() bool { return j.m.Body == nil && j.m.Key != "" }
+// absent reports whether the mail of a job has to be fetched, or made of an object, before it can be sent: that may take
+// long.
+func (j *job) absent() bool { return j.m.Body == nil && (j.m.Key != "" || j.m.Compose != nil) }
 
-// fetch is a mail that is being fetched for a job, or was. The one who has the job awaits or drops it.
+// unready reports whether something has to be done before the mail of a job can be sent.
+func (j *job) unready() bool { return j.m.Body == nil || j.m.Data != nil || j.m.InlineCSS }
+
+// fetch is a mail that is being fetched or rendered for a job, or was. The one who has the job awaits or drops it.
 type fetch struct {
-	ctx    context.Context // ends when it takes too long, or the mail is not needed any more
-	cancel context.CancelFunc
-	owner  atomic.Uint32 // nobody; the job, once done is closed; or, once it is given up, the fetching goroutine
-	done   chan struct{}
-	body   queue.Body
-	err    error
-	taken  bool // body is that of the message
+	ctx       context.Context // ends when it takes too long, or the mail is not needed any more
+	cancel    context.CancelFunc
+	owner     atomic.Uint32 // nobody; the job, once done is closed; or, once it is given up, the fetching goroutine
+	done      chan struct{}
+	body      queue.Body
+	err       error
+	was       queue.Body  // what the message had before
+	taken     bool        // body is that of the message
+	rendering atomic.Bool // it was fetched, if that was needed
 }
 
 const (
@@ -71,17 +77,20 @@ const (
 	ofFetcher
 )
 
-// beginFetch has the mail of a job fetched while its connection does something else.
+// beginFetch has the mail of a job fetched, and rendered, while its connection does something else.
 func (e *core) beginFetch(j *job) {
 	timeout, _ := e.storeTimes()
-	f := &fetch{done: make(chan struct{})}
+	if j.m.Compose != nil {
+		timeout += renderTime
+	}
+	f := &fetch{done: make(chan struct{}), was: j.m.Body}
 	f.ctx, f.cancel = context.WithTimeout(e.ctx, timeout)
 	j.fetch = f
-	key := j.m.Key
+	m := *j.m // which others may change once the job is given up
 	e.fetches.Add(1)
 	go func() {
 		defer e.fetches.Done()
-		f.body, f.err = e.store.Fetch(f.ctx, key)
+		f.body, f.err = e.obtain(f, &m)
 		if !f.owner.CompareAndSwap(ofNobody, ofJob) {
 			closeBody(f.body)
 			return
@@ -111,6 +120,9 @@ func (f *fetch) await(stop context.Context) error {
 	if stop.Err() != nil {
 		return stop.Err()
 	}
+	if f.rendering.Load() {
+		return errSlowRender
+	}
 	return errSlowStore
 }
 
@@ -139,18 +151,19 @@ func (j *job) unfetch() {
 	}
 	j.fetch = nil
 	if f.taken {
-		j.m.Body = nil
+		j.m.Body = f.was
 	}
 	f.drop()
 }
 
-// stored returns the message of a job as it belongs into the outbox: what was fetched stays in the store.
+// stored returns the message of a job as it belongs into the outbox: what was fetched stays in the store, and what was
+// rendered is rendered anew.
 func (j *job) stored() *queue.Message {
 	if j.fetch == nil || !j.fetch.taken {
 		return j.m
 	}
 	m := *j.m
-	m.Body = nil
+	m.Body = j.fetch.was
 	return &m
 }
 
@@ -166,11 +179,13 @@ func (c *connection) fetch(j *job) bool {
 		c.e.notFetched(j, err)
 		return false
 	}
-	c.e.storeAnswers(nil)
+	if j.absent() && j.m.Key != "" {
+		c.e.storeAnswers(nil)
+	}
 	j.fetch.cancel()
 	j.fetch.taken, j.m.Body = true, j.fetch.body
 	size := j.m.Body.Size()
-	if size == j.size {
+	if size == j.size || j.fetch.was != nil { // which was counted with the size that it came with
 		return true
 	}
 	c.account.Cancel(j.size) // of a size that was not known
@@ -189,16 +204,26 @@ func (c *connection) fetch(j *job) bool {
 func (e *core) notFetched(j *job, err error) {
 	result := queue.Result{State: queue.StateStorage, Code: 554, Status: "5.3.0"}
 	_, damaged := errors.AsType[*queue.DamageError](err)
+	failure, unrendered := errors.AsType[*Failure](err)
 	switch {
 	case e.stopping.Load() || e.ctx.Err() != nil:
 		e.release(j)
+		return
+	case errors.Is(err, errSlowRender) || unrendered && failure.Temporary:
+		e.log.Warn("a mail cannot be made now; its message waits", "id", j.m.ID, "error", err, "in", renderAgain)
+		e.delay(j, time.Now().Add(renderAgain))
+		return
+	case unrendered:
+		e.notTried(j, failure.Result)
 		return
 	case errors.Is(err, queue.ErrNotFound):
 		result.Result, result.Description = queue.Lost, "the mail "+strconv.Quote(j.m.Key)+" is not in the message store"
 	case damaged:
 		result.Result, result.Description = queue.Invalid, "the mail "+strconv.Quote(j.m.Key)+" cannot be used: "+err.Error()
 	default:
-		e.storeAnswers(err)
+		if j.m.Key != "" {
+			e.storeAnswers(err)
+		}
 		_, again := e.storeTimes()
 		e.delay(j, time.Now().Add(again))
 		return
@@ -223,7 +248,7 @@ func (e *core) storeAnswers(err error) {
 
 // awaitFetches waits for what was given up; a store that answers nothing at all is left behind.
 func (e *core) awaitFetches() {
-	if e.store == nil {
+	if e.store == nil && e.render == nil {
 		return
 	}
 	done := make(chan struct{})
@@ -234,6 +259,6 @@ func (e *core) awaitFetches() {
 	select {
 	case <-done:
 	case <-time.After(settling.Grace):
-		e.log.Warn("the message store does not answer; going without it")
+		e.log.Warn("the message store or a download does not answer; going without it")
 	}
 }

@@ -121,6 +121,7 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 		Hostname:       cfg.HELO(),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
+		Render:         rendering(newRenderer(b)),
 		Edit:           edit.Finish,
 		Finish:         finish,
 		Extract:        r.extract,
