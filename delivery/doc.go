@@ -75,6 +75,14 @@
 // other mail (notFetched); if that lasts, the message expires. How large the mail is may be unknown until it is
 // fetched: the throttle is then asked again, with its true size.
 //
+// # Mails that are made
+//
+// A message with the properties data or inlinecss, or an object for its mime, has its mail made by Engine.Render, which
+// package render fits into. That happens where a mail is fetched, and after it (core.obtain): once for each attempt, by
+// as many goroutines at a time as there are processors, while the connection waits, or, where the mail is an object and
+// may name downloads, while it sends others. What the queue keeps is the message as it came. A failure ends the message
+// with the state that it names; one that may pass has it wait, with no attempt counted.
+//
 // # Growth
 //
 // The first connection of a path is made at once. Another one is made when each that there is has ten messages waiting
@@ -157,6 +165,7 @@
 //   - outcome.go: what an attempt says of its connection
 //   - dial.go: making a connection
 //   - fetch.go: the mail of a message that is in a store
+//   - render.go: the mail of a message that is to be made
 //   - reexamine.go: new rules for what waits on paths and connections
 //   - take.go: how connections get messages, and idle
 //   - connection.go: a connection, and the goroutine that serves it
