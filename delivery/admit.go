@@ -121,6 +121,9 @@ func (p *policy) missing(m *queue.Message) (queue.Result, bool) {
 	case m.InlineCSS && !p.renders && !m.Force:
 		state, text = queue.StateResponsive,
 			"inlinecss: moving styles into the tags is not supported; force sends the mail as it is"
+	case m.Unsubscribe != nil && !p.renders && !m.Force:
+		state, text = queue.StateProcess,
+			"list-unsubscribe: adding these fields is not supported; force sends the mail without"
 	case sealOnly(m.DKIM) && !m.Force:
 		state, text = queue.StateProcess,
 			"dkim: a key is for arc alone, and ARC seals are not supported; force sends the mail without"

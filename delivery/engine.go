@@ -51,10 +51,10 @@ type Engine struct {
 	// of that. They are called by the connection just before the mail is sent; what a remote does not take is changed
 	// between them, and Finish called for it again. Nil: the mail goes as it is.
 	Edit, Finish func(context.Context, *queue.Message) (queue.Body, error)
-	// Render makes the mail of a message that has one of the properties data and inlinecss, or an object for a mime; body
-	// is what it has for a mail, nil when that is an object. It is called once for each attempt, before Edit, and not by
-	// a connection. An error that is a *Failure has the message end with its result, or wait when it is temporary. Nil:
-	// such messages fail, or go as they are when force says so.
+	// Render makes the mail of a message that has one of the properties data, inlinecss and list-unsubscribe, or an
+	// object for a mime; body is what it has for a mail, nil when that is an object. It is called once for each
+	// attempt, before Edit, and not by a connection. An error that is a *Failure has the message end with its result,
+	// or wait when it is temporary. Nil: such messages fail, or go as they are when force says so.
 	Render func(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error)
 	// Extract has the message of events that tell of an outcome carry the property extracted, as results do.
 	Extract bool

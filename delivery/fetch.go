@@ -51,12 +51,14 @@ func mailSize(m *queue.Message) int64 {
 	return n
 }
 
-// absent reports whether the mail of a job has to be fetched, or made of an object, before it can be sent: that may take
-// long.
+// absent reports whether the mail of a job has to be fetched, or made of an object, before it can be sent: that may
+// take long.
 func (j *job) absent() bool { return j.m.Body == nil && (j.m.Key != "" || j.m.Compose != nil) }
 
 // unready reports whether something has to be done before the mail of a job can be sent.
-func (j *job) unready() bool { return j.m.Body == nil || j.m.Data != nil || j.m.InlineCSS }
+func (j *job) unready() bool {
+	return j.m.Body == nil || j.m.Data != nil || j.m.InlineCSS || j.m.Unsubscribe != nil
+}
 
 // fetch is a mail that is being fetched or rendered for a job, or was. The one who has the job awaits or drops it.
 type fetch struct {

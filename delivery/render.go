@@ -20,7 +20,7 @@ var errSlowRender = errors.New("making the mail took too long")
 
 // renders reports whether a message is rendered before it is sent.
 func (e *core) renders(m *queue.Message) bool {
-	return e.render != nil && (m.Data != nil || m.InlineCSS || m.Compose != nil)
+	return e.render != nil && (m.Data != nil || m.InlineCSS || m.Compose != nil || m.Unsubscribe != nil)
 }
 
 // newWorkers returns room for as many mails that are rendered at a time as there are processors.

@@ -17,8 +17,11 @@ func rendering(r *render.Renderer) func(context.Context, *queue.Message, queue.B
 	return func(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
 		made, err := r.Render(ctx, m, body)
 		if e, ok := errors.AsType[*render.Error](err); ok {
-			return nil, &delivery.Failure{Temporary: e.Temporary, Cause: e, Result: queue.Result{State: e.State,
-				Result: queue.Error, Code: 554, Status: "5.6.0", Description: e.Error()}}
+			result := queue.Result{State: e.State, Result: queue.Error, Code: 554, Status: "5.6.0", Description: e.Error()}
+			if e.State == queue.StateProcess {
+				result.Result = queue.Invalid
+			}
+			return nil, &delivery.Failure{Temporary: e.Temporary, Cause: e, Result: result}
 		}
 		return made, err
 	}

@@ -55,6 +55,7 @@ const (
 	binExtra
 	binNoIPs // IPs is empty but not nil
 	binForms
+	binUnsubscribe
 )
 
 // AppendBinary appends the compact form of m, everything but its Body, to dst. It is meant for storage on one machine:
@@ -107,6 +108,7 @@ func putRare(dst []byte, m *Message) []byte {
 	}
 	dst = putBytes(dst, binCompose, m.Compose)
 	dst = putBytes(dst, binData, m.Data)
+	dst = putBytes(dst, binUnsubscribe, m.Unsubscribe)
 	dst = putBytes(dst, binExtracted, m.Extracted)
 	dst = putExtra(dst, binForms, m.forms)
 	return putExtra(dst, binExtra, m.Extra)

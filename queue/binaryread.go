@@ -248,6 +248,8 @@ func readRare(r *binaryReader, m *Message) {
 		m.Compose = r.raw()
 	case binData:
 		m.Data = r.raw()
+	case binUnsubscribe:
+		m.Unsubscribe = r.raw()
 	case binExtracted:
 		m.Extracted = r.raw()
 	case binExtra:

@@ -39,6 +39,7 @@ var messageTable = []property[Message]{
 	private(define("smarthost", readJSONSmarthost, writeSmarthost)),
 	texts("tags", true, func(m *Message) *[]string { return &m.Tags }),
 	nested("headers", headersTable, func(m *Message) **HeaderEdits { return &m.Headers }),
+	blob("list-unsubscribe", func(m *Message) *json.RawMessage { return &m.Unsubscribe }),
 	number("priority", math.MinInt32, math.MaxInt32, func(m *Message) *int { return &m.Priority }),
 	choice("security", `"optional", "opportunistic", "required" or "verified"`,
 		func(m *Message) *Security { return &m.Security }, normalSecurity),

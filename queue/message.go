@@ -37,6 +37,7 @@ type Message struct {
 	Smarthost      *Smarthost      // smarthost
 	Tags           []string        // tags
 	Headers        *HeaderEdits    // headers
+	Unsubscribe    json.RawMessage // list-unsubscribe: an address, or an object (RFC 2369, 8058)
 	Priority       int             // priority: higher goes first
 	Security       Security        // security
 

@@ -7,7 +7,8 @@
 //  1. A mime that is an object becomes a mail (compose): package object.
 //  2. The property data fills values into Subject, From, To and the plain and HTML parts (personalise): package part
 //     decodes them, package template runs them, package part encodes the result.
-//  3. The property inlinecss moves the style sheets of HTML parts into their tags (inlineCSS): package inline.
+//  3. The property list-unsubscribe adds the fields of that name, with one click too (unsubscribe).
+//  4. The property inlinecss moves the style sheets of HTML parts into their tags (inlineCSS): package inline.
 //
 // A step that fails is an [*Error] with the state for the result and the place in the mail. The property force has the
 // mail go without the step. Messages with none of these properties are not for Render: [Needed] says so without a look

@@ -35,7 +35,9 @@ type Renderer struct {
 }
 
 // Needed reports whether a message has a property that Render does something about.
-func Needed(m *queue.Message) bool { return m.Data != nil || m.InlineCSS || m.Compose != nil }
+func Needed(m *queue.Message) bool {
+	return m.Data != nil || m.InlineCSS || m.Compose != nil || m.Unsubscribe != nil
+}
 
 // Render returns the mail of a message as its properties ask for. body is what the message has for a mail, nil when it
 // is to be made of an object; it is not changed. A step that fails is left out when the message is to be sent all the
@@ -47,6 +49,11 @@ func (r *Renderer) Render(ctx context.Context, m *queue.Message, body queue.Body
 	}
 	if m.Data != nil {
 		if mail, err = r.step(m, mail, r.personalise); err != nil {
+			return nil, err
+		}
+	}
+	if m.Unsubscribe != nil {
+		if mail, err = r.step(m, mail, r.unsubscribe); err != nil {
 			return nil, err
 		}
 	}
@@ -149,12 +156,10 @@ func (r *Renderer) log() *slog.Logger {
 // personalise fills the values of data into the texts of a mail.
 func (r *Renderer) personalise(m *queue.Message, mail []byte) ([]byte, error) {
 	fail := func(name string, err error) error { return failure(queue.StatePersonalize, name, err) }
-	data, err := template.ParseData(m.Data)
+	data, err := dataOf(m)
 	if err != nil {
 		return nil, fail("", err)
 	}
-	data.Set("envelope", m.Envelope)
-	data.Set("recipient", m.Recipient)
 	parts, err := part.Parse(mail)
 	if err != nil {
 		return nil, fail("", err)
@@ -171,6 +176,17 @@ func (r *Renderer) personalise(m *queue.Message, mail []byte) ([]byte, error) {
 		return mail, nil
 	}
 	return parts.Append(nil), nil
+}
+
+// dataOf returns what templates of a message may print.
+func dataOf(m *queue.Message) (*template.Data, error) {
+	data, err := template.ParseData(m.Data)
+	if err != nil {
+		return nil, err
+	}
+	data.Set("envelope", m.Envelope)
+	data.Set("recipient", m.Recipient)
+	return data, nil
 }
 
 // buffers hold what is printed until the mail is put together.
