@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,8 +61,8 @@ type patternKey struct {
 }
 
 // Compile makes Keys of what the settings say. A key or a pattern that makes no sense is left out and reported by a
-// *[Problem] of its own; the rest is usable. A key whose patterns are all broken signs nothing. Keys for arc alone are
-// left out silently. The cache, which may be nil, spares parsing keys again that were there before.
+// *[Problem] of its own; the rest is usable. A key whose patterns are all broken signs nothing, as one for arc alone.
+// The cache, which may be nil, spares parsing keys again that were there before.
 func Compile(specs []Spec, cache *KeyCache) (*Keys, []error) {
 	out := &Keys{exact: make(map[string][]*key), suffix: make(map[string][]*key)}
 	var broken []error
@@ -86,7 +87,7 @@ func (ks *Keys) add(s *Spec, cache *KeyCache) (broken []*Problem) {
 	spec := s.Key
 	spec.Headers, spec.Protocols = items(spec.Headers), items(spec.Protocols)
 	if onlyARC(spec.Protocols) {
-		return nil
+		return []*Problem{{Err: errors.New("protocols: the key is for arc alone, and ARC seals are not made: it signs nothing")}}
 	}
 	if err := readExpire(&spec, s.Expires); err != nil {
 		return []*Problem{{Err: err}}
