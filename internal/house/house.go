@@ -40,6 +40,7 @@ var rooms = []struct {
 	{"config", nil},
 	{"delivery/mx", []string{"delivery", "delivery/resolver"}},
 	{"delivery/external", []string{"delivery", "delivery/smtpout", "queue"}},
+	{"delivery/dsn", []string{"queue"}},
 	{"delivery/internal/settling", []string{"delivery/internal/extract", "delivery/internal/locks", "queue"}},
 	{"delivery/internal/aside", []string{"delivery/internal/locks", "queue"}},
 	{"delivery/internal", []string{"queue"}},
