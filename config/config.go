@@ -109,10 +109,15 @@ type Config struct {
 	SMTPRoutes string // smtp-routes: file of domain:relay:port lines
 	// allow-private-targets: deliver to MX hosts with private, loopback or link-local addresses
 	AllowPrivateTargets bool
-	BounceFrom          string // bounce-from: From of bounces
-	BounceHost          string // bounce-host: domain of bounces; "": hostname
+	BounceFrom          string // bounce-from: From of bounces; a bare user gets bounce-host
+	// bounce-host: domain of bounces, and the name under which they report; "": hostname
+	BounceHost string
 	// double-bounce-to: where bounces of bounces go; a bare user gets bounce-host; "": dropped
 	DoubleBounceTo string
+	BounceLimit    int // bounce-limit: bounces to one address in an hour; 0: unlimited
+	// bounce-delay: seconds after which mail counts as delayed, for senders that asked to be told (DELAY)
+	BounceDelay time.Duration
+	BounceTexts string // bounce-texts: directory of texts such as failed.en.txt in place of the built-in ones
 
 	// Base throttles and downloads
 

@@ -24,13 +24,16 @@ func deliveryKeys() []Key {
 		key("smtp-sink-port", "25", port(), func(c *Config) *int { return &c.SMTPSinkPort }, "port of the sink").restart(),
 		key("smtp-sink-username", "", plain(), func(c *Config) *string { return &c.SMTPSinkUsername }, "user to log in as at the sink").restart(),
 		key("smtp-sink-password", "", secret(), func(c *Config) *string { return &c.SMTPSinkPassword }, "password for the sink").restart(),
-		key("dsn-notify", "FAILURE", notify(), func(c *Config) *[]string { return &c.DSNNotify }, "when to send bounces, unless the message says so: FAILURE, DELAY, SUCCESS or NEVER"),
-		key("dsn-ret", "HDRS", oneOf("FULL", "HDRS"), func(c *Config) *string { return &c.DSNRet }, "what a bounce returns, unless the message says so: FULL or HDRS"),
+		key("dsn-notify", "FAILURE", notify(), func(c *Config) *[]string { return &c.DSNNotify }, "when to send bounces, unless the message says so: FAILURE, DELAY, SUCCESS or NEVER").restart(),
+		key("dsn-ret", "HDRS", oneOf("FULL", "HDRS"), func(c *Config) *string { return &c.DSNRet }, "what a bounce returns, unless the message says so: FULL or HDRS").restart(),
 		key("smtp-routes", "", path(), func(c *Config) *string { return &c.SMTPRoutes }, "file of domain:relay:port lines").ours(),
 		key("allow-private-targets", "false", boolean(), func(c *Config) *bool { return &c.AllowPrivateTargets }, "deliver to MX hosts with private, loopback or link-local addresses").ours().restart(),
-		key("bounce-from", "postmaster", plain(), func(c *Config) *string { return &c.BounceFrom }, "From of bounces").ours(),
-		key("bounce-host", "", host(), func(c *Config) *string { return &c.BounceHost }, "domain of bounces").blank("hostname").ours(),
-		key("double-bounce-to", "", plain(), func(c *Config) *string { return &c.DoubleBounceTo }, "where bounces of bounces go; a bare user gets bounce-host").blank("dropped").ours(),
+		key("bounce-from", "postmaster", plain(), func(c *Config) *string { return &c.BounceFrom }, "From of bounces; a bare user gets bounce-host").ours().restart(),
+		key("bounce-host", "", host(), func(c *Config) *string { return &c.BounceHost }, "domain of bounces, and the name under which they report").blank("hostname").ours().restart(),
+		key("double-bounce-to", "", plain(), func(c *Config) *string { return &c.DoubleBounceTo }, "where bounces of bounces go; a bare user gets bounce-host").blank("dropped").ours().restart(),
+		key("bounce-limit", "100", limit(), func(c *Config) *int { return &c.BounceLimit }, "bounces to one address in an hour; 0: unlimited").ours().restart(),
+		key("bounce-delay", "14400", seconds(time.Second), func(c *Config) *time.Duration { return &c.BounceDelay }, "seconds after which mail counts as delayed, for senders that asked to be told (DELAY)").ours().restart(),
+		key("bounce-texts", "", path(), func(c *Config) *string { return &c.BounceTexts }, "directory of texts such as failed.en.txt in place of the built-in ones").blank("built in").ours().restart(),
 	}
 }
 

@@ -67,6 +67,9 @@ type Engine struct {
 	// store could not be asked. It must not block. Nil, or zero: 20 seconds, 2 minutes.
 	StoreTimes func() (timeout, again time.Duration)
 
+	// Notifier makes the notifications that senders get. Nil: they get none.
+	Notifier Notifier
+
 	core
 	once    sync.Once
 	running atomic.Bool
@@ -86,6 +89,8 @@ type Engine struct {
 type QueueNames struct {
 	Outbox                           string // "" means "outbox"
 	Results, Success, Failure, Retry string // "": not published
+	// DSN is where what Notifier makes is published; "": it is asked only about messages that name a queue.
+	DSN string
 }
 
 // ErrRunning is returned by Run when the engine runs, or ran before.

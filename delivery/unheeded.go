@@ -20,7 +20,7 @@ func (e *Engine) tellUnheeded(m *queue.Message) {
 				"with DKIM signatures only", "id", m.ID)
 		})
 	}
-	if m.Queues != nil && m.Queues.DSN != nil && *m.Queues.DSN != "" {
+	if e.Notifier == nil && m.Queues != nil && m.Queues.DSN != nil && *m.Queues.DSN != "" {
 		e.unheeded.bounces.Do(func() {
 			e.Logger.Warn("property without effect: queues.dsn names a queue for bounces, and none are made: what becomes of "+
 				"such mail is in the queues of results and failures", "id", m.ID, "queue", *m.Queues.DSN)

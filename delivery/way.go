@@ -266,7 +266,19 @@ func (e *Engine) notTried(j *job, result queue.Result) {
 func (e *Engine) finish(j *job, result queue.Result, kind monitor.Kind, outcome settling.Outcome) {
 	e.record(j, result)
 	e.report(kind, j)
+	if e.notifies(j) {
+		if outcome == settling.Success {
+			j.ending.Notice = e.Notifier.Relayed(j.m)
+		} else {
+			j.ending.Notice = e.Notifier.Failed(j.m)
+		}
+	}
 	e.settler.Finish(&j.ending, outcome)
+}
+
+// notifies reports whether the sender of a message may want to be told.
+func (e *Engine) notifies(j *job) bool {
+	return e.Notifier != nil && e.settler.Names.Notices(j.m) != ""
 }
 
 // expire finishes a message whose time, or attempts, are used up.
@@ -286,6 +298,9 @@ func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 		return
 	}
 	j.m.NextAttempt = next
+	if e.notifies(j) {
+		j.ending.Notice = e.Notifier.Delayed(j.m, j.deadline)
+	}
 	e.settler.Retry(&j.ending, j.stored())
 }
 

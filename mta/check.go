@@ -41,6 +41,9 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 			complain("smtp-routes", "a file of domain:relay:port lines", err)
 		}
 	}
+	if _, err := bounceTexts(cfg); err != nil {
+		complain("bounce-texts", "a directory of texts such as failed.en.txt", err)
+	}
 	if cfg.User != "" {
 		if _, err := user.Lookup(cfg.User); err != nil {
 			complain("user", "a user of this machine", nil)

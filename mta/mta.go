@@ -153,7 +153,11 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	}
 	finish := openSigning(b, settings, dns)
 	slots := connectionSlots(cfg)
-	engine := newEngine(b, mails, records, settings, origins, member, finder, limits, slots, o.Sender, finish)
+	notifier, err := openNotifier(b)
+	if err != nil {
+		return nil, err
+	}
+	engine := newEngine(b, mails, records, settings, origins, member, finder, limits, slots, o.Sender, finish, notifier)
 	follow(settings, ways, finder, engine)
 	heard.connect(engine.LookElsewhere)
 	screens := openChecks(b, o.Checkers, dns)

@@ -90,7 +90,8 @@ func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *re
 
 // newEngine makes what delivers, over connections of sender.
 func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *origins, member *cluster.Member,
-	finder *mx.Finder, l *limits, slots *throttle.Slots, sender delivery.Sender, finish finisher) *delivery.Engine {
+	finder *mx.Finder, l *limits, slots *throttle.Slots, sender delivery.Sender, finish finisher,
+	notifier delivery.Notifier) *delivery.Engine {
 	cfg := b.cfg
 	if sender == nil {
 		sender = newSender(from)
@@ -109,7 +110,9 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 			Success: cfg.RabbitMQSuccess,
 			Failure: cfg.RabbitMQFailure,
 			Retry:   cfg.RabbitMQRetry,
+			DSN:     cfg.RabbitMQDSN,
 		},
+		Notifier: notifier,
 		Retry: delivery.RetryPolicy{
 			Intervals:   cfg.RetryInterval,
 			Lifetime:    cfg.MaxDeliverTime,

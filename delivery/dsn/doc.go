@@ -11,8 +11,8 @@
 //  4. The mail is written: a text for people in the language of the original, with the reason and what can be done;
 //     the fields for programs; the original's header, or all of it when ret is FULL and the original not large.
 //
-// What comes out is the message to publish, one of the successors that take the place of the message in one step: a
-// crash makes neither none nor two of it.
+// What comes out is the message to publish. The engine makes it one of the successors that take the place of the
+// message in one step: a crash makes neither none nor two of it.
 //
 // Nothing that a server, a client or a message says can begin a field or a line of its own.
 //

@@ -32,8 +32,8 @@ func letter(results ...queue.Result) *queue.Message {
 			results[i].Time = received.Add(time.Duration(i+1) * 10 * time.Minute)
 		}
 	}
-	return &queue.Message{Envelope: "ann@shop.test", Recipient: "jo@example.test", Body: queue.Bytes(sent), Received: received,
-		Results: results}
+	return &queue.Message{Envelope: "ann@shop.test", Recipient: "jo@example.test", Body: queue.Bytes(sent),
+		Received: received, Results: results}
 }
 
 func refused() queue.Result {
@@ -41,23 +41,25 @@ func refused() queue.Result {
 		To: "192.0.2.9", Description: "no such user here"}
 }
 
-func notifier() *dsn.Notifier { return &dsn.Notifier{Queue: "bounces", Host: "mta.shop.test"} }
+func notifier() *dsn.Notifier { return &dsn.Notifier{Host: "mta.shop.test"} }
 
 // tell is one of the methods of a Notifier.
-type tell func(n *dsn.Notifier, m *queue.Message) []queue.Item
+type tell func(n *dsn.Notifier, m *queue.Message) *queue.Message
 
 var failed, relayed, delivered, delayed tell = (*dsn.Notifier).Failed, (*dsn.Notifier).Relayed, (*dsn.Notifier).Delivered,
-	func(n *dsn.Notifier, m *queue.Message) []queue.Item { return n.Delayed(m, received.Add(24*time.Hour)) }
+	func(n *dsn.Notifier, m *queue.Message) *queue.Message {
+		return n.Delayed(m, received.Add(24*time.Hour))
+	}
 
 // made returns the mail of the one notification that is due.
 func made(t *testing.T, n *dsn.Notifier, m *queue.Message, ev tell) (string, *queue.Message) {
 	t.Helper()
-	items := ev(n, m)
-	require.Len(t, items, 1)
-	require.Empty(t, items[0].Message.Envelope, "a notification has the null sender")
-	mail, err := queue.ReadBody(items[0].Message.Body)
+	notice := ev(n, m)
+	require.NotNil(t, notice)
+	require.Empty(t, notice.Envelope, "a notification has the null sender")
+	mail, err := queue.ReadBody(notice.Body)
 	require.NoError(t, err)
-	return string(mail), items[0].Message
+	return string(mail), notice
 }
 
 // read returns what the mail reports, read by the package that reads those of others.
@@ -76,7 +78,6 @@ func TestFailure(t *testing.T) {
 	m.DSN = &queue.DSN{EnvID: "order 7", ORcpt: "rfc822;joe@example.test"}
 	mail, to := made(t, n, m, failed)
 	require.Equal(t, "ann@shop.test", to.Recipient)
-	require.Equal(t, "bounces", n.Failed(m)[0].Queue)
 
 	r := read(t, mail)
 	require.Equal(t, "order 7", r.Delivery.EnvelopeID)
@@ -137,7 +138,6 @@ print(json.dumps({"type": m.get_content_type(), "report": m.get_param("report-ty
 }
 
 func TestWhetherAndToWhom(t *testing.T) {
-	own, none := "own", ""
 	ok := queue.Result{State: queue.StateMessage, Result: queue.Accepted, Code: 250}
 	passedOn := ok
 	passedOn.DSN = true
@@ -146,15 +146,9 @@ func TestWhetherAndToWhom(t *testing.T) {
 		change func(n *dsn.Notifier, m *queue.Message)
 		event  tell
 		result queue.Result
-		want   string // queue and recipient
+		want   string // recipient
 	}{
-		{"as configured", nil, failed, refused(), "bounces ann@shop.test"},
-		{"no queue", func(n *dsn.Notifier, _ *queue.Message) { n.Queue = "" }, failed, refused(), ""},
-		{"a queue of its own", func(n *dsn.Notifier, m *queue.Message) {
-			n.Queue, m.Queues = "", &queue.Queues{DSN: &own}
-		}, failed, refused(), "own ann@shop.test"},
-		{"switched off", func(_ *dsn.Notifier, m *queue.Message) { m.Queues = &queue.Queues{DSN: &none} },
-			failed, refused(), ""},
+		{"as configured", nil, failed, refused(), "ann@shop.test"},
 		{"never", func(_ *dsn.Notifier, m *queue.Message) { m.DSN = &queue.DSN{Notify: []string{"NEVER"}} },
 			failed, refused(), ""},
 		{"never by default", func(n *dsn.Notifier, _ *queue.Message) { n.Notify = []string{"NEVER"} },
@@ -163,14 +157,14 @@ func TestWhetherAndToWhom(t *testing.T) {
 			failed, refused(), ""},
 		{"success not asked for", nil, relayed, ok, ""},
 		{"success", func(_ *dsn.Notifier, m *queue.Message) { m.DSN = &queue.DSN{Notify: []string{"failure", "success"}} },
-			relayed, ok, "bounces ann@shop.test"},
+			relayed, ok, "ann@shop.test"},
 		{"success is passed on", func(n *dsn.Notifier, _ *queue.Message) { n.Notify = []string{"SUCCESS"} },
 			relayed, passedOn, ""},
 		{"into a mailbox", func(n *dsn.Notifier, _ *queue.Message) { n.Notify = []string{"SUCCESS"} },
-			delivered, ok, "bounces ann@shop.test"},
+			delivered, ok, "ann@shop.test"},
 		{"no sender", func(_ *dsn.Notifier, m *queue.Message) { m.Envelope = "" }, failed, refused(), ""},
 		{"double bounce", func(n *dsn.Notifier, m *queue.Message) { m.Envelope, n.DoubleTo = "", "bad" },
-			failed, refused(), "bounces bad@mta.shop.test"},
+			failed, refused(), "bad@mta.shop.test"},
 		{"the double bounce itself", func(n *dsn.Notifier, m *queue.Message) {
 			m.Envelope, n.DoubleTo, m.Recipient = "", "bad", "Bad@MTA.shop.test"
 		}, failed, refused(), ""},
@@ -184,11 +178,8 @@ func TestWhetherAndToWhom(t *testing.T) {
 				c.change(n, m)
 			}
 			got := ""
-			for _, item := range c.event(n, m) {
-				got += item.Queue + " " + item.Message.Recipient
-			}
-			if strings.HasPrefix(c.name, "the double bounce") {
-				got = strings.ToLower(got)
+			if notice := c.event(n, m); notice != nil {
+				got = notice.Recipient
 			}
 			require.Equal(t, c.want, got)
 		})
@@ -205,10 +196,10 @@ func TestDelay(t *testing.T) {
 	for i := range 20 {
 		later.Time = received.Add(time.Duration(i) * 30 * time.Minute)
 		m.Results = append(m.Results, later)
-		if items := delayed(n, m); len(items) > 0 {
+		if notice := delayed(n, m); notice != nil {
 			told++
 			require.Equal(t, 8, i, "at four hours")
-			mail, err := queue.ReadBody(items[0].Message.Body)
+			mail, err := queue.ReadBody(notice.Body)
 			require.NoError(t, err)
 			r := read(t, string(mail)).Delivery.Recipients[0]
 			require.Equal(t, report.ActionDelayed, r.Action)
@@ -229,7 +220,9 @@ func TestNotTooMany(t *testing.T) {
 			for range 1000 {
 				m := letter(refused())
 				m.Envelope = to
-				made += len(n.Failed(m))
+				if n.Failed(m) != nil {
+					made++
+				}
 			}
 			return made
 		}
@@ -386,8 +379,8 @@ func FuzzValues(f *testing.F) {
 		m.DSN = &queue.DSN{EnvID: id, ORcpt: orcpt}
 		n := notifier()
 		n.DoubleTo = "bad"
-		for _, item := range n.Failed(m) {
-			out, err := queue.ReadBody(item.Message.Body)
+		if notice := n.Failed(m); notice != nil {
+			out, err := queue.ReadBody(notice.Body)
 			require.NoError(t, err)
 			header, _, _ := bytes.Cut(out, []byte("\r\n\r\n"))
 			names := ""
@@ -413,24 +406,23 @@ func BenchmarkFailure(b *testing.B) {
 	m := letter(refused())
 	b.ReportAllocs()
 	for b.Loop() {
-		if len(n.Failed(m)) != 1 {
+		if n.Failed(m) == nil {
 			b.Fatal("none made")
 		}
 	}
 }
 
 func ExampleNotifier() {
-	n := &dsn.Notifier{Queue: "outbox", Host: "mta.example.com"}
+	n := &dsn.Notifier{Host: "mta.example.com"}
 	m := &queue.Message{Envelope: "ann@example.com", Recipient: "jo@example.org",
 		Body: queue.Bytes("Subject: Hello\r\n\r\nHello Jo\r\n"),
 		Results: []queue.Result{{State: queue.StateRcptTo, Result: queue.Error, Code: 550, Status: "5.1.1",
 			Description: "no such user"}}}
-	for _, item := range n.Failed(m) {
-		mail, _ := queue.ReadBody(item.Message.Body)
-		for line := range strings.Lines(string(mail)) {
-			if strings.HasPrefix(line, "Subject") || strings.HasPrefix(line, "Action") || strings.HasPrefix(line, "Status") {
-				fmt.Println(item.Message.Recipient, strings.TrimSpace(line))
-			}
+	notice := n.Failed(m)
+	mail, _ := queue.ReadBody(notice.Body)
+	for line := range strings.Lines(string(mail)) {
+		if strings.HasPrefix(line, "Subject") || strings.HasPrefix(line, "Action") || strings.HasPrefix(line, "Status") {
+			fmt.Println(notice.Recipient, strings.TrimSpace(line))
 		}
 	}
 	// Output:

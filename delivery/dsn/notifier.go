@@ -27,11 +27,9 @@ const (
 func (ev event) word() string   { return [...]string{"FAILURE", "DELAY", "SUCCESS", "SUCCESS"}[ev] }
 func (ev event) action() string { return [...]string{"failed", "delayed", "relayed", "delivered"}[ev] }
 
-// Notifier makes notifications. Its fields are not to be changed once it is in use. It is safe for concurrent use; one
-// without a Queue makes them for messages that name a queue of their own.
+// Notifier makes notifications: messages to be published. Its fields are not to be changed once it is in use. It is
+// safe for concurrent use.
 type Notifier struct {
-	// Queue is where notifications are published; "": none are made, unless a message names its own.
-	Queue string
 	// Host is the name of this MTA, and the domain of a From or DoubleTo without one.
 	Host string
 	// From is the address in the header of notifications; "": postmaster.
@@ -68,26 +66,26 @@ const (
 	maxQuotas         = 100_000
 )
 
-// Failed returns what is to be published when a message failed for good, nothing when nobody is to be told. The last
-// result of m says what happened.
-func (n *Notifier) Failed(m *queue.Message) []queue.Item { return n.about(m, failed, time.Time{}) }
+// Failed returns the notification that a message failed for good, nil when nobody is to be told. The last result of m
+// says what happened.
+func (n *Notifier) Failed(m *queue.Message) *queue.Message { return n.about(m, failed, time.Time{}) }
 
 // Delayed is Failed for a message that is tried again, until a time; zero when that is not known. It is to be called
 // after each attempt: the first one at which the mail is DelayAfter old is told of.
-func (n *Notifier) Delayed(m *queue.Message, until time.Time) []queue.Item { return n.about(m, delayed, until) }
+func (n *Notifier) Delayed(m *queue.Message, until time.Time) *queue.Message {
+	return n.about(m, delayed, until)
+}
 
 // Relayed is Failed for a message that a server took.
-func (n *Notifier) Relayed(m *queue.Message) []queue.Item { return n.about(m, relayed, time.Time{}) }
+func (n *Notifier) Relayed(m *queue.Message) *queue.Message { return n.about(m, relayed, time.Time{}) }
 
 // Delivered is Failed for a message that is in a mailbox here.
-func (n *Notifier) Delivered(m *queue.Message) []queue.Item { return n.about(m, delivered, time.Time{}) }
+func (n *Notifier) Delivered(m *queue.Message) *queue.Message {
+	return n.about(m, delivered, time.Time{})
+}
 
-func (n *Notifier) about(m *queue.Message, ev event, until time.Time) []queue.Item {
-	name := n.Queue
-	if m.Queues != nil && m.Queues.DSN != nil {
-		name = *m.Queues.DSN
-	}
-	if name == "" || len(m.Results) == 0 || !n.wanted(m, ev) {
+func (n *Notifier) about(m *queue.Message, ev event, until time.Time) *queue.Message {
+	if len(m.Results) == 0 || !n.wanted(m, ev) {
 		return nil
 	}
 	to := m.Envelope
@@ -101,8 +99,7 @@ func (n *Notifier) about(m *queue.Message, ev event, until time.Time) []queue.It
 	}
 	now := time.Now()
 	c := composer{Notifier: n, m: m, result: telling(m), event: ev, to: to, now: now, until: until}
-	return []queue.Item{{Queue: name, Message: &queue.Message{Recipient: to, Body: queue.Bytes(c.mail()),
-		Received: now.UTC().Truncate(time.Second)}}}
+	return &queue.Message{Recipient: to, Body: queue.Bytes(c.mail()), Received: now.UTC().Truncate(time.Second)}
 }
 
 // wanted reports whether somebody is to be told of the event.

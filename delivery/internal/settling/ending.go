@@ -12,7 +12,8 @@ import (
 type Ending struct {
 	Delivery *queue.Delivery
 	Message  *queue.Message
-	Owner    any // for Ended
+	Owner    any            // for Ended
+	Notice   *queue.Message // published with what takes the message's place; nil: none
 
 	do         action
 	tries      int32 // that failed

@@ -63,12 +63,12 @@ func (s *Settler) Settle(x *Ending, successors ...queue.Item) {
 
 // Finish replaces a message by what is published of it in the end.
 func (s *Settler) Finish(x *Ending, outcome Outcome) {
-	s.Settle(x, s.Names.finished(x, outcome)...)
+	s.Settle(x, append(s.Names.finished(x, outcome), s.Names.noticed(x)...)...)
 }
 
 // Retry puts a message back into the outbox, as again, and publishes its retry.
 func (s *Settler) Retry(x *Ending, again *queue.Message) {
-	s.Settle(x, s.Names.retried(x, again)...)
+	s.Settle(x, append(s.Names.retried(x, again), s.Names.noticed(x)...)...)
 }
 
 // Release gives a message back unchanged.

@@ -12,6 +12,7 @@ import (
 type Names struct {
 	Outbox                           string
 	Results, Success, Failure, Retry string // "": not published
+	DSN                              string // of notifications to senders; "": none
 }
 
 // Outcome is how a message is finished.
@@ -63,6 +64,22 @@ func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
 		items = append(items, queue.Item{Queue: name, Message: withNextAttempt(published(x))})
 	}
 	return items
+}
+
+// Notices returns the queue of notifications about a message, "" when there are to be none.
+func (n *Names) Notices(m *queue.Message) string {
+	if m.Queues != nil {
+		return override(m.Queues.DSN, n.DSN)
+	}
+	return n.DSN
+}
+
+// noticed returns the notification that goes with a settlement, if there is one.
+func (n *Names) noticed(x *Ending) []queue.Item {
+	if x.Notice == nil {
+		return nil
+	}
+	return []queue.Item{{Queue: n.Notices(x.Message), Message: x.Notice}}
 }
 
 // override returns the name of a queue: the message's own, if it has one, or the configured one. "" means none.

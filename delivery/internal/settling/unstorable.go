@@ -32,7 +32,7 @@ func (s *Settler) withoutMails(x *Ending) bool {
 	items := make([]queue.Item, len(x.successors))
 	for i, item := range x.successors {
 		m := item.Message
-		if m.Body == nil && m.Compose == nil {
+		if m.Body == nil && m.Compose == nil || m == x.Notice {
 			items[i] = item
 			continue
 		}
@@ -81,7 +81,7 @@ func (s *Settler) reroute(x *Ending) bool {
 		configured string
 	}{
 		{own.Results, s.Names.Results}, {own.Success, s.Names.Success}, {own.Failure, s.Names.Failure},
-		{own.Retry, s.Names.Retry},
+		{own.Retry, s.Names.Retry}, {own.DSN, s.Names.DSN},
 	}
 	for _, item := range x.successors {
 		for i, role := range roles {
