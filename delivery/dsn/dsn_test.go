@@ -46,10 +46,12 @@ func notifier() *dsn.Notifier { return &dsn.Notifier{Host: "mta.shop.test"} }
 // tell is one of the methods of a Notifier.
 type tell func(n *dsn.Notifier, m *queue.Message) *queue.Message
 
-var failed, relayed, delivered, delayed tell = (*dsn.Notifier).Failed, (*dsn.Notifier).Relayed, (*dsn.Notifier).Delivered,
-	func(n *dsn.Notifier, m *queue.Message) *queue.Message {
+var (
+	failed, relayed, delivered tell = (*dsn.Notifier).Failed, (*dsn.Notifier).Relayed, (*dsn.Notifier).Delivered
+	delayed                    tell = func(n *dsn.Notifier, m *queue.Message) *queue.Message {
 		return n.Delayed(m, received.Add(24*time.Hour))
 	}
+)
 
 // made returns the mail of the one notification that is due.
 func made(t *testing.T, n *dsn.Notifier, m *queue.Message, ev tell) (string, *queue.Message) {
