@@ -1,9 +1,11 @@
 package delivery
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -140,8 +142,7 @@ func (p *policy) missing(m *queue.Message) (queue.Result, bool) {
 // sealOnly reports whether there is a key that is for nothing but ARC.
 func sealOnly(keys []queue.DKIM) bool {
 	return slices.ContainsFunc(keys, func(k queue.DKIM) bool {
-		return len(k.Protocols) > 0 &&
-			!slices.Contains(k.Protocols, "dkim")
+		return len(k.Protocols) > 0 && !slices.Contains(k.Protocols, "dkim")
 	})
 }
 
@@ -172,12 +173,7 @@ type RetryPolicy struct {
 	MaxAttempts int
 }
 
-func (r *RetryPolicy) lifetime() time.Duration {
-	if r.Lifetime <= 0 {
-		return 24 * time.Hour
-	}
-	return r.Lifetime
-}
+func (r *RetryPolicy) lifetime() time.Duration { return cmp.Or(max(r.Lifetime, 0), 24*time.Hour) }
 
 // after returns the delay that follows attempt n, counted from 1.
 func (r *RetryPolicy) after(n int, own []time.Duration) time.Duration {
@@ -202,11 +198,9 @@ func delayOnce(m *queue.Message, rule string) bool {
 	if err != nil || string(m.Extra[delayedBy]) == string(text) {
 		return false
 	}
-	extra := make(map[string]json.RawMessage, len(m.Extra)+1)
-	for name, value := range m.Extra {
-		extra[name] = value
+	if m.Extra = maps.Clone(m.Extra); m.Extra == nil {
+		m.Extra = make(map[string]json.RawMessage, 1)
 	}
-	extra[delayedBy] = text
-	m.Extra = extra
+	m.Extra[delayedBy] = text
 	return true
 }

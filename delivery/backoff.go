@@ -216,13 +216,10 @@ func (p *path) fallen() {
 	jobs := p.ready.takeAll()
 	p.mu.Unlock()
 	for _, j := range jobs {
-		if j.fallen == nil {
-			p.e.retry(j, queue.Result{State: queue.StateConnect, Result: queue.Error, Code: 451, Status: "4.4.1",
-				Description: "no other address of the site is left"})
-		} else if temporary(j.fallen) {
-			p.e.retry(j, *j.fallen)
+		if last := j.detour.last; temporary(&last) {
+			p.e.retry(j, last)
 		} else {
-			p.e.fail(j, *j.fallen)
+			p.e.fail(j, last)
 		}
 	}
 }

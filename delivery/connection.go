@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -208,10 +209,7 @@ func (c *connection) watch(limit time.Duration) bool {
 
 // idleTime is how long the connection stays open without work.
 func (c *connection) idleTime() time.Duration {
-	if d := c.limits.Connection.Idle; d != 0 {
-		return max(d, 0)
-	}
-	return 5 * time.Second
+	return max(cmp.Or(c.limits.Connection.Idle, 5*time.Second), 0)
 }
 
 // mostIdle returns how many connections of the path may be idle, and how many to the same target; zero: any number.

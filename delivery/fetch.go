@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,13 +25,7 @@ func (e *core) storeTimes() (timeout, again time.Duration) {
 	if e.storeLimits != nil {
 		timeout, again = e.storeLimits()
 	}
-	if timeout <= 0 {
-		timeout = fetchTime
-	}
-	if again <= 0 {
-		again = fetchAgain
-	}
-	return timeout, again
+	return cmp.Or(max(timeout, 0), fetchTime), cmp.Or(max(again, 0), fetchAgain)
 }
 
 // sizeProperty tells how many bytes the mail has that is in the store; the program that put it there may have added it.

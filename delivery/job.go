@@ -27,17 +27,30 @@ type job struct {
 	path    *path
 
 	// What was decided about it; see plan.
-	epoch  uint64        // of the steering that was asked
-	source netip.Addr    // where it leaves from
-	avoid  string        // addresses that it is not to go to, each with a space behind it
-	fallen *queue.Result // of the attempt there
-	note   *aside.Note   // why it is parked and what under; nil: for want of room, under its domain
-	read   *reading      // nil: as it is now
+	epoch  uint64      // of the steering that was asked
+	source netip.Addr  // where it leaves from
+	detour *detour     // nil: it was not tried at other addresses before the attempt counts
+	note   *aside.Note // why it is parked and what under; nil: for want of room, under its domain
+	read   *reading    // nil: as it is now
 
 	ending settling.Ending // how it leaves memory
 	why    string          // it is parked
 
 	prev, next *job // in a jobList
+}
+
+// detour is where a message was tried that is tried at other addresses of its site before the attempt counts.
+type detour struct {
+	avoid string       // these addresses, each with a space behind it
+	last  queue.Result // of the last of them
+}
+
+// avoids returns the addresses that a job is not to go to, each with a space behind it.
+func (j *job) avoids() string {
+	if j.detour == nil {
+		return ""
+	}
+	return j.detour.avoid
 }
 
 // reading is what the monitor was told of a message when it was read, where that changed.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/sluicemail/sluice/queue"
@@ -17,7 +18,7 @@ func (p *path) trim(all bool) int {
 	for p.ready.n > limit {
 		j := p.ready.last
 		p.ready.drop(j)
-		p.shelf.Put(j.domain)
+		p.shelf.Put(j.domain, false)
 		over = append(over, j)
 	}
 	if len(over) > 0 {
@@ -32,10 +33,7 @@ func (p *path) trim(all bool) int {
 
 // capacity is the largest length of the ready list: the throttle's, and less while memory is half full. p.mu is held.
 func (p *path) capacity() int {
-	limit := p.e.throttle.Limits(p.key.Path).Queue.Messages
-	if limit <= 0 {
-		limit = p.e.pathQueue
-	}
+	limit := cmp.Or(max(p.e.throttle.Limits(p.key.Path).Queue.Messages, 0), p.e.pathQueue)
 	if p.e.halfFull() && !p.flows() {
 		limit = min(limit, p.e.share())
 	}
@@ -100,7 +98,7 @@ func (p *path) stuckUntil(now time.Time) time.Time {
 // adopt makes the parked messages of a domain the business of the path.
 func (p *path) adopt(domain string) {
 	p.mu.Lock()
-	p.shelf.Put(domain)
+	p.shelf.Put(domain, false)
 	p.used = time.Now()
 	p.advance()
 	p.mu.Unlock()
@@ -186,7 +184,7 @@ func (p *path) sweep(now time.Time) bool {
 			dead = append(dead, j)
 		case now.Sub(j.since) > parkAfter:
 			p.ready.drop(j)
-			p.shelf.Put(j.domain)
+			p.shelf.Put(j.domain, false)
 			old = append(old, j)
 		}
 		j = next

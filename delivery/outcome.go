@@ -78,12 +78,10 @@ func (c *connection) blame(said *queue.Result, individual *bool) {
 // fallBack has a message tried at another address of its site, over a path that leaves out the addresses where it was
 // tried; false when there were enough.
 func (c *connection) fallBack(j *job, result *queue.Result) bool {
-	if strings.Count(j.avoid, " ") >= maxFallbacks-1 || c.e.stopping.Load() {
+	if strings.Count(j.avoids(), " ") >= maxFallbacks-1 || c.e.stopping.Load() {
 		return false
 	}
-	fallen := *result
-	j.fallen = &fallen
-	j.avoid += c.target.Addr().String() + " "
+	j.detour = &detour{avoid: j.avoids() + c.target.Addr().String() + " ", last: *result}
 	j.tx = Transaction{}
 	j.unfetch()
 	route, _ := c.p.way()

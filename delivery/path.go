@@ -16,7 +16,7 @@ type pathKey struct {
 	security queue.Security
 	domain   string // only with security verified: the certificate is checked for it
 	login    Credentials
-	avoid    string // addresses that are not tried; see job.avoid
+	avoid    string // addresses that are not tried; see detour
 }
 
 // path is the way from a source address to a site: what waits for it, and the connections that take it there.

@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sluicemail/sluice/throttle"
@@ -28,11 +30,7 @@ func (e *Engine) path(key pathKey, route *Route) *path {
 func (e *Engine) allPaths() []*path {
 	e.pathsMu.RLock()
 	defer e.pathsMu.RUnlock()
-	all := make([]*path, 0, len(e.paths))
-	for _, p := range e.paths {
-		all = append(all, p)
-	}
-	return all
+	return slices.AppendSeq(make([]*path, 0, len(e.paths)), maps.Values(e.paths))
 }
 
 // forget drops a path unless it has something to do.
@@ -43,17 +41,9 @@ func (e *Engine) forget(p *path) {
 		return
 	}
 	delete(e.paths, p.key)
-	list := e.byThrottle[p.key.Path]
-	for i, q := range list {
-		if q == p {
-			list = append(list[:i:i], list[i+1:]...)
-			break
-		}
-	}
-	if len(list) == 0 {
+	list := slices.DeleteFunc(e.byThrottle[p.key.Path], func(q *path) bool { return q == p })
+	if e.byThrottle[p.key.Path] = list; len(list) == 0 {
 		delete(e.byThrottle, p.key.Path)
-	} else {
-		e.byThrottle[p.key.Path] = list
 	}
 }
 

@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,18 +118,18 @@ func (e *Engine) Held(ctx context.Context) ([]Held, error) {
 		return nil, err
 	}
 	list := []Held{}
-	for key, h := range e.aside.Held() {
+	for _, key := range e.aside.Keys() {
+		h := e.aside.Held(key)
 		if sm, ok := h.Reason.(*sample); ok {
 			list = append(list, Held{Key: key, Pause: sm.pause, Since: h.Since, Messages: counts[key], Flowing: h.Flowing})
 		}
 	}
-	slices.SortFunc(list, func(a, b Held) int { return strings.Compare(a.Key, b.Key) })
 	return list, nil
 }
 
 // pauseOf returns the pause that holds what is parked under a key.
 func (e *Engine) pauseOf(key string) (Pause, bool) {
-	h := e.aside.Held()[key]
+	h := e.aside.Held(key)
 	sm, ok := h.Reason.(*sample)
 	if !ok || h.Flowing {
 		return Pause{}, false

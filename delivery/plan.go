@@ -132,15 +132,7 @@ func (p *planner) usable(dst []netip.Addr, l *letter, s Steering) (usable []neti
 
 // isLocal reports whether this machine can send from an address.
 func (p *planner) isLocal(ip netip.Addr) bool {
-	if p.sources.Local == nil {
-		return true
-	}
-	for _, local := range p.sources.Local() {
-		if local == ip {
-			return true
-		}
-	}
-	return false
+	return p.sources.Local == nil || slices.Contains(p.sources.Local(), ip)
 }
 
 // choice is the choice of source addresses for a message.

@@ -1,6 +1,9 @@
 package delivery
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // add puts a job at the end of the ready list, or has it parked when the list is full.
 func (p *path) add(j *job, route *Route) reception {
@@ -30,11 +33,7 @@ func (p *path) add(j *job, route *Route) reception {
 		p.mu.Unlock()
 		p.e.unreached(j, *owed)
 	case !p.room(j, unparked):
-		if unparked {
-			p.shelf.PutBack(j.domain)
-		} else {
-			p.shelf.Put(j.domain)
-		}
+		p.shelf.Put(j.domain, unparked)
 		p.refill()
 		p.mu.Unlock()
 		p.e.park(j, "the list of its path is full")
@@ -126,17 +125,11 @@ func (p *path) wantsConnection() bool {
 		return true
 	}
 	limits := p.e.throttle.Limits(p.key.Path)
-	limit := p.e.pathConnections
-	if limits.Domain.Connections > 0 {
-		limit = limits.Domain.Connections
-	}
+	limit := cmp.Or(max(limits.Domain.Connections, 0), p.e.pathConnections)
 	if total >= limit || p.starting >= max(1, p.open) {
 		return false
 	}
-	perConnection := limits.Connection.MinMessages
-	if perConnection <= 0 {
-		perConnection = 10
-	}
+	perConnection := cmp.Or(max(limits.Connection.MinMessages, 0), 10)
 	if limits.Connection.Spread {
 		perConnection = 1
 	}

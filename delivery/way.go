@@ -181,7 +181,7 @@ func (e *Engine) pathFor(j *job, route *Route) (pathKey, verdict) {
 			return pathKey{}, v
 		}
 	}
-	key := pathKey{Path: throttle.Path{Source: j.source, Site: route.Site}, security: j.m.Security, avoid: j.avoid}
+	key := pathKey{Path: throttle.Path{Source: j.source, Site: route.Site}, security: j.m.Security, avoid: j.avoids()}
 	if key.security == queue.Verified && !route.Relay {
 		key.domain = j.domain
 	}
@@ -386,6 +386,6 @@ func (e *Engine) parked(j *job) {
 	case j.path != nil:
 		j.path.adopt(j.domain)
 	default:
-		e.routing.shelf.Put(j.domain)
+		e.routing.shelf.Put(j.domain, false)
 	}
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,7 +14,7 @@ import (
 func (w *Why) sentence(now time.Time) string {
 	switch w.Cause {
 	case ByPause:
-		return "waits: " + orSomething(w.Pause.Rule, "a pause") + " holds it" + until(w.Until, now)
+		return "waits: " + cmp.Or(w.Pause.Rule, "a pause") + " holds it" + until(w.Until, now)
 	case ByFlood:
 		return fmt.Sprintf("waits: %s holds mail from %s", quoted(w.Wait.Rule, "a flood"), w.way()) + until(w.Until, now)
 	case ByLimit:
@@ -106,13 +107,6 @@ func (w *Why) answer() string {
 		return fmt.Sprintf(" (the last one ended with %s/%s: %s)", w.Last.State, w.Last.Result, w.Last.Description)
 	}
 	return fmt.Sprintf(" (the last answer was %d %s)", w.Last.Code, w.Last.Description)
-}
-
-func orSomething(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 func quoted(rule, otherwise string) string {

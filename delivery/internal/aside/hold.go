@@ -2,6 +2,8 @@ package aside
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -119,15 +121,21 @@ type Held struct {
 	Flowing bool // it is being fetched
 }
 
-// Held returns what is held, by key.
-func (r *Registry) Held() map[string]Held {
+// Held returns what is held under a key; the zero Held: nothing.
+func (r *Registry) Held(key string) Held {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make(map[string]Held, len(r.holds))
-	for key, h := range r.holds {
-		all[key] = Held{Reason: h.reason, Since: h.since, Flowing: h.left > 0}
+	if h := r.holds[key]; h != nil {
+		return Held{Reason: h.reason, Since: h.since, Flowing: h.left > 0}
 	}
-	return all
+	return Held{}
+}
+
+// Keys returns all keys under which something is held, sorted.
+func (r *Registry) Keys() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.holds))
 }
 
 // covers reports whether all messages with a key are held, so that fetching them is of no use. The lock is held.

@@ -110,19 +110,16 @@ func (m *model) park(msg message, shelf int, fetched bool) {
 	n := &Note{Key: rules[msg.rule], ID: msg.rule, Reason: &reason{m, msg.rule, m.version}}
 	n.Whole = n.Key == msg.rule
 	held := m.held[msg.rule]
-	switch {
-	case held:
+	if held {
 		msg.key = n.Key
-	case fetched:
-		m.shelves[shelf].PutBack(msg.key)
-	default:
-		m.shelves[shelf].Put(msg.key)
+	} else {
+		m.shelves[shelf].Put(msg.key, fetched)
 	}
 	m.lots[msg.key] = append(m.lots[msg.key], msg)
 	if held {
 		m.Hold(n)
 	} else {
-		m.shelves[shelf].Put(msg.key)
+		m.shelves[shelf].Put(msg.key, false)
 	}
 }
 

@@ -54,20 +54,15 @@ func (s *Shelf) Len() int { return int(s.parked.Load()) }
 // Awaits reports whether messages are ordered, or on their way.
 func (s *Shelf) Awaits() bool { return s.awaits.Load() }
 
-// Put notes that a message with this key is parked, or about to be, unless all of them are held.
-func (s *Shelf) Put(key string) {
+// Put notes that a message with this key is parked, or about to be, unless all of them are held. When it was ordered
+// and found no room after all, nothing is ordered for a moment, or it would come and go without end.
+func (s *Shelf) Put(key string, ordered bool) {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
 	s.put(key)
-}
-
-// PutBack is Put for a message that was fetched and found no room after all: nothing is ordered for a moment, or it
-// would come and go without end.
-func (s *Shelf) PutBack(key string) {
-	s.r.mu.Lock()
-	defer s.r.mu.Unlock()
-	s.put(key)
-	s.barred = s.r.now().Add(onTheWay)
+	if ordered {
+		s.barred = s.r.now().Add(onTheWay)
+	}
 }
 
 // put notes a key. The lock is held.

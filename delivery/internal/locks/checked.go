@@ -30,40 +30,14 @@ func (m *Mutex[P]) Unlock() {
 	leave[P](id)
 }
 
-// RWMutex is a sync.RWMutex that checks the order, in which readers are like writers.
-type RWMutex[P Place] struct{ mu sync.RWMutex }
-
-// Lock locks m for writing.
-func (m *RWMutex[P]) Lock() {
-	enter[P](goroutine())
-	m.mu.Lock()
-}
-
-// Unlock ends Lock.
-func (m *RWMutex[P]) Unlock() {
-	m.mu.Unlock()
-	leave[P](goroutine())
-}
+// RWMutex is a sync.RWMutex that checks the order. Readers are like writers here.
+type RWMutex[P Place] struct{ Mutex[P] }
 
 // RLock locks m for reading.
-func (m *RWMutex[P]) RLock() {
-	enter[P](goroutine())
-	m.mu.RLock()
-}
+func (m *RWMutex[P]) RLock() { m.Lock() }
 
 // RUnlock ends RLock.
-func (m *RWMutex[P]) RUnlock() {
-	m.mu.RUnlock()
-	leave[P](goroutine())
-}
-
-// RLocker returns a Locker for reading.
-func (m *RWMutex[P]) RLocker() sync.Locker { return reader[P]{m} }
-
-type reader[P Place] struct{ m *RWMutex[P] }
-
-func (r reader[P]) Lock()   { r.m.RLock() }
-func (r reader[P]) Unlock() { r.m.RUnlock() }
+func (m *RWMutex[P]) RUnlock() { m.Unlock() }
 
 // held has for each goroutine the lines of the locks that it has, as a set of bits.
 var held sync.Map

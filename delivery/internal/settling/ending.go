@@ -18,9 +18,9 @@ type Ending struct {
 	do         action
 	tries      int32 // that failed
 	successors []queue.Item
-	key        string          // it is parked under
-	extracted  json.RawMessage // of the mail, for results and logs; nil: not made yet
-	next       *Ending         // in a list
+	key        string           // it is parked under
+	extracted  *json.RawMessage // of the mail, for results and logs; nil: not made yet
+	next       *Ending          // in a list
 }
 
 // action is how a message leaves memory.
@@ -35,9 +35,10 @@ const (
 // Extracted returns the property extracted of the message, made once for each.
 func (x *Ending) Extracted() json.RawMessage {
 	if x.extracted == nil {
-		x.extracted = extract.Properties(x.Message)
+		properties := extract.Properties(x.Message)
+		x.extracted = &properties
 	}
-	return x.extracted
+	return *x.extracted
 }
 
 // Parked returns the key under which the message was parked, once it was.
