@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -25,4 +26,27 @@ func rendering(r *render.Renderer) func(context.Context, *queue.Message, queue.B
 		}
 		return made, err
 	}
+}
+
+// Preview returns the mail that would be sent of the JSON of a message: rendered, and with its header edited, but not
+// signed. Nothing is downloaded.
+func Preview(ctx context.Context, message []byte) ([]byte, error) {
+	m, err := queue.Unmarshal(message)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.Body == nil && m.Compose == nil:
+		return nil, errors.New("mime: expected a mail or an object, got none")
+	}
+	if render.Needed(m) {
+		r := new(render.Renderer)
+		if m.Body, err = r.Render(ctx, m, m.Body); err != nil {
+			return nil, err
+		}
+	}
+	body, err := edit.Finish(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	return queue.ReadBody(body)
 }

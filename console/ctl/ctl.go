@@ -35,6 +35,8 @@ type Command struct {
 	OpenSettings func(ctx context.Context, configFile string) (*settings.DB, error)
 	// SettingsCache names the file that stands in for that database when it is lost. Nil: there is none.
 	SettingsCache func(configFile string) (string, error)
+	// Render returns the mail that would be sent of the JSON of a message. Nil: there is no such command.
+	Render func(ctx context.Context, message []byte) (mail []byte, err error)
 	// Misconfigured tells errors of OpenSettings for which the configuration is to blame. Nil: none.
 	Misconfigured func(error) bool
 
@@ -68,6 +70,7 @@ type grammar struct {
 	Move     moveCommand     `cmd:"" help:"Move messages into another queue."`
 	Drop     dropCommand     `cmd:"" help:"Remove messages, without any result."`
 	Inject   injectCommand   `cmd:"" help:"Put messages into the inbox: the JSON of one, or an array."`
+	Render   renderCommand   `cmd:"" help:"Print the mail that would be sent of a message, unsigned. Asks no server."`
 	Pauses   pausesCommand   `cmd:"" help:"List pauses."`
 	Pause    pauseCommand    `cmd:"" help:"Hold mail back: what is selected, or with --all everything."`
 	Resume   resumeCommand   `cmd:"" help:"End the pause that selects exactly this; with --flood, what flood patterns hold."`

@@ -57,6 +57,7 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 			}
 			return cfg.SettingsCache(), nil
 		},
+		Render:        mta.Preview,
 		Misconfigured: func(err error) bool { return errors.As(err, new(misconfigured)) || databaseExit(err) == ExitConfig },
 		Stdin:         stdin, Stdout: stdout, Stderr: stderr, Environ: environ,
 	}

@@ -1,0 +1,40 @@
+package ctl
+
+import (
+	"io"
+	"os"
+	"strings"
+)
+
+// renderCommand shows what would be sent of a message. It asks no server.
+type renderCommand struct {
+	File string `arg:"" optional:"" default:"-" help:"File with the JSON of one message; - is standard input."`
+}
+
+func (c *renderCommand) Run(s *session) error {
+	if s.command.Render == nil {
+		return &failure{ExitUsage, "nothing is rendered here"}
+	}
+	in := s.command.Stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return &failure{ExitNoInput, err.Error()}
+		}
+		defer f.Close()
+		in = f
+	}
+	if in == nil {
+		in = strings.NewReader("")
+	}
+	message, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	mail, err := s.command.Render(s.ctx, message)
+	if err != nil {
+		return &failure{ExitData, err.Error()}
+	}
+	_, err = s.out.Write(mail)
+	return err
+}
