@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,21 +18,33 @@ import (
 // renderer puts a line before mails, and counts them.
 type renderer struct {
 	calls atomic.Int32
-	err   error
-	slow  time.Duration
+
+	mu   sync.Mutex
+	err  error
+	slow time.Duration
+}
+
+// set changes what becomes of mails from now on.
+func (r *renderer) set(err error, slow time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err, r.slow = err, slow
 }
 
 func (r *renderer) render(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
 	r.calls.Add(1)
-	if r.slow > 0 {
+	r.mu.Lock()
+	failure, slow := r.err, r.slow
+	r.mu.Unlock()
+	if slow > 0 {
 		select {
-		case <-time.After(r.slow):
+		case <-time.After(slow):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	if r.err != nil {
-		return nil, r.err
+	if failure != nil {
+		return nil, failure
 	}
 	data, err := queue.ReadBody(body)
 	return queue.Bytes("X-Data: " + string(m.Data) + "\r\n" + string(data)), err
@@ -164,9 +177,9 @@ func TestNotRendered(t *testing.T) {
 				}
 				require.Equal(t, 1, w.stats("outbox").Delayed)
 				require.Zero(t, w.left("retry"), "no attempt was made")
-				c.r.err, c.r.slow = nil, 0
+				c.r.set(nil, 0)
 				if m.Compose != nil {
-					c.r.err = final
+					c.r.set(final, 0)
 					w.sleep(5 * time.Minute)
 					require.Equal(t, "personalize/error 554", last(w.one("failure")))
 				} else {
