@@ -218,6 +218,14 @@ func (c *column[T]) doubt(row *T) string {
 	return fmt.Sprintf("%s %d: expected a number from %d%s, taken as %d", c.Name, n, c.Min, upTo, near)
 }
 
+// value returns the column's value: an int64, a bool or a string.
+func (c *column[T]) value(row *T) any {
+	if c.flag != nil {
+		return *c.flag(row)
+	}
+	return c.get(row)
+}
+
 // get returns the column's value as it is written to the database: an int64 or a string.
 func (c *column[T]) get(row *T) any {
 	switch {

@@ -41,10 +41,12 @@ type table[T any] struct {
 	// review looks at a row that was read or is to be written; it may be nil. Of a row that was read it may change what
 	// is not as it should be, and says so.
 	review func(row *T, writing bool) (notice string, err error)
+	any    Untyped
 }
 
 // describe completes a description.
-func describe[T any](t table[T]) *table[T] {
+func describe[T Entity[T]](t table[T]) *table[T] {
+	t.any = rowsOf[T]{}
 	t.Since = max(t.Since, 1)
 	for i := range t.columns {
 		c := &t.columns[i].Column
@@ -64,6 +66,8 @@ func schemaOf[T Entity[T]]() *table[T] {
 }
 
 func (t *table[T]) described() Table { return t.Table }
+
+func (t *table[T]) untyped() Untyped { return t.any }
 
 func (t *table[T]) find(name string) (*column[T], error) {
 	for i := range t.columns {
@@ -93,10 +97,7 @@ func Value[T Entity[T]](row *T, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.flag != nil {
-		return *c.flag(row), nil
-	}
-	return c.get(row), nil
+	return c.value(row), nil
 }
 
 // SetValue sets one column of a row by name, as forms and requests need it: numbers and booleans may come as texts. The
@@ -124,6 +125,7 @@ func SetValue[T Entity[T]](row *T, name string, value any) error {
 // erased is a table whose row struct is not known.
 type erased interface {
 	described() Table
+	untyped() Untyped
 	load(l *loader, into *Rows, ids []int64) error
 	count(rows *Rows) int
 }

@@ -384,7 +384,7 @@ func referenceProblem(ctx context.Context, s settings.Store, f *Field, v any) (*
 	if err != nil {
 		return nil, err
 	}
-	n, err := t.count(ctx, s, settings.Query{Column: column, Value: v})
+	n, err := t.Count(ctx, s, settings.Query{Column: column, Value: v})
 	if err != nil || n > 0 {
 		return nil, err
 	}
@@ -414,7 +414,7 @@ func (a *Admin) sense(t entity, d *Table, id int64, all Values) []Problem {
 	}
 	rows, err := concerned(a.Settings.Current().Rows, t, d, id, all)
 	if err == nil {
-		err = t.place(rows, id, all)
+		err = t.Place(rows, id, all)
 	}
 	if err != nil {
 		return []Problem{{Expected: err.Error()}}

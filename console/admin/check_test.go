@@ -80,7 +80,7 @@ func BenchmarkCheck(b *testing.B) {
 		v := Values{"target": "new.test", "cluster": true, "enabled": true}
 		rows, err := concerned(all, e, e.describe(), newRow, v)
 		if err == nil {
-			err = e.place(rows, newRow, v)
+			err = e.Place(rows, newRow, v)
 		}
 		require.NoError(b, err)
 		require.Empty(b, snapshot.Check(rows, "paused", newRow))

@@ -12,7 +12,7 @@ import (
 // hear of mistakes at once.
 func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) (*settings.Rows, error) {
 	rows := new(settings.Rows)
-	t.keep(rows, all, id)
+	t.Keep(rows, all, id)
 	whole := together(t.name())
 	for i := range d.Fields {
 		f := &d.Fields[i]
@@ -24,8 +24,8 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 			if err != nil {
 				return nil, err
 			}
-			other.keep(rows, all, ref)
-			other.enable(rows)
+			other.Keep(rows, all, ref)
+			other.Enable(rows)
 		}
 	}
 	for _, name := range whole {
@@ -33,7 +33,7 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 		if err != nil {
 			return nil, err
 		}
-		other.keepAll(rows, all)
+		other.KeepAll(rows, all)
 	}
 	return rows, nil
 }

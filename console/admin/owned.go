@@ -43,12 +43,12 @@ func deleteRow(ctx context.Context, s settings.Store, t entity, row *Row) error 
 				Current: row}
 		}
 		for i := range rows {
-			if err := other.delete(ctx, s, rows[i].ID); err != nil {
+			if err := other.Delete(ctx, s, rows[i].ID); err != nil {
 				return err
 			}
 		}
 	}
-	return t.delete(ctx, s, row.ID)
+	return t.Delete(ctx, s, row.ID)
 }
 
 // rowNames writes "schedule_steps 3, 4".

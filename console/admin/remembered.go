@@ -35,22 +35,21 @@ func (a *Admin) Remembered(ctx context.Context, table settings.TableName, q Quer
 }
 
 // remembered returns a part of the rows that match, and how many do; nil matches all.
-func (e of[T]) remembered(ctx context.Context, rows *settings.Rows, matches func(*Row) bool, offset,
+func (e entity) remembered(ctx context.Context, rows *settings.Rows, matches func(*Row) bool, offset,
 	limit int) (part []Row, total int) {
-	all := *settings.Of[T](rows)
-	t := settings.Describe[T]()
+	all := e.Len(rows)
+	t := e.Describe()
 	if matches == nil {
-		offset = min(offset, len(all))
-		for i := range all[offset:min(offset+limit, len(all))] {
-			part = append(part, e.row(&t, &all[offset+i]))
+		for i := min(offset, all); i < min(offset+limit, all); i++ {
+			part = append(part, rowOf(&t, e.At(rows, i)))
 		}
-		return part, len(all)
+		return part, all
 	}
 	for i := range all {
 		if i%1000 == 0 && ctx.Err() != nil {
 			break
 		}
-		row := e.row(&t, &all[i])
+		row := rowOf(&t, e.At(rows, i))
 		if !matches(&row) {
 			continue
 		}

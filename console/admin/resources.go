@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/sluicemail/sluice/config/settings"
 )
@@ -39,39 +41,76 @@ func (r *Resource) Field(name string) *Field {
 
 // Resources describes what has a name of its own in the REST API.
 func Resources() []Resource {
-	return []Resource{
-		{Name: "pauses", Table: "paused", Meaning: "mail that waits; nothing selected: all mail", Local: true,
-			Identity: []string{"pool", "mta", "domain", "ip", "tag", "cluster"},
-			Fields: slices.Concat(selectors(), []Field{
-				{Name: "expire", Type: Time, Meaning: "when the pause ends; not given: never", Default: ""}, enabledField()})},
-		{Name: "errors", Table: "errors", Meaning: "mail that fails without being tried", Local: true,
-			Identity: []string{"pool", "mta", "domain", "ip", "tag", "cluster"},
-			Fields:   slices.Concat(answerFields(), selectors(), []Field{enabledField()})},
-		{Name: "pools", Table: "pools", Meaning: "named groups of source addresses; deleting one deletes its addresses",
-			Identity: []string{"name"}, Fields: []Field{
-				{Name: "name", Type: Text, Meaning: "by which messages and rules refer to the pool", Required: true, Default: ""},
-				{Name: "description", Type: Text, Meaning: "for the reader", Default: ""}, noCluster(), enabledField()}},
-		{Name: "poolips", Table: "poolips", Meaning: "addresses of the pools; adding one takes it out of the pool it was in",
-			Identity: []string{"ip", "name"}, Fields: []Field{
-				{Name: "ip", Type: IP, Meaning: "local or external address", Required: true, Default: "", Also: "localip"},
-				{Name: "name", Type: PoolName, Meaning: "name of the pool", Required: true, Default: ""}, noCluster()}},
-		{Name: "suppressions", Table: "suppressions", Meaning: "addresses and domains that get no mail",
-			Identity: []string{"value"}, Fields: slices.Concat([]Field{
-				{Name: "value", Type: Text, Meaning: "address or domain", Required: true, Default: ""},
-				{Name: "type", Type: Choice, Choices: []string{"address", "domain"}, Meaning: "what value is", Required: true,
-					Default: ""}},
-				answerFields(), []Field{noCluster(), enabledField()})},
-		{Name: "externalmtas", Table: "externalmtas", Meaning: "public addresses that are reached through another machine",
-			Identity: []string{"public_ip"}, Fields: []Field{
-				{Name: "public_ip", Type: IP, Meaning: "address that the world sees", Required: true, Default: ""},
-				{Name: "local_ip", Type: IP, Meaning: "local address to connect from", Required: true, Default: ""},
-				{Name: "connect_ip", Type: IP, Meaning: "address of the proxy", Default: ""},
-				{Name: "connect_port", Type: Integer, Min: 1, Max: 65535, Meaning: "port of the proxy", Required: true,
-					Default: int64(0)},
-				{Name: "protocol", Type: Choice, Choices: []string{"nat", "socks", "http"}, Meaning: "how; not given: nat",
-					Default: "nat"},
-				noCluster(), enabledField()}},
+	mail := []string{"pool", "mta", "domain", "ip", "tag", "cluster"}
+	all := []Resource{
+		{Name: "pauses", Table: settings.TablePaused, Meaning: "mail that waits; nothing selected: all mail", Local: true,
+			Identity: mail, Fields: named(slices.Concat(mail, []string{"expire", "enabled"})...)},
+		{Name: "errors", Table: settings.TableErrors, Local: true, Identity: mail,
+			Fields: named(slices.Concat([]string{"code", "extended", "description"}, mail, []string{"enabled"})...)},
+		{Name: "pools", Table: settings.TablePools,
+			Meaning:  "named groups of source addresses; deleting one deletes its addresses",
+			Identity: []string{"name"}, Fields: named("name", "description", "cluster", "enabled")},
+		{Name: "poolips", Table: settings.TablePoolIPs,
+			Meaning:  "addresses of the pools; adding one takes it out of the pool it was in",
+			Identity: []string{"ip", "name"}, Fields: named("ip", "name", "cluster")},
+		{Name: "suppressions", Table: settings.TableSuppressions, Identity: []string{"value"},
+			Fields: named("value", "type", "code", "extended", "description", "cluster", "enabled")},
+		{Name: "externalmtas", Table: settings.TableExternalMTAs, Identity: []string{"public_ip"},
+			Fields: named("public_ip", "local_ip", "connect_ip", "connect_port", "protocol", "cluster", "enabled")},
 	}
+	for i := range all {
+		all[i].describe()
+	}
+	return all
+}
+
+func named(names ...string) []Field {
+	fields := make([]Field, len(names))
+	for i, name := range names {
+		fields[i].Name = name
+	}
+	return fields
+}
+
+// describe takes from the table what is said of the columns in which the fields are kept.
+func (r *Resource) describe() {
+	table := describe(settings.Named(r.Table).Describe())
+	r.Meaning = cmp.Or(r.Meaning, table.Meaning)
+	for i := range r.Fields {
+		f := &r.Fields[i]
+		name := f.Name
+		column := table.Field(r.column(name))
+		if column == nil { // clients send it along everywhere because pauses and errors have it
+			f.Type, f.Meaning = Ignored, "not looked at: what is set here is for all instances"
+			continue
+		}
+		*f = *column
+		f.Name, f.Meaning = name, cmp.Or(ownWords[name], strings.Replace(f.Meaning, "; empty: ", "; not given: ", 1))
+		switch {
+		case name == "protocol":
+			f.Default = f.Choices[0]
+		case name == "ip" && r.Name == "poolips":
+			f.Also = "localip"
+		case name == "ip":
+			f.Type, f.Excludes, f.Meaning = IP, "domain", "target address; not given: all"
+		case name == "domain":
+			f.Type, f.Wild, f.Excludes = Domain, true, "ip"
+		case name == "mta":
+			f.Excludes = "pool"
+		case name == "pool":
+			f.Excludes = "mta"
+		}
+	}
+}
+
+// ownWords are the meanings of fields that differ from their columns'.
+var ownWords = map[string]string{
+	"domain":   "recipient domain, wildcards allowed; not given: all",
+	"cluster":  "true: for all instances, false: only for this one",
+	"expire":   "when the pause ends; not given: never",
+	"enabled":  "false: the entry counts as absent",
+	"type":     "what value is",
+	"protocol": "how; not given: nat",
 }
 
 // ResourceNamed returns the resource of a name; ok is false when there is none.
@@ -84,55 +123,12 @@ func ResourceNamed(name string) (r Resource, ok bool) {
 	return all[i], true
 }
 
-func enabledField() Field {
-	return Field{Name: "enabled", Type: Boolean, Meaning: "false: the entry counts as absent", Default: true}
-}
-
-// noCluster is what clients send along everywhere because pauses and errors have it.
-func noCluster() Field {
-	return Field{Name: "cluster", Type: Ignored, Meaning: "not looked at: what is set here is for all instances"}
-}
-
-// selectors are the fields that say which mail a rule is about.
-func selectors() []Field {
-	return []Field{
-		{Name: "pool", Type: PoolName, Meaning: "name of a pool of source addresses; not given: all", Excludes: "mta",
-			Default: ""},
-		{Name: "mta", Type: IP, Meaning: "source address; not given: all", Excludes: "pool", Default: ""},
-		{Name: "domain", Type: Domain, Wild: true, Meaning: "recipient domain, wildcards allowed; not given: all",
-			Excludes: "ip", Default: ""},
-		{Name: "ip", Type: IP, Meaning: "target address; not given: all", Excludes: "domain", Default: ""},
-		{Name: "tag", Type: Text, Meaning: "tag of the message; not given: all", Default: ""},
-		{Name: "cluster", Type: Boolean, Meaning: "true: for all instances, false: only for this one", Default: false},
-	}
-}
-
-// answerFields are the fields of the result that a message gets. MailerQ allows codes from 200: that would destroy
-// mail. With a forced error of 400 to 499 it is tried again.
-func answerFields() []Field {
-	return []Field{
-		{Name: "code", Type: Integer, Min: 400, Max: 599, Meaning: "reply code of the result", Required: true,
-			Default: int64(0)},
-		{Name: "extended", Type: Status, Meaning: "enhanced status code of the result", Default: ""},
-		{Name: "description", Type: Text, Meaning: "description of the result", Default: ""},
-	}
-}
-
 // columns turns the fields of a resource into those of its table.
 func (r *Resource) columns(v Values) Values {
 	out := make(Values, len(v))
 	for name, value := range v {
-		switch {
-		case name == "mta":
-			out["localip"] = value
-		case r.Name == "poolips" && name == "name":
-			out["pool"] = value
-		case r.Name == "pauses" && (name == "domain" || name == "ip"):
-			if value != "" || out["target"] == nil {
-				out["target"] = value
-			}
-		default:
-			out[name] = value
+		if column := r.column(name); value != "" || out[column] == nil { // two fields may be kept in one column
+			out[column] = value
 		}
 	}
 	return out

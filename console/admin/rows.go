@@ -63,7 +63,7 @@ func listWhere(ctx context.Context, s settings.Store, t entity, where Values, q 
 		q.Column, q.Value = names[0], where[names[0]]
 	}
 	if len(names) <= 1 {
-		n, err := t.count(ctx, s, q)
+		n, err := t.Count(ctx, s, q)
 		if err != nil {
 			return List{}, err
 		}
@@ -189,13 +189,10 @@ func (a *Admin) didWrite(ctx context.Context, t *Table, row Row, created bool) {
 // writable returns a table that can be written.
 func writable(name settings.TableName) (entity, error) {
 	t, err := tableNamed(name)
-	if err != nil {
-		return nil, err
+	if err == nil && t.Describe().ReadOnly {
+		err = unsupported("table " + string(name) + " is not for writing")
 	}
-	if t.describe().ReadOnly {
-		return nil, unsupported("table " + string(name) + " is not for writing")
-	}
-	return t, nil
+	return t, err
 }
 
 // Put adds a row, or changes the given columns of the one that has the same values in the table's key. It tells which.

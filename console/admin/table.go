@@ -84,12 +84,11 @@ func selecting(fields []Field, key []string) []Field {
 
 // Tables describes all tables, in the order of the documentation.
 func (a *Admin) Tables() []Table {
-	all := tables()
-	described := make([]Table, len(all))
-	for i, t := range all {
-		described[i] = *t.describe()
+	var all []Table
+	for _, t := range settings.Tables() {
+		all = append(all, *describe(t))
 	}
-	return described
+	return all
 }
 
 // Table describes one table.

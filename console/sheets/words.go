@@ -19,10 +19,9 @@ type words struct {
 
 // wordsOf returns the words for a column of a table.
 func wordsOf(table settings.TableName, column string) words {
-	for _, t := range settings.Tables() {
-		if c := t.Column(column); c != nil && t.Name == table {
-			return wordsFor(c)
-		}
+	t := settings.Named(table).Describe()
+	if c := t.Column(column); c != nil {
+		return wordsFor(c)
 	}
 	return words{}
 }
