@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/live"
 	"github.com/sluicemail/sluice/console/logs"
@@ -38,15 +39,15 @@ func (c *Console) prepare() {
 
 // allPages lists every page, in the order of the side bar within its group.
 func (c *Console) allPages() []frame.Page {
-	figures := cmp.Or(c.Live, new(monitor.Live))
+	figures, able := cmp.Or(c.Live, new(monitor.Live)), cmp.Or(c.Admin, new(admin.Admin))
 	c.live = live.Live{Figures: figures, Settings: c.Settings, Admin: c.Admin, Hostname: c.Hostname, Now: c.now,
 		Queues: c.messages.Queues, Resumed: c.services.Changed, Resolver: c.Resolver, Site: c.Site, Slots: c.Slots}
 	c.messages = messages.Messages{Admin: c.Admin, Settings: c.Settings, Figures: figures, Hostname: c.Hostname,
 		RenderUserAgent: c.RenderUserAgent, Now: c.now}
-	c.services = services.Services{Admin: c.Admin, Instances: c.Instances, Hostname: c.Hostname}
+	c.services = services.Services{Admin: able, Instances: c.Instances, Hostname: c.Hostname}
 	sessions := smtpmonitor.Monitor{Live: figures, RenderUserAgent: c.RenderUserAgent}
-	logs := logs.Logs{Admin: c.Admin, Tail: c.Tail, Now: c.now}
-	sheets := sheets.Sheets{Admin: c.Admin, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
+	logs := logs.Logs{Admin: able, Tail: c.Tail, Now: c.now}
+	sheets := sheets.Sheets{Admin: able, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
 		Addresses: c.live.LocalAddresses, Pauses: c.live.ActivePauses, Errors: c.live.ForcedErrors}
 	return slices.Concat(c.live.Pages(&c.frame), c.messages.Pages(&c.frame), []frame.Page{sessions.Page(), logs.Page()},
 		c.services.Pages(&c.frame), sheets.Pages())

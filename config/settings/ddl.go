@@ -29,8 +29,7 @@ func addColumn(e engine, t Table, c Column) string {
 
 func createIndex(e engine, t Table) string {
 	return "CREATE UNIQUE INDEX " + e.quote(indexName(string(t.Name), t.Unique)) + " ON " + e.quote(string(t.Name)) +
-		" (" +
-		e.quote(t.Unique) + ")"
+		" (" + e.quote(t.Unique) + ")"
 }
 
 // at returns a table as a version of the database has it.

@@ -115,8 +115,7 @@ func (postgresEngine) check(context.Context, querier) error { return nil }
 // createPlain is CREATE TABLE with a unique index beside it.
 func createPlain(e engine, t Table, lines []string) string {
 	s := "CREATE TABLE IF NOT EXISTS " + e.quote(string(t.Name)) + " (\n    " +
-		strings.Join(slices.Clone(lines), ",\n    ") +
-		"\n)"
+		strings.Join(slices.Clone(lines), ",\n    ") + "\n)"
 	if t.Unique != "" {
 		s += ";\n" + strings.Replace(createIndex(e, t), "INDEX", "INDEX IF NOT EXISTS", 1)
 	}

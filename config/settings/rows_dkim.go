@@ -65,10 +65,9 @@ type DKIMPattern struct {
 }
 
 var dkimPatternTable = describe(table[DKIMPattern]{
-	Table: Table{Name: TableDKIMPatterns, Meaning: "which mail a key signs",
-		Key: []string{"dkim_key", "type", "sign"}},
-	id:   func(r *DKIMPattern) *int64 { return &r.ID },
-	rows: func(r *Rows) *[]DKIMPattern { return &r.DKIMPatterns },
+	Table: Table{Name: TableDKIMPatterns, Meaning: "which mail a key signs", Key: []string{"dkim_key", "type", "sign"}},
+	id:    func(r *DKIMPattern) *int64 { return &r.ID },
+	rows:  func(r *Rows) *[]DKIMPattern { return &r.DKIMPatterns },
 	columns: []column[DKIMPattern]{
 		owner("dkim_key", TableDKIMKeys, "id of the key", func(r *DKIMPattern) *int64 { return &r.DKIMKey }),
 		oneOf("type", patternTypes+", or `global` for all mail",

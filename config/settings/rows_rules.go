@@ -132,8 +132,7 @@ type RewriteCondition struct {
 
 var rewriteConditionTable = describe(table[RewriteCondition]{
 	Table: Table{Name: TableRewriteConditions, Meaning: "conditions of the rewrite rules; all of a rule's must hold",
-		Ours: true,
-		Key:  []string{"trigger", "property", "type", "value", "negate"}},
+		Ours: true, Key: []string{"trigger", "property", "type", "value", "negate"}},
 	id:   func(r *RewriteCondition) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]RewriteCondition { return &r.RewriteConditions },
 	columns: []column[RewriteCondition]{
@@ -141,8 +140,7 @@ var rewriteConditionTable = describe(table[RewriteCondition]{
 			func(r *RewriteCondition) *int64 { return &r.Trigger }),
 		text("property", "what is looked at: `envelope`, `subject`, a header, or a property by JSON pointer",
 			func(r *RewriteCondition) *string { return &r.Property }).
-			required().label("Looks at").
-			hint("envelope, recipient, a header such as Subject, or a property such as /tags/0"),
+			required().label("Looks at").hint("envelope, recipient, a header such as Subject, or a property such as /tags/0"),
 		patternType(func(r *RewriteCondition) *string { return &r.Type }),
 		text("value", "pattern", func(r *RewriteCondition) *string { return &r.Value }).label("Pattern"),
 		boolean("negate", "1: holds when the pattern does not match", func(r *RewriteCondition) *bool { return &r.Negate }).

@@ -124,8 +124,7 @@ type Token struct {
 }
 
 var tokenTable = describe(table[Token]{
-	Table: Table{Name: TableTokens, Meaning: "who may use the REST API", Ours: true,
-		ReadOnly: true, Incidental: true},
+	Table:  Table{Name: TableTokens, Meaning: "who may use the REST API", Ours: true, ReadOnly: true, Incidental: true},
 	review: reviewToken,
 	id:     func(r *Token) *int64 { return &r.ID },
 	rows:   func(r *Rows) *[]Token { return &r.Tokens },

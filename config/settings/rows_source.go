@@ -112,8 +112,7 @@ type Route struct {
 
 var routeTable = describe(table[Route]{
 	Table: Table{Name: TableRoutes, Meaning: "domains whose mail goes to a relay, as in the file of smtp-routes",
-		Ours: true,
-		Key:  []string{"domain"}},
+		Ours: true, Key: []string{"domain"}},
 	id:   func(r *Route) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]Route { return &r.Routes },
 	columns: []column[Route]{

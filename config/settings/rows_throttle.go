@@ -232,8 +232,7 @@ var floodTable = describe(table[FloodResponse]{
 		localIP(func(r *FloodResponse) *string { return &r.LocalIP }),
 		domain(func(r *FloodResponse) *string { return &r.Domain }),
 		number("pause", "seconds without deliveries", func(r *FloodResponse) *int64 { return &r.Pause }).within(0,
-			maxSeconds).
-			label("Pause delivery for").unit("s").hint("nothing is sent on that path meanwhile"),
+			maxSeconds).label("Pause delivery for").unit("s").hint("nothing is sent on that path meanwhile"),
 		number("duration", "seconds after the pause in which the limits of this row hold",
 			func(r *FloodResponse) *int64 { return &r.Duration }).
 			within(0, maxSeconds).label("Then slow down for").unit("s").hint("the limits below hold so long after the pause"),

@@ -23,16 +23,14 @@ type Untyped interface {
 	Write(ctx context.Context, s Store, id int64, values map[string]any) (Record, error)
 	Delete(ctx context.Context, s Store, id int64) error
 
-	// Len and At are the rows of the table in memory.
+	// Len, At and Index are the rows of the table in memory; Index finds one by its id, -1: there is none.
 	Len(rows *Rows) int
 	At(rows *Rows, i int) Record
+	Index(rows *Rows, id int64) int
 	// Place puts a row with these values into rows, instead of the one with its id; what shares rows does not see it.
 	Place(rows *Rows, id int64, values map[string]any) error
-	// Keep makes the row of from with an id, if there is one, the only one of the table in rows; KeepAll takes the whole
-	// table over, Enable enables all that were kept.
-	Keep(rows, from *Rows, id int64)
-	KeepAll(rows, from *Rows)
-	Enable(rows *Rows)
+	// Take has rows share the table with from.
+	Take(rows, from *Rows)
 }
 
 // Named returns the table of a name, nil when there is none.
@@ -101,7 +99,7 @@ func (r rowsOf[T]) At(rows *Rows, i int) Record { return r.record(&(*Of[T](rows)
 
 func (r rowsOf[T]) Place(rows *Rows, id int64, values map[string]any) error {
 	all := Of[T](rows)
-	i := r.find(*all, id)
+	i := r.Index(rows, id)
 	changed := slices.Clone(*all)
 	if i < 0 {
 		var row T
@@ -115,25 +113,10 @@ func (r rowsOf[T]) Place(rows *Rows, id int64, values map[string]any) error {
 	return nil
 }
 
-func (r rowsOf[T]) Keep(rows, from *Rows, id int64) {
-	all := *Of[T](from)
-	*Of[T](rows) = nil
-	if i := r.find(all, id); i >= 0 {
-		*Of[T](rows) = []T{all[i]}
-	}
-}
+func (rowsOf[T]) Take(rows, from *Rows) { *Of[T](rows) = *Of[T](from) }
 
-func (rowsOf[T]) KeepAll(rows, from *Rows) { *Of[T](rows) = *Of[T](from) }
-
-func (rowsOf[T]) Enable(rows *Rows) {
-	all := *Of[T](rows)
-	for i := range all {
-		_ = SetValue(&all[i], "enabled", true) // some tables have no such column
-	}
-}
-
-func (rowsOf[T]) find(all []T, id int64) int {
-	return slices.IndexFunc(all, func(row T) bool { return *ID(&row) == id })
+func (rowsOf[T]) Index(rows *Rows, id int64) int {
+	return slices.IndexFunc(*Of[T](rows), func(row T) bool { return *ID(&row) == id })
 }
 
 func (rowsOf[T]) fill(row *T, values map[string]any) error {

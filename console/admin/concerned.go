@@ -12,7 +12,9 @@ import (
 // hear of mistakes at once.
 func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) (*settings.Rows, error) {
 	rows := new(settings.Rows)
-	t.Keep(rows, all, id)
+	if err := t.keep(rows, all, id, nil); err != nil {
+		return nil, err
+	}
 	whole := together(t.name())
 	for i := range d.Fields {
 		f := &d.Fields[i]
@@ -24,8 +26,9 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 			if err != nil {
 				return nil, err
 			}
-			other.Keep(rows, all, ref)
-			other.Enable(rows)
+			if err := other.keep(rows, all, ref, Values{"enabled": true}); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, name := range whole {
@@ -33,9 +36,24 @@ func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) 
 		if err != nil {
 			return nil, err
 		}
-		other.KeepAll(rows, all)
+		other.Take(rows, all)
 	}
 	return rows, nil
+}
+
+// keep puts the row with an id, if there is one, into rows, with values of columns that it has.
+func (e entity) keep(rows, from *settings.Rows, id int64, values Values) error {
+	i := e.Index(from, id)
+	if i < 0 {
+		return nil
+	}
+	row := e.At(from, i).Values
+	for name, v := range values {
+		if _, has := row[name]; has {
+			row[name] = v
+		}
+	}
+	return e.Place(rows, id, row)
 }
 
 // together returns the tables whose rows only make sense, or none, beside each other.

@@ -128,8 +128,7 @@ func databaseError(err error) error {
 	case errors.Is(err, settings.ErrNotFound):
 		return notFound("there is no such row")
 	case errors.As(err, &value):
-		return &Invalid{[]Problem{{Field: value.Column,
-			Expected: "another value: it " + value.Reason}}}
+		return &Invalid{[]Problem{{Field: value.Column, Expected: "another value: it " + value.Reason}}}
 	case errors.Is(err, snapshot.ErrNotInForce):
 		return unavailable("the change is stored, but the settings database went away before it came into force; it will be when it is back", nil)
 	case errors.As(err, &down):

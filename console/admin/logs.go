@@ -29,9 +29,37 @@ func (a *Admin) Logs(ctx context.Context, q logsearch.Query) (*logsearch.Page, e
 	return page, nil
 }
 
-// TimeOf returns the time in the value of a [Time] field; the zero time when there is none.
-func TimeOf(v any) time.Time {
+// timeOf returns the time in the value of a [Time] field; the zero time when there is none.
+func timeOf(v any) time.Time {
 	s, _ := v.(string)
 	t, _ := settings.ParseTime(s)
 	return t
+}
+
+// LogFields are what a search of the logs can be told.
+func LogFields() []Field {
+	return []Field{
+		{Name: "kind", Type: Choice, Choices: []string{string(logsearch.Attempt), string(logsearch.Received)},
+			Meaning: "of entry; not given: both"},
+		{Name: "from", Type: Time, Meaning: "not before"},
+		{Name: "to", Type: Time, Meaning: "before"},
+		{Name: "address", Type: Text, Meaning: "part of the sender's or the recipient's address"},
+		{Name: "domain", Type: Domain, Meaning: "of the recipient"},
+		{Name: "ip", Type: IP, Meaning: "local, remote or client's address"},
+		{Name: "tag", Type: Text, Meaning: "of the message"},
+		{Name: "id", Type: Text, Meaning: "message-id"},
+		{Name: "outcome", Type: Choice, Meaning: "of attempts",
+			Choices: []string{string(logsearch.Delivered), string(logsearch.Deferred), string(logsearch.Failed)}},
+		{Name: "code", Type: Integer, Min: 2, Max: 599, Meaning: "421; or 4 for all of 400 to 499"},
+		{Name: "text", Type: Text, Meaning: "anywhere in the record"},
+	}
+}
+
+// LogQuery makes a query of values that passed [CheckFields] with [LogFields].
+func LogQuery(values Values) logsearch.Query {
+	text := func(name string) string { s, _ := values[name].(string); return s }
+	code, _ := values["code"].(int64)
+	return logsearch.Query{Kind: logsearch.Kind(text("kind")), From: timeOf(values["from"]), To: timeOf(values["to"]),
+		Address: text("address"), Domain: text("domain"), IP: text("ip"), Tag: text("tag"), ID: text("id"),
+		Outcome: logsearch.Outcome(text("outcome")), Code: int(code), Text: text("text")}
 }

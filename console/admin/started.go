@@ -17,8 +17,7 @@ func (a *Admin) startedPause() *Row {
 		return nil
 	}
 	return &Row{Values: Values{"localip": "", "pool": "", "target": "", "tag": "", "cluster": false,
-		"instance": a.Instance,
-		"expire":   "", "enabled": true}}
+		"instance": a.Instance, "expire": "", "enabled": true}}
 }
 
 // Stopped reports whether all delivery of this instance is held by no row of a table: it was started with every

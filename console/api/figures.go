@@ -48,9 +48,8 @@ func figureRoutes() []*route {
 				return map[string]int{"deleted": n}, err
 			}},
 		{method: http.MethodGet, path: "/v1/services",
-			summary: "how the parts of the server and what it depends on are doing",
-			answer:  arrayOf(schemaOf(admin.Service{})),
-			do:      func(c *call) (any, error) { return c.admin.ServiceStates(c.request.Context()), nil }},
+			summary: "how the parts of the server and what it depends on are doing", answer: arrayOf(schemaOf(admin.Service{})),
+			do: func(c *call) (any, error) { return c.admin.ServiceStates(c.request.Context()), nil }},
 		{method: http.MethodPost, path: "/v1/services", summary: "stop or resume a service",
 			fields: []admin.Field{{Name: "name", Type: admin.Text, Required: true, Meaning: "of the service"},
 				{Name: "run", Type: admin.Boolean, Required: true, Meaning: "true: resume, false: stop"}},
@@ -68,9 +67,8 @@ func figureRoutes() []*route {
 	for kind, path := range map[string]string{"domain": "/v1/stats/domains", "mta": "/v1/stats/mtas",
 		"tag": "/v1/stats/tags"} {
 		all = append(all, &route{method: http.MethodGet, path: path,
-			summary: "figures of the last 60 seconds for each " + kind, local: true,
-			answer: arrayOf(schemaOf(monitor.Row{})),
-			do:     func(c *call) (any, error) { return c.admin.StatsBy(kind), nil }})
+			summary: "figures of the last 60 seconds for each " + kind, local: true, answer: arrayOf(schemaOf(monitor.Row{})),
+			do: func(c *call) (any, error) { return c.admin.StatsBy(kind), nil }})
 	}
 	return all
 }

@@ -33,8 +33,7 @@ func mailRoutes() []*route {
 				return out, nil
 			}},
 		{method: http.MethodGet, path: "/v1/messages", summary: "messages that wait, the oldest first",
-			fields: append(filterFields(), pageFields()...),
-			answer: object(map[string]any{"messages": arrayOf(entrySchema()),
+			fields: append(filterFields(), pageFields()...), answer: object(map[string]any{"messages": arrayOf(entrySchema()),
 				"next": textSchema("cursor of the next page; absent: this was the last")}),
 			errors: []int{http.StatusNotImplemented}, do: listMessages},
 		{method: http.MethodGet, path: "/v1/messages/{id}",
@@ -151,8 +150,7 @@ func entrySchema() schema {
 		"recipient": textSchema("recipient address"), "tags": arrayOf(textSchema("tag")),
 		"size":     numberSchema("of the mail, in bytes"),
 		"attempts": numberSchema("so far"), "stored": textSchema("when it came"),
-		"due":    textSchema("not before; absent: now"),
-		"parked": textSchema("what it is parked by")})
+		"due": textSchema("not before; absent: now"), "parked": textSchema("what it is parked by")})
 }
 
 func whySchema() schema {
@@ -200,15 +198,13 @@ func oneMessage(c *call) (any, error) {
 // actionRoute does something to messages.
 func actionRoute(action admin.Action, summary string, more ...admin.Field) *route {
 	fields := append(filterFields(), more...)
-	fields = append(fields,
-		admin.Field{Name: "all", Type: admin.Boolean, Default: false,
-			Meaning: "true: without any condition, all messages are meant"},
+	fields = append(fields, admin.Field{Name: "all", Type: admin.Boolean, Default: false,
+		Meaning: "true: without any condition, all messages are meant"},
 		admin.Field{Name: "dry-run", Type: admin.Boolean, Default: false,
 			Meaning: "true: only say how many messages there would be"})
 	return &route{method: http.MethodPost, path: "/v1/messages/" + string(action), summary: summary, fields: fields,
 		answer: object(map[string]any{"messages": numberSchema("concerned"),
-			"dry-run": flagSchema("true: nothing was done")}),
-		errors: []int{http.StatusNotImplemented},
+			"dry-run": flagSchema("true: nothing was done")}), errors: []int{http.StatusNotImplemented},
 		do: func(c *call) (any, error) {
 			f, err := c.filter()
 			if err != nil {

@@ -16,8 +16,7 @@ func tokenRoutes() []*route {
 		{method: http.MethodPost, path: "/v1/tokens", summary: "make a token; it is shown in this answer only",
 			fields: []admin.Field{name},
 			ok:     []int{http.StatusCreated}, answer: object(map[string]any{"id": numberSchema("of the row"),
-				"name":  textSchema("whose it is"),
-				"token": textSchema("to be sent along; it is stored nowhere")}),
+				"name": textSchema("whose it is"), "token": textSchema("to be sent along; it is stored nowhere")}),
 			errors: []int{http.StatusConflict},
 			do: func(c *call) (any, error) {
 				name, _ := c.values["name"].(string)

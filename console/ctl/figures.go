@@ -1,9 +1,8 @@
 package ctl
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
-	"net/url"
 
 	"github.com/dustin/go-humanize"
 )
@@ -25,28 +24,15 @@ type (
 
 // counters are shown in this order.
 var counters = []string{"processed", "attempts", "delivered", "retried", "errors", "not-tried", "strange", "reassigned",
-	"parked",
-	"connects", "connect-failed", "received", "refused", "clients", "unwelcome", "bytes-out", "bytes-in"}
+	"parked", "connects", "connect-failed", "received", "refused", "clients", "unwelcome", "bytes-out", "bytes-in"}
 
 func (c *statsCommand) Run(s *session) error {
 	if c.By != "" {
 		return s.statsBy(c.By)
 	}
-	query := url.Values{}
-	for name, v := range map[string]string{"mta": c.MTA, "domain": c.Domain, "tag": c.Tag} {
-		if v != "" {
-			query.Set(name, v)
-		}
-	}
-	data, err := s.ask("GET", "/v1/stats?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	if s.grammar.JSON {
-		return s.raw(data)
-	}
 	var figures struct{ Sum, Now map[string]int64 }
-	if err := json.Unmarshal(data, &figures); err != nil {
+	path := address("/v1/stats", given(map[string]string{"mta": c.MTA, "domain": c.Domain, "tag": c.Tag}))
+	if done, err := s.read("GET", path, nil, &figures); done {
 		return err
 	}
 	t := s.table()
@@ -63,19 +49,12 @@ func (c *statsCommand) Run(s *session) error {
 }
 
 func (s *session) statsBy(kind string) error {
-	data, err := s.ask("GET", "/v1/stats/"+kind, nil)
-	if err != nil {
-		return err
-	}
-	if s.grammar.JSON {
-		return s.raw(data)
-	}
 	var rows []struct {
 		Name     string
 		Other    bool
 		Sum, Now map[string]int64
 	}
-	if err := json.Unmarshal(data, &rows); err != nil {
+	if done, err := s.read("GET", "/v1/stats/"+kind, nil, &rows); done {
 		return err
 	}
 	t := s.table()
@@ -95,20 +74,6 @@ func (s *session) statsBy(kind string) error {
 }
 
 func (c *explainCommand) Run(s *session) error {
-	query := url.Values{}
-	if c.Domain != "" {
-		query.Set("domain", c.Domain)
-	}
-	if c.IP != "" {
-		query.Set("ip", c.IP)
-	}
-	data, err := s.ask("GET", "/v1/explain?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	if s.grammar.JSON {
-		return s.raw(data)
-	}
 	var paths []struct {
 		Source, Site                        string
 		Ready, Parked, Open, Starting, Idle int
@@ -117,16 +82,13 @@ func (c *explainCommand) Run(s *session) error {
 		Limits, Binding, Floods             []map[string]any
 		Schedule                            map[string]any
 	}
-	if err := json.Unmarshal(data, &paths); err != nil {
+	path := address("/v1/explain", given(map[string]string{"domain": c.Domain, "ip": c.IP}))
+	if done, err := s.read("GET", path, nil, &paths); done {
 		return err
 	}
 	for _, p := range paths {
-		source := p.Source
-		if source == "" {
-			source = "(any address)"
-		}
 		fmt.Fprintf(s.out, "%s to %s: %d in memory, %d domains parked, %d connections open (%d idle), %d starting\n",
-			source, printable(p.Site), p.Ready, p.Parked, p.Open, p.Idle, p.Starting)
+			cmp.Or(p.Source, "(any address)"), printable(p.Site), p.Ready, p.Parked, p.Open, p.Idle, p.Starting)
 		if p.LastError != "" {
 			fmt.Fprintf(s.out, "  last error: %s\n", printable(p.LastError))
 		}
@@ -165,17 +127,9 @@ func orDash(v any) any {
 }
 
 func (floodsCommand) Run(s *session) error {
-	data, err := s.ask("GET", "/v1/floods", nil)
-	if err != nil {
-		return err
-	}
-	return s.printRows(data, "name", "source", "site", "phase", "since", "until", "end", "text")
+	return s.rows("/v1/floods", "name", "source", "site", "phase", "since", "until", "end", "text")
 }
 
 func (servicesCommand) Run(s *session) error {
-	data, err := s.ask("GET", "/v1/services", nil)
-	if err != nil {
-		return err
-	}
-	return s.printRows(data, "name", "up", "since", "detail")
+	return s.rows("/v1/services", "name", "up", "since", "detail")
 }

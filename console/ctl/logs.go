@@ -3,7 +3,6 @@ package ctl
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -27,28 +26,17 @@ type logsCommand struct {
 }
 
 func (c *logsCommand) Run(s *session) error {
-	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	for name, v := range map[string]string{"kind": c.Kind, "from": before(c.From, time.Now()),
-		"to": before(c.To, time.Now()), "address": c.Address,
-		"domain": c.Domain, "ip": c.IP, "tag": c.Tag, "id": c.ID, "outcome": c.Outcome, "code": c.Code, "text": c.Text,
-		"cursor": c.Cursor} {
-		if v != "" {
-			query.Set(name, v)
-		}
-	}
-	data, err := s.ask("GET", "/v1/logs?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	if s.grammar.JSON {
-		return s.raw(data)
-	}
+	now := time.Now()
+	fields := given(map[string]string{"kind": c.Kind, "from": before(c.From, now), "to": before(c.To, now),
+		"address": c.Address, "domain": c.Domain, "ip": c.IP, "tag": c.Tag, "id": c.ID, "outcome": c.Outcome,
+		"code": c.Code, "text": c.Text, "cursor": c.Cursor})
+	fields["limit"] = c.Limit
 	var page struct {
 		Entries       []map[string]any
 		Next, Reached string
 	}
-	if err := json.Unmarshal(data, &page); err != nil {
-		return fmt.Errorf("the answer is not understood: %w", err)
+	if done, err := s.read("GET", address("/v1/logs", fields), nil, &page); done {
+		return err
 	}
 	for _, e := range page.Entries {
 		delete(e, "record")
@@ -58,8 +46,7 @@ func (c *logsCommand) Run(s *session) error {
 		return err
 	}
 	if err := s.printRows(rows, "time", "kind", "outcome", "recipient", "envelope", "code", "status", "description",
-		"state", "result", "attempt",
-		"from", "to", "mta", "client", "user", "tags", "message-id"); err != nil {
+		"state", "result", "attempt", "from", "to", "mta", "client", "user", "tags", "message-id"); err != nil {
 		return err
 	}
 	if page.Next != "" {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -56,46 +55,27 @@ type (
 )
 
 func (queuesCommand) Run(s *session) error {
-	data, err := s.ask("GET", "/v1/queues", nil)
-	if err != nil {
-		return err
-	}
-	return s.printRows(data, "queue", "ready", "delayed", "parked", "out", "bytes")
+	return s.rows("/v1/queues", "queue", "ready", "delayed", "parked", "out", "bytes")
 }
 
 // fields returns what was given of a filter.
 func (f *filter) fields() map[string]any {
-	fields := map[string]any{}
-	for name, v := range map[string]string{"queue": f.Queue, "id": f.ID, "domain": f.Domain, "sender": f.Sender,
-		"recipient": f.Recipient,
-		"tag":       f.Tag, "state": f.State, "older-than": f.OlderThan, "newer-than": f.NewerThan, "text": f.Text} {
-		if v != "" {
-			fields[name] = v
-		}
-	}
-	return fields
+	return given(map[string]string{"queue": f.Queue, "id": f.ID, "domain": f.Domain, "sender": f.Sender,
+		"recipient": f.Recipient, "tag": f.Tag, "state": f.State, "older-than": f.OlderThan,
+		"newer-than": f.NewerThan, "text": f.Text})
 }
 
 func (c *messagesCommand) Run(s *session) error {
-	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	for name, v := range c.fields() {
-		query.Set(name, v.(string))
-	}
+	fields := c.fields()
+	fields["limit"] = c.Limit
 	if c.Cursor != "" {
-		query.Set("cursor", c.Cursor)
-	}
-	data, err := s.ask("GET", "/v1/messages?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	if s.grammar.JSON {
-		return s.raw(data)
+		fields["cursor"] = c.Cursor
 	}
 	var page struct {
 		Messages json.RawMessage
 		Next     string
 	}
-	if err := json.Unmarshal(data, &page); err != nil {
+	if done, err := s.read("GET", address("/v1/messages", fields), nil, &page); done {
 		return err
 	}
 	if err := s.printRows(page.Messages, "id", "queue", "state", "sender", "recipient", "tags", "size", "attempts",
@@ -109,15 +89,8 @@ func (c *messagesCommand) Run(s *session) error {
 }
 
 func (c *messageCommand) Run(s *session) error {
-	data, err := s.ask("GET", "/v1/messages/"+url.PathEscape(c.ID), nil)
-	if err != nil {
-		return err
-	}
-	if s.grammar.JSON {
-		return s.raw(data)
-	}
 	var one struct{ Entry, Why, Message json.RawMessage }
-	if err := json.Unmarshal(data, &one); err != nil {
+	if done, err := s.read("GET", "/v1/messages/"+url.PathEscape(c.ID), nil, &one); done {
 		return err
 	}
 	if err := s.printRow(one.Entry, "id", "queue", "state", "sender", "recipient", "tags", "size", "stored", "due",
@@ -182,22 +155,15 @@ func (c *injectCommand) Run(s *session) error {
 
 // count sends something and prints what was done: the number under a name in the answer, of what, and a verb.
 func (s *session) count(method, path string, fields any, name, what, verb string) error {
-	data, err := s.ask(method, path, fields)
-	if err != nil {
-		return err
-	}
-	if s.grammar.JSON {
-		return s.raw(data)
-	}
 	var answer map[string]any
-	if err := json.Unmarshal(data, &answer); err != nil {
+	if done, err := s.read(method, path, fields, &answer); done {
 		return err
 	}
 	n, _ := answer[name].(float64)
 	if n != 1 {
 		what += "s"
 	}
-	_, err = fmt.Fprintf(s.out, "%s %s %s\n", humanize.Comma(int64(n)), what, verb)
+	_, err := fmt.Fprintf(s.out, "%s %s %s\n", humanize.Comma(int64(n)), what, verb)
 	return err
 }
 

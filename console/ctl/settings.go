@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
@@ -68,36 +69,19 @@ func alias(table string) string {
 	return table
 }
 
-func (pausesCommand) Run(s *session) error { return s.list("/v1/pauses", "pauses") }
-func (errorsCommand) Run(s *session) error { return s.list("/v1/errors", "errors") }
-
-// list prints an array of objects.
-func (s *session) list(path, table string) error {
-	data, err := s.ask("GET", path, nil)
-	if err != nil {
-		return err
-	}
-	return s.printRows(data, columnsOf(table)...)
-}
+func (pausesCommand) Run(s *session) error { return s.rows("/v1/pauses", columnsOf("pauses")...) }
+func (errorsCommand) Run(s *session) error { return s.rows("/v1/errors", columnsOf("errors")...) }
 
 func (c *listCommand) Run(s *session) error {
 	where, err := assignments(c.Where)
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	for name, v := range where {
-		query.Set(name, v.(string))
-	}
 	if c.Search != "" {
-		query.Set("search", c.Search)
+		where["search"] = c.Search
 	}
 	table := alias(c.Table)
-	path := "/v1/" + url.PathEscape(table)
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	return s.list(path, table)
+	return s.rows(address("/v1/"+url.PathEscape(table), where), columnsOf(table)...)
 }
 
 func (c *addCommand) Run(s *session) error {
@@ -143,12 +127,7 @@ func (c *deleteCommand) Run(s *session) error {
 
 // fields returns what was given of a selection.
 func (c *selection) fields() map[string]any {
-	fields := map[string]any{}
-	for name, v := range map[string]string{"pool": c.Pool, "mta": c.MTA, "domain": c.Domain, "ip": c.IP, "tag": c.Tag} {
-		if v != "" {
-			fields[name] = v
-		}
-	}
+	fields := given(map[string]string{"pool": c.Pool, "mta": c.MTA, "domain": c.Domain, "ip": c.IP, "tag": c.Tag})
 	if c.Cluster {
 		fields["cluster"] = true
 	}
@@ -183,25 +162,15 @@ func (c *resumeCommand) Run(s *session) error {
 	if !c.Flood {
 		return s.count("DELETE", "/v1/pauses", c.fields(), "deleted", "pause", "ended")
 	}
-	fields := map[string]any{"site": c.Domain}
-	if c.MTA != "" {
-		fields["mta"] = c.MTA
-	}
-	if c.Name != "" {
-		fields["name"] = c.Name
-	}
+	fields := given(map[string]string{"mta": c.MTA, "name": c.Name})
+	fields["site"] = c.Domain
 	return s.count("DELETE", "/v1/floods", fields, "deleted", "flood", "ended")
 }
 
 func (c *suppressCommand) Run(s *session) error {
 	for _, value := range c.Values {
-		fields := map[string]any{"value": value, "type": kindOf(value, c.Type), "code": c.Code}
-		if c.Extended != "" {
-			fields["extended"] = c.Extended
-		}
-		if c.Description != "" {
-			fields["description"] = c.Description
-		}
+		fields := given(map[string]string{"extended": c.Extended, "description": c.Description})
+		fields["value"], fields["type"], fields["code"] = value, kindOf(value, c.Type), c.Code
 		data, err := s.ask("POST", "/v1/suppressions", fields)
 		if err != nil {
 			return err
@@ -218,10 +187,8 @@ func kindOf(value, kind string) string {
 	if kind != "auto" {
 		return kind
 	}
-	for i := 1; i < len(value); i++ {
-		if value[i] == '@' {
-			return "address"
-		}
+	if strings.LastIndexByte(value, '@') > 0 {
+		return "address"
 	}
 	return "domain"
 }

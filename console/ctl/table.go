@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,6 +20,53 @@ import (
 func (s *session) raw(data []byte) error {
 	_, err := s.out.Write(append(bytes.TrimSpace(data), '\n'))
 	return err
+}
+
+// read asks for what people see in another form than programs, and leaves it in answer; done: it was printed as it
+// came.
+func (s *session) read(method, path string, fields, answer any) (done bool, err error) {
+	data, err := s.ask(method, path, fields)
+	if err == nil && s.grammar.JSON {
+		return true, s.raw(data)
+	}
+	if err == nil {
+		if err = json.Unmarshal(data, answer); err != nil {
+			err = fmt.Errorf("the answer is not understood: %w", err)
+		}
+	}
+	return err != nil, err
+}
+
+// rows asks for an array of objects and prints it.
+func (s *session) rows(path string, columns ...string) error {
+	data, err := s.ask("GET", path, nil)
+	if err != nil {
+		return err
+	}
+	return s.printRows(data, columns...)
+}
+
+// given is what was given of some fields.
+func given(values map[string]string) map[string]any {
+	fields := map[string]any{}
+	for name, v := range values {
+		if v != "" {
+			fields[name] = v
+		}
+	}
+	return fields
+}
+
+// address adds fields to a path.
+func address(path string, fields map[string]any) string {
+	query := url.Values{}
+	for name, v := range fields {
+		query.Set(name, fmt.Sprint(v))
+	}
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
 }
 
 func (s *session) table() *tabwriter.Writer {

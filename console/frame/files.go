@@ -93,8 +93,7 @@ func (f *files) openOver(dir string, log *slog.Logger) error {
 	}
 	root.Close()
 	log.Warn("the directory has no files of this console and is left alone; the built-in console is used", "directory",
-		dir,
-		"expected", "templates/NAME.html or static/NAME, such as static/style.css")
+		dir, "expected", "templates/NAME.html or static/NAME, such as static/style.css")
 	return nil
 }
 
@@ -148,8 +147,8 @@ func readRegular(from fs.FS, name string) ([]byte, error) {
 }
 
 // parse makes a template of each page: the layout, the shared parts, and the page's own blocks.
-func (f *files) parse(more template.FuncMap) (map[string]*template.Template, error) {
-	shared := template.New("").Funcs(functions()).Funcs(more)
+func (f *files) parse() (map[string]*template.Template, error) {
+	shared := template.New("").Funcs(functions())
 	for _, name := range []string{"layout.html", "parts.html"} {
 		text, err := f.read("templates/" + name)
 		if err != nil {

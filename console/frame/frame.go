@@ -21,8 +21,6 @@ type Frame struct {
 	Pages []Page
 	// Files hold the templates (NAME.html) and the static files of the pages, beside those of the frame.
 	Files []fs.FS
-	// Functions are what templates of pages may call beside those of the frame. Nil: none.
-	Functions template.FuncMap
 
 	// Auth says who may log in. Nil: nobody. Unless it is an *auth.Limit, one is put in front of it.
 	Auth auth.Authenticator

@@ -26,8 +26,7 @@ func when(t time.Time) template.HTML {
 		return "–"
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339),
-		human.Clock(t),
-		human.Clock(t)))
+		human.Clock(t), human.Clock(t)))
 }
 
 // next is when for the time of the next attempt: what is past, or very near, is "now".

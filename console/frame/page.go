@@ -73,14 +73,14 @@ func Missing(what string) error {
 
 const (
 	maxForm  = 2 << 20          // bytes of a form
-	PageTime = 30 * time.Second // to read a form, and again to send a page
+	pageTime = 30 * time.Second // to read a form, and again to send a page
 )
 
 // deadlines bound how long a client may take; the server's own are for uploads.
 func (f *Frame) deadlines(w http.ResponseWriter) {
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(PageTime)) // fails where there is no connection: in tests
-	_ = rc.SetWriteDeadline(time.Now().Add(2 * PageTime))
+	_ = rc.SetReadDeadline(time.Now().Add(pageTime)) // fails where there is no connection: in tests
+	_ = rc.SetWriteDeadline(time.Now().Add(2 * pageTime))
 }
 
 // serve wraps a view: session, form, proof that the form is ours, errors.

@@ -34,7 +34,7 @@ func (f *Frame) prepare() {
 	if f.files, f.broken = openFiles(f.Files, f.Dir, f.log()); f.broken != nil {
 		return
 	}
-	if f.templates, f.broken = f.files.parse(f.Functions); f.broken != nil {
+	if f.templates, f.broken = f.files.parse(); f.broken != nil {
 		return
 	}
 	f.mux = f.routes()

@@ -34,8 +34,7 @@ func (c *Live) pausePage() frame.Page {
 // covers reports whether a pause holds all that is filtered, and meets whether it holds any of it.
 func covers(p *settings.Pause, f filter) bool {
 	return p.Pool == "" && (p.LocalIP == "" || p.LocalIP == f.MTA) &&
-		(p.Target == "" || strings.EqualFold(p.Target, f.Domain)) &&
-		(p.Tag == "" || p.Tag == f.Tag)
+		(p.Target == "" || strings.EqualFold(p.Target, f.Domain)) && (p.Tag == "" || p.Tag == f.Tag)
 }
 
 func meets(p *settings.Pause, f filter) bool {

@@ -169,8 +169,7 @@ func (c *Live) judge(domain string, paths []admin.Path) (kind, sentence string) 
 	if state := c.pill(filter{Domain: domain}); state.State == "paused" {
 		if len(parked) > 0 {
 			return "paused", human.Plural(parked[0].Messages, "message") + " " +
-				human.Pick(parked[0].Messages, "waits", "wait") + ": " +
-				state.Why
+				human.Pick(parked[0].Messages, "waits", "wait") + ": " + state.Why
 		}
 		return "paused", state.Why
 	}

@@ -52,8 +52,7 @@ type kindOfList struct {
 func kindOf(name string) (kindOfList, bool) {
 	switch name {
 	case "domains":
-		return kindOfList{"domain", "Domain",
-			"No mail was picked up, sent or received for any domain in the last 60 s.",
+		return kindOfList{"domain", "Domain", "No mail was picked up, sent or received for any domain in the last 60 s.",
 			"Domains appear here as soon as mail for them is read from the outbox.", true}, true
 	case "mtas":
 		return kindOfList{"address", "MTA IP", "No local address was used in the last 60 s.",

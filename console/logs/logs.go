@@ -25,17 +25,9 @@ var Files embed.FS
 
 // Logs searches the logs, and follows them live. Its fields are set before Page is called, and stay as they are.
 type Logs struct {
-	Admin *admin.Admin    // searches. Nil: nobody does
+	Admin *admin.Admin    // searches
 	Tail  *logsearch.Tail // hands out what is being logged. Nil: nothing can be followed
 	Now   func() time.Time
-}
-
-// admin is never nil: without one every call says that there is no log.
-func (c *Logs) admin() *admin.Admin {
-	if c.Admin == nil {
-		return new(admin.Admin)
-	}
-	return c.Admin
 }
 
 // Page is the page, for a frame that serves it. Its address has the names of GET /v1/logs; times may also be spans such
@@ -67,8 +59,7 @@ type logLine struct {
 func logLineOf(e *logsearch.Entry) logLine {
 	show := func(s string, most int) string { return human.Cut(mailview.Printable(s), most) }
 	l := logLine{Time: e.Time, Kind: string(e.Outcome), To: show(e.Recipient, 320), From: show(e.Envelope, 320),
-		Code: e.Code, Attempt: e.Attempt,
-		Tags: show(strings.Join(e.Tags[:min(len(e.Tags), 10)], ", "), 200)}
+		Code: e.Code, Attempt: e.Attempt, Tags: show(strings.Join(e.Tags[:min(len(e.Tags), 10)], ", "), 200)}
 	switch {
 	case e.Kind == logsearch.Received:
 		l.Kind = "received"
@@ -113,8 +104,7 @@ type logSearch struct {
 
 func (s *logSearch) fields() map[string]*string {
 	return map[string]*string{"kind": &s.Kind, "from": &s.From, "to": &s.To, "address": &s.Address, "domain": &s.Domain,
-		"ip":  &s.IP,
-		"tag": &s.Tag, "id": &s.ID, "outcome": &s.Outcome, "code": &s.Code, "text": &s.Text}
+		"ip": &s.IP, "tag": &s.Tag, "id": &s.ID, "outcome": &s.Outcome, "code": &s.Code, "text": &s.Text}
 }
 
 func logSearchOf(q url.Values) logSearch {
@@ -162,28 +152,10 @@ func (s *logSearch) query(now time.Time) (logsearch.Query, error) {
 		}
 		values[name] = text
 	}
-	if err := admin.CheckFields(logFields(), values); err != nil {
+	if err := admin.CheckFields(admin.LogFields(), values); err != nil {
 		return logsearch.Query{}, err
 	}
-	text := func(name string) string { s, _ := values[name].(string); return s }
-	code, _ := values["code"].(int64)
-	return logsearch.Query{Kind: logsearch.Kind(text("kind")), From: admin.TimeOf(values["from"]),
-		To:      admin.TimeOf(values["to"]),
-		Address: text("address"), Domain: text("domain"), IP: text("ip"), Tag: text("tag"), ID: text("id"),
-		Outcome: logsearch.Outcome(text("outcome")), Code: int(code), Text: text("text")}, nil
-}
-
-// logFields are what a search can be told; the REST API has the same names.
-func logFields() []admin.Field {
-	return []admin.Field{
-		{Name: "kind", Type: admin.Choice, Choices: []string{string(logsearch.Attempt), string(logsearch.Received)}},
-		{Name: "from", Type: admin.Time}, {Name: "to", Type: admin.Time}, {Name: "address", Type: admin.Text},
-		{Name: "domain", Type: admin.Text},
-		{Name: "ip", Type: admin.IP}, {Name: "tag", Type: admin.Text}, {Name: "id", Type: admin.Text},
-		{Name: "outcome", Type: admin.Choice, Choices: []string{string(logsearch.Delivered), string(logsearch.Deferred),
-			string(logsearch.Failed)}},
-		{Name: "code", Type: admin.Integer, Min: 2, Max: 599}, {Name: "text", Type: admin.Text},
-	}
+	return admin.LogQuery(values), nil
 }
 
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
@@ -224,14 +196,14 @@ func (c *Logs) logs(v *frame.Visit) error {
 		d.Stream = ""
 		return c.logProblem(v, &d, err)
 	}
-	if c.Admin == nil || c.Admin.SearchLogs == nil {
+	if c.Admin.SearchLogs == nil {
 		d.NoLogs = true
 		return v.Render("logs", d)
 	}
 	query.Limit, query.MaxBytes, query.Cursor = logOnPage, logAtOnce, q.Get("cursor")
 	ctx, cancel := context.WithTimeout(v.R.Context(), logTime)
 	defer cancel()
-	page, err := c.admin().Logs(ctx, query)
+	page, err := c.Admin.Logs(ctx, query)
 	if err != nil {
 		return c.logProblem(v, &d, err)
 	}
@@ -292,7 +264,7 @@ func (c *Logs) logRecord(v *frame.Visit) error {
 		Address: q.Get("to"), Limit: 1000, MaxBytes: logAtOnce}
 	ctx, cancel := context.WithTimeout(v.R.Context(), logTime)
 	defer cancel()
-	page, err := c.admin().Logs(ctx, query)
+	page, err := c.Admin.Logs(ctx, query)
 	if err != nil {
 		return err
 	}

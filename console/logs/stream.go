@@ -108,7 +108,7 @@ func (c *Logs) downloadLogs(v *frame.Visit) error {
 	query.Limit, query.MaxBytes = 1000, logAtOnce
 	ctx, cancel := context.WithTimeout(v.R.Context(), downloadTime)
 	defer cancel()
-	page, err := c.admin().Logs(ctx, query)
+	page, err := c.Admin.Logs(ctx, query)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (c *Logs) downloadLogs(v *frame.Visit) error {
 			why = "there is more than a download holds; search for less, or from here on"
 		default:
 			query.Cursor = page.Cursor
-			if page, err = c.admin().Logs(ctx, query); err != nil {
+			if page, err = c.Admin.Logs(ctx, query); err != nil {
 				why = "the search was cut off: " + v.Frame.Fault(err).What
 			}
 		}

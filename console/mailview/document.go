@@ -138,8 +138,7 @@ func policy(remote bool) *bluemonday.Policy {
 		"padding-left", "width", "max-width", "height", "font-size", "line-height", "letter-spacing", "text-indent",
 		"border-radius", "border-spacing").Matching(length).Globally()
 	p.AllowStyles("font-family", "font-weight", "font-style", "text-align", "text-decoration", "text-transform",
-		"vertical-align", "white-space",
-		"list-style-type", "border-collapse").Matching(word).Globally()
+		"vertical-align", "white-space", "list-style-type", "border-collapse").Matching(word).Globally()
 	p.AllowStyles("border", "border-top", "border-right", "border-bottom", "border-left", "border-width",
 		"border-style").Matching(border).Globally()
 	return p

@@ -22,7 +22,7 @@ var Files embed.FS
 // Services are the pages of services and of the cluster. Its fields are set before Pages is called, and stay as they
 // are.
 type Services struct {
-	Admin *admin.Admin // asks and controls the services. Nil: there are none
+	Admin *admin.Admin // asks and controls the services
 	// Instances lists the other instances of the cluster, and whether they are known now. Nil: there is no cluster.
 	Instances func() ([]Instance, error)
 	Hostname  string // of this instance
@@ -33,20 +33,12 @@ type Services struct {
 // Pages are the pages, for a frame that serves them.
 func (c *Services) Pages(f *frame.Frame) []frame.Page {
 	c.parts = frame.NewLatest(f, servicesEvery, servicesTime,
-		func(ctx context.Context) ([]admin.Service, error) { return c.admin().ServiceStates(ctx), nil })
+		func(ctx context.Context) ([]admin.Service, error) { return c.Admin.ServiceStates(ctx), nil })
 	return []frame.Page{c.servicesPage(), c.clusterPage()}
 }
 
 // Changed has the services asked again: one of them was stopped or resumed.
 func (c *Services) Changed() { c.parts.Forget() }
-
-// admin is never nil: without one there is no service.
-func (c *Services) admin() *admin.Admin {
-	if c.Admin == nil {
-		return new(admin.Admin)
-	}
-	return c.Admin
-}
 
 // servicesPage shows how the parts of the server and what it depends on are doing, and stops and resumes its own.
 func (c *Services) servicesPage() frame.Page {
@@ -63,9 +55,6 @@ const (
 
 // services returns how all services are doing: the side bar of every page counts them. The slice is shared.
 func (c *Services) services() []admin.Service {
-	if c.Admin == nil {
-		return []admin.Service{}
-	}
 	all, _, _ := c.parts.Get()
 	return all
 }
@@ -131,7 +120,7 @@ func (c *Services) setService(v *frame.Visit) error {
 		return &frame.Fault{Status: http.StatusBadRequest, What: "The form does not say whether to stop or to resume.",
 			Next: "Go back and load the page again."}
 	}
-	err := c.admin().SetService(v.R.Context(), name, run == "yes")
+	err := c.Admin.SetService(v.R.Context(), name, run == "yes")
 	c.Changed()
 	if err != nil {
 		return err

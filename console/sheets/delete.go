@@ -42,7 +42,7 @@ func (s *sheet) confirm(v *visit, row *admin.Row, down, problem string, status i
 	d.Button = s.removeWords(row.Values)
 	for i := range s.subs {
 		sub := &s.subs[i]
-		list, _, err := rows(v.R.Context(), v.c.admin(), sub.table,
+		list, _, err := rows(v.R.Context(), v.c.Admin, sub.table,
 			admin.Query{Where: admin.Values{sub.parent: sub.key(&rowData{ID: row.ID, row: row.Values})}, Limit: 1})
 		if err == nil && list.Total > 0 {
 			d.Below = append(d.Below, several(list.Total, sub.one))
@@ -52,12 +52,10 @@ func (s *sheet) confirm(v *visit, row *admin.Row, down, problem string, status i
 		t := s.touches(row.Values)
 		if n, known := v.countMessages(t.filter); known && !t.none {
 			d.Touch = human.Capital(human.Plural(n, "message")) + " that " + human.Pick(n, "waits", "wait") + " now " +
-				human.Pick(n, "is", "are") +
-				" concerned."
+				human.Pick(n, "is", "are") + " concerned."
 			if t.more {
 				d.Touch = "At most " + human.Plural(n, "message") + " that " + human.Pick(n, "waits", "wait") + " now " +
-					human.Pick(n, "is", "are") +
-					" concerned."
+					human.Pick(n, "is", "are") + " concerned."
 			}
 		}
 	}
@@ -117,7 +115,7 @@ func (s *sheet) erase(v *visit) error {
 	if s.drop != nil {
 		err = s.drop(v, &row)
 	} else {
-		err = v.c.admin().Delete(v.R.Context(), s.table, id, row.Version)
+		err = v.c.Admin.Delete(v.R.Context(), s.table, id, row.Version)
 	}
 	if other, ok := errors.AsType[*admin.Conflict](err); ok {
 		return s.confirm(v, &row, "", "Nothing was deleted: "+other.Reason+".", http.StatusConflict)

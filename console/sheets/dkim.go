@@ -26,8 +26,7 @@ func dkimKeys() *sheet {
 		about: "Keys to sign mail with. The public half of each belongs into the DNS; the private one is never shown.",
 		empty: "There are no keys: mail is signed only when it brings a key of its own. Add one for each domain that you send from.",
 		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Selector", key: "selector"},
-			{title: "Signs", cell: signsCell},
-			{title: "Waits for DNS", key: "checkdns"}},
+			{title: "Signs", cell: signsCell}, {title: "Waits for DNS", key: "checkdns"}},
 		groups: []fieldGroup{
 			{fields: []string{"domain", "selector"}},
 			{title: "Key", fields: []string{"privatekey"}},

@@ -275,9 +275,9 @@ func (s *sheet) write(v *visit, d *rowData, form *rowForm) error {
 	var row admin.Row
 	var err error
 	if d.ID == 0 {
-		row, err = v.c.admin().Create(v.R.Context(), s.table, form.values)
+		row, err = v.c.Admin.Create(v.R.Context(), s.table, form.values)
 	} else {
-		row, err = v.c.admin().Update(v.R.Context(), s.table, d.ID, form.values, v.R.PostForm.Get("version"))
+		row, err = v.c.Admin.Update(v.R.Context(), s.table, d.ID, form.values, v.R.PostForm.Get("version"))
 	}
 	if err != nil {
 		return s.refused(v, d, err)

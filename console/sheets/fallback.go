@@ -13,7 +13,7 @@ import (
 // the row is for.
 func (s *sheet) fallbacks(v *visit, d *rowData) map[string]string {
 	domain, source := s.sample(v, d)
-	paths, err := v.c.admin().Explain(v.R.Context(), domain, source)
+	paths, err := v.c.Admin.Explain(v.R.Context(), domain, source)
 	if err != nil || len(paths) == 0 {
 		return nil
 	}

@@ -298,7 +298,7 @@ const maxReferences = 500
 
 // references are the rows of a table to choose from, by name.
 func (f *former) references(table settings.TableName, chosen string) []option {
-	list, _, err := rows(f.v.R.Context(), f.v.c.admin(), table, admin.Query{Limit: maxReferences})
+	list, _, err := rows(f.v.R.Context(), f.v.c.Admin, table, admin.Query{Limit: maxReferences})
 	all := []option{{"", "choose", chosen == ""}}
 	if err != nil {
 		return all

@@ -132,12 +132,12 @@ func (s *sheet) find(v *visit, search, sort string, from int) (list admin.List, 
 	if known {
 		q.Limit, q.Offset = sortable, 0
 	}
-	if list, down, err = rows(v.R.Context(), v.c.admin(), s.table, q); err != nil || !known {
+	if list, down, err = rows(v.R.Context(), v.c.Admin, s.table, q); err != nil || !known {
 		return list, "", down, err
 	}
 	if list.Total > sortable { // too many: in the order of the database
 		q.Limit, q.Offset = listRows, from
-		list, down, err = rows(v.R.Context(), v.c.admin(), s.table, q)
+		list, down, err = rows(v.R.Context(), v.c.Admin, s.table, q)
 		return list, "", down, err
 	}
 	slices.SortStableFunc(list.Rows, func(a, b admin.Row) int { return compareValues(a.Values[key], b.Values[key]) })
@@ -287,7 +287,7 @@ func (s *sheet) state(c *Sheets, r *admin.Row) rowState {
 	case ofOne && !cluster && number(r.Values, "instance") == 0:
 		return rowState{"fine", "everywhere",
 			"It names neither the cluster nor an instance, and is in force on every instance that reads it."}
-	case ofOne && !cluster && number(r.Values, "instance") != c.admin().Instance:
+	case ofOne && !cluster && number(r.Values, "instance") != c.Admin.Instance:
 		return rowState{"off", "elsewhere", "It is in force on instance " +
 			strconv.FormatInt(number(r.Values, "instance"), 10) + " only."}
 	}
@@ -303,7 +303,7 @@ func (s *sheet) brokenParts(v *visit) map[any]string {
 			if b.Table != sub.table || len(parts) >= maxReferences {
 				continue
 			}
-			list, err := v.c.admin().Remembered(v.R.Context(), sub.table, admin.Query{Where: admin.Values{"id": b.ID}, Limit: 1})
+			list, err := v.c.Admin.Remembered(v.R.Context(), sub.table, admin.Query{Where: admin.Values{"id": b.ID}, Limit: 1})
 			if err == nil && len(list.Rows) == 1 {
 				parts[list.Rows[0].Values[sub.parent]] = "A " + sub.one + " of it is not in force: " + human.Cut(b.Reason, 300)
 			}

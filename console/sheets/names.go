@@ -138,7 +138,7 @@ func storeName(v *visit) error {
 }
 
 func putOrDelete(v *visit, table settings.TableName, ip, column, value string) error {
-	a := v.c.admin()
+	a := v.c.Admin
 	if value == "" {
 		_, err := a.DeleteWhere(v.R.Context(), table, admin.Values{"localip": ip})
 		return err

@@ -25,7 +25,7 @@ func linkAction(v *visit, action admin.Row) (to, notice string, ok bool) {
 		return "", "", false
 	}
 	to = "/responses/" + strconv.FormatInt(pattern, 10)
-	if _, err := v.c.admin().Create(v.R.Context(), settings.TableResponseLinks,
+	if _, err := v.c.Admin.Create(v.R.Context(), settings.TableResponseLinks,
 		admin.Values{"pattern": pattern, "action": action.ID}); err != nil {
 		return "/response-actions", "The action is saved, but the pattern does not have it yet: " + human.Cut(err.Error(), 200) +
 			".", true

@@ -27,7 +27,7 @@ func pools() *sheet {
 		subs: []subsheet{{table: settings.TablePoolIPs, parent: "pool", byName: true, moves: true, title: "Addresses", one: "address", asks: "its addresses",
 			about: "adding one that is in another pool moves it here", empty: "It has no address yet: mail for it cannot leave.", columns: []string{"ip"}}},
 		drop: func(v *visit, r *admin.Row) error {
-			_, err := v.c.admin().DeleteResource(v.R.Context(), "pools", admin.Values{"name": r.Values["name"]})
+			_, err := v.c.Admin.DeleteResource(v.R.Context(), "pools", admin.Values{"name": r.Values["name"]})
 			return err
 		},
 		fill: func(v *visit, d *rowData) {
@@ -49,7 +49,7 @@ func usesOf(v *visit, pool string) []fact {
 		case settings.TableSchedules:
 			table = settings.TableScheduleRules
 		}
-		list, _, err := rows(v.R.Context(), v.c.admin(), table, admin.Query{Where: admin.Values{"pool": pool}, Limit: 1})
+		list, _, err := rows(v.R.Context(), v.c.Admin, table, admin.Query{Where: admin.Values{"pool": pool}, Limit: 1})
 		if err == nil && list.Total > 0 {
 			all = append(all, fact{s.title, human.Plural(list.Total, "rule") + " " + human.Pick(list.Total, "names", "name") + " this pool"})
 		}

@@ -93,14 +93,6 @@ func (s *sheet) route(routes map[string]view) {
 	}
 }
 
-// admin is never nil: without one every call says that the settings are not available.
-func (c *Sheets) admin() *admin.Admin {
-	if c.Admin == nil {
-		return new(admin.Admin)
-	}
-	return c.Admin
-}
-
 // rowID is the row of the address; 0 for "new".
 func rowID(v *visit) (int64, error) {
 	text := v.R.PathValue("id")
@@ -137,7 +129,7 @@ func (s *sheet) rowPath(id int64) string { return s.path + "/" + strconv.FormatI
 func (s *sheet) describe(v *visit) admin.Table { return describe(v, s.table) }
 
 func describe(v *visit, table settings.TableName) admin.Table {
-	t, err := v.c.admin().Table(table)
+	t, err := v.c.Admin.Table(table)
 	if err != nil { // the names of tables are written here
 		panic(err)
 	}
@@ -146,7 +138,7 @@ func describe(v *visit, table settings.TableName) admin.Table {
 
 // one row, from the database, or from memory while that cannot be reached; down says so.
 func (s *sheet) get(v *visit, id int64) (row admin.Row, down string, err error) {
-	a := v.c.admin()
+	a := v.c.Admin
 	row, err = a.Get(v.R.Context(), s.table, id)
 	if !errors.Is(err, admin.ErrUnavailable) {
 		return row, "", err
@@ -181,7 +173,7 @@ func (s *sheet) enable(v *visit) error {
 		return err
 	}
 	on := v.R.PostForm.Get("on") == "1"
-	row, err := v.c.admin().Enable(v.R.Context(), s.table, id, on)
+	row, err := v.c.Admin.Enable(v.R.Context(), s.table, id, on)
 	if err != nil {
 		return err
 	}
@@ -207,7 +199,7 @@ func (s *sheet) move(v *visit) error {
 		return err
 	}
 	const most = 10_000
-	list, err := v.c.admin().List(v.R.Context(), s.table, admin.Query{Limit: most})
+	list, err := v.c.Admin.List(v.R.Context(), s.table, admin.Query{Limit: most})
 	if err != nil {
 		return err
 	}
@@ -233,7 +225,7 @@ func (s *sheet) move(v *visit) error {
 		return v.Redirect(s.back(v), "It stands there already.")
 	}
 	ids[at], ids[to] = ids[to], ids[at]
-	if err := v.c.admin().Order(v.R.Context(), s.table, ids); err != nil {
+	if err := v.c.Admin.Order(v.R.Context(), s.table, ids); err != nil {
 		return err
 	}
 	return v.Redirect(s.back(v), human.Capital(s.called(list.Rows[at].Values))+" is number "+strconv.Itoa(to+1)+" now.")

@@ -16,7 +16,7 @@ var Files embed.FS
 
 // Sheets are the pages of the settings. Its fields are set before Pages is called, and stay as they are.
 type Sheets struct {
-	Admin    *admin.Admin     // changes the settings. Nil: pages say that there are none
+	Admin    *admin.Admin     // changes the settings
 	Settings *snapshot.Keeper // those in force. Nil: there are none
 	Tools    Tools
 	Hostname string // of this server, which addresses without a name of their own greet with
@@ -45,6 +45,3 @@ func (c *Sheets) routes(views map[string]view) map[string]frame.View {
 	}
 	return made
 }
-
-func (c *Sheets) activePauses() int { return c.Pauses() }
-func (c *Sheets) forcedErrors() int { return c.Errors() }

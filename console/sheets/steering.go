@@ -60,10 +60,10 @@ func floods() *sheet {
 			{title: "For which mail", fields: []string{"domain", "localip"}},
 			{title: "What happens", fields: []string{"pause", "duration"}},
 		}, slowLimits()...),
-		count: func(c *Sheets) int { return len(c.admin().ActiveFloods()) },
+		count: func(c *Sheets) int { return len(c.Admin.ActiveFloods()) },
 		try: &tryOut{label: "Try this pattern", hint: "an answer of the other side", sample: "451 4.7.1 Too many connections from your address",
 			match: matcher(func(c *Sheets) func(typ, pattern, with string) (bool, error) { return c.Tools.Flood })},
-		with: func(v *visit, d *rowsData) { d.Floods = v.c.admin().ActiveFloods() },
+		with: func(v *visit, d *rowsData) { d.Floods = v.c.Admin.ActiveFloods() },
 	}
 }
 
@@ -94,7 +94,7 @@ func schedules() *sheet {
 // warmedUp tells how far addresses are.
 func warmedUp(v *visit, d *rowsData) {
 	const most = 100
-	if list, _, err := rows(v.R.Context(), v.c.admin(), settings.TableScheduleDays, admin.Query{Limit: most}); err == nil {
+	if list, _, err := rows(v.R.Context(), v.c.Admin, settings.TableScheduleDays, admin.Query{Limit: most}); err == nil {
 		d.Days = &list
 	}
 }
@@ -112,9 +112,9 @@ func pauses() *sheet {
 		named:   selects,
 		save:    func(values admin.Values) string { return "Pause delivery " + selected(values) },
 		remove:  func(values admin.Values) string { return "Resume delivery " + selected(values) },
-		count:   (*Sheets).activePauses,
+		count:   func(c *Sheets) int { return c.Pauses() },
 		touches: touchPause, preview: true,
-		with: func(v *visit, d *rowsData) { d.Floods = v.c.admin().ActiveFloods() },
+		with: func(v *visit, d *rowsData) { d.Floods = v.c.Admin.ActiveFloods() },
 	}
 }
 
@@ -147,7 +147,7 @@ func forcedErrors() *sheet {
 		named:   selects,
 		save:    func(values admin.Values) string { return "Force an error on " + human.Cut(selects(values), 120) },
 		remove:  func(values admin.Values) string { return "End the forced error on " + human.Cut(selects(values), 120) },
-		count:   (*Sheets).forcedErrors,
+		count:   func(c *Sheets) int { return c.Errors() },
 		touches: touchError, preview: true,
 	}
 }
@@ -244,7 +244,7 @@ func explainActions(rewrite bool) func(*visit, *rowData) {
 func resumeFlood(v *visit) error {
 	form := v.R.PostForm
 	source, _ := netip.ParseAddr(form.Get("source"))
-	n, err := v.c.admin().Resume(v.R.Context(), source, form.Get("site"), form.Get("name"))
+	n, err := v.c.Admin.Resume(v.R.Context(), source, form.Get("site"), form.Get("name"))
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (d *subData) put(row subRow) {
 func (s *sheet) presentSub(v *visit, d *rowData, sub *subsheet) (*subData, error) {
 	made := &subData{Table: sub.table, Title: sub.title, One: sub.one, About: sub.about, Empty: sub.empty,
 		Action: s.rowPath(d.ID) + "/" + string(sub.table), Waiting: sub.waiting}
-	list, _, err := rows(v.R.Context(), v.c.admin(), sub.table,
+	list, _, err := rows(v.R.Context(), v.c.Admin, sub.table,
 		admin.Query{Where: admin.Values{sub.parent: sub.key(d)}, Limit: maxSubRows})
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (s *sheet) storeSub(sub *subsheet) view {
 			}
 		}
 		if v.R.PostForm.Get("do") == "remove" && id != 0 {
-			if err := v.c.admin().Delete(v.R.Context(), sub.table, id, v.R.PostForm.Get("version")); err != nil {
+			if err := v.c.Admin.Delete(v.R.Context(), sub.table, id, v.R.PostForm.Get("version")); err != nil {
 				return err
 			}
 			return v.Redirect(s.rowPath(d.ID)+"#"+string(sub.table), "The "+sub.one+" is removed.")
@@ -163,7 +163,7 @@ func (s *sheet) storeSub(sub *subsheet) view {
 
 // belongs refuses rows of others.
 func (s *sheet) belongs(v *visit, d *rowData, sub *subsheet, id int64) error {
-	row, err := v.c.admin().Get(v.R.Context(), sub.table, id)
+	row, err := v.c.Admin.Get(v.R.Context(), sub.table, id)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (s *sheet) saveSub(v *visit, d *rowData, sub *subsheet, id int64) error {
 		notice, err = moveHere(v, sub, form.values)
 	default:
 		form.values[sub.parent] = sub.key(d)
-		_, err = v.c.admin().Create(v.R.Context(), sub.table, form.values)
+		_, err = v.c.Admin.Create(v.R.Context(), sub.table, form.values)
 	}
 	if err == nil {
 		return v.Redirect(s.rowPath(d.ID)+"#"+string(sub.table), notice)
@@ -196,13 +196,13 @@ func (s *sheet) saveSub(v *visit, d *rowData, sub *subsheet, id int64) error {
 
 func (s *sheet) changeSub(v *visit, sub *subsheet, id int64, form *rowForm) error {
 	if given, ok := form.values["value"].(string); ok {
-		old, err := v.c.admin().Get(v.R.Context(), sub.table, id)
+		old, err := v.c.Admin.Get(v.R.Context(), sub.table, id)
 		if err != nil {
 			return err
 		}
 		form.values["value"] = unmask(given, text(old.Values, "value"))
 	}
-	_, err := v.c.admin().Update(v.R.Context(), sub.table, id, form.values, v.R.PostForm.Get("version"))
+	_, err := v.c.Admin.Update(v.R.Context(), sub.table, id, form.values, v.R.PostForm.Get("version"))
 	return err
 }
 
@@ -211,7 +211,7 @@ func moveHere(v *visit, sub *subsheet, values admin.Values) (string, error) {
 	former := ""
 	if given, ok := values["ip"].(string); ok {
 		if ip, problem := (&admin.Field{Type: admin.IP}).Value(given); problem == nil {
-			list, err := v.c.admin().List(v.R.Context(), sub.table, admin.Query{Where: admin.Values{"ip": ip}, Limit: 1})
+			list, err := v.c.Admin.List(v.R.Context(), sub.table, admin.Query{Where: admin.Values{"ip": ip}, Limit: 1})
 			if err != nil {
 				return "", err
 			}
@@ -220,7 +220,7 @@ func moveHere(v *visit, sub *subsheet, values admin.Values) (string, error) {
 			}
 		}
 	}
-	row, created, err := v.c.admin().Put(v.R.Context(), sub.table, values)
+	row, created, err := v.c.Admin.Put(v.R.Context(), sub.table, values)
 	if err != nil {
 		return "", err
 	}

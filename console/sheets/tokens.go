@@ -36,7 +36,7 @@ func listTokens(v *visit) error { return showTokens(v, &tokensData{}, http.Statu
 
 func showTokens(v *visit, d *tokensData, status int) error {
 	d.Host = v.c.Hostname
-	all, err := v.c.admin().Tokens(v.R.Context())
+	all, err := v.c.Admin.Tokens(v.R.Context())
 	if errors.Is(err, admin.ErrUnavailable) {
 		d.Down = whyDown(err)
 		all, err = v.c.rememberedTokens(), nil
@@ -71,7 +71,7 @@ func (c *Sheets) rememberedTokens() []admin.Token {
 // addToken answers with the token itself: nothing that would have to keep it stands between.
 func addToken(v *visit) error {
 	name := v.R.PostForm.Get("name")
-	made, secret, err := v.c.admin().AddToken(v.R.Context(), name)
+	made, secret, err := v.c.Admin.AddToken(v.R.Context(), name)
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
 		return showTokens(v, &tokensData{Name: human.Cut(name, 200), Problem: "Expected " + wrong.Problems[0].Expected + "."},
 			http.StatusBadRequest)
@@ -88,7 +88,7 @@ func addToken(v *visit) error {
 
 func enableToken(v *visit) error {
 	name, on := v.R.PostForm.Get("name"), v.R.PostForm.Get("on") == "1"
-	if err := v.c.admin().EnableToken(v.R.Context(), name, on); err != nil {
+	if err := v.c.Admin.EnableToken(v.R.Context(), name, on); err != nil {
 		return err
 	}
 	return v.Redirect("/tokens", "The token “"+human.Cut(name, 100)+"” is "+
@@ -98,7 +98,7 @@ func enableToken(v *visit) error {
 // askToken asks before a token is deleted.
 func askToken(v *visit) error {
 	name := human.Cut(v.R.URL.Query().Get("name"), 200)
-	all, err := v.c.admin().Tokens(v.R.Context())
+	all, err := v.c.Admin.Tokens(v.R.Context())
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func askToken(v *visit) error {
 
 func deleteToken(v *visit) error {
 	name := v.R.PostForm.Get("version")
-	if err := v.c.admin().DeleteToken(v.R.Context(), name); err != nil {
+	if err := v.c.Admin.DeleteToken(v.R.Context(), name); err != nil {
 		return err
 	}
 	return v.Redirect("/tokens", "The token “"+human.Cut(name, 100)+"” is deleted.")

@@ -76,7 +76,7 @@ const mostTouched = 200_000
 
 // count returns how many messages match, up to mostTouched, and whether that is known.
 func (v *visit) countMessages(f queue.Filter) (n int, known bool) {
-	inspector, ok := v.c.admin().Queue.(queue.Inspector)
+	inspector, ok := v.c.Admin.Queue.(queue.Inspector)
 	if !ok {
 		return 0, false
 	}

@@ -83,7 +83,7 @@ func tryConditions(v *visit, form url.Values, message string) (string, bool, err
 	if err != nil || id == 0 {
 		return "", false, errors.New("save the rule first, and give it conditions")
 	}
-	list, _, err := rows(v.R.Context(), v.c.admin(), settings.TableRewriteConditions,
+	list, _, err := rows(v.R.Context(), v.c.Admin, settings.TableRewriteConditions,
 		admin.Query{Where: admin.Values{"trigger": id}, Limit: maxSubRows})
 	if err != nil {
 		return "", false, err

@@ -52,8 +52,7 @@ type filter struct {
 
 func filterOf(q url.Values) filter {
 	field := func(name string) string { return strings.TrimSpace(human.Cut(q.Get(name), 255)) }
-	f := filter{IP: field("ip"), Domain: strings.ToLower(field("domain")), Address: field("address"),
-		Way: field("way")}
+	f := filter{IP: field("ip"), Domain: strings.ToLower(field("domain")), Address: field("address"), Way: field("way")}
 	if f.Way != "in" && f.Way != "out" {
 		f.Way = ""
 	}
