@@ -25,7 +25,7 @@ import (
 type Console struct {
 	// Auth says who may log in. Nil: nobody. Unless it is an *auth.Limit, the console puts one in front of it.
 	Auth auth.Authenticator
-	// SMTPAuth is the guard of logins over SMTP, whose failures are shown and forgotten beside those of the console.
+	// SMTPAuth is the guard of logins over SMTP, whose failures are shown and forgotten beside failures of the console.
 	// Nil: none are.
 	SMTPAuth *auth.Limit
 	// Live has the figures of the last minute. Nil: they are all zero.
@@ -51,7 +51,7 @@ type Console struct {
 	// Site returns the name of the site that mail to a domain goes to, at once: what holds back one domain of a site
 	// holds back all. Nil: each domain is a site of its own.
 	Site func(domain string) string
-	// Metrics is shown at /metrics to those who are logged in. Nil: there is none.
+	// Metrics is shown at /metrics to people who are logged in. Nil: there is none.
 	Metrics http.Handler
 	// Slots tells how many connections are in use and allowed. Nil: limits are not shown.
 	Slots func() Slots

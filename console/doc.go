@@ -33,11 +33,11 @@
 //
 // A browser keeps one web socket open and says which topics it watches. A topic is a function that returns a value; the
 // hub calls it at most once in its interval for all browsers that watch the same thing, four times a second at most,
-// and not at all when nobody does. Topics are computed side by side, and one that takes its time leaves browsers with
-// its last value. What is slow to ask is asked in the background with a deadline (see frame.Latest). What changed is
-// left with each browser's writer, which sends the newest it finds whenever the last has gone out: a slow browser sees
-// fewer updates, and nobody waits for it. Streams, such as the SMTP monitor's, run once for each browser, and wait for
-// it.
+// and not at all when nobody does. Topics are computed side by side, and a topic that takes its time leaves browsers
+// with its last value. What is slow to ask is asked in the background with a deadline (see frame.Latest). What changed
+// is left with each browser's writer, which sends the newest it finds whenever the last has gone out: a slow browser
+// sees fewer updates, and nobody waits for it. Streams, such as the SMTP monitor's, run once for each browser, and wait
+// for it.
 //
 // Nothing here is on the way of a message: the console reads what monitor, queue and settings know, and never makes
 // them wait.

@@ -175,7 +175,7 @@ func (c column[T]) from(least, most int64) column[T] {
 	return c
 }
 
-// within bounds a number, whoever wrote it.
+// within bounds a number, whichever program wrote it.
 func (c column[T]) within(least, most int64) column[T] {
 	c.Clamped = true
 	return c.from(least, most)

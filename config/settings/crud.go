@@ -137,8 +137,8 @@ func Get[T Entity[T]](ctx context.Context, s Store, id int64) (T, error) {
 	return rows[0], nil
 }
 
-// Insert adds a row and sets its ID; one that is not 0 is kept. It returns a [ValueError] for a value that not every
-// engine could store, and an error that wraps [ErrDuplicate] for one that is there already.
+// Insert adds a row and sets its ID; an ID that is not 0 is kept. It returns a [ValueError] for a value that not every
+// engine could store, and an error that wraps [ErrDuplicate] for a value that is there already.
 func Insert[T Entity[T]](ctx context.Context, s Store, row *T) error {
 	t := schemaOf[T]()
 	values, err := t.values(row)

@@ -23,7 +23,7 @@
 // Migrations, queries, repairs, docs/settings.md, the checks of package admin, the fields of the REST API with their
 // OpenAPI document, and the forms of the console are made from it. [List], [Select], [Get], [Insert], [Update],
 // [Delete] work for all of them, on a [DB] or within [DB.Tx]. [Value] and [SetValue] reach a column by name, for forms
-// and requests.
+// and requests; [Named] reaches the rows of a table by its name.
 //
 // A column is added with .since(VERSION) in its description, and a field of the struct; go test ./config/settings
 // -update then writes the page and what the new version does.

@@ -253,7 +253,7 @@ func (r *reader[T]) finish() {
 }
 
 // ReplaceIPs writes the addresses that hosts have, as a server does at its start: rows of the same hosts, or with the
-// same addresses, make room; those of other hosts that use the same database stay.
+// same addresses, make room; rows of other hosts that use the same database stay.
 func (db *DB) ReplaceIPs(ctx context.Context, all []IP) error {
 	return db.Tx(ctx, func(tx *Tx) error {
 		for _, ip := range all {

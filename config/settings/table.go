@@ -15,8 +15,8 @@ type Table struct {
 	Key []string
 	// ReadOnly tables are not for operators to write.
 	ReadOnly bool
-	// Incidental tables decide nothing about mail: servers fill them by themselves, or it is the tokens, one of which is
-	// made before anything else.
+	// Incidental tables decide nothing about mail: servers fill them by themselves, or it is the tokens, one of which
+	// is made before anything else.
 	Incidental bool
 	// Since is the version of the database that brought the table; 0 is the first, 1.
 	Since int64
@@ -35,7 +35,7 @@ func (t *Table) Column(name string) *Column {
 // table is a Table with the way to its rows.
 type table[T any] struct {
 	Table
-	columns []column[T] // those of Table, with the way to their fields
+	columns []column[T] // the columns of Table, with the way to their fields
 	id      func(*T) *int64
 	rows    func(*Rows) *[]T
 	// review looks at a row that was read or is to be written; it may be nil. Of a row that was read it may change what

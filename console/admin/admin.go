@@ -50,7 +50,8 @@ type Admin struct {
 	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is
 	// told.
 	Services func(ctx context.Context) []Service
-	// Control stops or resumes a service by name; it returns an error for one that cannot be. Nil: none can.
+	// Control stops or resumes a service by name; it returns an error for a service that cannot be stopped. Nil: none
+	// can.
 	Control func(ctx context.Context, name string, run bool) error
 
 	// Logger hears who changed what. Nil: slog.Default.

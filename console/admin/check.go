@@ -338,7 +338,7 @@ func fold(table settings.TableName, values Values) {
 	}
 }
 
-// checkRow looks at a whole row: given are the values that came in, all those that the row will have.
+// checkRow looks at a whole row: given are the values that came in, all are the values that the row will have.
 func (a *Admin) checkRow(ctx context.Context, s settings.Store, t entity, d *Table, id int64, given, all Values) error {
 	var wrong []Problem
 	for i := range d.Fields {

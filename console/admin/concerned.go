@@ -6,8 +6,8 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 )
 
-// concerned returns those rows that decide whether a row with an id and values makes sense: the one that it replaces,
-// those that it refers to, and the rest of tables whose rows contradict each other. So a check costs the same however
+// concerned returns the rows that decide whether a row with an id and values makes sense: the row that it replaces,
+// rows that it refers to, and the rest of tables whose rows contradict each other. So a check costs the same however
 // many rules there are. Rows that are referred to count as enabled: who prepares a rule that is switched off wants to
 // hear of mistakes at once.
 func concerned(all *settings.Rows, t entity, d *Table, id int64, values Values) (*settings.Rows, error) {

@@ -11,13 +11,14 @@
 //     which names each field with what was given and what is expected.
 //  2. References: a pool, a throttle or a rule that is named must exist.
 //  3. Sense: the row is compiled as the server does at its next load, so that nothing is stored that would be left out.
-//  4. Edits: whoever says which version of the row he has seen is told by [Conflict] that another was faster.
+//  4. Edits: a caller who says which version of the row he has seen is told by [Conflict] that another was faster.
 //
 // Then the row is written, the settings are loaded, and they are in force when the call returns. Who did what is
 // logged: say who it is with [As].
 //
 // What MailerQ's REST API knows under names of its own (pauses, forced errors, pools, suppressions, external MTAs) has
-// calls of its own, [Admin.SetPause] and so on, which find the row to change by what it selects, not by its id.
+// calls of its own, [Admin.WalkResource], [Admin.PutResource] and [Admin.DeleteResource], which find the row to change
+// by what it selects, not by its id.
 //
 // # Mail
 //

@@ -27,7 +27,7 @@ func dependants(table settings.TableName) []dependant {
 	return all
 }
 
-// deleteRow deletes a row and those that it owns. One that others use stays, with a [Conflict].
+// deleteRow deletes a row and the rows that it owns. A row that others use stays, with a [Conflict].
 func deleteRow(ctx context.Context, s settings.Store, t entity, row *Row) error {
 	for _, d := range dependants(t.name()) {
 		other, err := tableNamed(d.table)

@@ -70,7 +70,7 @@ type Message struct {
 	Record json.RawMessage
 	// Why it has not left.
 	Why Why
-	// Mail is the mail itself, for those who may see it; nil when it is kept elsewhere.
+	// Mail is the mail itself, for people who may see mail; nil when it is kept elsewhere.
 	Mail queue.Body
 }
 

@@ -227,7 +227,7 @@ func (a *Admin) WalkResource(ctx context.Context, name string, values Values) it
 	}
 }
 
-// PutResource adds an entry, or changes the one that selects the same; it tells which, and returns the entry.
+// PutResource adds an entry, or changes the entry that selects the same; it tells which, and returns the entry.
 func (a *Admin) PutResource(ctx context.Context, name string, values Values) (entry Values, created bool, err error) {
 	r, ok := ResourceNamed(name)
 	if !ok {

@@ -195,7 +195,7 @@ func writable(name settings.TableName) (entity, error) {
 	return t, err
 }
 
-// Put adds a row, or changes the given columns of the one that has the same values in the table's key. It tells which.
+// Put adds a row, or changes the given columns of the row that has the same values in the table's key. It tells which.
 func (a *Admin) Put(ctx context.Context, table settings.TableName, values Values) (row Row, created bool, err error) {
 	t, err := writable(table)
 	if err != nil {

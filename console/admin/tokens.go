@@ -110,7 +110,7 @@ func (a *Admin) DeleteToken(ctx context.Context, name string) error {
 	return nil
 }
 
-// CheckToken returns the name of a token when it is one that is in force. One that was added to the database by
+// CheckToken returns the name of a token when the token is in force. A token that was added to the database by
 // somebody else counts at once: the settings are loaded when it is first used. The time that the look-up takes tells
 // nothing about other tokens, as it goes by the hash.
 func (a *Admin) CheckToken(ctx context.Context, secret string) (name string, ok bool) {

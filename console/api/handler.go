@@ -26,8 +26,8 @@ type Handler struct {
 	Client func(*http.Request) netip.AddrPort
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
-	// Patience is how long a request that reads may take until it is answered 503; one that changes something may take
-	// three times as long, and a list may be sent for ten minutes. Zero: 20 s.
+	// Patience is how long a request that reads may take until it is answered 503; a request that changes something may
+	// take three times as long, and a list may be sent for ten minutes. Zero: 20 s.
 	Patience time.Duration
 
 	once   sync.Once

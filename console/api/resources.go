@@ -35,7 +35,7 @@ func resourceRoutes() []*route {
 	return all
 }
 
-// optional returns fields of which only those that tell which entry is meant stay required.
+// optional returns fields of which only the fields that tell which entry is meant stay required.
 func optional(fields []admin.Field, identity []string) []admin.Field {
 	out := slices.Clone(fields)
 	for i := range out {

@@ -8,7 +8,7 @@ import (
 )
 
 // cookieName tells consoles on several ports of one host apart, as browsers send each the cookies of all. The prefix
-// has browsers refuse one that was not set by this host over TLS.
+// has browsers refuse a cookie that was not set by this host over TLS.
 func (f *Frame) cookieName(r *http.Request) string {
 	port := ""
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {

@@ -179,7 +179,7 @@ func (f *files) parse() (map[string]*template.Template, error) {
 	return all, nil
 }
 
-// contentTypes are those of static files; others are not served.
+// contentType is the type of a static file; "": files of such names are not served.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".css":

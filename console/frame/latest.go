@@ -24,14 +24,14 @@ type Latest[T any] struct {
 	asking *question // nil: none
 }
 
-// question is one that is not answered yet.
+// question is a question that is not answered yet.
 type question struct {
 	begun time.Time
 	done  chan struct{}
 }
 
 // NewLatest returns a Latest that asks at most every so often, and each time waits within a deadline for the answer.
-// Within zero: the answer comes from memory, so there is no deadline, and whoever asks waits for it. It ends with the
+// Within zero: the answer comes from memory, so there is no deadline, and every caller waits for it. It ends with the
 // frame.
 func NewLatest[T any](f *Frame, every, within time.Duration, ask func(ctx context.Context) (T, error)) *Latest[T] {
 	return &Latest[T]{frame: f, every: every, within: within, ask: ask}
@@ -59,7 +59,7 @@ func (l *Latest[T]) Get() (value T, at time.Time, err error) {
 	return l.value, l.at, l.err
 }
 
-// Last is Get for those who do not even wait a moment.
+// Last is Get for callers who do not even wait a moment.
 func (l *Latest[T]) Last() (value T, at time.Time, err error) {
 	l.question()
 	l.mu.Lock()
@@ -67,7 +67,8 @@ func (l *Latest[T]) Last() (value T, at time.Time, err error) {
 	return l.value, l.at, l.err
 }
 
-// question returns the one that is not answered yet, a new one when it is time for that, and whether to wait for it.
+// question returns the question that is not answered yet, or a new question when that is due, and whether to wait for
+// it.
 func (l *Latest[T]) question() (q *question, wait bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

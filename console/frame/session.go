@@ -23,7 +23,7 @@ type session struct {
 	ended   chan struct{} // closed at the end
 }
 
-// maxSessions bounds memory: beyond it the one that was idle for longest ends.
+// maxSessions bounds memory: beyond it the session that was idle for longest ends.
 const maxSessions = 10_000
 
 // sessions are all that are logged in, by the hash of the token that their cookies hold: a reader of this memory

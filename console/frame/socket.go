@@ -223,7 +223,7 @@ func (s *socket) push(ctx context.Context, piece any) error {
 	}
 }
 
-// put leaves the newest message of a topic to the writer; one that has not gone out yet is lost.
+// put leaves the newest message of a topic to the writer; a message that has not gone out yet is lost.
 func (s *socket) put(name string, text []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

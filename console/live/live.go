@@ -19,8 +19,8 @@ var Files embed.FS
 
 // Live are the pages of what happens now. Its fields are set before Pages is called, and stay as they are.
 type Live struct {
-	Figures  *monitor.Live    // those of the last minute
-	Settings *snapshot.Keeper // those in force. Nil: there are none
+	Figures  *monitor.Live    // figures of the last minute
+	Settings *snapshot.Keeper // settings in force. Nil: there are none
 	Admin    *admin.Admin     // explains why mail waits, and pauses delivery. Nil: pages only show
 	Hostname string           // of this server, which addresses without a name of their own greet with
 	Now      func() time.Time

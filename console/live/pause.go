@@ -26,7 +26,7 @@ type pill struct {
 	Stopped bool `json:"stopped"`
 }
 
-// pausePage has no page of its own: it is the switch on top of those that can be filtered.
+// pausePage has no page of its own: it is the switch on top of pages that can be filtered.
 func (c *Live) pausePage() frame.Page {
 	return frame.Page{Routes: map[string]frame.View{"POST /pause": c.setPause, "POST /resume": c.endPause}}
 }
@@ -168,7 +168,7 @@ func (c *Live) endPause(v *frame.Visit) error {
 	return v.Redirect(back(v, f), "Delivery of "+f.String()+" goes on.")
 }
 
-// endPauses removes the pauses in force of exactly what f selects: those of this instance, and those of the cluster.
+// endPauses removes the pauses in force of exactly what f selects: pauses of this instance, and of the cluster.
 func (c *Live) endPauses(ctx context.Context, f filter) (n int, err error) {
 	rows := c.Settings.Current().Rows.Pauses
 	for i := range rows {

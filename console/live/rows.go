@@ -20,13 +20,13 @@ func listings(f *frame.Frame, figures *monitor.Live) map[string]*frame.Latest[[]
 	return all
 }
 
-// rows returns those of a table, sorted by name. They are shared: do not change them.
+// rows returns the rows of a table, sorted by name. The rows are shared: do not change them.
 func (c *Live) rows(kind string) []monitor.Row {
 	rows, _, _ := c.listings[kind].Get()
 	return rows
 }
 
-// LocalAddresses are those that mail left from in the last minute, and those that the settings know.
+// LocalAddresses are addresses that mail left from in the last minute, and addresses that the settings know.
 func (c *Live) LocalAddresses() []string {
 	var all []string
 	for _, row := range c.rows("mtas") {

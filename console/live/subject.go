@@ -30,7 +30,7 @@ type subjectData struct {
 	Wrong  string // with the names of an address
 	Why    *why   // of a domain
 
-	Messages []messages.Line    // of a domain: some of those that wait
+	Messages []messages.Line    // of a domain: some messages that wait
 	Of       messages.Selection // all of them
 	Queues   []count            // where they are, when all are shown
 	More     bool               // not all are shown

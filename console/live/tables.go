@@ -64,7 +64,7 @@ func kindOf(name string) (kindOfList, bool) {
 	return kindOfList{}, false
 }
 
-// column is one that can be sorted by.
+// column is a column that the table can be sorted by.
 type column struct {
 	Key, Title, Unit string
 	of               func(*monitor.Row) int64

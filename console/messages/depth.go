@@ -46,7 +46,7 @@ func (h *depthHistory) of(name string, depth int, at, now time.Time) (change flo
 	return changeOf(all), trendOf(all)
 }
 
-// changeOf is messages a second between the newest reading and the one that is a while before it.
+// changeOf is messages a second between the newest reading and a reading some while before.
 func changeOf(all []reading) float64 {
 	if len(all) < 2 {
 		return 0

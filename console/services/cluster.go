@@ -15,7 +15,7 @@ type Instance struct {
 	Host   string
 	URL    string // of its console; "": not known
 	IPs    []netip.Addr
-	Outbox string // the queue it reads; "": none that others can publish to
+	Outbox string // the queue it reads; "": no queue that others can publish to
 	Seen   time.Time
 }
 

@@ -43,7 +43,7 @@ type option struct {
 	Selected    bool
 }
 
-// read takes the fields of a form: those of columns that it has.
+// read takes the fields of a form that are columns of the table.
 func read(t *admin.Table, columns []string, form url.Values, now time.Time) rowForm {
 	f := rowForm{values: admin.Values{}, typed: form, wrong: map[string]string{}}
 	for _, name := range columns {

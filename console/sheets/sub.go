@@ -22,7 +22,7 @@ type subsheet struct {
 	about, empty string
 	asks         string // what to do next after the row above was made: "where it holds"
 	columns      []string
-	moves        bool // adding one that is elsewhere takes it from there
+	moves        bool // adding a row that is elsewhere takes it from there
 	waiting      bool // how much mail waits for what a row selects is told
 }
 
@@ -39,7 +39,7 @@ type subData struct {
 }
 
 type subRow struct {
-	ID                    int64 // 0: the one that is being added
+	ID                    int64 // 0: the row that is being added
 	Form, Version, Action string
 	Inputs                []*input
 	Broken, Problem       string

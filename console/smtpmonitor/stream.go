@@ -49,7 +49,7 @@ const (
 )
 
 // follow hands what is said in the sessions that a page asks for to its browser, a piece each quarter of a second
-// at most. While the browser is slow it waits, and flights are lost; those who speak never wait.
+// at most. While the browser is slow it waits, and flights are lost; sessions never wait.
 func (c *Monitor) follow(ctx context.Context, params url.Values, send func(any) error) error {
 	f, err := filterOf(params).monitor()
 	if err != nil {
