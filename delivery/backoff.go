@@ -216,10 +216,7 @@ func (p *path) fallen() {
 	jobs := p.ready.takeAll()
 	p.mu.Unlock()
 	for _, j := range jobs {
-		if last := j.detour.last; temporary(&last) {
-			p.e.retry(j, last)
-		} else {
-			p.e.fail(j, last)
-		}
+		// after the next interval, whatever it was
+		p.e.conclude(j, j.detour.last, Decision{Greylisted: new(bool)}, false)
 	}
 }

@@ -340,7 +340,7 @@ func (c *connection) unsent(j *job) {
 		result = queue.Result{State: queue.StateUnknown, Result: queue.Lost,
 			Description: "the connection broke before the mail was sent, again and again"}
 	}
-	c.e.retry(j, result)
+	c.e.conclude(j, result, Decision{Fatal: new(bool), Greylisted: new(bool)}, false) // it is tried again in any case
 }
 
 func (c *connection) event(kind monitor.Kind, text string) {

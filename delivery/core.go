@@ -80,11 +80,8 @@ type engine interface {
 	unreached(*job, queue.Result) (final bool)
 	// dispose ends a message as was decided, or puts it off.
 	dispose(*job, verdict)
-	// retry counts an attempt; fail and notTried finish a message, with and without one; expire as its time is over.
-	retry(*job, queue.Result)
-	fail(*job, queue.Result)
+	// notTried finishes a message without an attempt.
 	notTried(*job, queue.Result)
-	expire(*job)
 	// delay puts a message back into the outbox with no attempt counted.
 	delay(*job, time.Time)
 	// allPaths returns the paths that there are.

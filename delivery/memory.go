@@ -193,7 +193,7 @@ func (p *path) sweep(now time.Time) bool {
 	idle := !p.busy()
 	p.mu.Unlock()
 	for _, j := range dead {
-		p.e.expire(j)
+		p.e.notTried(j, givenUp())
 	}
 	for _, j := range old {
 		p.e.park(j, "waited for long")

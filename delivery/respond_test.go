@@ -209,7 +209,7 @@ func TestIndividualTellsWhoWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				w.PathConnections = 1
+				w.PathConnections, w.sender.open = 1, afterAll
 				w.sender.mail = replying(test.code, "no")
 				w.steeredBy(responding(delivery.Decision{Individual: test.individual}))
 				w.publishMany(10, "example.com")

@@ -55,7 +55,7 @@ func (p *path) pop(opening bool) *job {
 	}
 	for j := p.ready.firstFor(opening); j != nil; j = p.ready.firstFor(opening) {
 		if !now.Before(j.deadline) {
-			p.e.expire(j)
+			p.e.notTried(j, givenUp())
 			continue
 		}
 		if j.epoch != p.e.epoch.Load() && !p.replan(j) {

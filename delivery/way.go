@@ -235,13 +235,13 @@ func (e *Engine) conclude(j *job, result queue.Result, d Decision, sent bool) {
 	case succeeded:
 		e.finish(j, result, monitor.Delivered, settling.Success)
 	case failed:
-		e.fail(j, result)
+		e.finish(j, result, monitor.Failed, settling.Failure)
 	case delayed:
 		e.retryAfter(j, result, d.Delay)
 	case greylisted:
 		e.retryAfter(j, result, e.greylistDelay(j))
 	default:
-		e.retry(j, result)
+		e.retryAfter(j, result, 0)
 	}
 }
 
@@ -251,11 +251,6 @@ func (e *Engine) greylistDelay(j *job) time.Duration {
 		return 0
 	}
 	return e.throttle.Limits(j.path.key.Path).Greylist.Delay
-}
-
-// fail finishes a message for good.
-func (e *Engine) fail(j *job, result queue.Result) {
-	e.finish(j, result, monitor.Failed, settling.Failure)
 }
 
 // notTried finishes a message without an attempt.
@@ -281,20 +276,15 @@ func (e *Engine) notifies(j *job) bool {
 	return e.Notifier != nil && e.settler.Names.Notices(j.m) != ""
 }
 
-// expire finishes a message whose time, or attempts, are used up.
-func (e *Engine) expire(j *job) { e.notTried(j, givenUp()) }
-
-// retry puts a message back into the outbox for later, or finishes it when its attempts or its time are used up. There
-// is no attempt after its deadline: it is picked up once more then, to be finished.
-func (e *Engine) retry(j *job, result queue.Result) { e.retryAfter(j, result, 0) }
-
-// retryAfter is retry after a delay; zero: the next of the intervals.
+// retryAfter puts a message back into the outbox for later, after a delay or, when that is zero, the next of the
+// intervals; or finishes it when its attempts or its time are used up. There is no attempt after its deadline: it is
+// picked up once more then, to be finished.
 func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 	e.record(j, result)
 	e.report(monitor.Retried, j)
 	next, ok := e.policy.nextAttempt(j.m, delay, j.deadline, time.Now())
 	if !ok {
-		e.expire(j)
+		e.notTried(j, givenUp())
 		return
 	}
 	j.m.NextAttempt = next
@@ -316,7 +306,7 @@ func (e *Engine) dispose(j *job, v verdict) {
 	case v.pause != nil:
 		e.parkPaused(j, v.pause, nil)
 	case v.forNow():
-		e.retry(j, *v.result)
+		e.retryAfter(j, *v.result, 0)
 	default:
 		e.notTried(j, *v.result)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,20 @@ func (d *driver) do(ctx context.Context, verb string, of *queue.Delivery, names 
 	return nil
 }
 
+// said returns what was done.
+func (d *driver) said() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.log)
+}
+
+// asked returns how often something was asked for.
+func (d *driver) asked(what string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.times[what]
+}
+
 func (d *driver) Settle(ctx context.Context, of *queue.Delivery, successors []queue.Item) error {
 	var names []string
 	for _, item := range successors {
@@ -79,7 +94,7 @@ type world struct {
 	*settling.Settler
 	queue    *driver
 	breakOff context.CancelFunc
-	ended    []string // in order
+	left     []string // memory, in order
 	said     strings.Builder
 }
 
@@ -94,7 +109,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 			Ended: func(x *settling.Ending) {
 				w.queue.mu.Lock()
 				defer w.queue.mu.Unlock()
-				w.ended = append(w.ended, x.Message.ID)
+				w.left = append(w.left, x.Message.ID)
 			}}
 		w.Start(broken)
 		test(t, w)
@@ -102,6 +117,13 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 		cancel()
 		require.Zero(t, w.Backlog())
 	})
+}
+
+// ended returns which messages left memory, in order.
+func (w *world) ended() []string {
+	w.queue.mu.Lock()
+	defer w.queue.mu.Unlock()
+	return slices.Clone(w.left)
 }
 
 // ending is a message that leaves memory.
@@ -146,8 +168,8 @@ func TestHowMessagesLeaveMemory(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				test.do(w, w.ending("one"))
 				synctest.Wait()
-				require.Equal(t, []string{test.want}, w.queue.log)
-				require.Equal(t, []string{"one"}, w.ended)
+				require.Equal(t, []string{test.want}, w.queue.said())
+				require.Equal(t, []string{"one"}, w.ended())
 			})
 		})
 	}
@@ -169,11 +191,11 @@ func TestQueueThatIsAway(t *testing.T) {
 		synctest.Wait()
 		w.Finish(w.ending("other"), settling.Success)
 		synctest.Wait()
-		require.Equal(t, []string{"other"}, w.ended)
+		require.Equal(t, []string{"other"}, w.ended())
 		require.Equal(t, 1, w.Backlog(), "it is still in memory")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"other", "one"}, w.ended)
+		require.Equal(t, []string{"other", "one"}, w.ended())
 		ms := time.Millisecond
 		require.Equal(t, []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 6300 * ms, 12700 * ms}, asked)
 		require.Equal(t, 1, strings.Count(w.said.String(), "settling a message failed"))
@@ -191,7 +213,7 @@ func TestMessageThatStaysInTheQueue(t *testing.T) {
 				w.Release(w.ending("two"))
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				require.ElementsMatch(t, []string{"one", "two"}, w.ended)
+				require.ElementsMatch(t, []string{"one", "two"}, w.ended())
 				require.Equal(t, 1, strings.Count(w.said.String(), "stays in the queue"), "the rest is counted at the end")
 			})
 		})
@@ -206,8 +228,8 @@ func TestMessageIsSettledOnce(t *testing.T) {
 		synctest.Wait()
 		w.Release(again)
 		synctest.Wait()
-		require.Equal(t, []string{"settle one: results, success"}, w.queue.log, "the queue hears of it once")
-		require.Equal(t, []string{"one", "one"}, w.ended, "and nobody waits for the second")
+		require.Equal(t, []string{"settle one: results, success"}, w.queue.said(), "the queue hears of it once")
+		require.Equal(t, []string{"one", "one"}, w.ended(), "and nobody waits for the second")
 		require.Contains(t, w.said.String(), "stays in the queue")
 	})
 }
@@ -220,7 +242,7 @@ func TestOrder(t *testing.T) {
 			w.Release(w.ending(id))
 			synctest.Wait()
 		}
-		require.Equal(t, ids, w.ended)
+		require.Equal(t, ids, w.ended())
 	})
 }
 
@@ -262,7 +284,7 @@ func TestCalls(t *testing.T) {
 		w.Release(w.ending("one"))
 		w.Call(func() { called <- true })
 		synctest.Wait()
-		require.Equal(t, []string{"one"}, w.ended)
+		require.Equal(t, []string{"one"}, w.ended())
 	})
 }
 
@@ -278,7 +300,7 @@ func TestStopWaitsForTheQueue(t *testing.T) {
 		}
 		w.Finish(w.ending("one"), settling.Success)
 		w.Stop()
-		require.Equal(t, []string{"settle one: results, success"}, w.queue.log)
+		require.Equal(t, []string{"settle one: results, success"}, w.queue.said())
 		require.GreaterOrEqual(t, time.Since(begun), time.Minute)
 	})
 }
@@ -291,13 +313,13 @@ func TestStopThatBreaksOff(t *testing.T) {
 			w.Finish(w.ending("one"), settling.Success)
 			time.Sleep(time.Hour)
 			synctest.Wait()
-			tries := w.queue.times["settle one"]
+			tries := w.queue.asked("settle one")
 			w.breakOff()
 			begun := time.Now()
 			w.Stop()
 			require.Zero(t, time.Since(begun), "at once")
-			require.Equal(t, tries+1, w.queue.times["settle one"])
-			require.Equal(t, []string{"one"}, w.ended)
+			require.Equal(t, tries+1, w.queue.asked("settle one"))
+			require.Equal(t, []string{"one"}, w.ended())
 			require.Contains(t, w.said.String(), "stays in the queue")
 		})
 	})
@@ -314,7 +336,7 @@ func TestStopThatBreaksOff(t *testing.T) {
 			begun := time.Now()
 			w.Stop()
 			require.Equal(t, 5*time.Second, time.Since(begun))
-			require.ElementsMatch(t, []string{"one", "two"}, w.ended)
+			require.ElementsMatch(t, []string{"one", "two"}, w.ended())
 			require.Contains(t, w.said.String(), "messages could not be settled and stay in the queue")
 		})
 	})
@@ -364,7 +386,7 @@ func TestSuccessorsThatCannotBeStored(t *testing.T) {
 				test.do(w, w.ending("one"))
 				time.Sleep(5 * time.Minute)
 				synctest.Wait()
-				require.Equal(t, []string{test.want}, w.queue.log)
+				require.Equal(t, []string{test.want}, w.queue.said())
 			})
 		})
 	}
