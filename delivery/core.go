@@ -138,8 +138,7 @@ func (c *core) release(j *job) {
 // park sets a message aside in the queue.
 func (c *core) park(j *job, why string) {
 	j.unfetch()
-	j.why = why
-	c.settler.Park(&j.ending, j.parkedUnder())
+	c.settler.Park(&j.ending, j.parkedUnder(), why)
 }
 
 // plan decides where a job leaves from, and takes the turn of that address; the verdict is what is decided against it.

@@ -34,7 +34,6 @@ type job struct {
 	read   *reading    // nil: as it is now
 
 	ending settling.Ending // how it leaves memory
-	why    string          // it is parked
 
 	prev, next *job // in a jobList
 }

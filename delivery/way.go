@@ -356,9 +356,9 @@ func (e *Engine) ended(x *settling.Ending) {
 	j.unfetch()
 	e.inMemory.Add(-1)
 	domain, tags := j.told()
-	if _, parked := x.Parked(); parked {
+	if why, parked := x.Parked(); parked {
 		e.parked(j)
-		e.observe(monitor.Event{Kind: monitor.Parked, Domain: domain, Tags: tags, Text: j.why})
+		e.observe(monitor.Event{Kind: monitor.Parked, Domain: domain, Tags: tags, Text: why})
 	} else {
 		e.observe(monitor.Event{Kind: monitor.Left, Domain: domain, Tags: tags})
 	}

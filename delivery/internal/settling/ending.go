@@ -18,7 +18,7 @@ type Ending struct {
 	do         action
 	tries      int32 // that failed
 	successors []queue.Item
-	key        string           // it is parked under
+	parking    *parking         // nil: it is not parked
 	extracted  *json.RawMessage // of the mail, for results and logs; nil: not made yet
 	next       *Ending          // in a list
 }
@@ -41,8 +41,16 @@ func (x *Ending) Extracted() json.RawMessage {
 	return *x.extracted
 }
 
-// Parked returns the key under which the message was parked, once it was.
-func (x *Ending) Parked() (key string, parked bool) { return x.key, x.do == doPark }
+// parking is what a message is parked under, and why.
+type parking struct{ key, why string }
+
+// Parked returns why the message was parked, once it was.
+func (x *Ending) Parked() (why string, parked bool) {
+	if x.do != doPark {
+		return "", false
+	}
+	return x.parking.why, true
+}
 
 // endings is a list, first in, first out.
 type endings struct {

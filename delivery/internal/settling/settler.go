@@ -78,8 +78,8 @@ func (s *Settler) Release(x *Ending) {
 }
 
 // Park sets a message aside under a key. Where the queue cannot do that, the message comes back a little later.
-func (s *Settler) Park(x *Ending, key string) {
-	x.do, x.key = doPark, key
+func (s *Settler) Park(x *Ending, key, why string) {
+	x.do, x.parking = doPark, &parking{key, why}
 	s.add(x)
 }
 
@@ -158,7 +158,7 @@ func (s *Settler) attempt(x *Ending) error {
 		return x.Delivery.Release(s.ctx)
 	case doPark:
 		if parker, ok := s.Queue.(queue.Parker); ok {
-			return parker.Park(s.ctx, x.Delivery, x.key)
+			return parker.Park(s.ctx, x.Delivery, x.parking.key)
 		}
 		return s.postpone(x)
 	default:

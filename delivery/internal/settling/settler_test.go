@@ -158,10 +158,10 @@ func TestHowMessagesLeaveMemory(t *testing.T) {
 		{"tried again", func(w *world, x *settling.Ending) { w.Retry(x, x.Message) },
 			"settle one: outbox with its mail, retry"},
 		{"given back", func(w *world, x *settling.Ending) { w.Release(x) }, "release one"},
-		{"parked", func(w *world, x *settling.Ending) { w.Park(x, "tag:a") }, "park one: tag:a"},
+		{"parked", func(w *world, x *settling.Ending) { w.Park(x, "tag:a", "because") }, "park one: tag:a"},
 		{"parked where that cannot be", func(w *world, x *settling.Ending) {
 			w.Settler.Queue = w.queue
-			w.Park(x, "tag:a")
+			w.Park(x, "tag:a", "because")
 		}, "settle one: outbox with its mail"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
