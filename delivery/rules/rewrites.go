@@ -115,14 +115,14 @@ func (c *compiler) rewrite(r *RewriteRule) (compiled rewrite, ok bool) {
 	return compiled, ok && len(bad) == 0
 }
 
-// whence is where a message may leave from, in memory of the caller's.
-type whence struct {
+// sources is where a message may leave from, in memory of the caller's.
+type sources struct {
 	sources []netip.Addr
 	pools   []string
 }
 
-// whence appends where a message may leave from.
-func (s *Set) whence(w whence, m *queue.Message) whence {
+// sourcesOf appends where a message may leave from.
+func (s *Set) sourcesOf(w sources, m *queue.Message) sources {
 	switch {
 	case m.IPs != nil:
 		for _, text := range m.IPs {
@@ -141,7 +141,7 @@ func (s *Set) whence(w whence, m *queue.Message) whence {
 	return w
 }
 
-func (s *Set) from(w whence, ip netip.Addr) whence {
+func (s *Set) from(w sources, ip netip.Addr) sources {
 	w.sources = append(w.sources, ip)
 	if pool := s.pools.of(ip); pool != "" && !slices.Contains(w.pools, pool) {
 		w.pools = append(w.pools, pool)
@@ -166,7 +166,7 @@ func (s *Set) Rewrite(m *queue.Message, now time.Time) delivery.Decision {
 		again = false
 		q, domain := query{tags: m.Tags}, addr.Domain(m.Recipient)
 		if x.bySource {
-			w := s.whence(whence{addresses[:0], names[:0]}, m)
+			w := s.sourcesOf(sources{addresses[:0], names[:0]}, m)
 			q.sources, q.pools = w.sources, w.pools
 		}
 		var envelope, recipient string
