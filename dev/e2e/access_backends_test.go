@@ -44,7 +44,7 @@ func TestBackEnds(t *testing.T) {
 			if set["smtp-auth"] == "" {
 				set = mtatest.Settings{"smtp-username": user, "smtp-password": password}
 			}
-			tryLogins(t, mtatest.Start(t, mtatest.Kept.With(set)), user, password)
+			tryLogins(t, mtatest.Inside(t, mtatest.Kept.With(set)), user, password)
 		})
 	}
 }
@@ -93,7 +93,7 @@ func TestBackEndsThatCannotTell(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": url})).Talk(t)
+			c := mtatest.Inside(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": url})).Talk(t)
 			c.Command("EHLO client.test", 250)
 			require.Contains(t, c.Login("joe", "geheim", 454), "4.7.0")
 			c.Command("MAIL FROM:<a@client.test>", 250)
@@ -108,7 +108,7 @@ func TestRADIUSWithAnotherSecret(t *testing.T) {
 	t.Parallel()
 	www := mtatest.FreePort(t)
 	login := strings.Replace(radiusURL(t, "joe", "geheim"), testserver.RadiusSecret, "another", 1)
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"www-ip": "127.0.0.1", "www-port": www, "www-auth": login}))
+	d := mtatest.Inside(t, mtatest.Nowhere.With(mtatest.Settings{"www-ip": "127.0.0.1", "www-port": www, "www-auth": login}))
 	began := time.Now()
 	answer, err := http.PostForm("http://127.0.0.1:"+www+"/login", url.Values{"username": {"joe"}, "password": {"geheim"}})
 	require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestDirectoryRestarts(t *testing.T) {
 	testserver.Need(t, "slapd")
 	t.Parallel()
 	server := directory(t, "joe", "geheim")
-	c := mtatest.Start(t,
+	c := mtatest.Inside(t,
 		mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "ldap://" + server.Address + "/" + testserver.LDAPBase})).Talk(t)
 	c.Command("EHLO client.test", 250)
 	c.Login("joe", "wrong", 535)

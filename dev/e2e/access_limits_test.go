@@ -22,7 +22,7 @@ import (
 // TestSubmissionPort demands TLS and a login there, and asks for no range.
 func TestSubmissionPort(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t, "hardcoded://joe:geheim")).With(mtatest.Settings{
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.LoginSettings(t, "hardcoded://joe:geheim")).With(mtatest.Settings{
 		"smtp-range": "127.0.0.2", "submission-port": mtatest.FreePort(t)}))
 	address := "127.0.0.1:" + d.Settings["submission-port"]
 	mtatest.Connect(t, "127.0.0.1", d.Addr).Refused(554, "5.7.1")
@@ -43,7 +43,7 @@ func TestSubmissionPort(t *testing.T) {
 // TestLoginNotRequired lets the range relay without a login, which stays possible.
 func TestLoginNotRequired(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t,
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.LoginSettings(t,
 		"hardcoded://joe:geheim")).With(mtatest.Settings{"smtp-auth-required": "false"}))
 	d.Submit(t, "a@client.test", "b@sink.test", mtatest.Letters)
 	c := d.Talk(t)
@@ -56,7 +56,7 @@ func TestLoginNotRequired(t *testing.T) {
 // exempt. A name that many guess at is slowed, and nobody is locked out.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim,ann:sesam",
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim,ann:sesam",
 		"auth-exempt": "127.0.0.9"}))
 	login := func(ip, name, password string, code int) {
 		t.Helper()
@@ -91,7 +91,7 @@ func TestHangingBackEnd(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
-	d := mtatest.Start(t,
+	d := mtatest.Inside(t,
 		mtatest.Kept.With(set).With(mtatest.Settings{"smtp-auth": "exec://" + script(t, "exec sleep 60") + "?timeout=20s"}))
 	waiting := make([]*mtatest.Client, 40) // more than programs run at a time
 	for i := range waiting {
@@ -196,7 +196,7 @@ func requireNotShown(t testing.TB, secret string) {
 func TestSwaksLogsIn(t *testing.T) {
 	testserver.Need(t, "swaks")
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t,
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.LoginSettings(t,
 		"hardcoded://joe:geheim")).With(mtatest.Settings{"submission-port": mtatest.FreePort(t),
 		"smtp-secure-port": mtatest.FreePort(t)}))
 	loopback := func(key string) string { return "127.0.0.1:" + d.Settings[key] }
@@ -224,7 +224,7 @@ func TestSwaksLogsIn(t *testing.T) {
 // TestConnectionsPerClient bounds the connections of one address; another has its own.
 func TestConnectionsPerClient(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-connections-client": "2", "smtp-busy": "reject"}))
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.Settings{"smtp-connections-client": "2", "smtp-busy": "reject"}))
 	first := mtatest.Connect(t, "127.0.0.5", d.Addr)
 	first.Expect(220)
 	mtatest.Connect(t, "127.0.0.5", d.Addr).Expect(220)
@@ -256,7 +256,7 @@ func TestOneInjector(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := mtatest.Start(t, mtatest.Kept.With(limits).With(c.set))
+			d := mtatest.Inside(t, mtatest.Kept.With(limits).With(c.set))
 			greeted := make(chan *mtatest.Client, 50)
 			for range 50 {
 				client := mtatest.Connect(t, "127.0.0.5", d.Addr)
@@ -293,7 +293,7 @@ func TestReserve(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t,
 		&smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Dot, Action: smtptest.Action{Act: smtptest.Hang}}}})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2",
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2",
 		"smtp-connections-out":    "3",
 		"smtp-connections-client": "2", "smtp-busy": "reject"}))
 	c := d.Talk(t)
@@ -328,7 +328,7 @@ func dialed(t testing.TB, address string, code int) string {
 // TestClientsWait has clients beyond the limit wait until there is room, as is usual.
 func TestClientsWait(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2",
+	d := mtatest.Inside(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-connections": "4", "smtp-connections-in": "2",
 		"smtp-connections-out": "3", "smtp-connections-client": "2"}))
 	first, second := d.Talk(t), d.Talk(t)
 	third := mtatest.Connect(t, "127.0.0.7", d.Addr)
@@ -341,7 +341,7 @@ func TestClientsWait(t *testing.T) {
 // TestSecurePortNeedsLogin demands the login of those who come with TLS from the start as well.
 func TestSecurePortNeedsLogin(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.LoginSettings(t,
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.LoginSettings(t,
 		"hardcoded://joe:geheim")).With(mtatest.Settings{"smtp-secure-port": mtatest.FreePort(t)}))
 	conn, err := tls.Dial("tcp", "127.0.0.1:"+d.Settings["smtp-secure-port"], &tls.Config{InsecureSkipVerify: true})
 	require.NoError(t, err)
@@ -362,7 +362,7 @@ func TestLoginChain(t *testing.T) {
 	t.Parallel()
 	login := func(chain string, want map[string]int) {
 		t.Helper()
-		d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": chain}))
+		d := mtatest.Inside(t, mtatest.Kept.With(mtatest.Settings{"smtp-auth": chain}))
 		for who, code := range want {
 			name, password, _ := strings.Cut(who, ":")
 			c := d.Talk(t)

@@ -103,7 +103,7 @@ func TestLikeMailerQ(t *testing.T) {
 // the default ones, or from where the mail itself says.
 func TestSourceAddress(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.28",
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.28",
 		"smtp-mappable-ips":   "127.0.0.2/31;127.0.0.28",
 		"smtp-unmappable-ips": "127.0.0.28/32", "smtp-default-ips": "127.0.0.4; 127.0.0.5"}))
 	send := func(ip, recipient, header string) {

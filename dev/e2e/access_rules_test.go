@@ -28,7 +28,7 @@ func TestBlockedClients(t *testing.T) {
 		store.Block{Value: "bad@sender.test", Code: 552, Description: "You again", Enabled: true},
 		store.Block{Value: "spam.test", Enabled: true},
 	)
-	d := mtatest.Start(t, mtatest.Nowhere.With(set))
+	d := mtatest.Inside(t, mtatest.Nowhere.With(set))
 	mtatest.Connect(t, "127.0.0.66", d.Addr).Refused(554, "5.7.1")
 	mtatest.Connect(t, "127.0.0.67", d.Addr).Refused(421, "Come back tomorrow")
 	mtatest.Connect(t, "127.0.1.200", d.Addr).Refused(550, "Not from this network")
@@ -50,7 +50,7 @@ func TestBlockedClients(t *testing.T) {
 // TestRange lets in who is in the range, which may change while mtad runs. Without one that is nobody.
 func TestRange(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-range": "127.0.0.2;127.0.3.0/24"}))
+	d := mtatest.Inside(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-range": "127.0.0.2;127.0.3.0/24"}))
 	mtatest.Connect(t, "127.0.0.1", d.Addr).Refused(554, "5.7.1")
 	mtatest.Connect(t, "127.0.0.2", d.Addr).Expect(220)
 	mtatest.Connect(t, "127.0.3.77", d.Addr).Expect(220)
@@ -76,7 +76,7 @@ func TestRangeOfBothFamilies(t *testing.T) {
 	mtatest.Insert(t, db, store.Block{Value: "127.0.0.66", Enabled: true})
 	mtatest.Insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "four.mta.test"},
 		store.MTAName{LocalIP: "::1", Name: "six.mta.test"})
-	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-ip": "",
+	d := mtatest.Inside(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-ip": "",
 		"smtp-range": "127.0.0.0/24;::1"}))
 	require.Equal(t, "four.mta.test", greeting(t, d))
 	mtatest.Connect(t, "127.0.0.66", d.Addr).Refused(554, "5.7.1")
@@ -95,7 +95,7 @@ func TestHAProxy(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "received.json")
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-range": "127.0.0.77", "smtp-proxy": "127.0.0.1",
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-range": "127.0.0.77", "smtp-proxy": "127.0.0.1",
 		"received-bin-log-file": log}))
 	fronts := testserver.HAProxy(t, d.Addr)
 	for i, front := range []string{fronts.V1, fronts.V2, fronts.V2TLV} {
@@ -117,7 +117,7 @@ func TestHAProxy(t *testing.T) {
 func TestProxyHeaders(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "received.json")
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-proxy": "127.0.0.9/32",
+	d := mtatest.Inside(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-proxy": "127.0.0.9/32",
 		"received-bin-log-file": log}))
 	silent := mtatest.Connect(t, mtatest.ProxyAddress, d.Addr)
 	for _, header := range []string{"EHLO client.test\r\n", "PROXY TCP4 none 127.0.0.1 1 2\r\n",
@@ -149,7 +149,7 @@ func TestProxyHeaders(t *testing.T) {
 func TestLoginToRelay(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.LoginSettings(t,
+	d := mtatest.Inside(t, k.Settings().With(mtatest.LoginSettings(t,
 		"hardcoded://joe:geheim,ann,sesam")).With(mtatest.Settings{
 		"smtp-range": "0.0.0.0/0", "smtp-proxy": mtatest.ProxyAddress, "default-domain": "default.test"}))
 	c := d.Proxied(t, "203.0.113.5")
@@ -203,7 +203,7 @@ func TestLocalAddresses(t *testing.T) {
 		store.Local{Address: "sub.string", Type: store.Contains, Enabled: true},
 		store.Local{Address: "off@here.test", Type: store.Exact},
 	)
-	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim",
+	d := mtatest.Inside(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim",
 		"rabbitmq-local": "local", "default-domain": "here.test"}))
 	c := d.Talk(t)
 	c.Command("EHLO client.test", 250)
@@ -233,7 +233,7 @@ func TestReportsQueue(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
-	d := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"rabbitmq-local": "local",
+	d := mtatest.Inside(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"rabbitmq-local": "local",
 		"rabbitmq-reports": "reports"}))
 	reports := []string{"dsn-bounce", "mdn-read", "arf-abuse", "dmarc-gzip", "tlsrpt-gzip"}
 	for _, name := range append(reports, "none-text", "none-forwarded-bounce") {
@@ -261,7 +261,7 @@ func eml(t testing.TB, name string) string {
 // TestRefusedQueue keeps mail that lacked a login, while the client is refused after it.
 func TestRefusedQueue(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim",
+	d := mtatest.Inside(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim",
 		"rabbitmq-refused": "refused"}))
 	d.Talk(t).Mail("a@client.test", "b@sink.test", mtatest.Letters, 530)
 	q := d.Stopped(t)
@@ -272,7 +272,7 @@ func TestRefusedQueue(t *testing.T) {
 // TestNothingRefusedIsKept refuses at once when there is no queue for such mail.
 func TestNothingRefusedIsKept(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim"}))
+	d := mtatest.Inside(t, mtatest.Nowhere.With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim"}))
 	require.Contains(t, d.Log.String(), "smtp-auth without smtp-certificate")
 	c := d.Talk(t)
 	c.Command("EHLO client.test", 250)

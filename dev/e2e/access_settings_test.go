@@ -27,7 +27,7 @@ func TestMTANames(t *testing.T) {
 	mtatest.Insert(t, db, store.MTAName{LocalIP: "127.0.0.1", Name: "one.mta.test"},
 		store.MTAName{LocalIP: "127.0.0.2", Name: "two.mta.test"})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.3",
+	d := mtatest.Inside(t, k.Settings().With(set).With(mtatest.Settings{"smtp-ip": "127.0.0.1,127.0.0.2,127.0.0.3",
 		"smtp-default-ips": "127.0.0.1"}))
 	for ip, name := range map[string]string{"127.0.0.1": "one.mta.test", "127.0.0.2": "two.mta.test",
 		"127.0.0.3": "mtad.test"} {
@@ -55,8 +55,8 @@ func TestSettingsAreReadAgain(t *testing.T) {
 	set, db := mtatest.SQLite(t)
 	name := store.MTAName{LocalIP: "127.0.0.1", Name: "first.mta.test"}
 	require.NoError(t, store.Insert(t.Context(), db, &name))
-	patient := mtatest.Start(t, mtatest.Nowhere.With(set))
-	quick := mtatest.Start(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"database-ttl": "1"}))
+	patient := mtatest.Inside(t, mtatest.Nowhere.With(set))
+	quick := mtatest.Inside(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"database-ttl": "1"}))
 	require.Equal(t, "first.mta.test", greeting(t, patient))
 	name.Name = "second.mta.test"
 	require.NoError(t, store.Update(t.Context(), db, &name))
@@ -83,7 +83,7 @@ func TestBrokenRows(t *testing.T) {
 		store.MTAName{ID: 82, LocalIP: "127.0.0.1", Name: "good.mta.test"})
 	mtatest.Insert(t, db, store.Block{ID: 91, Value: "10.0.0.0/99", Enabled: true},
 		store.Block{ID: 92, Value: "127.0.0.66", Enabled: true})
-	d := mtatest.Start(t, mtatest.Kept.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim"}))
+	d := mtatest.Inside(t, mtatest.Kept.With(set).With(mtatest.Settings{"smtp-auth": "hardcoded://joe:geheim"}))
 	warned := func() string {
 		var warnings []string
 		for line := range strings.Lines(d.Log.String()) {
@@ -110,7 +110,7 @@ func TestBrokenRows(t *testing.T) {
 func TestAddressesAreWritten(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
-	d := mtatest.Start(t, mtatest.Nowhere.With(set))
+	d := mtatest.Inside(t, mtatest.Nowhere.With(set))
 	d.Terminate(t)
 	d = d.Again(t)
 	rows, _, err := store.List[store.IP](t.Context(), db)
@@ -139,7 +139,7 @@ func TestSettingsOnServers(t *testing.T) {
 			t.Parallel()
 			server := run(t)
 			address := server.Database(t)
-			d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"database-address": address,
+			d := mtatest.Inside(t, mtatest.Kept.With(mtatest.Settings{"database-address": address,
 				"smtp-auth": "hardcoded://joe:geheim"}))
 			db := mtatest.OpenSettings(t, address)
 			rows, _, err := store.List[store.IP](t.Context(), db)
@@ -227,7 +227,7 @@ func TestSettingsLost(t *testing.T) {
 			file := strings.TrimPrefix(set["database-address"], "sqlite://")
 			sendLog, logged := mtatest.SendLog(t)
 			k := mtatest.NewKeeper(t, &smtptest.Sink{})
-			d := mtatest.Start(t, k.Settings().With(set).With(logged))
+			d := mtatest.Inside(t, k.Settings().With(set).With(logged))
 			require.NotContains(t, d.Log.String(), "level=ERROR", "a first start is none of this")
 			d.Terminate(t)
 			require.NoError(t, db.Close())
@@ -364,7 +364,7 @@ func TestSuppressions(t *testing.T) {
 		store.Suppression{Value: "closed.test", Type: "domain", Code: 550, Enabled: true})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	file, logged := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logged))
+	d := mtatest.Inside(t, k.Settings().With(set).With(logged))
 	d.Submit(t, "a@client.test", "gone@sink.test", mtatest.Letters)
 	d.Submit(t, "a@client.test", "who@closed.test", mtatest.Letters)
 	d.Submit(t, "a@client.test", "here@sink.test", mtatest.Letters)

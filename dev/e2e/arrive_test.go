@@ -15,7 +15,7 @@ func TestEveryMailArrivesOnce(t *testing.T) {
 		n = 2000
 	}
 	k := mtatest.NewSink(t, &smtptest.Sink{Verify: true})
-	d := mtatest.Start(t, k.Settings())
+	d := mtatest.Inside(t, k.Settings())
 	d.Send(t, &smtptest.Source{Messages: n, Size: 1 << 10, Sessions: 20, Domains: smtptest.Domains(7, "sink.test")})
 	k.OnceEach(t, n)
 	d.Terminate(t)
@@ -26,7 +26,7 @@ func TestEveryMailArrivesOnce(t *testing.T) {
 func TestMailsOfEverySize(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{Verify: true})
-	d := mtatest.Start(t, k.Settings())
+	d := mtatest.Inside(t, k.Settings())
 	first := int64(1)
 	for _, size := range []int{300, 4 << 10, 60 << 10, 250 << 10, 300 << 10, 3 << 20} {
 		d.Send(t, &smtptest.Source{Messages: 5, First: first, Size: size, Recipients: 3,

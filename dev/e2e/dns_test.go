@@ -35,7 +35,7 @@ func TestDeliveryByMX(t *testing.T) {
 	)
 	second, third := n.Sink(t, 2, &smtptest.Sink{}), n.Sink(t, 3, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true",
+	d := mtatest.Inside(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true",
 		"rabbitmq-failure": "failure"}))
 	fate := map[string]string{
 		"second": "message/accepted 250", "first": "message/accepted 250", "plain": "message/accepted 250",
@@ -67,7 +67,7 @@ func TestPrivateTargets(t *testing.T) {
 	k := n.Sink(t, 1, &smtptest.Sink{})
 	server := testserver.DNS(t, testserver.Zone(t, "evil.test. MX 10 mx.evil.test.\nmx.evil.test. A "+n.Host(1)))
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server}))
+	d := mtatest.Inside(t, logging.With(mtatest.Settings{"dns-servers": server}))
 	d.Submit(t, "a@client.test", "x@evil.test", "Subject: try\r\n\r\nText")
 	require.NotEqual(t, "message/accepted", mtatest.AwaitAttempts(t, log, "x@evil.test", 1)[0].Last().Pair())
 	require.Zero(t, k.Stats().Connections)
@@ -101,7 +101,7 @@ about.test. CNAME round.test.
 		}
 	})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true",
+	d := mtatest.Inside(t, logging.With(mtatest.Settings{"dns-servers": server, "allow-private-targets": "true",
 		"retry-interval": "1"}))
 	submit := func(domain string) { d.Submit(t, "a@client.test", "x@"+domain, "Subject: try\r\n\r\nText") }
 	firstOf := func(domain string) (first mtatest.Outcome) {

@@ -16,7 +16,7 @@ func TestPropertyHeaders(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(allQueues).With(logging))
+	d := mtatest.Inside(t, k.Settings().With(allQueues).With(logging))
 	due := time.Now().Add(3 * time.Second).Truncate(time.Second)
 	d.Submit(t, "a@client.test", "late@sink.test",
 		"x-mq-delayed: "+due.UTC().Format(time.DateTime)+"\r\nSubject: later\r\n\r\nText")

@@ -20,7 +20,7 @@ import (
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-maxsize": "1MB"}).With(mtatest.Certificate(t)))
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-maxsize": "1MB"}).With(mtatest.Certificate(t)))
 	for _, c := range []struct {
 		name string
 		do   func(t *testing.T, c *mtatest.Client)
@@ -146,7 +146,7 @@ func ended(c *mtatest.Client) {
 func TestManyRecipients(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-maxrecipients": "500"}))
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-maxrecipients": "500"}))
 	c := d.Talk(t)
 	c.Command("EHLO client.test", 250)
 	c.Command("MAIL FROM:<a@client.test>", 250)
@@ -187,7 +187,7 @@ func TestSmuggling(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
 			k := mtatest.NewKeeper(t, &smtptest.Sink{})
-			d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-line-ends": policy}))
+			d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-line-ends": policy}))
 			for _, end := range ends {
 				smuggle(t, d, end, policy)
 			}
@@ -236,11 +236,11 @@ func smuggle(t *testing.T, d *mtatest.Daemon, end, policy string) {
 func TestNulBytes(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	c := mtatest.Start(t, k.Settings()).Talk(t)
+	c := mtatest.Inside(t, k.Settings()).Talk(t)
 	begin(c)
 	c.Raw("Subject: nul\r\n\r\nbefore\x00after\r\n.\r\n")
 	require.Contains(t, c.Expect(550), "5.6.11")
-	c = mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-line-ends": "normalise"})).Talk(t)
+	c = mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-line-ends": "normalise"})).Talk(t)
 	begin(c)
 	c.Raw("Subject: nul\r\n\r\nbefore\x00after\r\n.\r\n")
 	c.Expect(250)
@@ -269,7 +269,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestIdleCrowd(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-connections-in": "400",
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-connections-in": "400",
 		"smtp-connections-client": "390"}))
 	var wg sync.WaitGroup
 	for range 300 {

@@ -21,7 +21,7 @@ func TestLogFiles(t *testing.T) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 	k := mtatest.NewKeeper(t, &smtptest.Sink{Rules: []smtptest.Rule{
 		{Stage: smtptest.Rcpt, Pattern: "twice@*", Action: smtptest.Action{Act: smtptest.Greylist, For: 1}}}})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{
 		"send-log-file":     file("send.log"),
 		"send-log-format":   "{$result.state}:{$result.result} {$attempt} <{$email.recipient}> {$result.code}",
 		"send-bin-log-file": file("send.json"), "received-log-file": file("received.log"),
@@ -84,7 +84,7 @@ func TestApplicationLogIsRotated(t *testing.T) {
 func TestLogThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"send-log-file": "/dev/full",
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"send-log-file": "/dev/full",
 		"received-bin-log-file": "/dev/full"}))
 	d.Send(t, &smtptest.Source{Messages: 500, Size: 1 << 10})
 	k.OnceEach(t, 500)

@@ -28,7 +28,7 @@ func TestMailArrivesUnchanged(t *testing.T) {
 		"Subject: folded\r\n and\r\n\tfolded\r\nBcc: kept@client.test\r\nReceived: from elsewhere\r\n\r\nText\r\n",
 	}
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings())
+	d := mtatest.Inside(t, k.Settings())
 	for i, mail := range mails {
 		c := d.Talk(t)
 		begin(c)
@@ -65,7 +65,7 @@ func cutField(mail string) (field, rest string) {
 func TestRefusedAtTheDoor(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-maxsize": "100kB"}))
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-maxsize": "100kB"}))
 
 	c := d.Talk(t)
 	c.Command("EHLO client.test", 250)
@@ -91,7 +91,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 func TestTooManyClients(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-busy": "reject", "smtp-connections-in": "5",
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"smtp-busy": "reject", "smtp-connections-in": "5",
 		"smtp-connections-client": "5"}))
 	first := d.Talk(t)
 	for range 4 {
@@ -118,7 +118,7 @@ func TestConnectionLimits(t *testing.T) {
 		}
 	}
 	k := mtatest.NewSink(t, receiver)
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"domain-maxconnections": "3",
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"domain-maxconnections": "3",
 		"connection-maxmessages": "10"}))
 	d.Send(t, &smtptest.Source{Messages: 200, Size: 1 << 10})
 	mtatest.Eventually(t, "all mails arrive", func() bool { return k.Stats().Messages == 200 })
@@ -132,7 +132,7 @@ func TestClearTextAfterBrokenTLS(t *testing.T) {
 	t.Parallel()
 	broken := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}
 	k := mtatest.NewKeeper(t, &smtptest.Sink{TLS: broken})
-	d := mtatest.Start(t, k.Settings())
+	d := mtatest.Inside(t, k.Settings())
 	d.Submit(t, "a@client.test", "b@sink.test", "Subject: try\r\n\r\nText")
 	require.False(t, k.Await(t, 1)[0].TLS)
 	d.Terminate(t)

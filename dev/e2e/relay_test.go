@@ -109,7 +109,7 @@ func TestSmarthost(t *testing.T) {
 	port := h.serve(t)
 	log, logging := mtatest.SendLog(t)
 	set := logging.With(mtatest.Settings{"smarthost": "127.0.0.1", "smarthost-port": port, "smarthost-username": "relay"})
-	d := mtatest.Start(t, set.With(mtatest.Settings{"smarthost-password": hubPassword}))
+	d := mtatest.Inside(t, set.With(mtatest.Settings{"smarthost-password": hubPassword}))
 	d.Submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
 	d.Submit(t, "a@client.test", "y@other.test", "Subject: two\r\n\r\nText")
 	mtatest.Eventually(t, "both mails arrive", func() bool { return len(h.received()) == 2 })
@@ -129,7 +129,7 @@ func TestSmarthostRefusesLogin(t *testing.T) {
 	t.Parallel()
 	h := new(hub)
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, logging.With(mtatest.Settings{"smarthost": "127.0.0.1", "smarthost-port": h.serve(t),
+	d := mtatest.Inside(t, logging.With(mtatest.Settings{"smarthost": "127.0.0.1", "smarthost-port": h.serve(t),
 		"smarthost-username": "relay",
 		"smarthost-password": "not-the-right-one", "rabbitmq-failure": "failure"}))
 	d.Submit(t, "a@client.test", "x@any.test", "Subject: one\r\n\r\nText")
@@ -149,7 +149,7 @@ func TestReload(t *testing.T) {
 	routes := routeFile{}
 	routes.add("moving.test", before.Port)
 	file := routes.write(t, "")
-	d := mtatest.Start(t, mtatest.Settings{"smtp-range": "10.0.0.0/8", "smtp-routes": file})
+	d := mtatest.Inside(t, mtatest.Settings{"smtp-range": "10.0.0.0/8", "smtp-routes": file})
 	require.Contains(t, mtatest.Dial(t, d.Addr).Expect(554), "5.7.1")
 
 	d.Rewrite(t, mtatest.Settings{"smtp-range": "10.0.0.0/8; 127.0.0.1", "max-attempts": "7"})

@@ -33,7 +33,7 @@ func TestDeferredAfterData(t *testing.T) {
 	k := mtatest.NewKeeper(t, &smtptest.Sink{Rules: []smtptest.Rule{
 		{Stage: smtptest.Dot, Pattern: "later@*", Action: smtptest.Action{Act: smtptest.Greylist, For: time.Millisecond}}}})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(allQueues).With(logging))
+	d := mtatest.Inside(t, k.Settings().With(allQueues).With(logging))
 	d.Submit(t, "a@client.test", "later@sink.test", "Subject: again\r\nX-Job: 7\r\n\r\nText")
 	k.Await(t, 1)
 	mtatest.AwaitAttempts(t, log, "later@sink.test", 2)
@@ -60,7 +60,7 @@ func TestDeferredAfterData(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewSink(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(allQueues))
+	d := mtatest.Inside(t, k.Settings().With(allQueues))
 	d.Submit(t, "a@client.test", "reject@sink.test", "Subject: never\r\n\r\nText")
 	mtatest.Eventually(t, "the mail is refused", func() bool { return k.Stats().Rejected > 0 })
 	d.Terminate(t)
@@ -89,7 +89,7 @@ func TestGivenUp(t *testing.T) {
 			t.Parallel()
 			k := mtatest.NewSink(t, &smtptest.Sink{})
 			log, logging := mtatest.SendLog(t)
-			d := mtatest.Start(t, k.Settings().With(allQueues).With(logging).With(c.limit))
+			d := mtatest.Inside(t, k.Settings().With(allQueues).With(logging).With(c.limit))
 			d.Submit(t, "a@client.test", "defer@sink.test", "Subject: over\r\n\r\nText")
 			given := func() bool {
 				own := mtatest.AttemptsOf(t, log, "defer@sink.test")

@@ -16,7 +16,7 @@ func TestSwaks(t *testing.T) {
 	testserver.Need(t, "swaks")
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(mtatest.Certificate(t)))
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Certificate(t)))
 	for i, options := range [][]string{nil, {"--tls"}, {"--pipeline"}} {
 		args := append([]string{"--server", d.Addr, "--from", "a@client.test", "--to", "b@sink.test,c@sink.test",
 			"--header", "Subject: from swaks", "--body", "Hello\n.\n..dots"}, options...)

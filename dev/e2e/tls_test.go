@@ -19,7 +19,7 @@ func TestSTARTTLS(t *testing.T) {
 	require.NoError(t, err)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{TLS: offered})
 	set := mtatest.Certificate(t)
-	d := mtatest.Start(t, k.Settings().With(set))
+	d := mtatest.Inside(t, k.Settings().With(set))
 	d.Send(t, &smtptest.Source{Messages: 3, Size: 1 << 10, TLS: &tls.Config{InsecureSkipVerify: true}})
 	for _, m := range k.Await(t, 3) {
 		require.True(t, m.TLS, "the way out")
@@ -49,7 +49,7 @@ func TestImplicitTLS(t *testing.T) {
 	t.Parallel()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	set := mtatest.Certificate(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"smtp-secure-port": mtatest.FreePort(t)}))
+	d := mtatest.Inside(t, k.Settings().With(set).With(mtatest.Settings{"smtp-secure-port": mtatest.FreePort(t)}))
 	conn, err := tls.Dial("tcp", "127.0.0.1:"+d.Settings["smtp-secure-port"], &tls.Config{InsecureSkipVerify: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })

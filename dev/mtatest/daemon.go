@@ -43,7 +43,7 @@ func (s Settings) Text() string {
 	return b.String()
 }
 
-// Daemon is a running mtad.
+// Daemon is a running MTA.
 type Daemon struct {
 	*Process
 	Settings Settings
@@ -55,6 +55,18 @@ type Daemon struct {
 // Start starts mtad with a fresh queue, unless queue-address says otherwise, and waits until it takes mail. Where
 // nothing else is set it listens on a free port of loopback, lets loopback relay, and has no console.
 func Start(t testing.TB, set Settings) *Daemon {
+	t.Helper()
+	return start(t, set, func(file string) *Process { return Run(t, nil, "--config-file", file) })
+}
+
+// Inside is Start with the MTA in the process of the test, which is quicker. It is for tests that send no signals, see
+// no exit code, and leave the log to its default.
+func Inside(t testing.TB, set Settings) *Daemon {
+	t.Helper()
+	return start(t, set, func(file string) *Process { return host(t, file) })
+}
+
+func start(t testing.TB, set Settings, run func(file string) *Process) *Daemon {
 	t.Helper()
 	dir := t.TempDir()
 	set = Settings{
@@ -69,7 +81,7 @@ func Start(t testing.TB, set Settings) *Daemon {
 		if _, fixed := set["smtp-port"]; !fixed || len(problems) > 0 {
 			set["smtp-port"] = strconv.Itoa(testserver.FreePort(t))
 		}
-		d := Launch(t, set)
+		d := launch(t, set, run)
 		if d.ready() {
 			return d
 		}
@@ -85,12 +97,15 @@ func Start(t testing.TB, set Settings) *Daemon {
 // Launch starts mtad without waiting for it.
 func Launch(t testing.TB, set Settings) *Daemon {
 	t.Helper()
+	return launch(t, set, func(file string) *Process { return Run(t, nil, "--config-file", file) })
+}
+
+func launch(t testing.TB, set Settings, run func(file string) *Process) *Daemon {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "mtad.conf")
 	require.NoError(t, os.WriteFile(file, []byte(set.Text()), 0o600))
-	d := &Daemon{Settings: set, File: file, Addr: "127.0.0.1:" + set["smtp-port"],
+	return &Daemon{Process: run(file), Settings: set, File: file, Addr: "127.0.0.1:" + set["smtp-port"],
 		Queue: strings.TrimPrefix(set["queue-address"], "disk://")}
-	d.Process = Run(t, nil, "--config-file", file)
-	return d
 }
 
 // ready waits until mtad takes mail, and reports false when it ended before.
@@ -101,6 +116,9 @@ func (d *Daemon) ready() bool {
 // Again starts mtad anew with the same settings and queue, after it has ended.
 func (d *Daemon) Again(t testing.TB) *Daemon {
 	t.Helper()
+	if d.hosted != nil {
+		return Inside(t, d.Settings)
+	}
 	return Start(t, d.Settings)
 }
 
@@ -114,6 +132,10 @@ func (d *Daemon) Rewrite(t testing.TB, set Settings) {
 // Reload has mtad read its files again, and waits until it has.
 func (d *Daemon) Reload(t testing.TB) {
 	t.Helper()
+	if d.hosted != nil {
+		d.hosted.reload(d.File)
+		return
+	}
 	before := strings.Count(d.Log.String(), "configuration")
 	require.NoError(t, d.Cmd.Process.Signal(syscall.SIGHUP))
 	Eventually(t, "the configuration is read again",
@@ -122,17 +144,19 @@ func (d *Daemon) Reload(t testing.TB) {
 
 // Process is a started mtad and what it says.
 type Process struct {
-	Cmd  *exec.Cmd
-	Log  Output // standard error
-	Out  Output // standard output
+	Cmd  *exec.Cmd // nil: the MTA is hosted by the test
+	Log  Output    // standard error
+	Out  Output    // standard output
 	done chan struct{}
+
+	hosted *hosted
 }
 
 // Run starts mtad with a command line. It is killed when the test ends. Its environment is empty but for environ and a
 // home of its own.
 func Run(t testing.TB, environ []string, args ...string) *Process {
 	t.Helper()
-	p := &Process{Cmd: exec.Command(program, args...), done: make(chan struct{})}
+	p := &Process{Cmd: exec.Command(Program(), args...), done: make(chan struct{})}
 	p.Cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, environ...)
 	p.Cmd.Stdout, p.Cmd.Stderr = &p.Out, &p.Log
 	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -153,12 +177,16 @@ func Run(t testing.TB, environ []string, args ...string) *Process {
 	return p
 }
 
-// Kill ends mtad at once, as kill -9 does.
+// Kill ends mtad at once: a process as kill -9 does, what is hosted with what is on its way left in the queue.
 func (p *Process) Kill() {
 	select {
 	case <-p.done: // its number may already be another's
 	default:
-		_ = p.Cmd.Process.Kill()
+		if p.hosted != nil {
+			p.hosted.stop()
+		} else {
+			_ = p.Cmd.Process.Kill()
+		}
 		<-p.done
 	}
 }
@@ -177,6 +205,10 @@ func (p *Process) Exit(t testing.TB, within time.Duration) int {
 // Terminate asks mtad to stop, which it must do within half a minute and with exit code 0.
 func (p *Process) Terminate(t testing.TB) {
 	t.Helper()
+	if p.hosted != nil {
+		p.hosted.terminate(t)
+		return
+	}
 	require.NoError(t, p.Cmd.Process.Signal(syscall.SIGTERM))
 	require.Zero(t, p.Exit(t, 32*time.Second), "exit code after SIGTERM")
 }

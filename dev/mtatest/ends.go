@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,6 +128,24 @@ func (d *Daemon) Send(t testing.TB, s *smtptest.Source) {
 	report, err := s.Run(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, s.Messages, report.Accepted, "mails accepted; refused: %v, errors: %v", report.Refused, report.Errors)
+}
+
+// single numbers the mails of One, apart from those of sources.
+var single atomic.Int64
+
+// One sends one mail and returns the code of the answer.
+func (d *Daemon) One(t testing.TB) int {
+	t.Helper()
+	to := fmt.Sprintf("s%d@d1.sink.test", 900_000+single.Add(1))
+	c := d.Talk(t)
+	defer c.Conn.Close()
+	c.Command("EHLO client.test", 250)
+	c.Command("MAIL FROM:<a@client.test>", 250)
+	c.Command("RCPT TO:<"+to+">", 250)
+	c.Command("DATA", 354)
+	c.Raw("Subject: x\r\n\r\ntext\r\n.\r\n")
+	code, _ := c.Reply()
+	return code
 }
 
 // Client speaks SMTP by hand.

@@ -38,3 +38,9 @@ func (n Network) Sink(t testing.TB, i int, s *smtptest.Sink) *Sink {
 	k.serve(t, n.Host(i)+":25")
 	return k
 }
+
+// Queues are the settings that name all queues of a broker.
+func Queues(address string) Settings {
+	return Settings{"rabbitmq-address": address, "rabbitmq-results": "results", "rabbitmq-success": "success",
+		"rabbitmq-failure": "failure", "rabbitmq-retry": "retry"}
+}

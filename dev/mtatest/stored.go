@@ -2,6 +2,7 @@ package mtatest
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"testing"
 
@@ -14,10 +15,18 @@ import (
 // OpenQueue opens the queue of an mtad that has ended.
 func OpenQueue(t testing.TB, dir string) *disk.Queue {
 	t.Helper()
-	q, err := disk.Open(dir, disk.Options{})
-	require.NoError(t, err)
+	var q *disk.Queue
+	require.NoError(t, unlocked(t, func() (err error) { q, err = disk.Open(dir, disk.Options{}); return err }))
 	t.Cleanup(func() { require.NoError(t, q.Close()) })
 	return q
+}
+
+// unlocked opens what has the lock of a queue that this process had just now: another test may start a program at this
+// moment, which has a copy of the lock until its exec.
+func unlocked(t testing.TB, open func() error) (err error) {
+	t.Helper()
+	Eventually(t, "the queue is free", func() bool { err = open(); return !errors.Is(err, queue.ErrLocked) })
+	return err
 }
 
 // Stored returns the messages in a queue of an mtad that has ended, which must be n. The queue directory stays in use

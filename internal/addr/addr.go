@@ -267,12 +267,12 @@ func validLabel(label string, mode Mode) bool {
 
 // validLiteral checks [192.0.2.1] and [IPv6:2001:db8::1] (RFC 5321 §4.1.3).
 func validLiteral(s string) bool {
-	_, ok := Literal(s)
+	_, ok := literal(s)
 	return ok
 }
 
-// Literal returns the address that an address literal names.
-func Literal(domain string) (netip.Addr, bool) {
+// literal returns the address that an address literal names.
+func literal(domain string) (netip.Addr, bool) {
 	if len(domain) < 2 || domain[0] != '[' || domain[len(domain)-1] != ']' {
 		return netip.Addr{}, false
 	}

@@ -113,10 +113,10 @@ func TestSplitAndDomain(t *testing.T) {
 }
 
 func TestLiteral(t *testing.T) {
-	ip, ok := Literal("[192.0.2.1]")
+	ip, ok := literal("[192.0.2.1]")
 	require.True(t, ok)
 	require.Equal(t, netip.MustParseAddr("192.0.2.1"), ip)
-	_, ok = Literal("192.0.2.1")
+	_, ok = literal("192.0.2.1")
 	require.False(t, ok)
 }
 

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLength is the length of the longest pattern, in bytes.
-const MaxLength = 4096
+// maxLength is the length of the longest pattern, in bytes.
+const maxLength = 4096
 
 // Type says how a pattern is to be read.
 type Type uint8
@@ -61,8 +61,8 @@ type Pattern struct {
 // Compile reads a pattern. With fold, case makes no difference. An error quotes the pattern and says what is wrong.
 func Compile(typ Type, text string, fold bool) (*Pattern, error) {
 	switch {
-	case len(text) > MaxLength:
-		return nil, fmt.Errorf("pattern has %d bytes: expected at most %d", len(text), MaxLength)
+	case len(text) > maxLength:
+		return nil, fmt.Errorf("pattern has %d bytes: expected at most %d", len(text), maxLength)
 	case text == "":
 		return nil, fmt.Errorf("pattern is empty")
 	case !utf8.ValidString(text):

@@ -67,7 +67,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		{Wildcard, `a\`, "nothing follows"},
 		{Exact, "", "empty"},
 		{Exact, "\xff", "not UTF-8"},
-		{Substring, strings.Repeat("x", MaxLength+1), "4097 bytes"},
+		{Substring, strings.Repeat("x", maxLength+1), "4097 bytes"},
 		{0, "x", "no type"},
 	} {
 		_, err := Compile(tt.typ, tt.pattern, true)

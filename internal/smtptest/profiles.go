@@ -16,9 +16,9 @@ type Profile struct {
 	Wait      time.Duration // of greylisting, or before each reply of a tar-pit
 }
 
-// ProfileNames lists the profiles. gmail, microsoft and yahoo refuse in the manner of these providers what is too much
+// profileNames lists the profiles. gmail, microsoft and yahoo refuse in the manner of these providers what is too much
 // or too fast: codes, enhanced codes and marks are as senders meet them there, the words are not.
-func ProfileNames() []string { return []string{"gmail", "greylist", "microsoft", "tarpit", "yahoo"} }
+func profileNames() []string { return []string{"gmail", "greylist", "microsoft", "tarpit", "yahoo"} }
 
 // Rules returns what the provider does.
 func (p Profile) Rules() ([]Rule, error) {
@@ -56,7 +56,7 @@ func (p Profile) Rules() ([]Rule, error) {
 		}
 		return rules, nil
 	}
-	return nil, fmt.Errorf("unknown profile %q: expected one of %s", p.Name, strings.Join(ProfileNames(), ", "))
+	return nil, fmt.Errorf("unknown profile %q: expected one of %s", p.Name, strings.Join(profileNames(), ", "))
 }
 
 func (p *Profile) orElse(otherwise Profile) {

@@ -86,7 +86,7 @@ func TestGreylistAndTarpitProfiles(t *testing.T) {
 }
 
 func TestProfileNames(t *testing.T) {
-	for _, name := range ProfileNames() {
+	for _, name := range profileNames() {
 		rules, err := Profile{Name: name}.Rules()
 		require.NoError(t, err)
 		require.NotEmpty(t, rules)

@@ -14,16 +14,16 @@ const (
 	tallyPieces = 1 << 10
 	tallyBits   = 1 << 20
 
-	// MaxNumber is the highest number that a Tally can note.
-	MaxNumber = tallyPieces*tallyBits - 1
+	// maxNumber is the highest number that a Tally can note.
+	maxNumber = tallyPieces*tallyBits - 1
 )
 
 type tallyPiece [tallyBits / 64]atomic.Uint64
 
-// Note notes n and reports whether it came for the first time. A number that is negative or above MaxNumber is not
+// Note notes n and reports whether it came for the first time. A number that is negative or above maxNumber is not
 // noted and counts as new.
 func (t *Tally) Note(n int64) (first bool) {
-	if n < 0 || n > MaxNumber {
+	if n < 0 || n > maxNumber {
 		t.distinct.Add(1)
 		return true
 	}
@@ -48,7 +48,7 @@ func (t *Tally) piece(n int64) *tallyPiece {
 
 // Has reports whether n was noted.
 func (t *Tally) Has(n int64) bool {
-	if n < 0 || n > MaxNumber {
+	if n < 0 || n > maxNumber {
 		return false
 	}
 	p := t.pieces[n/tallyBits].Load()

@@ -63,7 +63,7 @@ func Postgres(t testing.TB) *DatabaseServer {
 	Run(t, initdb[0], initdb[1:]...)
 	s := &DatabaseServer{scheme: "postgresql"}
 	var port int
-	s.Process, port = OnFreePort(t, func(port int) (*Process, error) {
+	s.Process, port = onFreePort(t, func(port int) (*Process, error) {
 		s.admin = []string{Find("psql"), "-q", "-X", "-h", dir, "-p", strconv.Itoa(port), "-U", "postgres", "-c"}
 		command := asUser("postgres", Find("postgres"), "-D", data, "-k", dir, "-p", strconv.Itoa(port),
 			"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB")
@@ -90,7 +90,7 @@ func MariaDB(t testing.TB) *DatabaseServer {
 	s := &DatabaseServer{scheme: "mysql", admin: []string{Find("mariadb"), "--no-defaults", "--socket=" + socket,
 		"--user=root", "-e"}}
 	var port int
-	s.Process, port = OnFreePort(t, func(port int) (*Process, error) {
+	s.Process, port = onFreePort(t, func(port int) (*Process, error) {
 		command := asUser("mysql", Find("mariadbd"), "--no-defaults", "--datadir="+data, "--socket="+socket,
 			"--port="+strconv.Itoa(port),
 			"--bind-address=127.0.0.1", "--pid-file="+filepath.Join(dir, "pid"), "--innodb-buffer-pool-size=32M",

@@ -18,7 +18,7 @@ func FerretDB(t testing.TB) string {
 	program := filepath.Join(cache, "sluice-test", "ferretdb")
 	Need(t, program)
 	dir := t.TempDir()
-	_, port := OnFreePort(t, func(port int) (*Process, error) {
+	_, port := onFreePort(t, func(port int) (*Process, error) {
 		address := loopback(port)
 		return TryStart(t, Command{Program: program, Args: []string{address, dir}, Dir: dir,
 			Ready: func() error { return dialable(address) }, Within: time.Minute})

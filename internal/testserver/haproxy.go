@@ -25,7 +25,7 @@ func HAProxy(t testing.TB, backend string) HAProxyFronts {
 	Need(t, "haproxy")
 	conf := filepath.Join(t.TempDir(), "haproxy.cfg")
 	var fronts HAProxyFronts
-	fronts.Process, _ = OnFreePort(t, func(port int) (*Process, error) {
+	fronts.Process, _ = onFreePort(t, func(port int) (*Process, error) {
 		fronts.V1, fronts.V2, fronts.V2TLV = loopback(FreePort(t)), loopback(FreePort(t)), loopback(FreePort(t))
 		writeFile(t, conf, haproxyConfig(loopback(port), backend, fronts))
 		return TryStart(t, Command{Program: "haproxy", Args: []string{"-db", "-f", conf}, Ready: func() error {

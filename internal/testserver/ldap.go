@@ -45,7 +45,7 @@ func OpenLDAP(t testing.TB, ldif string) *LDAPServer {
 	writeFile(t, filepath.Join(dir, "init.ldif"),
 		"dn: "+LDAPBase+"\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n\n"+ldif)
 	Run(t, "slapadd", "-q", "-f", conf, "-l", filepath.Join(dir, "init.ldif"))
-	s.process, _ = OnFreePort(t, func(port int) (*Process, error) {
+	s.process, _ = onFreePort(t, func(port int) (*Process, error) {
 		s.Address, s.TLSAddress = loopback(port), loopback(FreePort(t))
 		s.command = Command{Program: "slapd", Ready: func() error { return dialable(s.Address, s.TLSAddress) },
 			Args: []string{"-f", conf, "-h", "ldap://" + s.Address + "/ ldaps://" + s.TLSAddress + "/", "-d", "0"}}

@@ -19,7 +19,7 @@ import (
 func Dnsmasq(t testing.TB, domain string, options ...string) string {
 	t.Helper()
 	Need(t, "dnsmasq")
-	_, port := OnFreePort(t, func(port int) (*Process, error) {
+	_, port := onFreePort(t, func(port int) (*Process, error) {
 		args := []string{"-k", "-C", "/dev/null", "--no-daemon", "--port=" + strconv.Itoa(port), "--listen-address=127.0.0.1",
 			"--bind-interfaces", "--no-resolv", "--no-hosts", "--local=/" + domain + "/", "--pid-file=", "--log-facility=-"}
 		if os.Geteuid() == 0 {
@@ -53,7 +53,7 @@ func Knot(t testing.TB, zones map[string]string, signed ...string) KnotServer {
 		writeFile(t, filepath.Join(dir, name+".zone"), "$ORIGIN "+name+".\n$TTL 60\n"+text+"\n")
 	}
 	conf := filepath.Join(dir, "knot.conf")
-	_, port := OnFreePort(t, func(port int) (*Process, error) {
+	_, port := onFreePort(t, func(port int) (*Process, error) {
 		writeFile(t, conf, knotConfig(dir, port, zones, signed))
 		return TryStart(t, Command{Program: "knotd", Args: []string{"-c", conf},
 			Ready: dnsReady(loopback(port), some, dns.TypeSOA)})
@@ -107,7 +107,7 @@ func Unbound(t testing.TB, stubs map[string]string, anchors string, insecure ...
 	dir := shortTempDir(t)
 	conf := filepath.Join(dir, "unbound.conf")
 	var some string
-	_, port := OnFreePort(t, func(port int) (*Process, error) {
+	_, port := onFreePort(t, func(port int) (*Process, error) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "server:\n  directory: %q\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"%s/pid\"\n", dir, dir)
 		fmt.Fprintf(&b, "  interface: 127.0.0.1@%d\n  port: %d\n  do-ip6: no\n  do-daemonize: no\n", port, port)

@@ -187,9 +187,9 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-// OnFreePort calls start with a free port until it succeeds, three times at most: another process may take the port
+// onFreePort calls start with a free port until it succeeds, three times at most: another process may take the port
 // before the server does.
-func OnFreePort(t testing.TB, start func(port int) (*Process, error)) (*Process, int) {
+func onFreePort(t testing.TB, start func(port int) (*Process, error)) (*Process, int) {
 	t.Helper()
 	var problems []string
 	for range 3 {

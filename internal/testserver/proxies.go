@@ -15,7 +15,7 @@ func SOCKSProxy(t testing.TB, leaveFrom string) (address string, proxy *Process)
 	Need(t, "danted")
 	dir := shortTempDir(t)
 	conf := filepath.Join(dir, "danted.conf")
-	proxy, port := OnFreePort(t, func(port int) (*Process, error) {
+	proxy, port := onFreePort(t, func(port int) (*Process, error) {
 		writeFile(t, conf, fmt.Sprintf(`logoutput: stderr
 internal: 127.0.0.1 port = %d
 external: %s
@@ -39,7 +39,7 @@ func HTTPProxy(t testing.TB, leaveFrom string, ports ...int) (address string, pr
 	t.Helper()
 	Need(t, "tinyproxy")
 	conf := filepath.Join(t.TempDir(), "tinyproxy.conf")
-	proxy, port := OnFreePort(t, func(port int) (*Process, error) {
+	proxy, port := onFreePort(t, func(port int) (*Process, error) {
 		text := fmt.Sprintf("Port %d\nListen 127.0.0.1\nBind %s\nTimeout 60\nMaxClients 50\nAllow 127.0.0.0/8\n", port,
 			leaveFrom)
 		for _, p := range ports {

@@ -42,7 +42,7 @@ func FreeRADIUS(t testing.TB, c RadiusConfig) string {
 	}
 	writeFile(t, filepath.Join(dir, "users"), c.Users)
 	log := filepath.Join(dir, "radius.log")
-	_, port := OnFreePort(t, func(port int) (*Process, error) {
+	_, port := onFreePort(t, func(port int) (*Process, error) {
 		writeFile(t, log, "")
 		writeFile(t, filepath.Join(dir, "radiusd.conf"), radiusConfig(dir, port, c))
 		return TryStart(t, Command{Program: "freeradius", Args: []string{"-f", "-l", log, "-d", dir, "-n", "radiusd"},

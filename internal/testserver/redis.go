@@ -33,7 +33,7 @@ func (s *RedisServer) URL(db int) string {
 func Redis(t testing.TB) *RedisServer {
 	t.Helper()
 	s := &RedisServer{}
-	_, _ = OnFreePort(t, func(port int) (*Process, error) {
+	_, _ = onFreePort(t, func(port int) (*Process, error) {
 		s.Address = loopback(port)
 		var err error
 		s.Process, err = startRedis(t, s.Address)
@@ -63,7 +63,7 @@ func RedisTLS(t testing.TB) (s *RedisServer, certFile string) {
 		t.Fatal(err)
 	}
 	s = &RedisServer{}
-	s.Process, _ = OnFreePort(t, func(port int) (*Process, error) {
+	s.Process, _ = onFreePort(t, func(port int) (*Process, error) {
 		s.Address = loopback(port)
 		return TryStart(t, Command{
 			Program: "redis-server",

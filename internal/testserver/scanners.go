@@ -55,7 +55,7 @@ func spamd(t testing.TB, options ...string) (address string, p *Process) {
 		plugins.WriteString("loadplugin Mail::SpamAssassin::Plugin::" + plugin + "\n")
 	}
 	writeFile(t, filepath.Join(dir, "site", "v.pre"), plugins.String())
-	p, port := OnFreePort(t, func(port int) (*Process, error) {
+	p, port := onFreePort(t, func(port int) (*Process, error) {
 		args := []string{"-L", "-x", "-i", "127.0.0.1", "-A", "127.0.0.1", "-p", strconv.Itoa(port), "-m", "3",
 			"--min-children=1",
 			"-C", "/usr/share/spamassassin", "--siteconfigpath=" + dir + "/site", "-H", dir + "/home", "-r", dir + "/pid", "-s",
@@ -101,7 +101,7 @@ func Clamd(t testing.TB) ClamdServer {
 		fmt.Sprintf("Eicar-Test-Signature:0:*:%x\nSluice.TestVirus:0:*:%x\n", Eicar, TestVirus))
 	c := ClamdServer{Unix: filepath.Join(dir, "s"), MaxSize: 2 << 20, Definitions: filepath.Join(dir, "db")}
 	var port int
-	c.Process, port = OnFreePort(t, func(port int) (*Process, error) {
+	c.Process, port = onFreePort(t, func(port int) (*Process, error) {
 		conf := filepath.Join(dir, "clamd.conf")
 		writeFile(t, conf,
 			fmt.Sprintf("Foreground yes\nDatabaseDirectory %[1]s/db\nTCPSocket %d\nTCPAddr 127.0.0.1\nLocalSocket %s\n"+

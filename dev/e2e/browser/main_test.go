@@ -38,7 +38,7 @@ func newStation(t *testing.T, set mtatest.Settings) *station {
 	database, db := mtatest.SQLite(t)
 	s.db = db
 	port, logs := mtatest.FreePort(t), t.TempDir()
-	s.Daemon = mtatest.Start(t, mtatest.Settings{
+	s.Daemon = mtatest.Inside(t, mtatest.Settings{
 		"www-ip": "127.0.0.1", "www-port": port, "www-auth": "hardcoded://operator:" + password,
 		"send-bin-log-file":     filepath.Join(logs, "send.json"),
 		"received-bin-log-file": filepath.Join(logs, "received.json"), "smtp-extract": "true",

@@ -19,7 +19,7 @@ func TestActions(t *testing.T) {
 	k := key(t)
 	database, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@local.test", Type: "fnmatch", Enabled: true})
-	d := mtatest.Start(t, mtatest.Kept.With(clients).With(names(t, k)).With(scanners(t)).With(database).
+	d := mtatest.Inside(t, mtatest.Kept.With(clients).With(names(t, k)).With(scanners(t)).With(database).
 		With(mtatest.LoginSettings(t, "hardcoded://joe:secret")).With(mtatest.Settings{
 		"smtp-check": allChecks, "dnsbl-zones": "bl.test", "rabbitmq-local": "local",
 		"spam-reject-score": "900", "virus-action": "reject", "virus-fail": "closed", "dmarc-enforce": "true",
@@ -87,7 +87,7 @@ func TestHeadersForEachKind(t *testing.T) {
 	database, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@local.test", Type: "fnmatch", Enabled: true})
 	sink := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, sink.Settings().With(clients).With(names(t, key(t))).With(database).With(mtatest.Settings{
+	d := mtatest.Inside(t, sink.Settings().With(clients).With(names(t, key(t))).With(database).With(mtatest.Settings{
 		"smtp-check": "spf", "smtp-auth-results": "local", "rabbitmq-local": "local",
 	}))
 	texts := map[string]string{"small": "Hello.", "large": strings.Repeat("0123456789abcdef\r\n", 60<<10)}
@@ -119,7 +119,7 @@ func TestHeadersForEachKind(t *testing.T) {
 // TestChecksChangeWithTheConfiguration turns checks on and off while mtad runs.
 func TestChecksChangeWithTheConfiguration(t *testing.T) {
 	t.Parallel()
-	d := mtatest.Start(t, mtatest.Kept.With(clients).With(names(t, key(t))))
+	d := mtatest.Inside(t, mtatest.Kept.With(clients).With(names(t, key(t))))
 	mail := letter("ann@sender.test", "plain", "Hello.")
 	submit(t, d, good, "ann@sender.test", "off@sink.test", mail, 250)
 	d.Rewrite(t, mtatest.Settings{"smtp-check": "dmarc", "dmarc-enforce": "true", "smtp-auth-results": "local,nonlocal"})

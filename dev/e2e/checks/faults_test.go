@@ -66,7 +66,7 @@ func TestFailingScanners(t *testing.T) {
 				"spam-reject-score": "5", "virus-action": "reject",
 			})
 			mail := letter("ann@sender.test", "plain", gtube+testserver.Eicar)
-			d := mtatest.Start(t, set)
+			d := mtatest.Inside(t, set)
 			require.Contains(t, submit(t, d, good, "ann@sender.test", "x@sink.test", mail, 451),
 				"4.7.1 The virus scanner cannot be asked, try again later")
 			require.True(t, d.WaitLog(`msg="scanner is down" check=virus`))
@@ -96,7 +96,7 @@ func TestHangingScanner(t *testing.T) {
 			}
 		}
 	})
-	d := mtatest.Start(t, mtatest.Kept.With(clients).With(mtatest.Settings{
+	d := mtatest.Inside(t, mtatest.Kept.With(clients).With(mtatest.Settings{
 		"smtp-check": "virus", "clamav-address": "tcp://127.0.0.1:" + port,
 	}))
 	<-asked // by the watch
@@ -130,7 +130,7 @@ func TestWithoutDNS(t *testing.T) {
 	for name, server := range map[string]string{"dead": "127.0.0.1:1", "servfail": servfail, "silent": silent} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := mtatest.Start(t, mtatest.Kept.With(clients).With(mtatest.Settings{
+			d := mtatest.Inside(t, mtatest.Kept.With(clients).With(mtatest.Settings{
 				"dns-servers": server, "dns-timeout": "2",
 				"smtp-check": "spf,dkim,dmarc,arc,dnsbl", "dnsbl-zones": "bl.test", "dmarc-enforce": "true", "dnsbl-reject": "true",
 			}))
@@ -168,7 +168,7 @@ func TestNoLookupStorm(t *testing.T) {
 		}
 		_ = w.WriteMsg(m)
 	})
-	d := mtatest.Start(t, mtatest.Kept.With(clients).With(mtatest.Settings{"dns-servers": server,
+	d := mtatest.Inside(t, mtatest.Kept.With(clients).With(mtatest.Settings{"dns-servers": server,
 		"smtp-check": "spf,dkim,dmarc,arc"}))
 	var mail strings.Builder
 	for i := range 1000 {

@@ -20,7 +20,7 @@ func TestReports(t *testing.T) {
 	t.Parallel()
 	database, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@local.test", Type: "fnmatch", Enabled: true})
-	d := mtatest.Start(t, mtatest.Kept.With(clients).With(names(t, key(t))).With(database).With(mtatest.Settings{
+	d := mtatest.Inside(t, mtatest.Kept.With(clients).With(names(t, key(t))).With(database).With(mtatest.Settings{
 		"rabbitmq-local": "local", "rabbitmq-reports": "reports", "smtp-check": "spf", "smtp-auth-results": "local",
 	}))
 	kinds := map[string]report.Kind{

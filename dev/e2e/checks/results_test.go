@@ -16,7 +16,7 @@ func TestResultQueues(t *testing.T) {
 	t.Parallel()
 	sink := mtatest.NewKeeper(t, &smtptest.Sink{})
 	sent, log := mtatest.SendLog(t)
-	d := mtatest.Start(t, sink.Settings().With(clients).With(names(t, key(t))).With(log).With(mtatest.Settings{
+	d := mtatest.Inside(t, sink.Settings().With(clients).With(names(t, key(t))).With(log).With(mtatest.Settings{
 		"smtp-check": "spf,dkim,dmarc", "dsn-notify": "NEVER", "rabbitmq-results": "results", "rabbitmq-success": "success",
 		"rabbitmq-failure": "failure",
 	}))
@@ -47,7 +47,7 @@ func TestDNSSEC(t *testing.T) {
 	for trust, want := range map[string]bool{"true": true, "false": false} {
 		sink := mtatest.NewKeeper(t, &smtptest.Sink{})
 		sent, log := mtatest.SendLog(t)
-		d := mtatest.Start(t, sink.Settings().With(clients).With(log).With(mtatest.Settings{
+		d := mtatest.Inside(t, sink.Settings().With(clients).With(log).With(mtatest.Settings{
 			"dns-servers": unbound, "dns-trust-ad": trust, "smtp-check": "spf,dkim,dmarc", "smtp-auth-results": "nonlocal",
 		}))
 		submit(t, d, good, "ann@sender.test", "x@sink.test", signed, 250)

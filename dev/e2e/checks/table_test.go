@@ -22,7 +22,7 @@ func TestEveryCheck(t *testing.T) {
 	sink := mtatest.NewKeeper(t, &smtptest.Sink{})
 	dir := t.TempDir()
 	received, sent, text := filepath.Join(dir, "received"), filepath.Join(dir, "sent"), filepath.Join(dir, "text")
-	d := mtatest.Start(t, sink.Settings().With(clients).With(names(t, k)).With(scanners(t)).With(mtatest.Settings{
+	d := mtatest.Inside(t, sink.Settings().With(clients).With(names(t, k)).With(scanners(t)).With(mtatest.Settings{
 		"smtp-check": allChecks, "smtp-auth-results": "nonlocal", "dnsbl-zones": "bl.test", "virus-fail": "open",
 		"spam-subject":          "[SPAM]",
 		"received-bin-log-file": received, "send-bin-log-file": sent,

@@ -1,9 +1,7 @@
 package rabbit
 
 import (
-	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -14,24 +12,6 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// single numbers the mails of submit, apart from those of sources.
-var single atomic.Int64
-
-// submit sends one mail and returns the code of the answer.
-func submit(t testing.TB, d *mtatest.Daemon) int {
-	t.Helper()
-	to := fmt.Sprintf("s%d@d1.sink.test", 900_000+single.Add(1))
-	c := d.Talk(t)
-	defer c.Conn.Close()
-	c.Command("EHLO client.test", 250)
-	c.Command("MAIL FROM:<a@client.test>", 250)
-	c.Command("RCPT TO:<"+to+">", 250)
-	c.Command("DATA", 354)
-	c.Raw("Subject: x\r\n\r\ntext\r\n.\r\n")
-	code, _ := c.Reply()
-	return code
-}
-
 // TestBrokerComesAndGoes starts mtad before its broker, and takes the broker away under load. Mail is answered 451
 // meanwhile, all goes on by itself, nothing is lost, and mtad says little about it. Then mtad itself is killed.
 func TestBrokerComesAndGoes(t *testing.T) {
@@ -41,12 +21,12 @@ func TestBrokerComesAndGoes(t *testing.T) {
 	server.Kill()
 	l := mtatest.NewLedger()
 	k := mtatest.NewSink(t, l.Sink())
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-retry": "",
+	d := mtatest.Start(t, mtatest.Queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-retry": "",
 		"rabbitmq-success": "", "retry-interval": "1"}))
 	require.True(t, d.WaitLog("started without the broker"))
-	require.Equal(t, 451, submit(t, d))
+	require.Equal(t, 451, d.One(t))
 	require.NoError(t, server.Start())
-	mtatest.Eventually(t, "mail is taken when the broker is there", func() bool { return submit(t, d) == 250 })
+	mtatest.Eventually(t, "mail is taken when the broker is there", func() bool { return d.One(t) == 250 })
 	mtatest.Eventually(t, "it is delivered", func() bool { return k.Stats().Messages > 0 })
 
 	pour := func(first int64) (stop func() int64) {
@@ -62,10 +42,10 @@ func TestBrokerComesAndGoes(t *testing.T) {
 	arrive(200)
 	victim.Remember(t)
 	server.Kill()
-	mtatest.Eventually(t, "mail is refused", func() bool { return submit(t, d) == 451 })
+	mtatest.Eventually(t, "mail is refused", func() bool { return d.One(t) == 451 })
 	stop()
 	require.NoError(t, server.Start())
-	mtatest.Eventually(t, "mail is taken again", func() bool { return submit(t, d) == 250 })
+	mtatest.Eventually(t, "mail is taken again", func() bool { return d.One(t) == 250 })
 	l.Settled(t)
 	_, _, again := l.Counts()
 	require.Zero(t, again, "no mail arrives twice while mtad lives")
@@ -148,7 +128,7 @@ func TestLargeMails(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"smtp-maxsize": "0"}))
+	d := mtatest.Start(t, mtatest.Queues(address).With(k.Settings()).With(mtatest.Settings{"smtp-maxsize": "0"}))
 	require.Contains(t, d.Talk(t).Command("EHLO client.test", 250), "SIZE 100401152", "what the broker takes")
 	text := "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("0123456789", 7)+"\r\n", 100_000_000/72)
 	ch := rabbittest.Stranger(t, address)
@@ -167,7 +147,7 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	a := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"smtp-hostname": "a.test",
+	a := mtatest.Start(t, mtatest.Queues(address).With(k.Settings()).With(mtatest.Settings{"smtp-hostname": "a.test",
 		"rabbitmq-outbox": "outbox-a", "rabbitmq-inbox": "outbox-a"}))
 	b := mtatest.Start(t, k.Settings().With(mtatest.Settings{"smtp-hostname": "b.test", "cluster-address": address}))
 	ask := func(args ...string) string {

@@ -25,7 +25,7 @@ func TestDelayedMailOfAnInbox(t *testing.T) {
 		amqp.Publishing{ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: old.text(t)}))
 
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-inbox": "inbox"}))
+	d := mtatest.Inside(t, mtatest.Queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-inbox": "inbox"}))
 	require.Equal(t, "old@sink.test", get(t, ch, "inbox")["recipient"])
 
 	due := time.Now().UTC().Add(2 * time.Second).Truncate(time.Second)

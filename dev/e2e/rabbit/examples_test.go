@@ -20,7 +20,7 @@ func TestExamples(t *testing.T) {
 	require.NoError(t, programs.Build(t.Context(), dir, nil, "examples/publish", "examples/consume"))
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()))
+	d := mtatest.Inside(t, mtatest.Queues(address).With(k.Settings()))
 	for _, to := range []string{"you@sink.test", "reject@sink.test"} {
 		text, err := exec.Command(filepath.Join(dir, "publish"), address, to).CombinedOutput()
 		require.NoError(t, err, "%s", text)

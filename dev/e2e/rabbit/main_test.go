@@ -20,13 +20,7 @@ func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "6") // they wait for the broker most of the time
 	node.Warm()
 	victim.Warm()
-	mtatest.Main(m, node.End, victim.End, doomed.End)
-}
-
-// queues are the settings that name all queues.
-func queues(address string) mtatest.Settings {
-	return mtatest.Settings{"rabbitmq-address": address, "rabbitmq-results": "results", "rabbitmq-success": "success",
-		"rabbitmq-failure": "failure", "rabbitmq-retry": "retry"}
+	mtatest.Main(m, node.End, victim.End)
 }
 
 // object is a message as another program sees it.

@@ -23,7 +23,7 @@ func TestMessagesOfStrangers(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()))
+	d := mtatest.Inside(t, mtatest.Queues(address).With(k.Settings()))
 	ch := rabbittest.Stranger(t, address)
 	for _, name := range []string{"mine", "extra"} {
 		_, err := ch.QueueDeclare(name, true, false, false, false, nil)
@@ -158,7 +158,7 @@ func TestWhatIsNoMessage(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()))
+	d := mtatest.Start(t, mtatest.Queues(address).With(k.Settings()))
 	ch := rabbittest.Stranger(t, address)
 	for _, tc := range []struct {
 		name, encoding string

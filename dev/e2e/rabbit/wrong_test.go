@@ -64,7 +64,7 @@ func TestWrongTypes(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-results": ""}))
+	d := mtatest.Inside(t, mtatest.Queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-results": ""}))
 	ch := rabbittest.Stranger(t, address)
 	type sent struct{ property, name, value string }
 	all := make(map[string]sent)
@@ -117,7 +117,7 @@ func TestUnknownPropertiesAreUntouched(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()))
+	d := mtatest.Inside(t, mtatest.Queues(address).With(k.Settings()))
 	ch := rabbittest.Stranger(t, address)
 	values := map[string]string{
 		"numbers":        `{"big":123456789012345678901234567890,"exact":1.50,"tiny":1e-400,"huge":1E+400,"minus":-0}`,
@@ -171,7 +171,7 @@ func TestPoison(t *testing.T) {
 	t.Parallel()
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-results": "",
+	d := mtatest.Inside(t, mtatest.Queues(address).With(k.Settings()).With(mtatest.Settings{"rabbitmq-results": "",
 		"rabbitmq-success": ""}))
 	ch := rabbittest.Stranger(t, address)
 	poison := []string{"", "{", `{"recipient":5}`, "[[[[", "\x1f\x8b",

@@ -32,7 +32,7 @@ type world struct {
 func newWorld(t *testing.T, set mtatest.Settings) *world {
 	port := strconv.Itoa(testserver.FreePort(t))
 	w := &world{t: t, url: "http://127.0.0.1:" + port}
-	w.Daemon = mtatest.Start(t, mtatest.Settings{"www-ip": "127.0.0.1", "www-port": port,
+	w.Daemon = mtatest.Inside(t, mtatest.Settings{"www-ip": "127.0.0.1", "www-port": port,
 		"www-password": "secret"}.With(set))
 	out, _, code := w.ctl("token", "add", "tests")
 	require.Zero(t, code)

@@ -42,7 +42,7 @@ func newWorld(t *testing.T, more ...mtatest.Settings) *world {
 	for _, m := range more {
 		set = set.With(m)
 	}
-	d := mtatest.Start(t, set)
+	d := mtatest.Inside(t, set)
 	return &world{d, t, sink, "http://127.0.0.1:" + www, token}
 }
 

@@ -15,22 +15,6 @@ import (
 
 func TestMain(m *testing.M) { mtatest.Main(m) }
 
-// limits are limit columns that leave everything to the configuration, but for what set changes.
-func limits(set func(*store.Limits)) store.Limits {
-	l := store.FallBackLimits()
-	set(&l)
-	return l
-}
-
-// throttle adds a throttle for a domain and returns it.
-func throttle(t testing.TB, db *store.DB, name, domain string, set func(*store.Limits)) *store.Capacity {
-	t.Helper()
-	c := &store.Capacity{Name: name, Limits: limits(set), Enabled: true}
-	require.NoError(t, store.Insert(t.Context(), db, c))
-	mtatest.Insert(t, db, store.CapacityRule{Capacity: c.ID, Domain: domain, Enabled: true})
-	return c
-}
-
 // leaveFrom makes addresses known from which mail can leave. Linux lets everybody use all of 127.0.0.0/8, but only the
 // first is an address of the machine; to mtad the others are external addresses that nothing has to be done for.
 func leaveFrom(t testing.TB, db *store.DB, ips ...string) {

@@ -41,7 +41,7 @@ func TestPauses(t *testing.T) {
 		require.NoError(t, store.Insert(t.Context(), db, p))
 	}
 	mtatest.Insert(t, db, store.Pause{Cluster: false, Instance: 8, Enabled: true}) // another instance's
-	d := mtatest.Start(t, set.With(mtatest.Settings{"server-id": "7", "smtp-extract": "true"}))
+	d := mtatest.Inside(t, set.With(mtatest.Settings{"server-id": "7", "smtp-extract": "true"}))
 	tagged := "x-mq-tag: letters\r\n" + mtatest.Letters
 	d.Submit(t, "a@client.test", "x@one.test", mtatest.Letters)
 	d.Submit(t, "a@client.test", "x@two.test", mtatest.Letters)
@@ -68,7 +68,7 @@ func TestPauseOfMany(t *testing.T) {
 	t.Parallel()
 	const many = 20000
 	set, db := mtatest.SQLite(t)
-	hold := throttle(t, db, "hold", "many.test", func(l *store.Limits) { l.Site.MaxMessages = 120 })
+	hold := mtatest.Throttle(t, db, "hold", "many.test", func(l *store.Limits) { l.Site.MaxMessages = 120 })
 	w := newWatch(t, &smtptest.Sink{})
 	w.of = "many.test"
 	d := mtatest.Start(t, w.Settings().With(set))
@@ -113,7 +113,7 @@ func TestPauseExpires(t *testing.T) {
 	w := newWatch(t, &smtptest.Sink{})
 	until := time.Now().Add(4 * time.Second).Truncate(time.Second)
 	mtatest.Insert(t, db, store.Pause{Target: "later.test", Cluster: true, Expire: store.FormatTime(until), Enabled: true})
-	d := mtatest.Start(t, w.Settings().With(set))
+	d := mtatest.Inside(t, w.Settings().With(set))
 	d.Submit(t, "a@client.test", "x@later.test", mtatest.Letters)
 	mtatest.Eventually(t, "mail flows", func() bool { return w.count() == 1 })
 	at, _ := w.between(time.Time{}, time.Now())
@@ -136,7 +136,7 @@ func TestForcedError(t *testing.T) {
 		Description: "asked us to stop", Enabled: true})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-extract": "true"}))
+	d := mtatest.Inside(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-extract": "true"}))
 	d.Submit(t, "a@client.test", "x@a.gone.test", mtatest.Letters)
 	d.Submit(t, "a@client.test", "t@open.test", "x-mq-tag: canary\r\n"+mtatest.Letters)
 	d.Submit(t, "a@client.test", "no@open.test", mtatest.Letters)
@@ -159,7 +159,7 @@ func TestRedirect(t *testing.T) {
 	row := &store.Delegate{LocalIP: "127.0.0.21", Domain: "moved.test", NewIP: "127.0.0.22", Enabled: true}
 	require.NoError(t, store.Insert(t.Context(), db, row))
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"smtp-default-ips": "127.0.0.21"}))
+	d := mtatest.Inside(t, k.Settings().With(set).With(mtatest.Settings{"smtp-default-ips": "127.0.0.21"}))
 	from := func(i int) string { return k.Await(t, i)[i-1].Remote.Addr().String() }
 	d.Submit(t, "a@client.test", "x@moved.test", mtatest.Letters)
 	require.Equal(t, "127.0.0.22", from(1))
@@ -193,7 +193,7 @@ func TestPools(t *testing.T) {
 	mtatest.Insert(t, db, store.Pause{Pool: "bulk", Target: "paused.test", Cluster: true, Enabled: true})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-default-ips": "127.0.0.33",
+	d := mtatest.Inside(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-default-ips": "127.0.0.33",
 		"smtp-extract": "true"}))
 	submit := func(pool, domain string, times int) {
 		for range times {

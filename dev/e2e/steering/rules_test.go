@@ -38,7 +38,7 @@ func TestRewriteRules(t *testing.T) {
 	rule(3, "half.test", nil, store.RewriteAction{Type: "fail", Value: "554"}, store.RewriteAction{Type: "nonsense"})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-default-ips": "127.0.0.41"}))
+	d := mtatest.Inside(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"smtp-default-ips": "127.0.0.41"}))
 	d.Submit(t, "a@client.test", "x@a.class.test", "From: a@client.test\r\nSubject: An offer for you\r\n\r\nText")
 	m := k.Await(t, 1)[0]
 	require.Contains(t, string(m.Data), "Subject: [bulk]\r\n")
@@ -75,7 +75,7 @@ func TestResponsePatterns(t *testing.T) {
 		reply("plain", 0, 550, "5.1.1 No such user"),
 	}})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600",
+	d := mtatest.Inside(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600",
 		"rabbitmq-failure": "failure"}))
 	for range 4 { // of which half are refused first
 		d.Submit(t, "a@client.test", "again@one.test", mtatest.Letters)
@@ -103,7 +103,7 @@ func TestWays(t *testing.T) {
 	route := &store.Route{Domain: "both.test", Relay: n.Host(2), Enabled: true}
 	require.NoError(t, store.Insert(t.Context(), db, route))
 	mtatest.Insert(t, db, store.Route{ID: 66, Domain: "x.test", Relay: "no such//host", Enabled: true})
-	d := mtatest.Start(t, set.With(mtatest.Settings{"dns-servers": server, "smtp-routes": routes,
+	d := mtatest.Inside(t, set.With(mtatest.Settings{"dns-servers": server, "smtp-routes": routes,
 		"connection-maxidle": "0"}))
 	require.Contains(t, d.Log.String(), "routes, id 66")
 

@@ -17,12 +17,12 @@ func TestSharedLimit(t *testing.T) {
 	t.Parallel()
 	server := testserver.Redis(t)
 	set, db := mtatest.SQLite(t)
-	throttle(t, db, "together", "", func(l *store.Limits) { l.Site.MaxMessages = 600 })
+	mtatest.Throttle(t, db, "together", "", func(l *store.Limits) { l.Site.MaxMessages = 600 })
 	w := newWatch(t, &smtptest.Sink{})
 	set = w.Settings().With(set).With(mtatest.Settings{"redis-address": "redis://:" + testserver.RedisPassword + "@" +
 		server.Address})
 	for i := range int64(2) {
-		d := mtatest.Start(t, set)
+		d := mtatest.Inside(t, set)
 		d.Send(t, &smtptest.Source{Messages: 300, First: 1 + 1000*i, Size: 600, Domains: []string{"shared.test"}})
 		require.NotContains(t, d.Log.String(), "redis-address")
 	}

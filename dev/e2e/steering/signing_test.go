@@ -86,7 +86,7 @@ func TestSigning(t *testing.T) {
 	mtatest.Insert(t, db, store.DKIMPattern{DKIMKey: 1, Type: store.Wildcard, Sign: "*sender.test"},
 		store.DKIMPattern{DKIMKey: 2, Type: store.Global})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"dns-servers": server}))
+	d := mtatest.Inside(t, k.Settings().With(set).With(mtatest.Settings{"dns-servers": server}))
 	require.True(t, d.WaitLog("a DKIM key is in the DNS"))
 	require.Contains(t, d.Log.String(), "dkim_keys, id 5")
 	require.NotContains(t, d.Log.String(), "MIIBgeheim")

@@ -15,9 +15,9 @@ import (
 func TestRate(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
-	gold := throttle(t, db, "gold", "paced.test", func(l *store.Limits) { l.Site.MaxMessages = 300 })
+	gold := mtatest.Throttle(t, db, "gold", "paced.test", func(l *store.Limits) { l.Site.MaxMessages = 300 })
 	w := newWatch(t, &smtptest.Sink{})
-	d := mtatest.Start(t, w.Settings().With(set))
+	d := mtatest.Inside(t, w.Settings().With(set))
 	d.Send(t, &smtptest.Source{Messages: 600, Size: 600, Domains: []string{"paced.test"}})
 	d.Send(t, &smtptest.Source{Messages: 50, First: 1000, Size: 600, Domains: []string{"fast.test"}})
 	mtatest.Eventually(t, "mail of another domain is not held up", func() bool { return w.Tally().Has(1049) })
@@ -54,7 +54,7 @@ func TestConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			set, db := mtatest.SQLite(t)
-			throttle(t, db, "three", "", c.limit)
+			mtatest.Throttle(t, db, "three", "", c.limit)
 			k := mtatest.NewSink(t, &smtptest.Sink{MaxConnections: 3, Rules: []smtptest.Rule{
 				{Stage: smtptest.Dot, Action: smtptest.Action{Act: smtptest.Delay, For: 20 * time.Millisecond}}}})
 			d := mtatest.Start(t, k.Settings().With(set))
@@ -80,14 +80,14 @@ func TestFlood(t *testing.T) {
 	flood := func(name, pattern string, perMinute int64) store.FloodResponse {
 		return store.FloodResponse{Name: name, Pattern: pattern, Type: store.Contains, Pause: int64(pause.Seconds()),
 			Duration: int64(reduced.Seconds()),
-			Limits:   limits(func(l *store.Limits) { l.Site.MaxMessages = perMinute }), Enabled: true}
+			Limits:   mtatest.Limits(func(l *store.Limits) { l.Site.MaxMessages = perMinute }), Enabled: true}
 	}
 	mtatest.Insert(t, db, flood("too fast", "sending too fast", 120), flood("strict", "4.7.28", 60),
 		flood("other", "no such text", 1))
 	w := newWatch(t, &smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Rcpt, Pattern: "trigger@*",
 		Action: smtptest.Action{Act: smtptest.Reply, Code: 450, Text: "4.7.28 You are sending too fast"}}}})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, w.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600"}))
+	d := mtatest.Inside(t, w.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600"}))
 	d.Submit(t, "a@client.test", "trigger@flood.test", mtatest.Letters)
 	mtatest.AwaitAttempts(t, log, "trigger@flood.test", 1)
 	began := time.Now()
@@ -115,8 +115,8 @@ func TestFlood(t *testing.T) {
 func TestWarmUp(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
-	slow := throttle(t, db, "first day", "nobody.test", func(l *store.Limits) { l.Site.MaxMessages = 30 })
-	fast := throttle(t, db, "second day", "nobody.test", func(l *store.Limits) { l.Site.MaxMessages = 600 })
+	slow := mtatest.Throttle(t, db, "first day", "nobody.test", func(l *store.Limits) { l.Site.MaxMessages = 30 })
+	fast := mtatest.Throttle(t, db, "second day", "nobody.test", func(l *store.Limits) { l.Site.MaxMessages = 600 })
 	warm := store.Schedule{Name: "warm-up", Enabled: true}
 	require.NoError(t, store.Insert(t.Context(), db, &warm))
 	mtatest.Insert(t, db, store.ScheduleStep{Schedule: warm.ID, Day: 1, Capacity: slow.ID},
@@ -164,11 +164,11 @@ func TestGreylisting(t *testing.T) {
 	t.Parallel()
 	set, db := mtatest.SQLite(t)
 	leaveFrom(t, db, "127.0.0.11", "127.0.0.12", "127.0.0.13")
-	throttle(t, db, "grey", "grey.test", func(l *store.Limits) { l.GreylistDelay, l.GreylistSameIP = 2, 1 })
+	mtatest.Throttle(t, db, "grey", "grey.test", func(l *store.Limits) { l.GreylistDelay, l.GreylistSameIP = 2, 1 })
 	k := mtatest.NewKeeper(t, &smtptest.Sink{Rules: []smtptest.Rule{{Stage: smtptest.Rcpt, Pattern: "*@grey.test",
 		Action: smtptest.Action{Act: smtptest.Greylist, For: time.Second}}}})
 	log, logging := mtatest.SendLog(t)
-	d := mtatest.Start(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600",
+	d := mtatest.Inside(t, k.Settings().With(set).With(logging).With(mtatest.Settings{"retry-interval": "3600",
 		"smtp-default-ips": "127.0.0.11,127.0.0.12,127.0.0.13"}))
 	d.Submit(t, "a@client.test", "x@grey.test", mtatest.Letters)
 	first := mtatest.AwaitAttempts(t, log, "x@grey.test", 1)[0]

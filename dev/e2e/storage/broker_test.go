@@ -23,7 +23,7 @@ func TestBroker(t *testing.T) {
 	store := open(t, address)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	vhost := node.VHost(t)
-	d := mtatest.Start(t, k.Settings().With(published).With(mtatest.Settings{"rabbitmq-address": vhost,
+	d := mtatest.Inside(t, k.Settings().With(published).With(mtatest.Settings{"rabbitmq-address": vhost,
 		"rabbitmq-inbox":  "inbox",
 		"storage-address": address, "storage-policy": "all", "smtp-maxsize": "300000000"}))
 	require.Contains(t, d.Talk(t).Command("EHLO client.test", 250), "SIZE 300000000", "not what the broker takes")

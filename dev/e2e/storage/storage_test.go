@@ -144,7 +144,7 @@ func TestDelivered(t *testing.T) {
 			edited := keyed("edited@sink.test", "news/7")
 			edited.Headers = &queue.HeaderEdits{Prepend: []queue.Field{{Name: "X-Edited", Value: "yes"}}}
 			k := mtatest.NewKeeper(t, &smtptest.Sink{})
-			d := mtatest.Start(t, fill(t, keyed("a@sink.test", "news/7"), keyed("b@sink.test", "../large"), kept, edited).
+			d := mtatest.Inside(t, fill(t, keyed("a@sink.test", "news/7"), keyed("b@sink.test", "../large"), kept, edited).
 				With(published).With(k.Settings()).With(mtatest.Settings{"storage-address": address}))
 			for _, m := range k.Await(t, 4) {
 				switch m.Recipients[0] {
@@ -185,7 +185,7 @@ func TestLost(t *testing.T) {
 	}))
 	put(t, store, "good", text("good", 1000))
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, fill(t, keyed("lost@sink.test", "nothing"), keyed("damaged@sink.test", "damaged"),
+	d := mtatest.Inside(t, fill(t, keyed("lost@sink.test", "nothing"), keyed("damaged@sink.test", "damaged"),
 		keyed("good@sink.test", "good")).
 		With(published).With(k.Settings()).With(mtatest.Settings{"storage-address": address}))
 	ends(t, k.Await(t, 1)[0].Data, text("good", 1000))
@@ -213,7 +213,7 @@ func TestAway(t *testing.T) {
 			state := trouble(b)
 			state.Store(true)
 			k := mtatest.NewKeeper(t, &smtptest.Sink{})
-			d := mtatest.Start(t, fill(t, keyed("a@sink.test", "news"),
+			d := mtatest.Inside(t, fill(t, keyed("a@sink.test", "news"),
 				keyed("b@other.test", "news")).With(published).With(k.Settings()).
 				With(mtatest.Settings{"storage-address": b.address(), "storage-timeout": "1", "storage-reschedule": "1",
 					"storage-threads": "4"}))
@@ -257,7 +257,7 @@ func TestPolicies(t *testing.T) {
 			set := mtatest.Settings{"storage-address": "dir://" + path + "?depth=1", "storage-policy": c.policy,
 				"retry-interval": "1"}
 
-			d := mtatest.Start(t, mtatest.Nowhere.With(set))
+			d := mtatest.Inside(t, mtatest.Nowhere.With(set))
 			client := d.Talk(t)
 			client.Command("EHLO client.test", 250)
 			client.Command("MAIL FROM:<a@client.test>", 250)
@@ -279,7 +279,7 @@ func TestPolicies(t *testing.T) {
 			}
 
 			k := mtatest.NewKeeper(t, &smtptest.Sink{})
-			d = mtatest.Start(t, d.Settings.With(k.Settings()))
+			d = mtatest.Inside(t, d.Settings.With(k.Settings()))
 			for _, m := range k.Await(t, 3) {
 				ends(t, m.Data, letter)
 			}
@@ -294,7 +294,7 @@ func TestIntakeWaits(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t)
 	b.down.Store(true)
-	d := mtatest.Start(t, mtatest.Kept.With(mtatest.Settings{"storage-address": b.address(), "storage-policy": "in",
+	d := mtatest.Inside(t, mtatest.Kept.With(mtatest.Settings{"storage-address": b.address(), "storage-policy": "in",
 		"storage-timeout": "1"}))
 	client := d.Talk(t)
 	client.Command("EHLO client.test", 250)

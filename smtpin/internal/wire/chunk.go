@@ -147,7 +147,7 @@ func (r *ChunkReader) take(b []byte) ([]byte, error) {
 // nul deals with a NUL.
 func (r *ChunkReader) nul() error {
 	if r.ends == RejectBare {
-		return ErrNUL
+		return errNUL
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func (r *ChunkReader) nul() error {
 // bare deals with a CR or LF that stands alone.
 func (r *ChunkReader) bare() ([]byte, error) {
 	if r.ends == RejectBare {
-		return nil, ErrLineEnd
+		return nil, errLineEnd
 	}
 	return crlf, nil
 }
@@ -165,5 +165,5 @@ func (r *ChunkReader) consume(n int) {
 	r.rest -= int64(n)
 }
 
-// Failed returns ErrLineEnd, ErrNUL or ErrTooLarge when the mail was refused for that.
+// Failed returns errLineEnd, errNUL or ErrTooLarge when the mail was refused for that.
 func (r *ChunkReader) Failed() error { return refusal(r.err) }

@@ -34,7 +34,7 @@ func TestReadLine(t *testing.T) {
 		{"nothing", "", []string{"[EOF]"}},
 		{"TLS", "\x16\x03\x01\x02\x00", []string{"[binary]"}},
 	}
-	names := map[error]string{ErrLong: "[too long]", ErrBareLF: "[bare LF]", ErrEndless: "[endless]",
+	names := map[error]string{ErrLong: "[too long]", ErrBareLF: "[bare LF]", errEndless: "[endless]",
 		ErrBinary: "[binary]", io.EOF: "[EOF]"}
 	for _, c := range cases {
 		for how, wrap := range map[string]func(io.Reader) io.Reader{

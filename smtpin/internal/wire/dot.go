@@ -114,13 +114,13 @@ func (d *DotReader) next() ([]byte, error) {
 		switch why {
 		case stopBare:
 			if d.ends == RejectBare {
-				return nil, ErrLineEnd
+				return nil, errLineEnd
 			}
 			d.step()
 			return crlf, nil
 		case stopNUL:
 			if d.ends == RejectBare {
-				return nil, ErrNUL
+				return nil, errNUL
 			}
 			d.step()
 		default:
@@ -223,11 +223,11 @@ func (d *DotReader) skippable() int {
 	return n
 }
 
-// Failed returns ErrLineEnd, ErrNUL or ErrTooLarge when the mail was refused for that, after Drain too.
+// Failed returns errLineEnd, errNUL or ErrTooLarge when the mail was refused for that, after Drain too.
 func (d *DotReader) Failed() error { return refusal(d.refused) }
 
 func refusal(err error) error {
-	if err == ErrLineEnd || err == ErrNUL || err == ErrTooLarge {
+	if err == errLineEnd || err == errNUL || err == ErrTooLarge {
 		return err
 	}
 	return nil

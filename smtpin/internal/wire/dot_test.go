@@ -70,10 +70,10 @@ func slowDot(in []byte) (mail []byte, rest []byte, odd error, ended bool) {
 		case at(0) == '\r' && i+1 == len(in):
 			return mail, nil, odd, false // undecided
 		case at(0) == '\r', at(0) == '\n':
-			odd = cmp.Or(odd, error(ErrLineEnd))
+			odd = cmp.Or(odd, error(errLineEnd))
 			mail = append(mail, '\r', '\n')
 		case at(0) == 0:
-			odd = cmp.Or(odd, error(ErrNUL))
+			odd = cmp.Or(odd, error(errNUL))
 		default:
 			mail = append(mail, at(0))
 		}

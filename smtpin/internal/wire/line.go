@@ -19,16 +19,16 @@ const (
 	MaxEndless = 64 << 10
 )
 
-// Errors of ReadLine after which the next line can be read, except for ErrEndless.
+// Errors of ReadLine after which the next line can be read, except for errEndless.
 var (
 	ErrLong    = errors.New("wire: line is too long")
 	ErrBareLF  = errors.New("wire: line does not end in CRLF")
-	ErrEndless = errors.New("wire: line does not end")
+	errEndless = errors.New("wire: line does not end")
 	ErrBinary  = errors.New("wire: not a line of text")
 )
 
-// CommandLimit returns the limit of a command line that begins with start.
-func CommandLimit(start []byte) int {
+// commandLimit returns the limit of a command line that begins with start.
+func commandLimit(start []byte) int {
 	if len(start) < 4 {
 		return MaxCommand
 	}
@@ -52,8 +52,8 @@ func hasVerb(line []byte, verb string) bool {
 }
 
 // ReadLine returns the next line without its CRLF; it is valid until the next read. A line of more than max bytes
-// (zero: what CommandLimit says) fails with ErrLong as soon as that is seen, and is discarded by the next call; if it
-// has not ended by MaxEndless that call fails with ErrEndless. A line that ends in LF alone fails with ErrBareLF. A TLS
+// (zero: what commandLimit says) fails with ErrLong as soon as that is seen, and is discarded by the next call; if it
+// has not ended by MaxEndless that call fails with errEndless. A line that ends in LF alone fails with ErrBareLF. A TLS
 // handshake where a line should be fails with ErrBinary, a PROXY header of version 2 with ErrProxyHere.
 func (c *Conn) ReadLine(max int) ([]byte, error) {
 	if c.skip > 0 {
@@ -72,7 +72,7 @@ func (c *Conn) ReadLine(max int) ([]byte, error) {
 		}
 		limit := max
 		if limit == 0 {
-			limit = CommandLimit(b)
+			limit = commandLimit(b)
 		}
 		if i := bytes.IndexByte(b[scanned:], '\n'); i >= 0 {
 			return c.takeLine(b[:scanned+i+1], limit)
@@ -117,7 +117,7 @@ func (c *Conn) skipLine() error {
 		c.skip += len(b) - keep
 		c.consume(len(b) - keep)
 		if c.skip > MaxEndless {
-			return c.fail(ErrEndless)
+			return c.fail(errEndless)
 		}
 		if err := c.fill(); err != nil {
 			return err

@@ -23,7 +23,7 @@ import (
 type LineEnds uint8
 
 const (
-	// RejectBare refuses the mail with ErrLineEnd or ErrNUL.
+	// RejectBare refuses the mail with errLineEnd or errNUL.
 	RejectBare LineEnds = iota
 	// NormaliseBare makes a bare CR or LF a CRLF of the mail's text, and leaves a NUL out.
 	NormaliseBare
@@ -31,12 +31,12 @@ const (
 
 // Errors with which the reading of a mail ends early. They are the replies to give, after Drain.
 var (
-	// ErrLineEnd refuses a mail with a CR or LF that stands alone (RFC 5321 §2.3.8).
-	ErrLineEnd = &smtp.SMTPError{
+	// errLineEnd refuses a mail with a CR or LF that stands alone (RFC 5321 §2.3.8).
+	errLineEnd = &smtp.SMTPError{
 		Code: 550, EnhancedCode: smtp.EnhancedCode{5, 6, 11}, Message: "Lines of the mail must end in CRLF",
 	}
-	// ErrNUL refuses a mail with a NUL.
-	ErrNUL = &smtp.SMTPError{
+	// errNUL refuses a mail with a NUL.
+	errNUL = &smtp.SMTPError{
 		Code: 550, EnhancedCode: smtp.EnhancedCode{5, 6, 11},
 		Message: "The mail has a NUL character, which mail must not have",
 	}

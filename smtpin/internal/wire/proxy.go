@@ -19,8 +19,8 @@ const (
 	maxProxyV2   = 4 << 10 // of addresses and TLVs; certificates among them take one or two KiB
 )
 
-// ErrProxy says that what came is no PROXY header, or one that cannot be read.
-var ErrProxy = errors.New("wire: malformed PROXY header")
+// errProxy says that what came is no PROXY header, or one that cannot be read.
+var errProxy = errors.New("wire: malformed PROXY header")
 
 // ErrProxyHere is an error of ReadLine: a PROXY header of version 2 where a line should be.
 var ErrProxyHere = errors.New("wire: unexpected PROXY header")
@@ -34,7 +34,7 @@ type Proxy struct {
 }
 
 // ReadProxy reads the header that a proxy puts in front of a connection, of version 1 or 2 of the PROXY protocol. TLVs
-// are skipped. What follows the header stays for the next read, or for StartTLS. Errors wrap ErrProxy unless they are
+// are skipped. What follows the header stays for the next read, or for StartTLS. Errors wrap errProxy unless they are
 // those of the connection.
 func (c *Conn) ReadProxy() (Proxy, error) {
 	n, err := c.proxyLen()
@@ -44,14 +44,14 @@ func (c *Conn) ReadProxy() (Proxy, error) {
 	header, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(c.in[c.r:c.r+n]), max(n, 16)))
 	c.consume(n)
 	if err != nil {
-		return Proxy{}, fmt.Errorf("%w: %w", ErrProxy, err)
+		return Proxy{}, fmt.Errorf("%w: %w", errProxy, err)
 	}
 	if header.Command.IsLocal() {
 		return Proxy{Local: true}, nil
 	}
 	client, server, ok := header.TCPAddrs()
 	if !ok {
-		return Proxy{}, fmt.Errorf("%w: expected addresses of TCP over IP", ErrProxy)
+		return Proxy{}, fmt.Errorf("%w: expected addresses of TCP over IP", errProxy)
 	}
 	return Proxy{Client: plainAddr(client), Server: plainAddr(server)}, nil
 }
@@ -77,7 +77,7 @@ func headerLen(b []byte) (int, error) {
 	case startsLike(b, proxyproto.SIGV1):
 		return v1Len(b)
 	}
-	return 0, fmt.Errorf("%w: expected one at the start of the connection", ErrProxy)
+	return 0, fmt.Errorf("%w: expected one at the start of the connection", errProxy)
 }
 
 func v1Len(b []byte) (int, error) {
@@ -86,7 +86,7 @@ func v1Len(b []byte) (int, error) {
 		return i + 1, nil
 	}
 	if len(line) == maxProxyV1 {
-		return 0, fmt.Errorf("%w: version 1 has more than %d bytes", ErrProxy, maxProxyV1)
+		return 0, fmt.Errorf("%w: version 1 has more than %d bytes", errProxy, maxProxyV1)
 	}
 	return 0, nil
 }
@@ -97,7 +97,7 @@ func v2Len(b []byte) (int, error) {
 	}
 	n := int(binary.BigEndian.Uint16(b[proxyV2Fixed-2:]))
 	if n > maxProxyV2 {
-		return 0, fmt.Errorf("%w: version 2 has more than %d bytes of addresses and TLVs", ErrProxy, maxProxyV2)
+		return 0, fmt.Errorf("%w: version 2 has more than %d bytes of addresses and TLVs", errProxy, maxProxyV2)
 	}
 	if n += proxyV2Fixed; len(b) >= n {
 		return n, nil

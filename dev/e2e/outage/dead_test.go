@@ -1,4 +1,4 @@
-package rabbit
+package outage
 
 import (
 	"io"
@@ -17,8 +17,13 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// doomed is the broker that never comes back.
-var doomed rabbittest.Node
+// node is the broker that does not answer, doomed the one that never comes back.
+var node, doomed rabbittest.Node
+
+func TestMain(m *testing.M) {
+	node.Warm()
+	mtatest.Main(m, node.End, doomed.End)
+}
 
 // operator is somebody with a browser and a token.
 type operator struct {
@@ -63,7 +68,7 @@ func newOperator(t *testing.T, address string) *operator {
 	mtatest.Insert(t, db, store.Token{Name: "operator", Hash: hash, Enabled: true})
 	k := mtatest.NewSink(t, &smtptest.Sink{})
 	www := mtatest.FreePort(t)
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(set).With(mtatest.Settings{"www-port": www,
+	d := mtatest.Inside(t, mtatest.Queues(address).With(k.Settings()).With(set).With(mtatest.Settings{"www-port": www,
 		"www-ip":       "127.0.0.1",
 		"www-password": "secret", "rabbitmq-inbox": "inbox"}))
 	jar, err := cookiejar.New(nil)
@@ -79,7 +84,7 @@ func TestBrokerIsDead(t *testing.T) {
 	o := newOperator(t, doomed.VHost(t))
 	d := o.Daemon
 	for range 7 {
-		require.Equal(t, 250, submit(t, d))
+		require.Equal(t, 250, d.One(t))
 	}
 	mtatest.Eventually(t, "the queues are shown", func() bool {
 		_, page := o.ask("GET", "/queues", "")
@@ -126,7 +131,7 @@ func TestBrokerIsDead(t *testing.T) {
 		require.Contains(t, string(out), "no broker answers", "%v", args)
 		require.Less(t, time.Since(began), slow)
 	}
-	require.Equal(t, 451, submit(t, d))
+	require.Equal(t, 451, d.One(t))
 	d.Terminate(t) // within its half minute
 }
 
@@ -135,7 +140,7 @@ func TestBrokerThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	p := rabbittest.NewProxy(t, node.Server(t).Address)
 	o := newOperator(t, p.Through(node.VHost(t)))
-	require.Equal(t, 250, submit(t, o.Daemon))
+	require.Equal(t, 250, o.One(t))
 	p.SetDeaf(true)
 	status, body := o.ask("GET", "/v1/queues", "")
 	require.Equal(t, 503, status, body)

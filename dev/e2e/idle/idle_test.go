@@ -1,4 +1,4 @@
-package steering
+package idle
 
 import (
 	"os"
@@ -14,6 +14,8 @@ import (
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
+func TestMain(m *testing.M) { mtatest.Main(m) }
+
 // TestThrottledPathsRest has mail wait on 10,000 paths, all of which have used up their minute: that costs next to
 // nothing.
 func TestThrottledPathsRest(t *testing.T) {
@@ -23,7 +25,7 @@ func TestThrottledPathsRest(t *testing.T) {
 	t.Parallel()
 	const paths = 10_000
 	set, db := mtatest.SQLite(t)
-	throttle(t, db, "one a minute", "", func(l *store.Limits) { l.Site.MaxMessages = 1 })
+	mtatest.Throttle(t, db, "one a minute", "", func(l *store.Limits) { l.Site.MaxMessages = 1 })
 	k := mtatest.NewSink(t, &smtptest.Sink{})
 	d := mtatest.Start(t, k.Settings().With(set).With(mtatest.Settings{"connection-maxidle": "0"}))
 	began := time.Now()
