@@ -40,7 +40,7 @@ type digest [sha256.Size]byte
 type flight struct {
 	done chan struct{} // closed when the answer is there
 	err  error
-	void bool // the one who asked left without an answer: ask again
+	void bool // the caller that asked left without an answer: ask again
 
 	forgotten int // Cache.forgotten when it began
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // Exec runs a program for each login. Exit status 0 accepts, any other rejects; a program that cannot be started, dies
-// by a signal or takes too long cannot tell. docs/exec-auth.md describes it for those who write such programs.
+// by a signal or takes too long cannot tell. docs/exec-auth.md describes it for authors of such programs.
 //
 // Name and password are two lines of its standard input, and also in the environment as MAILERQ_USERNAME and
 // MAILERQ_PASSWORD; never among its arguments, which anybody on the machine can see. No shell is between. What it

@@ -19,7 +19,7 @@ type Limited struct {
 // Error does not say what was too often wrong.
 func (l *Limited) Error() string { return "too many failed logins, try again later" }
 
-// Limit keeps those who guess passwords from guessing many, without giving them a way to lock anybody out. It counts
+// Limit keeps people who guess passwords from guessing many, without giving them a way to lock anybody out. It counts
 // rejections:
 //
 //   - By client address, IPv6 addresses by their /64, and by network, /24 or /48. From one rejection on after the free

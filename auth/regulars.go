@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// maxPlaces is how many addresses are known for a name, so that whoever has one account and many addresses does not
-// push out what is known of others.
+// maxPlaces is how many addresses are known for a name, so that somebody who has one account and many addresses does
+// not push out what is known of others.
 const maxPlaces = 16
 
 // regulars is a bounded table of who was accepted lately, and from where.

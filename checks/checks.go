@@ -43,7 +43,7 @@ type Mail struct {
 	// Trace is the Received field that we put in front of it: scanners look there for who the client was.
 	Trace []byte
 
-	// Earlier holds the results of the checks that this one builds upon: a Runner fills it in for those that implement
+	// Earlier holds the results of the checks that this one builds upon: a Runner fills it in for checks that implement
 	// Later.
 	Earlier []Result
 }
@@ -86,7 +86,7 @@ type Result struct {
 	// "a@b"}.
 	Properties []Property
 	JSON       json.RawMessage
-	// Detail is the check's own type, for those that build upon it.
+	// Detail is the check's own type, for checks that build upon it.
 	Detail any
 }
 

@@ -4,10 +4,10 @@
 // A [Checker] answers one of these questions; each lives in a package of its own below this one and can be used alone.
 // A [Runner] asks several of them about one mail:
 //
-//  1. When a client connects, [Runner.CheckConnect] asks those that are a [ConnectChecker]. The session keeps their
+//  1. When a client connects, [Runner.CheckConnect] asks checks that are a [ConnectChecker]. The session keeps their
 //     results and puts them into Earlier of each of its mails.
 //  2. When a mail is there, [Runner.Check] starts all others at once, each with a context that ends after Timeout. One
-//     that is a [Later] starts when those that it names are done, and finds their results in Mail.Earlier.
+//     that is a [Later] starts when the checks that it names are done, and finds their results in Mail.Earlier.
 //  3. One that fails, panics or overruns its time yields a result of [TempError], and the others are not disturbed. One
 //     that does not even listen to its context is left behind: what it still reads of the body is an error, and while
 //     too many of its kind are left behind it is not asked again.

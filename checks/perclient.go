@@ -17,7 +17,7 @@ type PerClient struct {
 	Limit int
 
 	mu      sync.Mutex
-	clients map[netip.Prefix]*turns // of those that are being served
+	clients map[netip.Prefix]*turns // of clients that are being served
 }
 
 // turns are the places of one client.

@@ -159,7 +159,7 @@ func (w *round) nextDeadline() time.Time {
 	return next
 }
 
-// hurry leaves those that run only the time of grace: nobody wants their results any more.
+// hurry leaves checks that run only the time of grace: nobody wants their results any more.
 func (w *round) hurry() {
 	soon := time.Now().Add(grace)
 	for _, c := range w.calls {

@@ -1,7 +1,7 @@
 package config
 
 // Changed compares two configurations and returns the keys that differ, in the order of the table: those a running
-// program can take over, and those that act at the next start only.
+// program can take over, and keys that act at the next start only.
 func Changed(old, current *Config) (reloadable, needRestart []string) {
 	for _, k := range Keys() {
 		switch {

@@ -263,7 +263,7 @@ type Config struct {
 
 	// Process
 
-	User     string // user: user to become after the ports are open; "": whoever started it
+	User     string // user: user to become after the ports are open; "": the user that started it
 	Lock     string // lock: pid file that refuses a second start (MailerQ: /tmp/mailerq.pid); "": none
 	Daemon   bool   // daemon: go on in the background once everything is open
 	Paused   bool   // paused: start with every delivery paused

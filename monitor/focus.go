@@ -76,7 +76,7 @@ func (f *focuses) all() []*focus {
 	return nil
 }
 
-// expire ends those that nobody asked about for a while.
+// expire ends focuses that nobody asked about for a while.
 func (f *focuses) expire(now int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

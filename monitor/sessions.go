@@ -15,8 +15,8 @@ type SessionFilter struct {
 	ID       uint64       // of one session, from SessionInfo
 	IP       netip.Prefix // holds the local or the remote address; zero: any
 	Domain   string       // target site, or a parent of it; sessions that came in have none
-	Incoming bool         // only those that came in
-	Outgoing bool         // only those that go out
+	Incoming bool         // only sessions that came in
+	Outgoing bool         // only sessions that go out
 	// Text is looked for in what is said, regardless of case: an address, for instance. A session is shown from a
 	// little before the text first came up. Sessions lists do not look at it.
 	Text string
@@ -52,7 +52,7 @@ type SessionInfo struct {
 	Session
 }
 
-// sessions are the open transcripts and those who watch them.
+// sessions are the open transcripts and their watchers.
 type sessions struct {
 	mu       sync.Mutex
 	lastID   uint64
@@ -191,7 +191,7 @@ func (t *tap) leave(w *Watcher) {
 	t.count()
 }
 
-// count tells those who speak whether anybody watches; the caller holds the lock.
+// count tells sessions whether anybody watches; the caller holds the lock.
 func (t *tap) count() {
 	mails := 0
 	for _, v := range t.views {

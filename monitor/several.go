@@ -1,7 +1,7 @@
 package monitor
 
-// Several returns a Monitor that tells each of ms in turn. Those that ignore taps, as log files do, cost nothing when a
-// session opens one.
+// Several returns a Monitor that tells each of ms in turn. Monitors that ignore taps, as log files do, cost nothing
+// when a session opens one.
 func Several(ms ...Monitor) Monitor {
 	switch len(ms) {
 	case 0:

@@ -188,7 +188,7 @@ func (r *Row) add(f *figures, now int64) {
 	r.Now.add(&f.gauges)
 }
 
-// finish sorts rows, leaves out those that say nothing, and appends the one for all others.
+// finish sorts rows, leaves out rows that say nothing, and appends the one for all others.
 func finish(rows []Row, other Row) []Row {
 	for i := range rows {
 		rows[i].Now.positive()

@@ -72,7 +72,7 @@ func (t *table[K]) insert(key K, now int64, limit int) *entry[K] {
 		t.entries = map[K]*entry[K]{}
 		t.list.next, t.list.prev = &t.list, &t.list
 	}
-	// Two of those that say nothing any more make room for each that comes.
+	// Two rows that say nothing any more make room for each that comes.
 	for range 2 {
 		if last := t.list.prev; last != &t.list && last.series.quiet(now) && last.still() {
 			t.drop(last)

@@ -34,7 +34,7 @@ const (
 // ErrTooManyWatchers says that there are MaxWatchers already.
 var ErrTooManyWatchers = errors.New("monitor: too many watchers")
 
-// Watcher gets the flights of the sessions its filter selects. Whoever holds one calls Next again and again, and Close
+// Watcher gets the flights of the sessions its filter selects. The holder calls Next again and again, and Close
 // in the end.
 type Watcher struct {
 	live   *Live

@@ -57,7 +57,7 @@ func (d *doors) allows(client netip.Addr) bool { return contains(d.Load().ranges
 // isProxy reports whether smtp-proxy names the address.
 func (d *doors) isProxy(client netip.Addr) bool { return contains(d.Load().proxies, client) }
 
-// guard keeps those who guess from a back end.
+// guard keeps clients that guess from a back end.
 func (d *doors) guard(backend auth.Authenticator) *auth.Limit {
 	return &auth.Limit{Backend: backend,
 		Exempt: func(client netip.Addr) bool { return contains(d.Load().exempt, client) }}

@@ -37,7 +37,7 @@ func parseCommand(line []byte) (verb, args string, ok bool) {
 	return known(upper[:len(word)]), string(bytes.TrimSpace(rest)), true
 }
 
-// known returns a verb as a string, without a copy for those that come with every mail.
+// known returns a verb as a string, without a copy for verbs that come with every mail.
 func known(verb []byte) string {
 	switch string(verb) {
 	case "MAIL":

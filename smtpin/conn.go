@@ -12,7 +12,7 @@ type Conn struct {
 	kept any
 }
 
-// ConnInfo holds the facts of a Conn, for those that make one themselves: tests of a backend, and other ways in that
+// ConnInfo holds the facts of a Conn, for code that makes one itself: tests of a backend, and other ways in that
 // hand mail to the same backend.
 type ConnInfo struct {
 	Hostname      string               // the name that the client gave with EHLO, HELO or LHLO

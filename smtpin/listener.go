@@ -11,9 +11,9 @@ type Listener struct {
 	// Addr is where Server.ListenAndServe listens: host:port, or the path of a Unix socket when it has a slash.
 	Addr string
 
-	// Prefixes and Allow say which clients may connect: those in a prefix, and those that Allow takes. With neither,
-	// those on loopback. Others get 554 5.7.1 in place of the greeting. Clients without an IP address, over a Unix
-	// socket, are let in.
+	// Prefixes and Allow say which clients may connect: addresses in a prefix, and addresses that Allow takes. With
+	// neither, those on loopback. Others get 554 5.7.1 in place of the greeting. Clients without an IP address, over a
+	// Unix socket, are let in.
 	Prefixes []netip.Prefix
 	// Allow is asked for each connection, so it may change its mind.
 	Allow func(netip.Addr) bool

@@ -6,7 +6,7 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 )
 
-// overheard is a mail of which the begin is kept while it passes, for those who watch.
+// overheard is a mail of which the begin is kept while it passes, for watchers.
 type overheard struct {
 	mailReader
 	begin []byte

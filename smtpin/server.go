@@ -40,7 +40,7 @@ type Server struct {
 	Greeting string
 
 	// Blocked says which clients are refused at the greeting whatever listener they come through, and how: by a reply
-	// of 4yz or 5yz, in which zero values stand for 554 5.7.1 and a text. It returns nil for those that are not, must
+	// of 4yz or 5yz, in which zero values stand for 554 5.7.1 and a text. It returns nil for clients that are not, must
 	// not block, and its replies are not changed. Nil: nobody is blocked.
 	Blocked func(client netip.Addr) *smtp.SMTPError
 
@@ -128,8 +128,8 @@ type Slots interface {
 type Busy uint8
 
 const (
-	// BusyWait leaves clients waiting in the accept queue, and those that have too many connections of their own after
-	// it.
+	// BusyWait leaves clients waiting in the accept queue, and clients that have too many connections of their own
+	// after it.
 	BusyWait Busy = iota
 	// BusyReject answers them with 421 4.3.2.
 	BusyReject

@@ -91,7 +91,7 @@ func (c *session) talk() {
 	}
 	for !c.closing {
 		line, ok := c.readCommand()
-		if !ok || c.w.Broken() { // whoever cannot hear the answer would send the mail again
+		if !ok || c.w.Broken() { // a client that cannot hear the answer would send the mail again
 			return
 		}
 		c.command(line)
@@ -242,8 +242,8 @@ func (c *session) shutDown() {
 	c.close()
 }
 
-// reply adds a reply to those that wait. The last is 421: a client that reads on would take another for that to its
-// next command.
+// reply adds a reply to the replies that wait. The last is 421: a client that reads on would take another for that to
+// its next command.
 func (c *session) reply(code int, status wire.Status, text string) {
 	if c.gone {
 		return

@@ -64,7 +64,7 @@ func (c *session) hear(verb string, line []byte) {
 	c.show([]byte(shown))
 }
 
-// commands are those whose arguments are no secrets.
+// commands are commands whose arguments are no secrets.
 var commands = []string{"MAIL", "RCPT", "DATA", "BDAT", "EHLO", "HELO", "LHLO", "RSET", "NOOP", "VRFY", "HELP", "QUIT",
 	"STARTTLS"}
 

@@ -45,7 +45,7 @@ const maxPaths = 16
 
 // PathSet is a set of paths that are to look again. The zero PathSet is empty.
 type PathSet struct {
-	All   bool // every path, also those that were not added
+	All   bool // every path, also paths that were not added
 	paths []Path
 }
 

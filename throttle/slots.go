@@ -8,7 +8,8 @@ import (
 // Slots counts the connections of a process, incoming and outgoing together, and keeps both kinds within their limits.
 //
 // With 100 in total, 50 incoming and 75 outgoing, sending never takes more than 75, so that 25 always remain for
-// clients; clients may grow to 50 while sending is slow. What neither side has for itself goes to whoever comes first.
+// clients; clients may grow to 50 while sending is slow. What neither side has for itself goes to the side that comes
+// first.
 //
 // [Slots.Incoming] and [Slots.Outgoing] are the two sides; a server and a delivery engine each take theirs as
 //

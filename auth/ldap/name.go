@@ -9,7 +9,7 @@ import (
 
 // plain reports whether a name is free of what directories leave out when they compare (RFC 4518 sections 2.2 and
 // 2.6.1): controls, characters without width, spaces around it, doubled or other than U+0020. With them one user would
-// have many names, and go unrecognised by whoever counts failures per name.
+// have many names, and go unrecognised by a count of failures per name.
 func plain(name string) bool {
 	if name == "" || strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") || strings.Contains(name, "  ") {
 		return false

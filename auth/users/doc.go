@@ -7,7 +7,7 @@
 //  2. The user is looked for in /etc/passwd, the password's hash and the dates in /etc/shadow (shadow(5)). Both are
 //     read at each login: a few kilobytes, against the time that a hash takes. What passwd or useradd change counts at
 //     once.
-//  3. The password is checked against the hash (see package crypt). Those who do not exist, are not listed, or have no
+//  3. The password is checked against the hash (see package crypt). Users who do not exist, are not listed, or have no
 //     hash have their password checked against that of somebody else, in vain, so that the time does not tell who
 //     exists.
 //  4. An account lets nobody in when its password is locked ("!" or "*") or missing, when the account has expired, or

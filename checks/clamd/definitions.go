@@ -49,7 +49,7 @@ func ReadDefinitions(dir string) ([]Definitions, error) {
 	return all, errors.Join(problems...)
 }
 
-// definitionKinds are those that begin with a head, and the most common of others.
+// definitionKinds are files that begin with a head, and the most common of others.
 var definitionKinds = []string{".cvd", ".cld", ".cud", ".ndb", ".ndu", ".hdb", ".hsb", ".hdu", ".hsu", ".ldb", ".ldu",
 	".db", ".mdb", ".msb", ".cdb", ".yar", ".yara", ".ftm", ".fp", ".sfp", ".ign2", ".pdb", ".wdb", ".gdb"}
 

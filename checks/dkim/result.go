@@ -61,7 +61,7 @@ func render(v checks.Verdict, reason string, s *mailsig.Signature, key *mailsig.
 	return r
 }
 
-// properties makes pairs of names and values into properties, without those whose value is empty.
+// properties makes pairs of names and values into properties, without pairs whose value is empty.
 func properties(pairs ...string) []checks.Property {
 	list := make([]checks.Property, 0, len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {

@@ -69,7 +69,7 @@ func from(header []byte) (malformed string, domains []string, problem *outcome) 
 		for _, domain := range found {
 			domains = appendNew(domains, domain)
 		}
-		if len(domains) > maxDomains { // those that people see are the first
+		if len(domains) > maxDomains { // the domains that people see are the first
 			return "From has more than " + strconv.Itoa(maxDomains) + " domains", domains[:maxDomains], nil
 		}
 	}

@@ -70,7 +70,7 @@ var (
 // Name returns "dnsbl".
 func (c *Checker) Name() string { return Name }
 
-// Check asks about the client of a mail, for those who have no connection to ask about.
+// Check asks about the client of a mail, for callers that have no connection to ask about.
 func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result, error) {
 	return c.CheckConnect(ctx, mail.Client)
 }
@@ -139,7 +139,7 @@ func (c *Checker) ask(ctx context.Context, zone *Zone, prefix string) *checks.Re
 	return r
 }
 
-// read tells the codes that count from those that do not, and from answers that are none.
+// read tells codes that count from codes that do not, and from answers that are none.
 func (z *Zone) read(addrs []netip.Addr) (codes []netip.Addr, problem string) {
 	for _, addr := range addrs {
 		addr = addr.Unmap()

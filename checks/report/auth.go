@@ -166,7 +166,7 @@ func (l *list[T]) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 	return nil
 }
 
-// element reads an element of a report with all that is in it; false: it is none of those that are known.
+// element reads an element of a report with all that is in it; false: it is no element that is known.
 func (a *Auth) element(d *xml.Decoder, start xml.StartElement, memory *kept) (bool, error) {
 	switch start.Name.Local {
 	case "report_metadata":

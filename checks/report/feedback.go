@@ -15,7 +15,7 @@ type Feedback struct {
 	Version         string
 	EnvelopeID      string
 	MailFrom        string   // envelope sender of the mail
-	Recipients      []string // Original-Rcpt-To; else those that To of the returned mail names
+	Recipients      []string // Original-Rcpt-To; else the addresses in To of the returned mail
 	Arrival         time.Time
 	SourceIP        netip.Addr // where the mail came from; zero: not told
 	ReportingMTA    string

@@ -40,7 +40,7 @@ var subjects = []string{
 // answering begins the subject of an answer, or of a mail that is passed on.
 var answering = regexp.MustCompile(`^\s*(?:re|aw|sv|fwd?|wg|tr|rv|enc)\s*:`)
 
-// delays are the words of those that go on trying.
+// delays are the words of servers that go on trying.
 var delays = []string{
 	"still trying", "will keep trying", "will be retried", "could not send message for past", "not yet been delivered",
 	"delivery is delayed",
@@ -121,5 +121,5 @@ var exchangeTime = regexp.MustCompile(`^on \S+ .*\d\d:\d\d`)
 var helpers = []string{"postmaster", "mailer-daemon", "abuse", "support", "help", "helpdesk", "admin", "administrator",
 	"info", "noreply", "no-reply", "unblock", "spam", "security"}
 
-// helping are the ends of the local parts of those who run lists.
+// helping are the ends of the local parts of people who run lists.
 var helping = []string{"-ctl", "-admin", "-help", "-owner", "-request"}

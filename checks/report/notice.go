@@ -161,8 +161,8 @@ func failedRecipients(header []byte) (all []string) {
 	return all
 }
 
-// reconcile keeps of the recipients that were found in the text those whom the header lists, and adds those it alone
-// lists.
+// reconcile keeps of the recipients that were found in the text the recipients whom the header lists, and adds those it
+// alone lists.
 func reconcile(found []Recipient, failed []string) []Recipient {
 	if len(failed) == 0 {
 		return found

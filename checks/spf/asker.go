@@ -67,7 +67,7 @@ func (a *asker) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 		return nil, err
 	}
 	mxs, err := a.resolver.LookupMX(ctx, name)
-	if err != nil && len(mxs) == 0 { // net.Resolver gives those that make sense along with the error
+	if err != nil && len(mxs) == 0 { // net.Resolver gives records that make sense along with the error
 		return nil, failure(name, err)
 	}
 	return mxs, nil

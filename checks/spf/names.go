@@ -17,7 +17,7 @@ type names struct {
 	listed    []string
 	err       error
 	addresses map[string][]net.IPAddr
-	valid     []string // those that have the client's address
+	valid     []string // names that have the client's address
 }
 
 // namesOf asks for the names of the client, and for the addresses of each (§5.5). A name that a macro cannot be

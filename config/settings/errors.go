@@ -95,7 +95,7 @@ func (e *SchemaError) Error() string {
 	return b.String()
 }
 
-// fail wraps an error of a driver; it keeps those that say all there is to say. When the context has ended that is the
+// fail wraps an error of a driver; it keeps errors that say all there is to say. When the context has ended that is the
 // cause, whatever the driver made of it.
 func (db *DB) fail(ctx context.Context, doing string, err error) error {
 	if err == nil {

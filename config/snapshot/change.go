@@ -23,7 +23,7 @@ var (
 const inForceWithin = time.Minute
 
 // Change has do write rows in one transaction, which is kept unless do returns an error, and reloads the tables that it
-// wrote: the change is in force when Change returns nil. Changes are made one after the other; those that come at the
+// wrote: the change is in force when Change returns nil. Changes are made one after the other; changes that come at the
 // same time share a reload. Then Announce is called.
 //
 // An error of do is returned as it is, unless it says that the database is down: then, and when the database cannot be
@@ -33,7 +33,7 @@ func (k *Keeper) Change(ctx context.Context, do func(settings.Store) error) erro
 	if err != nil {
 		return err
 	}
-	// Whoever asked may hang up; the change is made all the same.
+	// The caller may hang up; the change is made all the same.
 	loading, cancel := context.WithTimeout(context.WithoutCancel(ctx), inForceWithin)
 	defer cancel()
 	if err := k.reloadSince(loading, stored); err != nil {
@@ -133,7 +133,7 @@ func (k *Keeper) reloadSince(ctx context.Context, n uint64) error {
 	return nil
 }
 
-// changes are those that were stored, and what is to be read because of them.
+// changes are what was stored, and what is to be read because of them.
 type changes struct {
 	mu      sync.Mutex
 	n       uint64

@@ -11,8 +11,8 @@ import (
 )
 
 // ErrEmptied is wrapped by the error about a database that is opened and has no rows, while those of the last run, in
-// the cache, are some: whoever was suppressed or paused would get mail. It counts as down until it has its rows again,
-// or until the cache is gone, which is how an operator says that it is meant.
+// the cache, are some: recipients that were suppressed or paused would get mail. It counts as down until it has its
+// rows again, or until the cache is gone, which is how an operator says that it is meant.
 var ErrEmptied = errors.New("it is empty")
 
 // openSound opens the database, unless it was lost. k.mu is held.

@@ -49,7 +49,7 @@ type Keeper struct {
 
 	mu         sync.Mutex     // one load at a time
 	startedNow *[]rules.Pause // what SetStarted said last
-	covered    uint64         // of changes: those that are in force
+	covered    uint64         // of changes: how many are in force
 	db         *settings.DB
 	opened     *settings.DB // last; perhaps closed since
 	stale      bool         // what is in force is of another database than db, or of the one before it was lost

@@ -45,7 +45,7 @@ type Snapshot struct {
 
 	// Rows are the plain rows that all of this was made of.
 	Rows *settings.Rows
-	// Broken are the rows left out, those that could not be read as well as those that make no sense.
+	// Broken are the rows left out, rows that could not be read as well as rows that make no sense.
 	Broken []settings.Broken
 	// Loaded is when the rows were read from the database.
 	Loaded time.Time

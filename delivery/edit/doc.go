@@ -14,9 +14,9 @@
 //   - prepend puts fields above the header, the first one topmost.
 //
 // Names are compared without case. Line ends in values become blanks, long values are folded, and bytes beyond ASCII go
-// as they are: whoever needs encoded words (RFC 2047) writes them. Fields that are not touched stay byte for byte what
-// they were, so that signatures over them hold. A mail that has no empty line after its header, or no header at all,
-// gets one.
+// as they are: a caller that needs encoded words (RFC 2047) writes them. Fields that are not touched stay byte for byte
+// what they were, so that signatures over them hold. A mail that has no empty line after its header, or no header at
+// all, gets one.
 //
 // Signing comes after this, and so does what makes the mail fit for a remote: see delivery.Finisher.
 package edit

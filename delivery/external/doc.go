@@ -7,7 +7,7 @@
 //	dialer := &external.Dialer{Table: current}
 //	sender := &smtpout.Sender{Dial: dialer.Dial}
 //
-// [Table.Sources] are addresses that mail may leave from, beside those that the machine itself has.
+// [Table.Sources] are addresses that mail may leave from, beside the addresses that the machine itself has.
 //
 // A row that makes no sense is left out; its public address is known to be [Table.Broken] meanwhile, so that mail for
 // it waits.

@@ -260,7 +260,7 @@ func addrOf(text string) netip.Addr {
 	return clean(ip)
 }
 
-// compileActions reads the actions of a rule; bad are the ids of those that make no sense.
+// compileActions reads the actions of a rule; bad are the ids of actions that make no sense.
 func (c *compiler) compileActions(rows []Action, response bool, table string) (list []action, bad []int64) {
 	for i := range rows {
 		a, err := compileAction(&rows[i], response, &c.set.pools)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Config is what a [Set] is made of: rows as a settings database has them, but for those that are switched off. The
+// Config is what a [Set] is made of: rows as a settings database has them, but for rows that are switched off. The
 // zero Config decides nothing.
 //
 // In all rows localip is a source address, pool a pool of them, domain a recipient domain, exact or with the wildcards

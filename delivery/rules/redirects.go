@@ -90,7 +90,7 @@ func (c *compiler) redirects() {
 	c.breakLoops(x)
 }
 
-// file makes the redirects found. It leaves out those that loop.
+// file makes the redirects found. It leaves out redirects that loop.
 func (x *redirects) file() {
 	x.exact, x.other = nil, nil
 	for i := range x.rules {

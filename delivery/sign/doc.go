@@ -3,7 +3,7 @@
 // One mail goes through [Signer.Sign] like this:
 //
 //  1. The header is read, and the domain of the first address in From found. [Keys], compiled from the settings, know
-//     which of their keys sign mail from that domain. Those that depend on the DNS take part only while [Published]
+//     which of their keys sign mail from that domain. Keys that depend on the DNS take part only while [Published]
 //     knows that the DNS has the public key. With no key there, and none in the message, the mail goes as it is.
 //  2. The mail is hashed with the keys of the message. Signatures of the same mail with the same keys that are younger
 //     than [Signer.Reuse] are used again, so that 1,000 recipients cost one signature, whether they share a body or

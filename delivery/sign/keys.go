@@ -181,7 +181,7 @@ func (ks *Keys) Len() int {
 	return len(ks.all)
 }
 
-// Records names the records of the keys that sign mail from a domain, those that depend on the DNS included, topmost
+// Records names the records of the keys that sign mail from a domain, keys that depend on the DNS included, topmost
 // first.
 func (ks *Keys) Records(domain string) []string {
 	found := ks.match(addr.Fold(domain))

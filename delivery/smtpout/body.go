@@ -50,7 +50,7 @@ func (c *connection) sendMail(m *mail, tail []byte) error {
 	return err
 }
 
-// showMail gives the begin of a mail to those who watch and want to see it.
+// showMail gives the begin of a mail to watchers that want to see it.
 func (c *connection) showMail(m *mail) {
 	if !c.watched {
 		return

@@ -189,7 +189,7 @@ func (b *bench) measure(name string, s scenario) (f figures, err error) {
 	}, nil
 }
 
-// warmUp is the load before the one that is measured. It is large enough to fill the files that a queue goes on to use
+// warmUp is the load before the load that is measured. It is large enough to fill the files that a queue goes on to use
 // again and again, so that what is measured is a queue at work and not one that is being made.
 func warmUp(relay string, s scenario) scenario {
 	if relay == "postfix" {

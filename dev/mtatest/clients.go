@@ -125,7 +125,7 @@ func (d *Daemon) Stopped(t testing.TB) *disk.Queue {
 	return OpenQueue(t, d.Queue)
 }
 
-// LoginSettings demand AUTH, with TLS, of those who relay.
+// LoginSettings demand AUTH, with TLS, of clients that relay.
 func LoginSettings(t testing.TB, url string) Settings {
 	t.Helper()
 	return Certificate(t).With(Settings{"smtp-auth": url})

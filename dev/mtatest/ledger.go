@@ -18,7 +18,7 @@ type Ledger struct {
 	mu       sync.Mutex
 	accepted map[int64]bool
 	Arrived  map[int64]time.Time // the first time
-	Again    map[int64]time.Time // the first time of those that came again, which is when the copy left too early
+	Again    map[int64]time.Time // the first time of mails that came again, which is when the copy left too early
 }
 
 func NewLedger() *Ledger {

@@ -120,7 +120,7 @@ func insert[T store.Entity[T]](w *writer, rows ...*T) {
 	}
 }
 
-// addresses are those that mail leaves from: all of them behind a proxy of the demo.
+// addresses are what mail leaves from: all of them behind a proxy of the demo.
 func (w *writer) addresses(doors []door) {
 	insert(w, &store.Pool{Name: "transactional", Description: "Receipts, log-in codes: never late", Enabled: true},
 		&store.Pool{Name: "newsletter", Description: "Campaigns", Enabled: true},

@@ -118,7 +118,7 @@ func (j *Joined) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Broken is a mail that could not be read: whoever reads it meets the same error, and is the one to judge it.
+// Broken is a mail that could not be read: its reader meets the same error, and is there to judge it.
 type Broken struct {
 	Length int64
 	Err    error

@@ -35,9 +35,9 @@ func emptyLine(b []byte) int {
 	return 0
 }
 
-// Headless reports whether mail begins at once with text: its first line is neither empty nor a field. Whoever puts
-// fields before such a mail must put an empty line behind them, or the text would become part of the header. A first
-// line "From " as mailbox files have it does not count.
+// Headless reports whether mail begins at once with text: its first line is neither empty nor a field. A caller that
+// puts fields before such a mail must put an empty line behind them, or the text would become part of the header. A
+// first line "From " as mailbox files have it does not count.
 func Headless(mail []byte) bool {
 	if len(mail) == 0 || emptyLine(mail) > 0 ||
 		bytes.HasPrefix(mail, []byte("From ")) || bytes.HasPrefix(mail, []byte(">From ")) {

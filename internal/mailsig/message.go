@@ -59,7 +59,7 @@ const chunk = 32 << 10
 // chunks lends out buffers to read bodies into.
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// HashBody reads the body once and hashes it for all these signatures. Those that are nil are left out.
+// HashBody reads the body once and hashes it for all these signatures. Signatures that are nil are left out.
 func (m *Message) HashBody(ctx context.Context, signatures ...*Signature) error {
 	var hashes []*bodyHash
 	for _, s := range signatures {

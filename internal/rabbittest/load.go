@@ -134,7 +134,7 @@ func (l *Load) Finish() {
 	l.settling.Wait()
 }
 
-// Twice returns how many messages were handed out twice. Those that were delayed do not count: of them there may be
+// Twice returns how many messages were handed out twice. Messages that were delayed do not count: of them there may be
 // two, when it is not known whether the broker had stored the first.
 func (l *Load) Twice() int {
 	l.mu.Lock()

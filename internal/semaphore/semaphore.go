@@ -1,4 +1,4 @@
-// Package semaphore counts connections where nobody shares slots between those that come and those that go.
+// Package semaphore counts connections where nobody shares slots between connections that come and connections that go.
 package semaphore
 
 import "context"

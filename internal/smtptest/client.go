@@ -103,8 +103,8 @@ func (c *client) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// converse sends mail i and those after it over the connection, and returns the one that is next. An error says that
-// the connection broke.
+// converse sends mail i and the mails after it over the connection, and returns the one that is next. An error says
+// that the connection broke.
 func (c *client) converse(ctx context.Context, i int64) (next int64, ok bool, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

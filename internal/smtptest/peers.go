@@ -74,7 +74,7 @@ func (c *peers) enter(address string) *peer {
 	return one
 }
 
-// maxPeers is when those that have gone are forgotten.
+// maxPeers is when peers that have gone are forgotten.
 const maxPeers = 10_000
 
 func (c *peers) forget() {

@@ -65,7 +65,7 @@ type Action struct {
 	For  time.Duration // for Delay and Greylist
 }
 
-// Rule says what happens to some of those who reach a stage. The first rule that fits decides.
+// Rule says what happens to some of the clients that reach a stage. The first rule that fits decides.
 type Rule struct {
 	Stage   Stage
 	Pattern string  // of path.Match, on what the stage sees, in lower case; "" fits everything
@@ -153,7 +153,7 @@ func timed(act Act, text string, otherwise time.Duration) (Action, error) {
 //
 // The share may be left out. In its place, or behind it, a limit can stand that a client's IP address must have
 // exceeded: >5/open (connections), >20/conn (mails over this one), >60/min (mails within a minute). Empty lines and
-// those that begin with # are skipped.
+// lines that begin with # are skipped.
 func ParseScript(text string) ([]Rule, error) {
 	var rules []Rule
 	for i, line := range strings.Split(text, "\n") {

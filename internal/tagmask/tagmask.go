@@ -15,7 +15,7 @@ const (
 
 const maxTag = 16 << 10 // as in delivery/render/template
 
-// Tags are those that were replaced in a text.
+// Tags are the tags that were replaced in a text.
 type Tags []string
 
 // Mask replaces the tags of a text. What the text itself has of the characters for tokens becomes U+FFFD.

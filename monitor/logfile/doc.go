@@ -4,7 +4,7 @@
 //
 // # How a line gets to disk
 //
-//  1. Observe, in the goroutine of whoever delivers or receives mail, makes the line and copies it into the buffer of
+//  1. Observe, in the goroutine that delivers or receives mail, makes the line and copies it into the buffer of
 //     its file. That takes no system call and never waits. When the buffer is full, the line is dropped and counted.
 //  2. A goroutine of each file takes the whole buffer about ten times a second, or sooner when much has gathered, and
 //     writes it with one call. A slow or full disk, or a pipe that nobody reads, delays only this goroutine: it keeps

@@ -2,7 +2,7 @@
 // what happens to them now.
 //
 // [Files.Search] goes through the logs from their newest line backwards, so that what was asked for last is there
-// first. It reads the file that is being written and those that were moved away beside it (name.1, name-20260131,
+// first. It reads the file that is being written and files that were moved away beside it (name.1, name-20260131,
 // name.2.gz), newest first. A file that begins after the time asked for, or ends before it, is passed over; in others
 // the place is found by halving. A line is decoded only when it contains what was asked for.
 //

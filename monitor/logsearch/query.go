@@ -70,7 +70,7 @@ func (q *Query) maxBytes() int64 {
 	return q.MaxBytes
 }
 
-// needles are texts that a line contains if it matches, in lower case. Those that JSON may write in more than one way
+// needles are texts that a line contains if it matches, in lower case. Texts that JSON may write in more than one way
 // are left to matches.
 func (q *Query) needles() [][]byte {
 	var all [][]byte

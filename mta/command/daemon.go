@@ -66,7 +66,7 @@ func startDetached(args, environ []string, stdout, stderr io.Writer) (int, error
 		return 0, err
 	}
 	go func() {
-		for s := range caught { // whoever gives up does not leave it behind
+		for s := range caught { // a user who gives up does not leave it behind
 			_ = child.Process.Signal(s)
 		}
 	}()

@@ -22,7 +22,7 @@ const Size = "mime-size"
 //
 // Each distinct mail (queue.SameBody) of a Publish is put once, under a key that nobody else makes, before its messages
 // are published with that key and the property Size in the place of the mail. A message that has a key already is left
-// as it is. Consumers get messages as they were published: whoever needs the mail fetches it by its key.
+// as it is. Consumers get messages as they were published: a consumer that needs the mail fetches it by its key.
 //
 // When the store cannot be used, Publish and Settle return an error that wraps queue.ErrFull or queue.ErrUnavailable,
 // and nothing was published. A Settle that is repeated puts no mail twice.

@@ -94,7 +94,7 @@ func (s *Store) Get(ctx context.Context, key string) (mail *Mail, err error) {
 	return mail, err
 }
 
-// Fetch is Get for those who know messages alone: the mail is a body that also has a method Close, and an error wraps
+// Fetch is Get for code that knows messages alone: the mail is a body that also has a method Close, and an error wraps
 // queue.ErrNotFound when there is no such mail, and is a *queue.DamageError when it cannot be read.
 func (s *Store) Fetch(ctx context.Context, key string) (queue.Body, error) {
 	mail, err := s.Get(ctx, key)

@@ -305,7 +305,7 @@ func (q *Queue) verifyBody(i uint32, id uint64, size int64) ([]byte, error) {
 	return buf, nil
 }
 
-// markDamaged remembers that a mail is lost, so that whoever shares it is told when it is handed out.
+// markDamaged remembers that a mail is lost, so that each message that shares it is told when it is handed out.
 func (q *Queue) markDamaged(i uint32, id uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 )
 
 // commitLog is what waits to be written. Queue.mu protects it; one goroutine, the committer, empties it: it gathers
-// what waits, writes it with one system call, syncs, enters it in the index and wakes those who wait. While one sync
-// runs, others gather.
+// what waits, writes it with one system call, syncs, enters it in the index and wakes publishers that wait. While one
+// sync runs, others gather.
 type commitLog struct {
 	pending []*group // in the order of the log
 	moving  int      // pending groups with copies
@@ -148,9 +148,9 @@ func (q *Queue) gather(b *batch) bool {
 	return true
 }
 
-// settleSize is the room that a batch must leave for plain settlements: whoever is told that something is stored may
-// rely on that what was settled before is. Settlements wait while copies do, for they may concern the ids that those
-// bring.
+// settleSize is the room that a batch must leave for plain settlements: a publisher that is told that something is
+// stored may rely on that what was settled before is. Settlements wait while copies do, for they may concern the ids
+// that those bring.
 func (q *Queue) settleSize() int64 {
 	if len(q.settled) == 0 || q.moving > 0 {
 		return 0
@@ -359,7 +359,7 @@ func (q *Queue) finish(b *batch, err error) {
 	}
 }
 
-// undo handles a failed write: for lack of space those who wait are told and the lazy part is tried again; after
+// undo handles a failed write: for lack of space publishers that wait are told and the lazy part is tried again; after
 // anything else nothing more is written.
 func (q *Queue) undo(b *batch, err error) {
 	full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)

@@ -42,7 +42,7 @@
 //
 // A crash is the end of the process (kill -9) or of the power; the store is always opened the same way.
 //
-//   - Before or during the write of a batch: a torn batch at the end of the log. Of its groups those that are complete
+//   - Before or during the write of a batch: a torn batch at the end of the log. Of its groups the complete ones
 //     count, the others are covered by void records. Nobody was told that they are stored.
 //   - After the sync, before Publish returns: the messages are there. The caller may publish them again: a duplicate.
 //   - After Settle returned, before the sync: the message is there, its successors are not. The last SettleDelay's

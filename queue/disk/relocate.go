@@ -17,7 +17,7 @@ type relocation struct {
 
 const relocateAtOnce = 256
 
-// readForRelocation reads the records of entries. Those that are settled meanwhile, or damaged, are left out.
+// readForRelocation reads the records of entries. Entries that are settled meanwhile, or damaged, are left out.
 func (q *Queue) readForRelocation(slots []slotID) []relocation {
 	list := make([]relocation, 0, len(slots))
 	for _, s := range slots {
@@ -215,7 +215,7 @@ func (q *Queue) copyBodies(s *segment, slots []slotID) error {
 	for _, b := range q.bodiesIn(s, slots) {
 		data := make([]byte, b.size)
 		if n, err := q.readBody(b.index, b.id, data, 0); n < len(data) || err != nil || checksum(data) != b.crc {
-			continue // whoever reads it next finds out
+			continue // the next reader finds out
 		}
 		b.data = data
 		list = append(list, b)

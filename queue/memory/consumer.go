@@ -71,7 +71,7 @@ func (q *Queue) detach(c *consumer) {
 	s := c.store
 	s.consumers = slices.DeleteFunc(s.consumers, func(other *consumer) bool { return other == c })
 	if !q.closed {
-		s.wake() // whoever is left may have been passed over for this one
+		s.wake() // another consumer may have been passed over for this one
 		q.release(s)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Options declare what an engine lacks, and how to treat it. The zero Options demand everything but durability.
 type Options struct {
 	// Unordered says that messages with one recipient domain and one priority may be handed out in another order than
-	// that of publishing, and released ones not before those that wait.
+	// that of publishing, and released ones not before messages that wait.
 	Unordered bool
 	// NoPriorities says that Message.Priority has no effect.
 	NoPriorities bool

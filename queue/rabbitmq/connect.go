@@ -208,7 +208,7 @@ func (s *source) get(ctx context.Context) (*amqp.Connection, error) {
 	return c, nil
 }
 
-// close ends the connection for good. The contexts of those who wait for it have ended.
+// close ends the connection for good. The contexts of callers that wait for it have ended.
 func (s *source) close() {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()

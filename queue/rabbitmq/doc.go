@@ -54,7 +54,7 @@
 // where the consumer looks again: it is handed out if it is due, or kept in memory for the last second. So there are
 // few queues, and a short delay is never stuck behind a long one.
 //
-// Whoever consumes the outbox moves what waits on its ladder, with a consumer for each step: it holds the first
+// A process that consumes the outbox moves what waits on its ladder, with a consumer for each step: it holds the first
 // message, whose time is over first, publishes it at its time where it goes, confirmed, and then acknowledges it.
 // Movers of several processes hold one message each. None is kept for longer than 20 seconds: it is given back, and
 // comes again at once. When messages come late, because there are many, or nobody was there to move them, a mover takes
@@ -77,8 +77,8 @@
 // A parking queue belongs to one process, which an exclusive queue shows to be alive: only so can it be deleted safely
 // when it is empty and unused, which AMQP cannot do for quorum queues in one step. It is deleted a minute after all
 // that was in it was finished. A directory, outbox.parked, holds the names of all; consumers look there every five
-// minutes for parking queues of processes that are gone, pass on what they find, and delete those that were empty for
-// an hour.
+// minutes for parking queues of processes that are gone, pass on what they find, and delete parking queues that were
+// empty for an hour.
 //
 // # What a crash leaves
 //

@@ -36,7 +36,7 @@ func rungName(name string, i int) string { return shorten(name+delayPart, rungs[
 
 // route returns where on the broker a message goes that is for the queue name and waits for due, and sees to it that
 // this is there. Only a queue that this process reads has a ladder, as its consumers move what waits there: what goes
-// to any other queue goes there at once, and whoever reads it finds the time in the message.
+// to any other queue goes there at once, and its reader finds the time in the message.
 func (q *Queue) route(ctx context.Context, name string, due time.Time) (exchange, key string, err error) {
 	i := -1
 	if !due.IsZero() && q.book(name).isTended() {

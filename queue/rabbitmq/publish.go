@@ -68,7 +68,7 @@ func (q *Queue) attempt(ctx context.Context, items []queue.Item, strict bool) ([
 		if err != nil {
 			b.withdraw()
 			b.finish(-1, nil)
-			_ = q.await(ctx, b) // so that the caller need not wonder about those that were sent
+			_ = q.await(ctx, b) // so that the caller need not wonder about items that were sent
 			return nil, err
 		}
 	}
@@ -133,7 +133,7 @@ func (b *batch) add(i int, j *job) {
 	b.jobs = append(b.jobs, j)
 }
 
-// finish notes one outcome; -1 stands for the one who fills the batch.
+// finish notes one outcome; -1 stands for the goroutine that fills the batch.
 func (b *batch) finish(i int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

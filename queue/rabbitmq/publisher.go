@@ -110,7 +110,7 @@ func (p *publisher) put(ctx context.Context, j *job) error {
 	var err error
 	select {
 	case p.jobs <- j:
-		// It may have got in just behind those that were refused.
+		// It may have got in just behind jobs that were refused.
 		if err := p.ready(); err != nil {
 			p.fail(j, err)
 		}
@@ -191,7 +191,7 @@ func (p *publisher) serve(conn *amqp.Connection) {
 	p.mu.Unlock()
 }
 
-// write sends jobs until the channel dies. Those that come together are written together.
+// write sends jobs until the channel dies. Jobs that come together are written together.
 func (s *sending) write() {
 	defer s.pipe.release()
 	for s.reserve() {

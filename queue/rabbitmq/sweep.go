@@ -50,7 +50,7 @@ func (b *book) sendBack(now time.Time) {
 func (b *book) removeIdle(now time.Time) {
 	for _, name := range b.idleLots(now) {
 		if n, found, err := b.q.topology.count(b.q.life, name); err != nil || n > 0 || !found {
-			continue // then it is left to whoever reads the directory
+			continue // then it is left to the reader of the directory
 		}
 		_ = b.q.topology.remove(b.q.life, name)
 	}

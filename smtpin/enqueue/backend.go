@@ -32,8 +32,8 @@ type Backend struct {
 	// no address is local. It is asked for each recipient and must not block. <Postmaster> without a domain is always
 	// local.
 	Local func(address string) bool
-	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and those that would have to
-	// are told that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
+	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and clients that would have
+	// to are told that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
 	Authenticator auth.Authenticator
 	// BlockedSender says which senders are refused at MAIL, and how: the rules of smtpin.Server's Blocked apply. It is
 	// not asked for the empty sender. Nil: nobody is blocked.

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Properties of a message that tell what the client asked for with MAIL, beside those that queue.Message has fields
-// for.
+// Properties of a message that tell what the client asked for with MAIL, beside the properties that queue.Message has
+// fields for.
 const (
 	propertyUTF8       = "smtputf8"   // true: the mail was sent with SMTPUTF8 (RFC 6531)
 	propertyRequireTLS = "requiretls" // true: the mail was sent with REQUIRETLS (RFC 8689)
@@ -184,8 +184,8 @@ func setTrue(m *queue.Message, property string) {
 	m.Extra[property] = json.RawMessage("true")
 }
 
-// address makes the message of each recipient and finds its queue: first of those that are accepted, then of those that
-// are only kept.
+// address makes the message of each recipient and finds its queue: first of recipients that are accepted, then of
+// recipients that are only kept.
 func (d *delivery) address(bodies mails, report bool) {
 	template := d.template()
 	d.messages = make([]queue.Message, 0, len(d.rcpts))

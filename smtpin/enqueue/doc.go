@@ -31,8 +31,8 @@
 // stores it, which costs a large mail the adoption of its file. Only where recipients that are local and others get
 // different headers is the mail stored twice. Without Checks nothing of this costs anything.
 //
-// All clients' mail is checked. Those that have logged in are exempt from two consequences: refusal by DMARC, since it
-// is for us to sign their mail, and by a block list, where home users are.
+// All clients' mail is checked. Clients that have logged in are exempt from two consequences: refusal by DMARC, since
+// it is for us to sign their mail, and by a block list, where home users are.
 //
 // # Mixed transactions
 //
@@ -49,6 +49,6 @@
 // x-mq-{results,failure,success,retry}-queue, x-mq-smarthost-{hostname,port,username,password,plaintext} and
 // x-mq-dsn-{notify,ret,orcpt,envid}. Any other x-mq-NAME sets the property NAME, in Extra, unless that name is one of a
 // message's own, which are ignored. Values in encoded words (RFC 2047) are decoded. When a field comes again, the last
-// one counts. One of the four queues set switches off those that are not, as does an empty value; none may name the
-// outbox or a queue of received mail.
+// one counts. One of the four queues set switches off the queues that are not, as does an empty value; none may name
+// the outbox or a queue of received mail.
 package enqueue

@@ -25,7 +25,7 @@ func refuse(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
 	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
 }
 
-// Refusals. They are made anew each time, since whoever gets one may change it.
+// Refusals. They are made anew each time, since the caller may change them.
 
 // blockedSender returns the refusal of a sender that is blocked, or nil.
 func (b *Backend) blockedSender(address string) error {

@@ -351,7 +351,7 @@ func (p *properties) apply(m *queue.Message) {
 	}
 }
 
-// overrides returns the queues to use instead of the configured ones: with one of the four set, those that are not set
+// overrides returns the queues to use instead of the configured ones: with one of the four set, queues that are not set
 // are off.
 func (p *properties) overrides() *queue.Queues {
 	if p.queues == nil {

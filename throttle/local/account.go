@@ -152,7 +152,7 @@ type accounts[K comparable] struct {
 type accountShard[K comparable] struct {
 	mu        sync.Mutex
 	accounts  map[K]*account
-	nextSweep int // number of accounts at which to look for those that rest
+	nextSweep int // number of accounts at which to look for accounts that rest
 }
 
 const minSweep = 32
@@ -197,7 +197,7 @@ func (s *accounts[K]) drop(key K, a *account, now int64) {
 	}
 }
 
-// sweep drops the accounts that nobody holds and that rest. Those that did not when their last connection ended are
+// sweep drops the accounts that nobody holds and that rest. Accounts that did not when their last connection ended are
 // found here: there are never more than twice as many accounts as have something to remember.
 func (s *accountShard[K]) sweep(now int64) {
 	for key, a := range s.accounts {

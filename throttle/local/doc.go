@@ -37,6 +37,6 @@
 // are not limited, so that a limit that is set later finds them. Sending over a path without limits costs one atomic
 // load.
 //
-// An account that refused somebody remembers which paths, and what for. Whoever makes room tells these, from the
-// goroutine that closed, established or cancelled, after all locks are released.
+// An account that refused somebody remembers which paths, and what for. The goroutine that makes room tells these, from
+// the goroutine that closed, established or cancelled, after all locks are released.
 package local

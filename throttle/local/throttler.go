@@ -80,8 +80,8 @@ func (t *Throttler) Alias(site, domain string) {
 	}
 }
 
-// Changed registers f; see throttle.Throttler. f is called by whoever makes room, within Close, Established, Cancel,
-// Set or Invalidate, and may itself call any method.
+// Changed registers f; see throttle.Throttler. f is called by the goroutine that makes room, within Close, Established,
+// Cancel, Set or Invalidate, and may itself call any method.
 func (t *Throttler) Changed(f func(throttle.Path)) {
 	t.listen.Add(f)
 }

@@ -11,10 +11,10 @@
 // # Leases
 //
 // Neither Connect nor Send ever waits for Redis. Units of a limit are leased in advance, by one goroutine, and spent
-// here. Whoever finds no units is refused, asked for, and told by Changed when the units are there, a round trip later
-// as a rule. While units are spent they are leased ahead, more the faster they go, up to those of half a second. What
-// is not spent within a second of having asked is given back. A path that nobody uses costs nothing; one round trip
-// serves all that is wanted at the time, in pieces of 200 so that no other client of Redis waits long.
+// here. A connection that finds no units is refused, asked for, and told by Changed when the units are there, a round
+// trip later as a rule. While units are spent they are leased ahead, more the faster they go, up to those of half a
+// second. What is not spent within a second of having asked is given back. A path that nobody uses costs nothing; one
+// round trip serves all that is wanted at the time, in pieces of 200 so that no other client of Redis waits long.
 //
 // Messages and connects are leased by the generic cell rate algorithm, by one script, in the time of Redis' own clock.
 // The theoretical arrival time may lie half a second ahead, and leases live for a second; so units are spaced by a

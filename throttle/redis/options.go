@@ -14,7 +14,7 @@ import (
 
 // Options of a [Throttler]. The zero Options work.
 type Options struct {
-	// Instance names this instance among those that share limits; "": a name made at random.
+	// Instance names this instance among the instances that share limits; "": a name made at random.
 	Instance string
 	// Prefix begins the names of all keys; instances with the same one share limits. "": "sluice".
 	Prefix string

@@ -18,7 +18,7 @@ const maxFloods = 1 << 17
 // maxText bounds the answers that are kept.
 const maxText = 200
 
-// floods are those that are active. Lists of a path are replaced, never changed.
+// floods are the active ones. Lists of a path are replaced, never changed.
 type floods struct {
 	mu     sync.Mutex
 	byPath map[throttle.Path][]*active

@@ -62,7 +62,7 @@ func (l *Live) Limits(path throttle.Path, base *throttle.Limits) *throttle.Limit
 	}
 	domains, full := l.sites.domains(path, set)
 	if full {
-		time.AfterFunc(0, func() { l.changed(throttle.Path{}) }) // whoever asks may hold locks that it takes to be told
+		time.AfterFunc(0, func() { l.changed(throttle.Path{}) }) // the caller may hold locks that a listener takes
 	}
 	schedule, day := set.findSchedule(path, domains), 0
 	if schedule >= 0 {

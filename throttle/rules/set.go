@@ -123,7 +123,7 @@ func (c *compiler) rules(rules []Rule) {
 		c.patterns("capacity_rules", &c.set.rule, r.Patterns, int32(len(c.set.rules)))
 		c.set.rules = append(c.set.rules, capacity{name, values})
 	}
-	// Of the rules for all paths, those that add nothing to the ones before them are never looked at.
+	// Of the rules for all paths, rules that add nothing to the rules before them are never looked at.
 	var has uint64
 	c.set.rule.all = slices.DeleteFunc(c.set.rule.all, func(i int32) bool {
 		adds := c.set.rules[i].has&^has != 0

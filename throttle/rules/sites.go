@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxAliases bounds the domains that are known to belong to a site of another name. Beyond it others are forgotten,
-	// those that no rule names first.
+	// domains that no rule names first.
 	maxAliases = 1 << 18
 	// maxAsked bounds the paths that are remembered to be told of new aliases. Beyond it all are told once.
 	maxAsked = 1 << 17

@@ -10,7 +10,7 @@
 // A mail of more than 15 MiB, since a document may have 16, is a master document with keys (the ids of its parts, in
 // order) and size in the place of value, and a document for each part, with parent (the key), value, offset, expire and
 // modified. Parts are written first: with the master, which is one write, the mail is there as a whole. The parts of
-// the mail that it replaces stay for ten minutes, for those who are reading it.
+// the mail that it replaces stay for ten minutes, for consumers that are reading it.
 //
 // A key that is no text in UTF-8, or has a NUL, is stored as "hex:" and its bytes in hexadecimal; so is one that begins
 // like that.

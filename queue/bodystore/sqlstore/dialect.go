@@ -55,7 +55,7 @@ func sqliteDialect() *dialect {
 			e, ok := errors.AsType[*sqlite.Error](err)
 			return ok && e.Code()&0xff == sqlite3.SQLITE_FULL
 		},
-		again: func(error) bool { return false }, // whoever writes has the whole file
+		again: func(error) bool { return false }, // a writer has the whole file
 	}
 }
 

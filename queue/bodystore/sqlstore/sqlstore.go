@@ -19,7 +19,7 @@ type Store struct {
 	name    string        // the address, without the password
 	ready   chan struct{} // closed once the table is there
 	making  chan struct{} // held by who makes it
-	writing chan struct{} // of SQLite: held by the one who writes
+	writing chan struct{} // of SQLite: held by the goroutine that writes
 }
 
 const (

@@ -18,7 +18,8 @@ type remembered struct {
 // tooOld is how long ago an instance in the file may have been heard of.
 const tooOld = 24 * time.Hour
 
-// recall reads who was known before the restart. Those who are not heard of again are forgotten as all others are.
+// recall reads which instances were known before the restart. Instances that are not heard of again are forgotten as
+// all others are.
 func (m *Member) recall(now time.Time) {
 	if m.opts.File == "" {
 		return

@@ -8,8 +8,8 @@ import (
 // Status is an enhanced status code (RFC 3463). The zero Status is none.
 type Status [3]int
 
-// Reply adds a reply to those that wait. Lines of text are separated by "\n"; each bears the enhanced code (RFC 2034
-// §4). Control characters become spaces, so that no text can make a reply of its own.
+// Reply adds a reply to the replies that wait. Lines of text are separated by "\n"; each bears the enhanced code (RFC
+// 2034 §4). Control characters become spaces, so that no text can make a reply of its own.
 func (c *Conn) Reply(code int, status Status, text string) {
 	for {
 		line, rest, more := strings.Cut(text, "\n")
