@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -17,10 +19,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/auth"
+	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/internal/testserver"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
+	"github.com/sluicemail/sluice/throttle"
+	"github.com/sluicemail/sluice/throttle/local"
 )
 
 // patience is how long what should come soon may take; only failing tests wait that long.
@@ -32,7 +38,7 @@ type sent chan string
 func (s sent) Open(context.Context, *delivery.Hop) (delivery.Connection, error) { return s, nil }
 
 func (s sent) Deliver(_ context.Context, tx, _ *delivery.Transaction) {
-	tx.Result = queue.Result{State: "message", Result: "success", Code: 250}
+	tx.Result = queue.Result{State: queue.StateMessage, Result: queue.Accepted, Code: 250}
 	s <- tx.Message.Recipient
 }
 
@@ -115,6 +121,77 @@ func TestPartsOfOnesOwn(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.Error(t, m.Run(t.Context()), "it has ended")
 	require.NoError(t, q.Close())
+}
+
+// looking is a check of one's own, and a monitor that keeps what kinds of events it was told of.
+type looking struct {
+	monitor.Monitor
+	mails atomic.Int64
+	mu    sync.Mutex
+	told  map[monitor.Kind]bool
+}
+
+func (l *looking) Name() string { return "own" }
+
+func (l *looking) Check(context.Context, *checks.Mail) ([]checks.Result, error) {
+	l.mails.Add(1)
+	return []checks.Result{{Check: "own", Verdict: checks.Pass, JSON: checks.NewObject("own", "pass").JSON()}}, nil
+}
+
+func (l *looking) Observe(e *monitor.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told[e.Kind] = true
+}
+
+// holding is a throttler that lets nobody connect until it is told to.
+type holding struct {
+	throttle.Throttler
+	asked chan string
+	free  atomic.Bool
+}
+
+func (h *holding) Connect(path throttle.Path, target netip.Addr) (throttle.Conn, throttle.Wait) {
+	if h.free.Load() {
+		return h.Throttler.Connect(path, target)
+	}
+	select {
+	case h.asked <- path.Site:
+	default:
+	}
+	return nil, throttle.Wait{For: 20 * time.Millisecond}
+}
+
+// TestOnesOwnChecksLimitsAndMonitor has a mail looked at by a check of one's own, held by a throttler of one's own, and
+// told to a monitor of one's own.
+func TestOnesOwnChecksLimitsAndMonitor(t *testing.T) {
+	args, address := arguments(t)
+	own := &looking{Monitor: monitor.Discard, told: map[monitor.Kind]bool{}}
+	limits := &holding{Throttler: local.New(new(local.Table)), asked: make(chan string, 1)}
+	out := make(sent, 9)
+	m := open(t, args, Options{Queue: memory.New(), Sender: out, Monitor: own, Checkers: []checks.Checker{own},
+		Throttler: limits})
+	go func() { _ = m.Run(t.Context()) }()
+	<-m.Ready()
+	require.NoError(t, submit(t, address, ""))
+	require.EqualValues(t, 1, own.mails.Load())
+	select {
+	case <-limits.asked:
+	case <-time.After(patience):
+		require.FailNow(t, "the throttler is not asked")
+	}
+	require.Empty(t, out)
+	limits.free.Store(true)
+	select {
+	case <-out:
+	case <-time.After(patience):
+		require.FailNow(t, "the mail does not leave")
+	}
+	require.Eventually(t, func() bool {
+		own.mu.Lock()
+		defer own.mu.Unlock()
+		return own.told[monitor.MessageReceived] && own.told[monitor.Delivered]
+	}, patience, time.Millisecond)
 }
 
 // TestReload changes who may connect, and keeps what was in force when the new configuration cannot be used.
