@@ -134,13 +134,13 @@ type Config struct {
 	ConnectionMaxIdle     time.Duration // connection-maxidle: milliseconds a connection without work stays open
 	ConnectionSecure      bool          // connection-secure: use TLS when it is offered
 	ProxyServer           string        // proxy-server: proxy for outgoing HTTP: http:// or socks://
-	DownloadCache         string        // download-cache: directory where downloaded attachments are kept; "": memory
-	DownloadTTL           time.Duration // download-ttl: seconds a downloaded attachment is kept
-	DownloadUserAgent     string        // download-user-agent: User-Agent of downloads
+	DownloadCache         string        // download-cache: message store that has downloads beside memory; "": memory alone
+	DownloadTTL           time.Duration // download-ttl: seconds a download is kept at most
+	DownloadUserAgent     string        // download-user-agent: User-Agent of downloads; "": Sluice and its version
 	DownloadProxy         string        // download-proxy: proxy for downloads; "": proxy-server
-	// download-blacklist: addresses nothing is downloaded from: all that are private
+	// download-blacklist: addresses nothing is downloaded from, beside those that are private
 	DownloadBlacklist []RangePort
-	// download-whitelist: exceptions to download-blacklist, such as 192.168.0.30/32:80
+	// download-whitelist: exceptions, such as 192.168.0.30/32:80
 	DownloadWhitelist []RangePort
 
 	// DNS

@@ -51,12 +51,12 @@ func throttleKeys() []Key {
 		key("connection-maxidle", "5000", unlimited(millis(0)), func(c *Config) *time.Duration { return &c.ConnectionMaxIdle }, "milliseconds a connection without work stays open"),
 		key("connection-secure", "true", boolean(), func(c *Config) *bool { return &c.ConnectionSecure }, "use TLS when it is offered"),
 		key("proxy-server", "", proxies(), func(c *Config) *string { return &c.ProxyServer }, "proxy for outgoing HTTP: http:// or socks://"),
-		key("download-cache", "", path(), func(c *Config) *string { return &c.DownloadCache }, "directory where downloaded attachments are kept").blank("memory"),
-		key("download-ttl", "3600", seconds(0), func(c *Config) *time.Duration { return &c.DownloadTTL }, "seconds a downloaded attachment is kept"),
-		key("download-user-agent", "", plain(), func(c *Config) *string { return &c.DownloadUserAgent }, "User-Agent of downloads"),
+		key("download-cache", "", stores(), func(c *Config) *string { return &c.DownloadCache }, "where downloads are kept beside memory: a message store, such as directory:///var/cache/mtad").blank("memory alone").restart(),
+		key("download-ttl", "3600", seconds(0), func(c *Config) *time.Duration { return &c.DownloadTTL }, "seconds a download is kept at most, whatever its server says"),
+		key("download-user-agent", "", plain(), func(c *Config) *string { return &c.DownloadUserAgent }, "User-Agent of downloads").blank("Sluice and its version"),
 		key("download-proxy", "", proxies(), func(c *Config) *string { return &c.DownloadProxy }, "proxy for downloads").blank("proxy-server"),
-		key("download-blacklist", privateRanges, rangePorts(), func(c *Config) *[]RangePort { return &c.DownloadBlacklist }, "addresses nothing is downloaded from: all that are private"),
-		key("download-whitelist", "", rangePorts(), func(c *Config) *[]RangePort { return &c.DownloadWhitelist }, "exceptions to download-blacklist, such as 192.168.0.30/32:80"),
+		key("download-blacklist", privateRanges, rangePorts(), func(c *Config) *[]RangePort { return &c.DownloadBlacklist }, "addresses nothing is downloaded from; private, loopback, link-local and metadata addresses never are, unless download-whitelist has them"),
+		key("download-whitelist", "", rangePorts(), func(c *Config) *[]RangePort { return &c.DownloadWhitelist }, "exceptions, such as 192.168.0.30/32:80"),
 	}
 }
 

@@ -2,8 +2,12 @@ package config
 
 import "time"
 
+// stores is the address of a message store.
+func stores() codec[string] {
+	return address("dir", "directory", "sqlite", "postgresql", "postgres", "mysql", "s3", "mongodb")
+}
+
 func queueKeys() []Key {
-	stores := address("dir", "directory", "sqlite", "postgresql", "postgres", "mysql", "s3", "mongodb")
 	return []Key{
 		key("queue-address", "disk:///var/lib/mtad/queue", address("disk"), func(c *Config) *string { return &c.QueueAddress }, "the embedded durable queue; not used with rabbitmq-address").ours().restart(),
 		key("redis-address", "", addresses("redis", "rediss"), func(c *Config) *[]string { return &c.RedisAddress }, "where throttles are shared with other instances").ours().restart(),
@@ -18,7 +22,7 @@ func queueKeys() []Key {
 		key("rabbitmq-success", "", queueName(), func(c *Config) *string { return &c.RabbitMQSuccess }, "queue of successes").blank("not published").restart(),
 		key("rabbitmq-failure", "", queueName(), func(c *Config) *string { return &c.RabbitMQFailure }, "queue of final failures").blank("not published").restart(),
 		key("rabbitmq-retry", "", queueName(), func(c *Config) *string { return &c.RabbitMQRetry }, "queue of attempts that will be repeated").blank("not published").restart(),
-		key("storage-address", "", stores, func(c *Config) *string { return &c.StorageAddress }, "store that keeps mail outside the queue").restart(),
+		key("storage-address", "", stores(), func(c *Config) *string { return &c.StorageAddress }, "store that keeps mail outside the queue").restart(),
 		key("storage-policy", "none", oneOf("none", "in", "out", "all"), func(c *Config) *string { return &c.StoragePolicy }, "mail kept there: none, in, out (only what is published back), all"),
 		key("storage-ttl", "3600", seconds(0), func(c *Config) *time.Duration { return &c.StorageTTL }, "seconds it stays there after delivery"),
 		key("storage-timeout", "20", seconds(time.Millisecond), func(c *Config) *time.Duration { return &c.StorageTimeout }, "seconds fetching a mail may take"),

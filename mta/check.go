@@ -36,6 +36,7 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 	}
 	checkRabbit(cfg, complain)
 	checkStorage(cfg, complain)
+	checkDownloads(cfg, complain)
 	if cfg.SMTPRoutes != "" {
 		if _, err := mx.ReadRoutes(cfg.SMTPRoutes); err != nil {
 			complain("smtp-routes", "a file of domain:relay:port lines", err)
@@ -82,6 +83,7 @@ func checkStart(cfg *config.Config, complain func(key, want string, cause error)
 func checkFiles(cfg *config.Config, complain func(key, want string, cause error)) {
 	logs := map[string]string{"lock": cfg.Lock, "send-log-file": cfg.SendLogFile, "send-bin-log-file": cfg.SendBinLogFile,
 		"received-log-file": cfg.ReceivedLogFile, "received-bin-log-file": cfg.ReceivedBinLogFile,
+		"download-log-file": cfg.DownloadLogFile, "download-bin-log-file": cfg.DownloadBinLogFile,
 		"www-log-file": cfg.WWWLogFile, "www-bin-log-file": cfg.WWWBinLogFile}
 	for key, file := range logs {
 		if err := mayBeFile(file); err != nil {

@@ -145,12 +145,13 @@ type records struct {
 	extract bool // the logs tell of the property extracted
 }
 
-// openRecords opens the attempt and intake logs and makes the monitor that everything is told to, own among them.
+// openRecords opens the logs of attempts, intake and downloads and makes the monitor that everything is told to, own among them.
 func openRecords(b *base, m *mails, own monitor.Monitor) (*records, error) {
 	cfg := b.cfg
 	options := logfile.Options{
 		Send:     logfile.Target{File: cfg.SendLogFile, Format: cfg.SendLogFormat, BinFile: cfg.SendBinLogFile},
 		Received: logfile.Target{File: cfg.ReceivedLogFile, Format: cfg.ReceivedLogFormat, BinFile: cfg.ReceivedBinLogFile},
+		Download: logfile.Target{File: cfg.DownloadLogFile, Format: cfg.DownloadLogFormat, BinFile: cfg.DownloadBinLogFile},
 		WWW:      logfile.Target{File: cfg.WWWLogFile, Format: cfg.WWWLogFormat, BinFile: cfg.WWWBinLogFile},
 		Logger:   b.log,
 	}

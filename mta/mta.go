@@ -157,7 +157,13 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, err
 	}
-	engine := newEngine(b, mails, records, settings, origins, member, finder, limits, slots, o.Sender, finish, notifier)
+	downloads, err := openDownloads(b, records, dns)
+	if err != nil {
+		return nil, err
+	}
+	maker := newRenderer(b, downloads)
+	engine := newEngine(b, mails, records, settings, origins, member, finder, limits, slots, maker, o.Sender, finish,
+		notifier)
 	follow(settings, ways, finder, engine)
 	heard.connect(engine.LookElsewhere)
 	screens := openChecks(b, o.Checkers, dns)

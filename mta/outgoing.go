@@ -13,6 +13,7 @@ import (
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/mx"
+	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/disk"
@@ -90,8 +91,8 @@ func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *re
 
 // newEngine makes what delivers, over connections of sender.
 func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *origins, member *cluster.Member,
-	finder *mx.Finder, l *limits, slots *throttle.Slots, sender delivery.Sender, finish finisher,
-	notifier delivery.Notifier) *delivery.Engine {
+	finder *mx.Finder, l *limits, slots *throttle.Slots, maker *render.Renderer, sender delivery.Sender,
+	finish finisher, notifier delivery.Notifier) *delivery.Engine {
 	cfg := b.cfg
 	if sender == nil {
 		sender = newSender(from)
@@ -124,7 +125,7 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 		Hostname:       cfg.HELO(),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
-		Render:         rendering(newRenderer(b)),
+		Render:         rendering(maker),
 		Edit:           edit.Finish,
 		Finish:         finish,
 		Extract:        r.extract,

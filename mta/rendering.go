@@ -7,11 +7,14 @@ import (
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/render"
+	"github.com/sluicemail/sluice/delivery/render/fetch"
 	"github.com/sluicemail/sluice/queue"
 )
 
 // newRenderer makes what makes mails of objects, fills in data and moves style sheets.
-func newRenderer(b *base) *render.Renderer { return &render.Renderer{Logger: b.log} }
+func newRenderer(b *base, downloads *fetch.Client) *render.Renderer {
+	return &render.Renderer{Logger: b.log, Fetcher: downloads}
+}
 
 // rendering fits a renderer into the engine's hook.
 func rendering(r *render.Renderer) func(context.Context, *queue.Message, queue.Body) (queue.Body, error) {

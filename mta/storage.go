@@ -70,17 +70,7 @@ func openStorage(b *base, q queue.Queue) (*mails, error) {
 	b.onClose(store.Close)
 	m.store = store
 	m.queue = bodystore.Wrap(q, store, m.terms)
-	ctx, cancel := context.WithCancel(context.Background())
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		m.sweep(ctx, b.log)
-	}()
-	b.onClose(func() error {
-		cancel()
-		<-swept
-		return nil
-	})
+	sweepOften(b, "message store", store)
 	b.log.Info("message store opened", "policy", cfg.StoragePolicy)
 	return m, nil
 }
@@ -136,8 +126,22 @@ const (
 	laterSweep = time.Hour
 )
 
-// sweep removes what is over from the store, now and then.
-func (m *mails) sweep(ctx context.Context, log *slog.Logger) {
+// sweepOften removes what is over from a store now and then, until all is closed.
+func sweepOften(b *base, name string, store *bodystore.Store) {
+	ctx, cancel := context.WithCancel(context.Background())
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		sweep(ctx, b.log.With("store", name), store)
+	}()
+	b.onClose(func() error {
+		cancel()
+		<-swept
+		return nil
+	})
+}
+
+func sweep(ctx context.Context, log *slog.Logger, store *bodystore.Store) {
 	timer := time.NewTimer(firstSweep)
 	defer timer.Stop()
 	for {
@@ -146,12 +150,12 @@ func (m *mails) sweep(ctx context.Context, log *slog.Logger) {
 			return
 		case <-timer.C:
 		}
-		n, err := m.store.Sweep(ctx)
+		n, err := store.Sweep(ctx)
 		if n > 0 {
-			log.Info("removed old mails from the message store", "count", n)
+			log.Info("removed what is over from a store", "count", n)
 		}
 		if err != nil && !errors.Is(err, context.Canceled) {
-			log.Warn("removing old mails from the message store failed", "error", err)
+			log.Warn("removing what is over from a store failed", "error", err)
 		}
 		timer.Reset(laterSweep)
 	}

@@ -24,7 +24,8 @@ type Options struct {
 	Fetcher Fetcher
 	// Now is the clock of the field Date; nil: time.Now.
 	Now func() time.Time
-	// ID is the left side of the Message-ID, such as the id of the message in its queue; "": random.
+	// ID is the left side of the Message-ID, such as the id of the message in its queue. It is random when this is "",
+	// or has more than letters, digits, dashes and underscores.
 	ID string
 	// Domain is the right side; "": the domain of From, or localhost.
 	Domain string
@@ -113,10 +114,21 @@ func (b *builder) messageID(from []address) string {
 		domain = cmp.Or(domain, from[0].domain())
 	}
 	id := b.opts.ID
-	if id == "" {
+	if !isID(id) {
 		id = strconv.FormatInt(b.now().Unix(), 36) + "." + rand.Text()
 	}
 	return "<" + id + "@" + cmp.Or(domain, "localhost") + ">"
+}
+
+// isID reports whether a text can be the left side of a Message-ID.
+func isID(s string) bool {
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if !('a' <= c && c <= 'z') && !('0' <= s[i] && s[i] <= '9') && s[i] != '-' && s[i] != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 200
 }
 
 // spend counts bytes of the mail against its limit, and reports whether there is room for them.

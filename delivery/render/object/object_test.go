@@ -232,7 +232,7 @@ func TestHeaders(t *testing.T) {
 		ids[h.Get("Message-Id")] = true
 	}
 	require.Len(t, ids, 10)
-	h, _, _ = built(t, `{"from": "{$a}"}`, object.Options{})
+	h, _, _ = built(t, `{"from": "{$a}"}`, object.Options{ID: "a@b> (c)\r\nX: y"})
 	require.Regexp(t, "@localhost>$", h.Get("Message-Id"))
 }
 
