@@ -18,6 +18,7 @@ import (
 	"github.com/sluicemail/sluice/console/sheets"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
+	"github.com/sluicemail/sluice/queue"
 )
 
 // Console serves the pages. The zero Console shows empty pages, and lets nobody in. Set its fields before use; Close
@@ -45,6 +46,8 @@ type Console struct {
 	Instances func() ([]Instance, error)
 	// RenderUserAgent is the only User-Agent that may render mail. "": all may.
 	RenderUserAgent string
+	// Preview makes the mail of a message as it would be sent. Nil: nothing is shown before it is sent.
+	Preview func(ctx context.Context, m *queue.Message) (queue.Body, error)
 	// Resolver looks up the names of local addresses, so that those are flagged whose forward and reverse DNS disagree.
 	// Nil: none are.
 	Resolver Resolver

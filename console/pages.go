@@ -43,7 +43,7 @@ func (c *Console) allPages() []frame.Page {
 	c.live = live.Live{Figures: figures, Settings: c.Settings, Admin: c.Admin, Hostname: c.Hostname, Now: c.now,
 		Queues: c.messages.Queues, Resumed: c.services.Changed, Resolver: c.Resolver, Site: c.Site, Slots: c.Slots}
 	c.messages = messages.Messages{Admin: c.Admin, Settings: c.Settings, Figures: figures, Hostname: c.Hostname,
-		RenderUserAgent: c.RenderUserAgent, Now: c.now}
+		RenderUserAgent: c.RenderUserAgent, Preview: c.Preview, Now: c.now}
 	c.services = services.Services{Admin: able, Instances: c.Instances, Hostname: c.Hostname}
 	sessions := smtpmonitor.Monitor{Live: figures, RenderUserAgent: c.RenderUserAgent}
 	logs := logs.Logs{Admin: able, Tail: c.Tail, Now: c.now}

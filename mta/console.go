@@ -52,14 +52,17 @@ func (m *MTA) openConsole(b *base, login *auth.Limit) (*console.Console, error) 
 		CacheControl:    b.cfg.WWWCacheControl,
 		URL:             b.cfg.WWWURL,
 		RenderUserAgent: b.cfg.RenderUserAgent,
-		Access:          m.records.log.Access,
-		Logger:          b.log,
-		Admin:           all,
-		API:             rest,
-		Tools:           m.settingsTools(b.cfg),
-		Resolver:        m.resolver,
-		Site:            m.siteOf,
-		Tail:            m.records.tail,
+		Preview: func(ctx context.Context, message *queue.Message) (queue.Body, error) {
+			return preview(ctx, m.maker, message)
+		},
+		Access:   m.records.log.Access,
+		Logger:   b.log,
+		Admin:    all,
+		API:      rest,
+		Tools:    m.settingsTools(b.cfg),
+		Resolver: m.resolver,
+		Site:     m.siteOf,
+		Tail:     m.records.tail,
 	}
 	if m.cluster != nil {
 		c.Instances = m.otherInstances

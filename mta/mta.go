@@ -13,6 +13,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/mx"
+	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -61,6 +62,7 @@ type MTA struct {
 	finder   *mx.Finder
 	limits   *limits
 	slots    *throttle.Slots
+	maker    *render.Renderer
 	engine   *delivery.Engine
 	screens  *screens
 	server   *smtpin.Server
@@ -177,7 +179,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	}
 	m := &MTA{log: log, config: b.config, opened: b.opened, ports: ports, doors: doors, mails: mails, records: records,
 		settings: settings, origins: origins, cluster: member, resolver: dns, ways: ways, finder: finder, limits: limits,
-		slots: slots, engine: engine, screens: screens, server: server, services: &services{begun: time.Now()},
+		slots: slots, maker: maker, engine: engine, screens: screens, server: server, services: &services{begun: time.Now()},
 		ready: make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
 	pages, err := m.openConsole(b, login)
 	if err != nil {

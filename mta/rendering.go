@@ -41,15 +41,19 @@ func Preview(ctx context.Context, message []byte) ([]byte, error) {
 	case m.Body == nil && m.Compose == nil:
 		return nil, errors.New("mime: expected a mail or an object, got none")
 	}
-	if render.Needed(m) {
-		r := new(render.Renderer)
-		if m.Body, err = r.Render(ctx, m, m.Body); err != nil {
-			return nil, err
-		}
-	}
-	body, err := edit.Finish(ctx, m)
+	body, err := preview(ctx, new(render.Renderer), m)
 	if err != nil {
 		return nil, err
 	}
 	return queue.ReadBody(body)
+}
+
+// preview returns the mail that would be sent of a message, but for signatures.
+func preview(ctx context.Context, r *render.Renderer, m *queue.Message) (body queue.Body, err error) {
+	if render.Needed(m) {
+		if m.Body, err = r.Render(ctx, m, m.Body); err != nil {
+			return nil, err
+		}
+	}
+	return edit.Finish(ctx, m)
 }

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"context"
 	"embed"
 	"time"
 
@@ -24,8 +25,11 @@ type Messages struct {
 	Hostname string           // of this server, which test messages come from
 	// RenderUserAgent is the only User-Agent that may render mail. "": all may.
 	RenderUserAgent string
-	Now             func() time.Time
+	// Preview makes the mail of a message as it would be sent. Nil: nothing is shown before it is sent.
+	Preview func(ctx context.Context, m *queue.Message) (queue.Body, error)
+	Now     func() time.Time
 
+	previews  previews
 	frame     *frame.Frame
 	queued    *frame.Latest[[]queue.Stats]
 	consumers *frame.Latest[map[string]int]

@@ -20,11 +20,13 @@ import (
 
 // injectData is the form for a test message, with what was typed and what is wrong with it.
 type injectData struct {
-	From, To, Subject, Text, Tags, Pool, IP string
-	Pools                                   []string
-	Wrong                                   map[string]string // by field
-	Problem                                 string
-	Inbox                                   string
+	From, To, Subject, Text, Kind, Data, Tags, Pool, IP string
+	Pools                                               []string
+	Wrong                                               map[string]string // by field
+	Problem                                             string
+	Inbox                                               string
+	CanPreview                                          bool
+	Shown                                               *shownMail // nil: no preview
 }
 
 func (c *Messages) injectForm(v *frame.Visit) error {
@@ -41,6 +43,7 @@ func (c *Messages) renderInject(v *frame.Visit, status int, d *injectData) error
 	if c.Admin != nil {
 		d.Inbox = c.Admin.Inbox
 	}
+	d.CanPreview = c.Preview != nil
 	return v.RenderStatus(status, "queueinject", d)
 }
 
@@ -48,14 +51,17 @@ func (c *Messages) renderInject(v *frame.Visit, status int, d *injectData) error
 func (c *Messages) inject(v *frame.Visit) error {
 	f := v.R.PostForm
 	d := injectData{From: strings.TrimSpace(f.Get("from")), To: strings.TrimSpace(f.Get("to")), Subject: f.Get("subject"),
-		Text: f.Get("text"),
-		Tags: f.Get("tags"), Pool: f.Get("pool"), IP: strings.TrimSpace(f.Get("ip")), Wrong: map[string]string{}}
+		Text: f.Get("text"), Kind: f.Get("kind"), Data: strings.TrimSpace(f.Get("data")), Tags: f.Get("tags"),
+		Pool: f.Get("pool"), IP: strings.TrimSpace(f.Get("ip")), Wrong: map[string]string{}}
 	message, err := d.message(c.Now(), c.Hostname)
 	if len(d.Wrong) > 0 {
 		return c.renderInject(v, http.StatusBadRequest, &d)
 	}
 	if err != nil {
 		return err
+	}
+	if f.Get("preview") != "" && c.Preview != nil {
+		return c.preview(v, &d, message)
 	}
 	ids, err := c.Admin.Inject(v.R.Context(), bytes.NewReader(message))
 	if wrong, ok := errors.AsType[*admin.Invalid](err); ok {
@@ -75,7 +81,7 @@ func (c *Messages) inject(v *frame.Visit) error {
 // blame shows a problem beside the field it is about.
 func (d *injectData) blame(p admin.Problem) {
 	field := map[string]string{"envelope": "from", "recipient": "to", "tags": "tags", "ips": "ip", "pool": "pool",
-		"mime": "text"}[p.Field]
+		"mime": "text", "data": "data"}[p.Field]
 	if field == "" {
 		d.Problem = "The message cannot be used: expected " + p.Expected + "."
 		return
@@ -99,6 +105,20 @@ func (d *injectData) message(now time.Time, host string) ([]byte, error) {
 		d.Wrong["ip"] = "Choose an address or a pool, not both."
 	}
 	properties := map[string]any{"envelope": d.From, "recipient": d.To, "mime": d.mime(now, host)}
+	if d.Kind == "object" {
+		if !isObject(d.Text) {
+			d.Wrong["text"] = `Expected an object in JSON, such as {"subject": "Hello", "html": "<p>Hello</p>"}.`
+			return nil, nil
+		}
+		properties["mime"] = json.RawMessage(d.Text)
+	}
+	if d.Data != "" {
+		if !isObject(d.Data) {
+			d.Wrong["data"] = `Expected an object in JSON, such as {"name": "Ann"}, or nothing.`
+			return nil, nil
+		}
+		properties["data"] = json.RawMessage(d.Data)
+	}
 	var tags []string
 	for tag := range strings.SplitSeq(d.Tags, ",") {
 		if tag = strings.TrimSpace(tag); tag != "" {
@@ -117,7 +137,12 @@ func (d *injectData) message(now time.Time, host string) ([]byte, error) {
 	return json.Marshal(properties)
 }
 
-// mime makes the mail: text in UTF-8, of 8 bits.
+// isObject reports whether a text is an object in JSON.
+func isObject(text string) bool {
+	return strings.HasPrefix(strings.TrimSpace(text), "{") && json.Valid([]byte(text))
+}
+
+// mime makes the mail: text or HTML in UTF-8, of 8 bits.
 func (d *injectData) mime(now time.Time, host string) string {
 	var b strings.Builder
 	from := d.From
@@ -133,7 +158,11 @@ func (d *injectData) mime(now time.Time, host string) string {
 		strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ").Replace(d.Subject)))
 	line("Date", now.Format(time.RFC1123Z))
 	line("MIME-Version", "1.0")
-	line("Content-Type", "text/plain; charset=utf-8")
+	kind := "plain"
+	if d.Kind == "html" {
+		kind = "html"
+	}
+	line("Content-Type", "text/"+kind+"; charset=utf-8")
 	line("Content-Transfer-Encoding", "8bit")
 	b.WriteString("\r\n")
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(d.Text)

@@ -22,6 +22,7 @@ func (c *Messages) Pages(f *frame.Frame) []frame.Page {
 	routes := map[string]frame.View{"GET /messages": c.list, "POST /messages/act": c.act,
 		"GET /messages/{id}": c.message, "POST /messages/{id}/act": c.act, "POST /queues/inject": c.inject}
 	mailview.AddRoutes(routes, "/messages/{id}", c.waitingMail, c.RenderUserAgent)
+	mailview.AddRoutes(routes, previewsAt+"{id}", c.previewed, c.RenderUserAgent)
 	if c.Admin == nil {
 		for pattern := range routes {
 			routes[pattern] = func(*frame.Visit) error { return noAdmin() }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/messages"
+	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/internal/webtest"
 	"github.com/sluicemail/sluice/monitor"
@@ -168,6 +170,64 @@ func TestInject(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, w.Do("POST", "/queues/inject", url.Values{"to": {"a@b.test"}}).StatusCode,
 		"without the token")
 	require.Equal(t, http.StatusSeeOther, send(map[string]string{"from": ""}).StatusCode, "a bounce")
+}
+
+// TestPreview shows what would be sent, and puts nothing into the inbox.
+func TestPreview(t *testing.T) {
+	q := new(memory.Queue)
+	defer q.Close()
+	maker := new(render.Renderer)
+	w := consoletest.New(t, func(c *console.Console) {
+		consoletest.WithQueue(q)(c)
+		c.Preview = func(ctx context.Context, m *queue.Message) (queue.Body, error) {
+			if !render.Needed(m) {
+				return m.Body, nil
+			}
+			return maker.Render(ctx, m, m.Body)
+		}
+	}).LogIn()
+	require.Contains(t, w.CheckPage("/queues/inject", 200), `name="preview"`)
+	token := w.CSRF()
+	look := func(kind, text, data string) webtest.Answer {
+		return w.Do("POST", "/queues/inject", url.Values{"csrf": {token}, "to": {"ann@b.test"}, "subject": {"Hello {$name}"},
+			"kind": {kind}, "text": {text}, "data": {data}, "preview": {"1"}})
+	}
+	a := look("text", "Dear {$name}\n", `{"name": "Ann <3"}`)
+	require.Equal(t, 200, a.StatusCode)
+	require.Contains(t, a.Body, "Dear Ann &lt;3")
+	require.Contains(t, a.Body, "<bdi>Hello Ann &lt;3</bdi>")
+	require.Contains(t, a.Body, "Dear {$name}", "what was typed stays")
+
+	for kind, text := range map[string]string{"html": "<p>Dear {$name}</p><script>alert(1)</script>",
+		"object": `{"subject": "s", "content": {"blocks": [{"type": "heading", "content": "Dear {$name}"}]}}`} {
+		a = look(kind, text, `{"name": "Ann"}`)
+		require.Equal(t, 200, a.StatusCode, a.Body)
+		found := regexp.MustCompile(`<iframe class="letter" sandbox="[^"]*" referrerpolicy="no-referrer" src="([^"]+)"`).FindStringSubmatch(a.Body)
+		require.NotNil(t, found, a.Body)
+		f := w.Get(found[1])
+		require.Contains(t, f.Body, "Dear Ann")
+		require.NotContains(t, f.Body, "<script")
+		require.Contains(t, f.Header.Get("Content-Security-Policy"), "sandbox")
+		require.Contains(t, w.CheckPage(strings.TrimSuffix(found[1], "frame")+"source", 200), "Content-Type")
+	}
+	for _, c := range [][4]string{
+		{"text", "Dear {$name", `{"name": "Ann"}`, "the tag is not closed"},
+		{"text", "Dear", `[]`, "Expected an object in JSON, such as {&#34;name"},
+		{"object", "Dear", "", "Expected an object in JSON, such as {&#34;subject"},
+		{"object", `{"content": {"blocks": [{"type": "marquee"}]}}`, "", "/content/blocks/0/type: expected one of"},
+		{"object", `{"attachments": [{"url": "http://127.0.0.1/"}]}`, "", "downloads are not allowed"},
+	} {
+		a = look(c[0], c[1], c[2])
+		require.Equal(t, http.StatusBadRequest, a.StatusCode, c)
+		require.Contains(t, a.Body, c[3])
+		require.Contains(t, a.Body, `aria-invalid="true"`)
+	}
+	require.Equal(t, http.StatusNotFound, w.Get("/queues/inject/previews/nobody/frame").StatusCode)
+	stats, err := q.Queues(t.Context())
+	require.NoError(t, err)
+	for _, s := range stats {
+		require.Zero(t, s.Ready+s.Delayed+s.Parked+s.Out, s.Queue)
+	}
 }
 
 func TestInjectWithoutBroker(t *testing.T) {
