@@ -17,6 +17,7 @@ import (
 	"github.com/sluicemail/sluice/auth/file"
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/console"
+	"github.com/sluicemail/sluice/queue"
 )
 
 // consoleNames are what the console's host is called.
