@@ -145,15 +145,17 @@ type records struct {
 	extract bool // the logs tell of the property extracted
 }
 
-// openRecords opens the logs of attempts, intake and downloads and makes the monitor that everything is told to, own among them.
+// openRecords opens the logs of attempts, intake, downloads and requests, and makes the monitor that everything is told
+// to, own among them.
 func openRecords(b *base, m *mails, own monitor.Monitor) (*records, error) {
 	cfg := b.cfg
 	options := logfile.Options{
 		Send:     logfile.Target{File: cfg.SendLogFile, Format: cfg.SendLogFormat, BinFile: cfg.SendBinLogFile},
 		Received: logfile.Target{File: cfg.ReceivedLogFile, Format: cfg.ReceivedLogFormat, BinFile: cfg.ReceivedBinLogFile},
-		Download: logfile.Target{File: cfg.DownloadLogFile, Format: cfg.DownloadLogFormat, BinFile: cfg.DownloadBinLogFile},
-		WWW:      logfile.Target{File: cfg.WWWLogFile, Format: cfg.WWWLogFormat, BinFile: cfg.WWWBinLogFile},
-		Logger:   b.log,
+		Download: logfile.Target{File: cfg.DownloadLogFile, Format: cfg.DownloadLogFormat,
+			BinFile: cfg.DownloadBinLogFile},
+		WWW:    logfile.Target{File: cfg.WWWLogFile, Format: cfg.WWWLogFormat, BinFile: cfg.WWWBinLogFile},
+		Logger: b.log,
 	}
 	log, err := logfile.Open(options)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicemail/sluice/queue/memory"
 )
 
-// TestPreviewInBrowser has a mail of blocks shown before it is injected: in a frame that its scripts cannot leave, without
-// a complaint of the browser, and with what is wrong beside the text.
+// TestPreviewInBrowser has a mail of blocks shown before it is injected: in a frame that its scripts cannot leave,
+// without a complaint of the browser, and with what is wrong beside the text.
 func TestPreviewInBrowser(t *testing.T) {
 	t.Parallel() // with the other browsers: they wait more than they work
 	q := new(memory.Queue)

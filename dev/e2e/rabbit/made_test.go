@@ -51,8 +51,8 @@ func texts(t *testing.T, header map[string][]string, body io.Reader, into map[st
 	into[kind] = string(text)
 }
 
-// TestMailsMadeOfObjects publishes what the public pages show: an object in the place of the mail, with blocks, with data
-// to fill in, with a style sheet to move, with files to download.
+// TestMailsMadeOfObjects publishes what the public pages show: an object in the place of the mail, with blocks, with
+// data to fill in, with a style sheet to move, with files to download.
 func TestMailsMadeOfObjects(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
