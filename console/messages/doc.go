@@ -8,7 +8,7 @@
 // From top to bottom; a file uses what stands below it.
 //
 //   - pages.go: which pages there are
-//   - inject.go: a test message
+//   - inject.go, preview.go: a test message, and how it looks before it is injected
 //   - message.go, history.go, rule.go: one message, what happened to it, and the rule that holds it
 //   - messages.go: lists of messages, and what can be done to them
 //   - queues.go, waiting.go, depth.go: the queues, what they hold, and how that changes
