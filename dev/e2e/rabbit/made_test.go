@@ -73,7 +73,7 @@ func TestMailsMadeOfObjects(t *testing.T) {
 	log := filepath.Join(dir, "download.log")
 	address := node.VHost(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Start(t, queues(address).With(k.Settings()).With(mtatest.Settings{
+	d := mtatest.Start(t, mtatest.Queues(address).With(k.Settings()).With(mtatest.Settings{
 		"download-cache": "directory://" + filepath.Join(dir, "cache"), "download-user-agent": "Our mailer",
 		"download-whitelist": "127.0.0.1/32:" + fmt.Sprint(netip.MustParseAddrPort(site.Listener.Addr().String()).Port()),
 		"download-log-file":  log, "download-log-format": "{$url}"}))
