@@ -71,7 +71,8 @@ func TestRendered(t *testing.T) {
 	}
 	require.Contains(t, sent, "\r\nSubject: =?utf-8?B?SGkgWm/Dqw==?=\r\n")
 	require.Contains(t, sent, "\r\nTo: =?utf-8?B?Wm/Dqw==?= <ann@example.com>\r\n")
-	require.Contains(t, sent, "\r\nList-Unsubscribe: <https://example.org/off/7>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+	require.Contains(t, sent, "\r\nList-Unsubscribe: <https://example.org/off/7>\r\n"+
+		"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
 	require.Contains(t, sent, `<p style=3D"color:red">Zo=C3=AB</p>`)
 	record := "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)
 	found, err := dkim.VerifyWithOptions(strings.NewReader(sent), &dkim.VerifyOptions{
