@@ -358,7 +358,7 @@ func TestTextsOfAnOperator(t *testing.T) {
 		"event":     {"lost.en.txt", "", `lost.en.txt: expected failed, delayed, relayed, delivered or reasons, got "lost"`},
 		"no text":   {"failed.en.txt", "From: x", "expected From and Subject, an empty line and a text"},
 		"field":     {"failed.en.txt", "To: x\n\nx", `expected From or Subject, got "To: x"`},
-		"missing":   {"failed.en.txt", "From: x\n\nx", "From or Subject is missing"},
+		"missing":   {"failed.en.txt", "From: x\n\nx", "expected From and Subject"},
 		"template":  {"failed.en.txt", "From: x\nSubject: y\n\n{{.Why", "unclosed action"},
 		"fact":      {"failed.en.txt", "From: x\nSubject: y\n\n{{.Password}}", "Password"},
 		"reason":    {"reasons.en.txt", "\naddres: x", `line 2: expected a reason, a colon and a sentence, got "addres: x"`},

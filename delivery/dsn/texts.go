@@ -153,7 +153,7 @@ func parseForm(data string) (*form, error) {
 		return nil, err
 	}
 	if f.from == "" || f.subject == "" {
-		return nil, errors.New("From or Subject is missing")
+		return nil, errors.New("expected From and Subject")
 	}
 	return &f, f.body.Execute(new(bytes.Buffer), facts{})
 }

@@ -94,7 +94,7 @@ func (d *document) attributes(n *html.Node, i int) {
 
 // candidates returns the elements that the last compound of a selector may be for.
 func (d *document) candidates(last string) []int {
-	plain := strings.IndexAny(last, `[\`) < 0
+	plain := !strings.ContainsAny(last, `[\`)
 	if i := strings.LastIndexAny(last, ".#"); i >= 0 && plain {
 		return d.by[last[i:]]
 	}

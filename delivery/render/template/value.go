@@ -129,7 +129,7 @@ func numeric(s string) (value, bool) {
 	if s == "" || strings.Trim(s, "0123456789.+-eE") != "" {
 		return ofInt(0), false
 	}
-	if strings.IndexAny(s, ".eE") < 0 {
+	if !strings.ContainsAny(s, ".eE") {
 		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return ofInt(i), true
 		}
