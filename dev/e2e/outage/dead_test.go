@@ -97,6 +97,10 @@ func TestBrokerIsDead(t *testing.T) {
 	mtatest.Eventually(t, "it is noticed", func() bool { status, _ := o.ask("GET", "/readyz", ""); return status == 503 })
 	status, _ = o.ask("GET", "/healthz", "")
 	require.Equal(t, 200, status, "the process is well")
+	mtatest.Eventually(t, "a first try to reach it again fails", func() bool {
+		_, body := o.ask("GET", "/v1/queues", "")
+		return strings.Contains(body, "no broker answers")
+	})
 	for _, r := range []struct{ method, path, body string }{
 		{"GET", "/v1/queues", ""}, {"GET", "/v1/messages", ""}, {"GET", "/v1/messages?queue=inbox", ""},
 		{"GET", "/v1/messages/nobody", ""},
