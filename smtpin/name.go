@@ -45,10 +45,7 @@ func (s *Server) serverName(ctx context.Context, local netip.Addr) string {
 	if name := s.reverseName(ctx, local); name != "" {
 		return name
 	}
-	if local.Is6() {
-		return "[IPv6:" + local.WithZone("").String() + "]"
-	}
-	return "[" + local.String() + "]"
+	return string(addr.AppendLiteral(nil, local))
 }
 
 // reverseName looks a local address up once; connections that come meanwhile wait for the answer.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/checks/spf"
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
@@ -68,7 +69,7 @@ func TestPyspf(t *testing.T) {
 		for _, b := range readBlocks(t, path) {
 			address := b.serve(t)
 			for _, e := range b.cases {
-				if e.client == "" || e.helo == "" || !isASCII(e.from) {
+				if e.client == "" || e.helo == "" || !addr.IsASCII(e.from) {
 					continue // it cannot be asked
 				}
 				asked = append(asked, question{e, path, b.name})
@@ -92,10 +93,6 @@ func TestPyspf(t *testing.T) {
 		}
 	}
 	t.Logf("pyspf agrees in %d of %d cases", agreed, len(asked))
-}
-
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > 127 }) < 0
 }
 
 // suite is one scenario of the openspf.org test suite, which comes with python3-spf.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/sluicemail/sluice/checks"
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // Name is what the check is called in results.
@@ -130,7 +131,7 @@ func explain(verdict checks.Verdict, err error) string {
 // domainName returns a domain in the form in which the DNS knows it, and whether it can have a policy (§4.3).
 func domainName(name string) (string, bool) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if !isASCII(name) {
+	if !addr.IsASCII(name) {
 		ascii, err := idna.Lookup.ToASCII(name)
 		if err != nil {
 			return "", false
@@ -165,13 +166,4 @@ func canAsk(name string) bool {
 		}
 	}
 	return label > 0
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

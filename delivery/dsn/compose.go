@@ -30,7 +30,7 @@ type composer struct {
 // (RFC 6522).
 func (c *composer) mail() []byte {
 	c.original = readOriginal(c.m.Body, c.ret())
-	global := !ascii(c.m.Recipient) || !ascii(c.m.Envelope)
+	global := !addr.IsASCII(c.m.Recipient) || !addr.IsASCII(c.m.Envelope)
 	text := c.text()
 	mediaType, returned := c.original.content(global)
 	boundary := c.boundary(returned)
@@ -62,7 +62,7 @@ func (c *composer) appendHeader(dst []byte, text notice, boundary string) []byte
 	add("Subject", encoded(text.subject))
 	add("Date", c.now.Format(time.RFC1123Z))
 	add("Message-ID", "<"+strings.ToLower(rand.Text())+"@"+addr.Domain(from)+">")
-	if id := c.original.field("message-id"); strings.HasPrefix(id, "<") && len(id) < 500 && ascii(id) {
+	if id := c.original.field("message-id"); strings.HasPrefix(id, "<") && len(id) < 500 && addr.IsASCII(id) {
 		add("In-Reply-To", id)
 		add("References", id)
 	}

@@ -52,7 +52,7 @@ func (o *original) field(lower string) string {
 	return strings.TrimSpace(string(mailheader.AppendUnfolded(nil, f.Value())))
 }
 
-// content returns what is returned, and the media type of its part without "message/" or "text/".
+// content returns what is returned, and the media type of its part. global says that addresses are beyond ASCII.
 func (o *original) content(global bool) (mediaType string, content []byte) {
 	switch {
 	case o.whole != nil && global:

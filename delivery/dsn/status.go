@@ -1,10 +1,12 @@
 package dsn
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/mailheader"
 	"github.com/sluicemail/sluice/internal/printable"
 )
@@ -18,8 +20,10 @@ func (c *composer) appendStatus(dst []byte) []byte {
 		dst = field(dst, "Original-Envelope-Id", c.m.DSN.EnvID)
 	}
 	dst = field(dst, "Reporting-MTA", "dns; "+c.Host)
-	if from := c.m.Connection; from != nil && from.RemoteIP != "" {
-		dst = field(dst, "Received-From-MTA", "dns; "+literal(from.RemoteIP))
+	if from := c.m.Connection; from != nil {
+		if ip, err := netip.ParseAddr(from.RemoteIP); err == nil {
+			dst = field(dst, "Received-From-MTA", "dns; "+string(addr.AppendLiteral(nil, ip)))
+		}
 	}
 	if !c.m.Received.IsZero() {
 		dst = field(dst, "Arrival-Date", c.m.Received.Format(time.RFC1123Z))
@@ -61,19 +65,12 @@ func visible(c rune) rune {
 	return c
 }
 
-func literal(ip string) string {
-	if strings.Contains(ip, ":") {
-		return "[IPv6:" + ip + "]"
-	}
-	return "[" + ip + "]"
-}
-
 // typed returns an address with its type, "rfc822; jo@example.com". One that has a type keeps it.
 func (c *composer) typed(address string) string {
 	if kind, rest, found := strings.Cut(address, ";"); found && !strings.ContainsAny(kind, `@" `) && kind != "" {
 		return kind + "; " + strings.TrimSpace(rest)
 	}
-	if !ascii(address) {
+	if !addr.IsASCII(address) {
 		return "utf-8; " + address // RFC 6533 §3
 	}
 	return "rfc822; " + address
@@ -118,8 +115,4 @@ func clip(s string, most int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + " ..."
-}
-
-func ascii(s string) bool {
-	return strings.IndexFunc(s, func(c rune) bool { return c >= 0x80 }) < 0
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // maxAddress bounds an address; RFC 5321 §4.5.3.1 allows 64 + 1 + 255, some are longer.
@@ -28,20 +30,11 @@ func sendable(address string) bool {
 	return !quoted
 }
 
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
 // asciiDomain writes the domain of an address in its ASCII form (RFC 5891); ok is false when the local part is not
 // ASCII or the domain has no such form.
 func asciiDomain(address string) (converted string, ok bool) {
 	at := strings.LastIndexByte(address, '@')
-	if at < 0 || !isASCII(address[:at]) {
+	if at < 0 || !addr.IsASCII(address[:at]) {
 		return "", false
 	}
 	domain, err := idna.Lookup.ToASCII(address[at+1:])

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -78,7 +79,7 @@ func appendORcpt(dst []byte, orcpt string) []byte {
 	kind, address, found := strings.Cut(orcpt, ";")
 	if !found || !isAtom(kind) {
 		kind, address = "rfc822", orcpt
-		if !isASCII(orcpt) {
+		if !addr.IsASCII(orcpt) {
 			kind = "utf-8"
 		}
 	}

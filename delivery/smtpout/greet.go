@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/reply"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -116,13 +117,9 @@ func (c *connection) name() string {
 	if c.hop.Hostname != "" && !hasControl(c.hop.Hostname) {
 		return c.hop.Hostname
 	}
-	addr, err := netip.ParseAddr(c.from)
-	switch {
-	case err != nil:
+	ip, err := netip.ParseAddr(c.from)
+	if err != nil {
 		return "localhost"
-	case addr.Is4():
-		return "[" + c.from + "]"
-	default:
-		return "[IPv6:" + addr.WithZone("").String() + "]"
 	}
+	return string(addr.AppendLiteral(nil, ip))
 }

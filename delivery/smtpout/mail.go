@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -80,7 +81,7 @@ func (c *connection) prepareAddresses(m *mail) *fault {
 	if m.to == "" || !sendable(m.to) {
 		return &fault{queue.StateRcptTo, 553, "5.1.3", "the recipient's address is not valid"}
 	}
-	if isASCII(m.from) && isASCII(m.to) {
+	if addr.IsASCII(m.from) && addr.IsASCII(m.to) {
 		return nil
 	}
 	if c.ext.utf8 {
@@ -88,13 +89,13 @@ func (c *connection) prepareAddresses(m *mail) *fault {
 		return nil
 	}
 	var ok bool
-	if !isASCII(m.from) {
+	if !addr.IsASCII(m.from) {
 		if m.from, ok = asciiDomain(m.from); !ok {
 			return &fault{queue.StateMailFrom, 553, "5.6.7",
 				"the sender's address needs SMTPUTF8, which the remote does not offer"}
 		}
 	}
-	if !isASCII(m.to) {
+	if !addr.IsASCII(m.to) {
 		if m.to, ok = asciiDomain(m.to); !ok {
 			return &fault{queue.StateRcptTo, 553, "5.6.7",
 				"the recipient's address needs SMTPUTF8, which the remote does not offer"}

@@ -72,7 +72,7 @@ func Domain(address string) string {
 
 // Fold returns a domain in the form that Domain describes. It allocates nothing for one that is in that form already.
 func Fold(domain string) string {
-	if isASCII(domain) {
+	if IsASCII(domain) {
 		return strings.ToLower(domain)
 	}
 	if a, err := idna.Lookup.ToASCII(domain); err == nil {
@@ -225,7 +225,7 @@ func ValidDomain(domain string, mode Mode) bool {
 	if strings.HasPrefix(domain, "[") {
 		return validLiteral(domain)
 	}
-	if !isASCII(domain) {
+	if !IsASCII(domain) {
 		if mode&UTF8 == 0 {
 			return false
 		}
@@ -289,7 +289,19 @@ func literal(domain string) (netip.Addr, bool) {
 	return ip, true
 }
 
-func isASCII(s string) bool {
+// AppendLiteral appends the address literal of an address to dst (RFC 5321 §4.1.3): [192.0.2.1], [IPv6:2001:db8::1].
+func AppendLiteral(dst []byte, ip netip.Addr) []byte {
+	ip = ip.Unmap().WithZone("")
+	dst = append(dst, '[')
+	if ip.Is6() {
+		dst = append(dst, "IPv6:"...)
+	}
+	dst = ip.AppendTo(dst)
+	return append(dst, ']')
+}
+
+// IsASCII reports whether a text has no byte beyond ASCII.
+func IsASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false

@@ -2,10 +2,10 @@ package enqueue
 
 import (
 	"crypto/tls"
-	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/smtpin"
 )
 
@@ -16,7 +16,7 @@ func appendReceived(dst []byte, c *smtpin.Conn, id, only string, now time.Time) 
 	dst = appendHELO(dst, c.Hostname())
 	if remote := c.Remote().Addr(); remote.IsValid() {
 		dst = append(dst, " ("...)
-		dst = appendLiteral(dst, remote)
+		dst = addr.AppendLiteral(dst, remote)
 		dst = append(dst, ')')
 	}
 	dst = append(dst, "\r\n\tby "...)
@@ -69,17 +69,6 @@ func appendHELO(dst []byte, name string) []byte {
 		dst = append(dst, c)
 	}
 	return dst
-}
-
-// appendLiteral appends an address literal (RFC 5321 §4.1.3).
-func appendLiteral(dst []byte, a netip.Addr) []byte {
-	a = a.Unmap().WithZone("")
-	dst = append(dst, '[')
-	if a.Is6() {
-		dst = append(dst, "IPv6:"...)
-	}
-	dst = a.AppendTo(dst)
-	return append(dst, ']')
 }
 
 // tlsVersion is tls.VersionName without the blank.

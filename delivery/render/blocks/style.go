@@ -101,16 +101,16 @@ func background(n *jsontree.Node) string {
 }
 
 // dark are the names of colours on which white is easier to read than black.
-var dark = map[string]bool{}
-
-func init() {
+var dark = func() map[string]bool {
+	names := map[string]bool{}
 	for name := range strings.FieldsSeq("black navy darkblue mediumblue blue darkgreen green teal midnightblue indigo " +
 		"maroon darkred purple rebeccapurple darkslategray darkslategrey darkslateblue darkolivegreen saddlebrown brown " +
 		"firebrick crimson dimgray dimgrey darkmagenta sienna darkviolet mediumvioletred blueviolet darkorchid royalblue " +
 		"slateblue") {
-		dark[name] = true
+		names[name] = true
 	}
-}
+	return names
+}()
 
 // readable returns a colour whose contrast with a background is at least 4.5 (WCAG 2.2, 1.4.3): white, or black, which
 // is a dark grey where that suffices.

@@ -111,21 +111,12 @@ func fit(text string) (string, bool) {
 	if err != nil || strings.ContainsAny(local, " \t,;:()[]") && local[0] != '"' {
 		return "", false
 	}
-	if !ascii(domain) {
-		if domain = addr.Fold(domain); !ascii(domain) {
+	if !addr.IsASCII(domain) {
+		if domain = addr.Fold(domain); !addr.IsASCII(domain) {
 			return "", false
 		}
 	}
 	return local + "@" + domain, true
-}
-
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // String returns an address as a field has it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/jsontree"
 )
 
@@ -68,7 +69,7 @@ func (b *builder) customField(name string, n *jsontree.Node) []field {
 	}
 	text := oneLine(n.Text)
 	value := text
-	if !ascii(text) {
+	if !addr.IsASCII(text) {
 		value = encodeText(text)
 	}
 	for word := range strings.FieldsSeq(value) {
@@ -122,7 +123,7 @@ func oneLine(s string) string {
 // encodeText returns the value of a field without structure, in encoded words where it needs them.
 func encodeText(s string) string {
 	s = oneLine(s)
-	if !ascii(s) {
+	if !addr.IsASCII(s) {
 		return mime.QEncoding.Encode("utf-8", s)
 	}
 	if strings.Contains(s, "=?") || strings.Contains(s, "  ") || longest(s) > goodLine-12 {
@@ -142,7 +143,7 @@ func longest(s string) (n int) {
 // phrase returns a name before an address, RFC 5322 §3.2.5.
 func phrase(s string) string {
 	switch {
-	case !ascii(s):
+	case !addr.IsASCII(s):
 		return mime.QEncoding.Encode("utf-8", s)
 	case strings.ContainsAny(s, `"\`) || strings.Contains(s, "=?") || strings.Contains(s, "  ") || longest(s) > goodLine:
 		return words(s)
