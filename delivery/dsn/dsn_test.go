@@ -337,6 +337,14 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
+// The subject is quoted in any charset, as it is shown elsewhere.
+func TestSubjectInAnotherCharset(t *testing.T) {
+	m := letter(refused())
+	m.Body = queue.Bytes("Subject: =?windows-1251?q?=CF=F0=E8=E2=E5=F2?=\r\n\r\n")
+	mail, _ := made(t, notifier(), m, failed)
+	require.Contains(t, mail, "Your mail \"=D0=9F=D1=80=D0=B8=D0=B2=D0=B5=D1=82\" could not")
+}
+
 func TestTextsOfAnOperator(t *testing.T) {
 	texts, err := dsn.ReadTexts(fstest.MapFS{
 		"failed.en.txt":  {Data: []byte("From: Help desk\r\nSubject: Sorry\r\n\r\n{{.Recipient}}: {{.Why}} Call {{.Host}}.\r\n")},

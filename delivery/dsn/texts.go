@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/emersion/go-message/charset"
 )
 
 //go:embed texts
@@ -203,7 +205,8 @@ func (c *composer) diagnosis() string {
 
 // decoded returns a field without its encoded words, on one line.
 func decoded(value string) string {
-	if text, err := new(mime.WordDecoder).DecodeHeader(value); err == nil {
+	words := mime.WordDecoder{CharsetReader: charset.Reader}
+	if text, err := words.DecodeHeader(value); err == nil {
 		value = text
 	}
 	return strings.Map(visible, strings.ToValidUTF8(value, "?"))
