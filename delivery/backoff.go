@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"math/rand/v2"
-	"net/netip"
 	"time"
 
 	"github.com/sluicemail/sluice/queue"
@@ -16,159 +15,17 @@ const (
 	lastBackOff  = 15 * time.Minute
 )
 
-// established counts a connection as open.
-func (p *path) established() {
-	p.mu.Lock()
-	p.starting--
-	p.open++
-	p.owed = nil
-	p.used = time.Now()
-	p.refill()
-	p.grow()
-	p.mu.Unlock()
+// backOff is how a path leaves its site alone after failures.
+type backOff struct {
+	failures  int       // since the last success
+	offlineTo time.Time // no connection is made before
+	growTo    time.Time // no further connection is made before, while there are others
+	why       string    // the last failure
 }
 
-// recovered ends the back-off and forgets earlier failures: the first mail was answered over a connection.
-func (p *path) recovered() {
-	p.mu.Lock()
-	p.good++
-	p.failures = 0
-	p.offlineTo = time.Time{}
-	p.lastError = ""
-	p.mu.Unlock()
-}
-
-// closed counts a connection as ended, which proved that the path works or did not.
-func (p *path) closed(proven bool) {
-	p.mu.Lock()
-	p.open--
-	if proven {
-		p.good--
-	}
-	p.used = time.Now()
-	p.mu.Unlock()
-}
-
-// notConnected ends the attempt to make a connection that the throttle or the engine's end cut short. When the throttle
-// asked to look again meanwhile, its wait is out of date.
-func (p *path) notConnected(wait throttle.Wait, looks uint64) {
-	p.mu.Lock()
-	p.starting--
-	if !wait.Zero() {
-		p.connectWait = wait
-		if p.looks == looks {
-			p.connectTo = time.Now().Add(wait.For)
-		}
-	}
-	p.mu.Unlock()
-}
-
-// connectFailed ends a round of connecting that failed. While no other connection works, the first waiting job gets the
-// result as its attempt; the others wait for the end of the back-off with none counted against them. While others work,
-// the path only grows no further for a while.
-func (p *path) connectFailed(result queue.Result) {
-	p.mu.Lock()
-	p.starting--
-	p.lastError = reason(result)
-	if p.open > 0 {
-		p.growTo = time.Now().Add(firstBackOff)
-		p.mu.Unlock()
-		return
-	}
-	delay := p.backOff(result)
-	j := p.ready.takeFirst()
-	var others []*job
-	route := p.route
-	if p.unbindable(result) {
-		others = p.ready.takeAll()
-	}
-	if j == nil && (p.shelf.Len() > 0 || p.shelf.Awaits()) {
-		p.owed = &result
-	}
-	p.mu.Unlock()
-	p.e.log.Info("connecting failed", "path", p.key.Path.String(), "reason", reason(result), "again in", delay)
-	if j != nil && p.e.unreached(j, result) {
-		p.unreachable(result)
-	}
-	for _, other := range others {
-		other.planned = false
-		p.e.place(other, route)
-	}
-}
-
-// unreachable has the rules asked about all that waits, as they ended the first in line for good: it is not chance that
-// decides who fails. What they do not end goes on waiting.
-func (p *path) unreachable(result queue.Result) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, j := range p.ready.takeAll() {
-		said := result
-		d := p.e.respond(j, &said, said.Description, netip.Addr{})
-		switch {
-		case d.final():
-			p.e.conclude(j, said, d, false)
-		case p.e.stopping.Load():
-			p.e.release(j)
-		default:
-			p.ready.put(j)
-		}
-	}
-}
-
-// unbindable has a source address left alone that could not be bound, where the throttle says so; it reports whether
-// what waits may take another one.
-func (p *path) unbindable(result queue.Result) bool {
-	retry := p.e.throttle.Limits(p.key.Path).Faults.BindRetry
-	if result.State != queue.StateBind || retry <= 0 || !p.key.Source.IsValid() {
-		return false
-	}
-	p.e.unbound.add(p.key.Source, retry)
-	return true
-}
-
-// leaveAlone has all paths leave a target alone that broke a connection or made no sense, where the throttle says so.
-func (e *core) leaveAlone(target netip.AddrPort, said *queue.Result, limits *throttle.Limits) {
-	switch {
-	case said.Result == queue.Lost && limits.Faults.LostOffline > 0:
-		e.offline.add(target, limits.Faults.LostOffline)
-	case said.Result == queue.Invalid && limits.Faults.InvalidOffline > 0:
-		e.offline.add(target, limits.Faults.InvalidOffline)
-	}
-}
-
-// unfit ends an attempt to make a connection for which the source has no address of the right family: what waits is
-// given other sources.
-func (p *path) unfit() {
-	p.mu.Lock()
-	p.starting--
-	p.unfitTo = time.Now().Add(quiet)
-	jobs := p.ready.takeAll()
-	route := p.route
-	p.mu.Unlock()
-	for _, j := range jobs {
-		j.unfit |= familyOf(p.key.Source)
-		j.planned = false
-		p.e.place(j, route)
-	}
-}
-
-// strike starts a back-off because a connection broke over which no mail was answered. While others do work, the path
-// only grows no further for a while.
-func (p *path) strike(result queue.Result) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.lastError = reason(result)
-	if p.good > 0 {
-		p.growTo = time.Now().Add(firstBackOff)
-		return
-	}
-	p.backOff(result)
-}
-
-// backOff puts the path off-line and returns for how long. p.mu is held.
-func (p *path) backOff(result queue.Result) time.Duration {
-	p.failures++
-	limits := p.e.throttle.Limits(p.key.Path)
+// fail notes a failure, after which the path is off-line, and returns for how long.
+func (b *backOff) fail(result *queue.Result, limits *throttle.Limits) time.Duration {
+	b.failures++
 	delay := limits.Connection.Offline
 	switch {
 	case result.State == queue.StateBind && limits.Faults.BindRetry > 0:
@@ -178,12 +35,36 @@ func (p *path) backOff(result queue.Result) time.Duration {
 	case result.Result == queue.Invalid && limits.Faults.InvalidOffline > 0:
 		delay = limits.Faults.InvalidOffline
 	case delay <= 0:
-		delay = jitter(min(firstBackOff<<min(p.failures-1, 10), lastBackOff))
+		delay = jitter(min(firstBackOff<<min(b.failures-1, 10), lastBackOff))
 	}
-	p.offlineTo = time.Now().Add(delay)
-	p.growTo = p.offlineTo
+	b.offlineTo = time.Now().Add(delay)
+	b.growTo = b.offlineTo
+	b.why = reason(result)
 	return delay
 }
+
+// slow notes a failure while other connections work: the path only grows no further for a while.
+func (b *backOff) slow(result *queue.Result) {
+	b.growTo = time.Now().Add(firstBackOff)
+	b.why = reason(result)
+}
+
+// end forgets the failures, as the path was seen to work.
+func (b *backOff) end() { *b = backOff{growTo: b.growTo} }
+
+// until returns before when no connection is made, or no further one when there are others; zero: one may be made.
+func (b *backOff) until(others bool) time.Time {
+	if others {
+		return b.growTo
+	}
+	return b.offlineTo
+}
+
+// failing reports whether the last connection failed.
+func (b *backOff) failing() bool { return b.failures > 0 }
+
+// lastError returns the last failure; "" when the path was seen to work since.
+func (b *backOff) lastError() string { return b.why }
 
 // jitter changes d by up to a tenth, so that many paths do not come back at once.
 func jitter(d time.Duration) time.Duration {
@@ -197,26 +78,4 @@ func shutOut(limits *throttle.Limits) time.Duration {
 		return d * 3 / 4
 	}
 	return firstBackOff * 3 / 4
-}
-
-// delay puts the path off-line, as a rule has it: that the reply concerns all messages to it.
-func (p *path) delay(result queue.Result) {
-	p.mu.Lock()
-	p.lastError = reason(result)
-	until := time.Now().Add(p.backOff(result))
-	p.sendTo = until
-	p.wakeAt(until)
-	p.mu.Unlock()
-}
-
-// fallen ends what waits for addresses that are not there: the result of the address before is that of the attempt.
-func (p *path) fallen() {
-	p.mu.Lock()
-	p.starting--
-	jobs := p.ready.takeAll()
-	p.mu.Unlock()
-	for _, j := range jobs {
-		// after the next interval, whatever it was
-		p.e.conclude(j, j.detour.last, Decision{Greylisted: new(bool)}, false)
-	}
 }

@@ -172,9 +172,10 @@
 //   - slots.go: paths that wait for a connection slot
 //   - ready.go: how messages get to a path, and how it grows
 //   - memory.go: how much a path takes, and what it parks and fetches again
-//   - backoff.go: what a path does after failures
+//   - reports.go: what connections tell their path
 //   - path.go: a path
 //   - idle.go, readylist.go: its idle connections, and the messages that wait
+//   - backoff.go, allowance.go: how it leaves its site alone after failures, and what the throttle has it wait for
 //   - paused.go: what is parked because of pauses
 //   - core.go: what all of these share, and the interface engine
 //   - learned.go, offline.go: what is known of remotes and of source addresses

@@ -71,12 +71,12 @@ func (e *Engine) Explain(domain string) []PathState {
 // binding returns the limit that messages wait for, and until when: one on all mail, one on the addresses of the
 // target, or one on connections when the open ones have enough to do. p.mu is held.
 func (p *path) binding(now time.Time) (wait throttle.Wait, until time.Time) {
-	if now.Before(p.sendTo) {
-		return p.sendWait, p.sendTo
+	if wait, until := p.allowance.holdsSending(now); !until.IsZero() {
+		return wait, until
 	}
 	wait, until, free := p.idle.binding(now)
-	if until.IsZero() && !free && now.Before(p.connectTo) {
-		return p.connectWait, p.connectTo
+	if until.IsZero() && !free {
+		return p.allowance.holdsConnecting(now)
 	}
 	return wait, until
 }
@@ -88,10 +88,10 @@ func (p *path) state() PathState {
 	s := PathState{
 		Source: p.key.Source, Site: p.key.Site, Security: p.key.security,
 		Ready: p.ready.n, Parked: p.shelf.Len(), Open: p.open, Starting: p.starting, Idle: len(p.idle),
-		LastError: p.lastError, NoSlot: p.starved,
+		LastError: p.backOff.lastError(), NoSlot: p.starved,
 	}
-	if p.open == 0 && now.Before(p.offlineTo) {
-		s.Offline = p.offlineTo
+	if until := p.backOff.until(false); p.open == 0 && now.Before(until) {
+		s.Offline = until
 	}
 	s.Wait, s.WaitUntil = p.binding(now)
 	if p.ready.first != nil {

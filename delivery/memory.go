@@ -22,7 +22,7 @@ func (p *path) trim(all bool) int {
 		over = append(over, j)
 	}
 	if len(over) > 0 {
-		p.wakeAt(time.Now().Add(time.Second)) // to fetch them again
+		p.alarm.Set(time.Now().Add(time.Second)) // to fetch them again
 	}
 	p.mu.Unlock()
 	for _, j := range over {
@@ -74,9 +74,9 @@ func (p *path) room(j *job, unparked bool) bool {
 // stuck reports whether no connection takes from the ready list. p.mu is held.
 func (p *path) stuck() bool {
 	if p.open > 0 {
-		return p.sendTo.After(time.Now().Add(time.Second))
+		return p.allowance.sendAt().After(time.Now().Add(time.Second))
 	}
-	return p.starting > 0 || p.starved || p.offlineTo.After(time.Now()) || p.connectTo.After(time.Now())
+	return p.starting > 0 || p.starved || later(p.backOff.until(false), p.allowance.connectAt()).After(time.Now())
 }
 
 // makingLasts is how long a connection in the making is waited for at most before messages are fetched for it. The end
@@ -88,11 +88,11 @@ const makingLasts = time.Minute
 func (p *path) stuckUntil(now time.Time) time.Time {
 	switch {
 	case p.open > 0:
-		return p.sendTo
+		return p.allowance.sendAt()
 	case p.starting > 0:
 		return now.Add(makingLasts)
 	}
-	return p.connectTo
+	return p.allowance.connectAt()
 }
 
 // adopt makes the parked messages of a domain the business of the path.
@@ -112,7 +112,7 @@ func (p *path) refill() {
 	}
 	limit := p.fresh(p.capacity())
 	n := max(1, limit*3/4) - p.ready.n
-	if p.failures > 0 && p.open == 0 {
+	if p.backOff.failing() && p.open == 0 {
 		few := fewAgain
 		if p.e.halfFull() {
 			few = 1 // that one gets the next attempt; others would only take room meanwhile
@@ -123,11 +123,11 @@ func (p *path) refill() {
 		return
 	}
 	if until := p.fruitless(); !until.IsZero() {
-		p.wakeAt(until)
+		p.alarm.Set(until)
 		return
 	}
 	if until := p.shelf.Order(n, nil); !until.IsZero() {
-		p.wakeAt(until)
+		p.alarm.Set(until)
 	}
 }
 
@@ -142,12 +142,10 @@ func (p *path) fruitless() (until time.Time) {
 		until = now.Add(askAgain)
 	}
 	if p.e.halfFull() {
-		if t := p.stuckUntil(now); t.After(until) {
-			until = t
-		}
+		until = later(until, p.stuckUntil(now))
 	}
-	if p.open == 0 && p.offlineTo.After(until) {
-		until = p.offlineTo
+	if p.open == 0 {
+		until = later(until, p.backOff.until(false))
 	}
 	if !until.After(now) {
 		return time.Time{}

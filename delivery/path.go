@@ -3,6 +3,7 @@ package delivery
 import (
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/alarm"
 	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/queue"
@@ -37,26 +38,17 @@ type path struct {
 	gone     bool      // retired: make a new one
 	used     time.Time // a message was last taken, or a connection ended
 
-	failures  int       // rounds of connecting that failed since the last success
-	offlineTo time.Time // back-off: no connection is tried before
-	growTo    time.Time // no further connection is tried before, while there are others
-	connectTo time.Time // the throttle allows no connection before
-	sendTo    time.Time // the throttle allows no mail before
+	starved bool // waits for a slot
 
-	connectWait, sendWait throttle.Wait // why
-
-	looks     uint64 // how often the throttle asked to look again
-	starved   bool   // waits for a slot
-	alarm     time.Time
-	timer     *time.Timer // set to alarm
-	lastError string
+	backOff   backOff
+	allowance allowance
+	alarm     alarm.Alarm // for the next advance
 }
 
 func newPath(e *core, key pathKey, route *Route) *path {
 	p := &path{e: e, key: key, route: route, used: time.Now()}
 	p.ready.waiting = &e.waiting
-	p.timer = time.AfterFunc(time.Hour, p.ring)
-	p.timer.Stop()
+	p.alarm = alarm.New(p.ring)
 	p.shelf.Init(&e.aside, p)
 	return p
 }
@@ -72,15 +64,7 @@ const (
 func (p *path) way() (route *Route, looks uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.route, p.looks
-}
-
-// wakeAt sets the timer, unless it rings earlier. p.mu is held.
-func (p *path) wakeAt(t time.Time) {
-	if p.alarm.IsZero() || t.Before(p.alarm) {
-		p.alarm = t
-		p.timer.Reset(time.Until(t))
-	}
+	return p.route, p.allowance.told()
 }
 
 // quiet is how long a path is remembered that has nothing to do.
@@ -94,7 +78,7 @@ func (p *path) retire() bool {
 		return false
 	}
 	p.gone = true
-	p.timer.Stop()
+	p.alarm.Stop()
 	return true
 }
 
@@ -102,5 +86,5 @@ func (p *path) retire() bool {
 func (p *path) busy() bool {
 	now := time.Now()
 	return p.ready.n > 0 || p.open+p.starting > 0 || p.starved || p.shelf.Len() > 0 || p.shelf.Awaits() ||
-		now.Before(p.offlineTo) || now.Before(p.unfitTo) || now.Sub(p.used) < quiet
+		now.Before(p.backOff.until(false)) || now.Before(p.unfitTo) || now.Sub(p.used) < quiet
 }

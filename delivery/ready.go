@@ -62,8 +62,7 @@ func (p *path) putBack(j *job) {
 // look has the path ask the throttle again. It does not block.
 func (p *path) look() {
 	p.mu.Lock()
-	p.looks++
-	p.sendTo, p.connectTo = time.Time{}, time.Time{}
+	p.allowance.look()
 	p.idle.look()
 	p.advance()
 	p.mu.Unlock()
@@ -72,7 +71,7 @@ func (p *path) look() {
 // ring is called by the timer.
 func (p *path) ring() {
 	p.mu.Lock()
-	p.alarm = time.Time{}
+	p.alarm.Rang()
 	p.advance()
 	p.mu.Unlock()
 }
@@ -87,8 +86,8 @@ func (p *path) advance() {
 		return
 	}
 	now := time.Now()
-	if now.Before(p.sendTo) {
-		p.wakeAt(p.sendTo)
+	if at := p.allowance.sendAt(); now.Before(at) {
+		p.alarm.Set(at)
 		return
 	}
 	if c := p.idle.next(now); c != nil {
@@ -138,15 +137,9 @@ func (p *path) wantsConnection() bool {
 
 // mayConnect checks back-off and the throttle's last answer. p.mu is held.
 func (p *path) mayConnect() bool {
-	until := p.offlineTo
-	if p.open > 0 {
-		until = p.growTo
-	}
-	if p.connectTo.After(until) {
-		until = p.connectTo
-	}
+	until := later(p.backOff.until(p.open > 0), p.allowance.connectAt())
 	if time.Now().Before(until) {
-		p.wakeAt(until)
+		p.alarm.Set(until)
 		return false
 	}
 	return true
@@ -189,7 +182,7 @@ func (p *path) drain() {
 	jobs := p.ready.takeAll()
 	idle := p.idle
 	p.idle = nil
-	p.timer.Stop()
+	p.alarm.Stop()
 	p.mu.Unlock()
 	for _, i := range idle { // to find that it must end
 		i.c.wake()

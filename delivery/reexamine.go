@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // replan asks anew about a job that was taken from the ready list; false when it does not go over this path any more.
@@ -179,7 +181,7 @@ func (p *path) parkAtTargets(targets []netip.Addr) {
 		})
 	}
 	if parked == 0 && p.ready.n > 0 {
-		p.connectTo = time.Now().Add(time.Second)
+		p.allowance.connectAfter(throttle.Wait{For: time.Second}, p.allowance.told())
 	}
 }
 

@@ -168,7 +168,7 @@ func asFailure(err error) *Failure {
 	}
 }
 
-func reason(r queue.Result) string {
+func reason(r *queue.Result) string {
 	return string(r.State) + " " + string(r.Result) + ": " + r.Description
 }
 

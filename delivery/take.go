@@ -18,9 +18,9 @@ func (p *path) take(c *connection, opening bool) (j *job, looks uint64, goOn boo
 		return nil, 0, false
 	}
 	if j = p.pop(opening); j != nil {
-		return j, p.looks, true
+		return j, p.allowance.told(), true
 	}
-	if !opening && p.ready.spared > p.starting && !time.Now().Before(p.sendTo) {
+	if !opening && p.ready.spared > p.starting && !time.Now().Before(p.allowance.sendAt()) {
 		return nil, 0, false
 	}
 	return nil, 0, p.joinIdle(c, throttle.Wait{})
@@ -33,7 +33,7 @@ func (p *path) takeReady() (j *job, looks uint64) {
 	if p.e.stopping.Load() {
 		return nil, 0
 	}
-	return p.pop(false), p.looks
+	return p.pop(false), p.allowance.told()
 }
 
 // joinIdle puts a connection among the idle ones; for a wait, it is not given work. False means that there are enough
@@ -50,8 +50,8 @@ func (p *path) pop(opening bool) *job {
 		return nil
 	}
 	now := time.Now()
-	if now.Before(p.sendTo) {
-		return nil // the timer was set with sendTo
+	if now.Before(p.allowance.sendAt()) {
+		return nil // advance set the alarm
 	}
 	for j := p.ready.firstFor(opening); j != nil; j = p.ready.firstFor(opening) {
 		if !now.Before(j.deadline) {
@@ -84,10 +84,10 @@ func (p *path) throttled(c *connection, j *job, wait throttle.Wait, looks uint64
 	if p.e.stopping.Load() {
 		return 0, false
 	}
-	if !ofTarget(wait) || p.looks != looks {
+	if !ofTarget(wait) || p.allowance.told() != looks {
 		wait.For = 0
 	}
-	if p.ready.n > 0 && wait.For == 0 && !time.Now().Before(p.sendTo) {
+	if p.ready.n > 0 && wait.For == 0 && !time.Now().Before(p.allowance.sendAt()) {
 		wait.For = time.Nanosecond // the wait is over already; no timer would tell
 	}
 	return wait.For, p.joinIdle(c, wait)
@@ -102,8 +102,8 @@ func (p *path) putBackThrottled(j *job, wait throttle.Wait, looks uint64) {
 		return
 	}
 	p.ready.putFirst(j)
-	if !ofTarget(wait) && !ofConnection(wait) && p.looks == looks {
-		p.sendTo, p.sendWait = time.Now().Add(wait.For), wait
+	if !ofTarget(wait) && !ofConnection(wait) {
+		p.allowance.sendAfter(wait, looks)
 	}
 	p.advance()
 	p.mu.Unlock()

@@ -40,6 +40,14 @@ func ruling(s Steering, sel *Selection, now time.Time) verdict {
 // sooner reports whether the time a comes before b, where zero means never.
 func sooner(a, b time.Time) bool { return !a.IsZero() && (b.IsZero() || a.Before(b)) }
 
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // redirect returns where mail leaves from instead of source. It counts nothing where that can be.
 func redirect(s Steering, source netip.Addr, domain string, now time.Time) (netip.Addr, bool) {
 	if f, ok := s.(Foreteller); ok {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/alarm"
 	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -33,9 +34,8 @@ type Settler struct {
 	jobs    endings
 	calls   []func()
 	failed  []retrial // the queue could not do it; tried again when due
-	timer   *time.Timer
-	timerAt time.Time // zero: not set
-	failing bool      // said so in the log
+	alarm   alarm.Alarm
+	failing bool // said so in the log
 	idle    int
 	workers int
 	closing bool
@@ -48,8 +48,7 @@ func (s *Settler) Start(broken context.Context) {
 	s.broken = broken
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	s.work.L = &s.mu
-	s.timer = time.AfterFunc(time.Hour, s.again)
-	s.timer.Stop()
+	s.alarm = alarm.New(s.again)
 }
 
 // Backlog is how many messages were handed over and are still in memory.
@@ -211,15 +210,7 @@ func (s *Settler) noteTry(x *Ending, err error) {
 		x.tries++
 		due := time.Now().Add(delay)
 		s.failed = append(s.failed, retrial{x, due})
-		s.tryAt(due)
-	}
-}
-
-// tryAt sets the timer, unless it rings earlier. s.mu is held.
-func (s *Settler) tryAt(t time.Time) {
-	if s.timerAt.IsZero() || t.Before(s.timerAt) {
-		s.timerAt = t
-		s.timer.Reset(time.Until(t))
+		s.alarm.Set(due)
 	}
 }
 
@@ -233,7 +224,7 @@ type retrial struct {
 func (s *Settler) again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.timerAt = time.Time{}
+	s.alarm.Rang()
 	now := time.Now()
 	waiting := s.failed[:0]
 	for _, r := range s.failed {
@@ -243,7 +234,7 @@ func (s *Settler) again() {
 			continue
 		}
 		waiting = append(waiting, r)
-		s.tryAt(r.due)
+		s.alarm.Set(r.due)
 	}
 	clear(s.failed[len(waiting):])
 	s.failed = waiting
@@ -277,7 +268,7 @@ func (s *Settler) Stop() {
 		<-done
 		grace.Stop()
 	}
-	s.timer.Stop()
+	s.alarm.Stop()
 	s.cut()
 	if s.left > 1 {
 		s.Logger.Error("messages could not be settled and stay in the queue", "count", s.left)
