@@ -19,12 +19,8 @@ type connection struct {
 	p   *path
 	key pathKey // of the path
 
-	conn     Connection
-	account  throttle.Conn
-	target   netip.AddrPort
+	link
 	limits   *throttle.Limits
-	opened   time.Time
-	most     int    // mails that the remote takes, as was learned; zero: any number
 	sent     int    // mails attempted
 	accepted int    // of these accepted
 	proven   bool   // the remote answered a mail: the path works
@@ -40,6 +36,15 @@ type connection struct {
 	interrupt atomic.Pointer[context.CancelFunc] // of the watch on the remote
 }
 
+// link is an open connection to a remote.
+type link struct {
+	conn    Connection
+	account throttle.Conn
+	target  netip.AddrPort
+	opened  time.Time
+	most    int // mails that the remote takes, as was learned; zero: any number
+}
+
 func newConnection(p *path) *connection {
 	return &connection{e: p.e, p: p, key: p.key, wakeup: make(chan struct{}, 1)}
 }
@@ -47,7 +52,10 @@ func newConnection(p *path) *connection {
 // run makes the connection and serves the path with it until there is no more work or it breaks.
 func (c *connection) run() {
 	defer c.e.conns.Done()
-	if c.connect() {
+	c.limits = c.e.throttle.Limits(c.key.Path)
+	r := round{e: c.e, p: c.p, key: &c.key, limits: c.limits}
+	if l := r.connect(); l != nil {
+		c.link = *l
 		c.serve()
 		c.end()
 	} else {
@@ -94,14 +102,14 @@ func (c *connection) take() *job {
 		return nil
 	}
 	if j := c.next; j != nil {
-		if j.epoch != c.e.epoch.Load() && !c.stillGoes(j) {
+		if j.epoch != c.e.epoch() && !c.stillGoes(j) {
 			return nil // and give up what was begun by closing
 		}
 		c.next = nil
 		return j
 	}
 	for {
-		if c.used(0, 0) || c.refused || c.e.starved.yields(c, false) {
+		if c.used(0, 0) || c.refused || c.e.starved.yields(c.p, c.sent, false) {
 			return nil
 		}
 		j, looks, goOn := c.p.take(c, c.sent == 0)
@@ -129,7 +137,7 @@ func (c *connection) take() *job {
 
 // ahead takes another job whose first commands can go out with j, if the throttle allows.
 func (c *connection) ahead(j *job) *job {
-	if c.used(1, j.size) || c.e.starved.asks(c) {
+	if c.used(1, j.size) || c.e.starved.asks(c.p, c.sent) {
 		return nil
 	}
 	next, looks := c.p.takeReady()
@@ -190,14 +198,14 @@ func (c *connection) wait(limit time.Duration) (woken, usable bool) {
 		return true, true
 	case <-c.timer.C:
 		return false, true
-	case <-c.e.ctx.Done():
+	case <-c.e.untilBreak().Done():
 		return false, false
 	}
 }
 
 // watch waits like wait, with an eye on the remote; it returns whether the connection is still usable.
 func (c *connection) watch(limit time.Duration) bool {
-	ctx, cancel := context.WithTimeout(c.e.ctx, limit)
+	ctx, cancel := context.WithTimeout(c.e.untilBreak(), limit)
 	defer cancel()
 	c.interrupt.Store(&cancel)
 	defer c.interrupt.Store(nil)
@@ -212,9 +220,10 @@ func (c *connection) idleTime() time.Duration {
 	return max(cmp.Or(c.limits.Connection.Idle, 5*time.Second), 0)
 }
 
-// mostIdle returns how many connections of the path may be idle, and how many to the same target; zero: any number.
-func (c *connection) mostIdle() (most, mostAtTarget int) {
-	return c.limits.Domain.Idle, c.limits.Target.Idle
+// idling returns the target of the connection, how many connections of the path may be idle, and how many to the same
+// target; zero: any number.
+func (c *connection) idling() (target netip.Addr, most, mostAtTarget int) {
+	return c.target.Addr(), c.limits.Domain.Idle, c.limits.Target.Idle
 }
 
 // wake has an idle connection look for work. It was taken from the path's idle list by the caller.
@@ -236,7 +245,7 @@ func (c *connection) deliver(j *job) {
 	if n := c.next; n != nil {
 		switch {
 		case n.absent():
-			c.e.beginFetch(n) // and not begun before it is there
+			n.fetch = c.e.mails.begin(c.e.untilBreak(), n.m) // and not begun before it is there
 		case c.prepare(n):
 			next = &n.tx
 		default:
@@ -245,7 +254,7 @@ func (c *connection) deliver(j *job) {
 	}
 	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.key.Source, Remote: c.target, Domain: j.domain,
 		Tags: j.m.Tags})
-	c.conn.Deliver(c.e.ctx, &j.tx, next)
+	c.conn.Deliver(c.e.untilBreak(), &j.tx, next)
 	if j.tx.Unsent {
 		c.stopped()
 		c.unsent(j)
@@ -258,7 +267,7 @@ func (c *connection) deliver(j *job) {
 // that there was to it: not that the mail before was refused, or long ago.
 func (c *connection) stopped() {
 	mails := c.sent - 1
-	if c.flows && c.e.ctx.Err() == nil && c.e.learned.stopped(c.target, c.key.Site, c.opened, mails) {
+	if c.flows && !c.e.broken() && c.e.learned.stopped(c.target, c.key.Site, c.opened, mails) {
 		c.e.log.Info("a remote takes so many mails over one connection", "path", c.key.Path.String(), "remote", c.target,
 			"mails", mails)
 	}
@@ -270,7 +279,7 @@ func (c *connection) prepare(j *job) bool {
 	if j.tx.Message != nil {
 		return true
 	}
-	if j.unready() && (j.absent() || c.e.renders(j.m)) && !c.fetch(j) {
+	if j.unready() && (j.absent() || c.e.mails.renders(j.m)) && !c.fetch(j) {
 		return false
 	}
 	body, err := c.Finish(j.m, nil)
@@ -279,7 +288,7 @@ func (c *connection) prepare(j *job) bool {
 		return true
 	}
 	c.account.Cancel(j.size)
-	if c.e.ctx.Err() != nil {
+	if c.e.broken() {
 		c.e.release(j)
 	} else {
 		outcome := queue.Error
@@ -292,11 +301,41 @@ func (c *connection) prepare(j *job) bool {
 	return false
 }
 
+// fetch gets the mail of a job, which is next; false means that the job ended here, or waits again.
+func (c *connection) fetch(j *job) bool {
+	if j.fetch == nil {
+		j.fetch = c.e.mails.begin(c.e.untilBreak(), j.m)
+	}
+	if err := j.fetch.await(c.e.untilStop()); err != nil {
+		c.account.Cancel(j.size)
+		j.unfetch()
+		c.e.notFetched(j, err)
+		return false
+	}
+	if j.absent() && j.m.Key != "" {
+		c.e.mails.answers(nil)
+	}
+	was := j.fetch.give(j.m)
+	size := j.m.Body.Size()
+	if size == j.size || was != nil { // which was counted with the size that it came with
+		return true
+	}
+	c.account.Cancel(j.size) // of a size that was not known
+	j.size = size
+	_, looks := c.p.way()
+	if wait := c.account.Send(size); !wait.Zero() {
+		j.unfetch()
+		c.p.putBackThrottled(j, wait, looks)
+		return false
+	}
+	return true
+}
+
 // Finish implements Finisher; without fit it takes the mail to be fit.
 func (c *connection) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error) {
 	body, err := m.Body, error(nil)
 	if c.e.edit != nil {
-		body, err = c.e.edit(c.e.ctx, m)
+		body, err = c.e.edit(c.e.untilBreak(), m)
 	}
 	if err == nil && fit != nil {
 		body, err = fit(body)
@@ -309,7 +348,7 @@ func (c *connection) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, 
 		changed.Body = body
 		m = &changed
 	}
-	return c.e.finish(c.e.ctx, m)
+	return c.e.finish(c.e.untilBreak(), m)
 }
 
 // maxUnsent is how often a mail goes again, uncounted, because its connection ended before it.
@@ -324,7 +363,7 @@ func (c *connection) unsent(j *job) {
 	result := j.tx.Result
 	j.tx = Transaction{}
 	j.unfetch()
-	if c.e.ctx.Err() != nil {
+	if c.e.broken() {
 		c.e.release(j)
 		return
 	}

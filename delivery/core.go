@@ -10,7 +10,6 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
-	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
@@ -20,6 +19,8 @@ import (
 // methods by which paths and look-ups hand messages back to the engine.
 type core struct {
 	engine
+	life
+	steered
 
 	queue           queue.Queue
 	router          Router
@@ -35,36 +36,23 @@ type core struct {
 	pathConnections int
 	lookups         int
 	edit, finish    func(context.Context, *queue.Message) (queue.Body, error)
-	render          func(context.Context, *queue.Message, queue.Body) (queue.Body, error)
-	workers         semaphore.Semaphore // that render
-	steering        func() Steering     // the rules in force; nil: there are none
 	sources         Sources
 	policy          policy
 	planner         planner
-	store           Store
-	storeLimits     func() (timeout, again time.Duration)
 
-	ctx      context.Context // ends when everything must break off
-	cancel   context.CancelFunc
-	consume  context.Context // ends when no new work is to be begun
-	stop     context.CancelFunc
-	stopping atomic.Bool // set before consume ends
-
-	inMemory  atomic.Int64  // messages
-	waiting   atomic.Int64  // paths on which something waits
-	turn      atomic.Uint64 // of the source addresses
-	epoch     atomic.Uint64 // of Steering: how often it changed
-	storeAway atomic.Bool   // the store could not be asked
-	fetches   sync.WaitGroup
-	conns     sync.WaitGroup
-	settler   settling.Settler
-	starved   starved
-	offline   offline
-	learned   learned
-	unbound   unbound
-	aside     aside.Registry
-	quiet     bool      // nobody listens to events
-	events    sync.Pool // of *monitor.Event
+	inMemory atomic.Int64  // messages
+	waiting  atomic.Int64  // paths on which something waits
+	turn     atomic.Uint64 // of the source addresses
+	mails    mails
+	conns    sync.WaitGroup
+	settler  settling.Settler
+	starved  starved
+	offline  offline
+	learned  learned
+	unbound  unbound
+	aside    aside.Registry
+	quiet    bool      // nobody listens to events
+	events   sync.Pool // of *monitor.Event
 }
 
 // engine is what the parts of an Engine know of it: what becomes of a message that leaves them. None of its methods
@@ -143,7 +131,7 @@ func (c *core) park(j *job, why string) {
 
 // plan decides where a job leaves from, and takes the turn of that address; the verdict is what is decided against it.
 func (c *core) plan(j *job) verdict {
-	j.epoch = c.epoch.Load() // before asking, or what changes meanwhile would go unnoticed
+	j.epoch = c.epoch() // before asking, or what changes meanwhile would go unnoticed
 	var room [8]netip.Addr
 	p, v := c.planner.plan(c.steering(), &j.letter, room[:0])
 	if !v.goes() {

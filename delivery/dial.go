@@ -14,7 +14,10 @@ import (
 
 // round is one round of connecting: the hosts of a route, best first, each with its addresses.
 type round struct {
-	c        *connection
+	e        *core
+	p        *path
+	key      *pathKey
+	limits   *throttle.Limits
 	route    *Route
 	tried    int
 	failure  *queue.Result // of what was tried; a temporary one rather than a permanent one
@@ -25,125 +28,121 @@ type round struct {
 	mismatch bool          // an address was of the wrong family
 }
 
-// connect makes the connection, trying the hosts in turn. On failure the path is told.
-func (c *connection) connect() bool {
-	route, looks := c.p.way()
-	r := round{c: c, route: route}
-	c.limits = c.e.throttle.Limits(c.key.Path)
-	if r.hosts() {
-		return true
+// connect makes a connection, trying the hosts in turn. On failure it tells the path, and returns nil.
+func (r *round) connect() *link {
+	var looks uint64
+	r.route, looks = r.p.way()
+	if l := r.hosts(); l != nil {
+		return l
 	}
 	switch {
-	case c.e.stopping.Load():
-		c.p.notConnected(throttle.Wait{}, looks)
+	case r.e.stopping():
+		r.p.notConnected(throttle.Wait{}, looks)
 	case r.failure != nil && (temporary(r.failure) || r.wait.Zero()):
-		c.p.connectFailed(*r.failure)
+		r.p.connectFailed(*r.failure)
 	case !r.wait.Zero():
-		c.p.notConnected(r.wait, looks)
+		r.p.notConnected(r.wait, looks)
 	case len(r.paused) > 0:
-		c.p.parkAtTargets(r.paused)
+		r.p.parkAtTargets(r.paused)
 	case r.nobody:
-		c.p.notConnected(throttle.Wait{}, looks)
+		r.p.notConnected(throttle.Wait{}, looks)
 	case r.avoided:
-		c.p.fallen()
+		r.p.fallen()
 	case r.mismatch:
-		c.p.unfit()
+		r.p.unfit()
 	default:
-		c.p.connectFailed(queue.Result{State: queue.StateDNS, Result: queue.Error, Code: 451, Status: "4.4.3",
-			Description: c.key.Site + ": its hosts have no addresses"})
+		r.p.connectFailed(queue.Result{State: queue.StateDNS, Result: queue.Error, Code: 451, Status: "4.4.3",
+			Description: r.key.Site + ": its hosts have no addresses"})
 	}
-	return false
+	return nil
 }
 
-// hosts tries each host in turn and reports whether the connection stands.
-func (r *round) hosts() bool {
+// hosts tries each host in turn until a connection stands.
+func (r *round) hosts() *link {
 	hosts := shuffled(r.route.Hosts)
 	for _, host := range hosts[:min(len(hosts), maxHosts)] {
-		addrs, err := r.c.e.router.Addresses(r.c.e.consume, host)
+		addrs, err := r.e.router.Addresses(r.e.untilStop(), host)
 		if err != nil {
 			r.failed(routeResult(err))
 			continue
 		}
 		for _, addr := range addrs {
-			if r.tried == maxTargets || r.c.e.stopping.Load() {
-				return false
+			if r.tried == maxTargets || r.e.stopping() {
+				return nil
 			}
-			if stands, more := r.try(host, addr.Unmap()); stands || !more {
-				return stands
+			if l, more := r.try(host, addr.Unmap()); !more {
+				return l
 			}
 		}
 	}
-	return false
+	return nil
 }
 
-// try connects to one address. more is false when trying another one is of no use.
-func (r *round) try(host Host, addr netip.Addr) (stands, more bool) {
-	c := r.c
-	if source := c.key.Source; source.IsValid() && familyOf(source) != familyOf(addr) {
+// try connects to one address. more is false when the connection stands, or trying another one is of no use.
+func (r *round) try(host Host, addr netip.Addr) (l *link, more bool) {
+	if source := r.key.Source; source.IsValid() && familyOf(source) != familyOf(addr) {
 		r.mismatch = true
-		return false, true
+		return nil, true
 	}
 	target := netip.AddrPortFrom(addr, uint16(cmp.Or(max(host.Port, 0), 25)))
-	if avoids(c.key.avoid, addr) {
+	if avoids(r.key.avoid, addr) {
 		r.avoided = true
-		return false, true
+		return nil, true
 	}
-	if s := c.e.steering(); s != nil {
-		if paused, wanted := c.p.pausedForFirst(s, addr); !wanted {
+	if s := r.e.steering(); s != nil {
+		if paused, wanted := r.p.pausedForFirst(s, addr); !wanted {
 			r.nobody = true
-			return false, false
+			return nil, false
 		} else if paused {
 			r.paused = append(r.paused, addr)
-			return false, true
+			return nil, true
 		}
 	}
-	if left := c.e.offline.left(target); left > 0 {
+	if left := r.e.offline.left(target); left > 0 {
 		r.later(throttle.Wait{For: left, Limit: "connection_offline", Rule: "back-off"})
-		return false, true
+		return nil, true
 	}
-	if wait := c.p.limitAt(addr); !wait.Zero() {
+	if wait := r.p.limitAt(addr); !wait.Zero() {
 		r.later(wait)
-		return false, true
+		return nil, true
 	}
-	account, wait := c.e.throttle.Connect(c.key.Path, addr)
+	account, wait := r.e.throttle.Connect(r.key.Path, addr)
 	if account == nil {
 		r.later(wait)
-		return false, true
+		return nil, true
 	}
 	r.tried++
-	c.target = target
-	c.event(monitor.ConnStarting, "")
-	conn, err := c.e.sender.Open(c.e.consume, c.hop(host, r.route))
+	r.event(monitor.ConnStarting, target, "")
+	conn, err := r.e.sender.Open(r.e.untilStop(), r.hop(host, target))
 	if err == nil {
-		c.conn, c.account = conn, account
-		c.opened, c.most = time.Now(), c.e.learned.most(c.target)
-		c.event(monitor.ConnReady, "")
-		c.p.established()
+		l = &link{conn: conn, account: account, target: target, opened: time.Now(), most: r.e.learned.most(target)}
+		r.event(monitor.ConnReady, target, "")
+		r.p.established()
 		account.Established()
-		return true, false
+		return l, false
 	}
 	failure := asFailure(err)
-	c.event(monitor.ConnFailed, failure.Result.Description)
+	r.event(monitor.ConnFailed, target, failure.Result.Description)
 	account.Close()
-	r.refused(failure, addr)
-	return false, failure.Temporary
+	r.refused(failure, target)
+	return nil, failure.Temporary
 }
 
 // refused notes what an address answered, or that it did not.
-func (r *round) refused(failure *Failure, addr netip.Addr) {
-	c, result := r.c, failure.Result
+func (r *round) refused(failure *Failure, target netip.AddrPort) {
+	result := failure.Result
 	r.failed(result)
-	if c.e.consume.Err() != nil {
+	if r.e.stopping() {
 		return // we broke it off ourselves
 	}
-	c.e.throttle.Observe(c.key.Path, addr,
+	r.e.throttle.Observe(r.key.Path, target.Addr(),
 		throttle.Outcome{Code: result.Code, Text: result.Description, ConnLost: result.Code == 0})
 	if result.Result == queue.Invalid {
-		c.event(monitor.Strange, result.Description)
+		r.event(monitor.Strange, target, result.Description)
 	}
-	c.e.leaveAlone(c.target, &result, c.limits)
+	r.e.offline.leaveAlone(target, &result, r.limits)
 	if result.State == queue.StateConnect && failure.Temporary { // otherwise the way there is at fault
-		c.e.offline.add(c.target, shutOut(c.limits))
+		r.e.offline.add(target, shutOut(r.limits))
 	}
 }
 
@@ -161,29 +160,33 @@ func (r *round) later(wait throttle.Wait) {
 	}
 }
 
-func (c *connection) hop(host Host, route *Route) *Hop {
+func (r *round) hop(host Host, target netip.AddrPort) *Hop {
 	hop := &Hop{
-		Source:      c.key.Source,
-		Target:      c.target,
+		Source:      r.key.Source,
+		Target:      target,
 		Host:        host.Name,
-		Domain:      c.key.Site,
-		Hostname:    c.e.hostname(c.key.Source),
-		Security:    c.key.security,
-		Credentials: route.Credentials,
-		Timeouts:    c.limits.Timeouts,
-		Monitor:     c.e.monitor,
-		Counted:     c.limits.Domain.Connections > 0 || c.limits.Target.Connections > 0,
+		Domain:      r.key.Site,
+		Hostname:    r.e.hostname(r.key.Source),
+		Security:    r.key.security,
+		Credentials: r.route.Credentials,
+		Timeouts:    r.limits.Timeouts,
+		Monitor:     r.e.monitor,
+		Counted:     r.limits.Domain.Connections > 0 || r.limits.Target.Connections > 0,
 	}
 	if hop.Security == "" {
-		hop.Security = queue.Security(c.limits.Connection.Security)
+		hop.Security = queue.Security(r.limits.Connection.Security)
 	}
 	switch {
-	case route.Relay:
+	case r.route.Relay:
 		hop.CertNames = []string{host.Name}
-	case c.key.domain != "":
-		hop.CertNames = []string{c.key.domain}
+	case r.key.domain != "":
+		hop.CertNames = []string{r.key.domain}
 	}
 	return hop
+}
+
+func (r *round) event(kind monitor.Kind, target netip.AddrPort, text string) {
+	r.e.observe(monitor.Event{Kind: kind, MTA: r.key.Source, Remote: target, Domain: r.key.Site, Text: text})
 }
 
 // shuffled returns the hosts by preference, equal ones in random order (RFC 5321 §5.1).

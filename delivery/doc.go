@@ -78,10 +78,10 @@
 // # Mails that are made
 //
 // A message with the properties data or inlinecss, or an object for its mime, has its mail made by Engine.Render, which
-// package render fits into. That happens where a mail is fetched, and after it (core.obtain): once for each attempt, by
-// as many goroutines at a time as there are processors, while the connection waits, or, where the mail is an object and
-// may name downloads, while it sends others. What the queue keeps is the message as it came. A failure ends the message
-// with the state that it names; one that may pass has it wait, with no attempt counted.
+// package render fits into. That happens where a mail is fetched, and after it (mails.obtain): once for each attempt,
+// by as many goroutines at a time as there are processors, while the connection waits, or, where the mail is an object
+// and may name downloads, while it sends others. What the queue keeps is the message as it came. A failure ends the
+// message with the state that it names; one that may pass has it wait, with no attempt counted.
 //
 // # Growth
 //
@@ -164,8 +164,6 @@
 //   - routing.go: look-ups of routes, and what waits for them
 //   - outcome.go: what an attempt says of its connection
 //   - dial.go: making a connection
-//   - fetch.go: the mail of a message that is in a store
-//   - render.go: the mail of a message that is to be made
 //   - reexamine.go: new rules for what waits on paths and connections
 //   - take.go: how connections get messages, and idle
 //   - connection.go: a connection, and the goroutine that serves it
@@ -174,11 +172,15 @@
 //   - memory.go: how much a path takes, and what it parks and fetches again
 //   - reports.go: what connections tell their path
 //   - path.go: a path
-//   - idle.go, readylist.go: its idle connections, and the messages that wait
+//   - idle.go: its idle connections
 //   - backoff.go, allowance.go: how it leaves its site alone after failures, and what the throttle has it wait for
 //   - paused.go: what is parked because of pauses
 //   - core.go: what all of these share, and the interface engine
+//   - life.go: until when an engine begins new work, and finishes what was begun
+//   - steered.go: the rules in force
+//   - fetch.go, render.go: how mails are got from the store, and made
 //   - learned.go, offline.go: what is known of remotes and of source addresses
+//   - joblist.go: lists of such messages
 //   - job.go: a message in memory
 //   - plan.go: where a message may leave from
 //   - admit.go: whether it may be sent, how often, how long

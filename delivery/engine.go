@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
-	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
@@ -75,14 +74,10 @@ type Engine struct {
 	running atomic.Bool
 	stopped chan struct{} // closed when Run returns
 
+	paths
 	routing   routing
 	unheeded  unheeded
 	relieving atomic.Bool
-	steered   chan struct{} // one place: the rules changed
-
-	pathsMu    locks.RWMutex[locks.Paths]
-	paths      map[pathKey]*path
-	byThrottle map[throttle.Path][]*path
 }
 
 // QueueNames names the queues. Results that have no queue are not published.
@@ -99,21 +94,18 @@ var ErrRunning = errors.New("delivery: an engine runs once")
 func (e *Engine) init() {
 	e.once.Do(func() {
 		e.configure()
-		e.ctx, e.cancel = context.WithCancel(context.Background())
-		e.consume, e.stop = context.WithCancel(e.ctx)
+		e.begin()
 		e.stopped = make(chan struct{})
-		e.paths = make(map[pathKey]*path)
-		e.byThrottle = make(map[throttle.Path][]*path)
+		e.paths.init(&e.core)
 		names := settling.Names(e.Names)
 		names.Outbox = e.outbox
 		e.settler = settling.Settler{Queue: e.queue, Names: names, Logger: e.log, Ended: e.ended}
-		e.settler.Start(e.ctx)
+		e.settler.Start(e.untilBreak())
 		e.routing.init(e)
 		e.starved.e = &e.core
 		e.offline.init()
 		e.learned.init()
 		e.unbound.init()
-		e.steered = make(chan struct{}, 1)
 		parker, _ := e.queue.(queue.Parker)
 		e.aside = aside.Registry{Queue: parker, Outbox: e.outbox, Logger: e.log,
 			Room: func() int { return e.prefetch*3/4 - e.load() }}
@@ -133,16 +125,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	defer close(e.stopped)
 	defer context.AfterFunc(ctx, e.breakOff)()
-	e.throttle.Changed(e.changed)
+	e.throttle.Changed(e.paths.changed)
 	var upkeep sync.WaitGroup
 	upkeep.Go(e.sweep)
-	upkeep.Go(func() { e.aside.Run(e.consume) })
+	upkeep.Go(func() { e.aside.Run(e.untilStop()) })
 
 	err := e.consumeOutbox()
 
 	// From here on nothing new begins: stopping is looked at under the lock of a path before anything begins there, and
 	// drain takes each of these locks.
-	e.stopping.Store(true)
 	e.stop()
 	upkeep.Wait()
 	e.routing.wait()
@@ -151,15 +142,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.conns.Wait()
 	e.drain() // what connections gave back while they ended
 	e.settler.Stop()
-	e.cancel()
-	e.awaitFetches()
+	e.breakOff()
+	e.mails.wait()
 	return err
-}
-
-// breakOff ends everything at once.
-func (e *Engine) breakOff() {
-	e.stopping.Store(true)
-	e.cancel()
 }
 
 // consumeOutbox reads the outbox until it is told to stop; a queue that is unavailable is asked again and again.
@@ -167,8 +152,8 @@ func (e *Engine) consumeOutbox() error {
 	delay, said := time.Second, ""
 	for {
 		began := time.Now()
-		err := e.queue.Consume(e.consume, e.outbox, queue.ConsumeOptions{Prefetch: e.prefetch}, e.handle)
-		if e.consume.Err() != nil {
+		err := e.queue.Consume(e.untilStop(), e.outbox, queue.ConsumeOptions{Prefetch: e.prefetch}, e.handle)
+		if e.stopping() {
 			return nil
 		}
 		if errors.Is(err, queue.ErrClosed) {
@@ -183,7 +168,7 @@ func (e *Engine) consumeOutbox() error {
 		}
 		select {
 		case <-time.After(delay):
-		case <-e.consume.Done():
+		case <-e.untilStop().Done():
 			return nil
 		}
 		delay = min(2*delay, 30*time.Second)
@@ -195,7 +180,6 @@ func (e *Engine) consumeOutbox() error {
 // returned.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.init()
-	e.stopping.Store(true)
 	e.stop()
 	if !e.running.Load() {
 		return nil
@@ -225,11 +209,7 @@ func (e *Engine) Close() error {
 // does not block.
 func (e *Engine) Steered() {
 	e.init()
-	e.epoch.Add(1)
-	select {
-	case e.steered <- struct{}{}:
-	default:
-	}
+	e.change()
 	e.aside.Recheck()
 }
 
@@ -244,19 +224,19 @@ func (e *Engine) Learned(site string) (mails int, since time.Time) {
 func (e *Engine) configure() {
 	c := &e.core
 	c.engine = e
-	c.queue, c.router, c.sender, c.sources, c.store = e.Queue, e.Router, e.Sender, e.Sources, e.Store
-	c.edit, c.finish, c.storeLimits = e.Edit, e.Finish, e.StoreTimes
-	c.render, c.workers = e.Render, newWorkers()
-	c.steering = func() Steering { // which may be set until Run
+	c.queue, c.router, c.sender, c.sources = e.Queue, e.Router, e.Sender, e.Sources
+	c.edit, c.finish = e.Edit, e.Finish
+	c.steered.init(func() Steering { // the field may be set until Run
 		if e.Steering == nil {
 			return nil
 		}
 		return e.Steering()
-	}
+	})
 	c.throttle = cmp.Or(e.Throttle, throttle.Unlimited)
 	c.slots = cmp.Or[Slots](e.Slots, make(semaphore.Semaphore, 1000))
 	c.monitor = cmp.Or(e.Monitor, monitor.Discard)
 	c.log = cmp.Or(e.Logger, slog.Default())
+	c.mails = mails{store: e.Store, limits: e.StoreTimes, renderer: newRenderer(e.Render), log: c.log}
 	c.outbox = cmp.Or(e.Names.Outbox, "outbox")
 	c.name = cmp.Or(e.Hostname, "localhost")
 	c.prefetch = cmp.Or(max(e.Prefetch, 0), queue.DefaultPrefetch)

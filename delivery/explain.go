@@ -87,15 +87,15 @@ func (p *path) state() PathState {
 	now := time.Now()
 	s := PathState{
 		Source: p.key.Source, Site: p.key.Site, Security: p.key.security,
-		Ready: p.ready.n, Parked: p.shelf.Len(), Open: p.open, Starting: p.starting, Idle: len(p.idle),
+		Ready: p.ready.len(), Parked: p.shelf.Len(), Open: p.open, Starting: p.starting, Idle: len(p.idle),
 		LastError: p.backOff.lastError(), NoSlot: p.starved,
 	}
 	if until := p.backOff.until(false); p.open == 0 && now.Before(until) {
 		s.Offline = until
 	}
 	s.Wait, s.WaitUntil = p.binding(now)
-	if p.ready.first != nil {
-		s.Oldest = p.ready.first.since
+	if j := p.ready.first(); j != nil {
+		s.Oldest = j.since
 	}
 	return s
 }

@@ -23,8 +23,8 @@ type idler struct {
 
 // push adds a connection, unless so many are idle as may be, or as may be at its target; zero: any number. It is given
 // no work for as long as the wait says that it was told.
-func (l *idleList) push(c *connection, wait throttle.Wait, most, mostAtTarget int) bool {
-	i := idler{c: c, target: c.target.Addr(), since: time.Now(), because: wait}
+func (l *idleList) push(c *connection, target netip.Addr, wait throttle.Wait, most, mostAtTarget int) bool {
+	i := idler{c: c, target: target, since: time.Now(), because: wait}
 	if most > 0 && len(*l) >= most || mostAtTarget > 0 && l.at(i.target) >= mostAtTarget {
 		return false
 	}
@@ -50,6 +50,18 @@ func (l *idleList) remove(c *connection) bool {
 	before := len(*l)
 	*l = slices.DeleteFunc(*l, func(i idler) bool { return i.c == c })
 	return len(*l) < before
+}
+
+// takeIf takes out the connections of which something holds.
+func (l *idleList) takeIf(holds func(*connection) bool) (taken []*connection) {
+	*l = slices.DeleteFunc(*l, func(i idler) bool {
+		if !holds(i.c) {
+			return false
+		}
+		taken = append(taken, i.c)
+		return true
+	})
+	return taken
 }
 
 // next takes the connection out that became idle last and may work; nil when there is none.

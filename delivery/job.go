@@ -1,8 +1,10 @@
 package delivery
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
@@ -35,8 +37,14 @@ type job struct {
 
 	ending settling.Ending // how it leaves memory
 
-	prev, next *job // in a jobList
+	links
 }
+
+// spared reports whether a connection ended before this mail had a part in it.
+func (j *job) spared() bool { return j.unsent > 0 }
+
+// expired reports whether the time of a job is over.
+func (j *job) expired(now time.Time) bool { return !now.Before(j.deadline) }
 
 // detour is where a message was tried that is tried at other addresses of its site before the attempt counts.
 type detour struct {
@@ -73,64 +81,40 @@ func (j *job) told() (domain string, tags []string) {
 	return j.domain, j.m.Tags
 }
 
-// jobList is a doubly linked list of jobs. A job is in one list at a time.
-type jobList struct {
-	first, last *job
-	n           int
+// absent reports whether the mail of a job has to be fetched, or made of an object, before it can be sent: that may
+// take long.
+func (j *job) absent() bool { return j.m.Body == nil && (j.m.Key != "" || j.m.Compose != nil) }
+
+// unready reports whether something has to be done before the mail of a job can be sent.
+func (j *job) unready() bool {
+	return j.m.Body == nil || j.m.Data != nil || j.m.InlineCSS || j.m.Unsubscribe != nil
 }
 
-func (l *jobList) pushBack(j *job) {
-	j.prev, j.next = l.last, nil
-	if l.last != nil {
-		l.last.next = j
-	} else {
-		l.first = j
-	}
-	l.last = j
-	l.n++
+// unfetch has a job be as it was before its mail was fetched.
+func (j *job) unfetch() {
+	j.fetch.undo(j.m)
+	j.fetch = nil
 }
 
-func (l *jobList) pushFront(j *job) {
-	j.prev, j.next = nil, l.first
-	if l.first != nil {
-		l.first.prev = j
-	} else {
-		l.last = j
-	}
-	l.first = j
-	l.n++
-}
+// stored returns the message of a job as it belongs into the outbox.
+func (j *job) stored() *queue.Message { return j.fetch.without(j.m) }
 
-func (l *jobList) remove(j *job) {
-	if j.prev != nil {
-		j.prev.next = j.next
-	} else {
-		l.first = j.next
-	}
-	if j.next != nil {
-		j.next.prev = j.prev
-	} else {
-		l.last = j.prev
-	}
-	j.prev, j.next = nil, nil
-	l.n--
-}
+// sizeProperty tells how many bytes the mail has that is in the store; the program that put it there may have added it.
+const sizeProperty = "mime-size"
 
-func (l *jobList) popFront() *job {
-	j := l.first
-	if j != nil {
-		l.remove(j)
+// mailSize returns the size of a mail as far as it is known; zero when it is not.
+func mailSize(m *queue.Message) int64 {
+	if m.Body != nil {
+		return m.Body.Size()
 	}
-	return j
-}
-
-// takeAll empties the list and returns the jobs in order.
-func (l *jobList) takeAll() []*job {
-	jobs := make([]*job, 0, l.n)
-	for j := l.popFront(); j != nil; j = l.popFront() {
-		jobs = append(jobs, j)
+	if m.Key == "" {
+		return 0
 	}
-	return jobs
+	n, err := strconv.ParseInt(string(bytes.Trim(m.Extra[sizeProperty], `"`)), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 // parkedUnder is the key under which a job is parked.

@@ -57,6 +57,7 @@ func TestAddressThatCannotBeBoundIsLeftAlone(t *testing.T) {
 		w.Throttle = &pacer{limits: throttle.Limits{Faults: throttle.Faults{BindRetry: 10 * time.Minute}}}
 		w.sender.open = func(_ context.Context, hop *delivery.Hop, _ int) error {
 			if hop.Source == ip1 {
+				time.Sleep(time.Millisecond) // in synthetic time: until all that is published waits
 				return failure(queue.StateBind, queue.Error, 451)
 			}
 			return nil

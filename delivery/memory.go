@@ -15,9 +15,8 @@ func (p *path) trim(all bool) int {
 		limit = 0
 	}
 	var over []*job
-	for p.ready.n > limit {
-		j := p.ready.last
-		p.ready.drop(j)
+	for p.ready.len() > limit {
+		j := p.ready.dropLast()
 		p.shelf.Put(j.domain, false)
 		over = append(over, j)
 	}
@@ -45,7 +44,8 @@ const flowing = 2 * time.Second
 
 // flows reports whether what is put into the ready list leaves it soon. p.mu is held.
 func (p *path) flows() bool {
-	return p.open > 0 && (p.ready.first == nil || time.Since(p.ready.first.since) < flowing)
+	j := p.ready.first()
+	return p.open > 0 && (j == nil || time.Since(j.since) < flowing)
 }
 
 // fresh is how much of a capacity messages may take that were not tried yet: the throttle can keep some of it for
@@ -68,7 +68,7 @@ func (p *path) room(j *job, unparked bool) bool {
 	if !unparked && p.shelf.Len() > 0 {
 		limit = max(1, limit/2)
 	}
-	return p.ready.n < limit
+	return p.ready.len() < limit
 }
 
 // stuck reports whether no connection takes from the ready list. p.mu is held.
@@ -111,15 +111,15 @@ func (p *path) refill() {
 		return
 	}
 	limit := p.fresh(p.capacity())
-	n := max(1, limit*3/4) - p.ready.n
+	n := max(1, limit*3/4) - p.ready.len()
 	if p.backOff.failing() && p.open == 0 {
 		few := fewAgain
 		if p.e.halfFull() {
 			few = 1 // that one gets the next attempt; others would only take room meanwhile
 		}
-		n = min(n, few-p.ready.n)
+		n = min(n, few-p.ready.len())
 	}
-	if n <= 0 || p.ready.n > 0 && p.ready.n >= limit/2 {
+	if n <= 0 || p.ready.len() > 0 && p.ready.len() >= limit/2 {
 		return
 	}
 	if until := p.fruitless(); !until.IsZero() {
@@ -174,10 +174,9 @@ const parkAfter = queue.MaxParked / 2
 func (p *path) sweep(now time.Time) bool {
 	var old, dead []*job
 	p.mu.Lock()
-	for j := p.ready.first; j != nil; {
-		next := j.next
+	for j := range p.ready.all() {
 		switch {
-		case !now.Before(j.deadline):
+		case j.expired(now):
 			p.ready.drop(j)
 			dead = append(dead, j)
 		case now.Sub(j.since) > parkAfter:
@@ -185,7 +184,6 @@ func (p *path) sweep(now time.Time) bool {
 			p.shelf.Put(j.domain, false)
 			old = append(old, j)
 		}
-		j = next
 	}
 	p.advance()
 	idle := !p.busy()

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/delivery/internal/locks"
+	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // offline remembers the addresses and ports that could not be reached a moment ago, whatever path tried. It is bounded:
@@ -26,6 +28,16 @@ func (o *offline) add(addr netip.AddrPort, d time.Duration) {
 	now := time.Now()
 	makeRoom(o.until, maxOffline, func(until time.Time) bool { return now.After(until) })
 	o.until[addr] = now.Add(d)
+}
+
+// leaveAlone has all paths leave a target alone that broke a connection or made no sense, where the throttle says so.
+func (o *offline) leaveAlone(target netip.AddrPort, said *queue.Result, limits *throttle.Limits) {
+	switch {
+	case said.Result == queue.Lost && limits.Faults.LostOffline > 0:
+		o.add(target, limits.Faults.LostOffline)
+	case said.Result == queue.Invalid && limits.Faults.InvalidOffline > 0:
+		o.add(target, limits.Faults.InvalidOffline)
+	}
 }
 
 // makeRoom drops from a map that is full what is old; all of it, when nothing is.

@@ -1,7 +1,10 @@
 package delivery
 
 import (
+	"errors"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -12,7 +15,7 @@ import (
 func (c *connection) attempted(j *job) {
 	result := j.tx.Result
 	j.target = c.target
-	if c.e.ctx.Err() != nil && result.Code == 0 {
+	if c.e.broken() && result.Code == 0 {
 		c.e.release(j) // we broke it off ourselves
 		return
 	}
@@ -50,6 +53,39 @@ func (c *connection) attempted(j *job) {
 	c.e.conclude(j, result, d, false)
 }
 
+// notFetched ends a job whose mail could not be fetched: for good when the mail is gone, and for a while when the store
+// could not be asked.
+func (e *core) notFetched(j *job, err error) {
+	result := queue.Result{State: queue.StateStorage, Code: 554, Status: "5.3.0"}
+	_, damaged := errors.AsType[*queue.DamageError](err)
+	failure, unrendered := errors.AsType[*Failure](err)
+	switch {
+	case e.stopping():
+		e.release(j)
+		return
+	case errors.Is(err, errSlowRender) || unrendered && failure.Temporary:
+		e.log.Warn("a mail cannot be made now; its message waits", "id", j.m.ID, "error", err, "in", renderAgain)
+		e.delay(j, time.Now().Add(renderAgain))
+		return
+	case unrendered:
+		e.notTried(j, failure.Result)
+		return
+	case errors.Is(err, queue.ErrNotFound):
+		result.Result, result.Description = queue.Lost, "the mail "+strconv.Quote(j.m.Key)+" is not in the message store"
+	case damaged:
+		result.Result, result.Description = queue.Invalid, "the mail "+strconv.Quote(j.m.Key)+" cannot be used: "+err.Error()
+	default:
+		if j.m.Key != "" {
+			e.mails.answers(err)
+		}
+		_, again := e.mails.times()
+		e.delay(j, time.Now().Add(again))
+		return
+	}
+	e.mails.answers(nil)
+	e.notTried(j, result)
+}
+
 // hadEnough reports whether the remote refused to go on with a connection, rather than this mail. Many say 452 at MAIL
 // once a connection has delivered what it may (RFC 5321 §4.5.3.1.10 has the code for recipients).
 func (c *connection) hadEnough(said *queue.Result) bool {
@@ -63,7 +99,7 @@ func (c *connection) hadEnough(said *queue.Result) bool {
 // alone.
 func (c *connection) blame(said *queue.Result, individual *bool) {
 	if said.State != queue.StateStorage { // that is our own disk's fault
-		c.e.leaveAlone(c.target, said, c.limits)
+		c.e.offline.leaveAlone(c.target, said, c.limits)
 	}
 	if is(individual, c.proven || !broke(said)) {
 		return
@@ -78,7 +114,7 @@ func (c *connection) blame(said *queue.Result, individual *bool) {
 // fallBack has a message tried at another address of its site, over a path that leaves out the addresses where it was
 // tried; false when there were enough.
 func (c *connection) fallBack(j *job, result *queue.Result) bool {
-	if strings.Count(j.avoids(), " ") >= maxFallbacks-1 || c.e.stopping.Load() {
+	if strings.Count(j.avoids(), " ") >= maxFallbacks-1 || c.e.stopping() {
 		return false
 	}
 	j.detour = &detour{avoid: j.avoids() + c.target.Addr().String() + " ", last: *result}

@@ -53,6 +53,9 @@ func newPath(e *core, key pathKey, route *Route) *path {
 	return p
 }
 
+// id returns what tells a path apart from others, which does not change.
+func (p *path) id() *pathKey { return &p.key }
+
 const (
 	received   reception = iota
 	retired              // the path is gone; there is a new one
@@ -85,6 +88,6 @@ func (p *path) retire() bool {
 // busy reports whether the path has something to do, or something to remember. p.mu is held.
 func (p *path) busy() bool {
 	now := time.Now()
-	return p.ready.n > 0 || p.open+p.starting > 0 || p.starved || p.shelf.Len() > 0 || p.shelf.Awaits() ||
+	return p.ready.len() > 0 || p.open+p.starting > 0 || p.starved || p.shelf.Len() > 0 || p.shelf.Awaits() ||
 		now.Before(p.backOff.until(false)) || now.Before(p.unfitTo) || now.Sub(p.used) < quiet
 }

@@ -5,59 +5,76 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicemail/sluice/delivery/internal/locks"
 	"github.com/sluicemail/sluice/throttle"
 )
 
+// paths has all paths by their keys, and by what the throttle calls them. Its methods may be called at once.
+type paths struct {
+	e          *core
+	mu         locks.RWMutex[locks.Paths]
+	byKey      map[pathKey]*path
+	byThrottle map[throttle.Path][]*path
+}
+
+func (all *paths) init(e *core) {
+	all.e = e
+	all.byKey = make(map[pathKey]*path)
+	all.byThrottle = make(map[throttle.Path][]*path)
+}
+
 // path returns the path for a key, made if needed.
-func (e *Engine) path(key pathKey, route *Route) *path {
-	e.pathsMu.RLock()
-	p := e.paths[key]
-	e.pathsMu.RUnlock()
+func (all *paths) path(key *pathKey, route *Route) *path {
+	all.mu.RLock()
+	p := all.byKey[*key]
+	all.mu.RUnlock()
 	if p != nil {
 		return p
 	}
-	e.pathsMu.Lock()
-	defer e.pathsMu.Unlock()
-	if p = e.paths[key]; p != nil {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if p = all.byKey[*key]; p != nil {
 		return p
 	}
-	p = newPath(&e.core, key, route)
-	e.paths[key] = p
-	e.byThrottle[key.Path] = append(e.byThrottle[key.Path], p)
+	p = newPath(all.e, *key, route)
+	all.byKey[*key] = p
+	all.byThrottle[key.Path] = append(all.byThrottle[key.Path], p)
 	return p
 }
 
-func (e *Engine) allPaths() []*path {
-	e.pathsMu.RLock()
-	defer e.pathsMu.RUnlock()
-	return slices.AppendSeq(make([]*path, 0, len(e.paths)), maps.Values(e.paths))
+// allPaths returns the paths that there are.
+func (all *paths) allPaths() []*path {
+	all.mu.RLock()
+	defer all.mu.RUnlock()
+	return slices.AppendSeq(make([]*path, 0, len(all.byKey)), maps.Values(all.byKey))
 }
 
 // forget drops a path unless it has something to do.
-func (e *Engine) forget(p *path) {
-	e.pathsMu.Lock()
-	defer e.pathsMu.Unlock()
+func (all *paths) forget(p *path) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
 	if !p.retire() {
 		return
 	}
-	delete(e.paths, p.key)
-	list := slices.DeleteFunc(e.byThrottle[p.key.Path], func(q *path) bool { return q == p })
-	if e.byThrottle[p.key.Path] = list; len(list) == 0 {
-		delete(e.byThrottle, p.key.Path)
+	key := p.id()
+	delete(all.byKey, *key)
+	list := slices.DeleteFunc(all.byThrottle[key.Path], func(q *path) bool { return q == p })
+	if all.byThrottle[key.Path] = list; len(list) == 0 {
+		delete(all.byThrottle, key.Path)
 	}
 }
 
-// changed is told by the throttle that a wait may be over.
-func (e *Engine) changed(tp throttle.Path) {
+// changed is told by the throttle that a wait may be over: on a path, or, with the zero value, on any.
+func (all *paths) changed(tp throttle.Path) {
 	if tp == (throttle.Path{}) {
-		for _, p := range e.allPaths() {
+		for _, p := range all.allPaths() {
 			p.look()
 		}
 		return
 	}
-	e.pathsMu.RLock()
-	defer e.pathsMu.RUnlock()
-	for _, p := range e.byThrottle[tp] {
+	all.mu.RLock()
+	defer all.mu.RUnlock()
+	for _, p := range all.byThrottle[tp] {
 		p.look()
 	}
 }
@@ -74,7 +91,7 @@ func (e *Engine) drain() {
 func (e *Engine) reexamine() {
 	e.routing.reexamine()
 	for _, p := range e.allPaths() {
-		if e.stopping.Load() {
+		if e.stopping() {
 			return
 		}
 		p.reexamine()
@@ -121,12 +138,12 @@ func (e *Engine) sweep() {
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
-		case <-e.steered:
+		case <-e.steered.changed():
 			e.reexamine()
 			n--
 			continue
 		case <-ticker.C:
-		case <-e.consume.Done():
+		case <-e.untilStop().Done():
 			return
 		}
 		if e.short() {

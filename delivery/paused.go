@@ -24,7 +24,7 @@ type sample struct {
 }
 
 // Stale implements aside.Reason.
-func (sm *sample) Stale() bool { return sm.epoch != sm.e.epoch.Load() }
+func (sm *sample) Stale() bool { return sm.epoch != sm.e.epoch() }
 
 // Holds implements aside.Reason.
 func (sm *sample) Holds() (until time.Time, ok bool) {
@@ -92,7 +92,7 @@ func (e *core) holdDomain(source netip.Addr, domain string, pause *Pause) {
 	if source.IsValid() && pause.Source {
 		m.IPs = []string{source.String()}
 	}
-	n := e.pauseNote(&job{letter: letter{m: m, domain: domain}, epoch: e.epoch.Load()}, pause, nil)
+	n := e.pauseNote(&job{letter: letter{m: m, domain: domain}, epoch: e.epoch()}, pause, nil)
 	n.Key, n.ID = domain, strings.Join(m.IPs, "")
 	e.aside.Hold(n)
 }

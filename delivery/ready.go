@@ -15,11 +15,11 @@ func (p *path) add(j *job, route *Route) reception {
 	case !p.unfitTo.IsZero() && time.Now().Before(p.unfitTo):
 		p.mu.Unlock()
 		return unsuitable
-	case p.e.stopping.Load():
+	case p.e.stopping():
 		p.mu.Unlock()
 		p.e.release(j)
 		return received
-	case j.epoch != p.e.epoch.Load():
+	case j.epoch != p.e.epoch():
 		p.mu.Unlock()
 		return outdated
 	}
@@ -49,7 +49,7 @@ func (p *path) add(j *job, route *Route) reception {
 // back to the queue.
 func (p *path) putBack(j *job) {
 	p.mu.Lock()
-	if p.e.stopping.Load() {
+	if p.e.stopping() {
 		p.mu.Unlock()
 		p.e.release(j)
 		return
@@ -78,11 +78,11 @@ func (p *path) ring() {
 
 // advance wakes an idle connection, opens a new one, or fetches parked messages, whatever is due. p.mu is held.
 func (p *path) advance() {
-	if p.e.stopping.Load() || p.gone {
+	if p.e.stopping() || p.gone {
 		return
 	}
 	p.refill()
-	if p.ready.n == 0 {
+	if p.ready.len() == 0 {
 		return
 	}
 	now := time.Now()
@@ -99,7 +99,7 @@ func (p *path) advance() {
 
 // grow opens more connections when the open ones have more work than they should. p.mu is held.
 func (p *path) grow() {
-	for !p.e.stopping.Load() && p.ready.n > 0 && p.wantsConnection() && p.mayConnect() {
+	for !p.e.stopping() && p.ready.len() > 0 && p.wantsConnection() && p.mayConnect() {
 		if p.starved {
 			return
 		}
@@ -132,7 +132,7 @@ func (p *path) wantsConnection() bool {
 	if limits.Connection.Spread {
 		perConnection = 1
 	}
-	return p.ready.n >= perConnection*total || p.ready.spared > p.starting || time.Since(p.used) > patient
+	return p.ready.len() >= perConnection*total || p.ready.spared > p.starting || time.Since(p.used) > patient
 }
 
 // mayConnect checks back-off and the throttle's last answer. p.mu is held.
@@ -157,7 +157,7 @@ func (p *path) connect() {
 func (p *path) connections() (open int, wanted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open, p.ready.n > 0
+	return p.open, p.ready.len() > 0
 }
 
 // fed ends the wait for a slot, and reports whether a connection is made with the one that was acquired.
@@ -169,7 +169,7 @@ func (p *path) fed(acquired bool) bool {
 		p.advance()
 		return false
 	}
-	if p.e.stopping.Load() || p.ready.n == 0 || !p.wantsConnection() || !p.mayConnect() {
+	if p.e.stopping() || p.ready.len() == 0 || !p.wantsConnection() || !p.mayConnect() {
 		return false
 	}
 	p.connect()
@@ -180,12 +180,11 @@ func (p *path) fed(acquired bool) bool {
 func (p *path) drain() {
 	p.mu.Lock()
 	jobs := p.ready.takeAll()
-	idle := p.idle
-	p.idle = nil
+	idle := p.idle.takeIf(func(*connection) bool { return true })
 	p.alarm.Stop()
 	p.mu.Unlock()
-	for _, i := range idle { // to find that it must end
-		i.c.wake()
+	for _, c := range idle { // to find that it must end
+		c.wake()
 	}
 	for _, j := range jobs {
 		p.e.release(j)
@@ -199,12 +198,5 @@ type reception uint8
 func (p *path) ahead(id string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
-	for j := p.ready.first; j != nil; j = j.next {
-		if j.m.ID == id {
-			return n
-		}
-		n++
-	}
-	return -1
+	return p.ready.place(id)
 }

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/sluicemail/sluice/throttle"
@@ -27,7 +26,7 @@ func (p *path) replan(j *job) bool {
 func (p *path) move(j *job) {
 	route := p.route
 	p.e.settler.Call(func() {
-		if p.e.stopping.Load() {
+		if p.e.stopping() {
 			p.e.release(j)
 			return
 		}
@@ -40,7 +39,7 @@ func (p *path) reexamine() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.eachReady(func(j *job) {
-		if j.epoch == p.e.epoch.Load() {
+		if j.epoch == p.e.epoch() {
 			return
 		}
 		v := p.e.plan(j)
@@ -60,7 +59,7 @@ func (p *path) reexamine() {
 // eachReady calls f for all that is in the ready list now, unless the engine stops. p.mu is held, but given up now and
 // then.
 func (p *path) eachReady(f func(*job)) {
-	for p.ready.begin(); p.ready.some(f) && !p.e.stopping.Load(); {
+	for p.ready.begin(); p.ready.some(f) && !p.e.stopping(); {
 		p.mu.Unlock()
 		p.mu.Lock()
 	}
@@ -84,15 +83,8 @@ func (p *path) leaveParked() {
 
 // wakePausedTargets has idle connections find that their targets are paused.
 func (p *path) wakePausedTargets() {
-	var paused []*connection
 	p.mu.Lock()
-	p.idle = slices.DeleteFunc(p.idle, func(i idler) bool {
-		if !i.c.targetPaused() {
-			return false
-		}
-		paused = append(paused, i.c)
-		return true
-	})
+	paused := p.idle.takeIf((*connection).targetPaused)
 	p.mu.Unlock()
 	for _, c := range paused {
 		c.wake()
@@ -149,7 +141,7 @@ func (c *connection) mayTake(j *job) bool {
 func (p *path) pausedForFirst(s Steering, target netip.Addr) (paused, wanted bool) {
 	for {
 		p.mu.Lock()
-		j := p.ready.first
+		j := p.ready.first()
 		if j == nil {
 			p.mu.Unlock()
 			return false, false
@@ -180,7 +172,7 @@ func (p *path) parkAtTargets(targets []netip.Addr) {
 			}
 		})
 	}
-	if parked == 0 && p.ready.n > 0 {
+	if parked == 0 && p.ready.len() > 0 {
 		p.allowance.connectAfter(throttle.Wait{For: time.Second}, p.allowance.told())
 	}
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"time"
@@ -18,31 +19,28 @@ const (
 
 var errSlowRender = errors.New("making the mail took too long")
 
-// renders reports whether a message is rendered before it is sent.
-func (e *core) renders(m *queue.Message) bool {
-	return e.render != nil && (m.Data != nil || m.InlineCSS || m.Compose != nil || m.Unsubscribe != nil)
+// renderer makes mails, as many at a time as there are processors.
+type renderer struct {
+	make    func(context.Context, *queue.Message, queue.Body) (queue.Body, error) // nil: there is none
+	workers semaphore.Semaphore
 }
 
-// newWorkers returns room for as many mails that are rendered at a time as there are processors.
-func newWorkers() semaphore.Semaphore { return make(semaphore.Semaphore, runtime.GOMAXPROCS(0)) }
+func newRenderer(f func(context.Context, *queue.Message, queue.Body) (queue.Body, error)) renderer {
+	return renderer{make: f, workers: make(semaphore.Semaphore, runtime.GOMAXPROCS(0))}
+}
 
-// obtain returns the mail of a message that is not ready: fetched where it is in the store, and rendered.
-func (e *core) obtain(f *fetch, m *queue.Message) (queue.Body, error) {
-	body := m.Body
-	if body == nil && m.Key != "" && e.store != nil {
-		stored, err := e.store.Fetch(f.ctx, m.Key)
-		if err != nil || !e.renders(m) {
-			return stored, err
-		}
-		defer closeBody(stored)
-		body = stored
-	}
-	f.rendering.Store(true)
+// renders reports whether a message is rendered before it is sent.
+func (r *renderer) renders(m *queue.Message) bool {
+	return r.make != nil && (m.Data != nil || m.InlineCSS || m.Compose != nil || m.Unsubscribe != nil)
+}
+
+// render makes the mail of a message; body is what it has for one, nil when that is an object.
+func (r *renderer) render(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
 	if body != nil { // making a mail of an object is waiting for downloads, above all
-		if err := e.workers.Acquire(f.ctx); err != nil {
+		if err := r.workers.Acquire(ctx); err != nil {
 			return nil, errSlowRender
 		}
-		defer e.workers.Release()
+		defer r.workers.Release()
 	}
-	return e.render(f.ctx, m, body)
+	return r.make(ctx, m, body)
 }

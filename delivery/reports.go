@@ -93,7 +93,7 @@ func (p *path) unreachable(result queue.Result) {
 		switch {
 		case d.final():
 			p.e.conclude(j, said, d, false)
-		case p.e.stopping.Load():
+		case p.e.stopping():
 			p.e.release(j)
 		default:
 			p.ready.put(j)
@@ -110,16 +110,6 @@ func (p *path) unbindable(result queue.Result) bool {
 	}
 	p.e.unbound.add(p.key.Source, retry)
 	return true
-}
-
-// leaveAlone has all paths leave a target alone that broke a connection or made no sense, where the throttle says so.
-func (e *core) leaveAlone(target netip.AddrPort, said *queue.Result, limits *throttle.Limits) {
-	switch {
-	case said.Result == queue.Lost && limits.Faults.LostOffline > 0:
-		e.offline.add(target, limits.Faults.LostOffline)
-	case said.Result == queue.Invalid && limits.Faults.InvalidOffline > 0:
-		e.offline.add(target, limits.Faults.InvalidOffline)
-	}
 }
 
 // unfit ends an attempt to make a connection for which the source has no address of the right family: what waits is

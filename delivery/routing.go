@@ -31,14 +31,14 @@ func (r *routing) init(e *Engine) {
 
 func (r *routing) add(j *job) {
 	r.mu.Lock()
-	if r.e.stopping.Load() {
+	if r.e.stopping() {
 		r.mu.Unlock()
 		r.e.release(j)
 		return
 	}
 	r.shelf.Arrived(j.domain)
 	list := r.waiting[j.domain]
-	if r.n >= r.e.prefetch/2 || (list != nil && list.n >= r.e.pathQueue) {
+	if r.n >= r.e.prefetch/2 || (list != nil && list.len() >= r.e.pathQueue) {
 		r.mu.Unlock()
 		r.e.park(j, "its route is being looked up")
 		return
@@ -71,7 +71,7 @@ func (r *routing) work() {
 		}
 		domain := r.todo[0]
 		r.todo = r.todo[1:]
-		wanted := r.waiting[domain].n > 0 || r.e.stopping.Load()
+		wanted := r.waiting[domain].len() > 0 || r.e.stopping()
 		if !wanted { // all that waited is paused
 			delete(r.waiting, domain)
 		}
@@ -87,8 +87,8 @@ func (r *routing) lookUp(domain string) {
 	e := r.e
 	var route *Route
 	err := context.Canceled
-	if !e.stopping.Load() {
-		route, err = e.router.Route(e.consume, domain)
+	if !e.stopping() {
+		route, err = e.router.Route(e.untilStop(), domain)
 	}
 	if err == nil {
 		if aliaser, ok := e.throttle.(throttle.Aliaser); ok {
@@ -99,7 +99,7 @@ func (r *routing) lookUp(domain string) {
 	var p *path
 	for _, j := range jobs {
 		switch {
-		case e.stopping.Load():
+		case e.stopping():
 			e.release(j)
 		case err != nil:
 			e.unreached(j, routeResult(err))
@@ -129,7 +129,7 @@ func (r *routing) refill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.e.prefetch/4 - r.n
-	if n <= 0 || r.e.stopping.Load() {
+	if n <= 0 || r.e.stopping() {
 		return
 	}
 	// Messages whose look-up goes on would only be parked again. The sweep of the engine looks after the rest.
@@ -147,7 +147,7 @@ func (r *routing) waits(domain string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if list := r.waiting[domain]; list != nil {
-		return list.n
+		return list.len()
 	}
 	return 0
 }
@@ -168,7 +168,7 @@ func (r *routing) reexamine() {
 	}
 	r.mu.Unlock()
 	for _, domain := range domains {
-		for more := true; more && !r.e.stopping.Load(); {
+		for more := true; more && !r.e.stopping(); {
 			more = r.reexamineSome(domain)
 		}
 	}
@@ -176,7 +176,7 @@ func (r *routing) reexamine() {
 
 // reexamineSome goes through some of what waits for the route of a domain, and reports whether there may be more.
 func (r *routing) reexamineSome(domain string) bool {
-	epoch := r.e.epoch.Load()
+	epoch := r.e.epoch()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := r.waiting[domain]
@@ -184,31 +184,26 @@ func (r *routing) reexamineSome(domain string) bool {
 		return false
 	}
 	n := 0
-	for j := list.first; j != nil && n < piece; {
-		next := j.next
-		if j.epoch != epoch {
-			n++
-			if v := r.e.plan(j); !v.goes() {
-				list.remove(j)
-				r.n--
-				r.e.dispose(j, v)
-			}
+	for j := range list.all() {
+		if j.epoch == epoch {
+			continue
 		}
-		j = next
+		if n++; n > piece {
+			break
+		}
+		if v := r.e.plan(j); !v.goes() {
+			list.remove(j)
+			r.n--
+			r.e.dispose(j, v)
+		}
 	}
-	return n == piece
+	return n > piece
 }
 
 // has reports whether a message waits for the route of a domain.
 func (r *routing) has(id, domain string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if list := r.waiting[domain]; list != nil {
-		for j := list.first; j != nil; j = j.next {
-			if j.m.ID == id {
-				return true
-			}
-		}
-	}
-	return false
+	list := r.waiting[domain]
+	return list != nil && list.place(id) >= 0
 }

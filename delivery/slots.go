@@ -76,7 +76,7 @@ func (s *starved) next() (p *path, ctx context.Context, cancel context.CancelFun
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.yield = nil
-	ctx, cancel = context.WithTimeout(s.e.consume, feedTime)
+	ctx, cancel = context.WithTimeout(s.e.untilStop(), feedTime)
 	switch {
 	case len(s.none) > 0:
 		p, s.none = s.none[0], s.none[1:]
@@ -124,19 +124,19 @@ func (s *starved) stealIdle(needy *path) {
 // timeSlice is how many mails a path's only connection carries before it makes room for a path that has none.
 const timeSlice = 20
 
-// asks reports whether a connection should end for the sake of another path: when its own path has at least two more
-// than that one, or when that one has none and this one had its share.
-func (s *starved) asks(c *connection) bool {
+// asks reports whether a connection of p that carried so many mails should end for the sake of another path: when p has
+// at least two more than that one, or when that one has none and this connection had its share.
+func (s *starved) asks(p *path, sent int) bool {
 	n := s.need.Load()
-	if n == nil || n.p == c.p {
+	if n == nil || n.p == p {
 		return false
 	}
-	open, _ := c.p.connections()
-	return open > n.open+1 || n.open == 0 && c.sent >= timeSlice
+	open, _ := p.connections()
+	return open > n.open+1 || n.open == 0 && sent >= timeSlice
 }
 
-// yields reports whether this very connection is the one to end: one without work always is.
-func (s *starved) yields(c *connection, idle bool) bool {
+// yields reports whether a connection of p that carried so many mails is the one to end: one without work always is.
+func (s *starved) yields(p *path, sent int, idle bool) bool {
 	n := s.need.Load()
-	return n != nil && n.p != c.p && (idle || s.asks(c)) && s.need.CompareAndSwap(n, nil)
+	return n != nil && n.p != p && (idle || s.asks(p, sent)) && s.need.CompareAndSwap(n, nil)
 }

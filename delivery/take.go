@@ -14,7 +14,7 @@ import (
 func (p *path) take(c *connection, opening bool) (j *job, looks uint64, goOn bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.e.stopping.Load() { // set before drain comes by: no connection joins the idle ones behind its back
+	if p.e.stopping() { // set before drain comes by: no connection joins the idle ones behind its back
 		return nil, 0, false
 	}
 	if j = p.pop(opening); j != nil {
@@ -30,7 +30,7 @@ func (p *path) take(c *connection, opening bool) (j *job, looks uint64, goOn boo
 func (p *path) takeReady() (j *job, looks uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.e.stopping.Load() {
+	if p.e.stopping() {
 		return nil, 0
 	}
 	return p.pop(false), p.allowance.told()
@@ -39,14 +39,14 @@ func (p *path) takeReady() (j *job, looks uint64) {
 // joinIdle puts a connection among the idle ones; for a wait, it is not given work. False means that there are enough
 // of them, or that another path needs its slot. p.mu is held.
 func (p *path) joinIdle(c *connection, wait throttle.Wait) bool {
-	most, mostAtTarget := c.mostIdle()
-	return !p.e.starved.yields(c, true) && p.idle.push(c, wait, most, mostAtTarget)
+	target, most, mostAtTarget := c.idling()
+	return !p.e.starved.yields(p, 0, true) && p.idle.push(c, target, wait, most, mostAtTarget)
 }
 
 // pop takes the first job that may go now, as the first one over the connection or as another one. Jobs whose time is
 // over are finished on the way. p.mu is held.
 func (p *path) pop(opening bool) *job {
-	if p.ready.n == 0 {
+	if p.ready.len() == 0 {
 		return nil
 	}
 	now := time.Now()
@@ -54,16 +54,16 @@ func (p *path) pop(opening bool) *job {
 		return nil // advance set the alarm
 	}
 	for j := p.ready.firstFor(opening); j != nil; j = p.ready.firstFor(opening) {
-		if !now.Before(j.deadline) {
+		if j.expired(now) {
 			p.e.notTried(j, givenUp())
 			continue
 		}
-		if j.epoch != p.e.epoch.Load() && !p.replan(j) {
+		if j.epoch != p.e.epoch() && !p.replan(j) {
 			continue
 		}
 		p.used = now
 		p.refill()
-		if p.ready.n > 1 && len(p.idle) > 0 {
+		if p.ready.len() > 1 && len(p.idle) > 0 {
 			p.advance() // more than this connection can take along
 		}
 		return j
@@ -81,13 +81,13 @@ func (p *path) throttled(c *connection, j *job, wait throttle.Wait, looks uint64
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.e.stopping.Load() {
+	if p.e.stopping() {
 		return 0, false
 	}
 	if !ofTarget(wait) || p.allowance.told() != looks {
 		wait.For = 0
 	}
-	if p.ready.n > 0 && wait.For == 0 && !time.Now().Before(p.allowance.sendAt()) {
+	if p.ready.len() > 0 && wait.For == 0 && !time.Now().Before(p.allowance.sendAt()) {
 		wait.For = time.Nanosecond // the wait is over already; no timer would tell
 	}
 	return wait.For, p.joinIdle(c, wait)
@@ -96,7 +96,7 @@ func (p *path) throttled(c *connection, j *job, wait throttle.Wait, looks uint64
 // putBackThrottled puts a job back to the front that the throttle does not let go yet.
 func (p *path) putBackThrottled(j *job, wait throttle.Wait, looks uint64) {
 	p.mu.Lock()
-	if p.e.stopping.Load() {
+	if p.e.stopping() {
 		p.mu.Unlock()
 		p.e.release(j)
 		return

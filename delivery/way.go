@@ -29,7 +29,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 		e.relieve()
 	}
 	e.observe(monitor.Event{Kind: monitor.Picked, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size})
-	if e.stopping.Load() {
+	if e.stopping() {
 		e.release(j)
 		return
 	}
@@ -161,7 +161,7 @@ func (e *Engine) place(j *job, route *Route) *path {
 			return nil
 		}
 		e.tellRedirect(j)
-		p := e.path(key, route)
+		p := e.path(&key, route)
 		switch p.add(j, route) {
 		case received:
 			return p

@@ -1,0 +1,188 @@
+package delivery
+
+import (
+	"iter"
+	"sync/atomic"
+)
+
+// jobList is a doubly linked list of jobs. A job is in one list at a time.
+type jobList struct {
+	head, tail *job
+	n          int
+}
+
+// links are the neighbours of a job in its list.
+type links struct{ prev, next *job }
+
+func (l *jobList) len() int { return l.n }
+
+// first returns the first job; nil when there is none.
+func (l *jobList) first() *job { return l.head }
+
+// all goes through the list in order; the job that is looked at may be taken out meanwhile.
+func (l *jobList) all() iter.Seq[*job] {
+	return func(yield func(*job) bool) {
+		for j := l.head; j != nil; {
+			next := j.next
+			if !yield(j) {
+				return
+			}
+			j = next
+		}
+	}
+}
+
+// place returns how many jobs are before the one of the message with an id; negative: it is not there.
+func (l *jobList) place(id string) int {
+	n := 0
+	for j := range l.all() {
+		if j.m.ID == id {
+			return n
+		}
+		n++
+	}
+	return -1
+}
+
+func (l *jobList) pushBack(j *job) {
+	j.prev, j.next = l.tail, nil
+	if l.tail != nil {
+		l.tail.next = j
+	} else {
+		l.head = j
+	}
+	l.tail = j
+	l.n++
+}
+
+func (l *jobList) pushFront(j *job) {
+	j.prev, j.next = nil, l.head
+	if l.head != nil {
+		l.head.prev = j
+	} else {
+		l.tail = j
+	}
+	l.head = j
+	l.n++
+}
+
+func (l *jobList) remove(j *job) {
+	if j.prev != nil {
+		j.prev.next = j.next
+	} else {
+		l.head = j.next
+	}
+	if j.next != nil {
+		j.next.prev = j.prev
+	} else {
+		l.tail = j.prev
+	}
+	j.links = links{}
+	l.n--
+}
+
+// takeAll empties the list and returns the jobs in order.
+func (l *jobList) takeAll() []*job {
+	jobs := make([]*job, 0, l.n)
+	for j := range l.all() {
+		l.remove(j)
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// readyList has the jobs that wait on a path, and counts the paths on which something waits. It is changed only by the
+// methods that are declared here.
+type readyList struct {
+	jobList
+	waiting *atomic.Int64 // paths
+	spared  int           // jobs that go first over a new connection, as another one ended before them
+	cursor  *job          // the next one that some looks at
+}
+
+func (l *readyList) put(j *job) {
+	l.pushBack(j)
+	l.added(j)
+}
+
+func (l *readyList) putFirst(j *job) {
+	l.pushFront(j)
+	l.added(j)
+}
+
+func (l *readyList) added(j *job) {
+	if j.spared() {
+		l.spared++
+	}
+	if l.n == 1 {
+		l.waiting.Add(1)
+	}
+}
+
+func (l *readyList) drop(j *job) {
+	if l.cursor == j {
+		l.cursor = j.next
+	}
+	l.remove(j)
+	if j.spared() {
+		l.spared--
+	}
+	if l.n == 0 {
+		l.waiting.Add(-1)
+	}
+}
+
+// dropLast takes the last job.
+func (l *readyList) dropLast() *job {
+	j := l.tail
+	l.drop(j)
+	return j
+}
+
+// takeFirst takes the first job; nil when the list is empty.
+func (l *readyList) takeFirst() *job {
+	j := l.head
+	if j != nil {
+		l.drop(j)
+	}
+	return j
+}
+
+// firstFor takes the first job that a connection may carry; opening says that it would be the first mail of it. Jobs
+// that must be the first go before others; they are near the front of the list.
+func (l *readyList) firstFor(opening bool) *job {
+	if l.spared == 0 {
+		return l.takeFirst()
+	}
+	for j := range l.all() {
+		if opening == j.spared() {
+			l.drop(j)
+			return j
+		}
+	}
+	return nil
+}
+
+func (l *readyList) takeAll() []*job {
+	if l.n > 0 {
+		l.waiting.Add(-1)
+	}
+	l.cursor, l.spared = nil, 0
+	return l.jobList.takeAll()
+}
+
+// piece is how many messages are gone through while a lock is held.
+const piece = 100
+
+// begin has some begin with the first one.
+func (l *readyList) begin() { l.cursor = l.head }
+
+// some calls f for some of the next jobs, which f may drop, and reports whether there are more.
+func (l *readyList) some(f func(*job)) (more bool) {
+	for n := 0; n < piece && l.cursor != nil; n++ {
+		j := l.cursor
+		l.cursor = j.next
+		f(j)
+	}
+	return l.cursor != nil
+}
