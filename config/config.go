@@ -117,7 +117,13 @@ type Config struct {
 	BounceLimit    int // bounce-limit: bounces to one address in an hour; 0: unlimited
 	// bounce-delay: seconds after which mail counts as delayed, for senders that asked to be told (DELAY)
 	BounceDelay time.Duration
-	BounceTexts string // bounce-texts: directory of texts such as failed.en.txt in place of the built-in ones
+	// verp: return paths that lead back to the message: a domain, or an address with {token} in it, as in
+	// b+{token}@bounces.{domain}; "": the message's own envelope
+	VERP    string
+	VERPAll bool // verp-all: false: only messages that ask for it with their property verp get such a return path
+	// verp-lifetime: seconds after which such a return path counts for nothing
+	VERPLifetime time.Duration
+	BounceTexts  string // bounce-texts: directory of texts such as failed.en.txt in place of the built-in ones
 
 	// Base throttles and downloads
 
@@ -166,6 +172,9 @@ type Config struct {
 	RabbitMQInbox   string // rabbitmq-inbox: queue of messages received; empty: discard them
 	RabbitMQLocal   string // rabbitmq-local: queue of messages for local addresses; "": the inbox
 	RabbitMQReports string // rabbitmq-reports: queue of reports to local addresses; "": as other local mail
+	// rabbitmq-feedback: queue in which reports wait to be read and joined to what was sent, before they go to
+	// rabbitmq-reports; "": they go there as they came
+	RabbitMQFeedback string
 	// rabbitmq-refused: queue of messages refused for lack of authentication; "": not kept
 	RabbitMQRefused   string
 	RabbitMQDSN       string        // rabbitmq-dsn: queue of bounces made here; "": none are made

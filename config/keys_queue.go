@@ -16,6 +16,7 @@ func queueKeys() []Key {
 		key("rabbitmq-inbox", "outbox", queueName(), func(c *Config) *string { return &c.RabbitMQInbox }, "queue of messages received; empty: discard them").restart(),
 		key("rabbitmq-local", "", queueName(), func(c *Config) *string { return &c.RabbitMQLocal }, "queue of messages for local addresses").blank("the inbox").restart(),
 		key("rabbitmq-reports", "", queueName(), func(c *Config) *string { return &c.RabbitMQReports }, "queue of reports to local addresses").blank("as other local mail").restart(),
+		key("rabbitmq-feedback", "feedback", queueName(), func(c *Config) *string { return &c.RabbitMQFeedback }, "queue in which reports wait to be read and joined to what was sent, before they go to rabbitmq-reports; empty: they go there as they came").ours().restart(),
 		key("rabbitmq-refused", "", queueName(), func(c *Config) *string { return &c.RabbitMQRefused }, "queue of messages refused for lack of authentication").blank("not kept").restart(),
 		key("rabbitmq-dsn", "", queueName(), func(c *Config) *string { return &c.RabbitMQDSN }, "queue of bounces made here").blank("none are made").restart(),
 		key("rabbitmq-results", "", queueName(), func(c *Config) *string { return &c.RabbitMQResults }, "queue of all final results").blank("not published").restart(),

@@ -285,6 +285,9 @@ func (c *connection) prepare(j *job) bool {
 	body, err := c.Finish(j.m, nil)
 	if err == nil {
 		j.tx = Transaction{Message: j.m, Body: body, Finisher: c}
+		if c.e.returnPath != nil && j.m.Envelope != "" {
+			j.tx.ReturnPath, j.tx.EnvID = c.e.returnPath(j.m)
+		}
 		return true
 	}
 	c.account.Cancel(j.size)

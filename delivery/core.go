@@ -36,6 +36,7 @@ type core struct {
 	pathConnections int
 	lookups         int
 	edit, finish    func(context.Context, *queue.Message) (queue.Body, error)
+	returnPath      func(*queue.Message) (address, envid string)
 	sources         Sources
 	policy          policy
 	planner         planner

@@ -55,6 +55,11 @@ type Engine struct {
 	// attempt, before Edit, and not by a connection. An error that is a *Failure has the message end with its result,
 	// or wait when it is temporary. Nil: such messages fail, or go as they are when force says so.
 	Render func(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error)
+	// ReturnPath returns the address that a message is sent from over the wire in place of its own envelope, which
+	// results keep, and what identifies it where the remote speaks DSN and the message brings nothing of its own (RFC
+	// 3461 §4.4); "": its own, nothing. It is called once for each attempt, never for the null sender. Nil: messages
+	// are sent from their own.
+	ReturnPath func(m *queue.Message) (address, envid string)
 	// Extract has the message of events that tell of an outcome carry the property extracted, as results do.
 	Extract bool
 	// Steering returns what an operator decided about messages; it is asked for every message and must not block.
@@ -225,7 +230,7 @@ func (e *Engine) configure() {
 	c := &e.core
 	c.engine = e
 	c.queue, c.router, c.sender, c.sources = e.Queue, e.Router, e.Sender, e.Sources
-	c.edit, c.finish = e.Edit, e.Finish
+	c.edit, c.finish, c.returnPath = e.Edit, e.Finish, e.ReturnPath
 	c.steered.init(func() Steering { // the field may be set until Run
 		if e.Steering == nil {
 			return nil

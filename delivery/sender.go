@@ -64,6 +64,10 @@ type Transaction struct {
 	Message *queue.Message
 	// Body is what goes over the wire: the message's own, or what signing and editing made of it.
 	Body queue.Body
+	// ReturnPath is what MAIL FROM says; "": the message's envelope.
+	ReturnPath string
+	// EnvID goes with MAIL FROM where the remote speaks DSN and the message has none of its own; "": none.
+	EnvID string
 	// Finisher makes the mail anew when the remote can only get it changed; nil: Body itself may be changed.
 	Finisher Finisher
 

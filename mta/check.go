@@ -45,6 +45,9 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 	if _, err := bounceTexts(cfg); err != nil {
 		complain("bounce-texts", "a directory of texts such as failed.en.txt", err)
 	}
+	if _, err := returnPathTemplate(cfg); err != nil {
+		complain("verp", "a domain or an address with {token}", err)
+	}
 	if cfg.User != "" {
 		if _, err := user.Lookup(cfg.User); err != nil {
 			complain("user", "a user of this machine", nil)

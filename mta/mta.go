@@ -164,8 +164,12 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 		return nil, err
 	}
 	maker := newRenderer(b, downloads)
+	back, err := openReturnPaths(b, settings)
+	if err != nil {
+		return nil, err
+	}
 	engine := newEngine(b, mails, records, settings, origins, member, finder, limits, slots, maker, o.Sender, finish,
-		notifier)
+		notifier, back)
 	follow(settings, ways, finder, engine)
 	heard.connect(engine.LookElsewhere)
 	screens := openChecks(b, o.Checkers, dns)

@@ -92,7 +92,7 @@ func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *re
 // newEngine makes what delivers, over connections of sender.
 func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *origins, member *cluster.Member,
 	finder *mx.Finder, l *limits, slots *throttle.Slots, maker *render.Renderer, sender delivery.Sender,
-	finish finisher, notifier delivery.Notifier) *delivery.Engine {
+	finish finisher, notifier delivery.Notifier, back *returnPaths) *delivery.Engine {
 	cfg := b.cfg
 	if sender == nil {
 		sender = newSender(from)
@@ -128,6 +128,7 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 		Render:         rendering(maker),
 		Edit:           edit.Finish,
 		Finish:         finish,
+		ReturnPath:     back.of(),
 		Extract:        r.extract,
 		Store:          m.elsewhere(),
 		StoreTimes:     m.times,

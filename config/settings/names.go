@@ -35,6 +35,9 @@ const (
 	TableRewriteActions    TableName = "rewrite_actions"
 	TableTokens            TableName = "tokens"
 	TableRoutes            TableName = "routes"
+	TableFeedbackRules     TableName = "feedback_rules"
+	TableFeedbackSenders   TableName = "feedback_senders"
+	TableReturnPathKeys    TableName = "returnpath_keys"
 )
 
 // tables lists all tables, in the order of the documentation.
@@ -47,5 +50,6 @@ func tables() []erased {
 		responsePatternTable, responseActionTable, responseLinkTable,
 		rewriteTriggerTable, rewriteConditionTable, rewriteActionTable,
 		tokenTable, routeTable,
+		feedbackRuleTable, feedbackSenderTable, returnPathKeyTable,
 	}
 }

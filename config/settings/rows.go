@@ -33,6 +33,9 @@ type Rows struct {
 	RewriteActions    []RewriteAction
 	Tokens            []Token
 	Routes            []Route
+	FeedbackRules     []FeedbackRule
+	FeedbackSenders   []FeedbackSender
+	ReturnPathKeys    []ReturnPathKey
 
 	// Broken are the rows that could not be read, at most a thousand of each table.
 	Broken []Broken

@@ -109,7 +109,11 @@ type Suppression struct {
 	Extended    string
 	Description string
 	Enabled     bool
+	Expire      string // see [ParseTime]; the server removes the row then
 }
+
+// Hashed is the type of a suppression whose value is the SHA-256 of an address.
+const Hashed = "sha256"
 
 var suppressionTable = describe(table[Suppression]{
 	Table: Table{Name: TableSuppressions, Meaning: "addresses and domains that get no mail", Unique: "value",
@@ -117,14 +121,17 @@ var suppressionTable = describe(table[Suppression]{
 	id:   func(r *Suppression) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]Suppression { return &r.Suppressions },
 	columns: []column[Suppression]{
-		text("value", "address or domain; unique", func(r *Suppression) *string { return &r.Value }).as(Key).required().label("Address or domain"),
-		oneOf("type", "`address` or `domain`; empty: which of them, its @ tells",
-			[]Choice{{"address", "an address"}, {"domain", "a domain"}}, func(r *Suppression) *string { return &r.Type }).
+		text("value", "address or domain, or 64 hexadecimal digits: the SHA-256 of an address in lower case; unique",
+			func(r *Suppression) *string { return &r.Value }).as(Key).required().label("Address or domain"),
+		oneOf("type", "`address`, `domain` or `sha256`; empty: an address or a domain, its @ tells",
+			[]Choice{{"address", "an address"}, {"domain", "a domain"}, {Hashed, "the SHA-256 of an address"}},
+			func(r *Suppression) *string { return &r.Type }).
 			required().label("What it is"),
 		code(func(r *Suppression) *int64 { return &r.Code }),
 		extended(func(r *Suppression) *string { return &r.Extended }),
 		description(func(r *Suppression) *string { return &r.Description }),
 		enabled(func(r *Suppression) *bool { return &r.Enabled }),
+		expire(func(r *Suppression) *string { return &r.Expire }).since(3),
 	},
 })
 

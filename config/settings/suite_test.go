@@ -169,6 +169,7 @@ func examinees(t *testing.T) []examinee {
 		examine[Pause](), examine[Delegate](), examine[Suppression](), examine[ResponsePattern](), examine[ResponseAction](),
 		examine[ResponseLink](),
 		examine[RewriteTrigger](), examine[RewriteCondition](), examine[RewriteAction](), examine[Token](), examine[Route](),
+		examine[FeedbackRule](), examine[FeedbackSender](), examine[ReturnPathKey](),
 	}
 	tables := Tables()
 	require.Len(t, all, len(tables))

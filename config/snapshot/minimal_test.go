@@ -60,6 +60,9 @@ var minimal = []struct {
 	{"rewrite_actions", map[string]any{"trigger": 1, "type": "addtag", "value": "t"}},
 	{"tokens", map[string]any{"name": "script", "hash": "open sesame"}},
 	{"routes", map[string]any{"domain": "routed.test", "relay": "relay.test"}},
+	{"feedback_rules", map[string]any{"kind": "bounce"}},
+	{"feedback_senders", map[string]any{"domain": "loop.test"}},
+	{"returnpath_keys", map[string]any{"created": "2026-01-02 03:04:05"}},
 }
 
 // TestMinimalRows has rows of others, who name only what a row is about or write NULL into the rest, mean on all

@@ -330,7 +330,10 @@ func fold(table settings.TableName, values Values) {
 	if !ok || table != settings.TableSuppressions {
 		return
 	}
-	value = strings.TrimSpace(value)
+	if value = strings.TrimSpace(value); values["type"] == settings.Hashed {
+		values["value"] = strings.ToLower(value)
+		return
+	}
 	if strings.LastIndexByte(value, '@') > 0 {
 		values["value"] = addr.FoldAddress(value)
 	} else {

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,15 +19,18 @@ type Suppression struct {
 }
 
 // Suppressions is a list of addresses and domains that get no mail. Case makes no difference, and a domain beyond ASCII
-// is the same as its A-labels. An address counts before its domain; domains under a listed one are not listed.
+// is the same as its A-labels. An address counts before its domain; domains under a listed one are not listed. An
+// address can be listed by its SHA-256, so that the list does not tell whose it is.
 //
 // The zero Suppressions is empty. Add must not be called once Find is; Find may be called concurrently. Millions of
 // entries are meant to fit: one costs its text and some 40 bytes.
 type Suppressions struct {
-	entries map[string]uint32 // addresses, and domains with an @ in front, to an index in reasons
+	// addresses, domains with an @ in front, and the 32 bytes of hashes, to an index in reasons
+	entries map[string]uint32
 	reasons []Suppression
 	known   map[Suppression]uint32 // of reasons, so that equal ones are kept once
 	repeats int                    // how often an entry was added that was listed already
+	hashes  bool                   // there are, or were, hashes among them
 
 	base *Suppressions       // what is listed beside entries, but for what is gone; nil: nothing
 	gone map[string]struct{} // of base
@@ -39,14 +44,14 @@ const maxDerived = 10_000
 // were many changes.
 func (s *Suppressions) Derive() *Suppressions {
 	if s.base == nil {
-		return &Suppressions{base: s, gone: map[string]struct{}{}, repeats: s.repeats}
+		return &Suppressions{base: s, gone: map[string]struct{}{}, repeats: s.repeats, hashes: s.hashes}
 	}
 	if len(s.entries)+len(s.gone) >= maxDerived {
 		return nil
 	}
 	return &Suppressions{entries: maps.Clone(s.entries), reasons: slices.Clone(s.reasons), known: maps.Clone(s.known),
-		repeats: s.repeats,
-		base:    s.base, gone: maps.Clone(s.gone)}
+		repeats: s.repeats, hashes: s.hashes,
+		base: s.base, gone: maps.Clone(s.gone)}
 }
 
 // Remove removes an entry that was added in these words. It returns false, and removes nothing, when that is not
@@ -92,7 +97,8 @@ func (s *Suppressions) Reserve(n int) {
 	}
 }
 
-// Add adds an address (type "address") or a domain (type "domain"). A zero code stands for 550, an empty status for
+// Add adds an address (type "address"), a domain (type "domain"), or the SHA-256 in hexadecimal of an address in lower
+// case, its domain in A-labels (type "sha256"). A zero code stands for 550, an empty status for
 // 5.1.1, an empty description for a text of ours. Of equal entries the first counts. An error tells what is wrong;
 // nothing is added then.
 func (s *Suppressions) Add(value, typ string, why Suppression) error {
@@ -113,6 +119,7 @@ func (s *Suppressions) Add(value, typ string, why Suppression) error {
 		why.Description = "the recipient is on the suppression list"
 	}
 	s.Reserve(0)
+	s.hashes = s.hashes || typ == hashed
 	if s.listed(key) {
 		s.repeats++
 	} else {
@@ -120,6 +127,9 @@ func (s *Suppressions) Add(value, typ string, why Suppression) error {
 	}
 	return nil
 }
+
+// hashed is the type of entries that are hashes.
+const hashed = "sha256"
 
 func suppressionKey(value, typ string) (string, error) {
 	if typ == "" { // an @ tells
@@ -139,8 +149,14 @@ func suppressionKey(value, typ string) (string, error) {
 			return "", fmt.Errorf("value %q: expected a domain", value)
 		}
 		return "@" + domain, nil
+	case hashed:
+		sum, err := hex.DecodeString(value)
+		if err != nil || len(sum) != sha256.Size {
+			return "", fmt.Errorf("value %q: expected 64 hexadecimal digits, the SHA-256 of an address", value)
+		}
+		return string(sum), nil
 	}
-	return "", fmt.Errorf("type %q: expected address or domain", typ)
+	return "", fmt.Errorf("type %q: expected address, domain or sha256", typ)
 }
 
 // reason returns the index of why, which is remembered once.
@@ -166,6 +182,12 @@ func (s *Suppressions) Find(recipient string) (why Suppression, ok bool) {
 	recipient = addr.FoldAddress(recipient)
 	if why, ok := s.find(recipient); ok {
 		return why, true
+	}
+	if s.hashes {
+		sum := sha256.Sum256([]byte(recipient))
+		if why, ok := s.find(string(sum[:])); ok {
+			return why, true
+		}
 	}
 	if at := strings.LastIndexByte(recipient, '@'); at >= 0 {
 		return s.find(recipient[at:])

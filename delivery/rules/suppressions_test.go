@@ -1,8 +1,10 @@
 package rules_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +48,30 @@ func TestSuppressions(t *testing.T) {
 		Description: "the recipient is on the suppression list"}, why)
 }
 
+func TestHashedSuppressions(t *testing.T) {
+	digits := func(address string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(address))) }
+	var s rules.Suppressions
+	require.NoError(t, s.Add(strings.ToUpper(digits("joe@example.com")), "sha256", rules.Suppression{Code: 551}))
+	require.NoError(t, s.Add(digits("joe@xn--bcher-kva.example"), "sha256", rules.Suppression{}))
+	require.NoError(t, s.Add("example.com", "domain", rules.Suppression{Code: 450}))
+	for recipient, want := range map[string]int{"Joe@Example.com": 551, "jane@example.com": 450, "joe@BÜCHER.example": 550,
+		"jane@bücher.example": 0} {
+		why, _ := s.Find(recipient)
+		require.Equal(t, want, why.Code, recipient)
+	}
+	d := s.Derive()
+	require.True(t, d.Remove(digits("joe@example.com"), "sha256"))
+	require.NoError(t, d.Add(digits("jane@example.com"), "sha256", rules.Suppression{Code: 552}))
+	for recipient, want := range map[string]int{"joe@example.com": 450, "jane@example.com": 552} {
+		why, _ := d.Find(recipient)
+		require.Equal(t, want, why.Code, recipient)
+	}
+	why, _ := s.Find("joe@example.com")
+	require.Equal(t, 551, why.Code, "the list that it was derived from")
+	require.ErrorContains(t, s.Add("abc", "sha256", rules.Suppression{}), "64 hexadecimal digits")
+	require.Zero(t, testing.AllocsPerRun(100, func() { s.Find("nobody@example.org") }))
+}
+
 func TestSuppressionsThatMakeNoSense(t *testing.T) {
 	var s rules.Suppressions
 	for _, c := range []struct {
@@ -55,7 +81,7 @@ func TestSuppressionsThatMakeNoSense(t *testing.T) {
 		{"not an address", "address", "expected a mail address", 0},
 		{"@example.com", "address", "expected a mail address", 0},
 		{"two words", "domain", "expected a domain", 0},
-		{"a@b.c", "person", "expected address or domain", 0},
+		{"a@b.c", "person", "expected address, domain or sha256", 0},
 		{"a@b.c", "address", "from 400 to 599", 250},
 	} {
 		require.ErrorContains(t, s.Add(c.value, c.typ, rules.Suppression{Code: c.code}), c.want)

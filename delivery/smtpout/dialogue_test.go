@@ -36,7 +36,8 @@ import (
 //	!wait D     it pauses
 //	?           where testdata/stages puts each kind of misbehaviour in turn
 //	@ KEY VALUE options: security, login, fallback, plaintext, chunking, nopipelining, host, certnames, mails,
-//	            overlap (no), body (several: one for each mail), from, to, ret, envid, notify, orcpt, idle D
+//	            overlap (no), body (several: one for each mail), from, to, ret, envid, notify, orcpt, returnpath,
+//	            returnid, idle D
 //	= open STATE RESULT [CODE [STATUS]]       what Open fails with
 //	= STATE RESULT [CODE [STATUS]] [unsent]   the outcome of one mail after the other
 //	~ TEXT      the description of the last outcome contains TEXT
@@ -237,7 +238,7 @@ func (d *dialogue) transactions() []*delivery.Transaction {
 		}
 		txs[i] = &delivery.Transaction{
 			Message: &queue.Message{Envelope: "from@example.com", Recipient: "to@example.org"},
-			Body:    named{queue.Bytes(bodies[body]), body},
+			Body:    named{queue.Bytes(bodies[body]), body}, ReturnPath: d.option("returnpath"), EnvID: d.option("returnid"),
 		}
 		m := txs[i].Message
 		if v, ok := d.options["from"]; ok {

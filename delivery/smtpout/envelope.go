@@ -1,6 +1,7 @@
 package smtpout
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -26,12 +27,16 @@ func (c *connection) appendMail(dst []byte, m *mail) []byte {
 	if m.utf8 {
 		dst = append(dst, " SMTPUTF8"...)
 	}
-	if dsn := m.tx.Message.DSN; dsn != nil && c.ext.dsn {
-		if ret := strings.ToUpper(dsn.Ret); ret == "FULL" || ret == "HDRS" {
-			dst = append(append(dst, " RET="...), ret...)
+	if c.ext.dsn {
+		envid := m.tx.EnvID
+		if dsn := m.tx.Message.DSN; dsn != nil {
+			if ret := strings.ToUpper(dsn.Ret); ret == "FULL" || ret == "HDRS" {
+				dst = append(append(dst, " RET="...), ret...)
+			}
+			envid = cmp.Or(dsn.EnvID, envid)
 		}
-		if dsn.EnvID != "" && len(dsn.EnvID) <= 100 { // RFC 3461 §4.4
-			dst = appendXtext(append(dst, " ENVID="...), dsn.EnvID)
+		if envid != "" && len(envid) <= 100 { // RFC 3461 §4.4
+			dst = appendXtext(append(dst, " ENVID="...), envid)
 		}
 	}
 	return append(dst, "\r\n"...)

@@ -1,6 +1,7 @@
 package smtpout
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func (c *connection) prepareAddresses(m *mail) *fault {
 	if m.tx.Message == nil || m.tx.Body == nil {
 		return &fault{queue.StateProcess, 554, "5.6.0", "there is no mail to send"}
 	}
-	m.from, m.to = m.tx.Message.Envelope, m.tx.Message.Recipient
+	m.from, m.to = cmp.Or(m.tx.ReturnPath, m.tx.Message.Envelope), m.tx.Message.Recipient
 	if !sendable(m.from) {
 		return &fault{queue.StateMailFrom, 553, "5.1.7", "the sender's address is not valid"}
 	}

@@ -12,11 +12,12 @@ var rooms = []struct {
 	room string
 	may  []string
 }{
-	{"dev", []string{"examples", "mta", "auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin",
-		"throttle", "dev"}},
-	{"examples", []string{"mta", "auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin",
+	{"dev", []string{"examples", "mta", "auth", "checks", "config", "console", "delivery", "feedback", "monitor", "queue",
+		"smtpin", "throttle", "dev"}},
+	{"examples", []string{"mta", "auth", "checks", "config", "console", "delivery", "feedback", "monitor", "queue", "smtpin",
 		"throttle"}},
-	{"mta", []string{"auth", "checks", "config", "console", "delivery", "monitor", "queue", "smtpin", "throttle"}},
+	{"mta", []string{"auth", "checks", "config", "console", "delivery", "feedback", "monitor", "queue", "smtpin",
+		"throttle"}},
 	{"console/admin", []string{"config/settings", "config/snapshot", "monitor", "queue"}},
 	{"console/api", []string{"console/admin", "config/settings", "monitor", "queue"}},
 	{"console/ctl", []string{"console/admin", "config/settings"}},
@@ -57,6 +58,8 @@ var rooms = []struct {
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
 	{"smtpin", []string{"smtpin/internal", "auth", "checks", "monitor"}},
 	{"auth", []string{"auth/crypt"}}, // its drivers share the hashes
+	{"feedback/verp", nil},
+	{"feedback", []string{"feedback/verp", "checks", "monitor", "queue"}},
 	{"checks", nil},
 	{"throttle/redis", []string{"throttle", "throttle/local"}}, // shares what local counts
 	{"throttle", nil},
