@@ -17,7 +17,7 @@ import (
 type connection struct {
 	e   *core
 	p   *path
-	key pathKey // of the path
+	key *pathKey // of the path
 
 	link
 	limits   *throttle.Limits
@@ -45,15 +45,15 @@ type link struct {
 	most    int // mails that the remote takes, as was learned; zero: any number
 }
 
-func newConnection(p *path) *connection {
-	return &connection{e: p.e, p: p, key: p.key, wakeup: make(chan struct{}, 1)}
+func newConnection(e *core, p *path) *connection {
+	return &connection{e: e, p: p, key: p.id(), wakeup: make(chan struct{}, 1)}
 }
 
 // run makes the connection and serves the path with it until there is no more work or it breaks.
 func (c *connection) run() {
 	defer c.e.conns.Done()
 	c.limits = c.e.throttle.Limits(c.key.Path)
-	r := round{e: c.e, p: c.p, key: &c.key, limits: c.limits}
+	r := round{e: c.e, p: c.p, key: c.key, limits: c.limits}
 	if l := r.connect(); l != nil {
 		c.link = *l
 		c.serve()
@@ -102,7 +102,7 @@ func (c *connection) take() *job {
 		return nil
 	}
 	if j := c.next; j != nil {
-		if j.epoch != c.e.epoch() && !c.stillGoes(j) {
+		if j.outdated(c.e.epoch()) && !c.stillGoes(j) {
 			return nil // and give up what was begun by closing
 		}
 		c.next = nil
@@ -370,11 +370,11 @@ func (c *connection) unsent(j *job) {
 		c.e.release(j)
 		return
 	}
-	j.unsent++
-	if j.unsent > 1 && !c.proven && !c.conn.Usable() {
+	times := j.spare()
+	if times > 1 && !c.proven && !c.conn.Usable() {
 		c.p.strike(result)
 	}
-	if c.proven || j.unsent <= maxUnsent {
+	if c.proven || times <= maxUnsent {
 		c.p.putBack(j)
 		return
 	}

@@ -31,7 +31,6 @@ type core struct {
 	log             *slog.Logger
 	outbox          string
 	name            string // in EHLO
-	prefetch        int
 	pathQueue       int
 	pathConnections int
 	lookups         int
@@ -41,19 +40,18 @@ type core struct {
 	policy          policy
 	planner         planner
 
-	inMemory atomic.Int64  // messages
-	waiting  atomic.Int64  // paths on which something waits
-	turn     atomic.Uint64 // of the source addresses
-	mails    mails
-	conns    sync.WaitGroup
-	settler  settling.Settler
-	starved  starved
-	offline  offline
-	learned  learned
-	unbound  unbound
-	aside    aside.Registry
-	quiet    bool      // nobody listens to events
-	events   sync.Pool // of *monitor.Event
+	memory  memory
+	turn    atomic.Uint64 // of the source addresses
+	mails   mails
+	conns   sync.WaitGroup
+	settler settling.Settler
+	starved starved
+	offline offline
+	learned learned
+	unbound unbound
+	aside   aside.Registry
+	quiet   bool      // nobody listens to events
+	events  sync.Pool // of *monitor.Event
 }
 
 // engine is what the parts of an Engine know of it: what becomes of a message that leaves them. None of its methods
@@ -100,39 +98,21 @@ func (c *core) hostname(source netip.Addr) string {
 	return c.name
 }
 
-// The engine has at most Prefetch messages in memory. Up to half of that, a path may have as many as its own limit
-// allows. Beyond half, the paths on which something waits for long share half of the memory evenly. Beyond seven
-// eighths memory is short: what paths have beyond their share is parked, and if that is not enough, all that waits on
-// paths without a connection. A path on which nothing waits for long is left in peace: what waits there is gone in a
-// moment.
-
-// load is how many messages are in memory, without messages that only have to be settled, released or parked yet.
-func (c *core) load() int { return int(c.inMemory.Load()) - c.settler.Backlog() }
-
-// halfFull reports whether more than half of the memory is taken.
-func (c *core) halfFull() bool { return c.load() > c.prefetch/2 }
-
-// short reports whether memory is nearly full.
-func (c *core) short() bool { return c.load() > c.prefetch*7/8 }
-
-// share is how many messages a path may have while memory is half full.
-func (c *core) share() int { return max(2, c.prefetch/2/max(1, int(c.waiting.Load()))) }
-
 // release gives a message back unchanged.
 func (c *core) release(j *job) {
 	j.unfetch()
-	c.settler.Release(&j.ending)
+	c.settler.Release(&j.Ending)
 }
 
 // park sets a message aside in the queue.
 func (c *core) park(j *job, why string) {
 	j.unfetch()
-	c.settler.Park(&j.ending, j.parkedUnder(), why)
+	c.settler.Park(&j.Ending, j.parkedUnder(), why)
 }
 
 // plan decides where a job leaves from, and takes the turn of that address; the verdict is what is decided against it.
 func (c *core) plan(j *job) verdict {
-	j.epoch = c.epoch() // before asking, or what changes meanwhile would go unnoticed
+	j.ask(c.epoch()) // before asking, or what changes meanwhile would go unnoticed
 	var room [8]netip.Addr
 	p, v := c.planner.plan(c.steering(), &j.letter, room[:0])
 	if !v.goes() {
@@ -140,15 +120,13 @@ func (c *core) plan(j *job) verdict {
 	}
 	var waitsOn netip.Addr
 	if j.path != nil {
-		waitsOn = j.source
+		waitsOn = j.leaves()
 	}
 	source, ok := p.preferred(&j.letter, waitsOn)
 	if !ok {
 		source = p.ofTurn(c.turn.Add(1))
 	}
-	j.source, j.planned = source, true
-	if j.way != nil {
-		j.way.redirected = p.redirected(source)
-	}
+	j.choose(source)
+	j.redirect(p.redirected(source))
 	return verdict{}
 }

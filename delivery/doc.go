@@ -169,13 +169,14 @@
 //   - connection.go: a connection, and the goroutine that serves it
 //   - slots.go: paths that wait for a connection slot
 //   - ready.go: how messages get to a path, and how it grows
-//   - memory.go: how much a path takes, and what it parks and fetches again
+//   - parking.go: how much a path takes, and what it parks and fetches again
 //   - reports.go: what connections tell their path
 //   - path.go: a path
 //   - idle.go: its idle connections
 //   - backoff.go, allowance.go: how it leaves its site alone after failures, and what the throttle has it wait for
 //   - paused.go: what is parked because of pauses
 //   - core.go: what all of these share, and the interface engine
+//   - memory.go: how many messages are in memory
 //   - life.go: until when an engine begins new work, and finishes what was begun
 //   - steered.go: the rules in force
 //   - fetch.go, render.go: how mails are got from the store, and made

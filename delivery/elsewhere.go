@@ -23,7 +23,7 @@ func (e *Engine) handOver(j *job) bool {
 		e.settle(j, queue.Item{Queue: outbox, Message: &m})
 	case !awaited:
 		return false
-	case j.undated: // what is parked does not change: its deadline is stored first
+	case !j.dated(): // what is parked does not change: its deadline is stored first
 		m := *j.m
 		m.NextAttempt = time.Now().Add(again)
 		e.settle(j, queue.Item{Queue: e.outbox, Message: &m})

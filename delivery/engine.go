@@ -107,13 +107,13 @@ func (e *Engine) init() {
 		e.settler = settling.Settler{Queue: e.queue, Names: names, Logger: e.log, Ended: e.ended}
 		e.settler.Start(e.untilBreak())
 		e.routing.init(e)
-		e.starved.e = &e.core
+		e.starved.init(&e.core)
 		e.offline.init()
 		e.learned.init()
 		e.unbound.init()
 		parker, _ := e.queue.(queue.Parker)
 		e.aside = aside.Registry{Queue: parker, Outbox: e.outbox, Logger: e.log,
-			Room: func() int { return e.prefetch*3/4 - e.load() }}
+			Room: e.memory.spare}
 		e.aside.Init()
 	})
 }
@@ -143,7 +143,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	upkeep.Wait()
 	e.routing.wait()
 	e.drain()
-	e.starved.done.Wait()
+	e.starved.wait()
 	e.conns.Wait()
 	e.drain() // what connections gave back while they ended
 	e.settler.Stop()
@@ -157,7 +157,7 @@ func (e *Engine) consumeOutbox() error {
 	delay, said := time.Second, ""
 	for {
 		began := time.Now()
-		err := e.queue.Consume(e.untilStop(), e.outbox, queue.ConsumeOptions{Prefetch: e.prefetch}, e.handle)
+		err := e.queue.Consume(e.untilStop(), e.outbox, queue.ConsumeOptions{Prefetch: e.memory.size()}, e.handle)
 		if e.stopping() {
 			return nil
 		}
@@ -244,7 +244,7 @@ func (e *Engine) configure() {
 	c.mails = mails{store: e.Store, limits: e.StoreTimes, renderer: newRenderer(e.Render), log: c.log}
 	c.outbox = cmp.Or(e.Names.Outbox, "outbox")
 	c.name = cmp.Or(e.Hostname, "localhost")
-	c.prefetch = cmp.Or(max(e.Prefetch, 0), queue.DefaultPrefetch)
+	c.memory = memory{most: cmp.Or(max(e.Prefetch, 0), queue.DefaultPrefetch), leaving: c.settler.Backlog}
 	c.pathQueue = cmp.Or(max(e.PathQueue, 0), 500)
 	c.pathConnections = cmp.Or(max(e.PathConnections, 0), 100)
 	c.lookups = cmp.Or(max(e.Lookups, 0), 100)

@@ -91,9 +91,6 @@ func (s *mails) answers(err error) {
 
 // wait waits for what was given up; a store that answers nothing at all is left behind.
 func (s *mails) wait() {
-	if s.store == nil && s.make == nil {
-		return
-	}
 	done := make(chan struct{})
 	go func() {
 		s.going.Wait()

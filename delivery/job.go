@@ -16,28 +16,74 @@ import (
 // at a time, or it is in a list that a lock guards.
 type job struct {
 	letter
-	deadline time.Time
-	since    time.Time // read, for the limit on its time in memory
-	size     int64
-	// how often a connection ended before this mail had a part in it; not changed while it is in a list
-	unsent  int32
-	planned bool // source is chosen
-	undated bool // its deadline is not stored yet
-	tx      Transaction
-	fetch   *fetch         // of its mail; nil: none, or not begun
-	target  netip.AddrPort // of the attempt
-	path    *path
-
-	// What was decided about it; see plan.
-	epoch  uint64      // of the steering that was asked
-	source netip.Addr  // where it leaves from
-	detour *detour     // nil: it was not tried at other addresses before the attempt counts
-	note   *aside.Note // why it is parked and what under; nil: for want of room, under its domain
-	read   *reading    // nil: as it is now
-
-	ending settling.Ending // how it leaves memory
-
+	settling.Ending // how it leaves memory
 	links
+	course
+
+	deadline time.Time
+	undated  bool        // its deadline is not stored yet
+	since    time.Time   // read, for the limit on its time in memory
+	size     int64       // of the mail, as far as it is known
+	fetch    *fetch      // of its mail; nil: none, or not begun
+	path     *path       // nil: it was on none yet
+	read     *reading    // nil: as it is now
+	note     *aside.Note // why it is parked and what under; nil: for want of room, under its domain
+
+	// Of its attempt.
+	tx     Transaction
+	target netip.AddrPort
+	unsent int32   // how often a connection ended before this mail had a part in it; not changed while it is in a list
+	detour *detour // nil: it was not tried at other addresses before the attempt counts
+}
+
+// course is what was decided about where a job leaves from.
+type course struct {
+	epoch  uint64 // of the steering that was asked
+	source netip.Addr
+	set    bool
+}
+
+// ask begins to decide anew, by the steering of an epoch, and asked returns that.
+func (c *course) ask(epoch uint64) { c.epoch = epoch }
+func (c *course) asked() uint64    { return c.epoch }
+
+// outdated reports whether the steering is another one by now; doubt has it be so for whoever looks next.
+func (c *course) outdated(epoch uint64) bool { return c.epoch != epoch }
+func (c *course) doubt()                     { c.epoch-- }
+
+// choose decides for an address, and leaves returns it; drop has it chosen anew, and planned says that it need not be.
+func (c *course) choose(source netip.Addr) { c.source, c.set = source, true }
+func (c *course) drop()                    { c.set = false }
+func (c *course) planned() bool            { return c.set }
+func (c *course) leaves() netip.Addr       { return c.source }
+
+// unfitFor has a job leave from an address of another family than that of source.
+func (j *job) unfitFor(source netip.Addr) {
+	j.unfit |= familyOf(source)
+	j.drop()
+}
+
+// date gives a job its deadline, which its message carries along from then on.
+func (j *job) date(deadline time.Time) {
+	j.undated = j.undated || j.m.MaxDeliverTime.IsZero()
+	j.deadline, j.m.MaxDeliverTime = deadline, deadline
+}
+
+// dated reports whether the message had its deadline when it was read.
+func (j *job) dated() bool { return !j.undated }
+
+// mta is the source address of the path that a job was on last; the zero address: of none, or the system chooses.
+func (j *job) mta() (source netip.Addr) {
+	if j.path == nil {
+		return netip.Addr{}
+	}
+	return j.path.id().Source
+}
+
+// spare notes that a connection ended before this mail had a part in it, and returns how often one did.
+func (j *job) spare() int {
+	j.unsent++
+	return int(j.unsent)
 }
 
 // spared reports whether a connection ended before this mail had a part in it.
@@ -52,12 +98,22 @@ type detour struct {
 	last  queue.Result // of the last of them
 }
 
+// fallenBack returns the result at the last address that a job was tried at.
+func (j *job) fallenBack() queue.Result { return j.detour.last }
+
 // avoids returns the addresses that a job is not to go to, each with a space behind it.
 func (j *job) avoids() string {
 	if j.detour == nil {
 		return ""
 	}
 	return j.detour.avoid
+}
+
+// fallBack has a job go to other addresses of its site than those that it was tried at, the last of them with a result.
+func (j *job) fallBack(target netip.Addr, last *queue.Result) {
+	j.detour = &detour{avoid: j.avoids() + target.String() + " ", last: *last}
+	j.tx = Transaction{}
+	j.unfetch()
 }
 
 // reading is what the monitor was told of a message when it was read, where that changed.

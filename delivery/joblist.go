@@ -100,6 +100,11 @@ type readyList struct {
 	cursor  *job          // the next one that some looks at
 }
 
+func (l *readyList) init(waiting *atomic.Int64) { l.waiting = waiting }
+
+// needed is how many new connections the list needs for the jobs that must be the first one of theirs.
+func (l *readyList) needed() int { return l.spared }
+
 func (l *readyList) put(j *job) {
 	l.pushBack(j)
 	l.added(j)

@@ -30,6 +30,30 @@ func (l *letter) ownWay() *way {
 	return l.way
 }
 
+// redirect notes in place of which address a message leaves from the one it does; the zero address: of none. While
+// there are no rules it is of none.
+func (l *letter) redirect(from netip.Addr) {
+	if l.way != nil {
+		l.way.redirected = from
+	}
+}
+
+// untold returns, once for each message, in place of which address it leaves from the one it does.
+func (l *letter) untold() (from netip.Addr, ok bool) {
+	w := l.way
+	if w == nil || w.told || !w.redirected.IsValid() {
+		return netip.Addr{}, false
+	}
+	w.told = true
+	return w.redirected, true
+}
+
+// room returns room for the addresses that a message may leave from, and those in place of which they came.
+func (l *letter) room() (open, planned []netip.Addr) {
+	way := l.ownWay()
+	return way.open[:0], way.planned[:0]
+}
+
 // selection describes a message on its way from source to target.
 func (l *letter) selection(source, target netip.Addr) *Selection {
 	sel := &l.ownWay().sel

@@ -117,9 +117,7 @@ func (c *connection) fallBack(j *job, result *queue.Result) bool {
 	if strings.Count(j.avoids(), " ") >= maxFallbacks-1 || c.e.stopping() {
 		return false
 	}
-	j.detour = &detour{avoid: j.avoids() + c.target.Addr().String() + " ", last: *result}
-	j.tx = Transaction{}
-	j.unfetch()
+	j.fallBack(c.target.Addr(), result)
 	route, _ := c.p.way()
 	c.e.place(j, route)
 	return true

@@ -47,7 +47,7 @@ type path struct {
 
 func newPath(e *core, key pathKey, route *Route) *path {
 	p := &path{e: e, key: key, route: route, used: time.Now()}
-	p.ready.waiting = &e.waiting
+	p.ready.init(e.memory.waits())
 	p.alarm = alarm.New(p.ring)
 	p.shelf.Init(&e.aside, p)
 	return p

@@ -123,7 +123,7 @@ func (e *Engine) trim() (parked int) {
 		parked += p.trim(false)
 	}
 	for _, p := range paths {
-		if e.load() <= e.prefetch*3/4 {
+		if e.memory.spare() >= 0 {
 			break
 		}
 		parked += p.trim(true)
@@ -146,7 +146,7 @@ func (e *Engine) sweep() {
 		case <-e.untilStop().Done():
 			return
 		}
-		if e.short() {
+		if e.memory.short() {
 			e.relieve()
 		}
 		e.routing.refill()

@@ -63,26 +63,26 @@ func pausedForAll(s Steering, sels []Selection, now time.Time) (first Pause, ok 
 
 // parkPaused parks a job that is paused, because of these targets if there are any.
 func (e *core) parkPaused(j *job, pause *Pause, targets []Selection) {
-	j.note = e.pauseNote(j, pause, targets)
+	j.note = e.pauseNote(&j.letter, j.asked(), pause, targets)
 	e.park(j, "paused by "+pause.Rule)
 }
 
-func (e *core) pauseNote(j *job, pause *Pause, targets []Selection) *aside.Note {
-	n := &aside.Note{Key: j.domain, Until: pause.Until}
+func (e *core) pauseNote(l *letter, epoch uint64, pause *Pause, targets []Selection) *aside.Note {
+	n := &aside.Note{Key: l.domain, Until: pause.Until}
 	m := &queue.Message{}
 	switch {
 	case pause.Source || pause.Target || len(targets) > 0:
 		n.Key = "pause:" + strconv.FormatInt(pause.ID, 10)
-		m.IPs, m.Pool, m.Tags, m.Results = j.m.IPs, j.m.Pool, j.m.Tags, j.m.Results
-		n.ID = strings.Join([]string{j.domain, j.m.Pool, strings.Join(m.IPs, " "), strings.Join(m.Tags, " ")}, "|")
+		m.IPs, m.Pool, m.Tags, m.Results = l.m.IPs, l.m.Pool, l.m.Tags, l.m.Results
+		n.ID = strings.Join([]string{l.domain, l.m.Pool, strings.Join(m.IPs, " "), strings.Join(m.Tags, " ")}, "|")
 	case pause.Tag != "":
 		n.Key = "tag:" + pause.Tag
 		m.Tags = []string{pause.Tag}
-		n.ID = j.domain
+		n.ID = l.domain
 	}
-	n.Whole = n.Key == j.domain
+	n.Whole = n.Key == l.domain
 	n.Reason = &sample{e: e, pause: *pause, targets: targets,
-		epoch: j.epoch, letter: letter{m: m, domain: j.domain, unfit: j.unfit}}
+		epoch: epoch, letter: letter{m: m, domain: l.domain, unfit: l.unfit}}
 	return n
 }
 
@@ -92,7 +92,7 @@ func (e *core) holdDomain(source netip.Addr, domain string, pause *Pause) {
 	if source.IsValid() && pause.Source {
 		m.IPs = []string{source.String()}
 	}
-	n := e.pauseNote(&job{letter: letter{m: m, domain: domain}, epoch: e.epoch()}, pause, nil)
+	n := e.pauseNote(&letter{m: m, domain: domain}, e.epoch(), pause, nil)
 	n.Key, n.ID = domain, strings.Join(m.IPs, "")
 	e.aside.Hold(n)
 }

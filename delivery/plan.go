@@ -41,12 +41,12 @@ func (p *planner) plan(s Steering, l *letter, room []netip.Addr) (plan, verdict)
 }
 
 func (p *planner) planByRules(s Steering, l *letter) (plan, verdict) {
-	way := l.ownWay()
-	sources, named := p.usable(way.open[:0], l, s)
+	open, planned := l.room()
+	sources, named := p.usable(open, l, s)
 	if !named {
 		sources = append(sources, netip.Addr{})
 	}
-	c := choice{planner: p, letter: l, rules: s, now: time.Now(), open: sources[:0], planned: way.planned[:0]}
+	c := choice{planner: p, letter: l, rules: s, now: time.Now(), open: sources[:0], planned: planned}
 	for _, source := range sources {
 		c.consider(source)
 	}

@@ -19,7 +19,7 @@ func (p *path) add(j *job, route *Route) reception {
 		p.mu.Unlock()
 		p.e.release(j)
 		return received
-	case j.epoch != p.e.epoch():
+	case j.outdated(p.e.epoch()):
 		p.mu.Unlock()
 		return outdated
 	}
@@ -132,7 +132,7 @@ func (p *path) wantsConnection() bool {
 	if limits.Connection.Spread {
 		perConnection = 1
 	}
-	return p.ready.len() >= perConnection*total || p.ready.spared > p.starting || time.Since(p.used) > patient
+	return p.ready.len() >= perConnection*total || p.ready.needed() > p.starting || time.Since(p.used) > patient
 }
 
 // mayConnect checks back-off and the throttle's last answer. p.mu is held.
@@ -150,7 +150,7 @@ func (p *path) connect() {
 	p.starting++
 	p.starved = false
 	p.e.conns.Add(1)
-	go newConnection(p).run()
+	go newConnection(p.e, p).run()
 }
 
 // connections returns how many connections are open, and whether something waits for one.

@@ -15,7 +15,7 @@ func (p *path) replan(j *job) bool {
 	case !v.goes():
 		p.e.dispose(j, v)
 		return false
-	case j.source != p.key.Source:
+	case j.leaves() != p.key.Source:
 		p.move(j)
 		return false
 	}
@@ -39,11 +39,11 @@ func (p *path) reexamine() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.eachReady(func(j *job) {
-		if j.epoch == p.e.epoch() {
+		if !j.outdated(p.e.epoch()) {
 			return
 		}
 		v := p.e.plan(j)
-		if v.goes() && j.source == p.key.Source {
+		if v.goes() && j.leaves() == p.key.Source {
 			return
 		}
 		p.ready.drop(j)
@@ -108,12 +108,12 @@ func (c *connection) targetPaused() bool {
 // stillGoes reports whether what was begun may go on, though steering changed meanwhile.
 func (c *connection) stillGoes(j *job) bool {
 	v := c.e.plan(j)
-	if !v.goes() || j.source != c.key.Source {
-		j.epoch-- // the next connection that takes it finds out as well
+	if !v.goes() || j.leaves() != c.key.Source {
+		j.doubt() // the next connection that takes it finds out as well
 		return false
 	}
 	s := c.e.steering()
-	return s == nil || ruling(s, j.selection(j.source, c.target.Addr()), time.Now()).goes()
+	return s == nil || ruling(s, j.selection(j.leaves(), c.target.Addr()), time.Now()).goes()
 }
 
 // mayTake reports whether a job may go to the target of this connection. If not, it ended here, or is back in the ready
@@ -123,7 +123,7 @@ func (c *connection) mayTake(j *job) bool {
 	if s == nil {
 		return true
 	}
-	v := ruling(s, j.selection(j.source, c.target.Addr()), time.Now())
+	v := ruling(s, j.selection(j.leaves(), c.target.Addr()), time.Now())
 	switch {
 	case v.goes():
 		return true

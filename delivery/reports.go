@@ -77,7 +77,7 @@ func (p *path) connectFailed(result queue.Result) {
 		p.unreachable(result)
 	}
 	for _, other := range others {
-		other.planned = false
+		other.drop()
 		p.e.place(other, route)
 	}
 }
@@ -122,8 +122,7 @@ func (p *path) unfit() {
 	route := p.route
 	p.mu.Unlock()
 	for _, j := range jobs {
-		j.unfit |= familyOf(p.key.Source)
-		j.planned = false
+		j.unfitFor(p.key.Source)
 		p.e.place(j, route)
 	}
 }
@@ -162,6 +161,6 @@ func (p *path) fallen() {
 	p.mu.Unlock()
 	for _, j := range jobs {
 		// after the next interval, whatever it was
-		p.e.conclude(j, j.detour.last, Decision{Greylisted: new(bool)}, false)
+		p.e.conclude(j, j.fallenBack(), Decision{Greylisted: new(bool)}, false)
 	}
 }

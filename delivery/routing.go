@@ -38,7 +38,7 @@ func (r *routing) add(j *job) {
 	}
 	r.shelf.Arrived(j.domain)
 	list := r.waiting[j.domain]
-	if r.n >= r.e.prefetch/2 || (list != nil && list.len() >= r.e.pathQueue) {
+	if r.n >= r.e.memory.half() || (list != nil && list.len() >= r.e.pathQueue) {
 		r.mu.Unlock()
 		r.e.park(j, "its route is being looked up")
 		return
@@ -57,6 +57,9 @@ func (r *routing) add(j *job) {
 	r.n++
 	r.mu.Unlock()
 }
+
+// adopt makes the parked messages of a domain, whose route is not known, the business of the look-ups.
+func (r *routing) adopt(domain string) { r.shelf.Put(domain, false) }
 
 // work looks up one domain after the other until none waits.
 func (r *routing) work() {
@@ -128,7 +131,7 @@ func (r *routing) take(domain string, found bool) (jobs []*job, parked bool) {
 func (r *routing) refill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := r.e.prefetch/4 - r.n
+	n := r.e.memory.half()/2 - r.n
 	if n <= 0 || r.e.stopping() {
 		return
 	}
@@ -185,7 +188,7 @@ func (r *routing) reexamineSome(domain string) bool {
 	}
 	n := 0
 	for j := range list.all() {
-		if j.epoch == epoch {
+		if !j.outdated(epoch) {
 			continue
 		}
 		if n++; n > piece {

@@ -36,6 +36,11 @@ type need struct {
 	open int // connections that p has
 }
 
+func (s *starved) init(e *core) { s.e = e }
+
+// wait waits until no path is looked after any more.
+func (s *starved) wait() { s.done.Wait() }
+
 // add queues a path for a slot, which has connections or has none. Its lock is held.
 func (s *starved) add(p *path, none bool) {
 	s.mu.Lock()

@@ -20,7 +20,7 @@ func (p *path) take(c *connection, opening bool) (j *job, looks uint64, goOn boo
 	if j = p.pop(opening); j != nil {
 		return j, p.allowance.told(), true
 	}
-	if !opening && p.ready.spared > p.starting && !time.Now().Before(p.allowance.sendAt()) {
+	if !opening && p.ready.needed() > p.starting && !time.Now().Before(p.allowance.sendAt()) {
 		return nil, 0, false
 	}
 	return nil, 0, p.joinIdle(c, throttle.Wait{})
@@ -58,7 +58,7 @@ func (p *path) pop(opening bool) *job {
 			p.e.notTried(j, givenUp())
 			continue
 		}
-		if j.epoch != p.e.epoch() && !p.replan(j) {
+		if j.outdated(p.e.epoch()) && !p.replan(j) {
 			continue
 		}
 		p.used = now

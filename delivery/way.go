@@ -21,11 +21,11 @@ func (e *Engine) handle(d *queue.Delivery) {
 	if j.m == nil {
 		j.m = rawMessage(d.Raw)
 	}
-	j.ending = settling.Ending{Delivery: d, Message: j.m, Owner: j}
+	j.Ending = settling.Ending{Delivery: d, Message: j.m, Owner: j}
 	j.size = mailSize(j.m)
 	j.domain = addr.Domain(j.m.Recipient)
-	e.inMemory.Add(1)
-	if e.short() {
+	e.memory.enter()
+	if e.memory.short() {
 		e.relieve()
 	}
 	e.observe(monitor.Event{Kind: monitor.Picked, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size})
@@ -49,11 +49,10 @@ func (e *Engine) handle(d *queue.Delivery) {
 
 // admit checks that a message may and can be sent at all; false means that it ended here.
 func (e *Engine) admit(j *job, now time.Time) bool {
-	if err := j.ending.Delivery.Err; err != nil {
+	if err := j.Delivery.Err; err != nil {
 		e.notTried(j, undecodable(err))
 		return false
 	}
-	j.undated = j.m.MaxDeliverTime.IsZero()
 	e.date(j, now)
 	result, ok := e.policy.admit(j.m, j.deadline, now)
 	if ok {
@@ -66,10 +65,9 @@ func (e *Engine) admit(j *job, now time.Time) bool {
 	return false
 }
 
-// date gives a message its deadline, which it carries along from then on.
+// date gives a message its deadline.
 func (e *Engine) date(j *job, now time.Time) {
-	j.deadline = e.policy.deadline(j.m, j.ending.Delivery.Picked, now)
-	j.m.MaxDeliverTime = j.deadline
+	j.date(e.policy.deadline(j.m, j.Delivery.Picked, now))
 }
 
 // present checks that there is a mail to send; false means that the message ended here.
@@ -166,22 +164,21 @@ func (e *Engine) place(j *job, route *Route) *path {
 		case received:
 			return p
 		case outdated:
-			j.planned = false
+			j.drop()
 		case unsuitable:
-			j.unfit |= familyOf(key.Source)
-			j.planned = false
+			j.unfitFor(key.Source)
 		}
 	}
 }
 
 // pathFor chooses the path of a message, unless something is decided against it.
 func (e *Engine) pathFor(j *job, route *Route) (pathKey, verdict) {
-	if !j.planned {
+	if !j.planned() {
 		if v := e.plan(j); !v.goes() {
 			return pathKey{}, v
 		}
 	}
-	key := pathKey{Path: throttle.Path{Source: j.source, Site: route.Site}, security: j.m.Security, avoid: j.avoids()}
+	key := pathKey{Path: throttle.Path{Source: j.leaves(), Site: route.Site}, security: j.m.Security, avoid: j.avoids()}
 	if key.security == queue.Verified && !route.Relay {
 		key.domain = j.domain
 	}
@@ -193,25 +190,22 @@ func (e *Engine) pathFor(j *job, route *Route) (pathKey, verdict) {
 
 // tellRedirect tells the monitor, once for each message, that it does not leave from where it was to.
 func (e *Engine) tellRedirect(j *job) {
-	if w := j.way; w != nil && w.redirected.IsValid() && !w.told {
-		w.told = true
-		if s := e.steering(); s != nil {
-			if _, ok := s.(Foreteller); ok {
-				s.Redirect(w.redirected, j.domain, time.Now()) // counts
-			}
-		}
-		e.observe(monitor.Event{Kind: monitor.Reassigned, MTA: w.redirected, Domain: j.domain, Tags: j.m.Tags})
+	from, untold := j.untold()
+	if !untold {
+		return
 	}
+	if s := e.steering(); s != nil {
+		if _, ok := s.(Foreteller); ok {
+			s.Redirect(from, j.domain, time.Now()) // counts
+		}
+	}
+	e.observe(monitor.Event{Kind: monitor.Reassigned, MTA: from, Domain: j.domain, Tags: j.m.Tags})
 }
 
 // unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt. It
 // reports whether a rule ended it for good.
 func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
-	ev := monitor.Event{Kind: monitor.Attempted, Domain: j.domain, Tags: j.m.Tags}
-	if j.path != nil {
-		ev.MTA = j.path.key.Source
-	}
-	e.observe(ev)
+	e.observe(monitor.Event{Kind: monitor.Attempted, MTA: j.mta(), Domain: j.domain, Tags: j.m.Tags})
 	d := e.respond(j, &result, result.Description, netip.Addr{})
 	e.conclude(j, result, d, false)
 	return d.final()
@@ -224,7 +218,7 @@ func (e *Engine) respond(j *job, result *queue.Result, text string, target netip
 		return Decision{}
 	}
 	recipient, tags := j.m.Recipient, j.m.Tags
-	d := s.Respond(j.selection(j.source, target), j.m, result, text)
+	d := s.Respond(j.selection(j.leaves(), target), j.m, result, text)
 	j.changed(recipient, j.domain, tags)
 	return d
 }
@@ -250,7 +244,7 @@ func (e *Engine) greylistDelay(j *job) time.Duration {
 	if j.path == nil {
 		return 0
 	}
-	return e.throttle.Limits(j.path.key.Path).Greylist.Delay
+	return e.throttle.Limits(j.path.id().Path).Greylist.Delay
 }
 
 // notTried finishes a message without an attempt.
@@ -263,12 +257,12 @@ func (e *Engine) finish(j *job, result queue.Result, kind monitor.Kind, outcome 
 	e.report(kind, j)
 	if e.notifies(j) {
 		if outcome == settling.Success {
-			j.ending.Notice = e.Notifier.Relayed(j.m)
+			j.Notice = e.Notifier.Relayed(j.m)
 		} else {
-			j.ending.Notice = e.Notifier.Failed(j.m)
+			j.Notice = e.Notifier.Failed(j.m)
 		}
 	}
-	e.settler.Finish(&j.ending, outcome)
+	e.settler.Finish(&j.Ending, outcome)
 }
 
 // notifies reports whether the sender of a message may want to be told.
@@ -289,9 +283,9 @@ func (e *Engine) retryAfter(j *job, result queue.Result, delay time.Duration) {
 	}
 	j.m.NextAttempt = next
 	if e.notifies(j) {
-		j.ending.Notice = e.Notifier.Delayed(j.m, j.deadline)
+		j.Notice = e.Notifier.Delayed(j.m, j.deadline)
 	}
-	e.settler.Retry(&j.ending, j.stored())
+	e.settler.Retry(&j.Ending, j.stored())
 }
 
 // delay puts a message back into the outbox, with no attempt counted.
@@ -333,14 +327,11 @@ func (e *Engine) report(kind monitor.Kind, j *job) {
 	m := j.m
 	if e.Extract {
 		with := *j.m
-		with.Extracted = j.ending.Extracted()
+		with.Extracted = j.Extracted()
 		m = &with
 	}
 	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,
-		Text: result.Description, Message: m, Result: result, Remote: j.target}
-	if j.path != nil {
-		ev.MTA = j.path.key.Source
-	}
+		Text: result.Description, Message: m, Result: result, MTA: j.mta(), Remote: j.target}
 	if !ev.MTA.IsValid() && result.From != "" {
 		ev.MTA, _ = netip.ParseAddr(result.From) // the system chose it
 	}
@@ -348,13 +339,13 @@ func (e *Engine) report(kind monitor.Kind, j *job) {
 }
 
 // settle replaces a message by its successors.
-func (e *Engine) settle(j *job, successor queue.Item) { e.settler.Settle(&j.ending, successor) }
+func (e *Engine) settle(j *job, successor queue.Item) { e.settler.Settle(&j.Ending, successor) }
 
 // ended counts a job out of memory.
 func (e *Engine) ended(x *settling.Ending) {
 	j := x.Owner.(*job)
 	j.unfetch()
-	e.inMemory.Add(-1)
+	e.memory.leave()
 	domain, tags := j.told()
 	if why, parked := x.Parked(); parked {
 		e.parked(j)
@@ -376,6 +367,6 @@ func (e *Engine) parked(j *job) {
 	case j.path != nil:
 		j.path.adopt(j.domain)
 	default:
-		e.routing.shelf.Put(j.domain, false)
+		e.routing.adopt(j.domain)
 	}
 }

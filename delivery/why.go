@@ -130,7 +130,7 @@ func (e *Engine) locateInMemory(w *Why, id, domain string) {
 	}
 	for _, p := range e.allPaths() {
 		if ahead := p.ahead(id); ahead >= 0 {
-			w.Place, w.Ahead, w.Source, w.Site = InMemory, ahead, p.key.Source, p.key.Site
+			w.Place, w.Ahead, w.Source, w.Site = InMemory, ahead, p.id().Source, p.id().Site
 			return
 		}
 	}
@@ -157,7 +157,7 @@ func (e *Engine) findCause(w *Why, m *queue.Message, line *queue.Entry) {
 	case e.pathCause(w):
 	case w.Place == InQueue:
 		w.Cause = ByTurn
-		if e.short() {
+		if e.memory.short() {
 			w.Cause = ByMemory
 		}
 	case w.Place == SetAside:

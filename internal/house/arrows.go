@@ -31,6 +31,23 @@ func (a Arrows) Share() float64 {
 // in which the section "# Files" of its doc.go names them; it is an error when that section leaves one out, or names
 // one that is not there.
 func ArrowsIn(rooms ...string) (map[string]Arrows, error) {
+	loaded, err := load(rooms...)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]Arrows, len(loaded))
+	for _, p := range loaded {
+		rank, err := fileOrder(p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.PkgPath, err)
+		}
+		all[strings.TrimPrefix(p.PkgPath, Module+"/")] = count(p, rank)
+	}
+	return all, nil
+}
+
+// load returns packages of the module with their types.
+func load(rooms ...string) ([]*packages.Package, error) {
 	paths := make([]string, len(rooms))
 	for i, room := range rooms {
 		paths[i] = Module + "/" + room
@@ -41,18 +58,12 @@ func ArrowsIn(rooms ...string) (map[string]Arrows, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[string]Arrows, len(loaded))
 	for _, p := range loaded {
 		if len(p.Errors) > 0 {
 			return nil, p.Errors[0]
 		}
-		rank, err := fileOrder(p)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.PkgPath, err)
-		}
-		all[strings.TrimPrefix(p.PkgPath, Module+"/")] = count(p, rank)
 	}
-	return all, nil
+	return loaded, nil
 }
 
 // count goes through every use of a name. What two files share is declared outside of functions.
