@@ -61,10 +61,13 @@ func (r *round) connect() *link {
 func (r *round) hosts() *link {
 	hosts := shuffled(r.route.Hosts)
 	for _, host := range hosts[:min(len(hosts), maxHosts)] {
-		addrs, err := r.e.router.Addresses(r.e.untilStop(), host)
-		if err != nil {
-			r.failed(routeResult(err))
-			continue
+		addrs := []netip.Addr{{}}
+		if host.Name != "" {
+			var err error
+			if addrs, err = r.e.router.Addresses(r.e.untilStop(), host); err != nil {
+				r.failed(routeResult(err))
+				continue
+			}
 		}
 		for _, addr := range addrs {
 			if r.tried == maxTargets || r.e.stopping() {
@@ -80,7 +83,7 @@ func (r *round) hosts() *link {
 
 // try connects to one address. more is false when the connection stands, or trying another one is of no use.
 func (r *round) try(host Host, addr netip.Addr) (l *link, more bool) {
-	if source := r.key.Source; source.IsValid() && familyOf(source) != familyOf(addr) {
+	if source := r.key.Source; host.Local == "" && source.IsValid() && familyOf(source) != familyOf(addr) {
 		r.mismatch = true
 		return nil, true
 	}
@@ -164,6 +167,7 @@ func (r *round) hop(host Host, target netip.AddrPort) *Hop {
 	hop := &Hop{
 		Source:      r.key.Source,
 		Target:      target,
+		Local:       host.Local,
 		Host:        host.Name,
 		Domain:      r.key.Site,
 		Hostname:    r.e.hostname(r.key.Source),

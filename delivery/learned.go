@@ -36,6 +36,9 @@ func (l *learned) init() { l.known = make(map[netip.AddrPort]*habit) }
 // stopped notes that the remote had enough of a connection, opened then, after so many mails. It reports whether
 // something new is known by that.
 func (l *learned) stopped(remote netip.AddrPort, site string, opened time.Time, mails int) bool {
+	if !remote.IsValid() {
+		return false
+	}
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()

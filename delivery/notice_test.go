@@ -24,8 +24,9 @@ func (n *teller) told(m *queue.Message, event string) *queue.Message {
 	return &queue.Message{Recipient: m.Envelope, Body: queue.Bytes(text)}
 }
 
-func (n *teller) Failed(m *queue.Message) *queue.Message  { return n.told(m, "failed") }
-func (n *teller) Relayed(m *queue.Message) *queue.Message { return n.told(m, "relayed") }
+func (n *teller) Failed(m *queue.Message) *queue.Message    { return n.told(m, "failed") }
+func (n *teller) Delivered(m *queue.Message) *queue.Message { return n.told(m, "delivered") }
+func (n *teller) Relayed(m *queue.Message) *queue.Message   { return n.told(m, "relayed") }
 
 func (n *teller) Delayed(m *queue.Message, until time.Time) *queue.Message {
 	return n.told(m, "delayed "+time.Until(until).Round(time.Hour).String())

@@ -16,4 +16,6 @@ type Notifier interface {
 	Delayed(m *queue.Message, until time.Time) *queue.Message
 	// Relayed is asked about a message that a server took.
 	Relayed(m *queue.Message) *queue.Message
+	// Delivered is asked about a message that is in its mailbox.
+	Delivered(m *queue.Message) *queue.Message
 }

@@ -23,6 +23,9 @@ const maxOffline = 10000
 func (o *offline) init() { o.until = make(map[netip.AddrPort]time.Time) }
 
 func (o *offline) add(addr netip.AddrPort, d time.Duration) {
+	if !addr.IsValid() {
+		return // what has no address is no remote that paths share
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()

@@ -37,11 +37,16 @@ type Route struct {
 
 // Host is one target of a route.
 type Host struct {
-	Name       string // lower case, no trailing dot; or an address in text form
+	// Name is in lower case, without a trailing dot, or an address in text form. Empty: it needs no address, Local says
+	// all.
+	Name       string
 	Preference uint16
 	Port       int // zero: 25
 	// AllowPrivate lets it have private, loopback or link-local addresses; relays do.
 	AllowPrivate bool
+	// Local says how mail gets into a mailbox here: "lmtp://host:port", "lmtp+unix:///socket" or
+	// "maildir:///path/{user}". Empty: the host takes SMTP.
+	Local string
 }
 
 // RouteError says why there is no route.

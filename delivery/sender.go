@@ -34,7 +34,8 @@ type Connection interface {
 // Hop says where to connect to, from where, and how.
 type Hop struct {
 	Source   netip.Addr     // local address to bind to; zero: the system's choice
-	Target   netip.AddrPort // address to connect to
+	Target   netip.AddrPort // address to connect to; zero: Local needs none
+	Local    string         // as in Host: how mail gets into a mailbox here; empty: by SMTP
 	Host     string         // name of the target's host, for SNI and the certificate
 	Domain   string         // site or recipient domain, for transcripts and verification
 	Hostname string         // our name in EHLO
@@ -76,6 +77,8 @@ type Transaction struct {
 	// Unsent says that the connection ended before the remote had any part in the outcome of this mail: nothing of it
 	// was judged, it may go over another connection at once and no attempt is counted.
 	Unsent bool
+	// Delivered says that the mail is in its mailbox, rather than with a server that takes it further.
+	Delivered bool
 	// Text is the whole last reply, lines joined by "\n", as patterns are matched against it.
 	Text string
 }

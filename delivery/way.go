@@ -256,10 +256,13 @@ func (e *Engine) finish(j *job, result queue.Result, kind monitor.Kind, outcome 
 	e.record(j, result)
 	e.report(kind, j)
 	if e.notifies(j) {
-		if outcome == settling.Success {
-			j.Notice = e.Notifier.Relayed(j.m)
-		} else {
+		switch {
+		case outcome != settling.Success:
 			j.Notice = e.Notifier.Failed(j.m)
+		case j.tx.Delivered:
+			j.Notice = e.Notifier.Delivered(j.m)
+		default:
+			j.Notice = e.Notifier.Relayed(j.m)
 		}
 	}
 	e.settler.Finish(&j.Ending, outcome)

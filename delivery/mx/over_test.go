@@ -45,7 +45,7 @@ func TestNewRelay(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.want, got)
 	}
-	for host, port := range map[string]int64{"": 25, "a b": 0, "lmtp://x": 0, "x.test": 65536, "y.test": -1,
+	for host, port := range map[string]int64{"": 25, "a b": 0, "imap://x": 0, "x.test": 65536, "y.test": -1,
 		"fe80::1%eth0": 25} {
 		_, err := NewRelay(host, port)
 		require.Error(t, err, host)

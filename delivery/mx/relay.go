@@ -9,12 +9,16 @@ import (
 	"github.com/sluicemail/sluice/delivery"
 )
 
-// Relay is a host that takes mail for others: a smarthost, a route's target, a sink.
+// Relay is a host that takes mail for others: a smarthost, a route's target, a sink. A route may also lead to
+// mailboxes.
 type Relay struct {
 	// Host is a name or an address. Empty, or 0.0.0.0 or ::, means: no relay.
 	Host string
 	// Port is where it listens. Zero: 25.
 	Port int
+	// Local says how mail gets into a mailbox here, as in delivery.Host; only one over TCP has a Host and a Port. Empty:
+	// by SMTP.
+	Local string
 	// Credentials log in there. Nil: no AUTH.
 	Credentials *delivery.Credentials
 }
@@ -22,7 +26,7 @@ type Relay struct {
 // off reports whether there is no relay.
 func (r Relay) off() bool {
 	if r.Host == "" {
-		return true
+		return r.Local == ""
 	}
 	addr, err := netip.ParseAddr(r.Host)
 	return err == nil && addr.IsUnspecified()
@@ -34,12 +38,15 @@ func (r Relay) host() delivery.Host {
 	if bare, ok := strings.CutPrefix(name, "["); ok {
 		name = strings.TrimPrefix(strings.TrimSuffix(bare, "]"), "ipv6:")
 	}
-	return delivery.Host{Name: name, Port: r.Port, AllowPrivate: true}
+	return delivery.Host{Name: name, Port: r.Port, AllowPrivate: true, Local: r.Local}
 }
 
 // site returns the name under which all mail to the relay is one site.
 func (r Relay) site() string {
 	h := r.host()
+	if h.Local != "" {
+		return h.Local
+	}
 	if h.Port == 0 || h.Port == 25 {
 		return h.Name
 	}

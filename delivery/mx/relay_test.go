@@ -211,6 +211,7 @@ func FuzzRoutes(f *testing.F) {
 	f.Add(routesFile, "example.org")
 	f.Add("*:[::1]:1\n", "a")
 	f.Add("?*?*?:x", "aaaa")
+	f.Add(mailboxRoutes, "a.example")
 	f.Fuzz(func(t *testing.T, file, domain string) {
 		routes, err := mx.ParseRoutes(strings.NewReader(file), "routes")
 		if err != nil {

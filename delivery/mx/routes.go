@@ -22,6 +22,9 @@ import (
 //	*.example.*:[2001:db8::1]:26         wildcards: * is any text, ? any character
 //	.example.org:                        empty relay: by MX
 //	:relay.example.net                   all other domains
+//	example.org:lmtp://127.0.0.1:24      mailboxes: by LMTP to the server that has them; without a port, 24
+//	example.org:lmtp+unix:///run/lmtp    the same over a socket of the file system
+//	example.org:maildir:///mail/{user}   into Maildirs; package maildir has the rest
 //
 // The most specific one counts: the domain itself, then the longest of its parents, then wildcards in the order of the
 // file, then the route for all. Of two with the same pattern the later one counts.
@@ -84,8 +87,11 @@ func (r *Routes) parseLine(line string) error {
 	return r.Add(strings.TrimSpace(pattern), relay)
 }
 
-// parseRelay reads "host", "host:port", "[2001:db8::1]:port" or nothing.
+// parseRelay reads "host", "host:port", "[2001:db8::1]:port", the URL of mailboxes, or nothing.
 func parseRelay(text string) (Relay, error) {
+	if strings.Contains(text, "://") {
+		return parseLocal(text)
+	}
 	var relay Relay
 	port := ""
 	if strings.HasPrefix(text, "[") {
@@ -122,9 +128,15 @@ func validHost(host string) bool {
 }
 
 // NewRelay returns the relay with a host name or address, in brackets or not, and a port; zero is 25. Without a host it
-// is the zero Relay.
+// is the zero Relay. In place of the host may stand the URL of mailboxes, which has its port in itself.
 func NewRelay(host string, port int64) (Relay, error) {
 	host = strings.TrimSpace(host)
+	if strings.Contains(host, "://") {
+		if port != 0 {
+			return Relay{}, fmt.Errorf("port %d: expected none, or the port within the URL, lmtp://host:port", port)
+		}
+		return parseLocal(host)
+	}
 	if port < 0 || port > 65535 {
 		return Relay{}, fmt.Errorf("port %d: expected a number from 1 to 65535", port)
 	}

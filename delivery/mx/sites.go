@@ -1,6 +1,7 @@
 package mx
 
 import (
+	"cmp"
 	"container/list"
 	"slices"
 	"strconv"
@@ -42,8 +43,7 @@ func (b *siteBook) init(limit int) {
 func hostsKey(route *delivery.Route) string {
 	names := make([]string, len(route.Hosts))
 	for i, h := range route.Hosts {
-		names[i] = h.Name
-		if h.Port != 0 {
+		if names[i] = cmp.Or(h.Local, h.Name); h.Local == "" && h.Port != 0 {
 			names[i] += ":" + strconv.Itoa(h.Port)
 		}
 	}
@@ -67,7 +67,7 @@ func (b *siteBook) assign(name string, route *delivery.Route, before *site) *sit
 		s = b.rename(name, key, before)
 	}
 	if s == nil {
-		s = &site{name: b.freeName(name, route.Hosts[0].Name), hosts: key}
+		s = &site{name: b.freeName(name, cmp.Or(route.Hosts[0].Name, name)), hosts: key}
 		b.byHosts[key], b.byName[s.name] = s, s
 	}
 	s.domains++

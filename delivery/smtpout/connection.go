@@ -61,7 +61,7 @@ var _ delivery.Connection = (*connection)(nil)
 
 func newConnection(s *Sender, hop *delivery.Hop, limits timeouts, nc net.Conn) *connection {
 	c := &connection{sender: s, hop: hop, limits: limits, nc: nc}
-	if hop.Target.IsValid() {
+	if c.to = hop.Local; hop.Target.IsValid() {
 		c.to = hop.Target.Addr().Unmap().String()
 	}
 	c.watch.raw = nc

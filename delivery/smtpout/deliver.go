@@ -19,7 +19,7 @@ var steps = [...]queue.ResultState{queue.StateMailFrom, queue.StateRcptTo, queue
 
 // Deliver sends tx; doc.go tells how.
 func (c *connection) Deliver(ctx context.Context, tx, next *delivery.Transaction) {
-	tx.Result, tx.Text, tx.Unsent = queue.Result{}, "", false
+	tx.Result, tx.Text, tx.Unsent, tx.Delivered = queue.Result{}, "", false, false
 	begun := c.ahead.tx == tx
 	if !begun {
 		c.abandon()
@@ -180,7 +180,9 @@ func (c *connection) step(m *mail, state queue.ResultState, r *replies) bool {
 		r.opened = r.opened || state == queue.StateMailFrom
 	default:
 		outcome := verdict(code)
-		if !r.rejected {
+		// Nonsense behind a refusal means that replies and commands are out of step, as after a second reply to the mail
+		// before: the refusal may have been another mail's.
+		if !r.rejected || outcome == queue.Invalid {
 			c.judge(m, state, outcome, code)
 		}
 		r.rejected = true
@@ -205,6 +207,8 @@ func (c *connection) withdraw(m *mail, r *replies) {
 		c.ignored++ // the reply to BDAT, whatever it is
 	}
 	switch {
+	case r.ready && c.sender.LMTP: // it has as many replies to a mail as recipients: whether one comes is open
+		c.broken = true
 	case r.ready: // RFC 2920 §3.1: it has no recipients and still wants a mail; it gets an empty one
 		c.out = append(c.out, ".\r\n"...)
 		c.ignored++
@@ -263,6 +267,7 @@ func (c *connection) message(m *mail, next *delivery.Transaction) {
 		c.part(m, queue.StateMessage, err, false)
 	case code/100 == 2:
 		c.judge(m, queue.StateMessage, queue.Accepted, code)
+		m.tx.Delivered = c.sender.LMTP && !c.ext.dsn
 	default:
 		outcome := verdict(code)
 		c.broken = c.broken || outcome == queue.Invalid

@@ -56,7 +56,9 @@ func (s *Sender) connect(ctx context.Context, hop *delivery.Hop, limit time.Dura
 		f.Result.Result, f.Result.Description = queue.Timeout, "no connection within "+limit.String()
 	}
 	f.Result.Time = now()
-	f.Result.To = hop.Target.Addr().String()
+	if f.Result.To = hop.Local; hop.Target.IsValid() {
+		f.Result.To = hop.Target.Addr().String()
+	}
 	if hop.Source.IsValid() {
 		f.Result.From = hop.Source.String()
 	}

@@ -35,8 +35,8 @@ import (
 //	!next       the next connection
 //	!wait D     it pauses
 //	?           where testdata/stages puts each kind of misbehaviour in turn
-//	@ KEY VALUE options: security, login, fallback, plaintext, chunking, nopipelining, host, certnames, mails,
-//	            overlap (no), body (several: one for each mail), from, to, ret, envid, notify, orcpt, returnpath,
+//	@ KEY VALUE options: security, login, fallback, plaintext, chunking, nopipelining, lmtp, host, certnames,
+//	            mails, overlap (no), body (several: one for each mail), from, to, ret, envid, notify, orcpt, returnpath,
 //	            returnid, idle D
 //	= open STATE RESULT [CODE [STATUS]]       what Open fails with
 //	= STATE RESULT [CODE [STATUS]] [unsent]   the outcome of one mail after the other
@@ -147,6 +147,7 @@ func (d *dialogue) play(t *testing.T) {
 			TLS:           trusting(t),
 			ClearFallback: d.option("fallback") != "", AllowPlaintextAuth: d.option("plaintext") != "",
 			Chunking: d.option("chunking") != "", NoPipelining: d.option("nopipelining") != "",
+			LMTP: d.option("lmtp") != "",
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -183,6 +184,7 @@ func (d *dialogue) play(t *testing.T) {
 			require.Less(t, i, len(d.want), "more outcomes than expected")
 			d.want[i].check(t, &tx.Result)
 			require.Equal(t, d.want[i].unsent, tx.Unsent, "unsent")
+			require.Equal(t, sender.LMTP && d.want[i].result == "accepted" && !tx.Result.DSN, tx.Delivered, "delivered")
 		}
 		if d.usable != "" {
 			require.Equal(t, d.usable == "usable", conn.Usable(), "usable")

@@ -86,10 +86,14 @@ func (c *connection) greet() *failure {
 	return nil
 }
 
-// hello says EHLO or, to a remote that refuses that, HELO.
+// hello says EHLO or, to a remote that refuses that, HELO. In LMTP there is LHLO alone.
 func (c *connection) hello() *failure {
+	verb := "EHLO "
+	if c.sender.LMTP {
+		verb = "LHLO "
+	}
 	c.rd.Lines = reply.MaxExtensions
-	code, failed := c.command(queue.StateEHLO, "EHLO "+c.name())
+	code, failed := c.command(queue.StateEHLO, verb+c.name())
 	c.rd.Lines = 0
 	if failed != nil {
 		return failed
@@ -98,7 +102,7 @@ func (c *connection) hello() *failure {
 	case code == 250:
 		c.ext = parseExtensions(c.rd.Raw())
 		return nil
-	case code/100 != 5:
+	case code/100 != 5 || c.sender.LMTP:
 		return c.refused(queue.StateEHLO, code)
 	}
 	c.ext = extensions{}

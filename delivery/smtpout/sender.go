@@ -32,6 +32,9 @@ type Sender struct {
 	// NoPipelining sends one command at a time even where the remote takes several. False: only to remotes that do not
 	// announce PIPELINING, and for a while to those that announced it and did not answer.
 	NoPipelining bool
+	// LMTP speaks that (RFC 2033): LHLO, and no HELO for servers that refuse it. As each mail has one recipient, its
+	// reply is the one to the mail. What is accepted is delivered, unless the server will tell the sender itself (DSN).
+	LMTP bool
 
 	liars liars
 }
