@@ -25,6 +25,7 @@ type core struct {
 	queue           queue.Queue
 	router          Router
 	sender          Sender
+	tls             TLSPolicies // nil: there are none
 	throttle        throttle.Throttler
 	slots           Slots
 	monitor         monitor.Monitor

@@ -69,11 +69,16 @@ func (r *round) hosts() *link {
 				continue
 			}
 		}
+		policy, err := r.e.tlsPolicy(r.route, host)
+		if err != nil {
+			r.failed(asFailure(err).Result)
+			continue
+		}
 		for _, addr := range addrs {
 			if r.tried == maxTargets || r.e.stopping() {
 				return nil
 			}
-			if l, more := r.try(host, addr.Unmap()); !more {
+			if l, more := r.try(host, policy, addr.Unmap()); !more {
 				return l
 			}
 		}
@@ -82,7 +87,7 @@ func (r *round) hosts() *link {
 }
 
 // try connects to one address. more is false when the connection stands, or trying another one is of no use.
-func (r *round) try(host Host, addr netip.Addr) (l *link, more bool) {
+func (r *round) try(host Host, policy TLSPolicy, addr netip.Addr) (l *link, more bool) {
 	if source := r.key.Source; host.Local == "" && source.IsValid() && familyOf(source) != familyOf(addr) {
 		r.mismatch = true
 		return nil, true
@@ -116,7 +121,7 @@ func (r *round) try(host Host, addr netip.Addr) (l *link, more bool) {
 	}
 	r.tried++
 	r.event(monitor.ConnStarting, target, "")
-	conn, err := r.e.sender.Open(r.e.untilStop(), r.hop(host, target))
+	conn, err := r.e.sender.Open(r.e.untilStop(), r.hop(host, policy, target))
 	if err == nil {
 		l = &link{conn: conn, account: account, target: target, opened: time.Now(), most: r.e.learned.most(target)}
 		r.event(monitor.ConnReady, target, "")
@@ -163,7 +168,7 @@ func (r *round) later(wait throttle.Wait) {
 	}
 }
 
-func (r *round) hop(host Host, target netip.AddrPort) *Hop {
+func (r *round) hop(host Host, policy TLSPolicy, target netip.AddrPort) *Hop {
 	hop := &Hop{
 		Source:      r.key.Source,
 		Target:      target,
@@ -172,6 +177,7 @@ func (r *round) hop(host Host, target netip.AddrPort) *Hop {
 		Domain:      r.key.Site,
 		Hostname:    r.e.hostname(r.key.Source),
 		Security:    r.key.security,
+		TLS:         policy,
 		Credentials: r.route.Credentials,
 		Timeouts:    r.limits.Timeouts,
 		Monitor:     r.e.monitor,

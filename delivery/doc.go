@@ -187,5 +187,5 @@
 //   - admit.go: whether it may be sent, how often, how long
 //   - reply.go: what a reply means
 //   - verdict.go, letter.go: what is decided, and about what
-//   - sources.go, steering.go, route.go, store.go, notifier.go, sender.go: the contracts
+//   - sources.go, steering.go, route.go, tlspolicy.go, store.go, notifier.go, sender.go: the contracts
 package delivery

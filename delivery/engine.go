@@ -71,6 +71,10 @@ type Engine struct {
 	// store could not be asked. It must not block. Nil, or zero: 20 seconds, 2 minutes.
 	StoreTimes func() (timeout, again time.Duration)
 
+	// TLS says how connections to MX hosts have to be secured beyond what messages and throttles ask for. Nil: not at
+	// all.
+	TLS TLSPolicies
+
 	// Notifier makes the notifications that senders get. Nil: they get none.
 	Notifier Notifier
 
@@ -230,6 +234,7 @@ func (e *Engine) configure() {
 	c := &e.core
 	c.engine = e
 	c.queue, c.router, c.sender, c.sources = e.Queue, e.Router, e.Sender, e.Sources
+	c.tls = e.TLS
 	c.edit, c.finish, c.returnPath = e.Edit, e.Finish, e.ReturnPath
 	c.steered.init(func() Steering { // the field may be set until Run
 		if e.Steering == nil {

@@ -16,6 +16,8 @@ type pathKey struct {
 	throttle.Path
 	security queue.Security
 	domain   string // only with security verified: the certificate is checked for it
+	sts      string // what the enforced MTA-STS policy of the domain demands; see STSPolicy
+	secure   bool   // the MX records were validated: TLSA records count
 	login    Credentials
 	avoid    string // addresses that are not tried; see detour
 }

@@ -29,6 +29,8 @@ type Route struct {
 	Hosts []Host
 	// Secure says that a trusted resolver validated the MX answer (AD).
 	Secure bool
+	// STS is the MTA-STS policy that the domain publishes; nil: none.
+	STS *STSPolicy
 	// Relay marks a configured smarthost, route or sink instead of the domain's own hosts.
 	Relay bool
 	// Credentials log in at a relay; nil: none.

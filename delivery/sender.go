@@ -40,6 +40,8 @@ type Hop struct {
 	Domain   string         // site or recipient domain, for transcripts and verification
 	Hostname string         // our name in EHLO
 	Security queue.Security // zero: opportunistic
+	// TLS is what the owner of the domain or host publishes: more than Security, never less.
+	TLS TLSPolicy
 	// with security verified: the certificate must be valid for one of these; nil: Host and Domain
 	CertNames   []string
 	Credentials *Credentials // nil: no AUTH

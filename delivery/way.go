@@ -182,6 +182,12 @@ func (e *Engine) pathFor(j *job, route *Route) (pathKey, verdict) {
 	if key.security == queue.Verified && !route.Relay {
 		key.domain = j.domain
 	}
+	if e.tls != nil {
+		key.secure = route.Secure
+		if route.STS != nil {
+			key.sts = route.STS.Key
+		}
+	}
 	if route.Credentials != nil {
 		key.login = *route.Credentials
 	}

@@ -15,7 +15,8 @@ import (
 
 // TestDownloadSettings are judged before anything is opened.
 func TestDownloadSettings(t *testing.T) {
-	for key, wrong := range map[string]string{"download-cache": "couchbase://host/bucket", "download-proxy": "gopher://host",
+	for key, wrong := range map[string]string{"download-cache": "couchbase://host/bucket",
+		"download-proxy":     "gopher://host",
 		"download-whitelist": "everything", "download-log-file": filepath.Join(t.TempDir(), "no", "such.log"),
 		"download-log-format": "{if $url}", "download-ttl": "soon"} {
 		args, _ := arguments(t)

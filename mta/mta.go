@@ -145,7 +145,11 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, err
 	}
-	finder, err := openFinder(ctx, b, settings, dns, ways)
+	policies, err := openPolicies(b, settings, dns)
+	if err != nil {
+		return nil, err
+	}
+	finder, err := openFinder(ctx, b, settings, dns, ways, policies)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +172,8 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, err
 	}
-	engine := newEngine(b, mails, records, settings, origins, member, finder, limits, slots, maker, o.Sender, finish,
-		notifier, back)
+	engine := newEngine(b, mails, records, settings, origins, member, finder, policies, limits, slots, maker, o.Sender,
+		finish, notifier, back)
 	follow(settings, ways, finder, engine)
 	heard.connect(engine.LookElsewhere)
 	screens := openChecks(b, o.Checkers, dns)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
+	"github.com/sluicemail/sluice/delivery/tlspolicy"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/disk"
 	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
@@ -66,9 +68,26 @@ func openWays(b *base) (*ways, error) {
 	return w, nil
 }
 
+// openPolicies makes what finds out how recipients want connections secured; nil: tls-policy is off.
+func openPolicies(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) (*tlspolicy.Policies, error) {
+	if b.cfg.TLSPolicy == "off" {
+		return nil, nil
+	}
+	p := &tlspolicy.Policies{
+		Resolver:     dns,
+		Directory:    filepath.Join(strings.TrimPrefix(b.cfg.QueueAddress, "disk://"), "mta-sts"),
+		Overridden:   func(host string) bool { return settings.Current().DNS.Addresses(host) != nil },
+		Report:       b.cfg.TLSPolicy == "report",
+		AllowPrivate: b.cfg.AllowPrivateTargets,
+		Logger:       b.log,
+	}
+	b.onClose(p.Close)
+	return p, p.Start()
+}
+
 // openFinder makes what finds where the mail to a domain goes.
-func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *resolver.Resolver,
-	w *ways) (*mx.Finder, error) {
+func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *resolver.Resolver, w *ways,
+	policies *tlspolicy.Policies) (*mx.Finder, error) {
 	cfg := b.cfg
 	f := &mx.Finder{
 		Resolver:     dns,
@@ -79,6 +98,9 @@ func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *re
 		Sink:         relay(cfg.SMTPSinkAddress, cfg.SMTPSinkPort, cfg.SMTPSinkUsername, cfg.SMTPSinkPassword, false),
 		Smarthost: relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword,
 			cfg.SmarthostPlaintext),
+	}
+	if policies != nil {
+		f.Policy = policies.Domain
 	}
 	b.onClose(f.Close)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -91,13 +113,13 @@ func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *re
 
 // newEngine makes what delivers, over connections of sender.
 func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *origins, member *cluster.Member,
-	finder *mx.Finder, l *limits, slots *throttle.Slots, maker *render.Renderer, sender delivery.Sender,
-	finish finisher, notifier delivery.Notifier, back *returnPaths) *delivery.Engine {
+	finder *mx.Finder, policies *tlspolicy.Policies, l *limits, slots *throttle.Slots, maker *render.Renderer,
+	sender delivery.Sender, finish finisher, notifier delivery.Notifier, back *returnPaths) *delivery.Engine {
 	cfg := b.cfg
 	if sender == nil {
 		sender = newSender(from)
 	}
-	return &delivery.Engine{
+	e := &delivery.Engine{
 		Queue:    m.queue,
 		Router:   finder,
 		Sender:   sender,
@@ -137,6 +159,10 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 		PathQueue:      cfg.DomainMaxQueue,
 		Lookups:        cfg.DNSCapacity,
 	}
+	if policies != nil {
+		e.TLS = policies
+	}
+	return e
 }
 
 // prefetch is how many messages of the embedded queue are in memory, without their mails.

@@ -213,6 +213,7 @@ func putResult(dst []byte, r *Result) []byte {
 	dst = putString(dst, 13, r.Authentication)
 	dst = putNested(dst, 14, r.Cipher, putCipher)
 	dst = putNested(dst, 15, r.Certificate, putCertificate)
+	dst = putNested(dst, 19, r.TLSPolicy, putTLSPolicy)
 	dst = putBytes(dst, 17, r.form)
 	return putExtra(dst, 16, r.Extra)
 }
@@ -241,6 +242,13 @@ func putCertificate(dst []byte, c *Certificate) []byte {
 	dst = putInt(dst, 11, int64(c.KeyUsage)) // 6, 8 and 9 were texts
 	dst = putNested(dst, 12, c.Subject, putName)
 	return putNested(dst, 13, c.Issuer, putName)
+}
+
+func putTLSPolicy(dst []byte, p *TLSPolicy) []byte {
+	dst = putString(dst, 1, p.Type)
+	dst = putString(dst, 2, p.Mode)
+	dst = putString(dst, 3, p.Failure)
+	return putString(dst, 4, p.Reason)
 }
 
 func putName(dst []byte, n *Name) []byte {

@@ -192,6 +192,23 @@ func readResult(r *binaryReader, v *Result) {
 			r.extra(&v.Extra)
 		case 17:
 			v.form = r.raw()
+		case 19:
+			v.TLSPolicy = readNested(r, readTLSPolicy)
+		}
+	}
+}
+
+func readTLSPolicy(r *binaryReader, p *TLSPolicy) {
+	for r.next() {
+		switch r.number {
+		case 1:
+			p.Type = r.string()
+		case 2:
+			p.Mode = r.string()
+		case 3:
+			p.Failure = r.string()
+		case 4:
+			p.Reason = r.string()
 		}
 	}
 }

@@ -27,6 +27,7 @@ var resultTable = []property[Result]{
 	text("authentication", func(r *Result) *string { return &r.Authentication }),
 	nested("cipher", cipherTable, func(r *Result) **Cipher { return &r.Cipher }),
 	nested("certificate", certificateTable, func(r *Result) **Certificate { return &r.Certificate }),
+	nested("tls-policy", tlsPolicyTable, func(r *Result) **TLSPolicy { return &r.TLSPolicy }),
 }
 
 var sentTable = []property[Sent]{
@@ -53,6 +54,13 @@ var certificateTable = []property[Certificate]{
 	nested("subject", nameTable, func(c *Certificate) **Name { return &c.Subject }),
 	nested("issuer", nameTable, func(c *Certificate) **Name { return &c.Issuer }),
 	texts("altnames", false, func(c *Certificate) *[]string { return &c.AltNames }),
+}
+
+var tlsPolicyTable = []property[TLSPolicy]{
+	text("type", func(p *TLSPolicy) *string { return &p.Type }),
+	text("mode", func(p *TLSPolicy) *string { return &p.Mode }),
+	text("failure", func(p *TLSPolicy) *string { return &p.Failure }),
+	text("reason", func(p *TLSPolicy) *string { return &p.Reason }),
 }
 
 var nameTable = []property[Name]{

@@ -22,6 +22,7 @@ type Result struct {
 	Authentication string
 	Cipher         *Cipher
 	Certificate    *Certificate
+	TLSPolicy      *TLSPolicy // nil: the owner of the host publishes none
 
 	Extra map[string]json.RawMessage // properties that are not known, as compact JSON
 
@@ -41,6 +42,14 @@ type Cipher struct {
 	AlgBits int
 	Version string
 	ID      int
+}
+
+// TLSPolicy says what the owner of the domain or host publishes about connections to it, and how that went.
+type TLSPolicy struct {
+	Type    string // "dane" (RFC 7672) or "sts" (RFC 8461)
+	Mode    string // "enforce", or "testing": a violation does not keep mail back
+	Failure string // how it was violated, a result type of RFC 8460 §4.3; "": it was not
+	Reason  string // the same in words
 }
 
 // Certificate describes the remote's certificate.

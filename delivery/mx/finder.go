@@ -42,6 +42,9 @@ type Finder struct {
 	Routes func() *Routes
 	// Smarthost takes all mail that no route concerns. Zero: none.
 	Smarthost Relay
+	// Policy returns the MTA-STS policy of a domain, nil for none. It is asked beside the DNS, and may wait until ctx
+	// ends. Nil: there are none.
+	Policy func(ctx context.Context, domain string) *delivery.STSPolicy
 	// FailTTL is for how long a temporary failure is remembered. Zero: ten seconds.
 	FailTTL time.Duration
 	// MaxDomains bounds the domains remembered. Zero: 50,000.
@@ -62,6 +65,8 @@ const (
 	defaultMaxDomains = 50000
 	// relayTTL is how long a route that no DNS record limits is remembered.
 	relayTTL = time.Hour
+	// policyTTL is after how long a domain's policy is asked for again, where the DNS lets the route stand for longer.
+	policyTTL = time.Hour
 )
 
 var _ delivery.Router = (*Finder)(nil)
@@ -163,6 +168,7 @@ func (f *Finder) Route(ctx context.Context, domain string) (*delivery.Route, err
 		route := &delivery.Route{Site: name, Hosts: []delivery.Host{{Name: addr.String()}}}
 		return f.keep(name, route, nil, time.Now().Add(relayTTL)), nil
 	}
+	policy := f.policy(ctx, name)
 	found, err := f.lookup(ctx, name)
 	if err != nil {
 		if err.cacheable {
@@ -170,7 +176,27 @@ func (f *Finder) Route(ctx context.Context, domain string) (*delivery.Route, err
 		}
 		return nil, err.RouteError
 	}
+	if found.route.STS = policy(); f.Policy != nil {
+		found.expires = earlier(found.expires, time.Now().Add(policyTTL))
+	}
 	return f.keep(name, found.route, nil, found.expires), nil
+}
+
+// policy begins to ask for the policy of a domain, and returns what waits for the answer.
+func (f *Finder) policy(ctx context.Context, domain string) func() *delivery.STSPolicy {
+	if f.Policy == nil {
+		return func() *delivery.STSPolicy { return nil }
+	}
+	answer := make(chan *delivery.STSPolicy, 1)
+	go func() { answer <- f.Policy(ctx, domain) }()
+	return func() *delivery.STSPolicy { return <-answer }
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // relayed returns the route of a domain that a sink, a route or the smarthost takes; nil: it goes by MX.

@@ -55,6 +55,7 @@ type connection struct {
 	authentication string
 	cipher         *queue.Cipher
 	certificate    *queue.Certificate
+	policy         *queue.TLSPolicy
 }
 
 var _ delivery.Connection = (*connection)(nil)
@@ -63,6 +64,12 @@ func newConnection(s *Sender, hop *delivery.Hop, limits timeouts, nc net.Conn) *
 	c := &connection{sender: s, hop: hop, limits: limits, nc: nc}
 	if c.to = hop.Local; hop.Target.IsValid() {
 		c.to = hop.Target.Addr().Unmap().String()
+	}
+	if p := &hop.TLS; p.Type != "" {
+		c.policy = &queue.TLSPolicy{Type: p.Type, Mode: "enforce"}
+		if p.Testing {
+			c.policy.Mode = "testing"
+		}
 	}
 	c.watch.raw = nc
 	c.rd = reply.NewReader((*inbound)(c))

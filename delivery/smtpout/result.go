@@ -23,6 +23,7 @@ func (c *connection) result(state queue.ResultState, outcome queue.Outcome) queu
 		Authentication: c.authentication,
 		Cipher:         c.cipher,
 		Certificate:    c.certificate,
+		TLSPolicy:      c.policy,
 	}
 }
 

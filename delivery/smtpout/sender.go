@@ -49,8 +49,12 @@ func (s *Sender) Open(ctx context.Context, hop *delivery.Hop) (delivery.Connecti
 		security = queue.Opportunistic
 	}
 	c, failure := s.open(ctx, hop, security)
-	if failure != nil && failure.clear && s.ClearFallback && security == queue.Opportunistic && ctx.Err() == nil {
-		c, failure = s.open(ctx, hop, queue.Optional)
+	if failure != nil && failure.clear && s.ClearFallback && security == queue.Opportunistic && !hop.TLS.Enforced() &&
+		ctx.Err() == nil {
+		broken := failure.Result.TLSPolicy
+		if c, failure = s.open(ctx, hop, queue.Optional); failure == nil {
+			c.policy = broken
+		}
 	}
 	if failure != nil {
 		return nil, &failure.Failure

@@ -1,6 +1,7 @@
 package smtpout
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -15,21 +17,23 @@ var errInjection = errors.New("the remote sent more behind its answer to STARTTL
 
 // secure does what the level of security asks for with STARTTLS.
 func (c *connection) secure(security queue.Security) *failure {
-	must := security == queue.Required || security == queue.Verified
+	must := security == queue.Required || security == queue.Verified || c.hop.TLS.Enforced()
 	switch {
-	case security == queue.Optional:
-		return nil
-	case !c.ext.startTLS && !must:
+	case security == queue.Optional && !must:
 		return nil
 	case !c.ext.startTLS:
-		return c.fail(queue.StateStartTLS, queue.Error,
-			"the remote does not offer STARTTLS, security "+string(security)+" needs it")
+		c.violated("starttls-not-supported", "the remote does not offer STARTTLS")
+		if !must {
+			return nil
+		}
+		return c.fail(queue.StateStartTLS, queue.Error, "the remote does not offer STARTTLS, "+c.demand(security))
 	}
 	code, failed := c.command(queue.StateStartTLS, "STARTTLS")
 	if failed != nil {
 		return failed
 	}
 	if code != 220 {
+		c.violated("starttls-not-supported", "the remote refused STARTTLS: "+c.rd.Reply().Text)
 		if !must && c.sender.ClearFallback && code != 421 && code/100 >= 4 {
 			return nil
 		}
@@ -42,10 +46,56 @@ func (c *connection) secure(security queue.Security) *failure {
 	if failed := c.handshake(); failed != nil {
 		return failed
 	}
-	if security == queue.Verified && !c.certificate.Verified {
-		return c.fail(queue.StateStartTLS, queue.Error, "certificate: "+c.certificate.Result)
+	if failed := c.trust(security); failed != nil {
+		return failed
 	}
 	return c.hello()
+}
+
+// trust looks at the certificates of the remote: whether the policy lets them through, and whether security verified
+// does, which takes the word of an enforced policy for the host.
+func (c *connection) trust(security queue.Security) *failure {
+	policy, proven := &c.hop.TLS, false
+	if policy.Verify != nil {
+		err := policy.Verify(c.nc.(*tls.Conn).ConnectionState().PeerCertificates)
+		if err != nil {
+			c.violatedBy(err)
+		}
+		if err != nil && policy.Enforced() {
+			return c.fail(queue.StateStartTLS, queue.Error, "certificate: "+printable(err.Error()))
+		}
+		proven = err == nil && policy.Enforced()
+	}
+	if security == queue.Verified && !c.certificate.Verified && !proven {
+		return c.fail(queue.StateStartTLS, queue.Error, "certificate: "+c.certificate.Result)
+	}
+	return nil
+}
+
+// demand says what asks for TLS.
+func (c *connection) demand(security queue.Security) string {
+	switch {
+	case !c.hop.TLS.Enforced():
+		return "security " + string(security) + " needs it"
+	case c.hop.TLS.Type == "sts":
+		return "the MTA-STS policy of the domain needs it"
+	}
+	return "the TLSA records of the host need it"
+}
+
+// violated notes for results how the remote fails the policy: the first way that it does.
+func (c *connection) violated(kind, reason string) {
+	if c.policy != nil && c.policy.Failure == "" {
+		c.policy.Failure, c.policy.Reason = kind, printable(reason)
+	}
+}
+
+func (c *connection) violatedBy(err error) {
+	if v, ok := errors.AsType[*delivery.TLSViolation](err); ok {
+		c.violated(v.Type, v.Reason)
+		return
+	}
+	c.violated("validation-failure", err.Error())
 }
 
 // handshake begins TLS. It has as much time as the greeting.
@@ -56,6 +106,7 @@ func (c *connection) handshake() *failure {
 	}
 	if err := secured.HandshakeContext(context.Background()); err != nil {
 		c.broken = true
+		c.violated("validation-failure", "TLS handshake: "+err.Error())
 		failed := c.fail(queue.StateStartTLS, c.handshakeOutcome(err), "TLS handshake: "+printable(err.Error()))
 		failed.Cause = fmt.Errorf("TLS handshake with %s: %w", c.hop.Target, err)
 		failed.clear = !errors.Is(err, errInterrupted) && !c.watch.interrupted()
@@ -93,7 +144,7 @@ func (c *connection) tlsConfig() *tls.Config {
 	config.DynamicRecordSizingDisabled = true // one record, so one write, for most mails
 	config.ServerName = ""
 	if _, err := netip.ParseAddr(c.hop.Host); err != nil {
-		config.ServerName = c.hop.Host
+		config.ServerName = cmp.Or(c.hop.TLS.ServerName, c.hop.Host)
 	}
 	return config
 }

@@ -41,6 +41,8 @@ var rooms = []struct {
 	{"config", nil},
 	{"delivery/mx", []string{"delivery", "delivery/maildir", "delivery/resolver"}},
 	{"delivery/lmtp", []string{"delivery", "delivery/smtpout", "queue"}},
+	{"delivery/mx", []string{"delivery", "delivery/resolver"}},
+	{"delivery/tlspolicy", []string{"delivery", "delivery/mx", "delivery/resolver", "queue"}},
 	{"delivery/external", []string{"delivery", "delivery/smtpout", "queue"}},
 	{"delivery/dsn", []string{"queue"}},
 	{"delivery/internal/settling", []string{"delivery/internal/alarm", "delivery/internal/extract", "delivery/internal/locks",

@@ -122,6 +122,9 @@ func Unbound(t testing.TB, stubs map[string]string, anchors string, insecure ...
 			some = zone
 			fmt.Fprintf(&b, "stub-zone:\n  name: %q\n  stub-addr: %s\n", zone, strings.Replace(address, ":", "@", 1))
 		}
+		if len(insecure) > 0 { // signatures of others may be meant to be wrong
+			some = insecure[0]
+		}
 		writeFile(t, conf, b.String())
 		return TryStart(t, Command{Program: "unbound", Args: []string{"-d", "-c", conf},
 			Ready: dnsReady(loopback(port), some, dns.TypeSOA)})

@@ -1,0 +1,126 @@
+package tlspolicy_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/delivery/smtpout"
+	"github.com/sluicemail/sluice/queue"
+)
+
+var levels = []queue.Security{queue.Optional, queue.Opportunistic, queue.Required, queue.Verified}
+
+// TestMatrix sends a mail for each cell of testdata/matrix.txt: to real zones, signed and not, policies over HTTPS, and
+// servers with every kind of certificate.
+func TestMatrix(t *testing.T) {
+	w := newWorld(t)
+	text, err := os.ReadFile("testdata/matrix.txt")
+	require.NoError(t, err)
+	cells := 0
+	for line := range bytes.Lines(text) {
+		cell := strings.Fields(string(line))
+		if len(cell) == 0 || cell[0] == "#" {
+			continue
+		}
+		require.Len(t, cell, 2+len(levels), "%s", line)
+		for i, security := range levels {
+			cells++
+			t.Run(cell[0]+"/"+cell[1]+"/"+string(security), func(t *testing.T) {
+				require.Equal(t, cell[2+i], w.send(t, domainOf(cell[0]), cell[1], security))
+			})
+		}
+	}
+	require.GreaterOrEqual(t, cells, 60)
+}
+
+// send sends a mail and says what became of it, in the words of the matrix.
+func (w *world) send(t *testing.T, domain, server string, security queue.Security) string {
+	route, err := w.finder.Route(t.Context(), domain)
+	require.NoError(t, err)
+	require.Len(t, route.Hosts, 1)
+	host := route.Hosts[0]
+	host.Port = int(w.servers[server].Port())
+	policy, err := w.policies.Host(t.Context(), route, host)
+	if err != nil {
+		return reason(t, err)
+	}
+	sender := &smtpout.Sender{TLS: w.client, ClearFallback: true}
+	hop := &delivery.Hop{Target: w.servers[server], Host: host.Name, Domain: domain, Hostname: "client.test",
+		Security: security, CertNames: []string{domain}, TLS: policy}
+	conn, err := sender.Open(t.Context(), hop)
+	if err != nil {
+		return reason(t, err)
+	}
+	defer conn.Close()
+	tx := &delivery.Transaction{Message: &queue.Message{Envelope: "a@client.test", Recipient: "b@" + domain},
+		Body: queue.Bytes("Subject: x\r\n\r\nx\r\n")}
+	conn.Deliver(t.Context(), tx, nil)
+	require.True(t, tx.Result.Success(), "%+v", tx.Result)
+	outcome := "C"
+	if tx.Result.Cipher != nil {
+		outcome = "T"
+	}
+	if p := tx.Result.TLSPolicy; p != nil && p.Failure != "" {
+		require.Equal(t, "testing", p.Mode)
+		require.NotEmpty(t, p.Reason)
+		outcome += "/" + p.Failure
+	}
+	return outcome
+}
+
+// reason names why a mail does not go. All of it may be tried again: none of these is for good.
+func reason(t *testing.T, err error) string {
+	var failure *delivery.Failure
+	require.True(t, errors.As(err, &failure), "%v", err)
+	require.True(t, failure.Temporary, "%v", err)
+	p := failure.Result.TLSPolicy
+	switch {
+	case p != nil && p.Mode == "enforce" && p.Failure != "":
+		return p.Failure
+	case strings.HasPrefix(failure.Result.Description, "certificate:"):
+		return "untrusted"
+	}
+	return "no-tls"
+}
+
+// TestRelaysHaveNoPolicy leaves smarthosts, hosts with an address of the settings, and literals to the operator.
+func TestRelaysHaveNoPolicy(t *testing.T) {
+	w := newWorld(t)
+	for name, route := range map[string]*delivery.Route{
+		"relay": {Relay: true, Secure: true, Hosts: []delivery.Host{{Name: "mx.dane-wrong.signed.test"}}},
+		"override": {Secure: true, STS: &delivery.STSPolicy{Key: "x", Patterns: []string{"x"}},
+			Hosts: []delivery.Host{{Name: "given.signed.test"}}},
+		"literal": {Secure: true, Hosts: []delivery.Host{{Name: "192.0.2.1"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy, err := w.policies.Host(t.Context(), route, route.Hosts[0])
+			require.NoError(t, err)
+			require.Empty(t, policy.Type)
+		})
+	}
+}
+
+// TestSharing has mail of domains whose policies demand the same share connections, and no other.
+func TestSharing(t *testing.T) {
+	w := newWorld(t)
+	key := func(policy string) string {
+		p := w.policies.Domain(context.Background(), domainOf(policy))
+		require.NotNil(t, p, policy)
+		return p.Key
+	}
+	require.Equal(t, key("sts-shared-a"), key("sts-shared-b"))
+	require.NotEqual(t, key("sts-shared-a"), key("sts-enforce"))
+	require.Empty(t, key("sts-testing"), "it keeps nothing from going")
+}
+
+func loopback(port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+}
