@@ -306,7 +306,11 @@ func (c *connection) prepare(j *job) bool {
 
 // fetch gets the mail of a job, which is next; false means that the job ended here, or waits again.
 func (c *connection) fetch(j *job) bool {
-	if j.fetch == nil {
+	switch {
+	case j.fetch != nil:
+	case j.m.Body != nil:
+		j.fetch = c.e.mails.rendered(c.e.untilStop(), j.m)
+	default:
 		j.fetch = c.e.mails.begin(c.e.untilBreak(), j.m)
 	}
 	if err := j.fetch.await(c.e.untilStop()); err != nil {

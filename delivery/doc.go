@@ -78,10 +78,11 @@
 // # Mails that are made
 //
 // A message with the properties data or inlinecss, or an object for its mime, has its mail made by Engine.Render, which
-// package render fits into. That happens where a mail is fetched, and after it (mails.obtain): once for each attempt,
-// by as many goroutines at a time as there are processors, while the connection waits, or, where the mail is an object
-// and may name downloads, while it sends others. What the queue keeps is the message as it came. A failure ends the
-// message with the state that it names; one that may pass has it wait, with no attempt counted.
+// package render fits into. That happens once for each attempt, for as many mails at a time as there are processors. A
+// mail that is there takes microseconds: the connection that waits for it does that itself (mails.rendered). One that
+// has to be fetched, or is an object and may name downloads, is made by another goroutine (mails.obtain) while the
+// connection sends others. What the queue keeps is the message as it came. A failure ends the message with the state
+// that it names; one that may pass has it wait, with no attempt counted.
 //
 // # Growth
 //

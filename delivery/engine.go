@@ -52,7 +52,8 @@ type Engine struct {
 	Edit, Finish func(context.Context, *queue.Message) (queue.Body, error)
 	// Render makes the mail of a message that has one of the properties data, inlinecss and list-unsubscribe, or an
 	// object for a mime; body is what it has for a mail, nil when that is an object. It is called once for each
-	// attempt, before Edit, and not by a connection. An error that is a *Failure has the message end with its result,
+	// attempt, before Edit: by the connection that waits for it where the mail is there, as many at a time as there
+	// are processors; it returns soon after ctx ends. An error that is a *Failure has the message end with its result,
 	// or wait when it is temporary. Nil: such messages fail, or go as they are when force says so.
 	Render func(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error)
 	// ReturnPath returns the address that a message is sent from over the wire in place of its own envelope, which

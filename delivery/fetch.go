@@ -30,13 +30,21 @@ type mails struct {
 	going sync.WaitGroup // what fetches or renders
 }
 
-// begin has the mail of a message fetched, and rendered, until ctx ends.
+// rendered has the mail of a message rendered that is there. Whoever calls has nothing else to do meanwhile: that takes
+// less time than having another goroutine do it, as a rule.
+func (s *mails) rendered(ctx context.Context, m *queue.Message) *fetch {
+	f := &fetch{was: m.Body}
+	f.body, f.err = s.render(ctx, m, m.Body)
+	return f
+}
+
+// begin has a mail that is not there fetched, or made, and rendered, until ctx ends.
 func (s *mails) begin(ctx context.Context, m *queue.Message) *fetch {
 	timeout, _ := s.times()
 	if m.Compose != nil {
 		timeout += renderTime
 	}
-	f := &fetch{done: make(chan struct{}), was: m.Body}
+	f := &fetch{done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithTimeout(ctx, timeout)
 	own := *m // which others may change once it is given up
 	s.going.Add(1)
@@ -52,10 +60,10 @@ func (s *mails) begin(ctx context.Context, m *queue.Message) *fetch {
 	return f
 }
 
-// obtain returns the mail of a message: fetched where it is in the store, and rendered.
+// obtain returns the mail of a message that is not there: fetched where it is in the store, and rendered.
 func (s *mails) obtain(f *fetch, m *queue.Message) (queue.Body, error) {
-	body := m.Body
-	if body == nil && m.Key != "" && s.store != nil {
+	var body queue.Body
+	if m.Key != "" && s.store != nil {
 		stored, err := s.store.Fetch(f.ctx, m.Key)
 		if err != nil || !s.renders(m) {
 			return stored, err
@@ -108,7 +116,7 @@ type fetch struct {
 	ctx       context.Context // ends when it takes too long, or the mail is not needed any more
 	cancel    context.CancelFunc
 	owner     atomic.Uint32 // nobody; the job, once done is closed; or, once it is given up, the fetching goroutine
-	done      chan struct{}
+	done      chan struct{} // nil: it was rendered at once
 	body      queue.Body
 	err       error
 	was       queue.Body  // what the message had before
@@ -124,6 +132,9 @@ const (
 
 // await waits for the mail, as long as it may take; a stop ends that.
 func (f *fetch) await(stop context.Context) error {
+	if f.done == nil {
+		return f.err
+	}
 	select {
 	case <-f.done:
 		return f.err
@@ -153,6 +164,10 @@ var errSlowStore = errors.New("the message store did not answer in time")
 
 // drop gives a mail back.
 func (f *fetch) drop() {
+	if f.done == nil {
+		closeBody(f.body)
+		return
+	}
 	f.cancel()
 	if !f.owner.CompareAndSwap(ofNobody, ofFetcher) && f.owner.Load() == ofJob {
 		<-f.done
@@ -162,7 +177,9 @@ func (f *fetch) drop() {
 
 // give has a message carry its mail, which was awaited; it returns what it carried before.
 func (f *fetch) give(m *queue.Message) (was queue.Body) {
-	f.cancel()
+	if f.cancel != nil {
+		f.cancel()
+	}
 	f.taken, m.Body = true, f.body
 	return f.was
 }

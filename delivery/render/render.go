@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/render/object"
 	"github.com/sluicemail/sluice/delivery/render/part"
 	"github.com/sluicemail/sluice/delivery/render/template"
+	"github.com/sluicemail/sluice/internal/textcache"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -29,6 +29,8 @@ type Renderer struct {
 	Fetcher object.Fetcher
 
 	templates template.Cache
+	campaigns textcache.Cache[*campaign]
+	seen      seen
 	inliner   inline.Inliner
 	mu        sync.Mutex
 	unknown   map[string]bool // modifiers that the log has
@@ -104,7 +106,8 @@ func (r *Renderer) inlineCSS(_ *queue.Message, mail []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fail("", err)
 	}
-	defer parts.Close()
+	changes := parts.Change()
+	defer changes.Close()
 	for _, text := range parts.Texts() {
 		if text.Kind != part.HTML {
 			continue
@@ -115,16 +118,16 @@ func (r *Renderer) inlineCSS(_ *queue.Message, mail []byte) ([]byte, error) {
 		}
 		now, err := r.inliner.Inline(nil, old)
 		if err == nil && !bytes.Equal(old, now) {
-			err = text.Set(now)
+			err = changes.Set(text, now)
 		}
 		if err != nil {
 			return nil, fail(text.Name, err)
 		}
 	}
-	if !parts.Changed() {
+	if !changes.Made() {
 		return mail, nil
 	}
-	return parts.Append(nil), nil
+	return changes.Append(nil), nil
 }
 
 func (r *Renderer) maxMail() int64 { return cmp.Or(r.MaxMail, 64<<20) }
@@ -151,100 +154,4 @@ func (r *Renderer) log() *slog.Logger {
 		return slog.Default()
 	}
 	return r.Logger
-}
-
-// personalise fills the values of data into the texts of a mail.
-func (r *Renderer) personalise(m *queue.Message, mail []byte) ([]byte, error) {
-	fail := func(name string, err error) error { return failure(queue.StatePersonalize, name, err) }
-	data, err := dataOf(m)
-	if err != nil {
-		return nil, fail("", err)
-	}
-	parts, err := part.Parse(mail)
-	if err != nil {
-		return nil, fail("", err)
-	}
-	defer parts.Close()
-	printed := buffers.Get().(*[]byte)
-	defer putBuffer(printed)
-	for _, text := range parts.Texts() {
-		if err := r.fill(printed, text, data); err != nil {
-			return nil, fail(text.Name, err)
-		}
-	}
-	if !parts.Changed() {
-		return mail, nil
-	}
-	return parts.Append(nil), nil
-}
-
-// dataOf returns what templates of a message may print.
-func dataOf(m *queue.Message) (*template.Data, error) {
-	data, err := template.ParseData(m.Data)
-	if err != nil {
-		return nil, err
-	}
-	data.Set("envelope", m.Envelope)
-	data.Set("recipient", m.Recipient)
-	return data, nil
-}
-
-// buffers hold what is printed until the mail is put together.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// largestBuffer is how large a buffer may be that is kept for the next mail.
-const largestBuffer = 1 << 20
-
-func putBuffer(b *[]byte) {
-	if cap(*b) <= largestBuffer {
-		*b = (*b)[:0]
-		buffers.Put(b)
-	}
-}
-
-// fill has a text printed with data, into a buffer behind what is there.
-func (r *Renderer) fill(printed *[]byte, text *part.Text, data *template.Data) error {
-	old, err := text.Decode()
-	if err != nil {
-		return err
-	}
-	compiled, err := r.templates.Compile(old)
-	if err != nil {
-		return err
-	}
-	if len(compiled.Unknown()) > 0 {
-		r.tell(compiled.Unknown(), text.Name)
-	}
-	if compiled.Plain() {
-		return nil
-	}
-	var print func([]byte, string) []byte
-	if text.Kind == part.Addresses {
-		print = part.Protect
-	}
-	from := len(*printed)
-	*printed, err = compiled.AppendWith(slices.Grow(*printed, len(old)+len(old)/8), data, print)
-	if err != nil {
-		return err
-	}
-	return text.Set((*printed)[from:])
-}
-
-// mostUnknown is how many names of modifiers that do not exist the log is told at most.
-const mostUnknown = 100
-
-// tell has the log know modifiers that do not exist.
-func (r *Renderer) tell(names []string, where string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, name := range names {
-		if r.unknown[name] || len(r.unknown) >= mostUnknown {
-			continue
-		}
-		if r.unknown == nil {
-			r.unknown = make(map[string]bool)
-		}
-		r.unknown[name] = true
-		r.log().Warn("a template has a modifier that does not exist: it has no effect", "modifier", name, "part", where)
-	}
 }

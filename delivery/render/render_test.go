@@ -198,3 +198,19 @@ func BenchmarkPersonalise(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCampaign fills three values into a mail of 10 KiB.
+func BenchmarkCampaign(b *testing.B) {
+	text := strings.Repeat("<p>Plenty of text around it, as mails have.</p>\n", 22) +
+		"<p>{$name|escape}, {$city}: {$total_price}</p>\n"
+	m := &queue.Message{Recipient: "ann@example.com", Data: []byte(`{"name": "Ann", "city": "Delft", "total-price": 12.5}`),
+		Body: eml("From: shop@example.org\nTo: {$name} <{$recipient}>\nSubject: Hi {$name}\nContent-Type: text/html\n\n" +
+			strings.Repeat(text, 10))}
+	r := new(render.Renderer)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Render(b.Context(), m, m.Body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

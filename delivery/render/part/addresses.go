@@ -17,10 +17,10 @@ const (
 	away       = 0xF0000 // a separator is moved to away plus itself
 )
 
-// Protect adds a value to dst for a list of addresses that Text.Set takes apart: what is in it is part of one name or
+// protect adds a value to dst for a list of addresses that is taken apart: what is in it is part of one name or
 // address, whatever characters it has.
-func Protect(dst []byte, value string) []byte {
-	for _, c := range value {
+func protect(dst, value []byte) []byte {
+	for _, c := range string(value) {
 		dst = utf8.AppendRune(dst, protected(c))
 	}
 	return dst
@@ -38,7 +38,7 @@ func protected(c rune) rune {
 
 func isAway(c rune) bool { return c >= away && c < away+utf8.RuneSelf }
 
-// restore undoes Protect.
+// restore undoes protect.
 func restore(s string) string {
 	return strings.Map(func(c rune) rune {
 		if isAway(c) {
@@ -98,7 +98,7 @@ func wordsLength(s string) int {
 	return end
 }
 
-// protectText is Protect for a text with tags.
+// protectText is protect for a text with tags.
 func protectText(s string) string {
 	within := false
 	return strings.Map(func(c rune) rune {
@@ -248,7 +248,10 @@ func phrase(name string) string {
 	case needsEncoding(name):
 		return encodedWords(name)
 	case strings.ContainsAny(name, separators+"."):
-		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
+		return `"` + quotes.Replace(name) + `"`
 	}
 	return name
 }
+
+// quotes escapes what a text in quotes cannot have as it is.
+var quotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)

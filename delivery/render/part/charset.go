@@ -1,6 +1,7 @@
 package part
 
 import (
+	"encoding/binary"
 	"fmt"
 	"mime"
 	"strings"
@@ -17,6 +18,9 @@ type charset struct {
 	encoding encoding.Encoding // nil: UTF-8, or ASCII
 	ascii    bool              // declared to be ASCII, or not at all
 }
+
+// utf8Charset has all characters.
+var utf8Charset = charset{name: "utf-8"}
 
 func findCharset(name string) (charset, error) {
 	switch strings.ToLower(name) {
@@ -74,17 +78,20 @@ func (c charset) encode(text []byte) (charset, []byte) {
 		if err == nil {
 			return c, data
 		}
-		return charset{name: "utf-8"}, text
+		return utf8Charset, text
 	}
 	if c.ascii && !isASCII(text) {
-		return charset{name: "utf-8"}, text
+		return utf8Charset, text
 	}
 	return c, text
 }
 
-func (c charset) same(d charset) bool { return c.name == d.name }
-
 func isASCII(text []byte) bool {
+	for ; len(text) >= 8; text = text[8:] {
+		if binary.LittleEndian.Uint64(text)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for _, b := range text {
 		if b >= utf8.RuneSelf {
 			return false

@@ -7,14 +7,39 @@ import (
 // longestLine is how many bytes a line may have, without its end (RFC 5322 §2.1.1).
 const longestLine = 998
 
-// fitting returns the transfer encoding for new data of a part: the one it had, unless that cannot hold it.
-func fitting(encoding string, data []byte, boundaries [][]byte) string {
-	switch encoding {
-	case "quoted-printable", "base64":
-		return encoding
+// flaws are what may keep a text from being written as it is.
+type flaws uint8
+
+const (
+	beyondASCII flaws = 1 << iota
+	withNUL
+	longLines
+	delimiting // a line would be taken for a delimiter
+)
+
+// flawsOf returns what is in data whose lines end with CRLF.
+func flawsOf(data []byte, boundaries [][]byte) (f flaws) {
+	if !isASCII(data) {
+		f |= beyondASCII
 	}
-	eight := encoding == "8bit" || encoding == "binary"
-	if !eight && !isASCII(data) || bytes.IndexByte(data, 0) >= 0 || hasLongLine(data) || holdsDelimiter(data, boundaries) {
+	if bytes.IndexByte(data, 0) >= 0 {
+		f |= withNUL
+	}
+	if hasLongLine(data) {
+		f |= longLines
+	}
+	if holdsDelimiter(data, boundaries) {
+		f |= delimiting
+	}
+	return f
+}
+
+// fitting returns the transfer encoding for a part that was not encoded: the one it had, unless its new text has flaws.
+func fitting(encoding string, f flaws) string {
+	if encoding == "8bit" || encoding == "binary" {
+		f &^= beyondASCII
+	}
+	if f != 0 {
 		return "quoted-printable"
 	}
 	return encoding

@@ -39,20 +39,19 @@ func (t *Text) decodeField() ([]byte, error) {
 	return []byte(text), nil
 }
 
-func (t *Text) setField(text []byte) error {
+// appendField adds the field with another text to dst.
+func (t *Text) appendField(dst, text []byte) ([]byte, error) {
 	value := oneLine(string(text))
 	if t.Kind == Addresses {
 		list, err := parseAddresses(value)
 		if err != nil {
-			return &Error{t.Name, err.Error()}
+			return dst, &Error{t.Name, err.Error()}
 		}
 		value = list
 	} else if needsEncoding(value) {
 		value = encodedWords(value)
 	}
-	field := mailheader.AppendField(nil, string(t.field.Name()), value)
-	t.mail.changes = append(t.mail.changes, change{t.field.Start, t.field.End, field})
-	return nil
+	return mailheader.AppendField(dst, string(t.field.Name()), value), nil
 }
 
 // oneLine has blanks instead of line ends and other control characters.

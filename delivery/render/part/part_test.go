@@ -22,25 +22,27 @@ func edit(mail []byte, change func(text *Text, old string) string) (string, erro
 	if err != nil {
 		return "", err
 	}
+	c := m.Change()
+	defer c.Close()
 	for _, text := range m.Texts() {
 		old, err := text.Decode()
 		if err != nil {
 			return "", err
 		}
 		if now := change(text, string(old)); now != string(old) {
-			if err := text.Set([]byte(now)); err != nil {
+			if err := c.Set(text, []byte(now)); err != nil {
 				return "", err
 			}
 		}
 	}
-	return string(m.Append(nil)), nil
+	return string(c.Append(nil)), nil
 }
 
 // name puts a name in the place of NAME.
 func name(value string) func(*Text, string) string {
 	return func(t *Text, old string) string {
 		if t.Kind == Addresses {
-			value = string(Protect(nil, value))
+			value = string(protect(nil, []byte(value)))
 		}
 		now := strings.ReplaceAll(old, "NAME", value)
 		value = restore(value)

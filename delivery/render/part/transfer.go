@@ -8,15 +8,15 @@ import (
 	"slices"
 )
 
-// decodeTransfer undoes a transfer encoding, in the memory of the mail where there is something to undo.
-func (m *Mail) decodeTransfer(encoding string, data []byte) ([]byte, error) {
+// decodeTransfer undoes a transfer encoding.
+func decodeTransfer(encoding string, data []byte) ([]byte, error) {
 	switch encoding {
 	case "", "7bit", "8bit", "binary":
 		return data, nil
 	case "quoted-printable":
-		return m.extend(decodeQuoted, data)
+		return decodeQuoted(nil, data)
 	case "base64":
-		return m.extend(decodeBase64, data)
+		return decodeBase64(nil, data)
 	}
 	return nil, fmt.Errorf("there is no transfer encoding %.40q", encoding)
 }
@@ -76,31 +76,20 @@ func decodeBase64(out, data []byte) ([]byte, error) {
 	return out[:from+n], nil
 }
 
-// encodeTransfer does a transfer encoding, in the memory of the mail.
-func (m *Mail) encodeTransfer(encoding string, data []byte) []byte {
-	switch encoding {
-	case "quoted-printable":
-		data, _ = m.extend(quotedPrintable, data)
-	case "base64":
-		data, _ = m.extend(inLines, data)
-	}
-	return data
-}
-
 // inLines writes base64 in lines of 76 characters (RFC 2045 §6.8).
-func inLines(out, data []byte) ([]byte, error) {
+func inLines(out, data []byte) []byte {
 	const perLine = 57
 	out = slices.Grow(out, base64.StdEncoding.EncodedLen(len(data))+2*(len(data)/perLine+1))
 	for len(data) > perLine {
 		out = append(base64.StdEncoding.AppendEncode(out, data[:perLine]), '\r', '\n')
 		data = data[perLine:]
 	}
-	return base64.StdEncoding.AppendEncode(out, data), nil
+	return base64.StdEncoding.AppendEncode(out, data)
 }
 
 // quotedPrintable writes lines of at most 76 characters (RFC 2045 §6.7). A dash at the beginning of a line is encoded
 // when another one follows, so that no line can be a boundary.
-func quotedPrintable(out, data []byte) ([]byte, error) {
+func quotedPrintable(out, data []byte) []byte {
 	out = slices.Grow(out, len(data)+len(data)/8+64)
 	for len(data) > 0 {
 		line, rest, broken := bytes.Cut(data, []byte("\r\n"))
@@ -110,7 +99,7 @@ func quotedPrintable(out, data []byte) ([]byte, error) {
 		}
 		data = rest
 	}
-	return out, nil
+	return out
 }
 
 const quotedWidth = 75 // and an equals sign

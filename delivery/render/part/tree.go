@@ -82,9 +82,9 @@ func (w *walker) entity(start, end int, path, ordinary string, depth int) error 
 	case e.attachment:
 		return nil
 	case e.mediaType == "text/plain":
-		w.mail.texts = append(w.mail.texts, w.partText(e, Plain))
+		w.addPart(e, Plain)
 	case e.mediaType == "text/html":
-		w.mail.texts = append(w.mail.texts, w.partText(e, HTML))
+		w.addPart(e, HTML)
 	}
 	return nil
 }

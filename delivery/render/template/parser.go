@@ -32,7 +32,7 @@ func (p *parser) block() []statement {
 	for {
 		before, tag, at, more := p.next()
 		if before != "" {
-			body = append(body, literal(before))
+			body = append(body, p.between(before))
 		}
 		p.at, p.word = at, ""
 		if !more {
@@ -45,6 +45,12 @@ func (p *parser) block() []statement {
 		}
 		body = append(body, s)
 	}
+}
+
+// between makes a statement of text between tags.
+func (p *parser) between(s string) literal {
+	p.t.literals = append(p.t.literals, s)
+	return literal(len(p.t.literals) - 1)
 }
 
 // statement parses the tag that was found; ends means that it belongs to the block around it.
@@ -69,13 +75,13 @@ func (p *parser) statement(tag string) (s statement, ends bool) {
 		return p.assignment(), false
 	case "literal":
 		p.end()
-		return literal(p.scanner.literal(p.at)), false
+		return p.between(p.scanner.literal(p.at)), false
 	case "ldelim":
 		p.end()
-		return literal("{"), false
+		return p.between("{"), false
 	case "rdelim":
 		p.end()
-		return literal("}"), false
+		return p.between("}"), false
 	case "elseif":
 		return nil, true
 	case "else", "/if", "foreachelse", "/foreach":

@@ -1,18 +1,49 @@
 package template
 
+import (
+	"slices"
+	"sync"
+)
+
 // running is a template that runs.
 type running struct {
 	t        *Template
 	data     *Data
-	dst      []byte
-	start    int // length of dst before
+	out      Printer
+	printed  int    // bytes
+	value    []byte // the one that is printed
 	slots    []slot
 	args     []value // of the modifiers that are evaluated
 	steps    int
 	at       int // offset of the tag that runs
 	patterns map[string]*pattern
 	err      error
-	print    func(dst []byte, value string) []byte // nil: as it is
+}
+
+// runs are running templates that ended, for their memory.
+var runs = sync.Pool{New: func() any { return new(running) }}
+
+// largestValue is how much memory for values is kept for the next run.
+const largestValue = 64 << 10
+
+// begin returns a template that runs.
+func begin(t *Template, data *Data, out Printer) *running {
+	r := runs.Get().(*running)
+	r.t, r.data, r.out = t, data, out
+	r.slots = slices.Grow(r.slots[:0], len(t.names))[:len(t.names)]
+	return r
+}
+
+// end gives the memory of r back, with nothing in it that a message had.
+func (r *running) end() {
+	clear(r.slots)
+	clear(r.args[:cap(r.args)])
+	kept := running{slots: r.slots[:0], args: r.args[:0], value: r.value[:0]}
+	if cap(r.value) > largestValue {
+		kept.value = nil
+	}
+	*r = kept
+	runs.Put(r)
 }
 
 // slot is a variable.
@@ -63,9 +94,9 @@ func (r *running) fits(bytes int) bool {
 // room counts the steps to make a value of so many bytes, if it fits.
 func (r *running) room(bytes int) bool { return r.fits(bytes) && r.read(bytes) }
 
-// written checks the length of what was written.
-func (r *running) written() bool {
-	if len(r.dst)-r.start > MaxOutput {
+// written counts what was printed.
+func (r *running) written(bytes int) bool {
+	if r.printed += bytes; r.printed > MaxOutput {
 		r.fail("it prints more than " + outputText)
 	}
 	return r.err == nil

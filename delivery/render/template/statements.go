@@ -3,12 +3,12 @@ package template
 // statement is a part of a template that does something; false ends the run.
 type statement interface{ run(r *running) bool }
 
-// literal is text between tags.
-type literal string
+// literal is text between tags: the one of Literals with this number.
+type literal int
 
 func (l literal) run(r *running) bool {
-	r.dst = append(r.dst, l...)
-	return r.step(1) && r.written()
+	r.out.Literal(int(l))
+	return r.step(1) && r.written(len(r.t.literals[l]))
 }
 
 // printed is the tag of a value.
@@ -23,12 +23,9 @@ func (p *printed) run(r *running) bool {
 	if !r.step(1) {
 		return false
 	}
-	if r.print != nil {
-		r.dst = r.print(r.dst, v.String())
-	} else {
-		r.dst = v.append(r.dst)
-	}
-	return r.written()
+	r.value = v.append(r.value[:0])
+	r.out.Value(r.value)
+	return r.written(len(r.value))
 }
 
 // conditional is {if}.

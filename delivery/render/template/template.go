@@ -20,6 +20,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // Template is a text that was compiled. It is not changed, and safe for concurrent use.
 type Template struct {
 	text     string
+	literals []string
 	body     []statement
 	names    []string // of the variables, by slot
 	patterns map[string]*pattern
@@ -51,27 +52,44 @@ func (t *Template) Plain() bool {
 	if len(t.body) == 0 {
 		return true
 	}
-	only, ok := t.body[0].(literal)
-	return ok && len(t.body) == 1 && len(only) == len(t.text)
+	_, ok := t.body[0].(literal)
+	return ok && len(t.body) == 1 && len(t.literals[0]) == len(t.text)
 }
 
 // Unknown returns the names of modifiers that do not exist. They have no effect.
 func (t *Template) Unknown() []string { return t.unknown }
 
-// Append adds the text with the values of data to dst. Nil data has no values. An error is an *Error; dst is as it was
-// then.
-func (t *Template) Append(dst []byte, data *Data) ([]byte, error) {
-	return t.AppendWith(dst, data, nil)
+// Literals returns the texts between the tags. It is not to be changed.
+func (t *Template) Literals() []string { return t.literals }
+
+// Printer takes what a template prints, piece by piece.
+type Printer interface {
+	Literal(n int)      // a text between tags: the one of Literals with this number
+	Value(value []byte) // of a tag; it is the template's again afterwards
 }
 
-// AppendWith is Append for a place where values must be written in another way than text: each goes through print,
-// which adds it to dst.
-func (t *Template) AppendWith(dst []byte, data *Data, print func(dst []byte, value string) []byte) ([]byte, error) {
-	r := running{t: t, data: data, dst: dst, start: len(dst), slots: make([]slot, len(t.names)), print: print}
-	for _, s := range t.body {
-		if !s.run(&r) {
-			return dst, r.err
-		}
-	}
-	return r.dst, nil
+// Run has the text printed with the values of data. Nil data has no values. An error is an *Error.
+func (t *Template) Run(out Printer, data *Data) error {
+	r := begin(t, data, out)
+	defer r.end()
+	runAll(r, t.body)
+	return r.err
 }
+
+// Append adds the text with the values of data to dst, as Run prints it. With an error, dst is as it was.
+func (t *Template) Append(dst []byte, data *Data) ([]byte, error) {
+	b := buffer{t.literals, dst}
+	if err := t.Run(&b, data); err != nil {
+		return dst, err
+	}
+	return b.text, nil
+}
+
+// buffer is a Printer.
+type buffer struct {
+	literals []string
+	text     []byte
+}
+
+func (b *buffer) Literal(n int)      { b.text = append(b.text, b.literals[n]...) }
+func (b *buffer) Value(value []byte) { b.text = append(b.text, value...) }

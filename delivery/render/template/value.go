@@ -129,7 +129,12 @@ func numeric(s string) (value, bool) {
 	if s == "" || strings.Trim(s, "0123456789.+-eE") != "" {
 		return ofInt(0), false
 	}
-	if !strings.ContainsAny(s, ".eE") {
+	return ofDigits(s, !strings.ContainsAny(s, ".eE"))
+}
+
+// ofDigits is the value of a number; false: it is none that can be reckoned with.
+func ofDigits(s string, integral bool) (value, bool) {
+	if integral {
 		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return ofInt(i), true
 		}
