@@ -30,7 +30,9 @@ type connection struct {
 	spent    bool   // the remote takes no more mails over it: end
 	domain   string // of the last mail; read by others only while it is idle
 
+	tx        *Transaction                       // of the mail that is being sent
 	next      *job                               // begun, or about to be, in the flights of the one before
+	nextTx    *Transaction                       // of that
 	timer     *time.Timer                        // of wait
 	wakeup    chan struct{}                      // capacity 1
 	interrupt atomic.Pointer[context.CancelFunc] // of the watch on the remote
@@ -46,7 +48,8 @@ type link struct {
 }
 
 func newConnection(e *core, p *path) *connection {
-	return &connection{e: e, p: p, key: p.id(), wakeup: make(chan struct{}, 1)}
+	return &connection{e: e, p: p, key: p.id(), tx: new(Transaction), nextTx: new(Transaction),
+		wakeup: make(chan struct{}, 1)}
 }
 
 // run makes the connection and serves the path with it until there is no more work or it breaks.
@@ -72,6 +75,7 @@ func (c *connection) serve() {
 		}
 		c.next = c.ahead(j)
 		c.deliver(j)
+		*c.tx = Transaction{}
 		if !c.conn.Usable() {
 			return
 		}
@@ -85,7 +89,6 @@ func (c *connection) end() {
 	if j := c.next; j != nil {
 		c.next = nil
 		c.account.Cancel(j.size)
-		j.tx = Transaction{}
 		j.unfetch()
 		c.p.putBack(j)
 	}
@@ -106,6 +109,7 @@ func (c *connection) take() *job {
 			return nil // and give up what was begun by closing
 		}
 		c.next = nil
+		c.tx, c.nextTx = c.nextTx, c.tx
 		return j
 	}
 	for {
@@ -236,7 +240,7 @@ func (c *connection) wake() {
 
 // deliver sends one mail and hands its outcome on.
 func (c *connection) deliver(j *job) {
-	if !c.prepare(j) {
+	if !c.prepare(j, c.tx) {
 		return
 	}
 	c.sent++
@@ -246,16 +250,16 @@ func (c *connection) deliver(j *job) {
 		switch {
 		case n.absent():
 			n.fetch = c.e.mails.begin(c.e.untilBreak(), n.m) // and not begun before it is there
-		case c.prepare(n):
-			next = &n.tx
+		case c.prepare(n, c.nextTx):
+			next = c.nextTx
 		default:
 			c.next = nil
 		}
 	}
 	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.key.Source, Remote: c.target, Domain: j.domain,
 		Tags: j.m.Tags})
-	c.conn.Deliver(c.e.untilBreak(), &j.tx, next)
-	if j.tx.Unsent {
+	c.conn.Deliver(c.e.untilBreak(), c.tx, next)
+	if c.tx.Unsent {
 		c.stopped()
 		c.unsent(j)
 		return
@@ -273,10 +277,10 @@ func (c *connection) stopped() {
 	}
 }
 
-// prepare fills in the transaction of a job, once its mail is there; false means that the job ended here, or waits
+// prepare fills in tx for a job, once its mail is there; false means that the job ended here, or waits
 // again.
-func (c *connection) prepare(j *job) bool {
-	if j.tx.Message != nil {
+func (c *connection) prepare(j *job, tx *Transaction) bool {
+	if tx.Message != nil {
 		return true
 	}
 	if j.unready() && (j.absent() || c.e.mails.renders(j.m)) && !c.fetch(j) {
@@ -284,9 +288,9 @@ func (c *connection) prepare(j *job) bool {
 	}
 	body, err := c.Finish(j.m, nil)
 	if err == nil {
-		j.tx = Transaction{Message: j.m, Body: body, Finisher: c}
+		*tx = Transaction{Message: j.m, Body: body, Finisher: c}
 		if c.e.returnPath != nil && j.m.Envelope != "" {
-			j.tx.ReturnPath, j.tx.EnvID = c.e.returnPath(j.m)
+			tx.ReturnPath, tx.EnvID = c.e.returnPath(j.m)
 		}
 		return true
 	}
@@ -367,8 +371,7 @@ const maxUnsent = 3
 func (c *connection) unsent(j *job) {
 	c.sent--
 	c.account.Cancel(j.size)
-	result := j.tx.Result
-	j.tx = Transaction{}
+	result := c.tx.Result
 	j.unfetch()
 	if c.e.broken() {
 		c.e.release(j)

@@ -30,7 +30,6 @@ type job struct {
 	note     *aside.Note // why it is parked and what under; nil: for want of room, under its domain
 
 	// Of its attempt.
-	tx     Transaction
 	target netip.AddrPort
 	unsent int32   // how often a connection ended before this mail had a part in it; not changed while it is in a list
 	detour *detour // nil: it was not tried at other addresses before the attempt counts
@@ -112,7 +111,6 @@ func (j *job) avoids() string {
 // fallBack has a job go to other addresses of its site than those that it was tried at, the last of them with a result.
 func (j *job) fallBack(target netip.Addr, last *queue.Result) {
 	j.detour = &detour{avoid: j.avoids() + target.String() + " ", last: *last}
-	j.tx = Transaction{}
 	j.unfetch()
 }
 

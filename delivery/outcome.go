@@ -13,14 +13,14 @@ import (
 
 // attempted judges the outcome of a mail that went, or tried to go, over a connection.
 func (c *connection) attempted(j *job) {
-	result := j.tx.Result
+	result := c.tx.Result
 	j.target = c.target
 	if c.e.broken() && result.Code == 0 {
 		c.e.release(j) // we broke it off ourselves
 		return
 	}
 	c.e.throttle.Observe(c.key.Path, c.target.Addr(), throttle.Outcome{
-		Code: result.Code, Text: oneLine(j.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost &&
+		Code: result.Code, Text: oneLine(c.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost &&
 			result.State != queue.StateStorage,
 	})
 	success, said := result.Success(), result
@@ -28,8 +28,8 @@ func (c *connection) attempted(j *job) {
 		c.proven = true
 		c.p.recovered()
 	}
-	d := c.e.respond(j, &j.tx.Result, j.tx.Text, c.target.Addr())
-	result = j.tx.Result // a rule may have changed it
+	d := c.e.respond(j, &c.tx.Result, c.tx.Text, c.target.Addr())
+	result = c.tx.Result // a rule may have changed it
 	if success {
 		c.accepted++
 		c.flows = true
