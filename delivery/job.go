@@ -30,9 +30,10 @@ type job struct {
 	note     *aside.Note // why it is parked and what under; nil: for want of room, under its domain
 
 	// Of its attempt.
-	target netip.AddrPort
-	unsent int32   // how often a connection ended before this mail had a part in it; not changed while it is in a list
-	detour *detour // nil: it was not tried at other addresses before the attempt counts
+	target    netip.AddrPort
+	inMailbox bool    // see Transaction.Delivered
+	unsent    int32   // how often a connection ended before this mail had a part in it; not changed while it is in a list
+	detour    *detour // nil: it was not tried at other addresses before the attempt counts
 }
 
 // course is what was decided about where a job leaves from.

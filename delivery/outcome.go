@@ -14,7 +14,7 @@ import (
 // attempted judges the outcome of a mail that went, or tried to go, over a connection.
 func (c *connection) attempted(j *job) {
 	result := c.tx.Result
-	j.target = c.target
+	j.target, j.inMailbox = c.target, c.tx.Delivered
 	if c.e.broken() && result.Code == 0 {
 		c.e.release(j) // we broke it off ourselves
 		return

@@ -265,7 +265,7 @@ func (e *Engine) finish(j *job, result queue.Result, kind monitor.Kind, outcome 
 		switch {
 		case outcome != settling.Success:
 			j.Notice = e.Notifier.Failed(j.m)
-		case j.tx.Delivered:
+		case j.inMailbox:
 			j.Notice = e.Notifier.Delivered(j.m)
 		default:
 			j.Notice = e.Notifier.Relayed(j.m)
