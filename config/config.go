@@ -257,9 +257,26 @@ type Config struct {
 	WWWLogFile         string   // www-log-file: log of requests to the console
 	WWWLogFormat       string   // www-log-format: its template; "": built in
 	WWWBinLogFile      string   // www-bin-log-file: log of requests to the console, a JSON object a line
-	WebhookURL         string   // webhook-url: results are posted here in batches
-	WebhookSecret      string   // webhook-secret: signs these batches
 	MetricsAddress     string   // metrics-address: endpoint for Prometheus, such as 127.0.0.1:9100
+
+	// Web hooks
+
+	WebhookURL     string // webhook-url: results are posted here in batches; "": nowhere
+	WebhookSecret  string // webhook-secret: signs these batches; "": they are not signed
+	WebhookRetries bool   // webhook-retries: post attempts that will be repeated, too
+	// webhook-filter: JSON pointers to properties that are left out
+	WebhookFilter []string
+	// webhook-whitelist: leave out what webhook-filter does not name, instead
+	WebhookWhitelist bool
+	WebhookBatch     int           // webhook-batch: results in a request at most
+	WebhookDelay     time.Duration // webhook-delay: seconds that a result waits for others
+	WebhookTimeout   time.Duration // webhook-timeout: seconds that an answer may take
+	// webhook-connections: requests at a time; results of one message go one after the other
+	WebhookConnections int
+	WebhookQueue       string // webhook-queue: queue that results go through
+	// webhook-journal: directory that keeps results until they are taken; "": webhook, in that of queue-address
+	WebhookJournal     string
+	WebhookJournalSize int64 // webhook-journal-size: bytes it may hold: beyond them the oldest results are lost
 
 	// Getting mail in
 

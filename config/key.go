@@ -128,6 +128,7 @@ func Keys() []Key {
 		group("Settings database", databaseKeys()),
 		group("Console", consoleKeys()),
 		group("Logs", logKeys()),
+		group("Web hooks", webhookKeys()),
 		group("Getting mail in", spoolKeys()),
 		group("Process", processKeys()),
 	)

@@ -56,10 +56,29 @@ func logKeys() []Key {
 		older("www-log-prefix", "older form of www-log-file: its name in that directory"),
 		older("www-log-maxsize", "ignored: a log that logrotate moves is opened anew"),
 		older("www-log-history", "ignored: a log that logrotate moves is opened anew"),
-		key("webhook-url", "", address("http", "https"), func(c *Config) *string { return &c.WebhookURL }, "results are posted here in batches").ours(),
-		key("webhook-secret", "", secret(), func(c *Config) *string { return &c.WebhookSecret }, "signs these batches").ours(),
 		key("metrics-address", "", listen(), func(c *Config) *string { return &c.MetricsAddress }, "endpoint for Prometheus, such as 127.0.0.1:9100").ours().restart(),
 	}
+}
+
+func webhookKeys() []Key {
+	all := []Key{
+		key("webhook-url", "", address("http", "https"), func(c *Config) *string { return &c.WebhookURL }, "results are posted here in batches").restart(),
+		key("webhook-secret", "", secret(), func(c *Config) *string { return &c.WebhookSecret }, "signs these batches").blank("they are not signed"),
+		key("webhook-retries", "false", boolean(), func(c *Config) *bool { return &c.WebhookRetries }, "post attempts that will be repeated, too, not final results alone").restart(),
+		key("webhook-filter", "", jsonPointers(), func(c *Config) *[]string { return &c.WebhookFilter }, "JSON pointers to properties that are left out, such as results/*/description"),
+		key("webhook-whitelist", "false", boolean(), func(c *Config) *bool { return &c.WebhookWhitelist }, "leave out what webhook-filter does not name, instead of what it names"),
+		key("webhook-batch", "500", number(1, 10000), func(c *Config) *int { return &c.WebhookBatch }, "results in a request at most; it has no more than 1 MiB"),
+		key("webhook-delay", "1", seconds(0), func(c *Config) *time.Duration { return &c.WebhookDelay }, "seconds that a result waits for others"),
+		key("webhook-timeout", "30", seconds(time.Millisecond), func(c *Config) *time.Duration { return &c.WebhookTimeout }, "seconds that an answer may take"),
+		key("webhook-connections", "4", number(1, 64), func(c *Config) *int { return &c.WebhookConnections }, "requests at a time; results of one message go one after the other"),
+		key("webhook-queue", "webhooks", queueName(), func(c *Config) *string { return &c.WebhookQueue }, "queue that results go through").restart(),
+		key("webhook-journal", "", path(), func(c *Config) *string { return &c.WebhookJournal }, "directory that keeps results until they are taken").blank("webhook, in the directory of queue-address").restart(),
+		key("webhook-journal-size", "1GiB", size(), func(c *Config) *int64 { return &c.WebhookJournalSize }, "what it may hold: beyond it the oldest results are lost").restart(),
+	}
+	for i := range all {
+		all[i] = all[i].ours()
+	}
+	return all
 }
 
 func spoolKeys() []Key {

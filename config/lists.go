@@ -79,6 +79,12 @@ func texts() codec[[]string] {
 	return list("comma list", "a list with commas", byCommas, plain().parse, asIs)
 }
 
+// jsonPointers is a list of JSON pointers.
+func jsonPointers() codec[[]string] {
+	return list("JSON pointers", "JSON pointers with blanks or commas between, such as results/*/description", bySeparators,
+		plain().parse, asIs)
+}
+
 // domains is a comma list of DNS names.
 func domains() codec[[]string] {
 	return list("comma list", "domain names with commas", bySeparators, host().parse, asIs)

@@ -96,6 +96,10 @@ type QueueNames struct {
 	Results, Success, Failure, Retry string // "": not published
 	// DSN is where what Notifier makes is published; "": it is asked only about messages that name a queue.
 	DSN string
+	// Hook is where a copy of each final result is published without its mail, and with HookRetries of the others too;
+	// messages have no say in that. "": nowhere.
+	Hook        string
+	HookRetries bool
 }
 
 // ErrRunning is returned by Run when the engine runs, or ran before.

@@ -37,6 +37,7 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 	checkRabbit(cfg, complain)
 	checkStorage(cfg, complain)
 	checkDownloads(cfg, complain)
+	checkHooks(cfg, complain)
 	if cfg.SMTPRoutes != "" {
 		if _, err := mx.ReadRoutes(cfg.SMTPRoutes); err != nil {
 			complain("smtp-routes", "a file of domain:relay:port lines", err)

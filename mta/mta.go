@@ -54,6 +54,7 @@ type MTA struct {
 	doors    *doors
 	mails    *mails
 	records  *records
+	hooks    *hooks // nil: there is no webhook-url
 	settings *snapshot.Keeper
 	origins  *origins
 	cluster  *cluster.Member // nil: there is none
@@ -127,6 +128,10 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, err
 	}
+	hooks, err := openHooks(b, mails)
+	if err != nil {
+		return nil, err
+	}
 	var told, heard bell // of changed settings, to the cluster; of other instances' addresses, to the engine
 	settings, err := openSettings(ctx, b, LocalAddresses(), told.ring)
 	if err != nil {
@@ -186,6 +191,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 		return nil, err
 	}
 	m := &MTA{log: log, config: b.config, opened: b.opened, ports: ports, doors: doors, mails: mails, records: records,
+		hooks: hooks,
 		settings: settings, origins: origins, cluster: member, resolver: dns, ways: ways, finder: finder, limits: limits,
 		slots: slots, maker: maker, engine: engine, screens: screens, server: server, services: &services{begun: time.Now()},
 		ready: make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
@@ -239,6 +245,9 @@ func (m *MTA) Reopen() { m.records.log.Reopen() }
 func (m *MTA) Reload(cfg *config.Config) error {
 	routes, err := readRoutes(cfg)
 	if err != nil {
+		return err
+	}
+	if err := m.hooks.set(cfg); err != nil {
 		return err
 	}
 	old := m.config.Swap(cfg)

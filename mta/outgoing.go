@@ -134,6 +134,7 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 			Failure: cfg.RabbitMQFailure,
 			Retry:   cfg.RabbitMQRetry,
 			DSN:     cfg.RabbitMQDSN,
+			Hook:    hookQueue(cfg), HookRetries: cfg.WebhookRetries,
 		},
 		Notifier: notifier,
 		Retry: delivery.RetryPolicy{

@@ -57,12 +57,14 @@ func checkRabbit(cfg *config.Config, complain func(key, want string, cause error
 // brokerQueues are the queues that the configuration names.
 func brokerQueues(cfg *config.Config) []string {
 	return []string{cfg.RabbitMQOutbox, cfg.RabbitMQInbox, cfg.RabbitMQLocal, cfg.RabbitMQReports, cfg.RabbitMQRefused,
-		cfg.RabbitMQDSN, cfg.RabbitMQResults, cfg.RabbitMQSuccess, cfg.RabbitMQFailure, cfg.RabbitMQRetry}
+		cfg.RabbitMQDSN, cfg.RabbitMQResults, cfg.RabbitMQSuccess, cfg.RabbitMQFailure, cfg.RabbitMQRetry, hookQueue(cfg)}
 }
 
 // othersQueues are those of them that mtad does not read.
 func othersQueues(cfg *config.Config) []string {
-	return slices.DeleteFunc(brokerQueues(cfg), func(name string) bool { return name == "" || name == cfg.RabbitMQOutbox })
+	return slices.DeleteFunc(brokerQueues(cfg), func(name string) bool {
+		return name == "" || name == cfg.RabbitMQOutbox || name == hookQueue(cfg)
+	})
 }
 
 // brokerTime is how long the broker may take at start before mtad goes on without it.

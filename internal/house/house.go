@@ -67,6 +67,7 @@ var rooms = []struct {
 	{"throttle/redis", []string{"throttle", "throttle/local"}}, // shares what local counts
 	{"throttle", nil},
 	{"queue", nil},
+	{"monitor/webhook", []string{"queue"}},
 	{"monitor", nil},
 }
 

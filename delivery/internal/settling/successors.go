@@ -13,6 +13,10 @@ type Names struct {
 	Outbox                           string
 	Results, Success, Failure, Retry string // "": not published
 	DSN                              string // of notifications to senders; "": none
+	// Hook is the queue of a copy of each final result, and of the others with HookRetries, whatever queues a message
+	// names for its own; "": none.
+	Hook        string
+	HookRetries bool
 }
 
 // Outcome is how a message is finished.
@@ -39,7 +43,7 @@ func (n *Names) finished(x *Ending, outcome Outcome) []queue.Item {
 			name = override(own.Failure, name)
 		}
 	}
-	if results == "" && name == "" {
+	if results == "" && name == "" && n.Hook == "" {
 		return nil
 	}
 	m := published(x)
@@ -49,6 +53,9 @@ func (n *Names) finished(x *Ending, outcome Outcome) []queue.Item {
 	}
 	if name != "" {
 		items = append(items, queue.Item{Queue: name, Message: m})
+	}
+	if n.Hook != "" {
+		items = append(items, queue.Item{Queue: n.Hook, Message: withoutMail(m)})
 	}
 	return items
 }
@@ -60,8 +67,16 @@ func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
 	if own := x.Message.Queues; own != nil {
 		name = override(own.Retry, name)
 	}
+	hooked := n.Hook != "" && n.HookRetries
+	if name == "" && !hooked {
+		return items
+	}
+	m := withNextAttempt(published(x))
 	if name != "" {
-		items = append(items, queue.Item{Queue: name, Message: withNextAttempt(published(x))})
+		items = append(items, queue.Item{Queue: name, Message: m})
+	}
+	if hooked {
+		items = append(items, queue.Item{Queue: n.Hook, Message: withoutMail(m)})
 	}
 	return items
 }

@@ -62,7 +62,11 @@ func (s *Settler) unrepeatable(x *Ending, retry *queue.Message) []queue.Item {
 	return items
 }
 
+// withoutMail returns the message itself when it has no mail.
 func withoutMail(m *queue.Message) *queue.Message {
+	if m.Body == nil && m.Compose == nil {
+		return m
+	}
 	bare := *m
 	bare.Body, bare.Compose = nil, nil
 	return &bare
