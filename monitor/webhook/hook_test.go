@@ -224,16 +224,27 @@ func TestResultsArrive(t *testing.T) {
 // TestBatches sends as many as may go together, and the rest after a moment.
 func TestBatches(t *testing.T) {
 	in(t, func(w *world) {
-		var sizes []int
-		w.answers(func(_ *http.Request, batch []result) *http.Response { sizes = append(sizes, len(batch)); return nil })
+		var mu sync.Mutex
+		var got []int
+		w.answers(func(_ *http.Request, batch []result) *http.Response {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, len(batch))
+			return nil
+		})
+		sizes := func() []int {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(got)
+		}
 		w.open()
 		for _, id := range names("m", 23) {
 			w.publish(strings.TrimSuffix(id, "/1"), 1, 1)
 		}
 		settle(500 * time.Millisecond)
-		require.Equal(t, []int{10, 10}, sizes)
+		require.Equal(t, []int{10, 10}, sizes())
 		settle(time.Second)
-		require.Equal(t, []int{10, 10, 3}, sizes)
+		require.Equal(t, []int{10, 10, 3}, sizes())
 		_, taken := w.log()
 		require.Equal(t, names("m", 23), taken)
 		w.close()

@@ -40,7 +40,7 @@ func TestJournal(t *testing.T) {
 	require.NoError(t, err)
 	var all []string // line n is all[n-1]
 	lost := uint64(0)
-	for range 400 {
+	for range 150 {
 		switch rand.IntN(8) {
 		case 0:
 			require.NoError(t, j.close())

@@ -157,6 +157,23 @@ func TestHowMessagesLeaveMemory(t *testing.T) {
 		}, "settle one"},
 		{"tried again", func(w *world, x *settling.Ending) { w.Retry(x, x.Message) },
 			"settle one: outbox with its mail, retry"},
+		{"delivered, and hooks are told", func(w *world, x *settling.Ending) {
+			w.Names.Hook, x.Message.KeepMIME = "hook", true
+			x.Message.Queues = &queue.Queues{Results: name("")}
+			w.Finish(x, settling.Success)
+		}, "settle one: success with its mail, hook"},
+		{"only hooks are told", func(w *world, x *settling.Ending) {
+			w.Names = settling.Names{Hook: "hook"}
+			w.Finish(x, settling.Failure)
+		}, "settle one: hook"},
+		{"tried again, and hooks are not told", func(w *world, x *settling.Ending) {
+			w.Names.Hook = "hook"
+			w.Retry(x, x.Message)
+		}, "settle one: outbox with its mail, retry"},
+		{"tried again, and hooks are told", func(w *world, x *settling.Ending) {
+			w.Names = settling.Names{Outbox: "outbox", Hook: "hook", HookRetries: true}
+			w.Retry(x, x.Message)
+		}, "settle one: outbox with its mail, hook"},
 		{"given back", func(w *world, x *settling.Ending) { w.Release(x) }, "release one"},
 		{"parked", func(w *world, x *settling.Ending) { w.Park(x, "tag:a", "because") }, "park one: tag:a"},
 		{"parked where that cannot be", func(w *world, x *settling.Ending) {

@@ -55,7 +55,7 @@ func (n *Names) finished(x *Ending, outcome Outcome) []queue.Item {
 		items = append(items, queue.Item{Queue: name, Message: m})
 	}
 	if n.Hook != "" {
-		items = append(items, queue.Item{Queue: n.Hook, Message: withoutMail(m)})
+		items = append(items, queue.Item{Queue: n.Hook, Message: withoutNextAttempt(withoutMail(m))})
 	}
 	return items
 }
@@ -125,4 +125,20 @@ func withNextAttempt(m *queue.Message) *queue.Message {
 	m.Extra["nextattempt"] = m.NextAttempt.UTC().AppendFormat(nil, `{"time":"`+time.DateTime+`"}`)
 	m.NextAttempt = time.Time{}
 	return m
+}
+
+// withoutNextAttempt returns a message that says nothing of a next attempt, which is how hooks know the last result.
+func withoutNextAttempt(m *queue.Message) *queue.Message {
+	const property = "nextattempt"
+	_, unread := m.Extra[property]
+	if m.NextAttempt.IsZero() && !unread {
+		return m
+	}
+	last := *m
+	last.NextAttempt = time.Time{}
+	if unread {
+		last.Extra = maps.Clone(m.Extra)
+		delete(last.Extra, property)
+	}
+	return &last
 }
