@@ -191,7 +191,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 		return nil, err
 	}
 	m := &MTA{log: log, config: b.config, opened: b.opened, ports: ports, doors: doors, mails: mails, records: records,
-		hooks: hooks,
+		hooks:    hooks,
 		settings: settings, origins: origins, cluster: member, resolver: dns, ways: ways, finder: finder, limits: limits,
 		slots: slots, maker: maker, engine: engine, screens: screens, server: server, services: &services{begun: time.Now()},
 		ready: make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
