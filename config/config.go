@@ -140,6 +140,7 @@ type Config struct {
 	ConnectionMaxIdle     time.Duration // connection-maxidle: milliseconds a connection without work stays open
 	ConnectionSecure      bool          // connection-secure: use TLS when it is offered
 	TLSPolicy             string        // tls-policy: on, report or off
+	TLSReportFrom         string        // tls-report-from: where reports about TLS come from; empty: none are sent
 	ProxyServer           string        // proxy-server: proxy for outgoing HTTP: http:// or socks://
 	DownloadCache         string        // download-cache: message store that has downloads beside memory; "": memory alone
 	DownloadTTL           time.Duration // download-ttl: seconds a download is kept at most

@@ -54,6 +54,7 @@ func throttleKeys() []Key {
 		key("connection-maxidle", "5000", unlimited(millis(0)), func(c *Config) *time.Duration { return &c.ConnectionMaxIdle }, "milliseconds a connection without work stays open"),
 		key("connection-secure", "true", boolean(), func(c *Config) *bool { return &c.ConnectionSecure }, "use TLS when it is offered"),
 		key("tls-policy", "on", oneOf("on", "report", "off"), func(c *Config) *string { return &c.TLSPolicy }, "what recipients publish about TLS (DANE, MTA-STS): obeyed, only told in results, or not asked for; DANE needs dns-trust-ad and a validating resolver").ours().restart(),
+		key("tls-report-from", "", plain(), func(c *Config) *string { return &c.TLSReportFrom }, "address from which domains that ask for it are told, once a day, how connections to them were secured (RFC 8460)").blank("no reports are sent").ours().restart(),
 		key("proxy-server", "", proxies(), func(c *Config) *string { return &c.ProxyServer }, "proxy for outgoing HTTP: http:// or socks://"),
 		key("download-cache", "", stores(), func(c *Config) *string { return &c.DownloadCache }, "where downloads are kept beside memory: a message store, such as directory:///var/cache/mtad").blank("memory alone").restart(),
 		key("download-ttl", "3600", seconds(0), func(c *Config) *time.Duration { return &c.DownloadTTL }, "seconds a download is kept at most, whatever its server says"),

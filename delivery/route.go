@@ -25,6 +25,8 @@ type Router interface {
 type Route struct {
 	// Site names all domains that lead to the same hosts: the first domain it was met under, lower case.
 	Site string
+	// Domain is the domain that the route was found for; "" where it is not for one.
+	Domain string
 	// Hosts are in order of preference; equal ones are to be shuffled for each connection.
 	Hosts []Host
 	// Secure says that a trusted resolver validated the MX answer (AD).

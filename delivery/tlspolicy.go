@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/x509"
+	"net/netip"
 )
 
 // TLSPolicies says how connections to the hosts of a route have to be secured, beyond what messages and throttles ask
@@ -25,6 +26,15 @@ type TLSPolicy struct {
 	// Verify judges the certificates of the host, its own first. An error is a *TLSViolation. Nil: any will do, and TLS
 	// is still a must (RFC 7672 §2.1.1, unusable records).
 	Verify func(chain []*x509.Certificate) error
+	// Tell hears how a connection was secured, once for each that got so far. Nil: nobody listens.
+	Tell func(TLSSession)
+}
+
+// TLSSession is how a connection to an MX host was secured, as reports want to know it (RFC 8460 §4.3).
+type TLSSession struct {
+	From, To  netip.Addr    // zero: not known
+	HELO      string        // what the host called itself
+	Violation *TLSViolation // nil: all was well
 }
 
 // tlsPolicy is what is published about connections to a host of a route.
@@ -43,6 +53,7 @@ func (p *TLSPolicy) Enforced() bool { return p.Type != "" && !p.Testing }
 type STSPolicy struct {
 	Domain   string
 	Testing  bool
+	Lines    []string // of its text
 	Patterns []string // names that MX hosts may have; "*.example.com" is any one label before it
 	// Key is the same for all enforced policies that demand the same of a site: mail under them may share connections.
 	Key string

@@ -150,7 +150,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, err
 	}
-	policies, err := openPolicies(b, settings, dns)
+	policies, err := openPolicies(b, settings, dns, openTLSReports(b, mails, dns))
 	if err != nil {
 		return nil, err
 	}

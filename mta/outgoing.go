@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -66,23 +65,6 @@ func openWays(b *base) (*ways, error) {
 	w := new(ways)
 	w.file(routes)
 	return w, nil
-}
-
-// openPolicies makes what finds out how recipients want connections secured; nil: tls-policy is off.
-func openPolicies(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) (*tlspolicy.Policies, error) {
-	if b.cfg.TLSPolicy == "off" {
-		return nil, nil
-	}
-	p := &tlspolicy.Policies{
-		Resolver:     dns,
-		Directory:    filepath.Join(strings.TrimPrefix(b.cfg.QueueAddress, "disk://"), "mta-sts"),
-		Overridden:   func(host string) bool { return settings.Current().DNS.Addresses(host) != nil },
-		Report:       b.cfg.TLSPolicy == "report",
-		AllowPrivate: b.cfg.AllowPrivateTargets,
-		Logger:       b.log,
-	}
-	b.onClose(p.Close)
-	return p, p.Start()
 }
 
 // openFinder makes what finds where the mail to a domain goes.

@@ -36,7 +36,7 @@ func (f *Finder) lookup(ctx context.Context, domain string) (*found, *failure) {
 		}
 		return nil, lookupFailure(domain, "domain", err)
 	}
-	route := &delivery.Route{Site: domain, Secure: result.Authentic, Hosts: hostList(result.Records)}
+	route := &delivery.Route{Site: domain, Domain: domain, Secure: result.Authentic, Hosts: hostList(result.Records)}
 	if len(route.Hosts) == 0 {
 		return nil, &failure{RouteError: nullMX(domain), expires: result.Expires, cacheable: true}
 	}
@@ -78,7 +78,7 @@ func (f *Finder) implicit(ctx context.Context, domain string) (*found, *failure)
 		}
 		expires, secure = result.Expires, result.Authentic
 	}
-	route := &delivery.Route{Site: domain, Secure: secure, Hosts: []delivery.Host{{Name: domain}}}
+	route := &delivery.Route{Site: domain, Domain: domain, Secure: secure, Hosts: []delivery.Host{{Name: domain}}}
 	if !f.dropLoop(ctx, route) {
 		return nil, &failure{RouteError: loops(domain), expires: expires, cacheable: true}
 	}

@@ -56,6 +56,7 @@ type connection struct {
 	cipher         *queue.Cipher
 	certificate    *queue.Certificate
 	policy         *queue.TLSPolicy
+	violation      *delivery.TLSViolation // what is wrong with how it is secured, whether a policy minds or not
 }
 
 var _ delivery.Connection = (*connection)(nil)

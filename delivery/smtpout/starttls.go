@@ -15,12 +15,22 @@ import (
 
 var errInjection = errors.New("the remote sent more behind its answer to STARTTLS, before encryption began")
 
-// secure does what the level of security asks for with STARTTLS.
+// secure does what the level of security and the policy ask for with STARTTLS, and tells how that went.
 func (c *connection) secure(security queue.Security) *failure {
 	must := security == queue.Required || security == queue.Verified || c.hop.TLS.Enforced()
-	switch {
-	case security == queue.Optional && !must:
+	if security == queue.Optional && !must {
 		return nil
+	}
+	failed := c.startTLS(security, must)
+	if tell := c.hop.TLS.Tell; tell != nil {
+		tell(delivery.TLSSession{From: addrPort(c.watch.raw.LocalAddr()).Addr().Unmap(), To: c.hop.Target.Addr(), HELO: c.mta,
+			Violation: c.violation})
+	}
+	return failed
+}
+
+func (c *connection) startTLS(security queue.Security, must bool) *failure {
+	switch {
 	case !c.ext.startTLS:
 		c.violated("starttls-not-supported", "the remote does not offer STARTTLS")
 		if !must {
@@ -83,10 +93,13 @@ func (c *connection) demand(security queue.Security) string {
 	return "the TLSA records of the host need it"
 }
 
-// violated notes for results how the remote fails the policy: the first way that it does.
+// violated notes what is wrong: the first thing that is.
 func (c *connection) violated(kind, reason string) {
-	if c.policy != nil && c.policy.Failure == "" {
-		c.policy.Failure, c.policy.Reason = kind, printable(reason)
+	if c.violation == nil {
+		c.violation = &delivery.TLSViolation{Type: kind, Reason: printable(reason)}
+		if c.policy != nil {
+			c.policy.Failure, c.policy.Reason = kind, c.violation.Reason
+		}
 	}
 }
 

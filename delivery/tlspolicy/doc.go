@@ -19,7 +19,8 @@
 //
 // # Files
 //
-//	policies.go  both questions
+//	policies.go  the parts together, and the first question
+//	host.go      the second question
 //	domain.go    what is known of a domain's policy, and when it is asked for again
 //	shelf.go     policies on disk
 //	fetch.go     the text of a policy over HTTPS

@@ -2,6 +2,8 @@ package tlspolicy
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"time"
 
 	"github.com/sluicemail/sluice/delivery"
@@ -24,6 +26,8 @@ type knowledge struct {
 	public *delivery.STSPolicy // of record; nil: nothing that concerns routes
 	due    time.Time           // when to ask again
 	asking chan struct{}       // closed when who asks has done; nil: nobody asks
+
+	failure *delivery.TLSViolation // why a policy that was announced could not be had
 }
 
 // holds returns the policy that is in force.
@@ -40,40 +44,68 @@ func (p *Policies) describe(r *record) *delivery.STSPolicy {
 		return nil
 	}
 	public := &delivery.STSPolicy{Domain: r.Domain, Testing: p.Report || r.Policy.Mode == modeTesting,
-		Patterns: r.Policy.Patterns}
+		Patterns: r.Policy.Patterns, Lines: r.Policy.lines()}
 	if !public.Testing {
 		public.Key = r.Policy.key()
 	}
 	return public
 }
 
+// answer is what came of asking for a domain's policy.
+type answer struct {
+	record  *record                // nil: there is no policy
+	due     time.Time              // when to ask again
+	failure *delivery.TLSViolation // why there is none though one was announced
+}
+
 // ask finds out what a domain publishes now. before is what was known so far; a policy that cannot be had leaves that
 // in force.
-func (p *Policies) ask(ctx context.Context, domain string, before *record) (now *record, due time.Time) {
+func (p *Policies) ask(ctx context.Context, domain string, before *record) answer {
 	at := p.now()
 	found, err := p.Resolver.TXT(ctx, "_mta-sts."+domain)
 	if err != nil {
 		if !resolver.IsNotFound(err) {
-			return before, at.Add(again)
+			return answer{record: before, due: at.Add(again)}
 		}
-		return before, at.Add(recheck)
+		return answer{record: before, due: at.Add(recheck)}
 	}
-	due = at.Add(recheck)
+	due := at.Add(recheck)
 	if found.Expires.After(at) && found.Expires.Before(due) {
 		due = found.Expires
 	}
 	id := parseRecord(found.Records)
 	if id == "" || before != nil && before.ID == id && at.Sub(before.Fetched) < min(renewal, before.Policy.MaxAge/2) {
-		return before, due
+		return answer{record: before, due: due}
 	}
 	text, err := p.fetcher.policy(ctx, domain)
 	if err != nil {
 		p.logger().Info("MTA-STS policy cannot be had", "domain", domain, "id", id, "error", err, "kept", before != nil)
-		return before, at.Add(again)
+		return answer{record: before, due: at.Add(again), failure: unfetched(err)}
 	}
-	now = &record{Domain: domain, ID: id, Fetched: at, Policy: *text}
+	now := &record{Domain: domain, ID: id, Fetched: at, Policy: *text}
 	if err := p.shelf.write(now); err != nil {
 		p.logger().Warn("MTA-STS policy cannot be kept on disk", "domain", domain, "error", err)
 	}
-	return now, due
+	return answer{record: now, due: due}
+}
+
+// unfetched names why the text of a policy could not be had (RFC 8460 §4.3.2.2).
+func unfetched(err error) *delivery.TLSViolation {
+	kind := "sts-policy-fetch-error"
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		kind = "sts-webpki-invalid"
+	} else if _, ok := errors.AsType[*syntaxError](err); ok {
+		kind = "sts-policy-invalid"
+	}
+	return violation(kind, err.Error())
+}
+
+// missing returns why a domain has no policy that it announced; nil: it announced none, or is not known.
+func (p *Policies) missing(domain string) *delivery.TLSViolation {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k, ok := p.domains.Peek(domain, p.now()); ok {
+		return k.failure
+	}
+	return nil
 }

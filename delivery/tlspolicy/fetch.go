@@ -11,8 +11,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/sluicemail/sluice/delivery/mx"
 )
 
 const (
@@ -81,31 +79,3 @@ func (f *fetcher) policy(ctx context.Context, domain string) (*policy, error) {
 	}
 	return parsePolicy(text)
 }
-
-// dialPublic connects to a host that has public addresses: the owner of a domain must not have us look round in our own
-// network. anywhere lets it have others.
-func dialPublic(r Resolver, anywhere bool) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, address string) (net.Conn, error) {
-		host, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, err
-		}
-		found, err := r.Addrs(ctx, "ip", host)
-		if err != nil {
-			return nil, err
-		}
-		err = fmt.Errorf("%s has no public address", host)
-		for _, addr := range found.Records[:min(len(found.Records), maxAddresses)] {
-			if !anywhere && !mx.IsPublic(addr) {
-				continue
-			}
-			var conn net.Conn
-			if conn, err = new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(addr.String(), port)); err == nil {
-				return conn, nil
-			}
-		}
-		return nil, err
-	}
-}
-
-const maxAddresses = 4 // of a policy host that are tried

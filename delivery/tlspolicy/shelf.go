@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/wholefile"
 )
 
 // shelf keeps policies in a directory, one file for each domain. The empty shelf keeps nothing.
@@ -72,20 +74,7 @@ func (s shelf) write(r *record) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(string(s), "new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		_ = os.Chtimes(f.Name(), time.Time{}, r.until()) // for sweep
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return wholefile.Write(path, text, r.until()) // the time is for sweep
 }
 
 // sweep removes the files of policies that are over, and what writing left behind.
@@ -96,7 +85,7 @@ func (s shelf) sweep(now time.Time) error {
 	entries, err := os.ReadDir(string(s))
 	for _, e := range entries {
 		info, statErr := e.Info()
-		if statErr != nil || !strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), "new-") {
+		if statErr != nil || !strings.Contains(e.Name(), suffix) {
 			continue
 		}
 		if info.ModTime().Before(now) {

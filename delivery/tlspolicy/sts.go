@@ -61,6 +61,17 @@ func notAlphanumeric(r rune) bool {
 // parsePolicy reads the text of a policy (RFC 8461 §3.2). Fields that are not known are passed over, and of a field
 // that may occur once the first counts.
 func parsePolicy(text []byte) (*policy, error) {
+	p, err := readPolicy(text)
+	if err != nil {
+		return nil, &syntaxError{err}
+	}
+	return p, nil
+}
+
+// syntaxError is what is wrong with the text of a policy.
+type syntaxError struct{ error }
+
+func readPolicy(text []byte) (*policy, error) {
 	p, seen := &policy{}, map[string]bool{}
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		line := strings.TrimRight(string(line), "\r \t")
@@ -144,6 +155,15 @@ func allows(patterns []string, host string) bool {
 		}
 		return pattern == host
 	})
+}
+
+// lines are those of the policy's text that mean something.
+func (p *policy) lines() []string {
+	lines := []string{"version: STSv1", "mode: " + string(p.Mode)}
+	for _, pattern := range p.Patterns {
+		lines = append(lines, "mx: "+pattern)
+	}
+	return append(lines, "max_age: "+strconv.FormatInt(int64(p.MaxAge/time.Second), 10))
 }
 
 // key is the same for policies that demand the same of hosts.

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/wholefile"
 )
 
 // remembered is an instance in Options.File, which holds a JSON array of them.
@@ -65,27 +66,11 @@ func (m *Member) save() {
 	for _, i := range m.Others() {
 		list = append(list, remembered{i, i.Seen})
 	}
-	if err := writeFile(m.opts.File, list); err != nil {
+	data, err := json.Marshal(list)
+	if err == nil {
+		err = wholefile.Write(m.opts.File, data, time.Time{})
+	}
+	if err != nil {
 		m.opts.Logger.Warn("which instances of the cluster there are could not be written down", "error", err)
 	}
-}
-
-// writeFile leaves the old file or the new one, whatever happens.
-func writeFile(name string, list []remembered) error {
-	data, err := json.Marshal(list)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".new-*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }
