@@ -121,6 +121,35 @@ func TestSharing(t *testing.T) {
 	require.Empty(t, key("sts-testing"), "it keeps nothing from going")
 }
 
+// TestCounted has each connection counted once, under the policy that applied to it.
+func TestCounted(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct{ policy, server, want string }{
+		{"none", "good", "no-policy-found"},
+		{"none", "no-starttls", "no-policy-found starttls-not-supported"},
+		{"none", "broken", "no-policy-found validation-failure"},
+		{"sts-enforce", "good", "sts"},
+		{"sts-enforce", "expired", "sts certificate-expired"},
+		{"sts-enforce", "refused", "sts starttls-not-supported"},
+		{"sts-testing", "wrong-name", "sts certificate-host-mismatch"},
+		{"sts-no-such-mx", "good", "sts validation-failure"},
+		{"sts-testing-no-mx", "good", "sts validation-failure"},
+		{"sts-down", "good", "sts sts-policy-fetch-error"},
+		{"sts-redirected", "good", "sts sts-policy-fetch-error"},
+		{"sts-broken", "good", "sts sts-policy-invalid"},
+		{"sts-other-name", "good", "sts sts-webpki-invalid"},
+		{"sts-none", "good", "no-policy-found"},
+		{"dane-ee", "good", "tlsa"},
+		{"dane-ee", "self-signed", "tlsa validation-failure"},
+		{"dane-bogus", "good", "tlsa dnssec-invalid"},
+		{"dane-insecure", "self-signed", "no-policy-found"},
+	} {
+		w.counted = nil
+		w.send(t, domainOf(c.policy), c.server, queue.Opportunistic)
+		require.Equal(t, []string{domainOf(c.policy) + " " + c.want}, w.counted, "%s %s", c.policy, c.server)
+	}
+}
+
 func loopback(port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
 }

@@ -29,9 +29,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
+	"github.com/sluicemail/sluice/delivery/tlsreport"
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
@@ -42,6 +44,20 @@ type world struct {
 	finder   *mx.Finder
 	policies *tlspolicy.Policies
 	client   *tls.Config
+
+	mu      sync.Mutex
+	counted []string // sessions, as "domain type violation"
+}
+
+// count notes a session.
+func (w *world) count(domain, _ string, p tlsreport.Policy, s delivery.TLSSession) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := domain + " " + p.Type
+	if s.Violation != nil {
+		text += " " + s.Violation.Type
+	}
+	w.counted = append(w.counted, text)
 }
 
 func newWorld(t *testing.T) *world {
@@ -55,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, dns.Close()) })
 	w.policies = &tlspolicy.Policies{Resolver: dns, Roots: w.ca.pool, Dial: w.ca.servePolicies(t), Directory: t.TempDir(),
-		Overridden: func(host string) bool { return host == "given.signed.test" }, Logger: slog.New(slog.DiscardHandler)}
+		Overridden: func(host string) bool { return host == "given.signed.test" }, Logger: slog.New(slog.DiscardHandler), Count: w.count}
 	require.NoError(t, w.policies.Start())
 	t.Cleanup(func() { require.NoError(t, w.policies.Close()) })
 	w.finder = &mx.Finder{Resolver: dns, AllowPrivate: true, Policy: w.policies.Domain}
