@@ -36,8 +36,8 @@ func openPolicies(b *base, settings *snapshot.Keeper, dns *resolver.Resolver,
 	return p, p.Start()
 }
 
-// openTLSReports begins to count how connections are secured, and to tell the owners of domains; nil: tls-report-from is
-// not set.
+// openTLSReports begins to count how connections are secured, and to tell the owners of domains; nil: tls-report-from
+// is not set.
 func openTLSReports(b *base, m *mails, dns *resolver.Resolver) *tlsreport.Reporter {
 	cfg := b.cfg
 	if cfg.TLSReportFrom == "" || cfg.TLSPolicy == "off" {

@@ -11,8 +11,8 @@ import (
 // unfinished is in the names of files that a process which was killed may have left beside those that it wrote.
 const unfinished = ".new-"
 
-// Write puts a file of mode 0600 in the place of the one before: whatever happens, one of both is there. modified is its
-// time; zero: now.
+// Write puts a file of mode 0600 in the place of the one before: whatever happens, one of both is there. modified is
+// its time; zero: now.
 func Write(path string, data []byte, modified time.Time) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+unfinished+"*") // of mode 0600
 	if err != nil {
