@@ -23,8 +23,8 @@ const (
 	postTime   = 30 * time.Second
 )
 
-// targets returns where a domain wants its reports (RFC 8460 §3); none: nowhere. An error says that the DNS could not be
-// asked.
+// targets returns where a domain wants its reports (RFC 8460 §3); none: nowhere. An error says that the DNS could not
+// be asked.
 func (r *Reporter) targets(ctx context.Context, domain string) ([]*url.URL, error) {
 	found, err := r.Resolver.TXT(ctx, "_smtp._tls."+domain)
 	if err != nil {
