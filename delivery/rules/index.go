@@ -3,6 +3,8 @@ package rules
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/sluicemail/sluice/internal/grams"
 )
 
 // index finds the rules that may concern a query, among many. Each rule is filed under one of the things that it asks
@@ -16,8 +18,8 @@ type index struct {
 	targets    map[netip.Addr][]int32
 	envelopes  map[string][]int32 // in lower case, as recipients
 	recipients map[string][]int32
-	globs      grams // of domains with wildcards
-	texts      grams // of patterns of replies
+	globs      grams.Index // of domains with wildcards
+	texts      grams.Index // of patterns of replies
 	always     []int32
 }
 
@@ -38,8 +40,8 @@ func newIndex(rules []filing) *index {
 	for i := range rules {
 		x.file(&rules[i], int32(i), &count)
 	}
-	x.globs.finish()
-	x.texts.finish()
+	x.globs.Finish()
+	x.texts.Finish()
 	return x
 }
 
@@ -47,7 +49,7 @@ func newIndex(rules []filing) *index {
 type tally struct {
 	domains, tags, pools, envelopes, recipients map[string]int
 	addresses                                   map[address]int
-	globs, texts                                map[gram]int
+	globs, texts                                map[grams.Gram]int
 }
 
 // address tells the address of a source from that of a target.
@@ -65,10 +67,10 @@ func (t *tally) add(f *filing) {
 	count(&t.addresses, address{f.source, false})
 	count(&t.addresses, address{f.target, true})
 	for _, b := range f.globLiterals() {
-		gramsOf(b, func(g gram) { count(&t.globs, g) })
+		grams.Of(b, func(g grams.Gram) { count(&t.globs, g) })
 	}
 	for _, b := range f.literals {
-		gramsOf(b, func(g gram) { count(&t.texts, g) })
+		grams.Of(b, func(g grams.Gram) { count(&t.texts, g) })
 	}
 }
 
@@ -103,11 +105,11 @@ func (x *index) file(f *filing, rule int32, t *tally) {
 	if f.target.IsValid() {
 		offer(t.addresses[address{f.target, true}], func() { push(&x.targets, f.target, rule) })
 	}
-	if keys, n := rarest(f.globLiterals(), t.globs); keys != nil {
-		offer(n, func() { x.globs.add(keys, rule) })
+	if keys, n := grams.Rarest(f.globLiterals(), t.globs); keys != nil {
+		offer(n, func() { x.globs.Add(keys, rule) })
 	}
-	if keys, n := rarest(f.literals, t.texts); keys != nil {
-		offer(n, func() { x.texts.add(keys, rule) })
+	if keys, n := grams.Rarest(f.literals, t.texts); keys != nil {
+		offer(n, func() { x.texts.Add(keys, rule) })
 	}
 	put()
 }
@@ -157,12 +159,13 @@ func (x *index) candidates(dst []int32, q *query, domain, envelope, recipient st
 	if len(x.recipients) > 0 {
 		dst = append(dst, x.recipients[recipient]...)
 	}
-	if x.globs.any {
+	found := func(rule int32) { dst = append(dst, rule) }
+	if x.globs.Any() {
 		var room [256]byte
-		dst = x.globs.find(dst, appendCanonical(room[:0], domain))
+		x.globs.Each(appendCanonical(room[:0], domain), found)
 	}
-	if x.texts.any {
-		dst = x.texts.find(dst, q.text)
+	if x.texts.Any() {
+		x.texts.Each(q.text, found)
 	}
 	if len(dst) > len(x.always) {
 		slices.Sort(dst)

@@ -1,19 +1,18 @@
 package rules
 
 import (
-	"bytes"
 	"regexp/syntax"
 	"slices"
 
+	"github.com/sluicemail/sluice/internal/grams"
 	"github.com/sluicemail/sluice/internal/pattern"
 )
 
 // maxBranches bounds the texts of which one is required.
 const maxBranches = 16
 
-// branch is canonical texts that occur in a text, all of them, when one of the ways in which a pattern matches is
-// taken.
-type branch []string
+// branch is of canonical texts.
+type branch = grams.Branch
 
 // literals returns the branches of a pattern, of which at least one is taken by every text that matches; nil: nothing
 // is known of what has to occur.
@@ -135,18 +134,9 @@ func concatLiterals(parts []*syntax.Regexp) []branch {
 // possible reports whether a canonical text has all that one of the branches requires.
 func possible(branches []branch, text []byte) bool {
 	for _, b := range branches {
-		if b.in(text) {
+		if b.In(text) {
 			return true
 		}
 	}
 	return branches == nil
-}
-
-func (b branch) in(text []byte) bool {
-	for _, l := range b {
-		if !bytes.Contains(text, []byte(l)) {
-			return false
-		}
-	}
-	return true
 }
