@@ -214,6 +214,7 @@ func putResult(dst []byte, r *Result) []byte {
 	dst = putNested(dst, 14, r.Cipher, putCipher)
 	dst = putNested(dst, 15, r.Certificate, putCertificate)
 	dst = putNested(dst, 19, r.TLSPolicy, putTLSPolicy)
+	dst = putString(dst, 18, string(r.Class))
 	dst = putBytes(dst, 17, r.form)
 	return putExtra(dst, 16, r.Extra)
 }

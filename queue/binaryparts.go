@@ -192,6 +192,8 @@ func readResult(r *binaryReader, v *Result) {
 			r.extra(&v.Extra)
 		case 17:
 			v.form = r.raw()
+		case 18:
+			v.Class = Class(r.string())
 		case 19:
 			v.TLSPolicy = readNested(r, readTLSPolicy)
 		}

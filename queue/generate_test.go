@@ -226,7 +226,8 @@ func anyResult() *rapid.Generator[queue.Result] {
 		r := queue.Result{State: queue.ResultState(text.Draw(t, "state")), Result: queue.Outcome(text.Draw(t, "result")),
 			Time: anyTime().Draw(t, "time"), MTA: text.Draw(t, "mta"), From: text.Draw(t, "from"), To: text.Draw(t, "to"),
 			Messages: rapid.IntRange(0, 1e6).Draw(t, "messages"), Code: rapid.IntRange(0, 599).Draw(t, "code"),
-			Status: text.Draw(t, "status"), Description: text.Draw(t, "description"), DSN: flag.Draw(t, "dsn"),
+			Status: text.Draw(t, "status"), Description: text.Draw(t, "description"), Class: queue.Class(text.Draw(t, "class")),
+			DSN:            flag.Draw(t, "dsn"),
 			Authentication: text.Draw(t, "authentication"), Extra: anyExtra().Draw(t, "extra")}
 		if flag.Draw(t, "sent") {
 			r.Sent = &queue.Sent{Connection: rapid.Int64Range(0, 1<<50).Draw(t, "connection"),

@@ -23,6 +23,7 @@ var resultTable = []property[Result]{
 	count("code", func(r *Result) *int { return &r.Code }),
 	text("status", func(r *Result) *string { return &r.Status }),
 	text("description", func(r *Result) *string { return &r.Description }),
+	text("class", func(r *Result) *Class { return &r.Class }),
 	define("dsn", readAnnounced, writeAnnounced),
 	text("authentication", func(r *Result) *string { return &r.Authentication }),
 	nested("cipher", cipherTable, func(r *Result) **Cipher { return &r.Cipher }),

@@ -45,6 +45,8 @@ func (r *Result) Property(path string) (string, bool) {
 		return r.Status, r.Status != ""
 	case "description":
 		return r.Description, r.Description != ""
+	case "class":
+		return string(r.Class), r.Class != ""
 	case "from":
 		return r.From, r.From != ""
 	case "to":

@@ -18,7 +18,8 @@ type Result struct {
 	Code           int    // SMTP reply code
 	Status         string // enhanced status code, "5.1.1"
 	Description    string
-	DSN            bool // the remote announced DSN; in the JSON of every result that came so far that it could have
+	Class          Class // why; "": delivered, or nobody classified it
+	DSN            bool  // the remote announced DSN; in the JSON of every result that came so far that it could have
 	Authentication string
 	Cipher         *Cipher
 	Certificate    *Certificate

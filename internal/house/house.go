@@ -46,6 +46,7 @@ var rooms = []struct {
 	{"delivery/tlsreport", []string{"delivery", "delivery/resolver", "queue"}},
 	{"delivery/external", []string{"delivery", "delivery/smtpout", "queue"}},
 	{"delivery/dsn", []string{"queue"}},
+	{"delivery/receivers", []string{"queue"}},
 	{"delivery/internal/settling", []string{"delivery/internal/alarm", "delivery/internal/extract", "delivery/internal/locks",
 		"queue"}},
 	{"delivery/internal/aside", []string{"delivery/internal/locks", "queue"}},
@@ -58,7 +59,7 @@ var rooms = []struct {
 	{"delivery/render/object", []string{"delivery/render/blocks", "delivery/render/fetch"}},
 	{"delivery/render", []string{"delivery/render/template", "delivery/render/part", "delivery/render/inline",
 		"delivery/render/object", "delivery/render/fetch", "delivery/edit", "queue"}},
-	{"delivery", []string{"delivery/internal", "queue", "throttle", "monitor"}},
+	{"delivery", []string{"delivery/internal", "delivery/receivers", "queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
 	{"smtpin", []string{"smtpin/internal", "auth", "checks", "monitor"}},
 	{"auth", []string{"auth/crypt"}}, // its drivers share the hashes
