@@ -5,11 +5,19 @@ import "bytes"
 // AppendAddresses appends the addresses in a list of them (RFC 5322 §3.4), whatever else is wrong with the list: of
 // each item what stands in the first angle brackets, else the item itself when it has an @. Comments and the names of
 // groups are passed over. With most it stops when dst holds so many; zero is no limit.
-func AppendAddresses(dst [][]byte, list []byte, most int) [][]byte {
+func AppendAddresses(dst [][]byte, list []byte, most int) [][]byte { return appendItems(dst, list, most, bare) }
+
+// AppendRecipients is AppendAddresses for the addresses that a mail is to go to: an item of one word without an @ is one
+// that lacks its domain. Of an item that is no address, such as words without a comma between them, all is appended, so
+// that its sender can be told.
+func AppendRecipients(dst [][]byte, list []byte) [][]byte { return appendItems(dst, list, 0, recipient) }
+
+// appendItems is AppendAddresses with what to make of an item without angle brackets.
+func appendItems(dst [][]byte, list []byte, most int, plain func([]byte) []byte) [][]byte {
 	start, bracket := 0, []byte(nil)
 	end := func(at int) {
 		if bracket == nil {
-			bracket = bare(list[start:at])
+			bracket = plain(list[start:at])
 		}
 		if len(bracket) > 0 {
 			dst = append(dst, bracket)
@@ -52,22 +60,37 @@ func bare(item []byte) []byte {
 	case !bytes.ContainsAny(item, " \t\r\n("):
 		return item
 	}
+	out := stripped(item, true)
+	if bytes.IndexByte(out, '@') < 0 {
+		return nil
+	}
+	return out
+}
+
+// recipient returns an item without its comments; nil when there is nothing else, or empty angle brackets.
+func recipient(item []byte) []byte {
+	out := bytes.TrimSpace(stripped(item, false))
+	if bytes.HasSuffix(out, []byte(">")) {
+		return nil
+	}
+	return out
+}
+
+// stripped returns an item without its comments, and perhaps without its blanks.
+func stripped(item []byte, blanks bool) []byte {
 	out := make([]byte, 0, len(item))
 	for i := 0; i < len(item); i++ {
-		switch c := item[i]; c {
-		case '"':
+		switch c := item[i]; {
+		case c == '"':
 			last := min(quoted(item, i)+1, len(item))
 			out = append(out, item[i:last]...)
 			i = last - 1
-		case '(':
+		case c == '(':
 			i = comment(item, i)
-		case ' ', '\t', '\r', '\n':
+		case blanks && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
 		default:
 			out = append(out, c)
 		}
-	}
-	if bytes.IndexByte(out, '@') < 0 {
-		return nil
 	}
 	return out
 }

@@ -124,10 +124,15 @@ func (q *Queues) reads(name string) bool {
 
 // NewSession implements smtpin.Backend. ctx is what methods without a context of their own use.
 func (b *Backend) NewSession(ctx context.Context, c *smtpin.Conn) (smtp.Session, error) {
-	b.start.Do(func() { b.ids = newIDMaker(max(b.ServerID, 1), b.now()) })
+	b.prepare()
 	s := &session{backend: b, ctx: ctx, conn: c}
 	s.acquaint()
 	return s, nil
+}
+
+// prepare must be called before ids are made.
+func (b *Backend) prepare() {
+	b.start.Do(func() { b.ids = newIDMaker(max(b.ServerID, 1), b.now()) })
 }
 
 // mechanisms returns what clients may log in with.

@@ -25,6 +25,7 @@ const (
 // delivery takes one mail from the connection to the queues.
 type delivery struct {
 	*session
+	letter   *Letter  // nil: it came over SMTP
 	ids      []string // of all recipients
 	received time.Time
 	policy   *Checks // nil: none
@@ -41,7 +42,10 @@ func (d *delivery) run(ctx context.Context, r io.Reader) error {
 		_, _ = io.Copy(io.Discard, r)
 		return noRecipients()
 	}
-	d.received, d.policy = d.backend.now(), d.backend.checks()
+	d.received = d.backend.now()
+	if d.letter == nil {
+		d.policy = d.backend.checks()
+	}
 	d.makeIDs()
 	defer d.receive.discard()
 	body, err := d.read(r)
@@ -70,7 +74,11 @@ func (d *delivery) publish(ctx context.Context) error {
 	if len(d.items) == 0 {
 		return nil
 	}
-	err := d.backend.Queue.Publish(context.WithoutCancel(ctx), d.items...)
+	publish := d.backend.Queue.Publish
+	if d.letter != nil && d.letter.Publish != nil {
+		publish = d.letter.Publish
+	}
+	err := publish(context.WithoutCancel(ctx), d.items...)
 	if err == nil {
 		d.backend.trouble.over(d.backend.log())
 	}
@@ -81,6 +89,12 @@ func (d *delivery) publish(ctx context.Context) error {
 func (d *delivery) makeIDs() {
 	n := len(d.rcpts)
 	d.ids = make([]string, n)
+	if d.letter != nil && d.letter.ID != nil {
+		for i := range d.ids {
+			d.ids[i] = d.letter.ID(i)
+		}
+		return
+	}
 	first := d.backend.ids.reserve(n)
 	var buf [maxIDLen]byte
 	for i := range d.ids {
@@ -91,16 +105,16 @@ func (d *delivery) makeIDs() {
 // read takes in the mail, examines and edits its header.
 func (d *delivery) read(r io.Reader) (queue.Body, error) {
 	b := d.backend
-	d.receive = receiver{backend: b, limit: b.memoryLimit(), obey: d.relay}
-	only := ""
-	if len(d.rcpts) == 1 {
-		only = d.rcpts[0].address
+	d.receive = receiver{backend: b, limit: b.memoryLimit(),
+		scrub: scrub{extract: !b.NoExtract, obey: d.relay, forbidden: &b.Queues}}
+	if d.letter != nil {
+		d.receive.scrub.extract, d.receive.scrub.private = !d.letter.NoExtract, true
 	}
 	if d.policy.editsHeader() {
 		d.receive.room = headroom
 	}
 	var trace [1024]byte
-	d.receive.begin(appendReceived(trace[:0], d.conn, d.ids[0], only, d.received), d.opts.Size)
+	d.receive.begin(d.appendTrace(trace[:0]), d.opts.Size)
 	if _, err := io.Copy(&d.receive, r); err != nil {
 		return nil, err
 	}
@@ -109,6 +123,18 @@ func (d *delivery) read(r io.Reader) (queue.Body, error) {
 		return nil, d.explain(err)
 	}
 	return body, nil
+}
+
+// appendTrace appends our own field.
+func (d *delivery) appendTrace(dst []byte) []byte {
+	if d.letter != nil {
+		return d.letter.appendTrace(dst, d.ids[0], d.received)
+	}
+	only := ""
+	if len(d.rcpts) == 1 {
+		only = d.rcpts[0].address
+	}
+	return appendReceived(dst, d.conn, d.ids[0], only, d.received)
 }
 
 // judge finds out what is known about the mail as a whole, and edits its header accordingly.
@@ -164,7 +190,12 @@ func (d *delivery) anyLocal() bool {
 func (d *delivery) template() queue.Message {
 	m := queue.Message{
 		Envelope: d.from, IPs: d.sourceIPs(), Checks: d.checks,
-		Received: d.received, Hostname: d.conn.ServerName(), Connection: d.describe(),
+		Received: d.received, Hostname: d.conn.ServerName(),
+	}
+	if l := d.letter; l != nil {
+		m.Spool, m.CLI = l.Spool, l.CLI
+	} else {
+		m.Connection = d.describe()
 	}
 	if d.opts.RequireTLS {
 		m.Security = queue.Verified

@@ -19,9 +19,16 @@ type headerFacts struct {
 	props    *properties       // from x-mq-* fields; nil when there were none
 }
 
-// examine looks at the header of mail once. With extract, x-mq-* fields are cut; with obey as well, their values are
-// read, and an error is the reply to one that makes no sense. forbidden holds the queues that no override may name.
-func examine(mail []byte, extract, obey bool, forbidden *Queues) (facts headerFacts, err error) {
+// scrub is what to take out of a header.
+type scrub struct {
+	extract   bool    // x-mq-* fields
+	obey      bool    // their values are read, and one that makes no sense refuses the mail
+	private   bool    // fields that a mail has only until it is handed in: Bcc, Return-Path
+	forbidden *Queues // that no override may name
+}
+
+// examine looks at the header of mail once. An error is the reply to it.
+func examine(mail []byte, want scrub) (facts headerFacts, err error) {
 	facts.headless = mailheader.Headless(mail)
 	if facts.headless {
 		return facts, nil
@@ -33,13 +40,15 @@ func examine(mail []byte, extract, obey bool, forbidden *Queues) (facts headerFa
 		switch {
 		case f.Is("received"):
 			received++
-		case extract && f.HasPrefix(propertyPrefix):
+		case want.private && isPrivate(f):
 			facts.cuts = append(facts.cuts, f.Span())
-			if !obey {
+		case want.extract && f.HasPrefix(propertyPrefix):
+			facts.cuts = append(facts.cuts, f.Span())
+			if !want.obey {
 				continue
 			}
 			if facts.props == nil {
-				facts.props = &properties{forbidden: forbidden}
+				facts.props = &properties{forbidden: want.forbidden}
 			}
 			if err := facts.props.read(f); err != nil {
 				return facts, err
@@ -56,6 +65,10 @@ func examine(mail []byte, extract, obey bool, forbidden *Queues) (facts headerFa
 		return facts, tooManyFields()
 	}
 	return facts, facts.props.check()
+}
+
+func isPrivate(f mailheader.Field) bool {
+	return f.Is("bcc") || f.Is("resent-bcc") || f.Is("return-path")
 }
 
 // edit applies the facts to mail, in whose first trace bytes our own fields stand, in its own memory where that is

@@ -40,8 +40,8 @@ func (s *scratch) put(b *[]byte) { s.pool.Put(b) }
 // Errors are kept, and the rest of the mail is read and forgotten, since it must be consumed.
 type receiver struct {
 	backend *Backend
-	limit   int  // bytes of a mail in memory
-	obey    bool // x-mq-* fields are obeyed
+	limit   int // bytes of a mail in memory
+	scrub   scrub
 
 	buf       []byte
 	scratch   *[]byte // where buf came from and goes back to; nil when the mail keeps it
@@ -181,11 +181,10 @@ const byteOrderMark = "\ufeff"
 
 // header examines and edits the header in buf.
 func (r *receiver) header() error {
-	b := r.backend
 	if mail := r.buf[r.trace:]; bytes.HasPrefix(mail, []byte(byteOrderMark)) {
 		r.buf = append(r.buf[:r.trace], mail[len(byteOrderMark):]...)
 	}
-	facts, err := examine(r.buf[r.trace:], !b.NoExtract, r.obey, &b.Queues)
+	facts, err := examine(r.buf[r.trace:], r.scrub)
 	if err != nil {
 		return err
 	}

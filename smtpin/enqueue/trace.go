@@ -37,6 +37,11 @@ func appendReceived(dst []byte, c *smtpin.Conn, id, only string, now time.Time) 
 		dst = append(dst, only...)
 		dst = append(dst, '>')
 	}
+	return appendDate(dst, now)
+}
+
+// appendDate appends the end of a trace field.
+func appendDate(dst []byte, now time.Time) []byte {
 	dst = append(dst, ";\r\n\t"...)
 	dst = now.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 -0700")
 	return append(dst, '\r', '\n')
