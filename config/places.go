@@ -13,6 +13,16 @@ import (
 // in even where the queue is a broker's.
 func (c *Config) QueueDir() string { return strings.TrimPrefix(c.QueueAddress, "disk://") }
 
+// DropDirectory is where a file becomes a mail: spool-directory, or one in QueueDir, which the command line uses when
+// there is no other.
+func (c *Config) DropDirectory() string {
+	return cmp.Or(c.SpoolDirectory, filepath.Join(c.QueueDir(), "drop"))
+}
+
+// LocalDomain is appended to addresses without a domain that users and programs of this machine give: default-domain, or
+// our name.
+func (c *Config) LocalDomain() string { return cmp.Or(c.DefaultDomain, c.HELO()) }
+
 // SettingsCache is the file that stands in for the settings database while it is down at a start. Each database has its
 // own, so that one never answers for another. Removing it says that an empty database is meant.
 func (c *Config) SettingsCache() string {

@@ -19,6 +19,7 @@ import (
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
 	"github.com/sluicemail/sluice/smtpin"
+	"github.com/sluicemail/sluice/smtpin/spool"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -67,6 +68,7 @@ type MTA struct {
 	engine   *delivery.Engine
 	screens  *screens
 	server   *smtpin.Server
+	spool    *spool.Spool
 
 	services    *services
 	definitions definitions
@@ -186,6 +188,14 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, err
 	}
+	marks, err := openMarks(b, mails)
+	if err != nil {
+		return nil, err
+	}
+	files, err := openSpool(ctx, b, mails, marks, backend)
+	if err != nil {
+		return nil, err
+	}
 	server, err := openIntake(b, ports, backend, mails, settings, doors, slots, dns)
 	if err != nil {
 		return nil, err
@@ -193,7 +203,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	m := &MTA{log: log, config: b.config, opened: b.opened, ports: ports, doors: doors, mails: mails, records: records,
 		hooks:    hooks,
 		settings: settings, origins: origins, cluster: member, resolver: dns, ways: ways, finder: finder, limits: limits,
-		slots: slots, maker: maker, engine: engine, screens: screens, server: server, services: &services{begun: time.Now()},
+		slots: slots, maker: maker, engine: engine, screens: screens, server: server, spool: files, services: &services{begun: time.Now()},
 		ready: make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
 	pages, err := m.openConsole(b, login)
 	if err != nil {

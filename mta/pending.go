@@ -4,7 +4,6 @@ import "strings"
 
 // pending lists what this version understands but does nothing with yet: keys, or groups of keys that end in a star.
 var pending = []string{
-	"spool-*",
 	"smtp-threads",
 }
 

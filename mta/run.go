@@ -54,6 +54,7 @@ func (m *MTA) run(ctx context.Context) error {
 		}()
 		m.log.Info("listening", "address", p.socket.Addr().String(), "policy", p.policy.Name)
 	}
+	stopSpool := m.runSpool()
 	m.takes.Store(true)
 	close(m.ready)
 	var failed error
@@ -64,17 +65,18 @@ func (m *MTA) run(ctx context.Context) error {
 	case failed = <-delivering:
 		delivering <- nil
 	}
-	return errors.Join(failed, m.drain(delivering))
+	return errors.Join(failed, m.drain(stopSpool, delivering))
 }
 
 // drain ends everything: what is on its way within drainTime.
-func (m *MTA) drain(delivering <-chan error) error {
+func (m *MTA) drain(stopSpool func(context.Context), delivering <-chan error) error {
 	m.takes.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	// Sessions may take half of the time, so that delivery has the other half.
 	sessions, release := context.WithTimeout(ctx, drainTime/2)
 	defer release()
+	stopSpool(sessions)
 	if err := m.server.Shutdown(sessions); err != nil {
 		m.log.Warn("sessions did not end in time and were cut off", "error", err)
 		m.server.Close()

@@ -95,6 +95,9 @@ func (m *MTA) serviceStates(context.Context) []admin.Service {
 	for _, scanner := range m.scannerStates() {
 		all = append(all, admin.Service{Name: scanner.Name, Up: scanner.Up, Since: scanner.Since, Detail: scanner.detail()})
 	}
+	if m.config.Load().SpoolDirectory != "" {
+		all = append(all, m.spoolState())
+	}
 	if m.mails.store != nil {
 		all = append(all, s.state("message store", m.mails.store.Err(), "policy "+m.config.Load().StoragePolicy))
 	}

@@ -12,8 +12,8 @@ import (
 // Inspector is the add-on of engines whose contents can be looked at and moved about while mail flows. What is out with
 // a consumer is listed but not moved or purged.
 type Inspector interface {
-	// Queues returns the state of every queue that exists, sorted by name. It reads counters and scans nothing. Whether
-	// a queue that is empty still exists is up to the engine.
+	// Queues returns the state of every queue that exists and is not [Hidden], sorted by name. It reads counters and
+	// scans nothing. Whether a queue that is empty still exists is up to the engine.
 	Queues(ctx context.Context) ([]Stats, error)
 	// List returns up to limit entries that match f, oldest first, and a cursor that continues behind them ("" at the
 	// end). An empty cursor starts at the beginning; limit 0 means 100.
@@ -47,7 +47,12 @@ type Stats struct {
 	Bytes   int64 // of all of them, mails shared by several recipients counted each time
 }
 
-// Filter selects messages; every field that is set must match. The zero Filter matches everything.
+// Hidden reports whether a queue of this name is for bookkeeping, and nothing that people call mail is in it: it begins
+// with a dot. Embedded engines list, move and purge what is there only for a Filter that names it.
+func Hidden(name string) bool { return strings.HasPrefix(name, ".") }
+
+// Filter selects messages; every field that is set must match. The zero Filter matches everything that is not in a
+// [Hidden] queue.
 type Filter struct {
 	Queue     string        // exact name
 	ID        string        // exact message-id
@@ -64,7 +69,7 @@ type Filter struct {
 // Matches reports whether a message with this entry is selected at the given time.
 func (f *Filter) Matches(e *Entry, now time.Time) bool {
 	switch {
-	case f.Queue != "" && f.Queue != e.Queue,
+	case f.Queue != e.Queue && (f.Queue != "" || Hidden(e.Queue)),
 		f.ID != "" && f.ID != e.ID,
 		f.State != AnyState && f.State != e.State,
 		!f.MatchesAge(e.Stored, now),

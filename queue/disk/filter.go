@@ -34,7 +34,7 @@ func (t *matcher) entry(x *index, e *entry) bool {
 	switch {
 	case state == queue.AnyState,
 		f.State != queue.AnyState && f.State != state,
-		f.Queue != "" && x.queues[e.queue].name != f.Queue,
+		f.Queue != x.queues[e.queue].name && (f.Queue != "" || queue.Hidden(x.queues[e.queue].name)),
 		f.ID != "" && e.idHash != t.id,
 		f.Envelope != "" && e.senderHash != t.sender,
 		f.Recipient != "" && e.rcptHash != t.rcpt,

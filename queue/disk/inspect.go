@@ -11,7 +11,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Queues returns the state of every queue that has messages or consumers, or had since Open, from counters.
+// Queues returns the state of every queue that has messages or consumers, or had since Open, and is not hidden, from
+// counters.
 func (q *Queue) Queues(context.Context) ([]queue.Stats, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -20,6 +21,9 @@ func (q *Queue) Queues(context.Context) ([]queue.Stats, error) {
 	}
 	list := make([]queue.Stats, 0, len(q.x.names))
 	for _, n := range q.x.names {
+		if queue.Hidden(n.name) {
+			continue
+		}
 		list = append(list, queue.Stats{Queue: n.name, Ready: n.ready, Delayed: n.delayed, Parked: n.parked, Out: n.out,
 			Bytes: n.bytes})
 	}

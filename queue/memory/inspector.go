@@ -24,7 +24,9 @@ func (q *Queue) Queues(context.Context) ([]queue.Stats, error) {
 	}
 	all := make([]queue.Stats, 0, len(q.named))
 	for _, s := range q.named {
-		all = append(all, s.stats)
+		if !queue.Hidden(s.stats.Queue) {
+			all = append(all, s.stats)
+		}
 	}
 	slices.SortFunc(all, func(a, b queue.Stats) int { return strings.Compare(a.Queue, b.Queue) })
 	return all, nil

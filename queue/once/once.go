@@ -3,9 +3,13 @@ package once
 import (
 	"container/list"
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -301,4 +305,11 @@ func (b *Book) settle(marks []*queue.Delivery) {
 			b.o.Logger.Warn("a mark of what was handed in could not be removed", "queue", b.o.Name, "error", err)
 		}
 	}
+}
+
+// ID returns a message-id for the i-th of the messages under a key: the number of the server, a dash and 26 characters
+// that are always the same for the same key.
+func ID(server uint64, key string, i int) string {
+	sum := sha256.Sum256(strconv.AppendInt(append([]byte(key), 0), int64(i), 10))
+	return strconv.FormatUint(server, 10) + "-" + strings.ToLower(base32.HexEncoding.EncodeToString(sum[:])[:26])
 }

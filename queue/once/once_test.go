@@ -25,7 +25,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func open(t testing.TB, o once.Options) *once.Book {
 	t.Helper()
-	o.Name, o.Logger = "marks", quiet
+	o.Name, o.Logger = ".marks", quiet
 	b, err := once.Open(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
@@ -63,7 +63,7 @@ func TestPublishOnce(t *testing.T) {
 
 	b.Forget("k", "unknown")
 	require.False(t, b.Published("k"))
-	require.Eventually(t, func() bool { return waiting(t, q, "marks") == 0 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return waiting(t, q, ".marks") == 0 }, 10*time.Second, time.Millisecond)
 	again, err = b.Publish(t.Context(), "k", "q", item("c"))
 	require.NoError(t, err)
 	require.False(t, again)
@@ -103,7 +103,7 @@ func TestCrash(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return waiting(t, q, "marks") > 200 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return waiting(t, q, ".marks") > 200 }, 20*time.Second, time.Millisecond)
 	q.Abort()
 	group.Wait()
 
@@ -121,7 +121,7 @@ func TestCrash(t *testing.T) {
 	}
 	require.Equal(t, len(keys), waiting(t, q, "outbox"))
 	b.Forget(keys...)
-	require.Eventually(t, func() bool { return waiting(t, q, "marks") == 0 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return waiting(t, q, ".marks") == 0 }, 20*time.Second, time.Millisecond)
 }
 
 func TestMarksEnd(t *testing.T) {
@@ -134,7 +134,7 @@ func TestMarksEnd(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, []string{"b", "c", "d"}, b.Keys())
-		require.Equal(t, 3, waiting(t, q, "marks"))
+		require.Equal(t, 3, waiting(t, q, ".marks"))
 		time.Sleep(time.Hour + time.Second)
 		require.False(t, b.Published("d"))
 		again, err := b.Publish(t.Context(), "d", "", item("d"))
@@ -142,7 +142,7 @@ func TestMarksEnd(t *testing.T) {
 		require.False(t, again)
 		synctest.Wait()
 		require.Equal(t, []string{"d"}, b.Keys())
-		require.Equal(t, 1, waiting(t, q, "marks"))
+		require.Equal(t, 1, waiting(t, q, ".marks"))
 		require.NoError(t, b.Close())
 		require.NoError(t, q.Close())
 	})
@@ -210,7 +210,7 @@ func TestApart(t *testing.T) {
 	_, err := b.Publish(t.Context(), "k", "p", item("a"))
 	require.NoError(t, err)
 	require.Equal(t, 1, waiting(t, mails, "outbox"))
-	require.Zero(t, waiting(t, mails, "marks"))
+	require.Zero(t, waiting(t, mails, ".marks"))
 	require.NoError(t, b.Close())
 
 	b = open(t, once.Options{Queue: mails, Marks: marks})

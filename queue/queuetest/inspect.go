@@ -33,6 +33,8 @@ var inspecting = []rule{
 		text: "Move brings what matches, and is not out, into another queue unchanged, and says how many"},
 	{name: "purge", run: purge, needs: hasInspector,
 		text: "Purge removes what matches, and is not out, and says how many"},
+	{name: "hidden queues", run: hidden, needs: hasInspector, skip: shared,
+		text: "what is in a queue whose name begins with a dot is neither counted, listed nor purged unless the Filter names it"},
 	{name: "international domains", run: internationalDomains, needs: hasInspector,
 		text: "a domain is selected by either of its forms, whichever the recipient has"},
 	{name: "retry now", run: retryNow, needs: hasInspector,
@@ -388,4 +390,24 @@ func retryParkedNow(e *exam) {
 	require.Equal(e, 1, n, "messages made due")
 	require.Equal(e, "m-00", r.next().Message.ID)
 	e.parked("outbox", map[string]int{"k": 1})
+}
+
+func hidden(e *exam) {
+	e.publish("outbox", mail("a", "x@example.net"))
+	e.publish(".marks", mail("b", "x@example.net"))
+	e.find("everything", queue.Filter{}, "a")
+	e.find("by id", queue.Filter{ID: "b"})
+	e.find("by name", queue.Filter{Queue: ".marks"}, "b")
+	n, err := e.inspector.Purge(e.ctx(), queue.Filter{})
+	require.NoError(e, err, "Purge")
+	require.Equal(e, 1, n, "messages purged")
+	e.find("what is left", queue.Filter{Queue: ".marks"}, "b")
+	all, err := e.inspector.Queues(e.ctx())
+	require.NoError(e, err, "Queues")
+	for _, s := range all {
+		require.NotEqual(e, ".marks", s.Queue, "a hidden queue is counted")
+	}
+	n, err = e.inspector.Purge(e.ctx(), queue.Filter{Queue: ".marks"})
+	require.NoError(e, err, "Purge")
+	require.Equal(e, 1, n, "messages purged")
 }
