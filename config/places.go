@@ -19,8 +19,8 @@ func (c *Config) DropDirectory() string {
 	return cmp.Or(c.SpoolDirectory, filepath.Join(c.QueueDir(), "drop"))
 }
 
-// LocalDomain is appended to addresses without a domain that users and programs of this machine give: default-domain, or
-// our name.
+// LocalDomain is appended to addresses without a domain that users and programs of this machine give: default-domain,
+// or our name.
 func (c *Config) LocalDomain() string { return cmp.Or(c.DefaultDomain, c.HELO()) }
 
 // SettingsCache is the file that stands in for the settings database while it is down at a start. Each database has its

@@ -49,8 +49,8 @@ func openSpool(ctx context.Context, b *base, m *mails, k *marks, backend *enqueu
 	return s, nil
 }
 
-// runSpool takes mail in from the spool directory until it is stopped. Files that are being taken in are finished, unless
-// the context of stop ends before.
+// runSpool takes mail in from the spool directory until it is stopped. Files that are being taken in are finished,
+// unless the context of stop ends before.
 func (m *MTA) runSpool() (stop func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -139,7 +139,7 @@ func TestWithoutConfiguration(t *testing.T) {
 // TestKeysWithoutEffect sets keys that this version only understands: each is told once, and mtad starts.
 func TestKeysWithoutEffect(t *testing.T) {
 	t.Parallel()
-	keys := mtatest.Settings{"spool-delay": "3", "webhook-url": "http://127.0.0.1/hook", "license": "abc"}
+	keys := mtatest.Settings{"smtp-threads": "3", "license": "abc"}
 	d := mtatest.Start(t, keys)
 	for key := range keys {
 		require.Equal(t, 1, strings.Count(d.Log.String(), key+":")+strings.Count(d.Log.String(), key+" ")+

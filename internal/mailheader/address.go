@@ -5,12 +5,16 @@ import "bytes"
 // AppendAddresses appends the addresses in a list of them (RFC 5322 §3.4), whatever else is wrong with the list: of
 // each item what stands in the first angle brackets, else the item itself when it has an @. Comments and the names of
 // groups are passed over. With most it stops when dst holds so many; zero is no limit.
-func AppendAddresses(dst [][]byte, list []byte, most int) [][]byte { return appendItems(dst, list, most, bare) }
+func AppendAddresses(dst [][]byte, list []byte, most int) [][]byte {
+	return appendItems(dst, list, most, bare)
+}
 
-// AppendRecipients is AppendAddresses for the addresses that a mail is to go to: an item of one word without an @ is one
-// that lacks its domain. Of an item that is no address, such as words without a comma between them, all is appended, so
-// that its sender can be told.
-func AppendRecipients(dst [][]byte, list []byte) [][]byte { return appendItems(dst, list, 0, recipient) }
+// AppendRecipients is AppendAddresses for the addresses that a mail is to go to: an item of one word without an @ is
+// one that lacks its domain. Of an item that is no address, such as words without a comma between them, all is
+// appended, so that its sender can be told.
+func AppendRecipients(dst [][]byte, list []byte) [][]byte {
+	return appendItems(dst, list, 0, recipient)
+}
 
 // appendItems is AppendAddresses with what to make of an item without angle brackets.
 func appendItems(dst [][]byte, list []byte, most int, plain func([]byte) []byte) [][]byte {

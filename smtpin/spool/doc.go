@@ -5,19 +5,19 @@
 //     the directory every now and then, which finds what came while nobody watched. A file that was told of is picked
 //     up once it is [Spool.Delay] old; one that was only found must have been left alone for two seconds. Names that
 //     begin with a dot are somebody's work in progress, and directories are left alone.
-//  2. It is opened ([Spool.take]) without following links, locked against another server that watches the directory, and
-//     left for later when somebody has it open for writing. At most [Spool.OpenFiles] are open, [Spool.Threads] of them
-//     being read.
+//  2. It is opened ([Spool.take]) without following links, locked against another server that watches the directory,
+//     and left for later when somebody has it open for writing. At most [Spool.OpenFiles] are open, [Spool.Threads] of
+//     them being read.
 //  3. The envelope is that of a line of JSON in front of the mail ([Envelope]), or in the header: x-mq-envelope, else
 //     the first address in Return-Path, From and Sender; To, Cc and Bcc ([Recipients]). See MailerQ 5.13,
 //     spool-directory.
-//  4. enqueue.Backend.Take makes the messages, as of a mail over SMTP. A file that changed while it was read is left for
-//     later. The messages are published by a [once.Book] under a key of the file.
+//  4. enqueue.Backend.Take makes the messages, as of a mail over SMTP. A file that changed while it was read is left
+//     for later. The messages are published by a [once.Book] under a key of the file.
 //  5. The file is removed. When that is durable, the book forgets the key.
 //
 // A file that can never be a mail is moved to [Spool.FailDir], and a file of its name and ".reason" says why. Without
-// such a directory it stays, and is looked at again when it changes. A queue that takes nothing for now leaves the files
-// where they are.
+// such a directory it stays, and is looked at again when it changes. A queue that takes nothing for now leaves the
+// files where they are.
 //
 // # What a crash leaves
 //

@@ -41,7 +41,7 @@ func (s *Spool) leave(aside string, inode uint64, name string) error {
 		if n > 0 {
 			to = filepath.Join(s.Dir, numbered(name, n))
 		}
-		if err := unix.Renameat2(unix.AT_FDCWD, aside, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE); !errors.Is(err, fs.ErrExist) {
+		if err := renameFree(aside, to); !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
@@ -142,11 +142,16 @@ func writeReason(path, from string, reason error) error {
 
 // move moves a file under a name that must be free, also to another file system if it is a file that can be read.
 func move(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	err := renameFree(from, to)
 	if errors.Is(err, unix.EXDEV) {
 		return moveAcross(from, to)
 	}
 	return err
+}
+
+// renameFree renames a file to a name that must be free.
+func renameFree(from, to string) error {
+	return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 }
 
 func moveAcross(from, to string) error {

@@ -20,8 +20,8 @@ type event struct {
 const watched = unix.IN_CREATE | unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF |
 	unix.IN_ONLYDIR
 
-// watch has the kernel tell of files, and returns what ends that. The channel is closed when it ends by itself. fsnotify
-// cannot say that a file was closed by its writer, nor tell one that was moved in from one that was begun.
+// watch has the kernel tell of files, and returns what ends that. The channel is closed when it ends by itself.
+// fsnotify cannot say that a file was closed by its writer, nor tell one that was moved in from one that was begun.
 func (r *run) watch(told chan<- []event) (stop func()) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err == nil {
