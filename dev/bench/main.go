@@ -39,8 +39,8 @@ func main() {
 	sizes := flag.String("sizes", "1KiB,10KiB", "sizes of the mails")
 	sessions := flag.String("sessions", "20,100", "sessions at a time")
 	messages := flag.Int("messages", 20000, "mails for each measurement; Postfix gets a quarter of them")
-	relays := flag.String("relays", "ceiling,mtad,mtad+log,postfix,broker,broker+smtp,mtad+rabbitmq",
-		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
+	relays := flag.String("relays", "ceiling,mtad,mtad+log,queued,personalised,postfix,broker,broker+smtp,mtad+rabbitmq",
+		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; queued is mtad with mails that are in its queue already, personalised the same with values to be filled in; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
 	profile := flag.String("cpuprofile", "", "have mtad write a CPU profile of the last measurement here")
@@ -139,8 +139,11 @@ func (b *bench) measure(name string, s scenario) (f figures, err error) {
 	if err := os.Chmod(work, 0o755); err != nil {
 		return f, err
 	}
-	if name == "broker" || name == "broker+smtp" {
+	switch name {
+	case "broker", "broker+smtp":
 		return b.bare(work, s, name == "broker+smtp")
+	case "queued", "personalised":
+		return b.campaign(work, s, name == "personalised")
 	}
 	sink := exec.CommandContext(b.ctx, b.bin("sink"), "--listen", "127.0.0.1:"+out, "--latency", s.latency.String(),
 		"--expect", strconv.Itoa(s.messages+warm.messages), "--max-time", "3m")
