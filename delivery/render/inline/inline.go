@@ -77,29 +77,47 @@ func (s *scanner) spliceSheet(dst []byte, at int, rest string, i int) []byte {
 
 // styleAttribute finds the attribute style in a tag: raw[from:to], with the white space before it, is to be replaced.
 // Without one, from and to are behind the name of the tag.
-func styleAttribute(raw []byte) (from, to int, value string) {
-	i := nameEnd(raw)
-	behind := i
-	for i < len(raw) {
-		start := i
+func styleAttribute(raw []byte) (from, to int, value []byte) {
+	from = nameEnd(raw)
+	to = from
+	eachAttribute(raw, func(a attribute) bool {
+		if name := raw[a.name:a.nameEnd]; len(name) != len("style") || !strings.EqualFold(string(name), "style") {
+			return true
+		}
+		from, to, value = a.start, a.end, a.value
+		return false
+	})
+	return from, to, value
+}
+
+// attribute is where an attribute of a tag is.
+type attribute struct {
+	start         int // of the white space before it
+	name, nameEnd int
+	end           int
+	value         []byte
+}
+
+// eachAttribute calls f for the attributes of a tag, as long as it returns true.
+func eachAttribute(raw []byte, f func(attribute) bool) {
+	for i := nameEnd(raw); i < len(raw); {
+		a := attribute{start: i}
 		for i < len(raw) && (isSpace(raw[i]) || raw[i] == '/') {
 			i++
 		}
 		if i == len(raw) || raw[i] == '>' {
-			break
+			return
 		}
-		name := i
-		for i < len(raw) && !isSpace(raw[i]) && (raw[i] != '=' || i == name) && raw[i] != '>' && raw[i] != '/' {
+		a.name = i
+		for i < len(raw) && !isSpace(raw[i]) && (raw[i] != '=' || i == a.name) && raw[i] != '>' && raw[i] != '/' {
 			i++
 		}
-		key := string(raw[name:i])
-		end, value := attributeValue(raw, i)
-		if strings.EqualFold(key, "style") {
-			return start, end, value
+		a.nameEnd = i
+		if a.end, a.value = attributeValue(raw, i); !f(a) {
+			return
 		}
-		i = end
+		i = a.end
 	}
-	return behind, behind, ""
 }
 
 // nameEnd returns where the name of a tag ends.
@@ -112,13 +130,13 @@ func nameEnd(raw []byte) int {
 }
 
 // attributeValue reads the value of an attribute whose name ends at i.
-func attributeValue(raw []byte, i int) (end int, value string) {
+func attributeValue(raw []byte, i int) (end int, value []byte) {
 	j := i
 	for j < len(raw) && isSpace(raw[j]) {
 		j++
 	}
 	if j == len(raw) || raw[j] != '=' {
-		return i, ""
+		return i, nil
 	}
 	for j++; j < len(raw) && isSpace(raw[j]); j++ {
 	}
@@ -126,12 +144,12 @@ func attributeValue(raw []byte, i int) (end int, value string) {
 	if j < len(raw) && (raw[j] == '"' || raw[j] == '\'') {
 		for j++; j < len(raw) && raw[j] != raw[start]; j++ {
 		}
-		return min(j+1, len(raw)), string(raw[start+1 : j])
+		return min(j+1, len(raw)), raw[start+1 : j]
 	}
 	for j < len(raw) && !isSpace(raw[j]) && raw[j] != '>' {
 		j++
 	}
-	return j, string(raw[start:j])
+	return j, raw[start:j]
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' }

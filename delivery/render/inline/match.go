@@ -52,8 +52,9 @@ type document struct {
 	nodes  []*html.Node // elements, in their order
 	number map[*html.Node]int
 	tags   []int            // of each element the number of its start tag in the text; -1: it has none there
-	by     map[string][]int // the elements with a name, .class or #id; "*" is all
-	steps  int              // that may still be made
+	by     map[string][]int // the elements with a name, .class or #id
+	all    []int
+	steps  int // that may still be made
 }
 
 // add adds an element and what is in it.
@@ -63,7 +64,7 @@ func (d *document) add(n *html.Node) {
 		d.number[n] = i
 		d.nodes = append(d.nodes, n)
 		d.tags = append(d.tags, -1)
-		d.file("*", i)
+		d.all = append(d.all, i)
 		d.file(n.Data, i)
 		d.attributes(n, i)
 	}
@@ -98,10 +99,10 @@ func (d *document) candidates(last string) []int {
 	if i := strings.LastIndexAny(last, ".#"); i >= 0 && plain {
 		return d.by[last[i:]]
 	}
-	if name := strings.ToLower(last); plain && name != "" {
+	if name := strings.ToLower(last); plain && name != "" && name != "*" {
 		return d.by[name]
 	}
-	return d.by["*"]
+	return d.all
 }
 
 // matches calls found for each element that a selector is for; false: there were too many steps.

@@ -136,7 +136,8 @@ func (s *scanner) attributes(d *document, rules []found, of [][]byte, attributes
 		if len(list) == 0 {
 			continue
 		}
-		_, _, own := styleAttribute(s.text[s.tags[tag].start:s.tags[tag].end])
+		_, _, value := styleAttribute(s.text[s.tags[tag].start:s.tags[tag].end])
+		own := string(value)
 		key := string(list) + own
 		if known[key] == "" {
 			all := &style{}
@@ -162,16 +163,49 @@ var escaper = strings.NewReplacer(`"`, "&quot;", "&", "&amp;")
 var unstyled = map[string]bool{"head": true, "meta": true, "title": true, "link": true, "style": true, "script": true,
 	"base": true}
 
-// marked returns the text with the number of each start tag in it.
+// marked returns the text with the number of each start tag in it. Only what makes a difference to the tree of elements
+// and to the rules is in it: text is a letter, and of the attributes there are those that rules and the parser look at.
 func (s *scanner) marked() []byte {
-	out := make([]byte, 0, len(s.text)+24*len(s.tags))
+	out := make([]byte, 0, 40*len(s.tags)+len(s.text)/4)
+	whole := slices.ContainsFunc(s.asked, func(name string) bool { return strings.Contains(name, `\`) })
 	at := 0
 	for i, t := range s.tags {
-		end := nameEnd(s.text[t.start:t.end])
-		out = append(out, s.text[at:t.start+end]...)
-		out = append(out, " "+mark+"="...)
-		out = append(strconv.AppendInt(append(out, '"'), int64(i), 10), '"')
-		at = t.start + end
+		raw := s.text[t.start:t.end]
+		end := nameEnd(raw)
+		out = appendGap(out, s.text[at:t.start])
+		out = append(out, raw[:end]...)
+		out = append(out, " "+mark+`="`...)
+		out = append(strconv.AppendInt(out, int64(i), 10), '"')
+		if at = t.end; whole {
+			out = append(out, raw[end:]...)
+			continue
+		}
+		eachAttribute(raw, func(a attribute) bool {
+			if name := raw[a.name:a.nameEnd]; holdsFold(treeAttributes, name) || holdsFold(s.asked, name) {
+				out = append(append(out, ' '), raw[a.name:a.end]...)
+			}
+			return true
+		})
+		if bytes.HasSuffix(raw, []byte("/>")) {
+			out = append(out, " /"...)
+		}
+		out = append(out, '>')
 	}
-	return append(out, s.text[at:]...)
+	return appendGap(out, s.text[at:])
+}
+
+// treeAttributes are those that the finding of elements (document.attributes) and the making of the tree look at.
+var treeAttributes = []string{"class", "id", "type", "color", "face", "size", "encoding"}
+
+// appendGap adds what is between two start tags. Of text that is more than white space, one letter counts.
+func appendGap(out, gap []byte) []byte {
+	if bytes.ContainsAny(gap, "<&\x00") {
+		return append(out, gap...)
+	}
+	for _, c := range gap {
+		if !isSpace(c) {
+			return append(out, 'x')
+		}
+	}
+	return append(out, gap...)
 }

@@ -62,7 +62,7 @@ func (s *scanner) walk() (again bool) {
 		case html.StartTagToken, html.SelfClosingTagToken:
 			s.tags = append(s.tags, tag{start, at})
 			open = -1
-			if s.note(z) && hidden == 0 && kind == html.StartTagToken {
+			if s.note(z, s.text[start:at]) && hidden == 0 && kind == html.StartTagToken {
 				open = len(s.tags) - 1
 			}
 		case html.TextToken:
@@ -108,39 +108,35 @@ func (s *scanner) ask(sheet []byte) (news bool) {
 const mostAsked = 100
 
 // note adds a start tag to the key, and reports whether it begins a style sheet for the screen.
-func (s *scanner) note(z *html.Tokenizer) bool {
+func (s *scanner) note(z *html.Tokenizer, raw []byte) bool {
 	name, more := z.TagName()
 	isStyle := string(name) == "style"
 	s.key = append(append(s.key, 0), name...)
-	for more {
+	for isStyle && more {
 		var key, value []byte
-		key, value, more = z.TagAttr()
-		if isStyle && !forScreen(key, value) {
+		if key, value, more = z.TagAttr(); !forScreen(key, value) {
 			isStyle = false
 			s.key = append(s.key, 3)
 		}
-		if s.counts(key) {
-			s.key = append(append(append(append(s.key, 1), key...), '='), value...)
-		} else if len(s.sheets) == 0 && !holds(s.passed, key) {
-			s.passed = append(s.passed, string(key))
-		}
 	}
+	eachAttribute(raw, func(a attribute) bool {
+		if key := raw[a.name:a.nameEnd]; holdsFold(always, key) || holdsFold(s.asked, key) {
+			s.key = append(append(append(append(s.key, 1), key...), '='), a.value...)
+		} else if len(s.sheets) == 0 && !holdsFold(s.passed, key) {
+			s.passed = append(s.passed, strings.ToLower(string(key)))
+		}
+		return true
+	})
 	return isStyle
 }
 
-// counts reports whether an attribute is part of the key.
-func (s *scanner) counts(key []byte) bool {
-	switch string(key) {
-	case "class", "id", "style":
-		return true
-	}
-	return holds(s.asked, key)
-}
+// always has the attributes that are part of the key whatever the rules ask for.
+var always = []string{"class", "id", "style"}
 
-// holds is slices.Contains for the bytes of a name, without copying them.
-func holds(names []string, name []byte) bool {
+// holdsFold reports whether a name is among some that are in lower case.
+func holdsFold(names []string, name []byte) bool {
 	for _, n := range names {
-		if n == string(name) {
+		if len(n) == len(name) && strings.EqualFold(n, string(name)) {
 			return true
 		}
 	}
