@@ -103,6 +103,29 @@ func BenchmarkSteered(b *testing.B) {
 	require.NoError(b, <-ended)
 }
 
+// BenchmarkNotRendered measures what messages pay for mails that are rendered when their own is not: nothing.
+func BenchmarkNotRendered(b *testing.B) {
+	for name, render := range map[string]func(context.Context, *queue.Message, queue.Body) (queue.Body, error){
+		"without a renderer": nil,
+		"with one": func(context.Context, *queue.Message, queue.Body) (queue.Body, error) {
+			panic("there is nothing to render")
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := &supply{n: b.N, done: make(chan struct{}), domains: []string{"someone@example.com"}}
+			e := &delivery.Engine{Queue: s, Router: newRouter(), Sender: instant{}, Prefetch: 400, Render: render,
+				Logger: slog.New(slog.DiscardHandler)}
+			b.ReportAllocs()
+			ended := make(chan error)
+			go func() { ended <- e.Run(context.Background()) }()
+			<-s.done
+			b.StopTimer()
+			require.NoError(b, e.Close())
+			require.NoError(b, <-ended)
+		})
+	}
+}
+
 // counter is a monitor that only makes the engine tell.
 type counter struct{}
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/delivery/render/fetch"
@@ -13,7 +12,7 @@ import (
 
 // openDownloads makes what downloads for mails that are made here, with the cache of download-cache.
 func openDownloads(b *base, r *records, dns *resolver.Resolver) (*fetch.Client, error) {
-	c := &fetch.Client{Terms: func() *fetch.Terms { return downloadTerms(b.config) }, Resolver: dns, Log: r.log.Download,
+	c := &fetch.Client{Terms: func() *fetch.Terms { return downloadTerms(b.config.Load()) }, Resolver: dns, Log: r.log.Download,
 		Logger: b.log}
 	b.onClose(func() error {
 		c.Close()
@@ -33,9 +32,8 @@ func openDownloads(b *base, r *records, dns *resolver.Resolver) (*fetch.Client, 
 	return c, nil
 }
 
-// downloadTerms are those of the configuration in force.
-func downloadTerms(current *atomic.Pointer[config.Config]) *fetch.Terms {
-	cfg := current.Load()
+// downloadTerms are those of a configuration.
+func downloadTerms(cfg *config.Config) *fetch.Terms {
 	return &fetch.Terms{
 		Blacklist: fetchRanges(cfg.DownloadBlacklist),
 		Whitelist: fetchRanges(cfg.DownloadWhitelist),

@@ -33,7 +33,7 @@ func TestDownloadTerms(t *testing.T) {
 		cfg, _, err := Load(append(args, more...), nil)
 		require.NoError(t, err)
 		current.Store(cfg)
-		return downloadTerms(&current)
+		return downloadTerms(current.Load())
 	}
 	terms := load()
 	require.Regexp(t, `^Sluice \S+`, terms.UserAgent)

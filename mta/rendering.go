@@ -3,7 +3,10 @@ package mta
 import (
 	"context"
 	"errors"
+	"net/url"
+	"slices"
 
+	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/render"
@@ -32,20 +35,42 @@ func rendering(r *render.Renderer) func(context.Context, *queue.Message, queue.B
 }
 
 // Preview returns the mail that would be sent of the JSON of a message: rendered, and with its header edited, but not
-// signed. Nothing is downloaded.
-func Preview(ctx context.Context, message []byte) ([]byte, error) {
+// signed. What it needs is downloaded as a configuration says; with nil, nothing is, and left has the addresses that
+// the mail goes without. A mail that cannot go without is an error that names the address.
+func Preview(ctx context.Context, message []byte, downloads *config.Config) (mail []byte, left []string, err error) {
 	m, err := queue.Unmarshal(message)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case m.Body == nil && m.Compose == nil:
-		return nil, errors.New("mime: expected a mail or an object, got none")
+		return nil, nil, errors.New("mime: expected a mail or an object, got none")
 	}
-	body, err := preview(ctx, new(render.Renderer), m)
+	without := new(nothing)
+	r := &render.Renderer{Fetcher: without}
+	if downloads != nil {
+		client := &fetch.Client{Terms: func() *fetch.Terms { return downloadTerms(downloads) }}
+		defer client.Close()
+		r.Fetcher = client
+	}
+	body, err := preview(ctx, r, m)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return queue.ReadBody(body)
+	mail, err = queue.ReadBody(body)
+	return mail, without.left, err
+}
+
+// nothing downloads nothing, and knows what it was asked for.
+type nothing struct{ left []string }
+
+func (n *nothing) Fetch(_ context.Context, address string) (*fetch.File, error) {
+	if u, err := url.Parse(address); err == nil {
+		address = u.Redacted()
+	}
+	if !slices.Contains(n.left, address) {
+		n.left = append(n.left, address)
+	}
+	return nil, &fetch.Error{URL: address, Reason: "it was not asked for"}
 }
 
 // preview returns the mail that would be sent of a message, but for signatures.

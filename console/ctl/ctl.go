@@ -35,8 +35,11 @@ type Command struct {
 	OpenSettings func(ctx context.Context, configFile string) (*settings.DB, error)
 	// SettingsCache names the file that stands in for that database when it is lost. Nil: there is none.
 	SettingsCache func(configFile string) (string, error)
-	// Render returns the mail that would be sent of the JSON of a message. Nil: there is no such command.
-	Render func(ctx context.Context, message []byte) (mail []byte, err error)
+	// Render returns the mail that would be sent of the JSON of a message. With download, it downloads what the mail
+	// needs, as a configuration file says; without, left has the addresses that the mail goes without. Nil: there is
+	// no such command.
+	Render func(ctx context.Context, configFile string, message []byte, download bool) (mail []byte, left []string,
+		err error)
 	// Misconfigured tells errors of OpenSettings for which the configuration is to blame. Nil: none.
 	Misconfigured func(error) bool
 

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 // renderCommand shows what would be sent of a message. It asks no server.
 type renderCommand struct {
+	Download bool `help:"Download what the mail needs: attachments, feeds, images whose size is asked for."`
+
 	File string `arg:"" optional:"" default:"-" help:"File with the JSON of one message; - is standard input."`
 }
 
@@ -31,9 +34,12 @@ func (c *renderCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	mail, err := s.command.Render(s.ctx, message)
+	mail, left, err := s.command.Render(s.ctx, s.grammar.ConfigFile, message, c.Download)
 	if err != nil {
 		return &failure{ExitData, err.Error()}
+	}
+	for _, address := range left {
+		fmt.Fprintf(s.notes, "left out, as --download was not given: %s\n", address)
 	}
 	_, err = s.out.Write(mail)
 	return err

@@ -58,10 +58,12 @@ func enqueue(ctx context.Context, dir string, s scenario, personalised bool) err
 	}
 	text := fmt.Sprintf("From: shop@source.test\r\nTo: {$name} <{$recipient}>\r\nSubject: Hi {$name}\r\n"+
 		"X-Sluice-Seq: 1/%d\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n", s.messages)
-	paragraph := strings.Repeat("<p>Plenty of text around it, as mails have.</p>\r\n", 20) + "<p>Dear {$name|escape},</p>\r\n"
+	paragraph := strings.Repeat("<p>Plenty of text around it, as mails have.</p>\r\n", 20) +
+		"<p>Dear {$name|escape},</p>\r\n"
 	text += strings.Repeat(paragraph, max(int(size)-len(text), 0)/len(paragraph)+1)
 	if !personalised {
-		text = strings.NewReplacer("{$name}", "Ann Ash", "{$name|escape}", "Ann Ash", "{$recipient}", "ann@sink.test").Replace(text)
+		text = strings.NewReplacer("{$name}", "Ann Ash", "{$name|escape}", "Ann Ash", "{$recipient}",
+			"ann@sink.test").Replace(text)
 	}
 	q, err := disk.Open(dir, disk.Options{})
 	if err != nil {

@@ -57,7 +57,16 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 			}
 			return cfg.SettingsCache(), nil
 		},
-		Render:        mta.Preview,
+		Render: func(ctx context.Context, file string, message []byte, download bool) ([]byte, []string, error) {
+			if !download {
+				return mta.Preview(ctx, message, nil)
+			}
+			cfg, err := load(file)
+			if err != nil {
+				return nil, nil, misconfigured{err}
+			}
+			return mta.Preview(ctx, message, cfg)
+		},
 		Misconfigured: func(err error) bool { return errors.As(err, new(misconfigured)) || databaseExit(err) == ExitConfig },
 		Stdin:         stdin, Stdout: stdout, Stderr: stderr, Environ: environ,
 	}

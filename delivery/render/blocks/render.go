@@ -46,6 +46,11 @@ func Render(ctx context.Context, mime json.RawMessage, opts Options) (html strin
 	if root.Kind != jsontree.Object {
 		return "", &Error{Want: "an object", Got: root.Kind.String()}
 	}
+	return RenderTree(ctx, root, opts)
+}
+
+// RenderTree is Render of an object that was read already. What is wrong with it is told to its tree as well.
+func RenderTree(ctx context.Context, root *jsontree.Node, opts Options) (html string, err error) {
 	r := &renderer{ctx: ctx, opts: opts}
 	r.document(root)
 	if r.err == nil && r.b.Len() > maxHTML {

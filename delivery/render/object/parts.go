@@ -80,7 +80,7 @@ func (b *builder) html() (string, bool) {
 
 // blocks returns the HTML of responsive blocks.
 func (b *builder) blocks() string {
-	html, err := blocks.Render(b.ctx, b.raw, blocks.Options{Fetcher: b.opts.Fetcher})
+	html, err := blocks.RenderTree(b.ctx, b.root, blocks.Options{Fetcher: b.opts.Fetcher})
 	if err != nil && b.err == nil {
 		b.err = err
 	}
