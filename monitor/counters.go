@@ -21,6 +21,7 @@ type Counts struct {
 	Unwelcome     int64 `json:"unwelcome"`  // of those, refused at the greeting
 	BytesOut      int64 `json:"bytes-out"`  // of mail delivered
 	BytesIn       int64 `json:"bytes-in"`   // of mail received
+	Reported      int64 `json:"reported"`   // reports about mail that was sent
 }
 
 // Gauges are how many there are now.
@@ -53,6 +54,7 @@ const (
 	unwelcome
 	bytesOut
 	bytesIn
+	reported
 	counters
 
 	noCounter = counters
@@ -91,7 +93,7 @@ func effectOf(k Kind) effect {
 }
 
 // effects is never changed.
-var effects = [ConnClosed + 1]effect{
+var effects = [Reported + 1]effect{
 	ClientConnected:    {true, clients, noCounter, connected, noGauge, true},
 	ClientDisconnected: {true, noCounter, noCounter, noGauge, connected, true},
 	ClientRefused:      {true, unwelcome, noCounter, noGauge, noGauge, true},
@@ -113,6 +115,7 @@ var effects = [ConnClosed + 1]effect{
 	ConnIdle:           {true, noCounter, noCounter, idle, active, true},
 	ConnBusy:           {true, noCounter, noCounter, active, idle, true},
 	ConnClosed:         {true, noCounter, noCounter, noGauge, active, true},
+	Reported:           {true, reported, noCounter, noGauge, noGauge, false},
 }
 
 // add adds the counters of one second.
@@ -134,6 +137,7 @@ func (c *Counts) add(n *[counters]uint32) {
 	c.Unwelcome += int64(n[unwelcome])
 	c.BytesOut += int64(n[bytesOut])
 	c.BytesIn += int64(n[bytesIn])
+	c.Reported += int64(n[reported])
 }
 
 // add adds what is below zero too: it evens out over the parts of a sum.

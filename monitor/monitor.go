@@ -82,6 +82,9 @@ const (
 	ConnIdle     // it waits for work [MTA Remote Domain]
 	ConnBusy     // it works again; ends ConnIdle [MTA Remote Domain]
 	ConnClosed   // an established one ended; one that was idle is busy again first [MTA Remote Domain]
+
+	// Feedback.
+	Reported // a report about mail that was sent, such as a bounce, was read [Domain Tags Code Text Message]
 )
 
 // Event is something that happened. Fields without a meaning for its Kind are zero.

@@ -94,20 +94,22 @@ func blockedSender(d *doors, settings *snapshot.Keeper) func(string) *smtp.SMTPE
 
 // openBackend makes what becomes of the mails that come in.
 func openBackend(b *base, m *mails, r *records, settings *snapshot.Keeper, d *doors, login *auth.Limit,
-	c *screens) (*enqueue.Backend, error) {
+	c *screens, back func(address string) enqueue.ReturnPath) (*enqueue.Backend, error) {
 	cfg := b.cfg
 	backend := &enqueue.Backend{
 		Queue: m.queue,
 		Queues: enqueue.Queues{
-			Inbox:   cfg.RabbitMQInbox,
-			Local:   cfg.RabbitMQLocal,
-			Reports: cfg.RabbitMQReports,
-			Refused: cfg.RabbitMQRefused,
-			Outbox:  cfg.RabbitMQOutbox,
-			Discard: cfg.RabbitMQInbox == "",
+			Inbox:    cfg.RabbitMQInbox,
+			Local:    cfg.RabbitMQLocal,
+			Reports:  cfg.RabbitMQReports,
+			Feedback: feedbackQueue(cfg),
+			Refused:  cfg.RabbitMQRefused,
+			Outbox:   cfg.RabbitMQOutbox,
+			Discard:  cfg.RabbitMQInbox == "",
 		},
 		ServerID:      uint(cfg.ServerID),
 		Local:         func(address string) bool { return settings.Current().Locals.Contains(address) },
+		ReturnPath:    back,
 		BlockedSender: blockedSender(d, settings),
 		Mapping:       func() *enqueue.Mapping { return &d.Load().mapping },
 		Checks:        c.policy,

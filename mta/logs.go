@@ -146,8 +146,8 @@ type records struct {
 }
 
 // openRecords opens the logs of attempts, intake, downloads and requests, and makes the monitor that everything is told
-// to, own among them.
-func openRecords(b *base, m *mails, own monitor.Monitor) (*records, error) {
+// to, desk and own among them.
+func openRecords(b *base, m *mails, desk, own monitor.Monitor) (*records, error) {
 	cfg := b.cfg
 	options := logfile.Options{
 		Send:     logfile.Target{File: cfg.SendLogFile, Format: cfg.SendLogFormat, BinFile: cfg.SendBinLogFile},
@@ -164,7 +164,7 @@ func openRecords(b *base, m *mails, own monitor.Monitor) (*records, error) {
 	b.onClose(log.Close)
 	r := &records{log: log, live: &monitor.Live{}, tail: new(logsearch.Tail), extract: options.NeedsExtracted(),
 		metrics: &prometheus.Metrics{Version: Version(), Queues: m.counts, Damage: m.damage}}
-	told := []monitor.Monitor{r.live, r.metrics, log, r.tail}
+	told := []monitor.Monitor{r.live, r.metrics, log, r.tail, desk}
 	if own != nil {
 		told = append(told, own)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
+	"github.com/sluicemail/sluice/feedback"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
@@ -66,6 +67,7 @@ type MTA struct {
 	slots    *throttle.Slots
 	maker    *render.Renderer
 	engine   *delivery.Engine
+	desk     *feedback.Desk
 	screens  *screens
 	server   *smtpin.Server
 	spool    *spool.Spool
@@ -126,7 +128,8 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, err
 	}
-	records, err := openRecords(b, mails, o.Monitor)
+	desk := new(feedback.Desk)
+	records, err := openRecords(b, mails, desk, o.Monitor)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +187,10 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	follow(settings, ways, finder, engine)
 	heard.connect(engine.LookElsewhere)
 	screens := openChecks(b, o.Checkers, dns)
-	backend, err := openBackend(b, mails, records, settings, doors, login, screens)
+	if err := openFeedback(b, desk, mails, records, settings, back); err != nil {
+		return nil, err
+	}
+	backend, err := openBackend(b, mails, records, settings, doors, login, screens, returnPathKind(desk, back))
 	if err != nil {
 		return nil, err
 	}
@@ -203,8 +209,9 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	m := &MTA{log: log, config: b.config, opened: b.opened, ports: ports, doors: doors, mails: mails, records: records,
 		hooks:    hooks,
 		settings: settings, origins: origins, cluster: member, resolver: dns, ways: ways, finder: finder, limits: limits,
-		slots: slots, maker: maker, engine: engine, screens: screens, server: server, spool: files, services: &services{begun: time.Now()},
-		ready: make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
+		slots: slots, maker: maker, engine: engine, desk: desk, screens: screens, server: server, spool: files,
+		services: &services{begun: time.Now()},
+		ready:    make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
 	pages, err := m.openConsole(b, login)
 	if err != nil {
 		return nil, err

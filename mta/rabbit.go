@@ -57,7 +57,8 @@ func checkRabbit(cfg *config.Config, complain func(key, want string, cause error
 // brokerQueues are the queues that the configuration names.
 func brokerQueues(cfg *config.Config) []string {
 	return []string{cfg.RabbitMQOutbox, cfg.RabbitMQInbox, cfg.RabbitMQLocal, cfg.RabbitMQReports, cfg.RabbitMQRefused,
-		cfg.RabbitMQDSN, cfg.RabbitMQResults, cfg.RabbitMQSuccess, cfg.RabbitMQFailure, cfg.RabbitMQRetry, hookQueue(cfg)}
+		feedbackQueue(cfg), cfg.RabbitMQDSN, cfg.RabbitMQResults, cfg.RabbitMQSuccess, cfg.RabbitMQFailure, cfg.RabbitMQRetry,
+		hookQueue(cfg)}
 }
 
 // othersQueues are those of them that mtad does not read.

@@ -234,7 +234,7 @@ func TestReportsQueue(t *testing.T) {
 	set, db := mtatest.SQLite(t)
 	mtatest.Insert(t, db, store.Local{Address: "*@here.test", Type: store.Wildcard, Enabled: true})
 	d := mtatest.Inside(t, mtatest.Nowhere.With(set).With(mtatest.Settings{"rabbitmq-local": "local",
-		"rabbitmq-reports": "reports"}))
+		"rabbitmq-reports": "reports", "rabbitmq-feedback": ""}))
 	reports := []string{"dsn-bounce", "mdn-read", "arf-abuse", "dmarc-gzip", "tlsrpt-gzip"}
 	for _, name := range append(reports, "none-text", "none-forwarded-bounce") {
 		d.Submit(t, "", name+"@here.test", eml(t, name))

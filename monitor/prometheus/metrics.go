@@ -40,7 +40,7 @@ type QueueDamage struct {
 	Bytes                   int64
 }
 
-const kinds = monitor.ConnClosed + 1
+const kinds = monitor.Reported + 1
 
 // padded is a counter on a cache line of its own.
 type padded struct {
@@ -173,6 +173,7 @@ var counters = []struct {
 	{monitor.Strange, desc("strange_total", "Replies that make no sense.")},
 	{monitor.ConnStarting, desc("connects_total", "Outgoing connections begun.")},
 	{monitor.ConnFailed, desc("connects_failed_total", "Outgoing connections that could not be made.")},
+	{monitor.Reported, desc("reported_total", "Reports about mail that was sent, such as bounces.")},
 }
 
 var gauges = []struct {

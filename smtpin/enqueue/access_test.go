@@ -99,6 +99,24 @@ func (a *access) configure(t *testing.T, key, value string) {
 		a.later(func(h *house, _ *smtpin.Server) { h.Queues.Refused = value })
 	case "reports-queue":
 		a.later(func(h *house, _ *smtpin.Server) { h.Queues.Reports = value })
+	case "feedback-queue":
+		a.later(func(h *house, _ *smtpin.Server) { h.Queues.Feedback = value })
+	case "signed", "forged": // return paths
+		a.later(func(h *house, _ *smtpin.Server) {
+			before, kind := h.ReturnPath, enqueue.SignedReturnPath
+			if key == "forged" {
+				kind = enqueue.ForgedReturnPath
+			}
+			h.ReturnPath = func(address string) enqueue.ReturnPath {
+				switch {
+				case address == value:
+					return kind
+				case before != nil:
+					return before(address)
+				}
+				return enqueue.NoReturnPath
+			}
+		})
 	case "default-domain":
 		a.later(func(_ *house, s *smtpin.Server) { s.DefaultDomain = value })
 	case "smtp-greeting":

@@ -32,6 +32,8 @@ type Backend struct {
 	// no address is local. It is asked for each recipient and must not block. <Postmaster> without a domain is always
 	// local.
 	Local func(address string) bool
+	// ReturnPath says whether an address is a return path that mail left with. Nil: none is. It must not block.
+	ReturnPath func(address string) ReturnPath
 	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and clients that would have
 	// to are told that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
 	Authenticator auth.Authenticator
@@ -87,6 +89,9 @@ type Queues struct {
 	// Reports is for mail to local addresses that package report recognises: delivery and disposition notifications,
 	// complaints, and reports on DMARC and TLS. "": as any other local mail.
 	Reports string
+	// Feedback is for what Reports is for, where reports are to be read before, and for all mail to signed return
+	// paths. "": reports go to Reports, and return paths are no local addresses.
+	Feedback string
 	// Refused is for mail to recipients that the client would have had to log in for. It is refused all the same. "":
 	// it is not kept.
 	Refused string
@@ -97,6 +102,16 @@ type Queues struct {
 	// configuration means.
 	Discard bool
 }
+
+// ReturnPath tells whether an address is one of those that mail leaves with so that what comes back is known.
+type ReturnPath uint8
+
+// What an address is.
+const (
+	NoReturnPath     ReturnPath = iota // another address
+	SignedReturnPath                   // of a mail that left here; it is local
+	ForgedReturnPath                   // it looks like one, and was not made here: mail to it is refused
+)
 
 // DefaultOutbox is the outbox when Queues does not name one.
 const DefaultOutbox = "outbox"
@@ -116,7 +131,7 @@ func (q *Queues) reads(name string) bool {
 	switch name {
 	case "":
 		return false
-	case q.outbox(), q.Inbox, q.Local, q.Reports, q.Refused:
+	case q.outbox(), q.Inbox, q.Local, q.Reports, q.Feedback, q.Refused:
 		return true
 	}
 	return false

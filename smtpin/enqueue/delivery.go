@@ -1,6 +1,7 @@
 package enqueue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -159,7 +160,7 @@ func (d *delivery) judge(ctx context.Context, body queue.Body) (bodies mails, re
 // header returns a copy of the mail's header, our own fields included; nil when nobody is going to look at it.
 func (d *delivery) header(body queue.Body) ([]byte, error) {
 	b := d.backend
-	if d.policy == nil && (b.Queues.Reports == "" || !d.anyLocal()) {
+	if d.policy == nil && !d.wantsReports() {
 		return nil, nil
 	}
 	header := make([]byte, d.receive.headerLen)
@@ -171,11 +172,14 @@ func (d *delivery) header(body queue.Body) ([]byte, error) {
 
 // isReport asks whether the mail is a report, if that makes a difference.
 func (d *delivery) isReport(header []byte, body queue.Body) bool {
-	if d.backend.Queues.Reports == "" || !d.anyLocal() {
+	if !d.wantsReports() {
 		return false
 	}
 	return report.Recognise(header, body, body.Size()) != report.None
 }
+
+// wantsReports reports whether a report goes another way than other mail to the recipients.
+func (d *delivery) wantsReports() bool { return d.backend.Queues.Reports != "" && d.anyLocal() }
 
 func (d *delivery) anyLocal() bool {
 	for i := range d.rcpts {
@@ -257,8 +261,10 @@ func (d *delivery) queueFor(r *recipient, report bool) string {
 	switch {
 	case r.refusal != nil:
 		return q.Refused
+	case r.signed:
+		return q.Feedback
 	case r.local && report:
-		return q.Reports
+		return cmp.Or(q.Feedback, q.Reports)
 	case r.local && q.Local != "":
 		return q.Local
 	}

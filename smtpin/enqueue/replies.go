@@ -52,6 +52,10 @@ func relayDenied() error {
 	return refuse(550, smtp.EnhancedCode{5, 7, 1}, "Relaying denied: this address is not local")
 }
 
+func notOurs() error {
+	return refuse(550, smtp.EnhancedCode{5, 1, 1}, "No mail left here with this return path")
+}
+
 func apart() error {
 	return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Send to this recipient in a transaction of its own")
 }

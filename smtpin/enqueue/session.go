@@ -46,6 +46,7 @@ var (
 type recipient struct {
 	address string
 	local   bool
+	signed  bool // a return path of ours
 	// refusal is set for one that is only kept in the refused queue: what the client is told. told is true when it was
 	// told at RCPT already.
 	refusal error
@@ -96,7 +97,15 @@ func (s *session) RcptContext(ctx context.Context, to string, opts *smtp.RcptOpt
 	if err := s.listed(ctx); err != nil {
 		return err
 	}
-	r := recipient{address: to, local: s.isLocal(to)}
+	r := recipient{address: to}
+	switch s.backend.returnPath(to) {
+	case SignedReturnPath:
+		r.local, r.signed = true, true
+	case ForgedReturnPath:
+		return notOurs()
+	default:
+		r.local = s.isLocal(to)
+	}
 	if opts != nil {
 		r.notify, r.orcpt = dsnOptions(opts)
 	}
@@ -104,6 +113,14 @@ func (s *session) RcptContext(ctx context.Context, to string, opts *smtp.RcptOpt
 		return s.accept(r)
 	}
 	return s.refuse(r)
+}
+
+// returnPath tells whether an address is a return path of ours.
+func (b *Backend) returnPath(address string) ReturnPath {
+	if b.ReturnPath == nil || b.Queues.Feedback == "" {
+		return NoReturnPath
+	}
+	return b.ReturnPath(address)
 }
 
 // isLocal reports whether mail to an address is accepted from anybody.

@@ -45,6 +45,8 @@ func TestReports(t *testing.T) {
 			local++
 		}
 	}
+	desk := filepath.Join(d.Queue, "feedback-unproven.jsonl")
+	mtatest.Eventually(t, "the reports are read", func() bool { return len(mtatest.Lines(t, desk)) >= len(kinds)-local })
 	q := d.Stopped(t)
 	mtatest.Stored(t, q, "local", local)
 	mtatest.Stored(t, q, "inbox", len(kinds))
