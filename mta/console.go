@@ -30,7 +30,7 @@ func consoleNames(cfg *config.Config) []string {
 }
 
 // openConsole makes the pages and the REST API. Nil: they have no port.
-func (m *MTA) openConsole(b *base, login *auth.Limit) (*console.Console, error) {
+func (m *MTA) openConsole(b *base) (*console.Console, error) {
 	if m.ports.console == nil {
 		return nil, nil
 	}
@@ -41,7 +41,7 @@ func (m *MTA) openConsole(b *base, login *auth.Limit) (*console.Console, error) 
 	all, rest := m.openREST(b)
 	c := &console.Console{
 		Auth:            m.doors.guard(own),
-		SMTPAuth:        login,
+		SMTPAuth:        m.login,
 		Live:            m.records.live,
 		Settings:        m.settings,
 		Slots:           m.slotsInUse,

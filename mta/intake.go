@@ -1,6 +1,7 @@
 package mta
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net/netip"
@@ -10,11 +11,12 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/sluicemail/sluice/auth"
+	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/config/snapshot"
-	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
+	"github.com/sluicemail/sluice/smtpin/spool"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -92,12 +94,36 @@ func blockedSender(d *doors, settings *snapshot.Keeper) func(string) *smtp.SMTPE
 	}
 }
 
+// incoming is mail on its way in.
+type incoming struct {
+	screens *screens
+	server  *smtpin.Server
+	spool   *spool.Spool
+}
+
+// openIncoming makes all that mail needs on its way in; own replace the checks of the configuration.
+func openIncoming(ctx context.Context, b *base, c *common, own []checks.Checker) (*incoming, error) {
+	screens := openChecks(b, own, c.resolver)
+	if err := openFeedback(b, c.desk, c.mails, c.records, c.settings, c.back); err != nil {
+		return nil, err
+	}
+	backend, err := openBackend(b, c, screens)
+	if err != nil {
+		return nil, err
+	}
+	files, err := openSpool(ctx, b, c.mails, c.marks, backend)
+	if err != nil {
+		return nil, err
+	}
+	server, err := openServer(b, c, backend)
+	return &incoming{screens, server, files}, err
+}
+
 // openBackend makes what becomes of the mails that come in.
-func openBackend(b *base, m *mails, r *records, settings *snapshot.Keeper, d *doors, login *auth.Limit,
-	c *screens, back func(address string) enqueue.ReturnPath) (*enqueue.Backend, error) {
+func openBackend(b *base, c *common, s *screens) (*enqueue.Backend, error) {
 	cfg := b.cfg
 	backend := &enqueue.Backend{
-		Queue: m.queue,
+		Queue: c.mails.queue,
 		Queues: enqueue.Queues{
 			Inbox:    cfg.RabbitMQInbox,
 			Local:    cfg.RabbitMQLocal,
@@ -108,48 +134,47 @@ func openBackend(b *base, m *mails, r *records, settings *snapshot.Keeper, d *do
 			Discard:  cfg.RabbitMQInbox == "",
 		},
 		ServerID:      uint(cfg.ServerID),
-		Local:         func(address string) bool { return settings.Current().Locals.Contains(address) },
-		ReturnPath:    back,
-		BlockedSender: blockedSender(d, settings),
-		Mapping:       func() *enqueue.Mapping { return &d.Load().mapping },
-		Checks:        c.policy,
+		Local:         func(address string) bool { return c.settings.Current().Locals.Contains(address) },
+		ReturnPath:    returnPathKind(c.desk, c.back),
+		BlockedSender: blockedSender(c.doors, c.settings),
+		Mapping:       func() *enqueue.Mapping { return &c.doors.Load().mapping },
+		Checks:        s.policy,
 		NoExtract:     !cfg.SMTPExtract,
 		Memory:        receptionMemory(cfg),
 		SpoolDir:      filepath.Join(cfg.QueueDir(), "spool"),
-		Monitor:       r.all,
+		Monitor:       c.records.all,
 		Logger:        b.log,
 	}
-	if login != nil {
-		backend.Authenticator = login
+	if c.login != nil {
+		backend.Authenticator = c.login
 	}
 	return backend, prepareSpool(backend.SpoolDir)
 }
 
-// openIntake makes the server for the ports that are bound.
-func openIntake(b *base, p *ports, backend *enqueue.Backend, m *mails, settings *snapshot.Keeper, d *doors,
-	slots *throttle.Slots, dns *resolver.Resolver) (*smtpin.Server, error) {
+// openServer makes the server for the ports that are bound.
+func openServer(b *base, c *common, backend *enqueue.Backend) (*smtpin.Server, error) {
 	cfg := b.cfg
 	s := &smtpin.Server{
 		Backend:            backend,
 		Hostname:           cfg.SMTPHostname,
-		Name:               func(local netip.Addr) string { return settings.Current().Name(local) },
-		Blocked:            blockedClient(d, settings),
+		Name:               func(local netip.Addr) string { return c.settings.Current().Name(local) },
+		Blocked:            blockedClient(c.doors, c.settings),
 		Greeting:           cfg.SMTPGreeting,
 		DefaultDomain:      cfg.DefaultDomain,
 		Strict:             cfg.SMTPValidateAddress == "strict",
-		MaxSize:            m.largest(cfg),
+		MaxSize:            c.mails.largest(cfg),
 		MaxRecipients:      cfg.SMTPMaxRecipients,
 		Timeout:            cfg.SMTPTimeout,
 		TransactionTimeout: cfg.SMTPTransactionTimeout,
 		DSN:                cfg.DSNAdvertise,
 		SMTPUTF8:           true,
-		Slots:              slots.Incoming(),
+		Slots:              c.slots.Incoming(),
 		Monitor:            backend.Monitor,
 		Logger:             b.log,
-		Resolver:           dns,
+		Resolver:           c.resolver,
 	}
-	s.ConnectionsPerClient, s.Uncapped = perClient(cfg, slots, d)
-	for _, port := range p.smtp {
+	s.ConnectionsPerClient, s.Uncapped = perClient(cfg, c.slots, c.doors)
+	for _, port := range c.ports.smtp {
 		s.Listeners = append(s.Listeners, port.policy)
 	}
 	if cfg.SMTPLineEnds == "normalise" {

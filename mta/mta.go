@@ -10,17 +10,9 @@ import (
 	"github.com/sluicemail/sluice/auth"
 	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/config"
-	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery"
-	"github.com/sluicemail/sluice/delivery/mx"
-	"github.com/sluicemail/sluice/delivery/render"
-	"github.com/sluicemail/sluice/delivery/resolver"
-	"github.com/sluicemail/sluice/feedback"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
-	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
-	"github.com/sluicemail/sluice/smtpin"
-	"github.com/sluicemail/sluice/smtpin/spool"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -52,25 +44,9 @@ type MTA struct {
 	config *atomic.Pointer[config.Config] // in force
 	opened *closers
 
-	ports    *ports
-	doors    *doors
-	mails    *mails
-	records  *records
-	hooks    *hooks // nil: there is no webhook-url
-	settings *snapshot.Keeper
-	origins  *origins
-	cluster  *cluster.Member // nil: there is none
-	resolver *resolver.Resolver
-	ways     *ways
-	finder   *mx.Finder
-	limits   *limits
-	slots    *throttle.Slots
-	maker    *render.Renderer
-	engine   *delivery.Engine
-	desk     *feedback.Desk
-	screens  *screens
-	server   *smtpin.Server
-	spool    *spool.Spool
+	*common
+	*outgoing
+	*incoming
 
 	services    *services
 	definitions definitions
@@ -108,121 +84,32 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err := pidFile(b); err != nil {
 		return nil, err
 	}
-	doors := newDoors(cfg)
-	login, err := openLogin(b, o.Authenticator, doors)
+	c, err := openCommon(ctx, b, o, log)
 	if err != nil {
 		return nil, err
 	}
-	ports, err := bindPorts(b, doors, login != nil && cfg.SMTPAuthRequired)
+	out, err := openOutgoing(ctx, b, c, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := user.become(log); err != nil {
-		return nil, err
-	}
-	queue, err := openQueue(ctx, b, o.Queue)
+	in, err := openIncoming(ctx, b, c, o.Checkers)
 	if err != nil {
 		return nil, err
 	}
-	mails, err := openStorage(b, queue)
-	if err != nil {
-		return nil, err
-	}
-	desk := new(feedback.Desk)
-	records, err := openRecords(b, mails, desk, o.Monitor)
-	if err != nil {
-		return nil, err
-	}
-	hooks, err := openHooks(b, mails)
-	if err != nil {
-		return nil, err
-	}
-	var told, heard bell // of changed settings, to the cluster; of other instances' addresses, to the engine
-	settings, err := openSettings(ctx, b, LocalAddresses(), told.ring)
-	if err != nil {
-		return nil, err
-	}
-	origins := &origins{settings: settings}
-	member := joinCluster(b, settings, origins, heard.ring)
-	if member != nil {
-		told.connect(member.Changed)
-	}
-	dns, err := openResolver(b)
-	if err != nil {
-		return nil, err
-	}
-	ways, err := openWays(b)
-	if err != nil {
-		return nil, err
-	}
-	policies, err := openPolicies(b, settings, dns, openTLSReports(b, mails, dns))
-	if err != nil {
-		return nil, err
-	}
-	finder, err := openFinder(ctx, b, settings, dns, ways, policies)
-	if err != nil {
-		return nil, err
-	}
-	limits, err := openLimits(b, settings, o.Throttler)
-	if err != nil {
-		return nil, err
-	}
-	finish := openSigning(b, settings, dns)
-	slots := connectionSlots(cfg)
-	notifier, err := openNotifier(b)
-	if err != nil {
-		return nil, err
-	}
-	downloads, err := openDownloads(b, records, dns)
-	if err != nil {
-		return nil, err
-	}
-	maker := newRenderer(b, downloads)
-	back, err := openReturnPaths(b, settings)
-	if err != nil {
-		return nil, err
-	}
-	engine := newEngine(b, mails, records, settings, origins, member, finder, policies, limits, slots, maker, o.Sender,
-		finish, notifier, back)
-	follow(settings, ways, finder, engine)
-	heard.connect(engine.LookElsewhere)
-	screens := openChecks(b, o.Checkers, dns)
-	if err := openFeedback(b, desk, mails, records, settings, back); err != nil {
-		return nil, err
-	}
-	backend, err := openBackend(b, mails, records, settings, doors, login, screens, returnPathKind(desk, back))
-	if err != nil {
-		return nil, err
-	}
-	marks, err := openMarks(b, mails)
-	if err != nil {
-		return nil, err
-	}
-	files, err := openSpool(ctx, b, mails, marks, backend)
-	if err != nil {
-		return nil, err
-	}
-	server, err := openIntake(b, ports, backend, mails, settings, doors, slots, dns)
-	if err != nil {
-		return nil, err
-	}
-	m := &MTA{log: log, config: b.config, opened: b.opened, ports: ports, doors: doors, mails: mails, records: records,
-		hooks:    hooks,
-		settings: settings, origins: origins, cluster: member, resolver: dns, ways: ways, finder: finder, limits: limits,
-		slots: slots, maker: maker, engine: engine, desk: desk, screens: screens, server: server, spool: files,
+	m := &MTA{log: log, config: b.config, opened: b.opened, common: c, outgoing: out, incoming: in,
 		services: &services{begun: time.Now()},
 		ready:    make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
-	pages, err := m.openConsole(b, login)
+	pages, err := m.openConsole(b)
 	if err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err := ports.listen(); err != nil {
+	if err := c.ports.listen(); err != nil {
 		return nil, err
 	}
-	serveConsole(b, ports, pages, records)
+	serveConsole(b, c.ports, pages, c.records)
 	return m, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/config"
-	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/mx"
@@ -18,9 +17,45 @@ import (
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/disk"
-	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
-	"github.com/sluicemail/sluice/throttle"
 )
+
+// outgoing is mail on its way out.
+type outgoing struct {
+	ways   *ways
+	finder *mx.Finder
+	limits *limits
+	maker  *render.Renderer
+	engine *delivery.Engine
+}
+
+// openOutgoing makes all that mail needs on its way out.
+func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *outgoing, err error) {
+	o = new(outgoing)
+	if o.ways, err = openWays(b); err != nil {
+		return nil, err
+	}
+	policies, err := openPolicies(b, c.settings, c.resolver, openTLSReports(b, c.mails, c.resolver))
+	if err != nil {
+		return nil, err
+	}
+	if o.finder, err = openFinder(ctx, b, c, o.ways, policies); err != nil {
+		return nil, err
+	}
+	if o.limits, err = openLimits(b, c.settings, opts.Throttler); err != nil {
+		return nil, err
+	}
+	downloads, err := openDownloads(b, c.records, c.resolver)
+	if err != nil {
+		return nil, err
+	}
+	o.maker = newRenderer(b, downloads)
+	if o.engine, err = openEngine(b, c, o, policies, opts.Sender); err != nil {
+		return nil, err
+	}
+	follow(c.settings, o.ways, o.finder, o.engine)
+	c.heard.connect(o.engine.LookElsewhere)
+	return o, nil
+}
 
 // openQueue opens the queues of rabbitmq-address, or the embedded one. One's own stays open at the end.
 func openQueue(ctx context.Context, b *base, own queue.Queue) (queue.Queue, error) {
@@ -68,15 +103,14 @@ func openWays(b *base) (*ways, error) {
 }
 
 // openFinder makes what finds where the mail to a domain goes.
-func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *resolver.Resolver, w *ways,
-	policies *tlspolicy.Policies) (*mx.Finder, error) {
+func openFinder(ctx context.Context, b *base, c *common, w *ways, policies *tlspolicy.Policies) (*mx.Finder, error) {
 	cfg := b.cfg
 	f := &mx.Finder{
-		Resolver:     dns,
+		Resolver:     c.resolver,
 		AllowPrivate: cfg.AllowPrivateTargets,
 		OwnNames:     []string{strings.ToLower(cfg.HELO())},
 		Routes:       w.both.Load,
-		Overrides:    func(host string) []netip.Addr { return settings.Current().DNS.Addresses(host) },
+		Overrides:    func(host string) []netip.Addr { return c.settings.Current().DNS.Addresses(host) },
 		Sink:         relay(cfg.SMTPSinkAddress, cfg.SMTPSinkPort, cfg.SMTPSinkUsername, cfg.SMTPSinkPassword, false),
 		Smarthost: relay(cfg.Smarthost, cfg.SmarthostPort, cfg.SmarthostUsername, cfg.SmarthostPassword,
 			cfg.SmarthostPlaintext),
@@ -93,21 +127,24 @@ func openFinder(ctx context.Context, b *base, settings *snapshot.Keeper, dns *re
 	return f, nil
 }
 
-// newEngine makes what delivers, over connections of sender.
-func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *origins, member *cluster.Member,
-	finder *mx.Finder, policies *tlspolicy.Policies, l *limits, slots *throttle.Slots, maker *render.Renderer,
-	sender delivery.Sender, finish finisher, notifier delivery.Notifier, back *returnPaths) *delivery.Engine {
+// openEngine makes what delivers, over connections of sender.
+func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies,
+	sender delivery.Sender) (*delivery.Engine, error) {
 	cfg := b.cfg
+	notifier, err := openNotifier(b)
+	if err != nil {
+		return nil, err
+	}
 	if sender == nil {
-		sender = newSender(from)
+		sender = newSender(c.origins)
 	}
 	e := &delivery.Engine{
-		Queue:    m.queue,
-		Router:   finder,
+		Queue:    c.mails.queue,
+		Router:   o.finder,
 		Sender:   sender,
-		Throttle: l.throttle,
-		Slots:    slots.Outgoing(),
-		Monitor:  r.all,
+		Throttle: o.limits.throttle,
+		Slots:    c.slots.Outgoing(),
+		Monitor:  c.records.all,
 		Logger:   b.log,
 		Names: delivery.QueueNames{
 			Outbox:  cfg.RabbitMQOutbox,
@@ -124,20 +161,20 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 			Lifetime:    cfg.MaxDeliverTime,
 			MaxAttempts: cfg.MaxAttempts,
 		},
-		Sources: delivery.Sources{Local: from.all, Elsewhere: elsewhere(b.config, from, member),
+		Sources: delivery.Sources{Local: c.origins.all, Elsewhere: elsewhere(b.config, c.origins, c.cluster),
 			Default: cfg.SMTPDefaultIPs,
-			Name:    func(local netip.Addr) string { return settings.Current().Name(local) }},
+			Name:    func(local netip.Addr) string { return c.settings.Current().Name(local) }},
 		Hostname:       cfg.HELO(),
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
-		Render:         rendering(maker),
+		Render:         rendering(o.maker),
 		Edit:           edit.Finish,
-		Finish:         finish,
-		ReturnPath:     back.of(),
-		Extract:        r.extract,
-		Store:          m.elsewhere(),
-		StoreTimes:     m.times,
-		Steering:       func() delivery.Steering { return settings.Current().Steering },
+		Finish:         openSigning(b, c.settings, c.resolver),
+		ReturnPath:     c.back.of(),
+		Extract:        c.records.extract,
+		Store:          c.mails.elsewhere(),
+		StoreTimes:     c.mails.times,
+		Steering:       func() delivery.Steering { return c.settings.Current().Steering },
 		Prefetch:       outboxPrefetch(cfg),
 		PathQueue:      cfg.DomainMaxQueue,
 		Lookups:        cfg.DNSCapacity,
@@ -145,7 +182,7 @@ func newEngine(b *base, m *mails, r *records, settings *snapshot.Keeper, from *o
 	if policies != nil {
 		e.TLS = policies
 	}
-	return e
+	return e, nil
 }
 
 // prefetch is how many messages of the embedded queue are in memory, without their mails.
