@@ -112,9 +112,11 @@ type Config struct {
 	BounceFrom          string // bounce-from: From of bounces; a bare user gets bounce-host
 	// bounce-host: domain of bounces, and the name under which they report; "": hostname
 	BounceHost string
-	// double-bounce-to: where bounces of bounces go; a bare user gets bounce-host; "": dropped
+	// double-bounce-to: where bounces of bounces go; a bare user gets double-bounce-host; "": dropped
 	DoubleBounceTo string
-	BounceLimit    int // bounce-limit: bounces to one address in an hour; 0: unlimited
+	// double-bounce-host: domain of a double-bounce-to without one; "": bounce-host
+	DoubleBounceHost string
+	BounceLimit      int // bounce-limit: bounces to one address in an hour; 0: unlimited
 	// bounce-delay: seconds after which mail counts as delayed, for senders that asked to be told (DELAY)
 	BounceDelay time.Duration
 	// verp: return paths that lead back to the message: a domain, or an address with {token} in it, as in

@@ -23,6 +23,7 @@ func openNotifier(b *base) (*dsn.Notifier, error) {
 		Host:       cmp.Or(b.cfg.BounceHost, b.cfg.HELO()),
 		From:       b.cfg.BounceFrom,
 		DoubleTo:   b.cfg.DoubleBounceTo,
+		DoubleHost: b.cfg.DoubleBounceHost,
 		Notify:     b.cfg.DSNNotify,
 		Ret:        b.cfg.DSNRet,
 		DelayAfter: b.cfg.BounceDelay,

@@ -52,7 +52,7 @@ func (c *composer) mail() []byte {
 }
 
 func (c *composer) appendHeader(dst []byte, text notice, boundary string) []byte {
-	from := c.atHost(c.From)
+	from := at(c.From, c.Host)
 	if from == "" {
 		from = "postmaster@" + c.Host
 	}

@@ -4,7 +4,9 @@
 // A [Notifier] is asked whenever an attempt ended. What happens then:
 //
 //  1. Whether the sender wants to know: the notify of the message, or else the configured one, names the event. NEVER
-//     is never. SUCCESS is passed on to a server that announced DSN, and answered here only when that ends here.
+//     is never. SUCCESS is passed on to a server that announced DSN, and answered here only when that ends here:
+//     delivered says that the mail is in a mailbox, relayed that a server took it that tells nothing. The action
+//     expanded (RFC 3464 §2.3.3) is never said: nothing here makes several addresses of one.
 //  2. To whom: the envelope of the mail. Nobody is told of what became of a notification, which has no envelope, so
 //     that there are no loops; a failure of one goes to DoubleTo, and a failure of that one nowhere.
 //  3. How much: at most PerHour to one address, since a forged sender would get them all.

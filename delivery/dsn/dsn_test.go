@@ -2,6 +2,7 @@ package dsn_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -375,6 +376,76 @@ func TestTextsOfAnOperator(t *testing.T) {
 		_, err := dsn.ReadTexts(fstest.MapFS{c.file: {Data: []byte(c.text)}})
 		require.ErrorContains(t, err, c.want, name)
 	}
+}
+
+// Every value that reaches a notification holds a line of its own, and the beginning of a part: none becomes one.
+func TestNothingIsInjected(t *testing.T) {
+	const evil = "x\r\nX-Evil: 1\r\n\r\n--report-\r\nAction: delivered\nX-Evil: 2\rX-Evil: 3\x00\u0085\u2028X-Evil: 4"
+	for name, set := range map[string]func(n *dsn.Notifier, m *queue.Message){
+		"envelope":  func(_ *dsn.Notifier, m *queue.Message) { m.Envelope = evil + "@a.test" },
+		"recipient": func(_ *dsn.Notifier, m *queue.Message) { m.Recipient = evil + "@a.test" },
+		"envid":     func(_ *dsn.Notifier, m *queue.Message) { m.DSN = &queue.DSN{EnvID: evil} },
+		"orcpt":     func(_ *dsn.Notifier, m *queue.Message) { m.DSN = &queue.DSN{ORcpt: "rfc822;" + evil} },
+		"orcpt type": func(_ *dsn.Notifier, m *queue.Message) {
+			m.DSN = &queue.DSN{ORcpt: strings.ReplaceAll(evil, " ", "") + ";x"}
+		},
+		"ret":           func(_ *dsn.Notifier, m *queue.Message) { m.DSN = &queue.DSN{Ret: evil} },
+		"client":        func(_ *dsn.Notifier, m *queue.Message) { m.Connection = &queue.Connection{RemoteIP: evil} },
+		"reply":         func(_ *dsn.Notifier, m *queue.Message) { m.Results[0].Description = evil },
+		"status":        func(_ *dsn.Notifier, m *queue.Message) { m.Results[0].Status = "5." + evil },
+		"server":        func(_ *dsn.Notifier, m *queue.Message) { m.Results[0].MTA = evil },
+		"server's IP":   func(_ *dsn.Notifier, m *queue.Message) { m.Results[0].To = evil },
+		"state":         func(_ *dsn.Notifier, m *queue.Message) { m.Results[0].State = queue.ResultState(evil) },
+		"subject":       original("Subject: =?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(evil)) + "?=\r\n\r\n"),
+		"message-id":    original("Message-ID: <x\r\n X-Evil: 1@a.test>\r\n\r\n"),
+		"language":      original("Content-Language: en\r\n\tX-Evil: 1\r\n\r\n"),
+		"text":          func(_ *dsn.Notifier, m *queue.Message) { m.Recipient = "{{.}}" + evil },
+		"bounce-from":   func(n *dsn.Notifier, _ *queue.Message) { n.From = evil },
+		"bounce-host":   func(n *dsn.Notifier, _ *queue.Message) { n.Host = evil },
+		"double-bounce": func(n *dsn.Notifier, m *queue.Message) { m.Envelope, n.DoubleTo, n.DoubleHost = "", "a", evil },
+	} {
+		for _, ev := range []tell{failed, relayed, delivered} {
+			n, m := notifier(), letter(refused())
+			n.Notify = []string{"FAILURE", "SUCCESS"}
+			set(n, m)
+			notice := ev(n, m)
+			if notice == nil {
+				continue // nobody is told of a success of a bounce
+			}
+			mail, err := queue.ReadBody(notice.Body)
+			require.NoError(t, err)
+			told, _, _ := strings.Cut(string(mail), "Content-Type: text/rfc822-headers\r\n") // what follows is as it came
+			for line := range strings.SplitSeq(strings.NewReplacer("=\r\n", "", "\r\n", "\n", "\r", "\n").Replace(told), "\n") {
+				require.False(t, strings.HasPrefix(line, "X-Evil"), "%s: %q", name, told)
+			}
+			require.Equal(t, 1, strings.Count(told, "\r\nAction: "), name)
+			require.NotContains(t, told, "\x00", name)
+		}
+	}
+}
+
+// TestDoubleBounce goes to a user at a host of its own.
+func TestDoubleBounce(t *testing.T) {
+	n, m := notifier(), letter(refused())
+	m.Envelope = ""
+	for _, c := range []struct{ to, host, want string }{
+		{"postmaster", "", "postmaster@mta.shop.test"},
+		{"postmaster", "shop.test", "postmaster@shop.test"},
+		{"bad@other.test", "shop.test", "bad@other.test"},
+	} {
+		n.DoubleTo, n.DoubleHost = c.to, c.host
+		mail, notice := made(t, n, m, failed)
+		require.Equal(t, c.want, notice.Recipient)
+		require.Contains(t, mail, "\r\nTo: <"+c.want+">\r\n")
+		require.Contains(t, mail, "<postmaster@mta.shop.test>", "the sender stays the same")
+	}
+	n.DoubleTo, m.Recipient = "postmaster", "Postmaster@shop.test"
+	require.True(t, n.Failed(m) == nil, "and a failure of that goes nowhere")
+}
+
+// original has a message carry a mail.
+func original(mail string) func(*dsn.Notifier, *queue.Message) {
+	return func(_ *dsn.Notifier, m *queue.Message) { m.Body = queue.Bytes(mail) }
 }
 
 // Whatever a server, a client or a message says, the mail has the same fields and parts.

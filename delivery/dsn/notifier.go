@@ -30,12 +30,14 @@ func (ev event) action() string { return [...]string{"failed", "delayed", "relay
 // Notifier makes notifications: messages to be published. Its fields are not to be changed once it is in use. It is
 // safe for concurrent use.
 type Notifier struct {
-	// Host is the name of this MTA, and the domain of a From or DoubleTo without one.
+	// Host is the name of this MTA, and the domain of a From without one.
 	Host string
 	// From is the address in the header of notifications; "": postmaster.
 	From string
 	// DoubleTo is told of notifications that could not be delivered; "": nobody.
 	DoubleTo string
+	// DoubleHost is the domain of a DoubleTo without one. "": Host.
+	DoubleHost string
 	// Notify are the events told of mail that does not say which: FAILURE, DELAY, SUCCESS, or NEVER alone. Nil:
 	// FAILURE.
 	Notify []string
@@ -90,7 +92,8 @@ func (n *Notifier) about(m *queue.Message, ev event, until time.Time) *queue.Mes
 	}
 	to := m.Envelope
 	if to == "" {
-		if to = n.atHost(n.DoubleTo); ev != failed || to == "" || addr.FoldAddress(m.Recipient) == addr.FoldAddress(to) {
+		to = at(n.DoubleTo, cmp.Or(n.DoubleHost, n.Host))
+		if ev != failed || to == "" || addr.FoldAddress(m.Recipient) == addr.FoldAddress(to) {
 			return nil
 		}
 	}
@@ -159,12 +162,12 @@ func (n *Notifier) allow(to string) bool {
 	return false
 }
 
-// atHost gives an address without a domain ours.
-func (n *Notifier) atHost(address string) string {
+// at gives an address without a domain this one.
+func at(address, domain string) string {
 	if address == "" || strings.Contains(address, "@") {
 		return address
 	}
-	return address + "@" + n.Host
+	return address + "@" + domain
 }
 
 // telling returns the result that tells most: the last one, or the one before where the last only says that time is

@@ -52,11 +52,13 @@ func (c *composer) appendStatus(dst []byte) []byte {
 	return dst
 }
 
-// field appends a field whose value came from anywhere: unprintable characters are question marks, which those of
-// UTF-8 are not.
+// field appends a field whose value came from anywhere.
 func field(dst []byte, name, value string) []byte {
-	return mailheader.AppendField(dst, name, strings.Map(visible, strings.ToValidUTF8(value, "?")))
+	return mailheader.AppendField(dst, name, oneLine(value))
 }
+
+// oneLine has question marks for unprintable characters, which those beyond ASCII are not.
+func oneLine(s string) string { return strings.Map(visible, strings.ToValidUTF8(s, "?")) }
 
 func visible(c rune) rune {
 	if c < ' ' || c == 0x7f || 0x80 <= c && c < 0xa0 {

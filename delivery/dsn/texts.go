@@ -168,7 +168,7 @@ func (c *composer) text() notice {
 	}
 	l := t.choose(c.original.field("content-language"), c.event)
 	now := facts{
-		Recipient: c.m.Recipient, Sender: c.m.Envelope, Host: c.Host, Diagnostic: c.diagnosis(),
+		Recipient: oneLine(c.m.Recipient), Sender: oneLine(c.m.Envelope), Host: oneLine(c.Host), Diagnostic: c.diagnosis(),
 		Subject: clip(decoded(c.original.field("subject")), 200), Why: l.reasons[reasonOf(c.result)],
 	}
 	if c.event == delayed && !c.until.IsZero() {
@@ -200,7 +200,7 @@ func (t *Texts) choose(field string, ev event) *language {
 // diagnosis is what the server said, on lines of its own that quote it.
 func (c *composer) diagnosis() string {
 	_, text, _ := strings.Cut(c.diagnostic(), "; ")
-	return strings.Map(visible, strings.ToValidUTF8(text, "?"))
+	return oneLine(text)
 }
 
 // decoded returns a field without its encoded words, on one line.
@@ -209,5 +209,5 @@ func decoded(value string) string {
 	if text, err := words.DecodeHeader(value); err == nil {
 		value = text
 	}
-	return strings.Map(visible, strings.ToValidUTF8(value, "?"))
+	return oneLine(value)
 }
