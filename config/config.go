@@ -267,6 +267,7 @@ type Config struct {
 	WebhookURL     string // webhook-url: results are posted here in batches; "": nowhere
 	WebhookSecret  string // webhook-secret: signs these batches; "": they are not signed
 	WebhookRetries bool   // webhook-retries: post attempts that will be repeated, too
+	WebhookExtract bool   // webhook-extract: with the property extracted: subject, addresses, header fields
 	// webhook-filter: JSON pointers to properties that are left out
 	WebhookFilter []string
 	// webhook-whitelist: leave out what webhook-filter does not name, instead

@@ -65,6 +65,7 @@ func webhookKeys() []Key {
 		key("webhook-url", "", address("http", "https"), func(c *Config) *string { return &c.WebhookURL }, "results are posted here in batches").restart(),
 		key("webhook-secret", "", secret(), func(c *Config) *string { return &c.WebhookSecret }, "signs these batches").blank("they are not signed"),
 		key("webhook-retries", "false", boolean(), func(c *Config) *bool { return &c.WebhookRetries }, "post attempts that will be repeated, too, not final results alone").restart(),
+		key("webhook-extract", "false", boolean(), func(c *Config) *bool { return &c.WebhookExtract }, "with the property extracted: subject, addresses and header fields, for which every header is read").restart(),
 		key("webhook-filter", "", jsonPointers(), func(c *Config) *[]string { return &c.WebhookFilter }, "JSON pointers to properties that are left out, such as results/*/description"),
 		key("webhook-whitelist", "false", boolean(), func(c *Config) *bool { return &c.WebhookWhitelist }, "leave out what webhook-filter does not name, instead of what it names"),
 		key("webhook-batch", "500", number(1, 10000), func(c *Config) *int { return &c.WebhookBatch }, "results in a request at most; it has no more than 1 MiB"),

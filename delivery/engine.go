@@ -97,9 +97,11 @@ type QueueNames struct {
 	// DSN is where what Notifier makes is published; "": it is asked only about messages that name a queue.
 	DSN string
 	// Hook is where a copy of each final result is published without its mail, and with HookRetries of the others too;
-	// messages have no say in that. "": nowhere.
+	// messages have no say in that. With HookExtract they have the property extracted, as they have anyway when another
+	// queue gets them. "": nowhere.
 	Hook        string
 	HookRetries bool
+	HookExtract bool
 }
 
 // ErrRunning is returned by Run when the engine runs, or ran before.

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/monitor/webhook"
 )
 
@@ -78,6 +80,25 @@ func (h *hooks) set(cfg *config.Config) error {
 	}
 	h.terms.Store(t)
 	return nil
+}
+
+// hookState tells whether results are taken.
+func (m *MTA) hookState() admin.Service {
+	h := m.hooks.State()
+	detail := fmt.Sprintf("%s; %s waiting", h.Target, plural(int(h.Waiting), "result"))
+	if !h.Oldest.IsZero() {
+		detail += ", the oldest of " + h.Oldest.UTC().Format(time.DateTime) + " UTC"
+	}
+	if h.Dead > 0 {
+		detail += "; " + plural(int(h.Dead), "dead letter")
+	}
+	if h.Lost > 0 {
+		detail += "; " + plural(int(h.Lost), "result") + " lost, as the journal was full"
+	}
+	if !h.Up {
+		detail += "; " + h.LastError
+	}
+	return admin.Service{Name: "web hook", Up: h.Up, Since: h.Since, Detail: detail}
 }
 
 // checkHooks judges webhook-filter before anything is opened.

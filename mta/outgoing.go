@@ -153,7 +153,7 @@ func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies,
 			Failure: cfg.RabbitMQFailure,
 			Retry:   cfg.RabbitMQRetry,
 			DSN:     cfg.RabbitMQDSN,
-			Hook:    hookQueue(cfg), HookRetries: cfg.WebhookRetries,
+			Hook:    hookQueue(cfg), HookRetries: cfg.WebhookRetries, HookExtract: cfg.WebhookExtract,
 		},
 		Notifier: notifier,
 		Retry: delivery.RetryPolicy{

@@ -38,6 +38,9 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Control:     m.controlService,
 		Logger:      b.log,
 	}
+	if m.hooks != nil {
+		all.Webhook = m.hooks
+	}
 	b.onClose(all.Close)
 	return all, &api.Handler{Admin: all, MaxInject: largestInjection(cfg.SMTPMaxSize)}
 }

@@ -101,6 +101,9 @@ func (m *MTA) serviceStates(context.Context) []admin.Service {
 	if m.mails.store != nil {
 		all = append(all, s.state("message store", m.mails.store.Err(), "policy "+m.config.Load().StoragePolicy))
 	}
+	if m.hooks != nil {
+		all = append(all, m.hookState())
+	}
 	if m.cluster != nil {
 		var err error
 		if !m.cluster.Connected() {

@@ -53,6 +53,8 @@ type Admin struct {
 	// Control stops or resumes a service by name; it returns an error for a service that cannot be stopped. Nil: none
 	// can.
 	Control func(ctx context.Context, name string, run bool) error
+	// Webhook posts results to a web server. Nil: none are posted.
+	Webhook Webhook
 
 	// Logger hears who changed what. Nil: slog.Default.
 	Logger *slog.Logger

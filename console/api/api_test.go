@@ -18,6 +18,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/api"
+	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/queue"
@@ -57,6 +58,7 @@ func newWorld(t *testing.T) *world {
 	w.admin = &admin.Admin{Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
 		Logger: quiet}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
+	w.admin.Webhook = consoletest.Webhook{}
 	w.api = &api.Handler{Admin: w.admin}
 	w.server = httptest.NewServer(w.api)
 	w.client = w.server.Client()
@@ -147,7 +149,7 @@ func TestNoYearOne(t *testing.T) {
 	w := newWorld(t)
 	w.admin.Floods = func() []admin.Flood { return []admin.Flood{{Name: "f", Phase: "reduced"}} }
 	for _, path := range []string{"/v1/stats", "/v1/stats?domain=a.test&tag=x", "/v1/stats/domains", "/v1/floods",
-		"/v1/services", "/v1/explain", "/v1/tokens"} {
+		"/v1/services", "/v1/explain", "/v1/tokens", "/v1/webhook", "/v1/webhook/dead"} {
 		got := w.send("GET", path, "")
 		require.Equal(t, 200, got.status, path)
 		require.NotContains(t, got.body, "0001-01-01", path)

@@ -327,7 +327,7 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 			}
 		}
 	}
-	w.admin.Queue, w.admin.SearchLogs = closed{}, nil
+	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook = closed{}, nil, nil
 	for _, o := range r.operations {
 		if slices.Contains(o.statuses, 501) {
 			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1"}

@@ -87,6 +87,7 @@ type grammar struct {
 	Explain  explainCommand  `cmd:"" help:"Which limits hold for a domain, where they come from, and what holds its mail."`
 	Floods   floodsCommand   `cmd:"" help:"Flood patterns that are active."`
 	Services servicesCommand `cmd:"" help:"How the parts of the server are doing."`
+	Webhook  webhookCommand  `cmd:"" help:"How posting results to webhook-url goes, what was refused, and posting again."`
 	Logs     logsCommand     `cmd:"" help:"Search the machine-readable logs, newest first."`
 }
 

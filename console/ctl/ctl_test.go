@@ -99,6 +99,14 @@ func TestCommands(t *testing.T) {
 			"GET /v1/explain?domain=a.test", "", []string{"(any address) to a.test", "HELD by maxmessages (slow)", "FLOOD f",
 				"60"}},
 		{"floods", "[{\"name\":\"\\u001b[2J\"}]", "GET /v1/floods", "", []string{"NAME"}},
+		{"webhook",
+			`{"target":"https://h.test","up":false,"waiting":1200,"checkpoint":7,"first":1,"next":1207,"last-error":"it answered \u001b[2J"}`,
+			"GET /v1/webhook", "", []string{"https://h.test is DOWN", "1,200", "1 to 1206", "it answered"}},
+		{"webhook dead --limit 5", `[{"number":7,"reason":"no"}]`, "GET /v1/webhook/dead?from=0&limit=5", "",
+			[]string{"NUMBER", "no"}},
+		{"webhook replay --from DEAD", `{"count":1200}`, "POST /v1/webhook/replay", `{"from":"DEAD"}`,
+			[]string{"1,200 results are posted again"}},
+		{"webhook replay", `{"count":0}`, "POST /v1/webhook/replay", `{}`, []string{"0 results"}},
 		{"services --json", `[{"name":"x"}]`, "GET /v1/services", "", []string{`[{"name":"x"}]`}},
 	} {
 		url, last := server(t, 200, c.answer)

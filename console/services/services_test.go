@@ -117,3 +117,30 @@ func TestCluster(t *testing.T) {
 	require.Contains(t, page, "not known now: the broker is away.")
 	require.Contains(t, page, "mta2.test", "what was known is shown")
 }
+
+func TestWebhook(t *testing.T) {
+	w := consoletest.New(t, func(c *console.Console) { c.Admin = &admin.Admin{Logger: c.Logger} }).LogIn()
+	require.Contains(t, w.CheckPage("/webhook", 200), "No results are posted")
+	w = consoletest.New(t, func(c *console.Console) {
+		c.Admin = &admin.Admin{Logger: c.Logger, Webhook: consoletest.Webhook{Reason: consoletest.Attack}}
+	}).LogIn()
+	page := w.CheckPage("/webhook", 200)
+	require.Contains(t, page, "https://hooks.test")
+	require.Contains(t, page, "It takes no results now: it answered 500")
+	require.Contains(t, page, "Kept are 20 to 42")
+	require.Contains(t, page, "joe@sink.test")
+	require.Contains(t, page, `data-count="/webhook">1<`, "dead letters are counted in the side bar")
+	require.NotContains(t, w.CheckPage("/webhook?from=8", 200), "joe@sink.test")
+	token := w.CSRF()
+	post := func(from string) webtest.Answer {
+		return w.Do("POST", "/webhook", url.Values{"csrf": {token}, "from": {from}})
+	}
+	require.Equal(t, http.StatusForbidden, w.Do("POST", "/webhook", url.Values{"from": {"DEAD"}}).StatusCode)
+	require.Equal(t, http.StatusBadRequest, post("x").StatusCode)
+	for from, notice := range map[string]string{"": "What waits is tried now.", "DEAD": "1 result is posted again.",
+		"30": "10 results are posted again."} {
+		require.Equal(t, http.StatusSeeOther, post(from).StatusCode)
+		require.Contains(t, w.Get("/webhook").Body, notice)
+	}
+	require.Contains(t, w.Logged.String(), "from=DEAD")
+}

@@ -9,7 +9,8 @@ import (
 type batch struct {
 	first, end place
 	lines      int
-	body       []byte   // a JSON array
+	body       []byte // a JSON array, in room unless it is a single large result
+	room       []byte
 	messages   []uint64 // hashes of what they are about; nil while requests go one by one
 	flying     bool
 	done       bool // taken, or refused for good
@@ -38,10 +39,8 @@ func hashes(seed maphash.Seed, lines []byte, others map[uint64]int) []uint64 {
 	return all
 }
 
-// array makes a JSON array of lines, in their memory but for its begin.
-func array(lines []byte) []byte {
-	body := make([]byte, 0, len(lines)+1)
-	body = append(append(body, '['), lines...)
+// array makes a JSON array of a bracket with lines behind it, where they are.
+func array(body []byte) []byte {
 	for at := 0; ; {
 		n := bytes.IndexByte(body[at:], '\n')
 		if n < 0 {

@@ -45,9 +45,9 @@ func (h *Hook) DeadLetters(from uint64, limit int) ([]DeadLetter, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []DeadLetter{}
+	all, room := []DeadLetter{}, make([]byte, leastSegment)
 	for len(all) < limit {
-		lines, end, err := h.dead.read(at, limit-len(all), readAtOnce)
+		lines, end, err := h.dead.read(at, limit-len(all), room)
 		if err != nil || len(lines) == 0 {
 			return all, err
 		}

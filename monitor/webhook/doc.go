@@ -9,7 +9,7 @@
 //     hook's own (delivery.QueueNames.Hook). That is part of the settlement: where the message is gone from the outbox
 //     its result is in that queue, after kill -9 and after a power cut.
 //  2. [Hook]'s intake reads that queue (take), makes a line of JSON of each result, leaves out what the [Filter] says,
-//     and appends the lines of a tenth of a second to the journal. When they are synced, they are settled (flush).
+//     and appends the lines of 0.3 seconds to the journal. When they are synced, they are settled (flush).
 //  3. The sender makes batches of what the journal has (cut) and posts them (post), several at a time if it may. A
 //     result of a message never goes while an earlier one of that message is on its way.
 //  4. An answer of 2xx ends a batch. One of 4xx has it kept as dead letters, but for 408, 425 and 429; the same request
@@ -32,7 +32,7 @@
 // counted ([State]) and told in the log. Delivery never waits for any of this. While the journal cannot be written at
 // all, results wait in the queue.
 //
-// Memory holds what is between queue and journal, at most 4,000 results, and the batches of up to 1 MiB that are on
+// Memory holds what is between queue and journal, at most 8,000 results, and the batches of up to 1 MiB that are on
 // their way.
 //
 // # Requests

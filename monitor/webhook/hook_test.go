@@ -208,7 +208,7 @@ func TestResultsArrive(t *testing.T) {
 		require.False(t, got[1].Final, "it is tried again")
 		s := w.hook.State()
 		require.True(t, s.Up)
-		require.Equal(t, uint64(2), s.Taken)
+		require.Equal(t, int64(2), s.Taken)
 		require.Equal(t, uint64(3), s.Checkpoint)
 		require.Zero(t, s.Waiting)
 		require.Equal(t, "https://hooks.test", s.Target, "and not its secrets")
@@ -307,14 +307,14 @@ func TestAnswers(t *testing.T) {
 					}
 					require.GreaterOrEqual(t, gap, test.least)
 					require.LessOrEqual(t, gap, test.most)
-					require.Equal(t, uint64(1), s.Waiting)
+					require.Equal(t, int64(1), s.Waiting)
 					require.Equal(t, 2026, s.Oldest.Year())
 				}
 				letters, err := w.hook.DeadLetters(0, 10)
 				require.NoError(t, err)
 				require.Equal(t, test.dead, len(letters) == 1)
 				if test.dead {
-					require.Equal(t, uint64(1), w.hook.State().Dead)
+					require.Equal(t, int64(1), w.hook.State().Dead)
 					require.Contains(t, letters[0].Reason, test.reason)
 					require.Contains(t, string(letters[0].Result), `"id":"a/1"`)
 				}
@@ -338,7 +338,7 @@ func TestAwayForAnHour(t *testing.T) {
 		requests, taken := w.log()
 		require.Empty(t, taken)
 		require.Less(t, len(requests), 30, "it was left in peace")
-		require.Equal(t, uint64(360), w.hook.State().Waiting)
+		require.Equal(t, int64(360), w.hook.State().Waiting)
 		require.Equal(t, 1, strings.Count(w.said.String(), "level=WARN"), w.said.String())
 		w.answers(nil)
 		settle(7 * time.Minute)
@@ -466,7 +466,7 @@ func TestReplay(t *testing.T) {
 		settle(3 * time.Second)
 		_, taken := w.log()
 		require.Equal(t, []string{"a/1", "b/1", "c/1"}, taken)
-		require.Equal(t, uint64(2), w.hook.State().Dead)
+		require.Equal(t, int64(2), w.hook.State().Dead)
 
 		require.Equal(t, uint64(4), replay("2"))
 		_, taken = w.log()
@@ -518,7 +518,7 @@ func TestFullJournal(t *testing.T) {
 		s := w.hook.State()
 		require.LessOrEqual(t, s.Bytes, w.size)
 		require.Positive(t, s.Lost)
-		require.Equal(t, uint64(all), s.Lost+s.Waiting)
+		require.Equal(t, int64(all), s.Lost+s.Waiting)
 		require.Contains(t, w.said.String(), "level=ERROR")
 		w.answers(nil)
 		settle(10 * time.Minute)

@@ -25,9 +25,9 @@ type intake struct {
 }
 
 const (
-	gatherTime = 100 * time.Millisecond // results wait for others to be written with
-	gatherSize = 256 << 10              // unless there are so many bytes
-	prefetch   = 4000                   // and no more than so many
+	gatherTime = 300 * time.Millisecond // results wait for others to be written with
+	gatherSize = 1 << 20                // unless there are so many bytes
+	prefetch   = 8000                   // or half as many results
 )
 
 func newIntake(h *Hook) *intake {
@@ -80,7 +80,7 @@ func (in *intake) consume(ctx context.Context) {
 func (in *intake) take(d *queue.Delivery) {
 	if d.Message == nil {
 		in.h.log.Warn("what is in the queue of the web hook is not a result", "queue", d.Queue, "error", d.Err)
-		if err := in.h.bury(array(appendStray(nil, d.Raw)), "not a result: "+d.Err.Error()); err != nil {
+		if err := in.h.bury(array(appendStray([]byte{'['}, d.Raw)), "not a result: "+d.Err.Error()); err != nil {
 			in.h.log.Error("and it cannot be kept", "error", err)
 		}
 		in.put(d, nil)
@@ -131,7 +131,7 @@ func (in *intake) flush(ctx context.Context) {
 		return // it comes again from the queue
 	}
 	in.settle(ctx, taken)
-	if cap(lines) <= 4*gatherSize {
+	if cap(lines) <= 2*gatherSize {
 		in.mu.Lock()
 		in.spare = lines
 		in.mu.Unlock()

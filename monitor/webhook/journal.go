@@ -253,6 +253,12 @@ type extent struct {
 	lost              uint64
 }
 
+// estimate returns how many bytes so many lines take, generously, and at most so many.
+func (x extent) estimate(lines, most int) int {
+	average := x.bytes / int64(max(x.next-x.first, 1))
+	return int(min(int64(most), leastSegment+int64(lines)*average*5/4))
+}
+
 func (j *journal) extent() extent {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -269,8 +275,9 @@ func (j *journal) find(number uint64) (place, error) {
 		i--
 	}
 	at := place{number: segments[i].first, segment: segments[i].first}
+	room := make([]byte, min(segments[i].size, readAtOnce))
 	for at.number < number {
-		lines, next, err := j.read(at, int(number-at.number), readAtOnce)
+		lines, next, err := j.read(at, int(number-at.number), room)
 		if err != nil || len(lines) == 0 {
 			return at, err
 		}
@@ -281,24 +288,22 @@ func (j *journal) find(number uint64) (place, error) {
 
 const readAtOnce = 1 << 20
 
-// read returns up to count lines from a place on, with their ends, and where the next one begins. More than most bytes
-// it returns only of a line that is longer. Where lines are missing it goes on behind them. It returns nothing at the
-// end.
-func (j *journal) read(at place, count int, most int64) (lines []byte, next place, err error) {
+// read returns up to count lines from a place on, with their ends, and where the next one begins. They are in room,
+// unless one is larger. Where lines are missing it goes on behind them. It returns nothing at the end.
+func (j *journal) read(at place, count int, room []byte) (lines []byte, next place, err error) {
 	s, ok := j.segmentAt(&at)
 	if !ok {
 		return nil, at, nil
 	}
 	f, err := os.Open(j.path(s.first))
 	if errors.Is(err, fs.ErrNotExist) { // it went just now, or somebody removed it
-		return j.behind(s, count, most)
+		return j.behind(s, count, room)
 	}
 	if err != nil {
 		return nil, at, err
 	}
 	defer f.Close()
-	data := make([]byte, min(s.size-at.offset, most))
-	for {
+	for data := room[:min(s.size-at.offset, int64(len(room)))]; ; {
 		n, err := f.ReadAt(data, at.offset)
 		if err != nil && err != io.EOF {
 			return nil, at, err
@@ -310,14 +315,14 @@ func (j *journal) read(at place, count int, most int64) (lines []byte, next plac
 			return data[:whole], at, nil
 		}
 		if int64(len(data)) == s.size-at.offset || n < len(data) { // the file was cut off
-			return j.behind(s, count, most)
+			return j.behind(s, count, room)
 		}
-		data = make([]byte, min(s.size-at.offset, 2*int64(len(data))))
+		data = make([]byte, min(s.size-at.offset, max(2*int64(len(data)), leastSegment)))
 	}
 }
 
 // behind reads from the segment on that follows s; nothing when there is none.
-func (j *journal) behind(s segment, count int, most int64) ([]byte, place, error) {
+func (j *journal) behind(s segment, count int, room []byte) ([]byte, place, error) {
 	j.mu.Lock()
 	i := slices.IndexFunc(j.segments, func(other segment) bool { return other.first > s.first })
 	at := place{number: j.next, segment: s.first, offset: s.size}
@@ -328,7 +333,7 @@ func (j *journal) behind(s segment, count int, most int64) ([]byte, place, error
 	if i < 0 {
 		return nil, at, nil
 	}
-	return j.read(at, count, most)
+	return j.read(at, count, room)
 }
 
 // segmentAt returns the segment of a place, which it moves to the next segment at the end of one, and to the oldest

@@ -18,7 +18,7 @@ func everything(t *testing.T, j *journal, from uint64) (lines []string, first ui
 	at, err := j.find(from)
 	require.NoError(t, err)
 	for {
-		some, end, err := j.read(at, 1+rand.IntN(5), 100)
+		some, end, err := j.read(at, 1+rand.IntN(5), make([]byte, 100))
 		require.NoError(t, err)
 		if len(some) == 0 {
 			require.Equal(t, j.extent().next, end.number)
@@ -145,7 +145,7 @@ func TestSegmentsThatAreGone(t *testing.T) {
 	lines, _ := everything(t, j, 1)
 	require.Len(t, lines, 3)
 	require.NoError(t, os.Remove(j.path(5)))
-	_, end, err := j.read(place{number: 5, segment: 5}, 10, 100)
+	_, end, err := j.read(place{number: 5, segment: 5}, 10, make([]byte, 100))
 	require.NoError(t, err)
 	require.Equal(t, uint64(6), end.number)
 	require.NoError(t, j.close())
@@ -166,7 +166,7 @@ func FuzzJournal(f *testing.F) {
 		x := j.extent()
 		at, err := j.find(x.next - 1)
 		require.NoError(t, err)
-		got, _, err := j.read(at, 10, 100)
+		got, _, err := j.read(at, 10, make([]byte, 100))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(got, []byte("{\"last\":1}\n")), "%q", got)
 		require.True(t, x.first <= x.done && x.done <= x.next)

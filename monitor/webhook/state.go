@@ -16,22 +16,22 @@ import (
 
 // State tells how a hook is doing. Numbers of results are those of the journal; what is counted is since Open.
 type State struct {
-	Target      string    `json:"target"`     // scheme and host
-	Up          bool      `json:"up"`         // the last answer was not a failure
-	Since       time.Time `json:"since"`      // it is so
-	Waiting     uint64    `json:"waiting"`    // results in the journal that were not taken yet
-	Oldest      time.Time `json:"oldest"`     // when the first of these came about; zero: none waits
-	Checkpoint  uint64    `json:"checkpoint"` // number of the first result that was not taken yet
-	First       uint64    `json:"first"`      // number of the oldest result that is kept
-	Next        uint64    `json:"next"`       // number of the next result
-	Bytes       int64     `json:"bytes"`      // that the journal takes
-	Taken       uint64    `json:"taken"`      // results that were answered with 2xx
-	Lost        uint64    `json:"lost"`       // results that the full journal had no room for
-	LastError   string    `json:"last-error"` // "": there was none
-	LastErrorAt time.Time `json:"last-error-at"`
-	NextTry     time.Time `json:"next-try"` // zero: it is up
-	Dead        uint64    `json:"dead"`     // letters
-	DeadLost    uint64    `json:"dead-lost"`
+	Target      string    `json:"target"`               // scheme and host
+	Up          bool      `json:"up"`                   // the last answer was not a failure
+	Since       time.Time `json:"since"`                // it is so
+	Waiting     int64     `json:"waiting"`              // results in the journal that were not taken yet
+	Oldest      time.Time `json:"oldest,omitzero"`      // when the first of these came about; zero: none waits
+	Checkpoint  uint64    `json:"checkpoint"`           // number of the first result that was not taken yet
+	First       uint64    `json:"first"`                // number of the oldest result that is kept
+	Next        uint64    `json:"next"`                 // number of the next result
+	Bytes       int64     `json:"bytes"`                // that the journal takes
+	Taken       int64     `json:"taken"`                // results that were answered with 2xx
+	Lost        int64     `json:"lost"`                 // results that the full journal had no room for
+	LastError   string    `json:"last-error,omitempty"` // "": there was none
+	LastErrorAt time.Time `json:"last-error-at,omitzero"`
+	NextTry     time.Time `json:"next-try,omitzero"` // zero: it is up
+	Dead        int64     `json:"dead"`              // letters
+	DeadLost    int64     `json:"dead-lost"`
 }
 
 // health is what is known of the other end, and of the journal.
@@ -40,7 +40,7 @@ type health struct {
 	since    time.Time
 	down     bool
 	until    time.Time
-	taken    uint64
+	taken    int64
 	failed   string // what was wrong last
 	failedAt time.Time
 	disk     error // the journal cannot be used now
@@ -52,7 +52,7 @@ func (h *health) heard(log *slog.Logger, b *batch, until, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if b.outcome.verdict == accepted {
-		h.taken += uint64(b.lines)
+		h.taken += int64(b.lines)
 	} else {
 		h.failed, h.failedAt = b.outcome.reason, now
 	}
@@ -84,9 +84,9 @@ func (h *health) journal(err error) {
 func (h *Hook) State() State {
 	j, dead := h.journal.extent(), h.dead.extent()
 	target := h.o.Terms().URL
-	s := State{Target: (&url.URL{Scheme: target.Scheme, Host: target.Host}).String(), Waiting: j.next - j.done,
-		Checkpoint: j.done, First: j.first, Next: j.next, Bytes: j.bytes, Lost: j.lost, Dead: dead.next - dead.done,
-		DeadLost: dead.lost}
+	s := State{Target: (&url.URL{Scheme: target.Scheme, Host: target.Host}).String(), Waiting: int64(j.next - j.done),
+		Checkpoint: j.done, First: j.first, Next: j.next, Bytes: j.bytes, Lost: int64(j.lost), Dead: int64(dead.next - dead.done),
+		DeadLost: int64(dead.lost)}
 	h.health.mu.Lock()
 	s.Up, s.Since, s.Taken = !h.health.down && h.health.disk == nil, h.health.since, h.health.taken
 	s.LastError, s.LastErrorAt = h.health.failed, h.health.failedAt
@@ -106,7 +106,7 @@ func (h *Hook) State() State {
 
 // timeOf returns when the result at a place came about; zero: there is none.
 func (j *journal) timeOf(at place) (when time.Time) {
-	line, _, err := j.read(at, 1, leastSegment)
+	line, _, err := j.read(at, 1, make([]byte, 4<<10))
 	if _, rest, ok := bytes.Cut(line, []byte(atMark)); ok && err == nil {
 		text, _, _ := bytes.Cut(rest, []byte{'"'})
 		when, _ = time.Parse(time.RFC3339, string(text))

@@ -17,6 +17,7 @@ type Names struct {
 	// names for its own; "": none.
 	Hook        string
 	HookRetries bool
+	HookExtract bool // with the property extracted, even where nobody else asks for it
 }
 
 // Outcome is how a message is finished.
@@ -46,7 +47,7 @@ func (n *Names) finished(x *Ending, outcome Outcome) []queue.Item {
 	if results == "" && name == "" && n.Hook == "" {
 		return nil
 	}
-	m := published(x)
+	m := published(x, results != "" || name != "" || n.HookExtract)
 	var items []queue.Item
 	if results != "" {
 		items = append(items, queue.Item{Queue: results, Message: m})
@@ -71,7 +72,7 @@ func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
 	if name == "" && !hooked {
 		return items
 	}
-	m := withNextAttempt(published(x))
+	m := withNextAttempt(published(x, name != "" || n.HookExtract))
 	if name != "" {
 		items = append(items, queue.Item{Queue: name, Message: m})
 	}
@@ -107,9 +108,11 @@ func override(own *string, configured string) string {
 
 // published returns the form of a message that is published as a result: without its mail, unless that is wanted, and
 // with some properties of it extracted.
-func published(x *Ending) *queue.Message {
+func published(x *Ending, extracted bool) *queue.Message {
 	m := *x.Message
-	m.Extracted = x.Extracted()
+	if extracted {
+		m.Extracted = x.Extracted()
+	}
 	if !m.KeepMIME {
 		m.Body, m.Compose = nil, nil
 	}

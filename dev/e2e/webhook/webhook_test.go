@@ -25,8 +25,9 @@ func TestResults(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Inside(t, k.Settings().With(s.settings()).With(mtatest.Settings{"webhook-filter": "envelope results/*/mta",
-		"webhook-retries": "true", "retry-interval": "1", "max-attempts": "2"}))
+	d := mtatest.Inside(t,
+		k.Settings().With(s.settings()).With(mtatest.Settings{"webhook-filter": "envelope results/*/mta",
+			"webhook-retries": "true", "retry-interval": "1", "max-attempts": "2"}))
 	d.Submit(t, "a@client.test", "fine@sink.test", "Subject: Hello\r\nx-mq-tags: news\r\n\r\nx\r\n")
 	all := s.await(1)
 	require.True(t, all[0].Final)
@@ -118,8 +119,9 @@ func TestAway(t *testing.T) {
 	t.Parallel()
 	port := testserver.FreePort(t)
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	set := mtatest.Settings{"webhook-url": fmt.Sprintf("https://127.0.0.1:%d/?token=t0ken", port), "webhook-secret": secret,
-		"webhook-delay": "0"}
+	set := mtatest.Settings{"webhook-url": fmt.Sprintf("https://127.0.0.1:%d/?token=t0ken", port),
+		"webhook-secret": secret,
+		"webhook-delay":  "0"}
 	d := mtatest.Start(t, k.Settings().With(set))
 	d.Submit(t, "a@client.test", "one@sink.test", "Subject: x\r\n\r\nx\r\n")
 	k.Await(t, 1)
@@ -157,7 +159,8 @@ func TestHangs(t *testing.T) {
 	l := mtatest.NewLedger()
 	k := mtatest.NewSink(t, l.Sink())
 	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"webhook-url": s.URL, "webhook-delay": "0"}))
-	stop := l.Pour(t, d, &smtptest.Source{Sessions: 10, Messages: 5000, First: 1, Size: 1 << 10, Domains: []string{"sink.test"}})
+	stop := l.Pour(t, d, &smtptest.Source{Sessions: 10, Messages: 5000, First: 1, Size: 1 << 10,
+		Domains: []string{"sink.test"}})
 	mtatest.Eventually(t, "all mail is taken", func() bool { taken, _, _ := l.Counts(); return taken == 5000 })
 	stop()
 	l.Settled(t)
@@ -192,7 +195,8 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		"starts with http://":                 {"webhook-url": "ftp://x/"},
 		"webhook-journal":                     {"webhook-journal": "/dev/null/x"},
 	} {
-		d := mtatest.Launch(t, mtatest.Settings{"webhook-url": "http://127.0.0.1:1/?k=t0ken", "smtp-port": "0", "www-port": "0",
+		d := mtatest.Launch(t, mtatest.Settings{"webhook-url": "http://127.0.0.1:1/?k=t0ken", "smtp-port": "0",
+			"www-port":         "0",
 			"queue-address":    "disk://" + t.TempDir(),
 			"database-address": "sqlite://" + filepath.Join(t.TempDir(), "s.db")}.With(set))
 		require.Equal(t, 78, d.Exit(t, mtatest.Patience), "%v: %s", set, d.Log.String())
@@ -216,7 +220,8 @@ func TestExample(t *testing.T) {
 		_ = receiver.Wait()
 	}()
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
-	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"webhook-url": "http://" + address, "webhook-secret": secret}))
+	d := mtatest.Inside(t, k.Settings().With(mtatest.Settings{"webhook-url": "http://" + address,
+		"webhook-secret": secret}))
 	d.Submit(t, "a@client.test", "you@sink.test", "Subject: x\r\n\r\nx\r\n")
 	lines := bufio.NewScanner(out)
 	require.True(t, lines.Scan())
