@@ -85,7 +85,8 @@ func (h *Hook) State() State {
 	j, dead := h.journal.extent(), h.dead.extent()
 	target := h.o.Terms().URL
 	s := State{Target: (&url.URL{Scheme: target.Scheme, Host: target.Host}).String(), Waiting: int64(j.next - j.done),
-		Checkpoint: j.done, First: j.first, Next: j.next, Bytes: j.bytes, Lost: int64(j.lost), Dead: int64(dead.next - dead.done),
+		Checkpoint: j.done, First: j.first, Next: j.next, Bytes: j.bytes, Lost: int64(j.lost),
+		Dead:     int64(dead.next - dead.done),
 		DeadLost: int64(dead.lost)}
 	h.health.mu.Lock()
 	s.Up, s.Since, s.Taken = !h.health.down && h.health.disk == nil, h.health.since, h.health.taken
