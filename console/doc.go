@@ -26,6 +26,7 @@
 //   - mailview: one mail, as it would look
 //   - smtpmonitor: SMTP sessions while they speak
 //   - logs: the log, live and searched
+//   - feedback: bounces and complaints, and what followed
 //   - services: parts of the server and of the cluster
 //   - sheets: the settings
 //

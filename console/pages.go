@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/console/feedback"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/live"
 	"github.com/sluicemail/sluice/console/logs"
@@ -32,7 +33,7 @@ func (c *Console) prepare() {
 	f.Hostname, f.Version, f.Dir, f.CacheControl, f.URL = c.Hostname, c.Version, c.Dir, c.CacheControl, c.URL
 	f.Idle, f.Lifetime, f.MaxSockets = c.Idle, c.Lifetime, c.MaxSockets
 	f.Access, f.Logger, f.Now = c.Access, c.Logger, c.Now
-	f.Files = []fs.FS{live.Files, messages.Files, mailview.Files, smtpmonitor.Files, logs.Files, services.Files, sheets.Files}
+	f.Files = []fs.FS{live.Files, messages.Files, mailview.Files, smtpmonitor.Files, logs.Files, feedback.Files, services.Files, sheets.Files}
 	f.Pages = c.allPages()
 	f.Troubles, f.Pill = c.live.Troubles, c.live.PillOf
 }
@@ -47,10 +48,17 @@ func (c *Console) allPages() []frame.Page {
 	c.services = services.Services{Admin: able, Instances: c.Instances, Hostname: c.Hostname}
 	sessions := smtpmonitor.Monitor{Live: figures, RenderUserAgent: c.RenderUserAgent}
 	logs := logs.Logs{Admin: able, Tail: c.Tail, Now: c.now}
+	reports := feedback.Reports{Admin: able, Suppressed: c.suppressed}
 	sheets := sheets.Sheets{Admin: able, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
 		Addresses: c.live.LocalAddresses, Pauses: c.live.ActivePauses, Errors: c.live.ForcedErrors}
-	return slices.Concat(c.live.Pages(&c.frame), c.messages.Pages(&c.frame), []frame.Page{sessions.Page(), logs.Page()},
+	return slices.Concat(c.live.Pages(&c.frame), c.messages.Pages(&c.frame), []frame.Page{sessions.Page(), logs.Page(), reports.Page()},
 		c.services.Pages(&c.frame), sheets.Pages())
+}
+
+// suppressed reports whether an address gets no mail now.
+func (c *Console) suppressed(address string) bool {
+	_, is := c.Settings.Current().Suppressions.Find(address)
+	return is
 }
 
 // ServeHTTP implements http.Handler.

@@ -23,7 +23,7 @@ func TestTemplatesLieBesideTheirPages(t *testing.T) {
 		return text
 	}
 	checked := 0
-	for _, dir := range []string{"frame", "live", "logs", "mailview", "messages", "services", "sheets", "smtpmonitor"} {
+	for _, dir := range []string{"feedback", "frame", "live", "logs", "mailview", "messages", "services", "sheets", "smtpmonitor"} {
 		code, templates, modules := whole(dir+"/*.go"), whole(dir+"/*.html"), whole(dir+"/*.js")
 		found, _ := filepath.Glob(dir + "/*.html")
 		for _, f := range found {

@@ -49,6 +49,7 @@ type Desk struct {
 	proved, others journal
 	counts         counter
 	tally          *tally    // Run's alone
+	last           time.Time // Run's alone: of a record
 	searches       allowance // Run's alone
 	refusals       chan Record
 }
@@ -180,6 +181,7 @@ func (d *Desk) deal(ctx context.Context, reports []*queue.Delivery, records []Re
 		}
 	}
 	for i := range records {
+		records[i].Time = d.stamp()
 		suppress(&records[i])
 	}
 	for i, m := range reports {
@@ -225,9 +227,19 @@ func (d *Desk) examine(ctx context.Context, m *queue.Delivery) (found []Record, 
 	found = d.read(ctx, m.Message, now)
 	for i := range found {
 		found[i].ID = fmt.Sprintf("%s/%d", id, i)
-		found[i].Time = now.UTC().Truncate(time.Millisecond)
+		found[i].Time = d.stamp()
 	}
 	return found, true
+}
+
+// stamp returns the time of another record: no two have the same, so that lists can go on from one.
+func (d *Desk) stamp() time.Time {
+	at := d.now().UTC().Truncate(time.Microsecond)
+	if !at.After(d.last) {
+		at = d.last.Add(time.Microsecond)
+	}
+	d.last = at
+	return at
 }
 
 // read reads and joins a report.

@@ -45,6 +45,9 @@ func (k Kind) rule() string {
 	return ""
 }
 
+// Acts reports whether rules can be about this kind.
+func (k Kind) Acts() bool { return k.rule() != "" }
+
 func (r *Rule) threshold() int { return max(r.Threshold, 1) }
 
 func (r *Rule) within() time.Duration { return cmp.Or(r.Within, 30*24*time.Hour) }

@@ -3,7 +3,6 @@ package feedback
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -22,8 +21,7 @@ func (d *Desk) Observe(e *monitor.Event) {
 		!hard(result.Status) || !d.policy().wants(HardBounce) {
 		return
 	}
-	r := Record{ID: m.ID + "/refused", Time: d.now().UTC().Truncate(time.Millisecond), Kind: HardBounce,
-		Source: short(result.MTA), Joined: BySession, Proof: ProofSession, MessageID: strings.Clone(m.ID),
+	r := Record{ID: m.ID + "/refused", Kind: HardBounce, Source: short(result.MTA), Joined: BySession, Proof: ProofSession, MessageID: strings.Clone(m.ID),
 		Recipient: strings.Clone(m.Recipient), Tags: slices.Clone(m.Tags), Status: strings.Clone(result.Status),
 		Code: result.Code, Diagnostic: short(result.Description)}
 	select {

@@ -34,6 +34,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		ResumeFlood: m.resumeFlood,
 		Held:        m.heldByPauses,
 		SearchLogs:  logsearch.Files{Send: cfg.SendBinLogFile, Received: cfg.ReceivedBinLogFile}.Search,
+		Feedback:    m.desk,
 		Services:    m.serviceStates,
 		Control:     m.controlService,
 		Logger:      b.log,

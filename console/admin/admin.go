@@ -47,6 +47,8 @@ type Admin struct {
 	Held func(ctx context.Context) ([]Held, error)
 	// SearchLogs searches the machine-readable logs, as a logsearch.Files does. Nil: [ErrUnsupported].
 	SearchLogs func(ctx context.Context, q logsearch.Query) (*logsearch.Page, error)
+	// Feedback knows of the reports about mail that was sent. Nil: [ErrUnsupported].
+	Feedback Feedback
 	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is
 	// told.
 	Services func(ctx context.Context) []Service

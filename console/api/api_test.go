@@ -57,6 +57,7 @@ func newWorld(t *testing.T) *world {
 	go func() { defer close(ended); w.keeper.Run(running) }()
 	w.admin = &admin.Admin{Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
 		Logger: quiet}
+	w.admin.Feedback = reported{}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
 	w.admin.Webhook = consoletest.Webhook{}
 	w.api = &api.Handler{Admin: w.admin}

@@ -327,7 +327,7 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 			}
 		}
 	}
-	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook = closed{}, nil, nil
+	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook, w.admin.Feedback = closed{}, nil, nil, nil
 	for _, o := range r.operations {
 		if slices.Contains(o.statuses, 501) {
 			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1"}

@@ -45,6 +45,7 @@ func newRoutes(a *admin.Admin) *routes {
 	rs.add(tokenRoutes()...)
 	rs.add(logRoute())
 	rs.add(webhookRoutes()...)
+	rs.add(feedbackRoutes()...)
 	rs.add(&route{method: http.MethodGet, path: "/v1/openapi.json", summary: "this document", answer: object(nil),
 		local: true,
 		do:    func(*call) (any, error) { return rs.document(), nil }})

@@ -14,7 +14,7 @@ import (
 
 // setUpSheets are the settings that say what the server has and knows.
 func setUpSheets() []*sheet {
-	return []*sheet{pools(), externalMTAs(), dkimKeys(), locals(), dnsOverrides(), blockList(), routes()}
+	return []*sheet{pools(), externalMTAs(), dkimKeys(), locals(), dnsOverrides(), blockList(), feedbackSenders(), routes()}
 }
 
 func pools() *sheet {
@@ -91,6 +91,17 @@ func dnsOverrides() *sheet {
 		columns: []listColumn{{title: "Host", key: "hostname"}, {title: "Address", key: "ip"}},
 		groups:  []fieldGroup{{fields: []string{"hostname", "ip"}}},
 		named:   func(values admin.Values) string { return text(values, "hostname") },
+	}
+}
+
+func feedbackSenders() *sheet {
+	return &sheet{
+		path: "/feedback-senders", title: "Feedback senders", group: frame.SetUp, table: settings.TableFeedbackSenders, one: "sender", add: "Add a sender",
+		about:   "Feedback loops whose complaints count, where DKIM or SPF passes for them.",
+		empty:   "There are none: complaints are shown, and nobody is suppressed because of them. Providers tell the domain that their complaints come from.",
+		columns: []listColumn{{title: "Domain", key: "domain"}, {title: "Description", key: "description"}},
+		groups:  []fieldGroup{{fields: []string{"domain", "description"}}},
+		named:   func(values admin.Values) string { return text(values, "domain") },
 	}
 }
 

@@ -35,14 +35,16 @@ func examples() map[string][]string {
 		"/throttles": {"v.name", "Gmail", "v.maxmessages", "1200"},
 		"/floods": {"v.name", "Slow", "v.pattern", "too many", "v.type", "substr", "v.pause", "60", "v.duration",
 			"600"},
-		"/schedules":     {"v.name", "Warm-up"},
-		"/pauses":        {"v.target", "gmail.com", "v.cluster", "1"},
-		"/redirects":     {"v.localip", "192.0.2.1", "v.newip", "192.0.2.2"},
-		"/forced-errors": {"v.domain", "gmail.com", "v.code", "550", "v.extended", "5.7.1", "v.cluster", "1"},
-		"/suppressions":  {"v.value", "someone@example.com", "v.code", "550"},
-		"/rewrites":      {"v.name", "Tag news", "v.domain", "example.com"},
-		"/responses":     {"v.name", "Unknown user", "v.pattern", "no such user", "v.type", "substr"},
-		"/pools":         {"v.name", "warm", "v.description", "new ones"},
+		"/schedules":        {"v.name", "Warm-up"},
+		"/pauses":           {"v.target", "gmail.com", "v.cluster", "1"},
+		"/redirects":        {"v.localip", "192.0.2.1", "v.newip", "192.0.2.2"},
+		"/forced-errors":    {"v.domain", "gmail.com", "v.code", "550", "v.extended", "5.7.1", "v.cluster", "1"},
+		"/suppressions":     {"v.value", "someone@example.com", "v.code", "550"},
+		"/feedback-rules":   {"v.kind", "bounce", "v.threshold", "2", "v.days", "30"},
+		"/feedback-senders": {"v.domain", "loop.example.com"},
+		"/rewrites":         {"v.name", "Tag news", "v.domain", "example.com"},
+		"/responses":        {"v.name", "Unknown user", "v.pattern", "no such user", "v.type", "substr"},
+		"/pools":            {"v.name", "warm", "v.description", "new ones"},
 		"/external-mtas": {"v.public_ip", "198.51.100.1", "v.local_ip", "192.0.2.1", "v.connect_ip", "192.0.2.9",
 			"v.connect_port", "1080", "v.protocol", "socks"},
 		"/dkim":             {"v.domain", "example.com", "v.selector", "s1", "make", "ed25519"},
@@ -76,6 +78,8 @@ func allSheets() []*tested {
 		{"/redirects", "delegates", false, "Nothing is redirected. A"},
 		{"/forced-errors", "errors", true, "No errors are forced. A"},
 		{"/suppressions", "suppressions", false, "The list is empty. Mail"},
+		{"/feedback-rules", "feedback_rules", false, "There are no rules: whatever"},
+		{"/feedback-senders", "feedback_senders", false, "There are none: complaints"},
 		{"/rewrites", "rewrite_triggers", false, "There are no rewrite"},
 		{"/responses", "response_patterns", false, "There are no response"},
 		{"/response-actions", "response_actions", false, "There are no actions."},
@@ -120,7 +124,8 @@ func TestSheets(t *testing.T) {
 			path := s.rowPath(id)
 			page := o.checkPage(path)
 			for i := 0; i < len(form); i += 2 {
-				if strings.HasPrefix(form[i], fieldPrefix) && form[i] != "v.cluster" && form[i] != "v.type" && form[i] != "v.protocol" {
+				if strings.HasPrefix(form[i], fieldPrefix) && form[i] != "v.cluster" && form[i] != "v.type" && form[i] != "v.kind" &&
+					form[i] != "v.protocol" {
 					require.Contains(t, page, `name="`+form[i]+`" value="`+form[i+1]+`"`)
 				}
 			}

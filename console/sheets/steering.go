@@ -12,7 +12,7 @@ import (
 
 // steeringSheets are the settings by which mail is steered while it flows.
 func steeringSheets() []*sheet {
-	return []*sheet{throttles(), floods(), schedules(), pauses(), redirects(), forcedErrors(), suppressions(), rewrites(), responses()}
+	return []*sheet{throttles(), floods(), schedules(), pauses(), redirects(), forcedErrors(), suppressions(), feedbackRules(), rewrites(), responses()}
 }
 
 func throttles() *sheet {
@@ -158,8 +158,9 @@ func suppressions() *sheet {
 		about: "Addresses and domains that get no mail.",
 		empty: "The list is empty. Mail to an address or a domain on it fails at once, without being tried.",
 		columns: []listColumn{{title: "Address or domain", key: "value"}, {title: "Is", key: "type", cell: func(_ *Sheets, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "type"))} }},
-			{title: "Mail fails with", key: "code", cell: answerCell}},
-		groups:  []fieldGroup{{title: "Who", fields: []string{"value", "type"}}, {title: "What mail to it fails with", fields: []string{"code", "extended", "description"}}},
+			{title: "Mail fails with", key: "code", cell: answerCell}, {title: "Until", key: "expire", cell: timeCell("expire", "removed")}},
+		groups: []fieldGroup{{title: "Who", fields: []string{"value", "type"}}, {title: "What mail to it fails with", fields: []string{"code", "extended", "description"}},
+			{title: "How long", fields: []string{"expire"}}},
 		named:   func(values admin.Values) string { return text(values, "value") },
 		touches: touchSuppression,
 		accept: func(_ *visit, f *rowForm) error {
@@ -169,6 +170,34 @@ func suppressions() *sheet {
 			return nil
 		},
 	}
+}
+
+func feedbackRules() *sheet {
+	return &sheet{
+		path: "/feedback-rules", title: "Feedback rules", group: frame.Steering, table: settings.TableFeedbackRules, one: "rule", add: "Add a rule",
+		about: "When recipients are put on the suppression list because of bounces, complaints and requests for no more mail.",
+		empty: "There are no rules: whatever is reported, nobody is suppressed. A rule such as “hard bounces of 2 mails within 30 days” suppresses addresses that do not exist any more.",
+		columns: []listColumn{{title: "Reports", key: "kind", cell: func(_ *Sheets, r *admin.Row) cell { return cell{Text: choiceWords(text(r.Values, "kind"))} }},
+			{title: "Of mail with", cell: selectsCell}, {title: "Suppress at", cell: thresholdCell}, {title: "For", cell: suppressedForCell}},
+		groups: []fieldGroup{{title: "What is reported", fields: []string{"kind", "tag"}}, {title: "When it acts", fields: []string{"threshold", "days"}},
+			{title: "What happens", fields: []string{"expire", "hashed"}}},
+		named: func(values admin.Values) string { return choiceWords(text(values, "kind")) },
+	}
+}
+
+func thresholdCell(_ *Sheets, r *admin.Row) cell {
+	mails, days := max(number(r.Values, "threshold"), 1), number(r.Values, "days")
+	if days == 0 {
+		days = 30
+	}
+	return cell{Text: human.Plural(int(mails), "mail") + " within " + human.Plural(int(days), "day")}
+}
+
+func suppressedForCell(_ *Sheets, r *admin.Row) cell {
+	if days := number(r.Values, "expire"); days > 0 {
+		return cell{Text: human.Plural(int(days), "day")}
+	}
+	return cell{Text: "good"}
 }
 
 func rewrites() *sheet {
