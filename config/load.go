@@ -12,7 +12,7 @@ import (
 // Sources are the places that [Load] reads. The zero Sources read the file in /etc and nothing else.
 type Sources struct {
 	// SystemFiles are the places of the system's file. The last that exists is read, the others that exist are warned
-	// about. nil: [SystemFiles]; empty but not nil: none.
+	// about. nil: those in /etc; empty but not nil: none.
 	SystemFiles []string
 	// Args is the command line without the program's name.
 	Args []string
@@ -30,8 +30,8 @@ type Sources struct {
 	Check func(c *Config, complain func(key, want string, cause error))
 }
 
-// SystemFiles returns the places of the system's configuration file, the stronger last.
-func SystemFiles() []string { return []string{"/etc/mailerq/config.txt", "/etc/mtad/config.txt"} }
+// systemFiles returns the places of the system's configuration file, the stronger last.
+func systemFiles() []string { return []string{"/etc/mailerq/config.txt", "/etc/mtad/config.txt"} }
 
 // LoopbackDefaults returns defaults for a start without any configuration file: mail from this machine only, on a port
 // that needs no privileges, and a console that nobody else sees.
@@ -97,7 +97,7 @@ func newLoader(src Sources) *loader {
 func (l *loader) readFiles(named string) {
 	paths := l.src.SystemFiles
 	if paths == nil {
-		paths = SystemFiles()
+		paths = systemFiles()
 	}
 	winner := ""
 	for _, name := range slices.Backward(paths) {

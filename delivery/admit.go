@@ -157,8 +157,8 @@ func undecodable(err error) queue.Result {
 	return r
 }
 
-// givenUp is the result of a message whose time or attempts are used up. It has no description, so that who reads the
-// last one there is sees what the remote said.
+// givenUp is the result of a message whose time or attempts are used up. It has no description, so that the
+// last description in the results is what the remote said.
 func givenUp() queue.Result {
 	return queue.Result{State: queue.StateProcess, Result: queue.Timeout, Code: 554, Status: "5.4.7"}
 }

@@ -72,7 +72,7 @@ func jitter(d time.Duration) time.Duration {
 }
 
 // shutOut is how long an address is left alone by all paths after it could not be reached: less than any path's
-// back-off, so that the one that found out is not shut out by itself.
+// back-off, so that the path that found out does not shut itself out.
 func shutOut(limits *throttle.Limits) time.Duration {
 	if d := limits.Connection.Offline; d > 0 {
 		return d * 3 / 4

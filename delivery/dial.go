@@ -154,7 +154,7 @@ func (r *round) refused(failure *Failure, target netip.AddrPort) {
 	}
 }
 
-// failed notes a failure. One that may pass outweighs one that will not: there was hope somewhere.
+// failed notes a failure. A failure that may pass outweighs one that will not: the mail may still go.
 func (r *round) failed(result queue.Result) {
 	if r.failure == nil || r.failure.Code >= 500 || result.Code < 500 {
 		r.failure = &result

@@ -20,7 +20,7 @@ const (
 	fetchAgain = 2 * time.Minute
 )
 
-// mails gets the mails of messages that come without, or whose mail is to be made.
+// mails gets the mails of messages that come without one, and of messages whose mail is to be made.
 type mails struct {
 	store  Store                                 // nil: there is none
 	limits func() (timeout, again time.Duration) // of the store; nil: as by default
@@ -111,7 +111,8 @@ func (s *mails) wait() {
 	}
 }
 
-// fetch is a mail that is being fetched or rendered for a job, or was. The one who has the job awaits or drops it.
+// fetch is a mail that is being fetched or rendered for a job, or was. The goroutine that has the job awaits or drops
+// it.
 type fetch struct {
 	ctx       context.Context // ends when it takes too long, or the mail is not needed any more
 	cancel    context.CancelFunc

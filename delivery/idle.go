@@ -103,8 +103,8 @@ func (l *idleList) limitAt(target netip.Addr, now time.Time) (wait throttle.Wait
 	return wait
 }
 
-// binding returns the limit that ends first of those that the connections wait for; free says that one of them waits
-// for none.
+// binding returns, of the limits that the connections wait for, the one that ends first; free says that a connection
+// waits for none.
 func (l *idleList) binding(now time.Time) (wait throttle.Wait, until time.Time, free bool) {
 	for _, i := range *l {
 		if !now.Before(i.pausedTo) {

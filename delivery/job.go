@@ -31,9 +31,10 @@ type job struct {
 
 	// Of its attempt.
 	target    netip.AddrPort
-	inMailbox bool    // see Transaction.Delivered
-	unsent    int32   // how often a connection ended before this mail had a part in it; not changed while it is in a list
-	detour    *detour // nil: it was not tried at other addresses before the attempt counts
+	inMailbox bool // see Transaction.Delivered
+	// how often a connection ended before this mail had a part in it; not changed while it is in a list
+	unsent int32
+	detour *detour // nil: it was not tried at other addresses before the attempt counts
 }
 
 // course is what was decided about where a job leaves from.
@@ -47,7 +48,7 @@ type course struct {
 func (c *course) ask(epoch uint64) { c.epoch = epoch }
 func (c *course) asked() uint64    { return c.epoch }
 
-// outdated reports whether the steering is another one by now; doubt has it be so for whoever looks next.
+// outdated reports whether the steering is another one by now; doubt has the next connection find that it is.
 func (c *course) outdated(epoch uint64) bool { return c.epoch != epoch }
 func (c *course) doubt()                     { c.epoch-- }
 
@@ -109,7 +110,7 @@ func (j *job) avoids() string {
 	return j.detour.avoid
 }
 
-// fallBack has a job go to other addresses of its site than those that it was tried at, the last of them with a result.
+// fallBack has a job go to addresses of its site at which it was not tried yet, after a try at target with a result.
 func (j *job) fallBack(target netip.Addr, last *queue.Result) {
 	j.detour = &detour{avoid: j.avoids() + target.String() + " ", last: *last}
 	j.unfetch()

@@ -48,7 +48,7 @@ func (l *letter) untold() (from netip.Addr, ok bool) {
 	return w.redirected, true
 }
 
-// room returns room for the addresses that a message may leave from, and those in place of which they came.
+// room returns room for the addresses that a message may leave from, and for the addresses in place of which they came.
 func (l *letter) room() (open, planned []netip.Addr) {
 	way := l.ownWay()
 	return way.open[:0], way.planned[:0]

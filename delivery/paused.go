@@ -13,7 +13,7 @@ import (
 
 // sample stands for messages that are parked because of a pause: what is read of one of them to decide about it. What
 // is held by a pause that names neither tags nor sources is parked by recipient domain, beside what paths park there;
-// by one that names a tag, under "tag:" and the tag; by all others under "pause:" and the number of the pause.
+// by a pause that names a tag, under "tag:" and the tag; by any other pause, under "pause:" and its number.
 type sample struct {
 	letter
 	e     *core
@@ -47,7 +47,8 @@ func (sm *sample) Holds() (until time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// pausedForAll returns the pause that ends first of those of all these selections; ok is false when one is not paused.
+// pausedForAll returns, of the pauses of all these selections, the one that ends first; ok is false when a selection is
+// not paused.
 func pausedForAll(s Steering, sels []Selection, now time.Time) (first Pause, ok bool) {
 	for i := range sels {
 		pause, paused := s.Paused(&sels[i], now)

@@ -160,7 +160,7 @@ func (p *path) fallen() {
 	jobs := p.ready.takeAll()
 	p.mu.Unlock()
 	for _, j := range jobs {
-		// after the next interval, whatever it was
+		// after the next interval, whatever the reply was
 		p.e.conclude(j, j.fallenBack(), Decision{Greylisted: new(bool)}, false)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Router finds where mail for a domain goes. mx is the one that asks the DNS.
+// Router finds where mail for a domain goes. Package mx has the Router that asks the DNS.
 type Router interface {
 	// Cached returns what is known without asking anybody: ok is false when that is nothing or out of date. It never
 	// blocks and takes no lock that a look-up holds. A cached failure is returned as err.

@@ -9,7 +9,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/internal/locks"
 )
 
-// Slots limits simultaneous connections. throttle.Slots is one that incoming connections share.
+// Slots limits simultaneous connections. throttle.Slots are slots that incoming connections share.
 type Slots interface {
 	Acquire(context.Context) error
 	TryAcquire() bool

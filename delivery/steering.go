@@ -24,7 +24,7 @@ type Steering interface {
 	Redirect(source netip.Addr, domain string, now time.Time) (to netip.Addr, ok bool)
 	// Refused returns the forced error for what s describes. One of 4yz puts the message off until its next attempt.
 	Refused(s *Selection, now time.Time) (why Refusal, ok bool)
-	// Paused returns the pause that holds what s describes: of several the one that lasts longest.
+	// Paused returns the pause that holds what s describes: of several pauses the one that lasts longest.
 	Paused(s *Selection, now time.Time) (p Pause, ok bool)
 	// Pool returns the addresses that are in a pool now; none when there is no such pool. The slice is shared.
 	Pool(name string) []netip.Addr
@@ -69,7 +69,7 @@ type Pause struct {
 
 // Decision is what rules made of a message or of a reply. The zero Decision: nothing.
 type Decision struct {
-	Rule string // the one that decided last
+	Rule string // that decided last
 	// Fail ends the message with this refusal. It comes before Delay.
 	Fail *Refusal
 	// Delay is how long the message waits: before its attempt, or before its next one. Zero: as without rules. Before

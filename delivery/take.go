@@ -121,7 +121,7 @@ func (p *path) limitAt(target netip.Addr) throttle.Wait {
 	return p.idle.limitAt(target, time.Now())
 }
 
-// leaveIdle takes a connection out of the idle ones; false means that somebody else took it out, to wake it.
+// leaveIdle takes a connection out of the idle ones; false means that it was taken out already, to be woken.
 func (p *path) leaveIdle(c *connection) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,7 +18,7 @@ func (v verdict) goes() bool { return v.result == nil && v.pause == nil }
 // forNow reports whether the message is refused with 4yz, so that it is tried again.
 func (v verdict) forNow() bool { return v.result != nil && v.result.Code/100 == 4 }
 
-// refused is the result of a message that somebody decided against.
+// refused is the result of a message that a rule decided against.
 func refused(state queue.ResultState, why *Refusal) queue.Result {
 	return queue.Result{State: state, Result: queue.Error, Code: why.Code, Status: why.Status,
 		Description: why.Description}

@@ -80,7 +80,7 @@ type Why struct {
 }
 
 // Why tells where a message of the outbox waits, and why. Entry is its line in a listing of the queue; without one
-// (nil), the message is taken for one that is ready. It looks at what is in memory and asks neither queue nor network,
+// (nil), the message is taken to be ready. It looks at what is in memory and asks neither queue nor network,
 // so that a message that moves meanwhile may be told of as it was. The message is not changed.
 func (e *Engine) Why(_ context.Context, m *queue.Message, entry *queue.Entry) Why {
 	e.init()
@@ -120,7 +120,7 @@ func (e *Engine) locate(w *Why, m *queue.Message, line *queue.Entry) {
 	w.Paths = slices.DeleteFunc(e.Paths(), func(s PathState) bool { return s.Site != w.Site })
 }
 
-// locateInMemory looks for a message in the lists of its site, and takes it for one that is being sent when it is in
+// locateInMemory looks for a message in the lists of its site, and takes it to be on its way when it is in
 // none.
 func (e *Engine) locateInMemory(w *Why, id, domain string) {
 	w.Place = OnTheWire

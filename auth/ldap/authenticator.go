@@ -11,8 +11,8 @@ import (
 
 // Longer names and passwords, in bytes, are rejected without asking: servers would close the connection on some.
 const (
-	MaxName     = 1 << 10
-	MaxPassword = 32 << 10
+	maxName     = 1 << 10
+	maxPassword = 32 << 10
 )
 
 // Authenticator asks an LDAP directory. Make it with New or Open. It is safe for concurrent use.
@@ -64,8 +64,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, login auth.Login) erro
 
 // unusable reports whether no server needs to be asked. A NUL would end the password for one that is written in C.
 func unusable(login auth.Login) bool {
-	return len(login.Username) > MaxName || !plain(login.Username) ||
-		login.Password == "" || len(login.Password) > MaxPassword || strings.Contains(login.Password, "\x00")
+	return len(login.Username) > maxName || !plain(login.Username) ||
+		login.Password == "" || len(login.Password) > maxPassword || strings.Contains(login.Password, "\x00")
 }
 
 func (a *Authenticator) authenticate(ctx context.Context, login auth.Login) error {

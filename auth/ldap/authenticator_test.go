@@ -49,7 +49,7 @@ func TestUnusableLoginsAskNobody(t *testing.T) {
 	a := d.authenticator(t, Options{})
 	for _, login := range []auth.Login{
 		{}, {Username: "alice"}, {Password: "secret"},
-		{Username: strings.Repeat("a", MaxName+1), Password: "secret"},
+		{Username: strings.Repeat("a", maxName+1), Password: "secret"},
 		{Username: "alice", Password: strings.Repeat("a", 1<<20)},
 		{Username: "alice", Password: "secret\x00"},
 	} {

@@ -3,9 +3,9 @@
 // A login goes like this:
 //
 //  1. [Authenticator.Authenticate] turns away what needs no server: an empty name, an empty password (a bind without
-//     one succeeds anonymously, RFC 4513 section 5.1.2), a NUL in the password, what is beyond [MaxName] or
-//     [MaxPassword], and names with controls, invisible characters or needless spaces, which directories would leave
-//     out when they compare.
+//     one succeeds anonymously, RFC 4513 section 5.1.2), a NUL in the password, what is beyond 1 KiB in the name or 32
+//     KiB in the password, and names with controls, invisible characters or needless spaces, which directories would
+//     leave out when they compare.
 //  2. The name becomes one value of a distinguished name: uid=NAME,BASE. Every character that means something there is
 //     escaped (RFC 4514 section 2.4), so that a name cannot reach another part of the tree. What the directory takes
 //     for the same name is up to its matching rule: that of uid ignores case.

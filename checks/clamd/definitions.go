@@ -14,8 +14,8 @@ import (
 	"github.com/sluicemail/sluice/internal/printable"
 )
 
-// DefinitionsDir is where ClamAV's packages keep the definition files.
-const DefinitionsDir = "/var/lib/clamav"
+// definitionsDir is where ClamAV's packages keep the definition files.
+const definitionsDir = "/var/lib/clamav"
 
 // Definitions is one definition file, as its head tells.
 type Definitions struct {

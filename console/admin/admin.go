@@ -116,15 +116,15 @@ func As(ctx context.Context, who Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, who)
 }
 
-// ActorOf returns the actor of a context, the zero Actor when it has none.
-func ActorOf(ctx context.Context) Actor {
+// actorOf returns the actor of a context, the zero Actor when it has none.
+func actorOf(ctx context.Context) Actor {
 	who, _ := ctx.Value(actorKey{}).(Actor)
 	return who
 }
 
 // did logs a change with who made it.
 func (a *Admin) did(ctx context.Context, what string, args ...any) {
-	who := ActorOf(ctx)
+	who := actorOf(ctx)
 	line := []any{"who", who.Name}
 	if who.Via != "" {
 		line = append(line, "via", who.Via)

@@ -214,7 +214,7 @@ func (in *injection) problem(err error) Problem {
 
 // complete adds what a message gets at intake.
 func (a *Admin) complete(ctx context.Context, m *queue.Message) {
-	who := ActorOf(ctx)
+	who := actorOf(ctx)
 	m.HTTP = &queue.HTTPSource{Authentication: who.Name}
 	if who.Remote.IsValid() {
 		m.HTTP.RemoteIP, m.HTTP.RemotePort = who.Remote.Addr().Unmap().String(), int(who.Remote.Port())

@@ -283,7 +283,7 @@ type resultSetter struct {
 	flag *bool // of overrides
 }
 
-// isOverride reports whether a property is one of those by which results override how replies are judged.
+// isOverride reports whether a property overrides how the reply of its result is judged.
 func isOverride(pointer string) bool {
 	switch strings.TrimPrefix(strings.TrimSpace(pointer), "/") {
 	case "fatal", "individual", "strange", "greylisted", "fallback":

@@ -17,11 +17,11 @@ import (
 	"github.com/sluicemail/sluice/internal/lru"
 )
 
-// Limits on keys. MaxPEM has room for RSA keys of 8,192 bits; smaller ones than 1,024 must not be used (RFC 8301 §3.2).
+// Limits on keys. maxPEM has room for RSA keys of 8,192 bits; smaller ones than 1,024 must not be used (RFC 8301 §3.2).
 const (
-	MaxPEM  = 16 << 10 // bytes of text
+	maxPEM  = 16 << 10 // bytes of text
 	MinBits = 1024
-	MaxBits = 8192
+	maxBits = 8192
 )
 
 // KeyError tells why a text is not a key to sign with. It quotes nothing of the text.
@@ -36,7 +36,7 @@ const wantKey = "an RSA or Ed25519 private key as PEM"
 // ParseKey reads a private key: RSA (PKCS #1 or PKCS #8) or Ed25519 (PKCS #8) in PEM. Text around the PEM block does
 // not matter. The error is a KeyError.
 func ParseKey(text string) (crypto.Signer, error) {
-	if len(text) > MaxPEM {
+	if len(text) > maxPEM {
 		return nil, KeyError("a text of " + strconv.Itoa(len(text)) + " bytes")
 	}
 	if strings.TrimSpace(text) == "" {
@@ -83,7 +83,7 @@ func parsePKCS8(der []byte) (crypto.Signer, error) {
 }
 
 func usableRSA(key *rsa.PrivateKey) (crypto.Signer, error) {
-	if bits := key.N.BitLen(); bits < MinBits || bits > MaxBits {
+	if bits := key.N.BitLen(); bits < MinBits || bits > maxBits {
 		return nil, KeyError("an RSA key of " + strconv.Itoa(bits) + " bits")
 	}
 	return key, nil
@@ -118,7 +118,7 @@ type parsedKey struct {
 
 // Parse is ParseKey with a memory. Texts that are no key are remembered too.
 func (c *KeyCache) Parse(text string) (crypto.Signer, error) {
-	if c == nil || len(text) > MaxPEM {
+	if c == nil || len(text) > maxPEM {
 		return ParseKey(text)
 	}
 	sum := sha256.Sum256([]byte(text))

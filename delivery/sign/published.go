@@ -143,7 +143,7 @@ func (p *Published) ask(s *state) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
-	published, err := mailsig.Keys{Resolver: resolver, MaxBits: MaxBits}.Fetch(ctx, s.domain, s.selector)
+	published, err := mailsig.Keys{Resolver: resolver, MaxBits: maxBits}.Fetch(ctx, s.domain, s.selector)
 	if err == nil && !published.Matches(s.public) {
 		err = errOther
 	}

@@ -22,7 +22,7 @@ import (
 // Limits on what a message may ask for.
 const (
 	MaxHeader = 4 << 20 // bytes of the longest header that is signed
-	MaxOwn    = 20      // keys in the property dkim
+	maxOwn    = 20      // keys in the property dkim
 )
 
 // Signer signs mail. The zero Signer signs with the keys that messages bring along. It is safe for concurrent use; its
@@ -206,8 +206,8 @@ func (s *Signer) life(keys []*key, now time.Time) time.Duration {
 
 // ownKeys compiles the property dkim of a message. A key whose time is over is not looked at.
 func (s *Signer) ownKeys(m *queue.Message, now time.Time) ([]*key, error) {
-	if len(m.DKIM) > MaxOwn && !m.Force {
-		return nil, &queue.PropertyError{Property: "dkim", Want: "at most " + strconv.Itoa(MaxOwn) + " keys",
+	if len(m.DKIM) > maxOwn && !m.Force {
+		return nil, &queue.PropertyError{Property: "dkim", Want: "at most " + strconv.Itoa(maxOwn) + " keys",
 			Got: strconv.Itoa(len(m.DKIM))}
 	}
 	parsed := s.Parsed
@@ -215,7 +215,7 @@ func (s *Signer) ownKeys(m *queue.Message, now time.Time) ([]*key, error) {
 		parsed = &s.own
 	}
 	var keys []*key
-	for i := range m.DKIM[:min(len(m.DKIM), MaxOwn)] {
+	for i := range m.DKIM[:min(len(m.DKIM), maxOwn)] {
 		if onlyARC(m.DKIM[i].Protocols) || over(m.DKIM[i].ExpireAt, now) {
 			continue
 		}

@@ -34,7 +34,7 @@ type Query struct {
 
 // Check reports what makes no sense in the query.
 func (q *Query) Check() error {
-	if q.Kind != Any && q.Kind != Attempt && q.Kind != Received {
+	if q.Kind != anyKind && q.Kind != Attempt && q.Kind != Received {
 		return fmt.Errorf("kind %q: expected %s or %s", q.Kind, Attempt, Received)
 	}
 	if q.Outcome != "" && q.Outcome != Delivered && q.Outcome != Deferred && q.Outcome != Failed {
@@ -117,7 +117,7 @@ func appendLower(dst, line []byte) []byte {
 // matches reports whether an entry is looked for.
 func (q *Query) matches(e *Entry) bool {
 	switch {
-	case q.Kind != Any && q.Kind != e.Kind,
+	case q.Kind != anyKind && q.Kind != e.Kind,
 		!q.From.IsZero() && e.Time.Before(q.From.Truncate(time.Second)),
 		!q.To.IsZero() && !e.Time.Before(q.To),
 		q.ID != "" && q.ID != e.ID,
