@@ -11,7 +11,7 @@ type Kind string
 
 // The kinds of entries.
 const (
-	anyKind      Kind = ""
+	anyKind  Kind = ""
 	Attempt  Kind = "attempt"  // to deliver, or a message that ended without one
 	Received Kind = "received" // a message that came in
 )
