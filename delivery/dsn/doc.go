@@ -14,7 +14,10 @@
 //     the fields for programs; the original's header, or all of it when ret is FULL and the original not large.
 //
 // What comes out is the message to publish. The engine makes it one of the successors that take the place of the
-// message in one step: a crash makes neither none nor two of it.
+// message in one step, so that a crash leaves either the message, which fails again and is told of then, or its result
+// and the notification. None is lost. A second one is made only where the first may have left already when the step was
+// lost: on the embedded queue, whose settlements are written some milliseconds later, and on RabbitMQ when this
+// process is killed between the confirmation of the notification and the acknowledgement of its message.
 //
 // Nothing that a server, a client or a message says can begin a field or a line of its own.
 //

@@ -10,6 +10,9 @@
 //  3. The property list-unsubscribe adds the fields of that name, with one click too (unsubscribe).
 //  4. The property inlinecss moves the style sheets of HTML parts into their tags (inlineCSS): package inline.
 //
+// A mail that is asked for again, as those of a campaign are, was taken apart, compiled and encoded then: a campaign
+// (campaign.go). Only its templates run, and what they print is put where it belongs.
+//
 // A step that fails is an [*Error] with the state for the result and the place in the mail. The property force has the
 // mail go without the step. Messages with none of these properties are not for Render: [Needed] says so without a look
 // at the mail.

@@ -2,16 +2,21 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/checks/report"
 	"github.com/sluicemail/sluice/dev/mtatest"
 	"github.com/sluicemail/sluice/internal/smtptest"
+	"github.com/sluicemail/sluice/internal/testserver"
 )
 
 // TestBounces has mail refused, and its sender told by a mail that goes through the outbox like any other.
@@ -82,4 +87,85 @@ func TestBounceTextsThatCannotBeUsed(t *testing.T) {
 	d := mtatest.Launch(t, mtatest.Settings{"bounce-texts": texts})
 	require.Equal(t, 78, d.Exit(t, mtatest.Patience))
 	require.Contains(t, d.Log.String(), "failed.en.txt: expected From and Subject")
+}
+
+// TestBouncesOfTheKilled has mails fail while mtad is killed again and again. Each sender gets a bounce; twice at most
+// where the first one left within the moment before a kill, when its mail was not settled on the disk yet; and each
+// mail ends with one failure.
+func TestBouncesOfTheKilled(t *testing.T) {
+	rounds, each := int64(6), int64(150)
+	if testing.Short() || mtatest.RaceDetector {
+		rounds = 2
+	}
+	l := mtatest.NewLedger()
+	receiver := l.Sink()
+	receiver.Verify = false
+	receiver.Rules = []smtptest.Rule{{Stage: smtptest.Rcpt, Pattern: "*@refused.test",
+		Action: smtptest.Refusal(smtptest.Rcpt, true)}}
+	k := mtatest.NewSink(t, receiver)
+	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"rabbitmq-dsn": "outbox", "rabbitmq-failure": "failure",
+		"retry-interval": "1", "bounce-limit": "0"}))
+	var kills []time.Time
+	for round := range rounds {
+		c := d.Talk(t)
+		c.Command("EHLO client.test", 250)
+		for n := round*each + 1; n <= (round+1)*each; n++ {
+			c.Mail(fmt.Sprintf("s%d@sink.test", n), fmt.Sprintf("s%d@refused.test", n), "Subject: x\r\n\r\nx\r\n", 250)
+			l.Accept([]int64{n})
+		}
+		<-time.After(time.Duration(rand.Int64N(int64(200 * time.Millisecond)))) // the moment is what is tried here
+		kills = append(kills, time.Now())
+		d.Kill()
+		d = d.Again(t)
+	}
+	l.Settled(t)
+	d.Terminate(t)
+
+	accepted, arrived, again := l.Counts()
+	t.Logf("%d refused, %d bounces, %d of them again", accepted, arrived, again)
+	require.EqualValues(t, rounds*each, arrived)
+	for n, first := range l.Again {
+		require.True(t, justBefore(first, kills), "bounce %d came again although it had arrived long before a kill", n)
+	}
+	q := mtatest.OpenQueue(t, d.Queue)
+	failures := map[int64]int{}
+	for _, m := range mtatest.Stored(t, q, "failure", int(rounds*each)) {
+		failures[mtatest.NumberOf(m.Recipient)]++
+	}
+	require.Len(t, failures, int(rounds*each), "one failure for each mail")
+	require.Zero(t, mtatest.Waiting(t, q)["outbox"])
+}
+
+// TestBouncesGoNoRounds has two mtads hand everything to each other: a mail, its bounce and the bounce of that each end
+// once they went round often enough.
+func TestBouncesGoNoRounds(t *testing.T) {
+	t.Parallel()
+	first, second := strconv.Itoa(testserver.FreePort(t)), strconv.Itoa(testserver.FreePort(t))
+	set := func(own, other string) (string, mtatest.Settings) {
+		file, log := mtatest.SendLog(t)
+		return file, log.With(mtatest.Settings{"smtp-port": own, "smtp-sink-address": "127.0.0.1", "smtp-sink-port": other,
+			"rabbitmq-dsn": "outbox", "double-bounce-to": "postmaster", "double-bounce-host": "double.test"})
+	}
+	fileA, setA := set(first, second)
+	fileB, setB := set(second, first)
+	a, b := mtatest.Start(t, setA), mtatest.Start(t, setB)
+	a.Submit(t, "ann@sender.test", "jo@recipient.test", "Subject: x\r\n\r\nx\r\n")
+	ended := func(recipient string) (n int) {
+		for _, file := range []string{fileA, fileB} {
+			for _, attempt := range mtatest.AttemptsOf(t, file, recipient) {
+				if last := attempt.Last(); last.Result != "accepted" {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for _, recipient := range []string{"jo@recipient.test", "ann@sender.test", "postmaster@double.test"} {
+		mtatest.Eventually(t, "the mail to "+recipient+" ends", func() bool { return ended(recipient) == 1 })
+	}
+	a.Terminate(t)
+	b.Terminate(t)
+	mtatest.RequireEmpty(t, a.Queue)
+	mtatest.RequireEmpty(t, b.Queue)
+	require.Equal(t, 1, ended("postmaster@double.test"), "and nobody is told of that")
 }
