@@ -131,3 +131,10 @@ func (c *core) plan(j *job) verdict {
 	j.redirect(p.redirected(source))
 	return verdict{}
 }
+
+// tellAlias tells the throttle, whose rules name domains, that one belongs to a site.
+func (e *core) tellAlias(site, domain string) {
+	if aliaser, ok := e.throttle.(throttle.Aliaser); ok {
+		aliaser.Alias(site, domain)
+	}
+}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/locks"
-	"github.com/sluicemail/sluice/throttle"
 )
 
 // routing looks up routes that are not cached. All messages of a domain wait for one look-up; a fixed number of
@@ -94,9 +93,7 @@ func (r *routing) lookUp(domain string) {
 		route, err = e.router.Route(e.untilStop(), domain)
 	}
 	if err == nil {
-		if aliaser, ok := e.throttle.(throttle.Aliaser); ok {
-			aliaser.Alias(route.Site, domain)
-		}
+		e.tellAlias(route.Site, domain)
 	}
 	jobs, parked := r.take(domain, err == nil)
 	var p *path

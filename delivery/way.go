@@ -146,6 +146,9 @@ func (e *Engine) route(j *job) {
 	case err != nil:
 		e.unreached(j, routeResult(err))
 	default:
+		if route.Hosts[0].Local != "" { // nothing was looked up, and its domains are few, unlike those of a relay
+			e.tellAlias(route.Site, j.domain)
+		}
 		e.place(j, route)
 	}
 }

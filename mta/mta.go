@@ -28,7 +28,7 @@ type Options struct {
 	Checkers []checks.Checker
 	// Throttler says how fast mail may leave. Nil: the limits of configuration and settings, shared over redis-address.
 	Throttler throttle.Throttler
-	// Sender opens the connections over which mail leaves. Nil: SMTP.
+	// Sender opens the connections over which mail leaves for other hosts. Nil: SMTP.
 	Sender delivery.Sender
 	// Monitor is told what happens, as are the console and the log files. Nil: nobody else is told.
 	Monitor monitor.Monitor

@@ -26,6 +26,8 @@ type outgoing struct {
 	limits *limits
 	maker  *render.Renderer
 	engine *delivery.Engine
+
+	senders *senders
 }
 
 // openOutgoing makes all that mail needs on its way out.
@@ -49,7 +51,8 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 		return nil, err
 	}
 	o.maker = newRenderer(b, downloads)
-	if o.engine, err = openEngine(b, c, o, policies, opts.Sender); err != nil {
+	o.senders = newSenders(c.origins, opts.Sender)
+	if o.engine, err = openEngine(b, c, o, policies); err != nil {
 		return nil, err
 	}
 	follow(c.settings, o.ways, o.finder, o.engine)
@@ -127,21 +130,17 @@ func openFinder(ctx context.Context, b *base, c *common, w *ways, policies *tlsp
 	return f, nil
 }
 
-// openEngine makes what delivers, over connections of sender.
-func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies,
-	sender delivery.Sender) (*delivery.Engine, error) {
+// openEngine makes what delivers.
+func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies) (*delivery.Engine, error) {
 	cfg := b.cfg
 	notifier, err := openNotifier(b)
 	if err != nil {
 		return nil, err
 	}
-	if sender == nil {
-		sender = newSender(c.origins)
-	}
 	e := &delivery.Engine{
 		Queue:    c.mails.queue,
 		Router:   o.finder,
-		Sender:   sender,
+		Sender:   o.senders,
 		Throttle: o.limits.throttle,
 		Slots:    c.slots.Outgoing(),
 		Monitor:  c.records.all,

@@ -91,7 +91,7 @@ func (m *MTA) serviceStates(context.Context) []admin.Service {
 	if d, damaged := m.damageState(); damaged {
 		all = append(all, d)
 	}
-	all = append(all, m.dnsState())
+	all = append(append(all, m.dnsState()), m.mailboxStates()...)
 	for _, scanner := range m.scannerStates() {
 		all = append(all, admin.Service{Name: scanner.Name, Up: scanner.Up, Since: scanner.Since, Detail: scanner.detail()})
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/rules"
 	"github.com/sluicemail/sluice/delivery/sign"
-	"github.com/sluicemail/sluice/delivery/smtpout"
 )
 
 // settingsCompiler makes snapshots for this instance. Private keys are parsed once, and counters go on, over all of
@@ -78,12 +77,6 @@ func (o *origins) all() []netip.Addr {
 		return local
 	}
 	return slices.Concat(local, elsewhere)
-}
-
-// newSender makes the connections over which mail leaves.
-func newSender(from *origins) *smtpout.Sender {
-	dialer := &external.Dialer{Table: from.external}
-	return &smtpout.Sender{ClearFallback: true, Dial: dialer.Dial}
 }
 
 // ways are the routes in force: those of the settings before those of the file of smtp-routes.

@@ -79,7 +79,11 @@ func (w *ways) fileRoutes() ([]settings.Route, error) {
 	defer w.mu.Unlock()
 	var all []settings.Route
 	for _, r := range w.read.List() {
-		all = append(all, settings.Route{Domain: r.Pattern, Relay: r.Relay.Host, Port: int64(r.Relay.Port)})
+		row := settings.Route{Domain: r.Pattern, Relay: r.Relay.Host, Port: int64(r.Relay.Port)}
+		if r.Relay.Local != "" {
+			row.Relay, row.Port = r.Relay.Local, 0
+		}
+		all = append(all, row)
 	}
 	return all, nil
 }

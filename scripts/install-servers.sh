@@ -41,6 +41,9 @@ packages=(
     spamd
     spamc
     clamav-daemon # scans mail for checks/clamd, with a signature file of the tests' own
+    dovecot-imapd # mailboxes that are read back
+    dovecot-pop3d
+    dovecot-lmtpd
     python3-spf  # a second opinion on SPF
     opendmarc    # a second opinion on DMARC
     publicsuffix # which it needs

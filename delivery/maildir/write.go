@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -25,7 +26,7 @@ func (c *connection) deliver(tx *delivery.Transaction) (string, error) {
 	if m == nil || tx.Body == nil {
 		return "", &refusal{code: 554, status: "5.6.0", text: "there is no mail to deliver"}
 	}
-	if strings.ContainsFunc(m.Envelope+m.Recipient, isControl) {
+	if strings.ContainsFunc(returnPath(tx)+m.Recipient, isControl) {
 		return "", errAddress // it would be more than a field of the header
 	}
 	b, refused := c.target.of(m.Recipient)
@@ -155,7 +156,7 @@ func (c *connection) fill(file io.Writer, tx *delivery.Transaction) (int64, erro
 	defer writers.Put(w)
 	w.reset(file)
 	put(w, "Return-Path: <")
-	put(w, tx.Message.Envelope)
+	put(w, returnPath(tx))
 	put(w, ">\nDelivered-To: ")
 	put(w, tx.Message.Recipient)
 	put(w, "\n")
@@ -170,6 +171,9 @@ func (c *connection) fill(file io.Writer, tx *delivery.Transaction) (int64, erro
 	w.flush()
 	return w.n, w.err
 }
+
+// returnPath is what MAIL FROM would say.
+func returnPath(tx *delivery.Transaction) string { return cmp.Or(tx.ReturnPath, tx.Message.Envelope) }
 
 // writer writes a mail with LF for CRLF. Its first error stays.
 type writer struct {

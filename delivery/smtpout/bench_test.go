@@ -47,7 +47,7 @@ func sink(nc net.Conn, extensions string) {
 	}
 }
 
-func openSink(tb testing.TB, extensions string) delivery.Connection {
+func openSink(tb testing.TB, extensions string, lmtp bool) delivery.Connection {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	defer l.Close()
@@ -56,7 +56,7 @@ func openSink(tb testing.TB, extensions string) delivery.Connection {
 			sink(nc, extensions)
 		}
 	}()
-	conn, err := (&smtpout.Sender{Chunking: true}).Open(context.Background(),
+	conn, err := (&smtpout.Sender{Chunking: true, LMTP: lmtp}).Open(context.Background(),
 		&delivery.Hop{Target: l.Addr().(*net.TCPAddr).AddrPort()})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { conn.Close() })
@@ -65,14 +65,18 @@ func openSink(tb testing.TB, extensions string) delivery.Connection {
 
 func BenchmarkDeliver(b *testing.B) {
 	kilobyte := strings.Repeat(strings.Repeat("x", 62)+"\r\n", 16)
-	for _, c := range []struct{ name, mail, extensions string }{
-		{"1KiB", kilobyte, ""},
-		{"10KiB", strings.Repeat(kilobyte, 10), ""},
-		{"10KiB, dots", "." + strings.Repeat(kilobyte, 10), ""},
-		{"10KiB, BDAT", strings.Repeat(kilobyte, 10), "250-CHUNKING\r\n"},
+	for _, c := range []struct {
+		name, mail, extensions string
+		lmtp                   bool
+	}{
+		{"1KiB", kilobyte, "", false},
+		{"10KiB", strings.Repeat(kilobyte, 10), "", false},
+		{"10KiB, dots", "." + strings.Repeat(kilobyte, 10), "", false},
+		{"10KiB, BDAT", strings.Repeat(kilobyte, 10), "250-CHUNKING\r\n", false},
+		{"10KiB, LMTP", strings.Repeat(kilobyte, 10), "", true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			conn := openSink(b, c.extensions)
+			conn := openSink(b, c.extensions, c.lmtp)
 			mail := c.mail + "last line\r\n"
 			txs := [2]*delivery.Transaction(transactions(2, queue.Bytes(mail)))
 			ctx, cancel := context.WithCancel(context.Background())
@@ -91,7 +95,7 @@ func BenchmarkDeliver(b *testing.B) {
 }
 
 func TestDeliverAllocatesLittle(t *testing.T) {
-	conn := openSink(t, "")
+	conn := openSink(t, "", false)
 	txs := transactions(2, queue.Bytes(strings.Repeat("x\r\n", 1000)))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

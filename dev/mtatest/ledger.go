@@ -28,18 +28,22 @@ func NewLedger() *Ledger {
 // Sink returns a sink that writes into the ledger.
 func (l *Ledger) Sink() *smtptest.Sink {
 	return &smtptest.Sink{Verify: true, Received: func(m *smtptest.Received) {
-		now := time.Now()
-		l.mu.Lock()
-		defer l.mu.Unlock()
 		for _, recipient := range m.Recipients {
-			n := NumberOf(recipient)
-			if first, known := l.Arrived[n]; known {
-				l.Again[n] = first
-			} else {
-				l.Arrived[n] = now
-			}
+			l.Note(recipient, time.Now())
 		}
 	}}
+}
+
+// Note writes down that a mail arrived.
+func (l *Ledger) Note(recipient string, at time.Time) {
+	n := NumberOf(recipient)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first, known := l.Arrived[n]; known {
+		l.Again[n] = first
+	} else {
+		l.Arrived[n] = at
+	}
 }
 
 // NumberOf returns the number that a source put into an address.
@@ -107,6 +111,9 @@ func (l *Ledger) lost() []int64 {
 	}
 	return lost
 }
+
+// Complete reports whether everything that was taken has arrived.
+func (l *Ledger) Complete() bool { return len(l.lost()) == 0 }
 
 // stall is how long no mail may arrive while some wait for a target that takes them.
 const stall = 10 * time.Second
