@@ -20,7 +20,7 @@
 //
 // # A mail
 //
-// connection.Deliver does what https://cr.yp.to/proto/maildir.html says:
+// connection.deliver does what https://cr.yp.to/proto/maildir.html says:
 //
 //  1. write puts the mail into a file in tmp, under a name that nobody else has: Return-Path, Delivered-To, then the
 //     mail as it is, with LF for CRLF. Its file is synced.

@@ -36,12 +36,34 @@ func (c *connection) deliver(tx *delivery.Transaction) (string, error) {
 	tx.Result.To = b.dir
 	c.sender.tidyUp(b.dir, time.Now())
 	name := c.sender.uniqueName(time.Now(), c.host)
-	file, err := c.target.open(b, name)
+	temporary, size, err := c.write(b, name, tx)
+	name += ",S=" + strconv.FormatInt(size, 10)
+	fresh := b.dir + "/new"
+	if err == nil {
+		err = os.Rename(temporary, fresh+"/"+name)
+	}
 	if err != nil {
+		if temporary != "" {
+			_ = os.Remove(temporary) // or it is tidied up one day
+		}
 		return "", err
 	}
-	temporary := file.Name()
-	size, err := c.fill(file, tx)
+	if err := syncDir(fresh); err != nil {
+		return "", err // it may be there all the same, and is delivered again
+	}
+	c.target.count(b, size)
+	c.bytes += size
+	return name, nil
+}
+
+// write brings a mail into tmp, and on the disk, if there is room for it. It returns the path of the file, once there is
+// one, and its size.
+func (c *connection) write(b box, name string, tx *delivery.Transaction) (temporary string, size int64, err error) {
+	file, err := c.target.open(b, name)
+	if err != nil {
+		return "", 0, err
+	}
+	size, err = c.fill(file, tx)
 	if err == nil {
 		err = c.target.admits(b, size)
 	}
@@ -51,21 +73,7 @@ func (c *connection) deliver(tx *delivery.Transaction) (string, error) {
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
-	name += ",S=" + strconv.FormatInt(size, 10)
-	fresh := b.dir + "/new"
-	if err == nil {
-		err = os.Rename(temporary, fresh+"/"+name)
-	}
-	if err != nil {
-		_ = os.Remove(temporary) // or it is tidied up one day
-		return "", err
-	}
-	if err := syncDir(fresh); err != nil {
-		return "", err // it may be there all the same, and is delivered again
-	}
-	c.target.count(b, size)
-	c.bytes += size
-	return name, nil
+	return file.Name(), size, err
 }
 
 // open makes a file in tmp, and the Maildir where there is none yet.

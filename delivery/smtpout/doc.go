@@ -41,6 +41,12 @@
 // for its reply: 4 round trips, 5 after a refusal, for its RSET. Opening a connection costs 1 for TCP, 1 for EHLO (the
 // greeting comes unasked), 3 more for TLS 1.3, and 1 to 3 for AUTH.
 //
+// # LMTP
+//
+// With [Sender.LMTP] the same is LMTP (RFC 2033), which greets with LHLO and has a reply to the mail for each of its
+// recipients: for the one that a mail has here. A server that sends one reply too many gets out of step, and would have
+// the next mail refused for the one before it; that shows at the reply to DATA, and the next mail is tried again.
+//
 // # The body
 //
 // A body in memory (one with a method Bytes) that has no line beginning with a dot goes to the socket from where it
