@@ -33,6 +33,9 @@ type Desk struct {
 	Paths *verp.Paths
 	// Find finds messages in the send log, the newest first. Nil: there is none.
 	Find func(ctx context.Context, what LookUp) ([]Sent, error)
+	// Class says why a mail was refused; mx is the host that did, "" when that is not known. Nil: the enhanced status code
+	// alone tells what is a hard bounce.
+	Class func(r *queue.Result, mx string) queue.Class
 	// Policy returns what reports lead to now; it must not block. Nil: nothing.
 	Policy func() *Policy
 	// Suppress has recipients get no more mail. An error means that none were suppressed for now: it is called again.
@@ -254,7 +257,7 @@ func (d *Desk) read(ctx context.Context, m *queue.Message, now time.Time) []Reco
 	if err != nil {
 		found[0] = unread(err)
 	} else {
-		found, c = read(r)
+		found, c = d.classify(r)
 	}
 	if asksToStop(m.Recipient) {
 		found = []Record{{Kind: Unsubscribe}}

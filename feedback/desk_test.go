@@ -507,6 +507,25 @@ func TestRefusedWhileSent(t *testing.T) {
 	require.Len(t, w.Records(feedback.Query{}), 3, "without rules such mail is of no interest here")
 }
 
+// TestClass has the class of what a server said tell what is a hard bounce, whatever its status.
+func TestClass(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		w.Class = func(r *queue.Result, mx string) queue.Class {
+			switch {
+			case r.Status == "5.0.0" && strings.Contains(r.Description, "no such user"):
+				return queue.ClassAddressUnknown
+			case r.Status == "5.2.1":
+				return queue.ClassMailboxDisabled
+			}
+			return queue.ClassPolicy
+		}
+	})
+	for status, want := range map[string]feedback.Kind{"5.0.0": feedback.HardBounce, "5.2.1": feedback.HardBounce,
+		"5.1.1": feedback.SoftBounce} {
+		require.Equal(t, want, w.one(w.path("1-"+status, ann, ""), bounce(ann, status, "")).Kind, status)
+	}
+}
+
 // TestQuery picks records.
 func TestQuery(t *testing.T) {
 	w := newWorld(t, nil)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicemail/sluice/checks/report"
 	"github.com/sluicemail/sluice/internal/human"
+	"github.com/sluicemail/sluice/queue"
 )
 
 const (
@@ -15,12 +16,12 @@ const (
 	maxAddress = 320
 )
 
-// read makes records of a report: one for each recipient that it is about. What it says about the message is in
+// classify makes records of a report: one for each recipient that it is about. What it says about the message is in
 // clues.
-func read(r *report.Report) ([]Record, clues) {
+func (d *Desk) classify(r *report.Report) ([]Record, clues) {
 	switch {
 	case r.Delivery != nil:
-		return readDelivery(r.Delivery)
+		return d.readDelivery(r.Delivery)
 	case r.Feedback != nil:
 		return readFeedback(r.Feedback)
 	case r.Reading != nil:
@@ -40,40 +41,49 @@ func read(r *report.Report) ([]Record, clues) {
 	return []Record{{Kind: Reply}}, clues{}
 }
 
-func readDelivery(d *report.Delivery) ([]Record, clues) {
-	c := clues{envid: d.EnvelopeID}
-	c.copied(d.Original)
+func (d *Desk) readDelivery(b *report.Delivery) ([]Record, clues) {
+	c := clues{envid: b.EnvelopeID}
+	c.copied(b.Original)
 	var all []Record
-	for i := range d.Recipients[:min(len(d.Recipients), maxRecords)] {
-		to := &d.Recipients[i]
+	for i := range b.Recipients[:min(len(b.Recipients), maxRecords)] {
+		to := &b.Recipients[i]
 		c.add(to.Original, to.Final)
-		all = append(all, Record{Kind: kindOf(to), Source: short(d.ReportingMTA), Recipient: address(to.Address()),
+		all = append(all, Record{Kind: d.kindOf(to), Source: short(b.ReportingMTA), Recipient: address(to.Address()),
 			Status: short(to.Status), Code: to.Code, Diagnostic: short(to.Diagnostic)})
 	}
 	return all, c
 }
 
-func kindOf(r *report.Recipient) Kind {
+func (d *Desk) kindOf(r *report.Recipient) Kind {
 	switch r.Action {
 	case report.ActionDelayed:
 		return Delay
 	case report.ActionDelivered, report.ActionRelayed, report.ActionExpanded:
 		return Delivered
 	}
-	if r.Permanent() && hard(r.Status) {
+	said := queue.Result{State: queue.StateRcptTo, Result: queue.Error, Code: r.Code, Status: r.Status,
+		Description: r.Diagnostic}
+	if r.Permanent() && d.hard(&said, r.RemoteMTA) {
 		return HardBounce
 	}
 	return SoftBounce
 }
 
-// hard reports whether a failure with this status says that the address will never work: there is no such mailbox or
-// domain, it moved, or it is disabled (RFC 3463 §3.2, §3.3). A refusal of the mail's content or of its sender is none.
-func hard(status string) bool {
-	switch {
-	case status == "5.1.7", status == "5.1.8": // the sender's address
+// hard reports whether a failure says that the address will never work: there is no such mailbox or domain, or it is
+// disabled. A refusal of the mail's content or of its sender is none. mx is the host that said so; "": not known.
+func (d *Desk) hard(r *queue.Result, mx string) bool {
+	if d.Class != nil {
+		switch d.Class(r, mx) {
+		case queue.ClassAddressUnknown, queue.ClassDomainUnknown, queue.ClassMailboxDisabled:
+			return true
+		}
 		return false
 	}
-	return strings.HasPrefix(status, "5.1.") || status == "5.2.1"
+	switch r.Status { // RFC 3463 §3.2, §3.3
+	case "5.1.7", "5.1.8": // the sender's address
+		return false
+	}
+	return strings.HasPrefix(r.Status, "5.1.") || r.Status == "5.2.1"
 }
 
 func readFeedback(f *report.Feedback) ([]Record, clues) {

@@ -18,7 +18,7 @@ func (d *Desk) Observe(e *monitor.Event) {
 	m, _ := e.Message.(*queue.Message)
 	result, _ := e.Result.(*queue.Result)
 	if m == nil || result == nil || result.State != queue.StateRcptTo && result.State != queue.StateMessage ||
-		!hard(result.Status) || !d.policy().wants(HardBounce) {
+		!d.policy().wants(HardBounce) || !d.hard(result, result.MTA) {
 		return
 	}
 	r := Record{ID: m.ID + "/refused", Kind: HardBounce, Source: short(result.MTA), Joined: BySession, Proof: ProofSession, MessageID: strings.Clone(m.ID),

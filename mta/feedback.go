@@ -12,6 +12,7 @@ import (
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/delivery/receivers"
 	"github.com/sluicemail/sluice/feedback"
 	"github.com/sluicemail/sluice/feedback/verp"
 	"github.com/sluicemail/sluice/internal/addr"
@@ -44,6 +45,7 @@ func openFeedback(b *base, desk *feedback.Desk, m *mails, r *records, k *snapsho
 	desk.Policy, desk.Suppress = policies.current, func(ctx context.Context, all []feedback.Suppression) error {
 		return suppress(ctx, k, all)
 	}
+	desk.Class = receivers.Standard().Class
 	desk.Dir, desk.Monitor, desk.Logger = cfg.QueueDir(), r.all, b.log
 	if err := desk.Open(); err != nil {
 		return err
