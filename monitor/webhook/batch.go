@@ -9,8 +9,7 @@ import (
 type batch struct {
 	first, end place
 	lines      int
-	body       []byte // a JSON array, in room unless it is a single large result
-	room       []byte
+	body       []byte   // a JSON array
 	messages   []uint64 // hashes of what they are about; nil while requests go one by one
 	flying     bool
 	done       bool // taken, or refused for good

@@ -251,6 +251,22 @@ func TestBatches(t *testing.T) {
 	})
 }
 
+// TestLargeResult has one that is larger than what goes into a request go alone, between others.
+func TestLargeResult(t *testing.T) {
+	in(t, func(w *world) {
+		w.open()
+		w.publish("a", 1, 1)
+		large := &queue.Message{ID: "large", Recipient: "x@sink.test",
+			Data: json.RawMessage(`"` + strings.Repeat("x", 3<<20) + `"`)}
+		require.NoError(t, w.queue.Publish(context.Background(), queue.Item{Queue: "webhooks", Message: large}))
+		w.publish("b", 1, 1)
+		settle(5 * time.Second)
+		_, taken := w.log()
+		require.Equal(t, []string{"a/1", "large/0", "b/1"}, taken)
+		w.close()
+	})
+}
+
 // TestAnswers tries what each answer leads to.
 func TestAnswers(t *testing.T) {
 	for _, test := range []struct {

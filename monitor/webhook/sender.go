@@ -17,7 +17,6 @@ type sender struct {
 	window   []*batch  // oldest first; at its head one that is not done
 	messages map[uint64]int
 	seed     maphash.Seed
-	rooms    [][]byte // of batches that are done
 	flying   int
 	failures int // in a row
 	until    time.Time
@@ -138,15 +137,16 @@ func (s *sender) next(t *Terms, now time.Time) *batch {
 // cut makes a batch of what comes next, up to the first result of a message that is in another batch already. Nil: that
 // is the very first, or nothing can be read.
 func (s *sender) cut(t *Terms, now time.Time) *batch {
-	room := s.room()
-	lines, end, err := s.h.journal.read(s.at, t.batch(), room[1:1+s.h.journal.extent().estimate(t.batch(), maxBody-1)])
+	// Not used again: a transport may read what it sends even after the answer.
+	room := make([]byte, 1+s.h.journal.extent().estimate(t.batch(), maxBody-1))
+	lines, end, err := s.h.journal.read(s.at, t.batch(), room[1:])
 	s.h.health.journal(err)
 	if err != nil {
 		s.h.log.Error("the journal of the web hook cannot be read; trying again", "error", err)
 		s.until = now.Add(lastPause)
 		return nil
 	}
-	b := &batch{end: end, lines: countLines(lines), room: room}
+	b := &batch{end: end, lines: countLines(lines)}
 	b.first = end
 	b.first.number -= uint64(b.lines)
 	b.first.offset -= int64(len(lines))
@@ -162,31 +162,20 @@ func (s *sender) cut(t *Terms, now time.Time) *batch {
 		if b.messages == nil {
 			s.at = end
 		}
-		s.rooms = append(s.rooms, room)
 		return nil
 	}
-	if b.body = room[:1+len(lines)]; &room[1] != &lines[0] {
-		b.body = append([]byte{0}, lines...)
+	if len(lines) < len(room) && &room[1] == &lines[0] {
+		room[0] = '['
+		b.body = array(room[:1+len(lines)])
+	} else { // a single large one
+		b.body = array(append([]byte{'['}, lines...))
 	}
-	b.body[0] = '['
-	array(b.body)
 	for _, m := range b.messages {
 		s.messages[m]++
 	}
 	s.window = append(s.window, b)
 	s.at, s.since = b.end, time.Time{}
 	return b
-}
-
-// room returns memory for a batch.
-func (s *sender) room() []byte {
-	n := len(s.rooms)
-	if n == 0 {
-		return make([]byte, maxBody)
-	}
-	room := s.rooms[n-1]
-	s.rooms = s.rooms[:n-1]
-	return room
 }
 
 // land notes what became of a request. A batch that is in the window no more is sent again anyway.
@@ -224,8 +213,7 @@ func (s *sender) advance(b *batch) {
 				delete(s.messages, m)
 			}
 		}
-		s.rooms = append(s.rooms, b.room)
-		b.body, b.room, b.messages = nil, nil, nil
+		b.body, b.messages = nil, nil
 	}
 	for len(s.window) > 0 && s.window[0].done {
 		end := s.window[0].end
