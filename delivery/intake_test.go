@@ -373,6 +373,30 @@ func TestSmarthostOfTheMessage(t *testing.T) {
 	})
 }
 
+// sinking is a router under which all mail goes to a sink.
+type sinking struct{ *router }
+
+func (sinking) Divert(route *delivery.Route) {
+	route.Hosts, route.Credentials = []delivery.Host{{Name: "sink.test"}}, nil
+}
+
+// TestSinkTakesMailWithSmarthost has a message that names its own relay leave nothing behind the back of a sink.
+func TestSinkTakesMailWithSmarthost(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.Router = sinking{w.router}
+		m := mail("someone@example.com")
+		m.Smarthost = &queue.Smarthost{Hostname: "relay.test", Port: 587, Username: "user", Password: "secret"}
+		w.start()
+		w.publish(m)
+		w.settled()
+		require.Equal(t, 1, w.stats("success").Ready)
+		require.Len(t, w.sender.hops, 1)
+		require.Equal(t, "sink.test", w.sender.hops[0].Host)
+		require.Nil(t, w.sender.hops[0].Credentials)
+		require.Equal(t, "relay.test:587", w.sender.hops[0].Domain, "its path stays real")
+	})
+}
+
 func TestSecurityKeepsConnectionsApart(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.router.route("mx.test", []string{"a.test", "b.test"}, "mx.test")

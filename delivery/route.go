@@ -68,6 +68,21 @@ func (e *RouteError) Error() string { return e.Domain + ": " + e.Reason }
 // Unwrap returns the cause.
 func (e *RouteError) Unwrap() error { return e.Cause }
 
+// Diverter is an add-on of a Router that has its way with routes which it is not asked for.
+type Diverter interface {
+	// Divert changes the hosts of a route to the relay that a message names, where all mail is to go elsewhere.
+	Divert(route *Route)
+}
+
+// relayRoute is the route of a message that names its own relay.
+func (c *core) relayRoute(s *queue.Smarthost) *Route {
+	route := smarthostRoute(s)
+	if d, ok := c.router.(Diverter); ok {
+		d.Divert(route)
+	}
+	return route
+}
+
 // smarthostRoute is the route of a message that names its own relay.
 func smarthostRoute(s *queue.Smarthost) *Route {
 	port := cmp.Or(max(s.Port, 0), 25)

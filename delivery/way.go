@@ -136,7 +136,7 @@ func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
 // route finds out where a message goes and puts it there, now if that is known.
 func (e *Engine) route(j *job) {
 	if j.m.Smarthost != nil && j.m.Smarthost.Hostname != "" {
-		e.place(j, smarthostRoute(j.m.Smarthost))
+		e.place(j, e.relayRoute(j.m.Smarthost))
 		return
 	}
 	route, err, ok := e.router.Cached(j.domain)

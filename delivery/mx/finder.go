@@ -69,7 +69,10 @@ const (
 	policyTTL = time.Hour
 )
 
-var _ delivery.Router = (*Finder)(nil)
+var (
+	_ delivery.Router   = (*Finder)(nil)
+	_ delivery.Diverter = (*Finder)(nil)
+)
 
 func (f *Finder) init() {
 	f.once.Do(func() {
@@ -222,16 +225,11 @@ func (f *Finder) relayed(domain string) *delivery.Route {
 	return nil
 }
 
-// Through returns the route of mail that names its own smarthost: to the sink all the same, where there is one.
-func (f *Finder) Through(relay Relay) *delivery.Route {
-	f.init()
-	route := relay.route()
-	if f.Sink.off() {
-		f.sites.leave(f.sites.assign(route.Site, route, nil))
-		return route
+// Divert has mail that names its own smarthost go to the sink all the same, where there is one; see delivery.Diverter.
+func (f *Finder) Divert(route *delivery.Route) {
+	if !f.Sink.off() {
+		route.Hosts, route.Credentials = []delivery.Host{f.Sink.host()}, f.Sink.Credentials
 	}
-	route.Hosts, route.Credentials = []delivery.Host{f.Sink.host()}, f.Sink.Credentials
-	return route
 }
 
 // keep remembers what was found and returns the route as it is remembered.

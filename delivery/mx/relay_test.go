@@ -158,14 +158,17 @@ func TestRelayAndDomainOfTheSameName(t *testing.T) {
 	require.NotEqual(t, relayed.Site, direct.Site, "two destinations never share a site by accident")
 }
 
-func TestThrough(t *testing.T) {
-	own := mx.Relay{Host: "own.example", Port: 2525, Credentials: &delivery.Credentials{Username: "u"}}
-	route := (&mx.Finder{}).Through(own)
-	require.Equal(t, "own.example:2525", route.Site)
-	require.Equal(t, "0 own.example:2525", describe(route))
-	require.Same(t, own.Credentials, route.Credentials)
+// TestDivert keeps mail that names its own relay from leaving where there is a sink.
+func TestDivert(t *testing.T) {
+	own := func() *delivery.Route {
+		return &delivery.Route{Site: "own.example:2525", Hosts: []delivery.Host{{Name: "own.example", Port: 2525}},
+			Relay: true, Credentials: &delivery.Credentials{Username: "u"}}
+	}
+	route := own()
+	(&mx.Finder{}).Divert(route)
+	require.Equal(t, own(), route)
 
-	route = (&mx.Finder{Sink: mx.Relay{Host: "127.0.0.1", Port: 2626}}).Through(own)
+	(&mx.Finder{Sink: mx.Relay{Host: "127.0.0.1", Port: 2626}}).Divert(route)
 	require.Equal(t, "own.example:2525", route.Site, "its path stays real")
 	require.Equal(t, "0 127.0.0.1:2626", describe(route), "but nothing leaves")
 	require.Nil(t, route.Credentials, "least of all a password")
