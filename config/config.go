@@ -243,6 +243,9 @@ type Config struct {
 	WWWHost         string // www-host: host under which other instances link here; "": detected
 	WWWURL          string // www-url: URL under which other instances link here; "": detected
 	WWWCacheControl string // www-cache-control: Cache-Control of the console's files
+	// idempotency-ttl: seconds for which an Idempotency-Key is remembered
+	IdempotencyTTL  time.Duration
+	IdempotencyKeys int    // idempotency-keys: how many are remembered; beyond it the oldest is forgotten
 	RenderUserAgent string // render-useragent: only this User-Agent may render mail
 
 	// Logs

@@ -20,6 +20,8 @@ func consoleKeys() []Key {
 		key("www-host", "", host(), func(c *Config) *string { return &c.WWWHost }, "host under which other instances link here").blank("detected"),
 		key("www-url", "", address("http", "https"), func(c *Config) *string { return &c.WWWURL }, "URL under which other instances link here").blank("detected"),
 		key("www-cache-control", "", plain(), func(c *Config) *string { return &c.WWWCacheControl }, "Cache-Control of the console's files").restart(),
+		key("idempotency-ttl", "86400", seconds(time.Second), func(c *Config) *time.Duration { return &c.IdempotencyTTL }, "seconds for which an Idempotency-Key is remembered").ours().restart(),
+		key("idempotency-keys", "100000", count(1), func(c *Config) *int { return &c.IdempotencyKeys }, "how many are remembered; beyond it the oldest is forgotten").ours().restart(),
 		key("render-useragent", "", plain(), func(c *Config) *string { return &c.RenderUserAgent }, "only this User-Agent may render mail"),
 	}
 }

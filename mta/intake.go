@@ -14,6 +14,7 @@ import (
 	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/queue/once"
 	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 	"github.com/sluicemail/sluice/smtpin/spool"
@@ -99,6 +100,8 @@ type incoming struct {
 	screens *screens
 	server  *smtpin.Server
 	spool   *spool.Spool
+	// injected knows the keys of injections over HTTP.
+	injected *once.Book
 }
 
 // openIncoming makes all that mail needs on its way in; own replace the checks of the configuration.
@@ -115,8 +118,13 @@ func openIncoming(ctx context.Context, b *base, c *common, own []checks.Checker)
 	if err != nil {
 		return nil, err
 	}
+	injected, err := c.marks.book(ctx, b, once.Options{Name: ".injected", MaxAge: b.cfg.IdempotencyTTL,
+		Most: b.cfg.IdempotencyKeys})
+	if err != nil {
+		return nil, err
+	}
 	server, err := openServer(b, c, backend)
-	return &incoming{screens, server, files}, err
+	return &incoming{screens, server, files, injected}, err
 }
 
 // openBackend makes what becomes of the mails that come in.

@@ -25,6 +25,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Instance:    int64(cfg.ServerID),
 		Queue:       m.mails.queue,
 		Inbox:       cfg.RabbitMQInbox,
+		Injected:    m.injected,
 		MaxMessage:  cfg.SMTPMaxSize,
 		Hostname:    cfg.SMTPHostname,
 		Live:        m.records.live,

@@ -12,6 +12,7 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/once"
 )
 
 // Admin gives access to a running server. Fields may be left out where the comment says what is missing then. Set them
@@ -28,6 +29,8 @@ type Admin struct {
 	MaxMessage int64
 	// Hostname is written into injected messages; "": the name of the host.
 	Hostname string
+	// Injected remembers the keys of [Admin.InjectOnce], and publishes into Queue. Nil: [ErrUnsupported].
+	Injected *once.Book
 	// NewID makes the message-id of an injected message. Nil: the instance, a dash, and 130 random bits.
 	NewID func() string
 	// Live has the figures of the last minute. Nil: they are all zero.

@@ -18,6 +18,9 @@ var (
 	// ErrUnsupported is wrapped when this server cannot do something at all, such as a queue that cannot be looked
 	// into.
 	ErrUnsupported = errors.New("not possible here")
+	// ErrKeyUsed says that the key of an injection was used for another one.
+	ErrKeyUsed = errors.New("this Idempotency-Key was used before with another body; " +
+		"expected the same body, or a key that is new")
 	// ErrTooLarge is wrapped when so much at a time is not taken.
 	ErrTooLarge = errors.New("too large")
 )

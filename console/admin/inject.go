@@ -5,15 +5,19 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/queue/once"
 )
 
 // What one injection may be.
@@ -31,30 +35,84 @@ const (
 // An array is read one message after another. What is in memory is the mails and little more: beyond 16 MiB at most
 // eight times what was read. More than that, and more messages, is an error that wraps [ErrTooLarge].
 func (a *Admin) Inject(ctx context.Context, messages io.Reader) ([]string, error) {
-	if a.Queue == nil || a.Inbox == "" {
-		return nil, unavailable("there is no inbox to inject into", nil)
-	}
 	in := injection{ctx: ctx, admin: a}
-	if err := in.read(messages); err != nil {
+	if err := in.check(messages); err != nil {
 		return nil, err
 	}
-	if in.wrong != nil {
-		return nil, &Invalid{in.wrong}
-	}
 	if err := a.Queue.Publish(ctx, in.items...); err != nil {
-		if errors.Is(err, queue.ErrTooLarge) {
-			return nil, &Invalid{[]Problem{{Expected: "smaller messages: " + err.Error()}}}
-		}
-		return nil, queueError(err)
+		return nil, injectError(err)
 	}
-	a.did(ctx, "messages injected", "messages", len(in.ids), "first", in.ids[0])
-	return in.ids, nil
+	return in.done("messages injected"), nil
+}
+
+// InjectOnce is Inject for a call that may be repeated: of several with the same key, by the same actor, one injects, and
+// all return the same ids. A call with another text is [ErrKeyUsed]. The key has at most [LongestKey] bytes; how long,
+// and how many, are remembered is for Injected to say. When ctx ends the messages may be injected all the same: the next
+// call with the key tells.
+func (a *Admin) InjectOnce(ctx context.Context, key string, messages io.Reader) ([]string, error) {
+	if a.Injected == nil {
+		return nil, unsupported("keys of injections are not remembered here")
+	}
+	if key == "" || len(key) > LongestKey {
+		return nil, invalid("Idempotency-Key", nil, fmt.Sprintf("a text of 1 to %d bytes", LongestKey))
+	}
+	all := sha256.New()
+	in := injection{ctx: ctx, admin: a, key: digest(sha256.New(), actorOf(ctx).Name+"\x00"+key)}
+	if err := in.check(io.TeeReader(messages, all)); err != nil {
+		return nil, err
+	}
+	again, err := a.Injected.Publish(ctx, in.key, digest(all, ""), in.items...)
+	switch {
+	case errors.Is(err, once.ErrOther):
+		return nil, ErrKeyUsed
+	case err != nil:
+		return nil, injectError(err)
+	case again:
+		return in.done("messages were injected before with the same key"), nil
+	}
+	return in.done("messages injected"), nil
+}
+
+// LongestKey is how many bytes the key of an injection may have.
+const LongestKey = 255
+
+func digest(h hash.Hash, text string) string {
+	_, _ = io.WriteString(h, text)
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+func injectError(err error) error {
+	if errors.Is(err, queue.ErrTooLarge) {
+		return &Invalid{[]Problem{{Expected: "smaller messages: " + err.Error()}}}
+	}
+	return queueError(err)
+}
+
+// check reads everything, and finds what keeps it from being injected.
+func (in *injection) check(messages io.Reader) error {
+	if in.admin.Queue == nil || in.admin.Inbox == "" {
+		return unavailable("there is no inbox to inject into", nil)
+	}
+	if err := in.read(messages); err != nil {
+		return err
+	}
+	if in.wrong != nil {
+		return &Invalid{in.wrong}
+	}
+	return nil
+}
+
+// done tells what was done, and returns the ids.
+func (in *injection) done(what string) []string {
+	in.admin.did(in.ctx, what, "messages", len(in.ids), "first", in.ids[0])
+	return in.ids
 }
 
 // injection is what was read of one call.
 type injection struct {
 	ctx   context.Context
 	admin *Admin
+	key   string // ids are made of it; "": of nothing
 	array bool
 	count int // messages read, wrong ones among them
 	items []queue.Item
@@ -167,7 +225,7 @@ func (in *injection) add(data []byte) error {
 	if in.wrong != nil {
 		return nil // nothing will be published
 	}
-	in.admin.complete(in.ctx, m)
+	in.complete(m)
 	in.items = append(in.items, queue.Item{Queue: in.admin.Inbox, Message: m})
 	in.ids = append(in.ids, m.ID)
 	return nil
@@ -213,13 +271,17 @@ func (in *injection) problem(err error) Problem {
 }
 
 // complete adds what a message gets at intake.
-func (a *Admin) complete(ctx context.Context, m *queue.Message) {
-	who := actorOf(ctx)
+func (in *injection) complete(m *queue.Message) {
+	a, who := in.admin, actorOf(in.ctx)
 	m.HTTP = &queue.HTTPSource{Authentication: who.Name}
 	if who.Remote.IsValid() {
 		m.HTTP.RemoteIP, m.HTTP.RemotePort = who.Remote.Addr().Unmap().String(), int(who.Remote.Port())
 	}
-	if m.ID == "" {
+	switch {
+	case m.ID != "":
+	case in.key != "":
+		m.ID = once.ID(uint64(max(a.Instance, 1)), in.key, in.count)
+	default:
 		m.ID = a.newID()
 	}
 	if m.Received.IsZero() {

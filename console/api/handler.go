@@ -229,6 +229,8 @@ func asProblem(err error) *problem {
 		return &problem{status: http.StatusConflict, reason: conflict.Error()}
 	case errors.Is(err, admin.ErrNotFound):
 		return &problem{status: http.StatusNotFound, reason: err.Error()}
+	case errors.Is(err, admin.ErrKeyUsed):
+		return &problem{status: http.StatusUnprocessableEntity, reason: err.Error()}
 	case errors.Is(err, admin.ErrTooLarge):
 		return &problem{status: http.StatusRequestEntityTooLarge, reason: err.Error()}
 	case errors.Is(err, admin.ErrUnsupported):

@@ -19,7 +19,10 @@ func mailRoutes() []*route {
 			raw:     true, body: schema{"oneOf": []any{schema{"type": "object", "required": []string{"recipient"}},
 				schema{"type": "array", "minItems": 1, "maxItems": admin.MostInjected,
 					"items": schema{"type": "object", "required": []string{"recipient"}}}}},
-			answer: object(map[string]any{"ids": arrayOf(textSchema("message-id"))}), do: inject},
+			headers: []admin.Field{{Name: idempotencyKey, Type: admin.Text, Meaning: "of requests with the same key and body " +
+				"one injects, and all get the same answer; remembered for each token, a day unless the configuration says otherwise"}},
+			answer: object(map[string]any{"ids": arrayOf(textSchema("message-id"))}),
+			errors: []int{http.StatusUnprocessableEntity, http.StatusNotImplemented}, do: inject},
 		{method: http.MethodGet, path: "/v1/queues", summary: "what is in each queue", answer: arrayOf(queueSchema()),
 			errors: []int{http.StatusNotImplemented}, do: func(c *call) (any, error) {
 				all, err := c.admin.Queues(c.request.Context())
@@ -62,10 +65,13 @@ func queueSchema() schema {
 		"out": numberSchema("with the delivery engine"), "bytes": numberSchema("size of all mails")})
 }
 
+// idempotencyKey names the header that makes an injection repeatable (draft-ietf-httpapi-idempotency-key-header).
+const idempotencyKey = "Idempotency-Key"
+
 // inject reads a message or an array of them.
 func inject(c *call) (any, error) {
 	body := &reading{Reader: c.request.Body}
-	ids, err := c.admin.Inject(c.request.Context(), body)
+	ids, err := c.inject(body)
 	if body.err != nil {
 		return nil, bodyError(body.err)
 	}
@@ -73,6 +79,17 @@ func inject(c *call) (any, error) {
 		return nil, err
 	}
 	return map[string][]string{"ids": ids}, nil
+}
+
+func (c *call) inject(body io.Reader) ([]string, error) {
+	ctx := c.request.Context()
+	switch keys := c.request.Header.Values(idempotencyKey); len(keys) {
+	case 0:
+		return c.admin.Inject(ctx, body)
+	case 1:
+		return c.admin.InjectOnce(ctx, keys[0], body)
+	}
+	return nil, &problem{status: http.StatusBadRequest, reason: "there are several headers " + idempotencyKey + "; expected one"}
 }
 
 // reading remembers why a body could not be read to its end.

@@ -47,6 +47,10 @@ func (r *route) operation() map[string]any {
 				"schema": schema{"type": "string"}})
 		}
 	}
+	for i := range r.headers {
+		parameters = append(parameters, map[string]any{"name": r.headers[i].Name, "in": "header", "required": false,
+			"description": r.headers[i].Meaning, "schema": fieldSchema(&r.headers[i])})
+	}
 	switch {
 	case r.raw:
 		op["requestBody"] = map[string]any{"required": true,

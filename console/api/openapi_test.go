@@ -134,6 +134,11 @@ func TestDocument(t *testing.T) {
 		}
 	}
 	w.send("GET", "/v1/openapi.json", "")
+	const message = `{"recipient":"a@b.test"}`
+	w.sendWithKeys(w.token, message, "key")
+	w.remember()
+	w.sendWithKeys(w.token, message, "key")
+	w.sendWithKeys(w.token, "["+message+"]", "key")
 	for _, o := range r.operations {
 		require.Equal(t, o.statuses, slices.Sorted(maps.Keys(r.seen[o])), "%s answers with these statuses", o)
 	}

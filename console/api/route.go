@@ -15,6 +15,7 @@ type route struct {
 	path    string // "/v1/locals/{id}"
 	summary string
 	fields  []admin.Field // of the query for GET, of body or query for others
+	headers []admin.Field // that make a difference
 	raw     bool          // the body is JSON of any form, for do to read
 	body    schema        // of a raw body
 	ok      []int         // what it answers when it succeeds; nil: 200

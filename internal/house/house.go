@@ -60,7 +60,6 @@ var rooms = []struct {
 	{"delivery/render/object", []string{"delivery/render/blocks", "delivery/render/fetch"}},
 	{"delivery/render", []string{"delivery/render/template", "delivery/render/part", "delivery/render/inline",
 		"delivery/render/object", "delivery/render/fetch", "delivery/edit", "queue"}},
-	{"delivery", []string{"delivery/internal", "queue", "throttle", "monitor"}},
 	{"smtpin/spool", []string{"smtpin/enqueue", "queue"}},
 	{"delivery", []string{"delivery/internal", "delivery/receivers", "queue", "throttle", "monitor"}},
 	{"smtpin/enqueue", []string{"smtpin", "auth", "queue", "monitor", "checks"}},
