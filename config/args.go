@@ -27,11 +27,18 @@ type Switches struct {
 	Envelope          string   // --envelope ADDRESS, -f ADDRESS; "" and "<>" are the null sender
 	EnvelopeSet       bool     // whether Envelope was given
 	Addresses         []string // what stands alone, as it was typed
+	FullName          string   // -F NAME: of the sender, for a From field that is missing
+	Mode              string   // -bX: what sendmail is to do; "": read a mail, which is m
+	FlushQueue        bool     // -q: try what waits now
+	Notify            []string // -N: when the sender is told, in upper case
+	Ret, EnvID        string   // -R FULL or HDRS, -V: RFC 3461
+	sendmail          bool     // another switch of sendmail was given
 }
 
-// Sendmail reports whether a mail is to be read from standard input.
+// Sendmail reports whether a mail is to be read from standard input, or what else sendmail does to be done.
 func (s Switches) Sendmail() bool {
-	return s.ExtractRecipients || s.IgnoreDot || s.EnvelopeSet || len(s.Addresses) > 0
+	return s.ExtractRecipients || s.IgnoreDot || s.EnvelopeSet || s.FullName != "" || s.Mode != "" || s.FlushQueue ||
+		s.sendmail || len(s.Addresses) > 0
 }
 
 // toggle is a switch that is on or off.
@@ -176,45 +183,90 @@ func (p *argParser) text(name, value string, hasValue bool, into *string) bool {
 	return true
 }
 
-// short takes the flags of sendmail: -t, -i, -ti, -oi, -f ADDRESS, -fADDRESS. Other options of the -o kind tune
-// sendmail itself and mean nothing here.
+// short takes the flags of sendmail, several in one argument: -ti, -oi, -f ADDRESS, -fADDRESS. What only tunes another
+// program's sendmail means nothing here.
 func (p *argParser) short(arg string) {
+	if name, _, _ := strings.Cut(arg[1:], "="); arg == "-" || p.table.byName[name] != nil {
+		p.unknown(arg)
+		return
+	}
 	for i := 1; i < len(arg); i++ {
-		switch c := arg[i]; c {
-		case 't':
+		rest := arg[i+1:]
+		switch c := arg[i]; {
+		case c == 't':
 			p.out.ExtractRecipients = true
-		case 'i':
+		case c == 'i':
 			p.out.IgnoreDot = true
-		case 'h':
+		case c == 'h':
 			p.out.Help = true
-		case 'o':
-			if arg[i+1:] == "i" {
-				p.out.IgnoreDot = true
-			}
+		case strings.IndexByte("GImnsTUv", c) >= 0: // verbose, no aliases, me too, and the like
+			p.out.sendmail = true
+		case strings.IndexByte("Adeoq", c) >= 0: // their value is joined, if there is one
+			p.out.sendmail = true
+			p.out.IgnoreDot = p.out.IgnoreDot || c == 'o' && rest == "i"
+			p.out.FlushQueue = p.out.FlushQueue || c == 'q'
 			return
-		case 'f':
-			p.out.EnvelopeSet = p.sender(arg[i+1:])
+		case strings.IndexByte("BbCFfLNOpRrVX", c) >= 0:
+			if value, ok := p.value(c, rest); ok {
+				p.sendmail(c, value)
+			}
 			return
 		default:
 			p.unknown(arg)
 			return
 		}
 	}
-	if arg == "-" {
-		p.unknown(arg)
-	}
 }
 
-func (p *argParser) sender(joined string) bool {
-	if joined == "" {
-		if len(p.rest) == 0 {
-			p.fail(&Error{Origin: onCommandLine("-f"), Want: "an address behind it"})
-			return false
-		}
-		joined, p.rest = p.rest[0], p.rest[1:]
+// value returns the value of a flag that must have one: the rest of its argument, or the next.
+func (p *argParser) value(flag byte, joined string) (string, bool) {
+	if joined != "" {
+		return joined, true
 	}
-	p.out.Envelope = joined
-	return true
+	if len(p.rest) == 0 {
+		want := "a value behind it"
+		if flag == 'f' || flag == 'r' {
+			want = "an address behind it"
+		}
+		p.fail(&Error{Origin: onCommandLine("-" + string(flag)), Want: want})
+		return "", false
+	}
+	joined, p.rest = p.rest[0], p.rest[1:]
+	return joined, true
+}
+
+// sendmail takes a flag with its value.
+func (p *argParser) sendmail(flag byte, value string) {
+	p.out.sendmail = true
+	wrong := func(want string) {
+		p.fail(&Error{Origin: onCommandLine("-" + string(flag)), Value: cut(value), Want: want})
+	}
+	switch flag {
+	case 'b':
+		p.out.Mode = value
+	case 'C':
+		p.out.ConfigFile = value
+	case 'F':
+		p.out.FullName = value
+	case 'f', 'r':
+		p.out.Envelope, p.out.EnvelopeSet = value, true
+	case 'V':
+		p.out.EnvID = value
+	case 'R':
+		if p.out.Ret = strings.ToUpper(value); p.out.Ret != "FULL" && p.out.Ret != "HDRS" {
+			wrong("full or hdrs")
+		}
+	case 'N':
+		p.out.Notify = strings.Split(strings.ToUpper(value), ",")
+		for _, n := range p.out.Notify {
+			switch {
+			case n == "NEVER" && len(p.out.Notify) == 1, n == "SUCCESS", n == "FAILURE", n == "DELAY":
+			default:
+				wrong("never, or some of success, failure, delay with commas between them")
+				return
+			}
+		}
+	}
 }
 
 // unknown reports a switch that does not exist, with the nearest that does.

@@ -26,9 +26,21 @@ func TestSwitches(t *testing.T) {
 		{"--extract-recipients --ignore-dot --envelope a@b.c",
 			Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
 		{"--envelope= x@y.z", Switches{EnvelopeSet: true, Addresses: []string{"x@y.z"}}},
-		{"-t -i -f a@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
-		{"-ti -fa@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true}},
-		{"-oi -oem -f <> x@y.z", Switches{IgnoreDot: true, Envelope: "<>", EnvelopeSet: true, Addresses: []string{"x@y.z"}}},
+		{"-t -i -f a@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true,
+			sendmail: true}},
+		{"-ti -fa@b.c", Switches{ExtractRecipients: true, IgnoreDot: true, Envelope: "a@b.c", EnvelopeSet: true,
+			sendmail: true}},
+		{"-oi -oem -f <> x@y.z", Switches{IgnoreDot: true, Envelope: "<>", EnvelopeSet: true, Addresses: []string{"x@y.z"},
+			sendmail: true}},
+		{"-FCronDaemon -i -odi -oem -oi -or0s root", Switches{FullName: "CronDaemon", IgnoreDot: true, sendmail: true,
+			Addresses: []string{"root"}}},
+		{"-F Ann -B 8BITMIME -O DeliveryMode=b -r a@b.c -vGUnm -N success,Delay -R hdrs -V id7 -C /x", Switches{FullName: "Ann",
+			Envelope: "a@b.c", EnvelopeSet: true, Notify: []string{"SUCCESS", "DELAY"}, Ret: "HDRS", EnvID: "id7",
+			ConfigFile: "/x", sendmail: true}},
+		{"-bs", Switches{Mode: "s", sendmail: true}},
+		{"-b p", Switches{Mode: "p", sendmail: true}},
+		{"-q", Switches{FlushQueue: true, sendmail: true}},
+		{"-q30m", Switches{FlushQueue: true, sendmail: true}},
 		{"-t -- -odd@b.c --paused", Switches{ExtractRecipients: true, Addresses: []string{"-odd@b.c", "--paused"}}},
 		{"--smtp-port 26 a@b.c", Switches{Addresses: []string{"a@b.c"}}},
 		{"--spool-remove a@b.c", Switches{Addresses: []string{"a@b.c"}}},
@@ -39,7 +51,8 @@ func TestSwitches(t *testing.T) {
 			got, err := ParseArgs(strings.Fields(test.args))
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
-			require.Equal(t, got.EnvelopeSet || got.ExtractRecipients || got.IgnoreDot || got.Addresses != nil, got.Sendmail())
+			require.Equal(t, got.EnvelopeSet || got.ExtractRecipients || got.IgnoreDot || got.Addresses != nil || got.sendmail,
+				got.Sendmail())
 		})
 	}
 }
@@ -58,6 +71,10 @@ func TestSwitchesThatAreWrong(t *testing.T) {
 		{"--smtp-port --paused", "command line --smtp-port: expected a value behind it"},
 		{"--config-file", "command line --config-file: expected a value behind it"},
 		{"-f", "command line -f: expected an address behind it"},
+		{"-N often", `command line -N: "often": expected never, or some of success`},
+		{"-N never,delay", `command line -N: "never,delay": expected never, or some of success`},
+		{"-Rmuch", `command line -R: "much": expected full or hdrs`},
+		{"-F", "command line -F: expected a value behind it"},
 		{"--yes=perhaps", `command line --yes: "perhaps": expected a boolean`},
 		{"--rabbitmq-host=hunter2", "command line --rabbitmq-host: expected rabbitmq-address"},
 	}

@@ -21,6 +21,10 @@ packages=(
     unbound      # a validating resolver
     postfix      # the peer in benchmarks; smtp-sink as a target
     swaks        # an SMTP client
+    php-cli      # programs that call sendmail
+    mutt
+    s-nail
+    git-email
     redis-server # limits shared between instances
     dante-server # SOCKS and HTTP proxies that mail leaves through
     tinyproxy

@@ -32,6 +32,9 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 			return do(args[1:], environ, os.Stdin, stdout, stderr)
 		}
 	}
+	if code, done := command.Mail(os.Args[0], args, environ, os.Stdin, stdout, stderr); done {
+		return code
+	}
 	caught := make(chan os.Signal, 4)
 	signal.Notify(caught, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // first of all
 	load := loader(func() (*config.Config, *config.Report, error) { return mta.Load(args, environ) })

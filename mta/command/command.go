@@ -1,5 +1,6 @@
-// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, the
-// switches that ask for an answer (such as --check-config, --list-cluster, --purge-database), and --daemon.
+// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, taking mail
+// as sendmail does, the switches that ask for an answer (such as --check-config, --list-cluster, --purge-database), and
+// --daemon.
 package command
 
 import (
@@ -20,8 +21,14 @@ const (
 	ExitConfig = config.ExConfig
 
 	exitUsage       = 64
+	exitDataErr     = 65
 	exitNoInput     = 66
+	exitNoUser      = 67
 	exitUnavailable = 69
+	exitCantCreat   = 73
+	exitIOErr       = 74
+	exitTempFail    = 75
+	exitNoPerm      = 77
 )
 
 // Find returns what a command line that begins with a word means, if that is no server; nil: it is one. The arguments
@@ -70,9 +77,6 @@ func Answer(cfg *config.Config, report *config.Report, err error, stdin io.Reade
 			}
 		}
 		return ExitOK, true
-	case s.Sendmail():
-		fmt.Fprintln(stderr, "mtad: mail on standard input: this version cannot do that yet")
-		return ExitFailed, true
 	case s.RepairDatabase, s.PurgeDatabase:
 		signal.Reset()
 		return maintainDatabase(cfg, s, stdin, stdout, stderr), true

@@ -1,7 +1,11 @@
 package spool
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"net/mail"
 	"strings"
 
 	"github.com/sluicemail/sluice/internal/addr"
@@ -93,4 +97,38 @@ func Sender(header []byte, names ...string) string {
 		}
 	}
 	return ""
+}
+
+// Phrase returns a name as it can stand in front of an address (RFC 5322 §3.4, RFC 2047).
+func Phrase(name string) string {
+	address := (&mail.Address{Name: name, Address: "x@x"}).String()
+	return strings.TrimSuffix(address, " <x@x>")
+}
+
+// ErrHeaderTooLarge says that a header is larger than 256 KiB.
+var ErrHeaderTooLarge = errors.New("the header is larger than 256 KiB")
+
+// ReadHeader reads a mail up to the end of its header, and returns all that was read and what of it is header: nothing
+// when the mail begins at once with text. A first line "From " as mailbox files have it is left out.
+func ReadHeader(r io.Reader) (head, header []byte, err error) {
+	for from, ended := 0, false; ; {
+		if head, err = more(head, r); errors.Is(err, io.EOF) {
+			ended = true
+		} else if err != nil {
+			return nil, nil, err
+		}
+		if line := bytes.IndexByte(head, '\n'); line >= 0 && bytes.HasPrefix(head, []byte("From ")) {
+			head, from = head[line+1:], 0
+		}
+		n, complete := mailheader.Length(head, from)
+		switch {
+		case (ended || bytes.IndexByte(head, '\n') >= 0) && mailheader.Headless(head):
+			return head, nil, nil
+		case complete || ended:
+			return head, head[:n], nil
+		case n > maxHeader:
+			return nil, nil, ErrHeaderTooLarge
+		}
+		from = n
+	}
 }
