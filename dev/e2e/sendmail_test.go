@@ -56,7 +56,7 @@ func TestPrograms(t *testing.T) {
 		"php": `php -n -d sendmail_path="$SENDMAIL -t -i" -r 'exit(mail("php@sink.test", "php", "one\n.\ntwo", "From: ann@sink.test") ? 0 : 1);'`,
 		"mutt": `echo text | mutt -n -F /dev/null -e "set sendmail='$SENDMAIL -oem -oi' from=ann@sink.test use_from=yes copy=no" ` +
 			`-s mutt -- mutt@sink.test`,
-		"mailx":  `echo text | s-nail -n -: / -S v15-compat -S mta=$SENDMAIL -S from=ann@sink.test -s mailx mailx@sink.test`,
+		"mailx":  `echo text | s-nail -: / -S v15-compat -S mta=$SENDMAIL -S from=ann@sink.test -s mailx mailx@sink.test`,
 		"git":    `git send-email --quiet --confirm=never --smtp-server="$SENDMAIL" --from=ann@sink.test --to=git@sink.test --suppress-cc=all ` + file,
 		"cron":   `printf 'From: root (Cron Daemon)\nTo: cron\nSubject: cron\n\noutput\n.\n' | "$SENDMAIL" -i -FCronDaemon -B8BITMIME -oem cron`,
 		"smtp":   `printf 'EHLO x\r\nMAIL FROM:<ann@sink.test>\r\nRCPT TO:<smtp@sink.test>\r\nDATA\r\nSubject: smtp\r\n\r\nx\r\n.\r\nQUIT\r\n' | "$SENDMAIL" -bs`,
