@@ -43,6 +43,7 @@ type link struct {
 	conn    Connection
 	account throttle.Conn
 	target  netip.AddrPort
+	mx      string // the name of its host
 	opened  time.Time
 	most    int // mails that the remote takes, as was learned; zero: any number
 }

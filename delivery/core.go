@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
+	"github.com/sluicemail/sluice/delivery/receivers"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
@@ -36,6 +37,7 @@ type core struct {
 	pathConnections int
 	lookups         int
 	edit, finish    func(context.Context, *queue.Message) (queue.Body, error)
+	receivers       func() *receivers.Book
 	returnPath      func(*queue.Message) (address, envid string)
 	sources         Sources
 	policy          policy
@@ -87,6 +89,13 @@ func (c *core) observe(ev monitor.Event) {
 	c.monitor.Observe(shared)
 	*shared = monitor.Event{}
 	c.events.Put(shared)
+}
+
+// classify gives a result its class, unless it has one. mx is the host that was asked; "": none, or it does not matter.
+func (c *core) classify(r *queue.Result, mx string) {
+	if r.Class == "" && !r.Success() {
+		r.Class = c.receivers().Class(r, mx)
+	}
 }
 
 // hostname is our name in EHLO on connections from a source address.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicemail/sluice/delivery/receivers"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -24,7 +25,8 @@ func TestJudge(t *testing.T) {
 		want     judgement
 	}{
 		{"accepted", reply(queue.StateMessage, 250, "ok"), Decision{}, true, succeeded},
-		{"accepted, which a rule cannot undo", reply(queue.StateMessage, 450, "later"), Decision{Delay: time.Hour}, true, succeeded},
+		{"accepted, which a rule cannot undo", reply(queue.StateMessage, 450, "later"), Decision{Delay: time.Hour}, true,
+			succeeded},
 		{"accepted, reported as a failure", reply(queue.StateMessage, 250, "ok"), Decision{Fail: &Refusal{}}, true, failed},
 		{"refused for now", reply(queue.StateRcptTo, 450, "full"), Decision{}, false, tryAgain},
 		{"refused for good", reply(queue.StateRcptTo, 550, "no such user"), Decision{}, false, failed},
@@ -34,25 +36,29 @@ func TestJudge(t *testing.T) {
 		{"greylisted", reply(queue.StateRcptTo, 451, "Greylisted, please wait"), Decision{}, false, greylisted},
 		{"421 is not greylisting", reply(queue.StateRcptTo, 421, "greylist"), Decision{}, false, tryAgain},
 		{"greylisted, as a rule says", reply(queue.StateRcptTo, 550, "no"), Decision{Greylisted: &yes}, false, greylisted},
-		{"not greylisted, as a rule says", reply(queue.StateRcptTo, 451, "greylist"), Decision{Greylisted: &no}, false, tryAgain},
+		{"not greylisted, as a rule says", reply(queue.StateRcptTo, 451, "greylist"), Decision{Greylisted: &no}, false,
+			tryAgain},
 		{"fatal", reply(queue.StateRcptTo, 450, ""), Decision{Fatal: &yes}, false, failed},
 		{"not fatal", reply(queue.StateRcptTo, 550, ""), Decision{Fatal: &no}, false, tryAgain},
 		{"delayed", reply(queue.StateRcptTo, 550, ""), Decision{Delay: time.Hour}, false, delayed},
-		{"fatal comes before a delay", reply(queue.StateRcptTo, 450, ""), Decision{Delay: time.Hour, Fatal: &yes}, false, failed},
+		{"fatal comes before a delay", reply(queue.StateRcptTo, 450, ""), Decision{Delay: time.Hour, Fatal: &yes}, false,
+			failed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			result := test.reply
+			result.Class = receivers.Standard().Class(&result, "")
 			require.Equal(t, test.want, judge(&test.decision, &result, test.sent))
 		})
 	}
 }
 
 func TestRefusalReplacesWhatItSays(t *testing.T) {
-	result := queue.Result{State: queue.StateRcptTo, Result: queue.Timeout, Code: 450, Status: "4.2.2", Description: "full"}
+	result := queue.Result{State: queue.StateRcptTo, Result: queue.Timeout, Code: 450, Status: "4.2.2",
+		Description: "full"}
 	d := Decision{Fail: &Refusal{Code: 550, Description: "not wanted"}}
 	require.Equal(t, failed, judge(&d, &result, false))
 	require.Equal(t, queue.Result{State: queue.StateRcptTo, Result: queue.Error, Code: 550, Status: "4.2.2",
-		Description: "not wanted"}, result)
+		Description: "not wanted", Class: queue.ClassRefusedHere}, result)
 }
 
 func TestNextAttempt(t *testing.T) {
@@ -145,7 +151,8 @@ func TestPlan(t *testing.T) {
 			rules: &decided{redirects: map[netip.Addr]netip.Addr{a: netip.MustParseAddr("198.51.100.1")}}, code: 550},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := planner{sources: &Sources{Local: func() []netip.Addr { return []netip.Addr{a, b, c, six} }}, unbound: &unbound{},
+			p := planner{sources: &Sources{Local: func() []netip.Addr { return []netip.Addr{a, b, c, six} }},
+				unbound:  &unbound{},
 				throttle: throttle.Unlimited}
 			l := letter{m: &queue.Message{IPs: test.ips}, domain: "example.com", unfit: test.unfit}
 			var s Steering

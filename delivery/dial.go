@@ -123,7 +123,8 @@ func (r *round) try(host Host, policy TLSPolicy, addr netip.Addr) (l *link, more
 	r.event(monitor.ConnStarting, target, "")
 	conn, err := r.e.sender.Open(r.e.untilStop(), r.hop(host, policy, target))
 	if err == nil {
-		l = &link{conn: conn, account: account, target: target, opened: time.Now(), most: r.e.learned.most(target)}
+		l = &link{conn: conn, account: account, target: target, mx: host.Name, opened: time.Now(),
+			most: r.e.learned.most(target)}
 		r.event(monitor.ConnReady, target, "")
 		r.p.established()
 		account.Established()
@@ -132,6 +133,7 @@ func (r *round) try(host Host, policy TLSPolicy, addr netip.Addr) (l *link, more
 	failure := asFailure(err)
 	r.event(monitor.ConnFailed, target, failure.Result.Description)
 	account.Close()
+	r.e.classify(&failure.Result, host.Name)
 	r.refused(failure, target)
 	return nil, failure.Temporary
 }

@@ -17,8 +17,9 @@
 //  4. path.advance wakes an idle connection, or opens one: connection.run makes it (round.hosts, round.try), and
 //     connection.serve takes one message after the other from the ready list (path.take) and sends it (deliver). The
 //     throttle is asked for each. With a mail, the connection may send the first commands of the next one (ahead).
-//  5. connection.attempted looks what the outcome says of connection and path, respond asks the rules for replies,
-//     and conclude has the message delivered, failed or retried, as judge decides.
+//  5. core.classify gives what was not accepted its class (package receivers), connection.attempted looks what the
+//     outcome says of connection and path, respond asks the rules for replies, and conclude has the message delivered,
+//     failed or retried, as judge decides.
 //  6. A settling.Settler replaces the message by its successors, in one step of the queue, never in the goroutine of a
 //     connection: its results for the queues that want them, and another attempt.
 //

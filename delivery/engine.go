@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
+	"github.com/sluicemail/sluice/delivery/receivers"
 	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
@@ -66,6 +67,9 @@ type Engine struct {
 	// Steering returns what an operator decided about messages; it is asked for every message and must not block.
 	// Steered is called when it returns something else. Nil, or when it returns nil: there are no rules.
 	Steering func() Steering
+	// Receivers returns what is known about receivers, by which results get their classes. It must not block. Nil:
+	// receivers.Standard.
+	Receivers func() *receivers.Book
 	// Store has the mails of messages that come with a key instead. Nil: such messages fail.
 	Store Store
 	// StoreTimes returns how long fetching a mail may take, and after how long a message is looked at again when the
@@ -249,6 +253,10 @@ func (e *Engine) configure() {
 		}
 		return e.Steering()
 	})
+	c.receivers = e.Receivers
+	if c.receivers == nil {
+		c.receivers = receivers.Standard
+	}
 	c.throttle = cmp.Or(e.Throttle, throttle.Unlimited)
 	c.slots = cmp.Or[Slots](e.Slots, make(semaphore.Semaphore, 1000))
 	c.monitor = cmp.Or(e.Monitor, monitor.Discard)

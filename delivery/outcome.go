@@ -28,6 +28,7 @@ func (c *connection) attempted(j *job) {
 		c.proven = true
 		c.p.recovered()
 	}
+	c.e.classify(&c.tx.Result, c.mx)
 	d := c.e.respond(j, &c.tx.Result, c.tx.Text, c.target.Addr())
 	result = c.tx.Result // a rule may have changed it
 	if success {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/delivery/receivers"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -33,15 +34,72 @@ func (w *world) fateOf() (fate, *queue.Message) {
 	case w.stats("success").Ready == 1:
 		require.Equal(w.t, 1, w.stats("results").Ready)
 		require.Zero(w.t, w.left("outbox")+w.left("failure")+w.left("retry"))
-		return success, w.one("success")
+		return success, w.classified("success")
 	case w.stats("failure").Ready == 1:
 		require.Equal(w.t, 1, w.stats("results").Ready)
 		require.Zero(w.t, w.left("outbox")+w.left("retry"))
-		return failed, w.one("failure")
+		return failed, w.classified("failure")
 	}
 	require.Equal(w.t, 1, w.stats("outbox").Delayed, "waiting for another attempt")
 	require.Zero(w.t, w.left("results"))
-	return again, w.one("retry")
+	return again, w.classified("retry")
+}
+
+// classified returns the message in a queue, each of whose results has a class, unless it was delivered.
+func (w *world) classified(name string) *queue.Message {
+	m := w.one(name)
+	for _, r := range m.Results {
+		require.Equal(w.t, !r.Success(), r.Class.Known(), "%v", r)
+	}
+	return m
+}
+
+// TestClasses are by the host that was asked, and by what happened where nobody was.
+func TestClasses(t *testing.T) {
+	const quota = "over quota, whatever that is"
+	for name, c := range map[string]struct {
+		host string
+		fail error // of connecting
+		mail func(*queue.Message)
+		want queue.Class
+	}{
+		"a reply":              {"mx.example.com", nil, nil, queue.ClassMailboxFull},
+		"of a host of a group": {"mx1.provider.example", nil, nil, queue.ClassPolicy},
+		"a greeting of such a host": {"mx1.provider.example",
+			&delivery.Failure{Result: queue.Result{State: queue.StateIntro, Result: queue.Error, Code: 554, Description: quota}},
+			nil, queue.ClassPolicy},
+		"no connection": {"mx.example.com", failure(queue.StateConnect, queue.Timeout, 0), nil,
+			queue.ClassNetwork},
+		"an address that is not one": {"mx.example.com", nil, func(m *queue.Message) { m.Recipient = "nobody" },
+			queue.ClassAddressUnknown},
+		"no mail": {"mx.example.com", nil, func(m *queue.Message) { m.Body = nil }, queue.ClassFailedHere},
+		"time is up": {"mx.example.com", nil, func(m *queue.Message) { m.MaxDeliverTime = time.Unix(1, 0) },
+			queue.ClassExpired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				book, problems := receivers.Extend("own.txt",
+					"group: provider\nmx: provider.example\n\nclass: policy\ntext: "+quota+"\n")
+				require.Empty(t, problems)
+				w.Receivers = func() *receivers.Book { return book }
+				w.router.route("example.com", []string{"example.com"}, c.host)
+				w.sender.open = func(context.Context, *delivery.Hop, int) error { return c.fail }
+				w.sender.mail = func(_ context.Context, conn *conn, tx *delivery.Transaction) {
+					conn.reply(tx, queue.StateRcptTo, 552, quota)
+				}
+				w.start()
+				m := mail("someone@example.com")
+				if c.mail != nil {
+					c.mail(m)
+				}
+				w.publish(m)
+				w.settled()
+				_, m = w.fateOf()
+				require.Equal(t, c.want, m.Results[0].Class)
+				w.shutDown()
+			})
+		})
+	}
 }
 
 func TestOutcomesOfMails(t *testing.T) {

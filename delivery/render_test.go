@@ -86,7 +86,8 @@ func TestRendered(t *testing.T) {
 		w.publish(personal("a@example.com"), plain, styled)
 		w.start()
 		w.settled()
-		require.ElementsMatch(t, []string{"X-Edited: yes\r\nX-Data: {}\r\n" + string(source), "X-Edited: yes\r\n" + string(source),
+		require.ElementsMatch(t, []string{"X-Edited: yes\r\nX-Data: {}\r\n" + string(source),
+			"X-Edited: yes\r\n" + string(source),
 			"X-Edited: yes\r\nX-Data: \r\n" + string(source)}, *sent)
 		require.EqualValues(t, 2, r.calls.Load())
 		require.Len(t, w.take("success"), 3)

@@ -63,6 +63,7 @@ func (r *Refusal) replace(result *queue.Result) {
 	result.Code = cmp.Or(r.Code, result.Code)
 	result.Status = cmp.Or(r.Status, result.Status)
 	result.Description = cmp.Or(r.Description, result.Description)
+	result.Class = cmp.Or(result.Class, queue.ClassRefusedHere)
 }
 
 // broke reports whether an attempt ended so because of the way to the remote: it counts against the path, unless
@@ -95,23 +96,14 @@ func answered(said *queue.Result) bool {
 	return said.Code != 0 && said.Code != 421 && said.Result != queue.Invalid && said.State != queue.StateStorage
 }
 
-// greylisting reports whether a reply looks like greylisting: a temporary one before the mail was sent, in the words
-// that greylisting servers use.
+// greylisting reports whether a reply is greylisting: a temporary one before the mail was taken, of that class.
 func greylisting(r *queue.Result) bool {
-	if r.Code < 400 || r.Code >= 500 || r.Code == 421 {
+	if r.Class != queue.ClassGreylisted || r.Code < 400 || r.Code >= 500 || r.Code == 421 {
 		return false
 	}
 	switch r.State {
 	case queue.StateRcptTo, queue.StateData, queue.StateMailFrom, queue.StateMessage:
-	default:
-		return false
-	}
-	text := strings.ToLower(r.Description)
-	for _, words := range [...]string{"greylist", "graylist", "grey list", "gray list", "grey-list", "gray-list",
-		"not yet authorized", "come back later", "retry timeout"} {
-		if strings.Contains(text, words) {
-			return true
-		}
+		return true
 	}
 	return false
 }

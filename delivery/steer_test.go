@@ -50,9 +50,10 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 			want: "process/error 571",
 		},
 		"forced error for a tag": {
-			steering: rules{refused: []refusing{{area{tag: "a"}, delivery.Refusal{Code: 551, Status: "5.7.1", Description: "no"}}}},
-			change:   func(m *queue.Message) { m.Tags = []string{"b", "a"} },
-			want:     "process/error 551",
+			steering: rules{refused: []refusing{{area{tag: "a"},
+				delivery.Refusal{Code: 551, Status: "5.7.1", Description: "no"}}}},
+			change: func(m *queue.Message) { m.Tags = []string{"b", "a"} },
+			want:   "process/error 551",
 		},
 		"forced error for every address": {
 			steering: rules{refused: []refusing{{area{source: ip1}, delivery.Refusal{Code: 550}},
@@ -63,8 +64,9 @@ func TestSteeringDecidesBeforeTheAttempt(t *testing.T) {
 			want: "process/error 550",
 		},
 		"forced error for the target": {
-			steering: rules{refused: []refusing{{area{target: netip.MustParseAddr("203.0.113.1")}, delivery.Refusal{Code: 550}}}},
-			want:     "process/error 550",
+			steering: rules{refused: []refusing{{area{target: netip.MustParseAddr("203.0.113.1")},
+				delivery.Refusal{Code: 550}}}},
+			want: "process/error 550",
 		},
 		"no such pool": {
 			change: func(m *queue.Message) { m.Pool = "p" },

@@ -222,6 +222,7 @@ func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
 
 // respond asks the rules about a reply.
 func (e *Engine) respond(j *job, result *queue.Result, text string, target netip.Addr) Decision {
+	e.classify(result, "")
 	s := e.steering()
 	if s == nil {
 		return Decision{}
@@ -323,6 +324,7 @@ func (e *Engine) record(j *job, result queue.Result) {
 	if result.Code == 0 {
 		result.Code, result.Status = ownCode(&result)
 	}
+	e.classify(&result, "")
 	result.Time = time.Now().UTC().Truncate(time.Second)
 	results := make([]queue.Result, len(j.m.Results)+1)
 	copy(results, j.m.Results)

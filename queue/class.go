@@ -56,9 +56,9 @@ var classes = []struct {
 	wrong, todo string // sentences; what has no words of its own has those of its Base
 }{
 	{ClassAddressUnknown, "Nobody has this address there.",
-		"Check how it is spelled, or ask the recipient for the right one."},
+		"Look whether it is spelt correctly, or ask the recipient for the right one."},
 	{ClassDomainUnknown, "The part of the address behind the @ does not exist, or takes no mail.",
-		"Check how it is spelled."},
+		"Look whether it is spelt correctly."},
 	{ClassMailboxFull, "The mailbox is full.", "Try again in a few days, or reach the recipient in another way."},
 	{ClassMailboxDisabled, "The mailbox exists, but takes no mail at present.", "Reach the recipient in another way."},
 	{ClassRelaying, "The server that was asked takes no mail for this recipient.",
@@ -96,7 +96,7 @@ var classes = []struct {
 	{ClassNetwork, "No server that takes mail for the recipient could be reached, or none of them finished a conversation.",
 		"Try again later, or reach the recipient in another way."},
 	{ClassDNS, "It could not be found out which server takes mail for the recipient.",
-		"Try again later, or check how the address is spelled."},
+		"Try again later, or look whether the address is spelt correctly."},
 	{ClassExpired, "The mail could not be delivered in the time that it had.",
 		"Send it again, or reach the recipient in another way."},
 	{ClassSuppressed, "This address is on the list of addresses to which no mail is sent from here.", ""},

@@ -27,6 +27,5 @@
 //	compose.go   the parts of the mail
 //	status.go    the fields for programs
 //	original.go  what is returned of the mail
-//	reason.go    why, as one of a few reasons
 //	texts.go     what people read, by language
 package dsn

@@ -5,8 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"mime/quotedprintable"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -39,7 +42,7 @@ func letter(results ...queue.Result) *queue.Message {
 
 func refused() queue.Result {
 	return queue.Result{State: queue.StateRcptTo, Result: queue.Error, Code: 550, Status: "5.1.1", MTA: "mx.example.test",
-		To: "192.0.2.9", Description: "no such user here"}
+		To: "192.0.2.9", Description: "no such user here", Class: queue.ClassAddressUnknown}
 }
 
 func notifier() *dsn.Notifier { return &dsn.Notifier{Host: "mta.shop.test"} }
@@ -193,7 +196,8 @@ func TestWhetherAndToWhom(t *testing.T) {
 func TestDelay(t *testing.T) {
 	n := notifier()
 	n.Notify = []string{"DELAY"}
-	later := queue.Result{State: queue.StateConnect, Result: queue.Timeout, Code: 451, Status: "4.4.1"}
+	later := queue.Result{State: queue.StateConnect, Result: queue.Timeout, Code: 451, Status: "4.4.1",
+		Class: queue.ClassNetwork}
 	m := letter()
 	told := 0
 	for i := range 20 {
@@ -285,26 +289,48 @@ func TestAddressesBeyondASCII(t *testing.T) {
 	require.Contains(t, mail, "Content-Type: message/global-headers\r\n")
 }
 
+// Each class is told in the words of the language, and what has a detail in the words of the whole.
 func TestReasons(t *testing.T) {
-	for _, c := range []struct {
-		r    queue.Result
-		want string
-	}{
-		{queue.Result{State: queue.StateRcptTo, Code: 552, Status: "5.2.2"}, "The mailbox is full."},
-		{queue.Result{State: queue.StateRcptTo, Code: 550, Status: "5.2.1"}, "takes no mail at present"},
-		{queue.Result{State: queue.StateMessage, Code: 552, Status: "5.3.4"}, "too large"},
-		{queue.Result{State: queue.StateMessage, Code: 550, Status: "5.7.26"}, "rules of the receiver"},
-		{queue.Result{State: queue.StateProcess, Code: 554, Status: "5.4.6"}, "in circles"},
-		{queue.Result{State: queue.StateDNS, Code: 550, Status: "5.1.10"}, "behind the @"},
-		{queue.Result{State: queue.StateDNS, Result: queue.Error, Code: 451, Status: "4.4.3"}, "No server"},
-		{queue.Result{State: queue.StateConnect, Result: queue.Timeout}, "No server"},
-		{queue.Result{State: queue.StateSuppression, Code: 550, Status: "5.1.1"}, "list of addresses"},
-		{queue.Result{State: queue.StateMessage, Result: queue.Error, Code: 554}, "did not take the mail"},
-	} {
-		mail, _ := made(t, notifier(), letter(c.r), failed)
-		require.Contains(t, strings.ReplaceAll(mail, "=\r\n", ""), c.want, "%v", c.r)
-		read(t, mail)
+	said := make(map[string]queue.Class)
+	for _, class := range queue.Classes() {
+		wrong, todo := class.Words()
+		for _, lang := range []string{"en", "de", "nl", "fr", "es"} {
+			m := letter(queue.Result{State: queue.StateRcptTo, Result: queue.Error, Code: 550, Class: class})
+			m.Body = queue.Bytes("Content-Language: " + lang + "\r\n\r\n")
+			n := notifier()
+			n.Texts = texts(t, lang)
+			mail, _ := made(t, n, m, failed)
+			why := regexp.MustCompile(`(?s)<(.*)>`).FindString(plainText(t, mail))
+			require.NotEmpty(t, why, "%s %s", lang, class)
+			require.Equal(t, lang == "en", strings.Contains(why, wrong+" "+todo) || todo == "" && strings.Contains(why, wrong),
+				"%s %s: %s", lang, class, why)
+			if same, twice := said[why]; twice {
+				require.Equal(t, class.Base(), same, lang)
+			} else {
+				said[why] = class
+			}
+		}
 	}
+	mail, _ := made(t, notifier(), letter(queue.Result{Code: 550}), failed)
+	require.Contains(t, strings.ReplaceAll(mail, "=\r\n", ""), "did not take the mail", "of no class")
+}
+
+// texts are those of a language, but that a notification is nothing but why.
+func texts(t *testing.T, lang string) *dsn.Texts {
+	own,
+		err := dsn.ReadTexts(fstest.MapFS{"failed." + lang + ".txt": {Data: []byte("From: x\nSubject: y\n\n<{{.Why}}>\n")}})
+	require.NoError(t, err)
+	return own
+}
+
+// plainText returns the first part of a mail, decoded.
+func plainText(t *testing.T, mail string) string {
+	_, part, found := strings.Cut(mail, "Content-Transfer-Encoding: quoted-printable\r\n\r\n")
+	require.True(t, found)
+	part, _, _ = strings.Cut(part, "\r\n--report")
+	text, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(part)))
+	require.NoError(t, err)
+	return string(text)
 }
 
 // When time is up, the reply before tells more.
@@ -349,7 +375,7 @@ func TestSubjectInAnotherCharset(t *testing.T) {
 func TestTextsOfAnOperator(t *testing.T) {
 	texts, err := dsn.ReadTexts(fstest.MapFS{
 		"failed.en.txt":  {Data: []byte("From: Help desk\r\nSubject: Sorry\r\n\r\n{{.Recipient}}: {{.Why}} Call {{.Host}}.\r\n")},
-		"reasons.en.txt": {Data: []byte("address: Wrong address.\n")},
+		"reasons.en.txt": {Data: []byte("address-unknown: Wrong address.\n")},
 	})
 	require.NoError(t, err)
 	n := notifier()
@@ -370,8 +396,8 @@ func TestTextsOfAnOperator(t *testing.T) {
 		"missing":   {"failed.en.txt", "From: x\n\nx", "expected From and Subject"},
 		"template":  {"failed.en.txt", "From: x\nSubject: y\n\n{{.Why", "unclosed action"},
 		"fact":      {"failed.en.txt", "From: x\nSubject: y\n\n{{.Password}}", "Password"},
-		"reason":    {"reasons.en.txt", "\naddres: x", `line 2: expected a reason, a colon and a sentence, got "addres: x"`},
-		"no reason": {"reasons.en.txt", "address", "line 1: expected a reason"},
+		"reason":    {"reasons.en.txt", "\naddres: x", `line 2: expected a class, a colon and a sentence, got "addres: x"`},
+		"no reason": {"reasons.en.txt", "address", "line 1: expected a class"},
 	} {
 		_, err := dsn.ReadTexts(fstest.MapFS{c.file: {Data: []byte(c.text)}})
 		require.ErrorContains(t, err, c.want, name)
@@ -450,7 +476,8 @@ func original(mail string) func(*dsn.Notifier, *queue.Message) {
 
 // Whatever a server, a client or a message says, the mail has the same fields and parts.
 func FuzzValues(f *testing.F) {
-	f.Add("a@b\r\nBcc: x@y", "r\nX: y", "e\r\n\r\nx", "550\r\n--report", "mx\r\nAction: delivered", "o;\r\nStatus: 2.0.0", "h: x\r\n")
+	f.Add("a@b\r\nBcc: x@y", "r\nX: y", "e\r\n\r\nx", "550\r\n--report", "mx\r\nAction: delivered", "o;\r\nStatus: 2.0.0",
+		"h: x\r\n")
 	f.Add("ö@x", "r@\x00", "\xff", strings.Repeat("long ", 900), "{{.}}", ";", "Subject: =?utf-8?q?=0D=0AX:_y?=\r\n\r\n")
 	f.Fuzz(func(t *testing.T, from, to, id, text, mta, orcpt, mail string) {
 		r := refused()

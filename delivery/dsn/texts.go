@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-message/charset"
+
+	"github.com/sluicemail/sluice/queue"
 )
 
 //go:embed texts
@@ -27,14 +29,15 @@ var builtIn embed.FS
 //	Subject: the subject
 //
 // an empty line and the text, a text/template with .Recipient, .Sender, .Subject, .Host, .Diagnostic, .Until (when
-// trying ends; may be empty) and .Why, what the reasons of that language, reasons.en.txt, say.
+// trying ends; may be empty) and .Why, what the reasons of that language, reasons.de.txt, say of the class of the
+// result; what they lack is the words of queue.Class, which are English.
 type Texts struct {
 	languages map[string]*language
 }
 
 type language struct {
 	events  map[string]*form // by action
-	reasons map[reason]string
+	reasons map[queue.Class]string
 }
 
 // form is one file.
@@ -96,12 +99,12 @@ func readTexts(dir fs.FS, base map[string]*language) (*Texts, error) {
 func (t *Texts) add(name, data string) error {
 	kind, lang, ok := strings.Cut(strings.TrimSuffix(path.Base(name), ".txt"), ".")
 	if !ok || lang == "" {
-		return errors.New("expected a name such as failed.en.txt or reasons.en.txt")
+		return errors.New("expected a name such as failed.en.txt or reasons.de.txt")
 	}
 	lang = strings.ToLower(lang)
 	l := t.languages[lang]
 	if l == nil {
-		l = &language{events: make(map[string]*form), reasons: make(map[reason]string)}
+		l = &language{events: make(map[string]*form), reasons: make(map[queue.Class]string)}
 		t.languages[lang] = l
 	}
 	data = strings.ReplaceAll(data, "\r\n", "\n")
@@ -118,19 +121,30 @@ func (t *Texts) add(name, data string) error {
 	return fmt.Errorf("expected failed, delayed, relayed, delivered or reasons, got %q", kind)
 }
 
-// addReasons reads lines "address: Nobody has this address."
+// addReasons reads lines "address-unknown: Nobody has this address."
 func (l *language) addReasons(data string) error {
 	for i, line := range strings.Split(data, "\n") {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
 		key, text, ok := strings.Cut(line, ":")
-		if !ok || !reasons[reason(key)] {
-			return fmt.Errorf("line %d: expected a reason, a colon and a sentence, got %.80q", i+1, line)
+		if !ok || !queue.Class(key).Known() {
+			return fmt.Errorf("line %d: expected a class, a colon and a sentence, got %.80q", i+1, line)
 		}
-		l.reasons[reason(key)] = strings.TrimSpace(text)
+		l.reasons[queue.Class(key)] = strings.TrimSpace(text)
 	}
 	return nil
+}
+
+// why returns what a class means.
+func (l *language) why(class queue.Class) string {
+	for _, c := range [...]queue.Class{class, class.Base()} {
+		if text := l.reasons[c]; text != "" {
+			return text
+		}
+	}
+	wrong, todo := class.Words()
+	return strings.TrimSpace(wrong + " " + todo)
 }
 
 func parseForm(data string) (*form, error) {
@@ -169,7 +183,7 @@ func (c *composer) text() notice {
 	l := t.choose(c.original.field("content-language"), c.event)
 	now := facts{
 		Recipient: oneLine(c.m.Recipient), Sender: oneLine(c.m.Envelope), Host: oneLine(c.Host), Diagnostic: c.diagnosis(),
-		Subject: clip(decoded(c.original.field("subject")), 200), Why: l.reasons[reasonOf(c.result)],
+		Subject: clip(decoded(c.original.field("subject")), 200), Why: l.why(c.result.Class),
 	}
 	if c.event == delayed && !c.until.IsZero() {
 		now.Until = c.until.Format(time.RFC1123Z)
