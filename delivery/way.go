@@ -345,7 +345,7 @@ func (e *Engine) report(kind monitor.Kind, j *job) {
 		m = &with
 	}
 	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,
-		Text: result.Description, Message: m, Result: result, MTA: j.mta(), Remote: j.target}
+		Class: string(result.Class.Base()), Text: result.Description, Message: m, Result: result, MTA: j.mta(), Remote: j.target}
 	if !ev.MTA.IsValid() && result.From != "" {
 		ev.MTA, _ = netip.ParseAddr(result.From) // the system chose it
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 )
 
@@ -106,7 +107,16 @@ func (w *Why) answer() string {
 	if own, _ := ownCode(w.Last); w.Last.Code == 0 || w.Last.Code == own {
 		return fmt.Sprintf(" (the last one ended with %s/%s: %s)", w.Last.State, w.Last.Result, w.Last.Description)
 	}
-	return fmt.Sprintf(" (the last answer was %d %s)", w.Last.Code, w.Last.Description)
+	return fmt.Sprintf(" (the last answer was %d %s%s)", w.Last.Code, w.Last.Description, meaning(w.Last.Class))
+}
+
+// meaning tells what a reply means whose words do not say it to everybody.
+func meaning(class queue.Class) string {
+	if class == "" || class == queue.ClassOther {
+		return ""
+	}
+	wrong, _ := class.Words()
+	return "; " + string(class) + ": " + strings.ToLower(wrong[:1]) + strings.TrimSuffix(wrong[1:], ".")
 }
 
 func quoted(rule, otherwise string) string {

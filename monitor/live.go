@@ -33,6 +33,8 @@ const (
 	shards  = 16 // a power of two
 	maxName = 255
 	maxTags = 32 // counted for one message
+
+	maxClasses = 100 // far more than there are
 )
 
 // shard holds the figures of some domains, and of what happened for them to everything else.
@@ -42,6 +44,7 @@ type shard struct {
 	domains table[string]
 	tags    table[string]
 	mtas    table[netip.Addr]
+	classes table[string]
 	_       [64]byte // keeps neighbours off the cache line
 }
 
@@ -87,6 +90,9 @@ func (sh *shard) count(l *Live, e *Event, ef *effect, second int64, at time.Time
 			}
 			d.answers.note(e.Code, e.Text, at)
 		}
+	}
+	if e.Class != "" {
+		sh.classes.observe(clip(e.Class), second, ef, e.Bytes, maxClasses, strings.Clone)
 	}
 	for i, tag := range e.Tags[:min(len(e.Tags), maxTags)] {
 		if !slices.Contains(e.Tags[:i], tag) {

@@ -95,8 +95,9 @@ type Event struct {
 	Remote netip.AddrPort // other end
 	Domain string         // recipient domain, lower case
 	Tags   []string
-	Bytes  int64 // size of the mail
-	Code   int   // SMTP reply code
+	Bytes  int64  // size of the mail
+	Code   int    // SMTP reply code
+	Class  string // why an attempt failed, without what is behind a slash: of Retried, Failed and NotTried
 	Text   string
 
 	// Message is a *queue.Message and Result a *queue.Result, where the kind has them. They ride along untyped, so that

@@ -156,6 +156,11 @@ func (l *Live) Tags() []Row {
 	return collect(l, func(sh *shard) *table[string] { return &sh.tags }, func(tag string) string { return tag })
 }
 
+// Classes returns why attempts failed, as Domains does.
+func (l *Live) Classes() []Row {
+	return collect(l, func(sh *shard) *table[string] { return &sh.classes }, func(class string) string { return class })
+}
+
 // collect joins the entries that several shards have for one name.
 func collect[K comparable](l *Live, of func(*shard) *table[K], name func(K) string) []Row {
 	joined := map[K]*Row{}

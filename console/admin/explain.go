@@ -145,7 +145,7 @@ func (a *Admin) Stats(f monitor.Filter) *monitor.Snapshot {
 	return a.Live.Snapshot(f)
 }
 
-// StatsBy returns the figures of the last 60 seconds for each "domain", "mta" or "tag"; nil for another kind.
+// StatsBy returns the figures of the last 60 seconds for each "domain", "mta", "tag" or "class" of results; nil for another kind.
 func (a *Admin) StatsBy(kind string) []monitor.Row {
 	rows := []monitor.Row{}
 	if a.Live == nil {
@@ -158,6 +158,8 @@ func (a *Admin) StatsBy(kind string) []monitor.Row {
 		return append(rows, a.Live.MTAs()...)
 	case "tag":
 		return append(rows, a.Live.Tags()...)
+	case "class":
+		return append(rows, a.Live.Classes()...)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/monitor/logsearch"
+	"github.com/sluicemail/sluice/queue"
 )
 
 // Logs searches the machine-readable logs, newest first.
@@ -50,9 +51,18 @@ func LogFields() []Field {
 		{Name: "id", Type: Text, Meaning: "message-id"},
 		{Name: "outcome", Type: Choice, Meaning: "of attempts",
 			Choices: []string{string(logsearch.Delivered), string(logsearch.Deferred), string(logsearch.Failed)}},
+		{Name: "class", Type: Choice, Choices: classNames(),
+			Meaning: "why attempts failed; authentication is also what has a slash behind it"},
 		{Name: "code", Type: Integer, Min: 2, Max: 599, Meaning: "421; or 4 for all of 400 to 499"},
 		{Name: "text", Type: Text, Meaning: "anywhere in the record"},
 	}
+}
+
+func classNames() (names []string) {
+	for _, class := range queue.Classes() {
+		names = append(names, string(class))
+	}
+	return names
 }
 
 // LogQuery makes a query of values that passed [CheckFields] with [LogFields].
@@ -61,5 +71,5 @@ func LogQuery(values Values) logsearch.Query {
 	code, _ := values["code"].(int64)
 	return logsearch.Query{Kind: logsearch.Kind(text("kind")), From: timeOf(values["from"]), To: timeOf(values["to"]),
 		Address: text("address"), Domain: text("domain"), IP: text("ip"), Tag: text("tag"), ID: text("id"),
-		Outcome: logsearch.Outcome(text("outcome")), Code: int(code), Text: text("text")}
+		Outcome: logsearch.Outcome(text("outcome")), Class: text("class"), Code: int(code), Text: text("text")}
 }

@@ -65,7 +65,7 @@ func figureRoutes() []*route {
 		r.local = true
 	}
 	for kind, path := range map[string]string{"domain": "/v1/stats/domains", "mta": "/v1/stats/mtas",
-		"tag": "/v1/stats/tags"} {
+		"tag": "/v1/stats/tags", "class": "/v1/stats/classes"} {
 		all = append(all, &route{method: http.MethodGet, path: path,
 			summary: "figures of the last 60 seconds for each " + kind, local: true, answer: arrayOf(schemaOf(monitor.Row{})),
 			do: func(c *call) (any, error) { return c.admin.StatsBy(kind), nil }})

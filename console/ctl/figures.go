@@ -9,7 +9,7 @@ import (
 
 type (
 	statsCommand struct {
-		By     string `enum:",domains,mtas,tags" default:"" help:"One line for each of domains, mtas or tags."`
+		By     string `enum:",domains,mtas,tags,classes" default:"" help:"A line for each of domains, mtas, tags or classes."`
 		MTA    string `name:"mta" help:"Source address."`
 		Domain string `help:"Recipient domain."`
 		Tag    string `help:"Tag."`

@@ -19,6 +19,7 @@ type logsCommand struct {
 	Tag     string `help:"One of the tags."`
 	ID      string `name:"id" help:"Message-id."`
 	Outcome string `enum:",delivered,deferred,failed" default:"" help:"How attempts ended: delivered, deferred or failed."`
+	Class   string `help:"Why attempts failed, such as mailbox-full; docs/reply-classes.md has all."`
 	Code    string `help:"Reply code; 2, 4 or 5 for all of a kind."`
 	Text    string `help:"Anywhere in the record; case makes no difference."`
 	Limit   int    `default:"100" help:"Entries on a page, at most 1,000."`
@@ -29,7 +30,7 @@ func (c *logsCommand) Run(s *session) error {
 	now := time.Now()
 	fields := given(map[string]string{"kind": c.Kind, "from": before(c.From, now), "to": before(c.To, now),
 		"address": c.Address, "domain": c.Domain, "ip": c.IP, "tag": c.Tag, "id": c.ID, "outcome": c.Outcome,
-		"code": c.Code, "text": c.Text, "cursor": c.Cursor})
+		"class": c.Class, "code": c.Code, "text": c.Text, "cursor": c.Cursor})
 	fields["limit"] = c.Limit
 	var page struct {
 		Entries       []map[string]any
@@ -45,8 +46,8 @@ func (c *logsCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.printRows(rows, "time", "kind", "outcome", "recipient", "envelope", "code", "status", "description",
-		"state", "result", "attempt", "from", "to", "mta", "client", "user", "tags", "message-id"); err != nil {
+	if err := s.printRows(rows, "time", "kind", "outcome", "recipient", "envelope", "class", "code", "status",
+		"description", "state", "result", "attempt", "from", "to", "mta", "client", "user", "tags", "message-id"); err != nil {
 		return err
 	}
 	if page.Next != "" {

@@ -14,7 +14,7 @@ import (
 func listings(f *frame.Frame, figures *monitor.Live) map[string]*frame.Latest[[]monitor.Row] {
 	all := map[string]*frame.Latest[[]monitor.Row]{}
 	for kind, list := range map[string]func() []monitor.Row{"domains": figures.Domains, "mtas": figures.MTAs,
-		"tags": figures.Tags} {
+		"tags": figures.Tags, "classes": figures.Classes} {
 		all[kind] = frame.NewLatest(f, time.Second, 0, func(context.Context) ([]monitor.Row, error) { return list(), nil })
 	}
 	return all

@@ -16,6 +16,7 @@ import (
 	"github.com/sluicemail/sluice/console/messages"
 	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/monitor/logsearch"
+	"github.com/sluicemail/sluice/queue"
 )
 
 // Files are the templates and the module of the pages.
@@ -49,6 +50,8 @@ type logLine struct {
 	Way     string    `json:"way"` // between which hosts
 	Code    int       `json:"code,omitempty"`
 	Said    string    `json:"said"`
+	Class   string    `json:"class,omitempty"` // why it failed
+	Means   string    `json:"means,omitempty"` // the class, in words
 	Tags    string    `json:"tags,omitempty"`
 	Attempt int       `json:"attempt,omitempty"`
 	Record  string    `json:"record,omitempty"` // of live entries: the whole, for people
@@ -71,6 +74,10 @@ func logLineOf(e *logsearch.Entry) logLine {
 		l.Said = show(strings.TrimSpace(e.Status+" "+e.Description), 300)
 		if l.Said == "" || e.State != "message" {
 			l.Said = strings.TrimSpace(show(e.State+", "+e.Result, 100) + " " + l.Said)
+		}
+		if e.Class != "" {
+			l.Class = show(e.Class, 60)
+			l.Means, _ = queue.Class(e.Class).Words()
 		}
 		l.Way = show(e.From, 60)
 		if e.To != "" {
@@ -99,12 +106,12 @@ func logLineOf(e *logsearch.Entry) logLine {
 
 // logSearch is what the form says, as it was typed.
 type logSearch struct {
-	Kind, From, To, Address, Domain, IP, Tag, ID, Outcome, Code, Text string
+	Kind, From, To, Address, Domain, IP, Tag, ID, Outcome, Class, Code, Text string
 }
 
 func (s *logSearch) fields() map[string]*string {
 	return map[string]*string{"kind": &s.Kind, "from": &s.From, "to": &s.To, "address": &s.Address, "domain": &s.Domain,
-		"ip": &s.IP, "tag": &s.Tag, "id": &s.ID, "outcome": &s.Outcome, "code": &s.Code, "text": &s.Text}
+		"ip": &s.IP, "tag": &s.Tag, "id": &s.ID, "outcome": &s.Outcome, "class": &s.Class, "code": &s.Code, "text": &s.Text}
 }
 
 func logSearchOf(q url.Values) logSearch {
@@ -176,6 +183,9 @@ type logsData struct {
 	Then     string
 	Again    string
 }
+
+// Classes are what can be chosen.
+func (logsData) Classes() []queue.Class { return queue.Classes() }
 
 const (
 	logOnPage  = 100

@@ -39,6 +39,13 @@ function code(n) {
   return n ? cell("span", String(n), "", "code " + (n >= 500 ? "bad" : n >= 400 ? "warn" : "")) : "–";
 }
 
+function said(line) {
+  const made = cell("td", "", line.said, "said");
+  if (line.class) made.append(cell("small", line.class, line.means), " ");
+  made.append(cut(line.said, 90));
+  return made;
+}
+
 function row(line) {
   const tr = document.createElement("tr");
   const open = cell("button", element(line.time), "the whole record", "plain");
@@ -54,7 +61,7 @@ function row(line) {
     to.href = line.message;
   }
   tr.append(time, cell("td", mark(line)), cell("td", to, line.to), cell("td", cut(line.from, 30), line.from), cell("td", code(line.code), "", "n"),
-    cell("td", cut(line.said, 90), line.said, "said"), cell("td", cut(line.way, 48), line.way));
+    said(line), cell("td", cut(line.way, 48), line.way));
   return tr;
 }
 

@@ -177,6 +177,10 @@ func attempt(i int, r *queue.Result) event {
 		}
 		e.Lines = append(e.Lines, human.Cut(show(line), 300))
 	}
+	if r.Class != "" {
+		wrong, _ := r.Class.Words()
+		e.Lines = append(e.Lines, human.Cut(show(string(r.Class)), 60)+": "+wrong)
+	}
 	if r.Cipher != nil {
 		e.Lines = append(e.Lines, human.Cut(show("with "+r.Cipher.Version+" "+r.Cipher.Name), 200))
 	}

@@ -29,7 +29,7 @@ var rooms = []struct {
 	{"console/live", []string{"console/frame", "console/admin", "console/messages", "config/settings", "config/snapshot",
 		"monitor", "queue"}},
 	{"console/smtpmonitor", []string{"console/frame", "console/mailview", "monitor", "queue"}},
-	{"console/logs", []string{"console/frame", "console/admin", "console/messages", "console/mailview", "monitor"}},
+	{"console/logs", []string{"console/frame", "console/admin", "console/messages", "console/mailview", "monitor", "queue"}},
 	{"console/feedback", []string{"console/frame", "console/admin", "console/messages", "console/mailview", "feedback"}},
 	{"console/services", []string{"console/frame", "console/admin", "console/mailview"}},
 	{"console", []string{"console/frame", "console/live", "console/messages", "console/smtpmonitor", "console/logs",

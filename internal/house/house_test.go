@@ -69,6 +69,7 @@ func TestAllowed(t *testing.T) {
 		{"delivery", "queue", true},
 		{"delivery/smtpout", "delivery", true},
 		{"delivery", "delivery/smtpout", false},
+		{"delivery", "delivery/receivers", true},
 		{"delivery", "smtpin", false},
 		{"smtpin", "smtpin/internal/wire", true},
 		{"smtpin", "queue", false},

@@ -48,6 +48,7 @@ type Entry struct {
 	Code        int     `json:"code,omitempty"`
 	Status      string  `json:"status,omitempty"`
 	Description string  `json:"description,omitempty"`
+	Class       string  `json:"class,omitempty"` // why it failed
 
 	// Line is the whole record: a JSON object.
 	Line json.RawMessage `json:"record,omitempty"`
@@ -77,6 +78,7 @@ type result struct {
 	Code        int    `json:"code"`
 	Status      string `json:"status"`
 	Description string `json:"description"`
+	Class       string `json:"class"`
 	Fatal       *bool  `json:"fatal"`
 }
 
@@ -95,6 +97,7 @@ func parse(line []byte) (e Entry, ok bool) {
 		e.Kind, e.Attempt, e.Outcome = Attempt, n, last.outcome()
 		e.State, e.Result, e.From, e.To, e.MTA = last.State, last.Result, last.From, last.To, last.MTA
 		e.Code, e.Status, e.Description = last.Code, last.Status, last.Description
+		e.Class = last.Class
 	}
 	var err error
 	e.Time, err = time.Parse(time.DateTime, at)

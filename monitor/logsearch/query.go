@@ -21,6 +21,7 @@ type Query struct {
 	Tag      string
 	ID       string  // message-id
 	Outcome  Outcome // of attempts
+	Class    string  // of a result; authentication is also authentication/spf
 	Code     int     // 421; or 4 for all 4yz
 	Text     string  // anywhere in the record; case makes no difference
 
@@ -79,6 +80,9 @@ func (q *Query) needles() [][]byte {
 			all = append(all, []byte(strings.ToLower(s)))
 		}
 	}
+	if q.Class != "" && plain(q.Class) {
+		all = append(all, []byte(strings.ToLower(`"class":"`+q.Class)))
+	}
 	if q.Code >= 200 {
 		all = append(all, fmt.Appendf(nil, `"code":%d`, q.Code))
 	}
@@ -122,6 +126,7 @@ func (q *Query) matches(e *Entry) bool {
 		!q.To.IsZero() && !e.Time.Before(q.To),
 		q.ID != "" && q.ID != e.ID,
 		q.Outcome != "" && q.Outcome != e.Outcome,
+		q.Class != "" && q.Class != e.Class && !strings.HasPrefix(e.Class, q.Class+"/"),
 		q.Code >= 200 && q.Code != e.Code,
 		q.Code > 0 && q.Code < 10 && q.Code != e.Code/100,
 		q.Tag != "" && !slices.Contains(e.Tags, q.Tag),

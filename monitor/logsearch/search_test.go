@@ -31,8 +31,8 @@ func sent(at time.Time, id, to, result, text string) string {
 
 const (
 	accepted = `{"state":"message","result":"accepted","time":%q,"from":"10.0.0.1","to":"198.51.100.2","code":250,"status":"2.0.0","description":%q}`
-	greyed   = `{"state":"rcptto","result":"error","time":%q,"from":"10.0.0.2","to":"198.51.100.3","code":450,"status":"4.7.1","description":%q}`
-	refused  = `{"state":"rcptto","result":"error","time":%q,"from":"10.0.0.2","to":"198.51.100.3","code":550,"status":"5.1.1","description":%q}`
+	greyed   = `{"state":"rcptto","result":"error","time":%q,"from":"10.0.0.2","to":"198.51.100.3","code":450,"status":"4.7.1","description":%q,"class":"greylisted"}`
+	refused  = `{"state":"rcptto","result":"error","time":%q,"from":"10.0.0.2","to":"198.51.100.3","code":550,"status":"5.1.1","description":%q,"class":"authentication/spf"}`
 )
 
 func received(at time.Time, id, to string) string {
@@ -93,6 +93,10 @@ func TestSearch(t *testing.T) {
 		"delivered":            {logsearch.Query{Outcome: logsearch.Delivered}, []string{"6", "3", "2"}},
 		"a code":               {logsearch.Query{Code: 450}, []string{"1"}},
 		"a class of codes":     {logsearch.Query{Code: 5}, []string{"5", "4"}},
+		"a class":              {logsearch.Query{Class: "greylisted"}, []string{"1"}},
+		"with its details":     {logsearch.Query{Class: "authentication"}, []string{"5", "4"}},
+		"a detail":             {logsearch.Query{Class: "authentication/spf"}, []string{"5", "4"}},
+		"part of a class":      {logsearch.Query{Class: "authent"}, []string{}},
 		"local address":        {logsearch.Query{IP: "10.0.0.2"}, []string{"5", "4", "1"}},
 		"remote address":       {logsearch.Query{IP: "198.51.100.2"}, []string{"6", "3", "2"}},
 		"client":               {logsearch.Query{IP: "192.0.2.7", Kind: logsearch.Received}, []string{"r2", "r1"}},
@@ -124,7 +128,8 @@ func TestSearch(t *testing.T) {
 		Recipient: "Z@Two.test",
 		Tags:      []string{"news", "Two.test"}, Client: "192.0.2.7", User: "ann", Attempt: 1, Outcome: logsearch.Failed,
 		State: "rcptto", Result: "error",
-		From: "10.0.0.2", To: "198.51.100.3", Code: 550, Status: "5.1.1", Description: "No such user \"<z>\""}, e)
+		From: "10.0.0.2", To: "198.51.100.3", Code: 550, Status: "5.1.1", Description: "No such user \"<z>\"",
+		Class: "authentication/spf"}, e)
 }
 
 // TestPages reads everything in pages of any size, from any mixture of files, and finds each line once and in order.

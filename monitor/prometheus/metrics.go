@@ -2,6 +2,8 @@ package prometheus
 
 import (
 	"net/http"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	client "github.com/prometheus/client_golang/prometheus"
@@ -26,7 +28,15 @@ type Metrics struct {
 	events   [kinds]padded
 	bytesIn  padded
 	bytesOut padded
+	classes  sync.Map // of string and *classCount
+	known    atomic.Int32
 }
+
+// classCount is how many attempts failed because of a class, by how.
+type classCount [kinds]atomic.Uint64
+
+// maxClasses bounds how many classes are told apart; there are fewer.
+const maxClasses = 100
 
 // QueueCount is how many messages of a queue are in a state.
 type QueueCount struct {
@@ -60,6 +70,24 @@ func (m *Metrics) Observe(e *monitor.Event) {
 	case monitor.Delivered:
 		m.bytesOut.n.Add(uint64(max(e.Bytes, 0)))
 	}
+	if e.Class != "" {
+		m.class(e.Class)[e.Kind].Add(1)
+	}
+}
+
+// class returns the counts of a class; what there are too many of is other.
+func (m *Metrics) class(name string) *classCount {
+	if known, ok := m.classes.Load(name); ok {
+		return known.(*classCount)
+	}
+	if m.known.Load() >= maxClasses {
+		name = "other"
+	}
+	made, loaded := m.classes.LoadOrStore(strings.Clone(name), new(classCount))
+	if !loaded {
+		m.known.Add(1)
+	}
+	return made.(*classCount)
 }
 
 // Tap implements monitor.Monitor: sessions are of no interest here.
@@ -85,10 +113,22 @@ func (m *Metrics) Collect(to chan<- client.Metric) {
 		}
 		to <- client.MustNewConstMetric(g.desc, client.GaugeValue, max(n, 0))
 	}
+	m.collectClasses(to)
 	m.collectQueues(to)
 	m.collectDamage(to)
 	if m.Version != "" {
 		to <- client.MustNewConstMetric(build, client.GaugeValue, 1, m.Version)
+	}
+}
+
+func (m *Metrics) collectClasses(to chan<- client.Metric) {
+	for name, counts := range m.classes.Range {
+		for kind, outcome := range map[monitor.Kind]string{monitor.Retried: "deferred", monitor.Failed: "failed",
+			monitor.NotTried: "not-tried"} {
+			if n := counts.(*classCount)[kind].Load(); n > 0 {
+				to <- client.MustNewConstMetric(classified, client.CounterValue, float64(n), name.(string), outcome)
+			}
+		}
 	}
 }
 
@@ -138,10 +178,12 @@ func desc(name, help string, labels ...string) *client.Desc {
 
 // What follows is never changed.
 var (
-	received = desc("received_bytes_total", "Bytes of mail received, counted for each recipient.")
-	sent     = desc("delivered_bytes_total", "Bytes of mail delivered.")
-	queued   = desc("queue_messages", "Messages in a queue.", "queue", "state")
-	queueUp  = desc("queue_up", "Whether the queues could be asked: 1, or 0.")
+	received   = desc("received_bytes_total", "Bytes of mail received, counted for each recipient.")
+	sent       = desc("delivered_bytes_total", "Bytes of mail delivered.")
+	queued     = desc("queue_messages", "Messages in a queue.", "queue", "state")
+	classified = desc("failures_total", "Attempts that failed, and messages that ended without one, by the class of the result.",
+		"class", "outcome")
+	queueUp = desc("queue_up", "Whether the queues could be asked: 1, or 0.")
 
 	damagedPlaces = desc("queue_damaged_places_total",
 		"Places at which the queue on disk was found damaged since the start.")

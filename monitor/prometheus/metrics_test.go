@@ -30,6 +30,8 @@ func TestMetrics(t *testing.T) {
 		{Kind: monitor.Picked}, {Kind: monitor.Picked}, {Kind: monitor.Left},
 		{Kind: monitor.ConnStarting}, {Kind: monitor.ConnReady}, {Kind: monitor.ConnIdle},
 		{Kind: monitor.Delivered, Bytes: 500}, {Kind: monitor.MessageReceived, Bytes: 20}, {Kind: 200},
+		{Kind: monitor.Retried, Class: "greylisted"}, {Kind: monitor.Retried, Class: "greylisted"},
+		{Kind: monitor.Failed, Class: "greylisted"}, {Kind: monitor.NotTried, Class: "expired"},
 	} {
 		m.Observe(&e)
 	}
@@ -38,6 +40,9 @@ func TestMetrics(t *testing.T) {
 		"sluice_processed_total 2", "sluice_messages_in_memory 1", "sluice_connections_starting 0",
 		"sluice_connections_active 0", "sluice_connections_idle 1", "sluice_delivered_bytes_total 500",
 		"sluice_received_bytes_total 20", `sluice_queue_messages{queue="outbox",state="ready"} 7`, "sluice_queue_up 1",
+		`sluice_failures_total{class="greylisted",outcome="deferred"} 2`,
+		`sluice_failures_total{class="greylisted",outcome="failed"} 1`,
+		`sluice_failures_total{class="expired",outcome="not-tried"} 1`,
 		`sluice_build_info{version="1.2"} 1`, "go_goroutines ",
 	} {
 		require.Contains(t, text, "\n"+line)
@@ -47,6 +52,17 @@ func TestMetrics(t *testing.T) {
 func TestQueuesThatCannotBeAsked(t *testing.T) {
 	m := &Metrics{Queues: func() ([]QueueCount, bool) { return nil, false }}
 	require.Contains(t, scrape(t, m), "sluice_queue_up 0")
+}
+
+// However many classes there were, few are told apart.
+func TestManyClasses(t *testing.T) {
+	m := &Metrics{}
+	for i := range 10 * maxClasses {
+		m.Observe(&monitor.Event{Kind: monitor.Failed, Class: fmt.Sprint("class-", i)})
+	}
+	text := scrape(t, m)
+	require.LessOrEqual(t, strings.Count(text, "sluice_failures_total{"), maxClasses+1)
+	require.Contains(t, text, fmt.Sprintf(`sluice_failures_total{class="other",outcome="failed"} %d`, 9*maxClasses))
 }
 
 func ExampleMetrics() {
