@@ -34,6 +34,7 @@ func deliveryKeys() []Key {
 		key("double-bounce-host", "", host(), func(c *Config) *string { return &c.DoubleBounceHost }, "domain of a double-bounce-to without one").blank("bounce-host").ours().restart(),
 		key("bounce-limit", "100", limit(), func(c *Config) *int { return &c.BounceLimit }, "bounces to one address in an hour; 0: unlimited").ours().restart(),
 		key("bounce-delay", "14400", seconds(time.Second), func(c *Config) *time.Duration { return &c.BounceDelay }, "seconds after which mail counts as delayed, for senders that asked to be told (DELAY)").ours().restart(),
+		key("receivers-file", "", path(), func(c *Config) *string { return &c.ReceiversFile }, "file of rules that say what replies mean, before the standard ones; see docs/reply-classes.md").blank("none").ours(),
 		key("bounce-texts", "", path(), func(c *Config) *string { return &c.BounceTexts }, "directory of texts such as failed.en.txt in place of the built-in ones").blank("built in").ours().restart(),
 		key("verp", "", plain(), func(c *Config) *string { return &c.VERP }, "return paths that lead back to the message: a domain, or an address with {token} in it, as in b+{token}@bounces.{domain}").blank("the message's own envelope").ours().restart(),
 		key("verp-all", "true", boolean(), func(c *Config) *bool { return &c.VERPAll }, "false: only messages that ask for it with their property verp get such a return path").ours().restart(),

@@ -47,6 +47,9 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 	if _, err := bounceTexts(cfg); err != nil {
 		complain("bounce-texts", "a directory of texts such as failed.en.txt", err)
 	}
+	if _, _, err := readBook(cfg); err != nil {
+		complain("receivers-file", "a file of rules about receivers", err)
+	}
 	if _, err := returnPathTemplate(cfg); err != nil {
 		complain("verp", "a domain or an address with {token}", err)
 	}

@@ -151,6 +151,9 @@ func (m *MTA) Reload(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	if err := m.book.set(cfg); err != nil {
+		return err
+	}
 	if err := m.hooks.set(cfg); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type outgoing struct {
 	finder *mx.Finder
 	limits *limits
 	maker  *render.Renderer
+	book   *book
 	engine *delivery.Engine
 
 	senders *senders
@@ -38,6 +39,9 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 	}
 	policies, err := openPolicies(b, c.settings, c.resolver, openTLSReports(b, c.mails, c.resolver))
 	if err != nil {
+		return nil, err
+	}
+	if o.book, err = openBook(b); err != nil {
 		return nil, err
 	}
 	if o.finder, err = openFinder(ctx, b, c, o.ways, policies); err != nil {
@@ -173,6 +177,7 @@ func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies) (
 		Extract:        c.records.extract,
 		Store:          c.mails.elsewhere(),
 		StoreTimes:     c.mails.times,
+		Receivers:      o.book.current.Load,
 		Steering:       func() delivery.Steering { return c.settings.Current().Steering },
 		Prefetch:       outboxPrefetch(cfg),
 		PathQueue:      cfg.DomainMaxQueue,

@@ -7,6 +7,8 @@ const (
 	Wildcard = "fnmatch" // of a shell: * ? []
 	Contains = "substr"
 	Global   = "global" // matches everything; dkim_patterns only
+
+	ReplyClass = "class" // of a result; response_patterns only
 )
 
 const patternTypes = "`exact`, `regex`, `fnmatch` (shell wildcards) or `substr`"

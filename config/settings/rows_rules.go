@@ -1,5 +1,7 @@
 package settings
 
+import "slices"
+
 // ResponsePattern selects replies; what happens then is in the actions linked to it.
 type ResponsePattern struct {
 	ID       int64
@@ -26,8 +28,10 @@ var responsePatternTable = describe(table[ResponsePattern]{
 		domain(func(r *ResponsePattern) *string { return &r.Domain }),
 		tag(func(r *ResponsePattern) *string { return &r.Tag }),
 		text("pattern", "pattern of replies", func(r *ResponsePattern) *string { return &r.Pattern }).
-			required().hint("case makes no difference"),
-		patternType(func(r *ResponsePattern) *string { return &r.Type }),
+			required().hint("case makes no difference; of a class its name, such as mailbox-full"),
+		oneOf("type", patternTypes+", or `class` for the class of the result",
+			append(slices.Clone(patterns), Choice{ReplyClass, "is of the class"}),
+			func(r *ResponsePattern) *string { return &r.Type }).required().label("Kind of pattern"),
 		priority(func(r *ResponsePattern) *int64 { return &r.Priority }),
 		final(func(r *ResponsePattern) *bool { return &r.Final }),
 		enabled(func(r *ResponsePattern) *bool { return &r.Enabled }),

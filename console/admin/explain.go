@@ -145,7 +145,8 @@ func (a *Admin) Stats(f monitor.Filter) *monitor.Snapshot {
 	return a.Live.Snapshot(f)
 }
 
-// StatsBy returns the figures of the last 60 seconds for each "domain", "mta", "tag" or "class" of results; nil for another kind.
+// StatsBy returns the figures of the last 60 seconds for each "domain", "mta", "tag" or "class" of results; nil for
+// another kind.
 func (a *Admin) StatsBy(kind string) []monitor.Row {
 	rows := []monitor.Row{}
 	if a.Live == nil {

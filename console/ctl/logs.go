@@ -47,7 +47,8 @@ func (c *logsCommand) Run(s *session) error {
 		return err
 	}
 	if err := s.printRows(rows, "time", "kind", "outcome", "recipient", "envelope", "class", "code", "status",
-		"description", "state", "result", "attempt", "from", "to", "mta", "client", "user", "tags", "message-id"); err != nil {
+		"description", "state", "result", "attempt", "from", "to", "mta", "client", "user", "tags",
+		"message-id"); err != nil {
 		return err
 	}
 	if page.Next != "" {

@@ -319,6 +319,8 @@ func compileResultSetter(pointer, text string) (*resultSetter, error) {
 			err = wrong("value", ": expected an enhanced status code such as 5.7.1")
 		}
 	case name == "description":
+	case name == "class":
+		_, err = parseClass("value", r.text)
 	case isFact(name):
 		err = wrong("property", " %q: expected one that may change; it tells what happened", name)
 	default:
@@ -368,6 +370,9 @@ func (r *resultSetter) apply(result *queue.Result, d *delivery.Decision) {
 		return
 	case "description":
 		result.Description = r.text
+		return
+	case "class":
+		result.Class = queue.Class(r.text)
 		return
 	case "fatal":
 		d.Fatal = fresh(r.flag)

@@ -128,8 +128,8 @@ type ResponsePattern struct {
 	Pool     string
 	Domain   string
 	Tag      string
-	Pattern  string // matched with the whole reply, and with the code and a blank before it
-	Type     string // exact, regex, fnmatch or substr
+	Pattern  string // matched with the whole reply, and with the code and a blank before it; or a class
+	Type     string // exact, regex, fnmatch, substr; or class: of the result, see queue.Class
 	Priority int64
 	Final    bool
 	Actions  []Action

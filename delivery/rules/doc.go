@@ -58,8 +58,8 @@
 //	            fit a property is found by Compile; what does not fit one message leaves it as it is. Properties that tell
 //	            facts (message-id, received, connection, results, ...), the mail itself and nextattempt cannot be set.
 //	setresult   the same for the result of the attempt, in response patterns. fatal, individual, strange, greylisted and
-//	            fallback override how the reply is judged; they may also be set by "set". code, status, description and
-//	            unknown properties can be set, facts of the attempt not.
+//	            fallback override how the reply is judged; they may also be set by "set". code, status, description, class
+//	            and unknown properties can be set, facts of the attempt not.
 //	addip       the message may also leave from these addresses; of one with a pool, the pool's become its own. One that
 //	            might leave from any leaves from these only.
 //	setip       the message may leave from these addresses only

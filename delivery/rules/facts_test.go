@@ -41,6 +41,7 @@ func TestValuesThatDoNotFit(t *testing.T) {
 		{Type: "delay", Value: "0"}, {Type: "delay", Value: "-1"}, {Type: "delay"},
 		{Type: "delay", Value: "99999999999999999999"}, {Type: "smarthost"}, {Type: "smarthost", Value: "a:b:c"},
 		{Type: "smarthost", Value: "h:0"}, {Type: "setresult", Property: "/fatal", Value: "perhaps"},
+		{Type: "setresult", Property: "/class", Value: "full"}, {Type: "setresult", Property: "/class", Value: "null"},
 		{Type: "setresult", Property: "/code", Value: "20"}, {Type: "setresult", Property: "/status", Value: "5"},
 	} {
 		require.Error(t, responseProblem(a), a)

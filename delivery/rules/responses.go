@@ -28,7 +28,8 @@ type response struct {
 	name    string // as it is told
 	final   bool
 	text    *pattern.Pattern
-	texts   []branch // what has to occur; nil: not known
+	texts   []branch    // what has to occur; nil: not known
+	class   queue.Class // instead of text; "": none
 	actions []action
 }
 
@@ -72,14 +73,36 @@ func compileResponse(r *ResponsePattern, pools *pools) (compiled response, err e
 	if err != nil {
 		return compiled, err
 	}
+	compiled.name, compiled.final = ruleName("response pattern", r.ID, r.Name), r.Final
+	if strings.EqualFold(r.Type, typeClass) {
+		compiled.class, err = parseClass("pattern", strings.TrimSpace(r.Pattern))
+		return compiled, err
+	}
 	typ, err := pattern.ParseType(r.Type)
 	if err != nil {
-		return compiled, at("type", err)
+		return compiled, at("type", fmt.Errorf("%w, or %s", err, typeClass))
 	}
 	compiled.text, err = pattern.Compile(typ, r.Pattern, true)
 	compiled.texts = literals(typ, r.Pattern)
-	compiled.name, compiled.final = ruleName("response pattern", r.ID, r.Name), r.Final
 	return compiled, at("pattern", err)
+}
+
+// typeClass is the type of patterns that are the class of a result.
+const typeClass = "class"
+
+func parseClass(column, text string) (queue.Class, error) {
+	if class := queue.Class(text); class.Known() {
+		return class, nil
+	}
+	return "", wrong(column, " %q: expected a class of results, such as %s", text, queue.ClassMailboxFull)
+}
+
+// matches reports whether the pattern is about a reply, or about a result of that class.
+func (r *response) matches(said *reply, class queue.Class) bool {
+	if r.class != "" {
+		return class.Is(r.class)
+	}
+	return said.matches(r.text)
 }
 
 // reply is what a host said, as patterns are matched with it.
@@ -142,7 +165,7 @@ func (s *Set) Respond(sel *delivery.Selection, m *queue.Message, result *queue.R
 	if x.index == nil {
 		return d
 	}
-	said := newReply(result.Code, text)
+	said, class := newReply(result.Code, text), result.Class
 	var sources [1]netip.Addr
 	var pools [2]string
 	q, domain := s.ask(sel, sources[:0], pools[:0]), addr.Fold(sel.Domain)
@@ -151,7 +174,7 @@ func (s *Set) Respond(sel *delivery.Selection, m *queue.Message, result *queue.R
 	var room [64]int32
 	for _, i := range x.index.candidates(room[:0], &q, domain, "", "") {
 		r := &x.rules[i]
-		if !r.selects(&q, domain) || !possible(r.texts, q.text) || !said.matches(r.text) {
+		if !r.selects(&q, domain) || !possible(r.texts, q.text) || !r.matches(&said, class) {
 			continue
 		}
 		s.respond(r, m, result, &d)
