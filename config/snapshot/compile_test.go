@@ -82,7 +82,7 @@ func steeringRows() *settings.Rows {
 		RewriteActions: []settings.RewriteAction{{ID: 1, Trigger: 1, Type: "addtag", Value: "t"},
 			{ID: 2, Trigger: 2, Type: "addtag", Value: "t"}},
 		Routes: []settings.Route{{ID: 1, Domain: "*", Relay: "relay.test", Port: 2525, Enabled: true},
-			{ID: 2, Domain: "x.test", Relay: "lmtp://here", Enabled: true},
+			{ID: 2, Domain: "x.test", Relay: "imap://here", Enabled: true},
 			{ID: 3, Domain: "y.test", Relay: "h", Port: 99999, Enabled: true}},
 		Tokens: []settings.Token{{ID: 1, Hash: settings.HashToken("open sesame"), Enabled: true},
 			{ID: 2, Hash: settings.HashToken("off")}},
