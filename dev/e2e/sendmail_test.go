@@ -19,7 +19,8 @@ func sendmailHere(t *testing.T, spool string) []string {
 	path := filepath.Join(t.TempDir(), "sendmail")
 	require.NoError(t, os.Symlink(mtatest.Program(), path))
 	return []string{"SENDMAIL=" + path, "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "MTAD_SPOOL_DIRECTORY=" + spool,
-		"MTAD_SMTP_HOSTNAME=here.test", "MTAD_DEFAULT_DOMAIN=sink.test", "LC_ALL=C.UTF-8"}
+		"MTAD_SMTP_HOSTNAME=here.test", "MTAD_DEFAULT_DOMAIN=sink.test", "LC_ALL=C.UTF-8", "GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@sink.test",
+		"GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@sink.test"}
 }
 
 // shell runs a script that must succeed.
