@@ -60,7 +60,7 @@ func TestPrograms(t *testing.T) {
 		"mailx":  `echo text | s-nail -: / -S v15-compat -S mta=$SENDMAIL -S from=ann@sink.test -s mailx mailx@sink.test`,
 		"git":    `git send-email --quiet --confirm=never --smtp-server="$SENDMAIL" --from=ann@sink.test --to=git@sink.test --suppress-cc=all ` + file,
 		"cron":   `printf 'From: root (Cron Daemon)\nTo: cron\nSubject: cron\n\noutput\n.\n' | "$SENDMAIL" -i -FCronDaemon -B8BITMIME -oem cron`,
-		"smtp":   `printf 'EHLO x\r\nMAIL FROM:<ann@sink.test>\r\nRCPT TO:<smtp@sink.test>\r\nDATA\r\nSubject: smtp\r\n\r\nx\r\n.\r\nQUIT\r\n' | "$SENDMAIL" -bs`,
+		"smtp":   `printf 'EHLO x\r\nMAIL FROM:<ann@sink.test>\r\nRCPT TO:<smtp@sink.test>\r\nDATA\r\nMIME-Version: 1.0\r\nMessage-ID: <1@here.test>\r\nSubject: smtp\r\n\r\nx\r\n.\r\nQUIT\r\n' | "$SENDMAIL" -bs`,
 		"direct": `printf 'Subject: direct\n\nx\n' | "$SENDMAIL" -f ann@sink.test direct@sink.test`,
 	} {
 		want[name+"@sink.test"] = "Subject: " + name + "\r\n"
