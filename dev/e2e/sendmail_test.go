@@ -73,7 +73,7 @@ func TestPrograms(t *testing.T) {
 		require.Len(t, m.Recipients, 1)
 		to := m.Recipients[0]
 		require.Contains(t, string(m.Data), want[to], to)
-		require.Contains(t, string(m.Data), "\r\nMessage-ID: <", to)
+		require.Contains(t, strings.ToLower(string(m.Data)), "\r\nmessage-id: <", to)
 		require.Equal(t, 1, strings.Count(string(m.Data), "Received: "), to)
 		delete(want, to)
 	}
