@@ -120,7 +120,7 @@ func (m *mailboxes) note(text string, down bool) {
 }
 
 // describe tells whether mails are delivered, and the last error.
-func (m *mailboxes) describe() (err error, detail string) {
+func (m *mailboxes) describe() (detail string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	detail = plural(int(m.mails), "mail") + " delivered"
@@ -130,7 +130,7 @@ func (m *mailboxes) describe() (err error, detail string) {
 	if m.down {
 		err = errors.New(detail)
 	}
-	return err, detail
+	return detail, err
 }
 
 // mailboxStates tells how deliveries to the mailboxes go that routes lead to.
@@ -143,7 +143,7 @@ func (m *MTA) mailboxStates() []admin.Service {
 	}
 	all := make([]admin.Service, len(places))
 	for i, place := range places {
-		err, detail := m.senders.at(place).describe()
+		detail, err := m.senders.at(place).describe()
 		all[i] = m.services.state(place, err, detail)
 	}
 	return all

@@ -14,9 +14,6 @@ import (
 	"github.com/sluicemail/sluice/internal/printable"
 )
 
-// definitionsDir is where ClamAV's packages keep the definition files.
-const definitionsDir = "/var/lib/clamav"
-
 // Definitions is one definition file, as its head tells.
 type Definitions struct {
 	File       string    // its name without the directory, such as "daily.cld"

@@ -369,9 +369,9 @@ func parseStatuses(text string) (s statuses, ok bool) {
 // readText reads words with * for anything between them. Blanks beside a *, and at the ends, count in double quotes
 // only.
 func (r *Rule) readText(value string) string {
-	inside, quoted := strings.CutPrefix(value, `"`)
-	if inside, quoted = strings.CutSuffix(inside, `"`); quoted {
-		value = inside
+	quoted := len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"'
+	if quoted {
+		value = value[1 : len(value)-1]
 	}
 	var parts [][]byte
 	longest := 0
