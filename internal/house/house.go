@@ -42,7 +42,6 @@ var rooms = []struct {
 	{"config", nil},
 	{"delivery/mx", []string{"delivery", "delivery/maildir", "delivery/resolver"}},
 	{"delivery/lmtp", []string{"delivery", "delivery/smtpout", "queue"}},
-	{"delivery/mx", []string{"delivery", "delivery/resolver"}},
 	{"delivery/tlspolicy", []string{"delivery", "delivery/mx", "delivery/resolver", "delivery/tlsreport", "queue"}},
 	{"delivery/tlsreport", []string{"delivery", "delivery/resolver", "queue"}},
 	{"delivery/external", []string{"delivery", "delivery/smtpout", "queue"}},
