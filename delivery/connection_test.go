@@ -83,9 +83,13 @@ func TestConnectionThatHangsHoldsUpNoOtherForLong(t *testing.T) {
 func TestMailsOverlap(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.sender.mail = slow(time.Second)
+		w.sender.open = func(context.Context, *delivery.Hop, int) error {
+			time.Sleep(time.Millisecond) // in synthetic time: until all that is published waits
+			return nil
+		}
 		w.start()
 		w.publishMany(5, "example.com")
-		w.sleep(5 * time.Second)
+		w.sleep(5*time.Second + time.Millisecond)
 		require.Equal(t, 5, w.stats("success").Ready)
 		require.Equal(t, 4, w.sender.began, "each but the last was sent with another behind it")
 		require.EqualValues(t, 1, w.sender.opened.Load())
