@@ -83,10 +83,7 @@ func TestConnectionThatHangsHoldsUpNoOtherForLong(t *testing.T) {
 func TestMailsOverlap(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.sender.mail = slow(time.Second)
-		w.sender.open = func(context.Context, *delivery.Hop, int) error {
-			time.Sleep(time.Millisecond) // in synthetic time: until all that is published waits
-			return nil
-		}
+		w.sender.open = oncePublished
 		w.start()
 		w.publishMany(5, "example.com")
 		w.sleep(5*time.Second + time.Millisecond)

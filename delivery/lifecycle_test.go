@@ -23,6 +23,12 @@ func slow(d time.Duration) func(context.Context, *conn, *delivery.Transaction) {
 	}
 }
 
+// oncePublished has a connection stand when all that was published waits for it: a moment later, in synthetic time.
+func oncePublished(context.Context, *delivery.Hop, int) error {
+	time.Sleep(time.Millisecond)
+	return nil
+}
+
 func TestShutdownFinishesMailsInFlightAndReleasesTheRest(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		l := w.withLedger()

@@ -129,10 +129,8 @@ func TestRenderedAhead(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.Render = (&renderer{}).render
 		w.PathConnections = 1
-		w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
-			time.Sleep(time.Second)
-			c.accept(tx)
-		}
+		w.sender.mail = slow(time.Second)
+		w.sender.open = oncePublished
 		for i := range 4 {
 			w.publish(personal(fmt.Sprintf("r%d@example.com", i)))
 		}
