@@ -1,6 +1,7 @@
 package alarm_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,20 @@ import (
 func TestEarliest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
+		var mu sync.Mutex // that Alarm asks for
 		var rang []time.Duration
 		var a alarm.Alarm
 		a = alarm.New(func() {
+			mu.Lock()
+			defer mu.Unlock()
 			a.Rang()
 			rang = append(rang, time.Since(begun))
 		})
-		after := func(d time.Duration) { a.Set(begun.Add(d)) }
+		after := func(d time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			a.Set(begun.Add(d))
+		}
 		after(3 * time.Second)
 		after(time.Second)
 		after(2 * time.Second)
