@@ -91,7 +91,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	require.NoError(t, q.Close())
 	require.GreaterOrEqual(t, len(settled), accepted)
-	d = d.Again(t) // what was in the journal when it ended
+	d.Again(t) // what was in the journal when it ended
 	missing := func() (n int) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
