@@ -45,10 +45,10 @@ func (a *Admin) Inject(ctx context.Context, messages io.Reader) ([]string, error
 	return in.done("messages injected"), nil
 }
 
-// InjectOnce is Inject for a call that may be repeated: of several with the same key, by the same actor, one injects, and
-// all return the same ids. A call with another text is [ErrKeyUsed]. The key has at most [LongestKey] bytes; how long,
-// and how many, are remembered is for Injected to say. When ctx ends the messages may be injected all the same: the next
-// call with the key tells.
+// InjectOnce is Inject for a call that may be repeated: of several with the same key, by the same actor, one injects,
+// and all return the same ids. A call with another text is [ErrKeyUsed]. The key has at most [LongestKey] bytes; how
+// long, and how many, are remembered is for Injected to say. When ctx ends the messages may be injected all the same:
+// the next call with the key tells.
 func (a *Admin) InjectOnce(ctx context.Context, key string, messages io.Reader) ([]string, error) {
 	if a.Injected == nil {
 		return nil, unsupported("keys of injections are not remembered here")

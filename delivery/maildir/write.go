@@ -56,8 +56,8 @@ func (c *connection) deliver(tx *delivery.Transaction) (string, error) {
 	return name, nil
 }
 
-// write brings a mail into tmp, and on the disk, if there is room for it. It returns the path of the file, once there is
-// one, and its size.
+// write brings a mail into tmp, and on the disk, if there is room for it. It returns the path of the file, once there
+// is one, and its size.
 func (c *connection) write(b box, name string, tx *delivery.Transaction) (temporary string, size int64, err error) {
 	file, err := c.target.open(b, name)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, taking mail
-// as sendmail does, the switches that ask for an answer (such as --check-config, --list-cluster, --purge-database), and
-// --daemon.
+// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, taking
+// mail as sendmail does, the switches that ask for an answer (such as --check-config, --list-cluster,
+// --purge-database), and --daemon.
 package command
 
 import (

@@ -18,7 +18,8 @@ import (
 )
 
 // mailed runs a command as sendmail, with a spool directory of its own unless args name one.
-func mailed(t *testing.T, command string, stdin io.Reader, args ...string) (code int, done bool, dir, stdout, stderr string) {
+func mailed(t *testing.T, command string, stdin io.Reader,
+	args ...string) (code int, done bool, dir, stdout, stderr string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "spool")
 	require.NoError(t, os.Mkdir(dir, 0o770))

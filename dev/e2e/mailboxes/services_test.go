@@ -82,8 +82,8 @@ func (w *world) service(name string) (up bool, detail string) {
 	return false, ""
 }
 
-// TestMailboxesThatAreAway has a server of mailboxes come up late, and a message wait for it, paused at first. A throttle
-// for the domain says how long what cannot be reached is left alone.
+// TestMailboxesThatAreAway has a server of mailboxes come up late, and a message wait for it, paused at first. A
+// throttle for the domain says how long what cannot be reached is left alone.
 func TestMailboxesThatAreAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
