@@ -37,6 +37,9 @@ func TestInline(t *testing.T) {
 			`<a href="http://x">1</a><a href="y">2</a><table><tr><td align=right>3</table>`,
 			`<a style="color:red" href="http://x">1</a><a href="y">2</a><table><tr><td style="top:0" align=right>3</table>`},
 
+		{"attributes like the marks of tags", `.a\+b{color:red}`, `<i>1</i><p ~t=1 class="a+b">2</p>`,
+			`<i>1</i><p style="color:red" ~t=1 class="a+b">2</p>`},
+
 		{"source order", "p{color:red} p{color:blue;top:0}", "<p>", `<p style="color:blue;top:0">`},
 		{"specificity", "#i{color:red} p.c{color:green} p{color:blue}", `<p class=c id=i><p class=c><p>`,
 			`<p style="color:red" class=c id=i><p style="color:green" class=c><p style="color:blue">`},

@@ -57,6 +57,13 @@ type document struct {
 	steps  int // that may still be made
 }
 
+// newDocument returns a document with room for about so many elements.
+func newDocument(elements int) *document {
+	elements += elements / 8
+	return &document{steps: maxSteps, number: make(map[*html.Node]int, elements), by: make(map[string][]int),
+		nodes: make([]*html.Node, 0, elements), tags: make([]int, 0, elements), all: make([]int, 0, elements)}
+}
+
 // add adds an element and what is in it.
 func (d *document) add(n *html.Node) {
 	if n.Type == html.ElementNode {

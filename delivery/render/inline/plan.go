@@ -18,8 +18,9 @@ const (
 	maxSteps = 5_000_000 // elements that are compared with selectors
 )
 
-// mark is an attribute that each start tag has while a plan is made: its number.
-const mark = "sluice-inline-tag"
+// mark is an attribute that each start tag has while a plan is made: its number. It is short, as the parser reads it
+// byte by byte, and no name that an attribute has.
+const mark = "~t"
 
 func number(s string) int {
 	n, err := strconv.Atoi(s)
@@ -102,7 +103,7 @@ func (s *scanner) apply(rules []found, rest []*strings.Builder, attributes []str
 	if err != nil {
 		return 0, errors.New("the HTML cannot be read: " + err.Error())
 	}
-	d := &document{number: make(map[*html.Node]int), by: make(map[string][]int), steps: maxSteps}
+	d := newDocument(len(s.tags))
 	d.add(root)
 	of := make([][]byte, len(s.tags)) // the rules of each tag, two bytes a rule
 	for i := range rules {
