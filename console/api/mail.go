@@ -1,13 +1,13 @@
 package api
 
 import (
-	"errors"
 	"io"
 	"math"
 	"net/http"
 	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/internal/readfault"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -70,10 +70,10 @@ const idempotencyKey = "Idempotency-Key"
 
 // inject reads a message or an array of them.
 func inject(c *call) (any, error) {
-	body := &reading{Reader: c.request.Body}
+	body := &readfault.Reader{Reader: c.request.Body}
 	ids, err := c.inject(body)
-	if body.err != nil {
-		return nil, bodyError(body.err)
+	if body.Err != nil {
+		return nil, bodyError(body.Err)
 	}
 	if err != nil {
 		return nil, err
@@ -90,20 +90,6 @@ func (c *call) inject(body io.Reader) ([]string, error) {
 		return c.admin.InjectOnce(ctx, keys[0], body)
 	}
 	return nil, &problem{status: http.StatusBadRequest, reason: "there are several headers " + idempotencyKey + "; expected one"}
-}
-
-// reading remembers why a body could not be read to its end.
-type reading struct {
-	io.Reader
-	err error
-}
-
-func (r *reading) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.err = err
-	}
-	return n, err
 }
 
 // filterFields select messages.

@@ -72,27 +72,15 @@ type data struct {
 // search is what the form says, as it was typed.
 type search struct{ Kind, Recipient, ID, Tag, Acted, Unproven string }
 
-func (s *search) fields() map[string]*string {
-	return map[string]*string{"kind": &s.Kind, "recipient": &s.Recipient, "id": &s.ID, "tag": &s.Tag, "acted": &s.Acted,
+func (s *search) fields() human.Form {
+	return human.Form{"kind": &s.Kind, "recipient": &s.Recipient, "id": &s.ID, "tag": &s.Tag, "acted": &s.Acted,
 		"unproven": &s.Unproven}
 }
 
 func searchOf(q url.Values) search {
 	var s search
-	for name, field := range s.fields() {
-		*field = human.Typed(human.Cut(q.Get(name), 400))
-	}
+	s.fields().Read(q, 400)
 	return s
-}
-
-func (s *search) values() url.Values {
-	q := url.Values{}
-	for name, field := range s.fields() {
-		if *field != "" {
-			q.Set(name, *field)
-		}
-	}
-	return q
 }
 
 // kind is a kind of reports, to choose.
@@ -214,12 +202,12 @@ func (c *Reports) data(v *frame.Visit) *data {
 	query := admin.ReportQuery(values)
 	query.Limit = onPage + 1
 	if before, err := time.Parse(time.RFC3339Nano, q.Get("cursor")); err == nil {
-		query.Before, d.First = before, address(d.Of.values())
+		query.Before, d.First = before, address(d.Of.fields().Values())
 	}
 	all, _ := c.Admin.Reports(v.R.Context(), query) // it is there
 	if len(all) > onPage {
 		all = all[:onPage]
-		more := d.Of.values()
+		more := d.Of.fields().Values()
 		more.Set("cursor", all[onPage-1].Time.Format(time.RFC3339Nano))
 		d.Next = address(more)
 	}

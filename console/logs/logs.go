@@ -109,27 +109,15 @@ type logSearch struct {
 	Kind, From, To, Address, Domain, IP, Tag, ID, Outcome, Class, Code, Text string
 }
 
-func (s *logSearch) fields() map[string]*string {
-	return map[string]*string{"kind": &s.Kind, "from": &s.From, "to": &s.To, "address": &s.Address, "domain": &s.Domain,
+func (s *logSearch) fields() human.Form {
+	return human.Form{"kind": &s.Kind, "from": &s.From, "to": &s.To, "address": &s.Address, "domain": &s.Domain,
 		"ip": &s.IP, "tag": &s.Tag, "id": &s.ID, "outcome": &s.Outcome, "class": &s.Class, "code": &s.Code, "text": &s.Text}
 }
 
 func logSearchOf(q url.Values) logSearch {
 	var s logSearch
-	for name, field := range s.fields() {
-		*field = human.Typed(human.Cut(q.Get(name), 1000))
-	}
+	s.fields().Read(q, 1000)
 	return s
-}
-
-func (s *logSearch) values() url.Values {
-	q := url.Values{}
-	for name, field := range s.fields() {
-		if *field != "" {
-			q.Set(name, *field)
-		}
-	}
-	return q
 }
 
 // query is what is searched for. Spans of time are counted back from now.
@@ -197,9 +185,9 @@ const (
 func (c *Logs) logs(v *frame.Visit) error {
 	q := v.R.URL.Query()
 	d := logsData{Of: logSearchOf(q), Live: q.Get("live") != ""}
-	d.Again = logAddress("/logs", d.Of.values())
+	d.Again = logAddress("/logs", d.Of.fields().Values())
 	if c.Tail != nil {
-		d.Stream = logAddress("log", d.Of.values())
+		d.Stream = logAddress("log", d.Of.fields().Values())
 	}
 	query, err := d.Of.query(c.Now())
 	if err != nil {
@@ -235,10 +223,10 @@ func (d *logsData) show(page *logsearch.Page, later bool) {
 	for i := range page.Entries {
 		d.Lines = append(d.Lines, logLineOf(&page.Entries[i]))
 	}
-	d.Download = logAddress("/logs/download", d.Of.values())
+	d.Download = logAddress("/logs/download", d.Of.fields().Values())
 	d.Reached, d.Searched = page.Reached, human.Size(page.Scanned)
 	if page.Cursor != "" {
-		more := d.Of.values()
+		more := d.Of.fields().Values()
 		more.Set("cursor", page.Cursor)
 		d.Next = "/logs?" + more.Encode()
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/txtrecord"
 )
 
 // Mode says what a policy asks of senders (RFC 8461 §5).
@@ -34,24 +36,11 @@ type policy struct {
 // parseRecord returns the id of a policy from the texts at _mta-sts.DOMAIN; "" when there is not exactly one record
 // that makes sense (RFC 8461 §3.1).
 func parseRecord(texts []string) (id string) {
-	found := 0
-	for _, text := range texts {
-		fields := strings.Split(text, ";")
-		if strings.TrimSpace(fields[0]) != "v=STSv1" {
-			continue
-		}
-		found++
-		for _, field := range fields[1:] {
-			if name, value, _ := strings.Cut(field, "="); strings.TrimSpace(name) == "id" {
-				id = strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	if found != 1 || len(id) > 32 || strings.ContainsFunc(id, notAlphanumeric) {
+	ids := txtrecord.Values(texts, "v=STSv1", "id")
+	if len(ids) == 0 || len(ids[0]) > 32 || strings.ContainsFunc(ids[0], notAlphanumeric) {
 		return ""
 	}
-	return id
+	return ids[0]
 }
 
 func notAlphanumeric(r rune) bool {

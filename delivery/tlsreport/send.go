@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/internal/txtrecord"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -38,28 +39,13 @@ func (r *Reporter) targets(ctx context.Context, domain string) ([]*url.URL, erro
 
 // parseRecord returns the addresses in the one record that is about reports; none when there is another number of them.
 func parseRecord(texts []string) (targets []*url.URL) {
-	found := 0
-	for _, text := range texts {
-		fields := strings.Split(text, ";")
-		if strings.TrimSpace(fields[0]) != "v=TLSRPTv1" {
-			continue
-		}
-		found++
-		for _, field := range fields[1:] {
-			name, value, _ := strings.Cut(field, "=")
-			if strings.TrimSpace(name) != "rua" {
-				continue
-			}
-			for address := range strings.SplitSeq(value, ",") {
-				target, err := url.Parse(strings.TrimSpace(address))
-				if err == nil && usable(target) && len(targets) < maxTargets {
-					targets = append(targets, target)
-				}
+	for _, addresses := range txtrecord.Values(texts, "v=TLSRPTv1", "rua") {
+		for address := range strings.SplitSeq(addresses, ",") {
+			target, err := url.Parse(strings.TrimSpace(address))
+			if err == nil && usable(target) && len(targets) < maxTargets {
+				targets = append(targets, target)
 			}
 		}
-	}
-	if found != 1 {
-		return nil
 	}
 	return targets
 }

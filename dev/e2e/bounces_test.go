@@ -2,14 +2,11 @@ package e2e
 
 import (
 	"bytes"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -97,36 +94,13 @@ func TestBouncesOfTheKilled(t *testing.T) {
 	if testing.Short() || mtatest.RaceDetector {
 		rounds = 2
 	}
-	l := mtatest.NewLedger()
-	receiver := l.Sink()
-	receiver.Verify = false
-	receiver.Rules = []smtptest.Rule{{Stage: smtptest.Rcpt, Pattern: "*@refused.test",
-		Action: smtptest.Refusal(smtptest.Rcpt, true)}}
-	k := mtatest.NewSink(t, receiver)
-	d := mtatest.Start(t, k.Settings().With(mtatest.Settings{"rabbitmq-dsn": "outbox", "rabbitmq-failure": "failure",
-		"retry-interval": "1", "bounce-limit": "0"}))
-	var kills []time.Time
-	for round := range rounds {
-		c := d.Talk(t)
-		c.Command("EHLO client.test", 250)
-		for n := round*each + 1; n <= (round+1)*each; n++ {
-			c.Mail(fmt.Sprintf("s%d@sink.test", n), fmt.Sprintf("s%d@refused.test", n), "Subject: x\r\n\r\nx\r\n", 250)
-			l.Accept([]int64{n})
-		}
-		<-time.After(time.Duration(rand.Int64N(int64(200 * time.Millisecond)))) // the moment is what is tried here
-		kills = append(kills, time.Now())
-		d.Kill()
-		d = d.Again(t)
-	}
-	l.Settled(t)
+	d, l, kills := mtatest.KilledWhileRefused(t, nil, rounds, each)
 	d.Terminate(t)
 
 	accepted, arrived, again := l.Counts()
 	t.Logf("%d refused, %d bounces, %d of them again", accepted, arrived, again)
 	require.EqualValues(t, rounds*each, arrived)
-	for n, first := range l.Again {
-		require.True(t, justBefore(first, kills), "bounce %d came again although it had arrived long before a kill", n)
-	}
+	l.AgainOnlyAt(t, kills)
 	q := mtatest.OpenQueue(t, d.Queue)
 	failures := map[int64]int{}
 	for _, m := range mtatest.Stored(t, q, "failure", int(rounds*each)) {

@@ -48,20 +48,8 @@ func TestKilledUnderLoad(t *testing.T) {
 	t.Logf("%d accepted, %d in doubt, %d arrived, %d of them again", accepted, doubt, arrived, again)
 	require.LessOrEqual(t, int64(arrived), int64(accepted)+2*doubt, "mails arrived that nobody sent")
 	require.Zero(t, k.Stats().Damaged)
-	for n, first := range l.Again {
-		require.True(t, justBefore(first, kills), "mail %d came again although it had arrived long before a kill", n)
-	}
+	l.AgainOnlyAt(t, kills)
 	oneResultEach(t, d.Queue, l)
-}
-
-// justBefore reports whether a moment lies within the second before a kill, or while mtad was dying.
-func justBefore(moment time.Time, kills []time.Time) bool {
-	for _, kill := range kills {
-		if since := kill.Sub(moment); since < time.Second && since > -time.Second {
-			return true
-		}
-	}
-	return false
 }
 
 // oneResultEach requires that each mail that arrived has one result or, when it was to be sent once more, is still in

@@ -2,6 +2,7 @@ package mtatest
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -134,5 +135,17 @@ func (l *Ledger) Settled(t testing.TB) {
 			require.FailNow(t, "mails that were answered 250 do not arrive", "%d, among them %v", len(lost),
 				lost[:min(10, len(lost))])
 		}
+	}
+}
+
+// AgainOnlyAt requires that what came again had arrived within the second before a kill, or while mtad was dying.
+func (l *Ledger) AgainOnlyAt(t testing.TB, kills []time.Time) {
+	t.Helper()
+	for n, first := range l.Again {
+		near := slices.ContainsFunc(kills, func(kill time.Time) bool {
+			since := kill.Sub(first)
+			return since < time.Second && since > -time.Second
+		})
+		require.True(t, near, "mail %d came again although it had arrived long before a kill", n)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/internal/mailheader"
+	"github.com/sluicemail/sluice/internal/readfault"
 	"github.com/sluicemail/sluice/mta"
 	"github.com/sluicemail/sluice/smtpin/spool"
 )
@@ -213,11 +214,11 @@ func (m *sender) drop(e *spool.Envelope, mail io.Reader) (name string, err error
 	if limit > 0 {
 		mail = io.LimitReader(mail, limit+1)
 	}
-	source := &reading{Reader: mail}
+	source := &readfault.Reader{Reader: mail}
 	n, err := d.ReadFrom(source)
 	switch {
-	case source.err != nil:
-		err = coded{exitIOErr, fmt.Errorf("reading the mail: %w", source.err)}
+	case source.Err != nil:
+		err = coded{exitIOErr, fmt.Errorf("reading the mail: %w", source.Err)}
 	case err == nil && limit > 0 && n > limit:
 		err = coded{exitDataErr, fmt.Errorf("the mail is larger than %d bytes, which is smtp-maxsize", limit)}
 	}
@@ -238,20 +239,6 @@ func (m *sender) explain(err error) error {
 		return fmt.Errorf("%w: spool-directory must be one that every sender may write to", err)
 	}
 	return err
-}
-
-// reading remembers why a mail could not be read to its end.
-type reading struct {
-	io.Reader
-	err error
-}
-
-func (r *reading) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.err = err
-	}
-	return n, err
 }
 
 // coded is an error with its exit code.
