@@ -56,6 +56,8 @@ const (
 	binNoIPs // IPs is empty but not nil
 	binForms
 	binUnsubscribe
+	binRequireTLS
+	binTLSOptional
 )
 
 // AppendBinary appends the compact form of m, everything but its Body, to dst. It is meant for storage on one machine:
@@ -96,6 +98,8 @@ func putRare(dst []byte, m *Message) []byte {
 	for i := range m.DKIM {
 		dst = putNested(dst, binDKIM, &m.DKIM[i], putDKIM)
 	}
+	dst = putBool(dst, binRequireTLS, m.RequireTLS)
+	dst = putBool(dst, binTLSOptional, m.TLSOptional)
 	dst = putNested(dst, binDSN, m.DSN, putDSN)
 	dst = putNested(dst, binQueues, m.Queues, putQueues)
 	dst = putNested(dst, binSmarthost, m.Smarthost, putSmarthost)

@@ -209,6 +209,10 @@ func readOptions(r *binaryReader, m *Message) {
 		m.Priority = r.int()
 	case binSecurity:
 		m.Security = Security(r.string())
+	case binRequireTLS:
+		m.RequireTLS = r.bool()
+	case binTLSOptional:
+		m.TLSOptional = r.bool()
 	default:
 		readRare(r, m)
 	}

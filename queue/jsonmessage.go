@@ -43,6 +43,8 @@ var messageTable = []property[Message]{
 	number("priority", math.MinInt32, math.MaxInt32, func(m *Message) *int { return &m.Priority }),
 	choice("security", `"optional", "opportunistic", "required" or "verified"`,
 		func(m *Message) *Security { return &m.Security }, normalSecurity),
+	flag("requiretls", func(m *Message) *bool { return &m.RequireTLS }),
+	flag("tls-optional", func(m *Message) *bool { return &m.TLSOptional }),
 	private(part(define("mime", readMIME, writeMIME))),
 	private(part(define("mime-encoding", readMIMEEncoding, nil))),
 	define("results", readResults, writeResults),

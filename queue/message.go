@@ -40,6 +40,11 @@ type Message struct {
 	Unsubscribe    json.RawMessage // list-unsubscribe: an address, or an object (RFC 2369, 8058)
 	Priority       int             // priority: higher goes first
 	Security       Security        // security
+	// RequireTLS is requiretls: it came with REQUIRETLS (RFC 8689), and goes on only to hosts that pass it on alike.
+	RequireTLS bool
+	// TLSOptional is tls-optional: the header says "TLS-Required: No" (RFC 8689 §5). What recipients publish about TLS
+	// does not bind it. It means nothing beside RequireTLS.
+	TLSOptional bool
 
 	ID         string            // message-id
 	Received   time.Time         // received

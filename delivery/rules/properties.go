@@ -117,6 +117,10 @@ func deliveryProperty(name string) (property, bool) {
 		return value(func(dst, src *queue.Message) { dst.Priority = src.Priority })
 	case "security":
 		return value(func(dst, src *queue.Message) { dst.Security = src.Security })
+	case "requiretls":
+		return value(func(dst, src *queue.Message) { dst.RequireTLS = src.RequireTLS })
+	case "tls-optional":
+		return value(func(dst, src *queue.Message) { dst.TLSOptional = src.TLSOptional })
 	}
 	return property{}, false
 }

@@ -35,7 +35,7 @@ func Full() *queue.Message {
 			Append:  []queue.Field{{Name: "x-c", Value: "1"}, {Name: "x-c", Value: "2"}},
 			Replace: []queue.Field{{Name: "subject", Value: "ho"}}, Update: []queue.Field{{Name: "x-d", Value: "é"}},
 		},
-		Priority: 2, Security: queue.Verified,
+		Priority: 2, Security: queue.Verified, RequireTLS: true, TLSOptional: true,
 		ID: "full.1@mx.example.net", Received: at, Hostname: "mx.example.net",
 		Connection: &queue.Connection{LocalIP: "192.0.2.1", LocalPort: 25, RemoteIP: "198.51.100.7", RemotePort: 40312,
 			Secure: true, User: "account"},

@@ -16,12 +16,8 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Properties of a message that tell what the client asked for with MAIL, beside the properties that queue.Message has
-// fields for.
-const (
-	propertyUTF8       = "smtputf8"   // true: the mail was sent with SMTPUTF8 (RFC 6531)
-	propertyRequireTLS = "requiretls" // true: the mail was sent with REQUIRETLS (RFC 8689)
-)
+// propertyUTF8 is a property that queue.Message has no field for. True: the mail was sent with SMTPUTF8 (RFC 6531).
+const propertyUTF8 = "smtputf8"
 
 // delivery takes one mail from the connection to the queues.
 type delivery struct {
@@ -201,22 +197,13 @@ func (d *delivery) template() queue.Message {
 	} else {
 		m.Connection = d.describe()
 	}
-	if d.opts.RequireTLS {
-		m.Security = queue.Verified
-		setTrue(&m, propertyRequireTLS)
-	}
+	m.RequireTLS = d.opts.RequireTLS
 	if d.opts.UTF8 {
-		setTrue(&m, propertyUTF8)
+		m.Extra = map[string]json.RawMessage{propertyUTF8: json.RawMessage("true")}
 	}
 	d.receive.props.apply(&m)
+	m.TLSOptional = d.receive.tlsOptional && !m.RequireTLS // RFC 8689 §4.1
 	return m
-}
-
-func setTrue(m *queue.Message, property string) {
-	if m.Extra == nil {
-		m.Extra = make(map[string]json.RawMessage, 2)
-	}
-	m.Extra[property] = json.RawMessage("true")
 }
 
 // address makes the message of each recipient and finds its queue: first of recipients that are accepted, then of

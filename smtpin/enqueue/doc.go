@@ -46,9 +46,9 @@
 //
 // See the fields of queue.Message: x-mq-envelope, x-mq-ip and x-mq-tag (both may come several times), x-mq-pool,
 // x-mq-delayed (its NextAttempt), x-mq-maxdelivertime, x-mq-maxattempts, x-mq-retries, x-mq-inlinecss, x-mq-keepmime,
-// x-mq-{results,failure,success,retry}-queue, x-mq-smarthost-{hostname,port,username,password,plaintext} and
-// x-mq-dsn-{notify,ret,orcpt,envid}. Any other x-mq-NAME sets the property NAME, in Extra, unless that name is one of a
-// message's own, which are ignored. Values in encoded words (RFC 2047) are decoded. When a field comes again, the last
-// one counts. One of the four queues set switches off the queues that are not, as does an empty value; none may name
-// the outbox or a queue of received mail.
+// x-mq-requiretls, x-mq-{results,failure,success,retry}-queue,
+// x-mq-smarthost-{hostname,port,username,password,plaintext} and x-mq-dsn-{notify,ret,orcpt,envid}. Any other x-mq-NAME
+// sets the property NAME, in Extra, unless that name is one of a message's own, which are ignored. Values in encoded
+// words (RFC 2047) are decoded. When a field comes again, the last one counts. One of the four queues set switches off
+// the queues that are not, as does an empty value; none may name the outbox or a queue of received mail.
 package enqueue

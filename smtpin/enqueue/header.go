@@ -1,6 +1,8 @@
 package enqueue
 
 import (
+	"bytes"
+
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
 
@@ -17,6 +19,8 @@ type headerFacts struct {
 	headless bool              // the mail begins with text
 	cuts     []mailheader.Span // what must not stay in the mail
 	props    *properties       // from x-mq-* fields; nil when there were none
+
+	tlsOptional bool // "TLS-Required: No"
 }
 
 // scrub is what to take out of a header.
@@ -40,6 +44,8 @@ func examine(mail []byte, want scrub) (facts headerFacts, err error) {
 		switch {
 		case f.Is("received"):
 			received++
+		case f.Is("tls-required"):
+			facts.tlsOptional = facts.tlsOptional || bytes.EqualFold(bytes.TrimSpace(f.Value()), []byte("no"))
 		case want.private && isPrivate(f):
 			facts.cuts = append(facts.cuts, f.Span())
 		case want.extract && f.HasPrefix(propertyPrefix):

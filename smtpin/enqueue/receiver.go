@@ -55,6 +55,8 @@ type receiver struct {
 	headerLen int    // of the mail, with our own fields
 	whole     []byte // a finished mail in memory, with the room in front of it
 	err       error
+
+	tlsOptional bool // the header says so
 }
 
 // begin takes the trace field and the size that the client announced, or zero.
@@ -188,7 +190,7 @@ func (r *receiver) header() error {
 	if err != nil {
 		return err
 	}
-	r.props = facts.props
+	r.props, r.tlsOptional = facts.props, facts.tlsOptional
 	r.buf, r.headerLen = facts.edit(r.buf, r.trace)
 	return nil
 }

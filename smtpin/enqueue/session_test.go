@@ -129,9 +129,30 @@ func TestUTF8AndRequireTLS(t *testing.T) {
 	require.NoError(t, s.Rcpt("jörg@remote.example", nil))
 	require.NoError(t, s.Data(strings.NewReader("X-MQ-requiretls: false\r\n"+simpleMail)))
 	m := q.only(t)
-	require.Equal(t, queue.Verified, m.Security)
 	require.JSONEq(t, "true", string(m.Extra["smtputf8"]))
-	require.JSONEq(t, "true", string(m.Extra["requiretls"]))
+	require.True(t, m.RequireTLS, "whatever the header says")
+	require.Empty(t, m.Security, "which asks for something else")
+}
+
+// TestTLSRequired reads the header of senders to whom arriving matters more than TLS (RFC 8689 §5), unless they asked
+// for the contrary.
+func TestTLSRequired(t *testing.T) {
+	for header, want := range map[string]struct{ required, optional bool }{
+		"TLS-Required: No":                              {false, true},
+		"tls-required:\r\n nO ":                         {false, true},
+		"TLS-Required: Yes":                             {},
+		"TLS-Required: No\r\nx-mq-requiretls: true":     {true, false},
+		"x-mq-tls-optional: true\r\nX-TLS-Required: no": {},
+	} {
+		b, q := newBackend(t)
+		s := newSession(t, b, trusted)
+		require.NoError(t, s.Mail("a@example.org", nil))
+		require.NoError(t, s.Rcpt("b@remote.example", nil))
+		require.NoError(t, s.Data(strings.NewReader(header+"\r\n"+simpleMail)))
+		m := q.only(t)
+		require.Equal(t, want.required, m.RequireTLS, header)
+		require.Equal(t, want.optional, m.TLSOptional, header)
+	}
 }
 
 func TestWhoMaySendWhere(t *testing.T) {

@@ -40,6 +40,7 @@ type properties struct {
 	retries    []time.Duration
 	inlineCSS  *bool
 	keepMIME   *bool
+	requireTLS *bool
 	queues     *queue.Queues
 	smarthost  *queue.Smarthost
 	notify     []string
@@ -100,6 +101,8 @@ func (p *properties) set(name, value string) (want string) {
 		return setBool(&p.inlineCSS, value)
 	case "keepmime":
 		return setBool(&p.keepMIME, value)
+	case "requiretls":
+		return setBool(&p.requireTLS, value)
 	}
 	if which, ok := strings.CutSuffix(name, "-queue"); ok {
 		if slot := p.queueSlot(which); slot != nil {
@@ -128,7 +131,7 @@ func isReserved(name string) bool {
 	case "recipient", "mime", "mime-encoding", "key", "data", "ips", "nextattempt", "force", "dkim", "dsn", "queues",
 		"smarthost",
 		"tags", "headers", "priority", "security", "message-id", "received", "hostname", "connection", "spool", "cli", "http",
-		"checks", "results", "extracted", "raw", propertyUTF8, propertyRequireTLS:
+		"checks", "results", "extracted", "raw", propertyUTF8, "tls-optional":
 		return true
 	}
 	return false
@@ -341,6 +344,7 @@ func (p *properties) apply(m *queue.Message) {
 	m.Retries = p.retries
 	m.InlineCSS = p.inlineCSS != nil && *p.inlineCSS
 	m.KeepMIME = p.keepMIME != nil && *p.keepMIME
+	m.RequireTLS = m.RequireTLS || p.requireTLS != nil && *p.requireTLS // and no header takes it back
 	m.Queues = p.overrides()
 	m.Smarthost = p.smarthost
 	for name, value := range p.extra {
