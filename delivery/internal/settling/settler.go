@@ -34,6 +34,7 @@ type Settler struct {
 	jobs    endings
 	calls   []func()
 	failed  []retrial // the queue could not do it; tried again when due
+	hurried time.Time // when hurry was last of use
 	alarm   alarm.Alarm
 	failing bool // said so in the log
 	idle    int
@@ -190,7 +191,10 @@ const (
 func (s *Settler) noteTry(x *Ending, err error) {
 	switch {
 	case err == nil:
-		if s.failing && len(s.failed) == 0 {
+		switch {
+		case len(s.failed) > 0:
+			s.hurry()
+		case s.failing:
 			s.failing = false
 			s.Logger.Info("settling messages works again")
 		}
@@ -211,6 +215,25 @@ func (s *Settler) noteTry(x *Ending, err error) {
 		due := time.Now().Add(delay)
 		s.failed = append(s.failed, retrial{x, due})
 		s.alarm.Set(due)
+	}
+}
+
+// soon is how long a job that failed waits at most once the queue has done another one. Until a message is settled, a
+// crash makes it leave twice.
+const soon = time.Second
+
+// hurry has what failed tried again soon, as the queue works. s.mu is held.
+func (s *Settler) hurry() {
+	now := time.Now()
+	if now.Sub(s.hurried) < soon {
+		return
+	}
+	s.hurried = now
+	for i := range s.failed {
+		if r := &s.failed[i]; r.due.Sub(now) > soon {
+			r.due = now.Add(soon)
+			s.alarm.Set(r.due)
+		}
 	}
 }
 

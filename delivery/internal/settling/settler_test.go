@@ -3,10 +3,12 @@ package settling_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +219,39 @@ func TestQueueThatIsAway(t *testing.T) {
 		require.Equal(t, []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 6300 * ms, 12700 * ms}, asked)
 		require.Equal(t, 1, strings.Count(w.said.String(), "settling a message failed"))
 		require.Equal(t, 1, strings.Count(w.said.String(), "works again"))
+	})
+}
+
+// Once the queue has done one job, what failed before waits for a second at most, however long the queue was away; what
+// fails for a reason of its own is not asked for more often than that.
+func TestQueueThatIsBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var back atomic.Bool
+		w.queue.answer = func(_ context.Context, what string, _ int) error {
+			if !back.Load() || what == "settle broken" {
+				return queue.ErrUnavailable
+			}
+			return nil
+		}
+		w.Finish(w.ending("broken"), settling.Success)
+		for i := range 100 { // so that they are due at different times
+			w.Finish(w.ending(fmt.Sprint(i)), settling.Success)
+			time.Sleep(time.Second)
+		}
+		back.Store(true)
+		for len(w.ended()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Len(t, w.ended(), 100)
+		before := w.queue.asked("settle broken")
+		for i := range 1000 {
+			w.Finish(w.ending(fmt.Sprint("more", i)), settling.Success)
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.LessOrEqual(t, w.queue.asked("settle broken"), before+10)
+		w.breakOff()
 	})
 }
 
