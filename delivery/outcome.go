@@ -23,7 +23,7 @@ func (c *connection) attempted(j *job) {
 		Code: result.Code, Text: oneLine(c.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost &&
 			result.State != queue.StateStorage,
 	})
-	success, said := result.Success(), result
+	success, said, elsewhere := result.Success(), result, c.tx.Elsewhere
 	if answered(&said) && !c.proven {
 		c.proven = true
 		c.p.recovered()
@@ -48,7 +48,7 @@ func (c *connection) attempted(j *job) {
 		return
 	}
 	c.flows = false
-	if d.Fail == nil && is(d.Fallback, false) && c.fallBack(j, &result) {
+	if d.Fail == nil && is(d.Fallback, elsewhere) && c.fallBack(j, &result) {
 		return
 	}
 	c.e.conclude(j, result, d, false)

@@ -274,6 +274,35 @@ func TestFallbackTriesTheOtherHosts(t *testing.T) {
 	})
 }
 
+// What one host lacks another one may have: each is tried before a mail fails that needs it.
+func TestMailThatOneHostCannotTakeGoesToAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.router.route("site.test", []string{"site.test"}, "a.site.test", "b.site.test")
+		for i, host := range []string{"a.site.test", "b.site.test"} {
+			w.router.addresses[host] = []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)})}
+		}
+		able := "b.site.test"
+		w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
+			if c.hop.Host == able {
+				c.accept(tx)
+				return
+			}
+			c.reply(tx, queue.StateMailFrom, 553, "needs SMTPUTF8")
+			tx.Elsewhere = true
+		}
+		w.start()
+		w.publish(mail("1@site.test"))
+		w.settled()
+		require.Equal(t, []string{"message/accepted 250"}, pairs(w.one("success")))
+		able = ""
+		w.publish(mail("2@site.test"))
+		w.settled()
+		require.Equal(t, []string{"mailfrom/error 553"}, pairs(w.one("failure")))
+		require.Equal(t, []string{"203.0.113.1", "203.0.113.2"}, w.sender.targets())
+		w.shutDown()
+	})
+}
+
 func TestGreylistingIsRetriedAfterItsDelay(t *testing.T) {
 	for text, after := range map[string]time.Duration{
 		"4.7.1 Greylisted, please come back": 5 * time.Minute,

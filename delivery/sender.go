@@ -79,6 +79,8 @@ type Transaction struct {
 	// Unsent says that the connection ended before the remote had any part in the outcome of this mail: nothing of it
 	// was judged, it may go over another connection at once and no attempt is counted.
 	Unsent bool
+	// Elsewhere says that the remote lacks an extension which the mail needs, and another host of its site may have.
+	Elsewhere bool
 	// Delivered says that the mail is in its mailbox, rather than with a server that takes it further.
 	Delivered bool
 	// Text is the whole last reply, lines joined by "\n", as patterns are matched against it.

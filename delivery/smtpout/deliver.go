@@ -19,7 +19,7 @@ var steps = [...]queue.ResultState{queue.StateMailFrom, queue.StateRcptTo, queue
 
 // Deliver sends tx; doc.go tells how.
 func (c *connection) Deliver(ctx context.Context, tx, next *delivery.Transaction) {
-	tx.Result, tx.Text, tx.Unsent, tx.Delivered = queue.Result{}, "", false, false
+	tx.Result, tx.Text, tx.Unsent, tx.Delivered, tx.Elsewhere = queue.Result{}, "", false, false, false
 	begun := c.ahead.tx == tx
 	if !begun {
 		c.abandon()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -37,7 +38,7 @@ import (
 //	?           where testdata/stages puts each kind of misbehaviour in turn
 //	@ KEY VALUE options: security, login, fallback, plaintext, chunking, nopipelining, lmtp, host, certnames,
 //	            mails, overlap (no), body (several: one for each mail), from, to, ret, envid, notify, orcpt, returnpath,
-//	            returnid, idle D
+//	            returnid, idle D, property NAME JSON
 //	= open STATE RESULT [CODE [STATUS]]       what Open fails with
 //	= STATE RESULT [CODE [STATUS]] [unsent]   the outcome of one mail after the other
 //	~ TEXT      the description of the last outcome contains TEXT
@@ -128,12 +129,22 @@ var bodies = map[string]string{
 	"signed 8bit":        "DKIM-Signature: v=1; d=x\r\n\r\ncaf\xc3\xa9\r\n",
 	"signed 8bit header": "DKIM-Signature: v=1; d=x\r\nSubject: caf\xc3\xa9\r\n\r\ncoffee\r\n",
 	"signed lone":        "DKIM-Signature: v=1; d=x\r\n\r\none\ntwo\r\ns\r\n",
-	"longline":           "Subject: long\r\n\r\n" + strings.Repeat("x", 999) + "\r\n",
-	"large":              "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("0123456789", 7)+"\r\n", 4000),
+	"utf8 header":        "From: José <josé@exämple.com>\r\nSubject: café\r\n\r\ncoffee\r\n",
+	"utf8 names": "From: José Ä <joe@exämple.com>\r\nTo: \"a, é\" <to@example.org>, b@example.org\r\n" +
+		"Subject: café and\r\n more\r\nReceived: from a\r\n\tfor <é@x.y>\r\n" +
+		"Content-Disposition: attachment; filename=\"ü.txt\"\r\nX-Plain: as it is\r\n\r\ncoffee\r\n",
+	"utf8 signed": "DKIM-Signature: v=1; d=x\r\nSubject: café\r\n\r\ncoffee\r\n",
+	"utf8 id":     "Message-Id: <é@x>\r\n\r\ncoffee\r\n",
+	"longline":    "Subject: long\r\n\r\n" + strings.Repeat("x", 999) + "\r\n",
+	"large":       "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("0123456789", 7)+"\r\n", 4000),
 }
 
 // onWire is what a remote must get of a body, dots removed.
 var onWire = map[string]string{
+	"utf8 names": "From: =?utf-8?q?Jos=C3=A9_=C3=84?= <joe@xn--exmple-cua.com>\r\n" +
+		"To: =?utf-8?b?YSwgw6k=?= <to@example.org>, <b@example.org>\r\n" +
+		"Subject: =?utf-8?q?caf=C3=A9_and_more?=\r\nReceived: from a\tfor <?@x.y>\r\n" +
+		"Content-Disposition: attachment; filename*=utf-8''%C3%BC.txt\r\nX-Plain: as it is\r\n\r\ncoffee\r\n",
 	"unended": bodies["unended"] + "\r\n",
 	"smuggle": "Subject: x\r\n\r\n\r\n.\r\n\r\n.\r\n\r\n\r\n.\r\nMAIL FROM:<evil@example.org>\r\n",
 }
@@ -248,6 +259,13 @@ func (d *dialogue) transactions() []*delivery.Transaction {
 		}
 		if v, ok := d.options["to"]; ok {
 			m.Recipient = v[min(i, len(v)-1)]
+		}
+		for _, property := range d.options["property"] {
+			name, value, _ := strings.Cut(property, " ")
+			if m.Extra == nil {
+				m.Extra = map[string]json.RawMessage{}
+			}
+			m.Extra[name] = json.RawMessage(value)
 		}
 		dsn := &queue.DSN{Ret: d.option("ret"), EnvID: d.option("envid"), ORcpt: d.option("orcpt"),
 			Notify: strings.Fields(d.option("notify"))}

@@ -21,7 +21,7 @@
 //
 //  1. prepare looks at addresses and body, once: is it ASCII, does it need dots stuffed, would DATA damage it? What
 //     this remote cannot take is declined here with a reply of our own making: 552 5.3.4 over its SIZE, 553 5.6.7 when
-//     SMTPUTF8 is needed and missing, 553 5.1.3 and 5.1.7 for impossible addresses, 554 5.6.3 for a mail that would
+//     SMTPUTF8 is needed and missing (see utf8.go), 553 5.1.3 and 5.1.7 for impossible addresses, 554 5.6.3 for a mail that would
 //     have to be changed but bears the signature of its author. Others are made fit: see below.
 //  2. begin writes MAIL, RCPT and DATA in one flight.
 //  3. envelope reads the replies to them (mailfrom, rcptto, data), withdraw tidies up after a refusal.

@@ -17,11 +17,12 @@ func (c *connection) unfit(s *shape) bool {
 // refit puts the mail, changed so that this remote may get it, in place of one that is not fit. Signatures are made
 // anew over what it became.
 func (c *connection) refit(m *mail) *fault {
+	fit := func(body queue.Body) (queue.Body, error) { return c.fit(body, m.header) }
 	body, err := queue.Body(nil), error(nil)
 	if m.tx.Finisher != nil {
-		body, err = m.tx.Finisher.Finish(m.tx.Message, c.fit)
+		body, err = m.tx.Finisher.Finish(m.tx.Message, fit)
 	} else {
-		body, err = c.fit(m.body)
+		body, err = fit(m.body)
 	}
 	if err == nil {
 		m.replace(body)
@@ -41,14 +42,15 @@ func (c *connection) refit(m *mail) *fault {
 }
 
 // fit returns a mail, edited but not yet signed, as this remote may get it. One that others have signed is not changed:
-// their signatures would not hold any more. The error is a *fault when there is no way to send it.
-func (c *connection) fit(body queue.Body) (queue.Body, error) {
+// their signatures would not hold any more. plain says that its header has to become ASCII. The error is a *fault when
+// there is no way to send it.
+func (c *connection) fit(body queue.Body, plain bool) (queue.Body, error) {
 	m := mail{body: body}
 	defer m.release()
 	if err := m.load(); err != nil {
 		return nil, err
 	}
-	if !c.unfit(&m.shape) {
+	if !plain && !c.unfit(&m.shape) {
 		return body, nil
 	}
 	header, err := mailbody.Header(body, maxSigned)
@@ -56,8 +58,15 @@ func (c *connection) fit(body queue.Body) (queue.Body, error) {
 		return nil, &readError{err}
 	}
 	lone := m.shape.alone > 0 && !(c.ext.chunking && c.ext.binary)
-	if _, signed := mailheader.Find(header, "dkim-signature"); signed {
+	if _, signed := mailheader.Find(header, "dkim-signature"); signed && plain {
+		return nil, lacksUTF8(queue.StateMailFrom, "the header, which is signed,")
+	} else if signed {
 		return body, c.asItIs(body, int64(len(header)), lone)
+	}
+	if plain {
+		if body, err = plainHeader(body); err != nil {
+			return nil, err
+		}
 	}
 	if m.shape.eight && !c.ext.eightBit {
 		if converted, ok := downConvert(body); ok {

@@ -22,6 +22,7 @@ type mail struct {
 	shape    shape
 	wire     int64 // size as announced
 	utf8     bool  // SMTPUTF8
+	header   bool  // its header needs SMTPUTF8, which the remote does not offer
 	chunked  bool  // BDAT
 	together bool  // it went in one flight with its envelope
 	number   int   // of the mails over the connection
@@ -92,14 +93,12 @@ func (c *connection) prepareAddresses(m *mail) *fault {
 	var ok bool
 	if !addr.IsASCII(m.from) {
 		if m.from, ok = asciiDomain(m.from); !ok {
-			return &fault{queue.StateMailFrom, 553, "5.6.7",
-				"the sender's address needs SMTPUTF8, which the remote does not offer"}
+			return lacksUTF8(queue.StateMailFrom, "the sender's address")
 		}
 	}
 	if !addr.IsASCII(m.to) {
 		if m.to, ok = asciiDomain(m.to); !ok {
-			return &fault{queue.StateRcptTo, 553, "5.6.7",
-				"the recipient's address needs SMTPUTF8, which the remote does not offer"}
+			return lacksUTF8(queue.StateRcptTo, "the recipient's address")
 		}
 	}
 	return nil
@@ -110,7 +109,15 @@ func (c *connection) prepareBody(m *mail) *fault {
 	if err := m.load(); err != nil {
 		return unreadable(err)
 	}
-	if c.unfit(&m.shape) {
+	if m.shape.eight {
+		header, err := international(m.tx.Message, m.body)
+		if err != nil {
+			return unreadable(err)
+		}
+		m.utf8 = m.utf8 || header && c.ext.utf8
+		m.header = header && !c.ext.utf8
+	}
+	if m.header || c.unfit(&m.shape) {
 		if f := c.refit(m); f != nil {
 			return f
 		}
@@ -132,6 +139,9 @@ func unreadable(err error) *fault {
 	}
 	return &fault{queue.StateStorage, 451, "4.3.0", text}
 }
+
+// elsewhere reports whether another host of the site may take the mail, as what this one lacks is an extension.
+func (f *fault) elsewhere() bool { return f.status == "5.6.7" || f.status == "5.6.3" }
 
 // outcome is that of the result: a mail that storage no longer has is lost.
 func (f *fault) outcome() queue.Outcome {

@@ -63,4 +63,5 @@ func (c *connection) decline(tx *delivery.Transaction, f *fault) {
 	tx.Result = c.result(f.state, f.outcome())
 	tx.Result.Code, tx.Result.Status, tx.Result.Description = f.code, f.status, f.text
 	tx.Text = strconv.Itoa(f.code) + " " + f.status + " " + f.text
+	tx.Elsewhere = f.elsewhere()
 }
