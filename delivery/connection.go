@@ -44,6 +44,7 @@ type link struct {
 	account throttle.Conn
 	target  netip.AddrPort
 	mx      string // the name of its host
+	hop     *Hop   // how it was opened
 	opened  time.Time
 	most    int // mails that the remote takes, as was learned; zero: any number
 }
@@ -287,17 +288,20 @@ func (c *connection) prepare(j *job, tx *Transaction) bool {
 	if j.unready() && (j.absent() || c.e.mails.renders(j.m)) && !c.fetch(j) {
 		return false
 	}
-	body, err := c.Finish(j.m, nil)
+	*tx = Transaction{Message: j.m, Finisher: c}
+	if c.e.returnPath != nil && j.m.Envelope != "" {
+		tx.ReturnPath, tx.EnvID = c.e.returnPath(j.m)
+	}
+	err := c.Finish(tx, nil)
 	if err == nil {
-		*tx = Transaction{Message: j.m, Body: body, Finisher: c}
-		if c.e.returnPath != nil && j.m.Envelope != "" {
-			tx.ReturnPath, tx.EnvID = c.e.returnPath(j.m)
-		}
 		return true
 	}
+	*tx = Transaction{}
 	c.account.Cancel(j.size)
-	if c.e.broken() {
+	if _, told := errors.AsType[*Failure](err); c.e.broken() {
 		c.e.release(j)
+	} else if told {
+		c.e.notFetched(j, err)
 	} else {
 		outcome := queue.Error
 		if _, wrong := errors.AsType[*queue.PropertyError](err); wrong {
@@ -344,23 +348,18 @@ func (c *connection) fetch(j *job) bool {
 }
 
 // Finish implements Finisher; without fit it takes the mail to be fit.
-func (c *connection) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error) {
-	body, err := m.Body, error(nil)
+func (c *connection) Finish(tx *Transaction, fit func(queue.Body) (queue.Body, error)) (err error) {
+	tx.Body = tx.Message.Body
 	if c.e.edit != nil {
-		body, err = c.e.edit(c.e.untilBreak(), m)
+		tx.Body, err = c.e.edit(c.e.untilBreak(), tx.Message)
 	}
 	if err == nil && fit != nil {
-		body, err = fit(body)
+		tx.Body, err = fit(tx.Body)
 	}
-	if err != nil || c.e.finish == nil {
-		return body, err
+	if err == nil && c.e.finish != nil {
+		tx.Body, err = c.e.finish(c.e.untilBreak(), c.hop, tx)
 	}
-	if !queue.SameBody(body, m.Body) {
-		changed := *m
-		changed.Body = body
-		m = &changed
-	}
-	return c.e.finish(c.e.untilBreak(), m)
+	return err
 }
 
 // maxUnsent is how often a mail goes again, uncounted, because its connection ended before it.

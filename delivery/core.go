@@ -36,7 +36,8 @@ type core struct {
 	pathQueue       int
 	pathConnections int
 	lookups         int
-	edit, finish    func(context.Context, *queue.Message) (queue.Body, error)
+	edit            func(context.Context, *queue.Message) (queue.Body, error)
+	finish          func(context.Context, *Hop, *Transaction) (queue.Body, error)
 	receivers       func() *receivers.Book
 	returnPath      func(*queue.Message) (address, envid string)
 	sources         Sources

@@ -49,8 +49,11 @@ type Engine struct {
 	Lookups int
 	// Edit and Finish make of a message's mail what goes over the wire: Edit changes its header, Finish signs what came
 	// of that. They are called by the connection just before the mail is sent; what a remote does not take is changed
-	// between them, and Finish called for it again. Nil: the mail goes as it is.
-	Edit, Finish func(context.Context, *queue.Message) (queue.Body, error)
+	// between them, and Finish called for it again. Finish sees all that the remote will: the mail as it is then and
+	// its envelope in tx, which it leaves alone, and the way in hop. An error that is a *Failure has the message end
+	// with its result, or wait when it is temporary. Nil: the mail goes as it is.
+	Edit   func(context.Context, *queue.Message) (queue.Body, error)
+	Finish func(ctx context.Context, hop *Hop, tx *Transaction) (queue.Body, error)
 	// Render makes the mail of a message that has one of the properties data, inlinecss and list-unsubscribe, or an
 	// object for a mime; body is what it has for a mail, nil when that is an object. It is called once for each
 	// attempt, before Edit: by the connection that waits for it where the mail is there, as many at a time as there

@@ -113,8 +113,8 @@ func TestFetch(t *testing.T) {
 				sent = append(sent, string(data))
 				c.accept(tx)
 			}
-			w.Finish = func(_ context.Context, m *queue.Message) (queue.Body, error) {
-				data, err := queue.ReadBody(m.Body)
+			w.Finish = func(_ context.Context, _ *delivery.Hop, tx *delivery.Transaction) (queue.Body, error) {
+				data, err := queue.ReadBody(tx.Body)
 				return queue.Bytes("X-Finished: yes\r\n" + string(data)), err
 			}
 			m := keyed("a@example.com", "good")

@@ -383,8 +383,15 @@ func TestPublishedResults(t *testing.T) {
 
 func TestFinishMakesWhatIsSent(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.Finish = func(_ context.Context, m *queue.Message) (queue.Body, error) {
-			switch domainOf(m.Recipient) {
+		w.ReturnPath = func(*queue.Message) (string, string) { return "bounce+1@example.org", "" }
+		away := true
+		w.Finish = func(_ context.Context, hop *delivery.Hop, tx *delivery.Transaction) (queue.Body, error) {
+			switch domainOf(tx.Message.Recipient) {
+			case "away.test":
+				if away {
+					return nil, &delivery.Failure{Temporary: true, Cause: errors.New("the machine with the keys is away")}
+				}
+				return queue.Bytes("Signed: for " + tx.ReturnPath + " to " + hop.Domain + "\r\n\r\n"), nil
 			case "bad.test":
 				return nil, errors.New("no key to sign with")
 			case "wrong.test":
@@ -411,6 +418,14 @@ func TestFinishMakesWhatIsSent(t *testing.T) {
 		m := w.one("failure")
 		require.Equal(t, "process/invalid 554", last(m))
 		require.Contains(t, m.Results[0].Description, "dkim.key")
+
+		w.publish(mail("someone@away.test"))
+		w.settled()
+		require.Empty(t, w.take("failure"), "it waits")
+		away = false
+		w.sleep(3 * time.Minute)
+		require.Contains(t, w.one("success").Results[0].Description,
+			"Signed: for bounce+1@example.org to away.test", "the signer sees envelope and path")
 		w.shutDown()
 		require.Equal(t, 4, w.events.count(monitor.NotTried))
 	})

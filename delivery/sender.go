@@ -90,9 +90,9 @@ type Transaction struct {
 // Finisher edits and signs mails. A mail that has to be changed for a remote is changed between these two, so that its
 // signatures hold.
 type Finisher interface {
-	// Finish returns what goes over the wire of a message's mail, with fit called on it before it is signed. An error
-	// of fit is returned as it is; a *queue.PropertyError names a property that makes it impossible.
-	Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error)
+	// Finish makes the body of a transaction anew, from its message's mail, with fit called on it before it is signed.
+	// An error of fit is returned as it is; a *queue.PropertyError names a property that makes it impossible.
+	Finish(tx *Transaction, fit func(queue.Body) (queue.Body, error)) error
 }
 
 // Failure is why a connection could not be made, or broke. Result says at which state and how.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery/rules"
+	"github.com/sluicemail/sluice/internal/human"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/rabbitmq"
 	"github.com/sluicemail/sluice/smtpin"
@@ -91,7 +93,7 @@ func (m *MTA) serviceStates(context.Context) []admin.Service {
 	if d, damaged := m.damageState(); damaged {
 		all = append(all, d)
 	}
-	all = append(append(all, m.dnsState()), m.mailboxStates()...)
+	all = append(append(all, m.dnsState(), m.signingState()), m.mailboxStates()...)
 	for _, scanner := range m.scannerStates() {
 		all = append(all, admin.Service{Name: scanner.Name, Up: scanner.Up, Since: scanner.Since, Detail: scanner.detail()})
 	}
@@ -138,6 +140,16 @@ func listenerDetail(l *smtpin.Listener) string {
 	say(l.LMTP, "LMTP")
 	say(len(all) == 0, "open to those that smtp-range names")
 	return strings.Join(all, ", ")
+}
+
+// signingState tells of the keys of the settings.
+func (m *MTA) signingState() admin.Service {
+	keys := m.settings.Current().Keys
+	detail := plural(keys.Len(), "DKIM key")
+	if weak := keys.Weak(); len(weak) > 0 {
+		detail += ", " + strconv.Itoa(len(weak)) + " weak: " + human.Cut(strings.Join(weak, "; "), 200)
+	}
+	return m.services.state("signing", nil, detail)
 }
 
 // queueState tells whether messages can be stored.

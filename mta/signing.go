@@ -2,15 +2,17 @@ package mta
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/sign"
 	"github.com/sluicemail/sluice/queue"
 )
 
 // finisher is what is done to a mail last before it is sent.
-type finisher func(context.Context, *queue.Message) (queue.Body, error)
+type finisher func(context.Context, *delivery.Hop, *delivery.Transaction) (queue.Body, error)
 
 // openSigning makes what signs mails, with the keys that the message brings along and those of the settings. Whether
 // the DNS has the public halves, for keys that depend on it, is found out in the background.
@@ -25,11 +27,25 @@ func openSigning(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) fin
 	b.onClose(func() error { published.Close(); return nil })
 	signer := &sign.Signer{Keys: func() *sign.Keys { return settings.Current().Keys }, Published: published}
 	var current *sign.Keys
+	told := map[string]bool{}
 	settings.OnChange(func(s *snapshot.Snapshot) {
-		if s.Keys != current {
-			current = s.Keys
-			published.Watch(current)
+		if s.Keys == current {
+			return
+		}
+		current = s.Keys
+		published.Watch(current)
+		for _, weak := range current.Weak() {
+			if !told[weak] {
+				told[weak] = true
+				b.log.Warn("a DKIM key is weak: make a new one", "key", weak)
+			}
 		}
 	})
-	return signer.Finish
+	return func(ctx context.Context, _ *delivery.Hop, tx *delivery.Transaction) (queue.Body, error) {
+		body, err := signer.Sign(ctx, tx.Message, tx.Body)
+		if away, ok := errors.AsType[*sign.KeyAway](err); ok {
+			return nil, &delivery.Failure{Temporary: true, Cause: away}
+		}
+		return body, err
+	}
 }

@@ -26,12 +26,12 @@ func (m *MTA) settingsTools(cfg *config.Config) console.Tools {
 		Text:       rules.TryText,
 		Conditions: tryConditions,
 		Redirected: m.settings.Compiler.Counters.Redirects,
-		KeyRecord: func(pem string) (string, error) {
+		Key: func(pem string) (console.KeyFacts, error) {
 			key, err := sign.ParseKey(pem)
 			if err != nil {
-				return "", err
+				return console.KeyFacts{}, err
 			}
-			return sign.Record(key), nil
+			return console.KeyFacts{Record: sign.Record(key), Weakness: sign.Weakness(key)}, nil
 		},
 		LookupTXT: m.resolver.LookupTXT,
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,7 @@ type dnsRecord struct {
 	State      string   // as of "kind": "ok", "offline"; "": not asked
 	Said       string
 	Check      string // address that asks the DNS
+	Weakness   string // of the key
 }
 
 // makeKey generates the private key, unless one was pasted.
@@ -112,7 +114,7 @@ func fillKey(v *visit, d *rowData) {
 // keyRecord makes the record of a key, and compares it with the DNS when it is asked to.
 func (v *visit) keyRecord(d *rowData) *dnsRecord {
 	tools := &v.c.Tools
-	if tools.KeyRecord == nil {
+	if tools.Key == nil {
 		return nil
 	}
 	made := &dnsRecord{Name: d.Name, Check: d.Action + "?check=dns#record"}
@@ -120,12 +122,12 @@ func (v *visit) keyRecord(d *rowData) *dnsRecord {
 		if key.ID != d.ID {
 			continue
 		}
-		record, err := tools.KeyRecord(string(key.PrivateKey))
+		facts, err := tools.Key(string(key.PrivateKey))
 		if err != nil {
 			made.State, made.Said = "broken", "The key cannot be used: "+human.Cut(err.Error(), 200)+"."
 			return made
 		}
-		made.Text, made.Parts = record, inParts(record)
+		made.Text, made.Parts, made.Weakness = facts.Record, inParts(facts.Record), facts.Weakness
 	}
 	if made.Text != "" && v.R.URL.Query().Get("check") == "dns" {
 		made.State, made.Said = v.askDNS(made)
@@ -159,20 +161,25 @@ func (v *visit) askDNS(want *dnsRecord) (kind, said string) {
 		return "broken", "The DNS did not answer: " + human.Cut(err.Error(), 200) + ". Try again in a minute."
 	}
 	for _, record := range found {
-		if publicKey(record) == publicKey(want.Text) {
-			return "ok", "The DNS has this key."
+		if keyTag(record, "p") != keyTag(want.Text, "p") {
+			continue
 		}
+		if hashes := keyTag(record, "h"); hashes != "" && !slices.Contains(strings.Split(hashes, ":"), "sha256") {
+			return "broken", "The DNS has this key, but its tag h forbids sha256, which mail is signed with (SHA-1 is broken, " +
+				"and receivers ignore it): signatures do not hold. Take the tag out."
+		}
+		return "ok", "The DNS has this key."
 	}
 	return "offline", "The DNS has another key under this name: signatures do not hold. It says: " + human.Cut(found[0], 200)
 }
 
-// publicKey is the tag p of a key record.
-func publicKey(record string) string {
+// keyTag is a tag of a key record, without blanks; "": it is not there.
+func keyTag(record, name string) string {
 	for tag := range strings.SplitSeq(record, ";") {
-		name, value, _ := strings.Cut(tag, "=")
-		if strings.TrimSpace(name) == "p" {
+		key, value, _ := strings.Cut(tag, "=")
+		if strings.TrimSpace(key) == name {
 			return strings.Join(strings.Fields(value), "")
 		}
 	}
-	return record
+	return ""
 }

@@ -2,6 +2,7 @@ package sheets_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"database/sql"
 	"encoding/pem"
@@ -118,12 +119,17 @@ func TestPoolAddresses(t *testing.T) {
 func TestKeys(t *testing.T) {
 	published := map[string][]string{}
 	o := newOffice(t, func(c *console.Console) {
-		c.Tools.KeyRecord = func(text string) (string, error) {
+		c.Tools.Key = func(text string) (console.KeyFacts, error) {
 			block, _ := pem.Decode([]byte(text))
-			if _, err := x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
-				return "", err
+			key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+			if err != nil {
+				return console.KeyFacts{}, err
 			}
-			return "v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEA+w==", nil
+			facts := console.KeyFacts{Record: "v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEA+w=="}
+			if _, is := key.(*rsa.PrivateKey); is {
+				facts.Weakness = "it is short"
+			}
+			return facts, nil
 		}
 		c.Tools.LookupTXT = func(_ context.Context, name string) ([]string, error) {
 			if published[name] == nil {
@@ -139,12 +145,15 @@ func TestKeys(t *testing.T) {
 		require.Contains(t, page, kind+"._domainkey.example.com")
 		require.Contains(t, page, "k=ed25519; p=MCowBQYDK2VwAyEA")
 		require.NotContains(t, page, "PRIVATE KEY-----\n")
+		require.Equal(t, kind == "rsa", strings.Contains(page, "Make a new key soon: it is short"))
 		check := a.Header.Get("Location") + "?check=dns"
 		require.Contains(t, o.Get(check).Body, "The DNS has no record of this name")
 		published[kind+"._domainkey.example.com"] = []string{"v=DKIM1; p=AAAA"}
 		require.Contains(t, o.Get(check).Body, "The DNS has another key under this name")
 		published[kind+"._domainkey.example.com"] = []string{"v=DKIM1; k=ed25519; p=MCowBQYDK2V wAyEA+w=="}
 		require.Contains(t, o.Get(check).Body, "The DNS has this key.")
+		published[kind+"._domainkey.example.com"] = []string{"v=DKIM1; h=sha1; k=ed25519; p=MCowBQYDK2VwAyEA+w=="}
+		require.Contains(t, o.Get(check).Body, "forbids sha256")
 	}
 	key := o.Settings.Current().Rows.DKIMKeys[1]
 	path := "/dkim/" + strconv.FormatInt(key.ID, 10)

@@ -23,10 +23,16 @@ type Tools struct {
 	// Routes are those of the file of smtp-routes, and RoutesFile is its name.
 	Routes     func() ([]settings.Route, error)
 	RoutesFile string
-	// KeyRecord returns what the DNS has to have for a private key. It never shows the key.
-	KeyRecord func(pem string) (string, error)
+	// Key tells about a private key, and never shows it.
+	Key func(pem string) (KeyFacts, error)
 	// LookupTXT asks the DNS.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
+}
+
+// KeyFacts is what may be told of a private key.
+type KeyFacts struct {
+	Record   string // text that the DNS has to have
+	Weakness string // why it should not be used any more; "": it is good
 }
 
 // Condition is a condition of a rewrite rule, as in its table.

@@ -181,6 +181,20 @@ func (ks *Keys) Len() int {
 	return len(ks.all)
 }
 
+// Weak tells of each key that should not be used any more: the name of its record, and why.
+func (ks *Keys) Weak() []string {
+	if ks == nil {
+		return nil
+	}
+	var weak []string
+	for _, k := range ks.all {
+		if why := Weakness(k.signer); why != "" {
+			weak = append(weak, k.record()+": "+why)
+		}
+	}
+	return weak
+}
+
 // Records names the records of the keys that sign mail from a domain, keys that depend on the DNS included, topmost
 // first.
 func (ks *Keys) Records(domain string) []string {

@@ -1,13 +1,17 @@
 package sign_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -249,7 +253,7 @@ func FuzzSign(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text_, extra, form string) {
 		key := edOwn()
 		key.Headers, key.Canonicalization = []string{extra}, form
-		body, err := new(sign.Signer).Finish(t.Context(), &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{key}})
+		body, err := finish(t.Context(), new(sign.Signer), &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{key}})
 		if err != nil {
 			var wrong *queue.PropertyError
 			require.ErrorAs(t, err, &wrong)
@@ -259,4 +263,67 @@ func FuzzSign(f *testing.F) {
 		require.True(t, strings.HasSuffix(got, text_))
 		require.Len(t, signatures(got[:len(got)-len(text_)]+"\r\n"), 1)
 	})
+}
+
+// outside is a key whose private half is elsewhere.
+type outside struct {
+	crypto.Signer
+	away atomic.Bool
+	used atomic.Int32
+}
+
+func (o *outside) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if o.away.Load() {
+		return nil, errors.New("no answer")
+	}
+	o.used.Add(1)
+	return o.Signer.Sign(rand.Reader, digest, opts)
+}
+
+// TestKeysElsewhere signs with keys of both kinds, for one domain, whose private halves are in another place, and lets
+// that be away for a while.
+func TestKeysElsewhere(t *testing.T) {
+	held := map[string]*outside{"vault: rsa": {Signer: rsaKey()}, "vault: ed": {Signer: ed25519Key()}}
+	parsed := &sign.KeyCache{Open: func(text string) (crypto.Signer, error) {
+		if key := held[text]; key != nil {
+			return key, nil
+		}
+		return sign.ParseKey(text)
+	}}
+	keys, broken := sign.Compile([]sign.Spec{
+		{Key: queue.DKIM{Domain: "example.com", Selector: "rsa", Key: "vault: rsa", Expire: 3600}},
+		{Key: queue.DKIM{Domain: "example.com", Selector: "ed", Key: "vault: ed", Headers: []string{"X-Campaign"}}},
+		{Key: queue.DKIM{Domain: "example.com", Selector: "no", Key: "vault: other"}},
+	}, parsed)
+	require.Len(t, broken, 1)
+	s := &sign.Signer{Keys: func() *sign.Keys { return keys }}
+	got := signedBy(t, s, mail)
+	require.Equal(t, []string{"example.com ok", "example.com ok"}, verify(t, got))
+	list := signatures(got)
+	require.Equal(t, "rsa-sha256", tag(list[0], "a"))
+	require.Equal(t, "ed25519-sha256", tag(list[1], "a"))
+	require.NotEmpty(t, tag(list[0], "x"))
+	require.Contains(t, tag(list[1], "h"), "X-Campaign")
+	for _, key := range held {
+		require.EqualValues(t, 1, key.used.Load())
+	}
+
+	held["vault: ed"].away.Store(true)
+	m := &queue.Message{Body: queue.Bytes("X: y\r\n" + mail)}
+	_, err := finish(t.Context(), s, m)
+	var away *sign.KeyAway
+	require.ErrorAs(t, err, &away)
+	require.EqualError(t, err, "DKIM: ed._domainkey.example.com cannot sign: no answer")
+	held["vault: ed"].away.Store(false)
+	_, err = finish(t.Context(), s, m)
+	require.NoError(t, err, "it is asked again")
+}
+
+func TestWeakKeysAreNamed(t *testing.T) {
+	weak := queue.DKIM{Domain: "example.com", Selector: "old", Key: pkcs8(newRSA(1024))}
+	keys, broken := sign.Compile([]sign.Spec{{Key: weak}, {Key: rsaOwn()}, {Key: edOwn()}}, nil)
+	require.Empty(t, broken)
+	require.Equal(t, []string{"old._domainkey.example.com: its RSA key has 1024 bits, and should have at least 2048"},
+		keys.Weak())
+	require.Empty(t, (*sign.Keys)(nil).Weak())
 }

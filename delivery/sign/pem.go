@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,6 +90,18 @@ func usableRSA(key *rsa.PrivateKey) (crypto.Signer, error) {
 	return key, nil
 }
 
+// goodBits is the least that an RSA key should have (RFC 8301 §3.2).
+const goodBits = 2048
+
+// Weakness says what speaks against signing with a key that can be used; "": nothing.
+func Weakness(key crypto.Signer) string {
+	pub, ok := key.Public().(*rsa.PublicKey)
+	if !ok || pub.N.BitLen() >= goodBits {
+		return ""
+	}
+	return fmt.Sprintf("its RSA key has %d bits, and should have at least %d", pub.N.BitLen(), goodBits)
+}
+
 // Record returns the text that the DNS has to have for a key that ParseKey returned, under SELECTOR._domainkey.DOMAIN.
 // Publishing it takes strings of at most 255 bytes each, one behind the other.
 func Record(key crypto.Signer) string {
@@ -106,6 +119,10 @@ func Record(key crypto.Signer) string {
 // settings, is parsed once. The zero KeyCache is ready; it is safe for concurrent use.
 type KeyCache struct {
 	Size int // keys that are remembered, those used last; zero: 1,000
+	// Open makes a key of a text, in place of ParseKey. What it returns signs for as long as it is referred to, and may
+	// have its private half anywhere: in another process, or in a machine made for that. Its public half is RSA or
+	// Ed25519; Sign is called concurrently, and when it fails the mail waits. Nil: ParseKey.
+	Open func(text string) (crypto.Signer, error)
 
 	mu    sync.Mutex
 	known lru.Cache[[sha256.Size]byte, parsedKey]
@@ -116,10 +133,14 @@ type parsedKey struct {
 	err error
 }
 
-// Parse is ParseKey with a memory. Texts that are no key are remembered too.
+// Parse is Open with a memory. Texts that are no key are remembered too.
 func (c *KeyCache) Parse(text string) (crypto.Signer, error) {
 	if c == nil || len(text) > maxPEM {
 		return ParseKey(text)
+	}
+	open := c.Open
+	if open == nil {
+		open = ParseKey
 	}
 	sum := sha256.Sum256([]byte(text))
 	c.mu.Lock()
@@ -128,7 +149,7 @@ func (c *KeyCache) Parse(text string) (crypto.Signer, error) {
 	if found {
 		return p.key, p.err
 	}
-	key, err := ParseKey(text) // without the lock: it may take milliseconds
+	key, err := open(text) // without the lock: it may take milliseconds
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known.Limit = int64(cmp.Or(max(c.Size, 0), 1000))

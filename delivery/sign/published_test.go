@@ -37,7 +37,7 @@ func dnsWorld(t *testing.T, z *zone) (s *sign.Signer, changed *[]string) {
 }
 
 func isSigned(t *testing.T, s *sign.Signer) bool {
-	body, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail)})
+	body, err := finish(t.Context(), s, &queue.Message{Body: queue.Bytes(mail)})
 	require.NoError(t, err)
 	return len(signatures(text(t, body))) > 0
 }

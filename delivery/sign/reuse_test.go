@@ -58,12 +58,12 @@ func TestEqualMailsShareTheirSignature(t *testing.T) {
 			clock := newClock()
 			s := &sign.Signer{Now: clock.Now}
 			m := &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}}
-			first, err := s.Finish(t.Context(), m)
+			first, err := finish(t.Context(), s, m)
 			require.NoError(t, err)
 			clock.advance(c.wait)
 			m = &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}}
 			c.change(m)
-			second, err := s.Finish(t.Context(), m)
+			second, err := finish(t.Context(), s, m)
 			require.NoError(t, err)
 			same := tag(signatures(text(t, first))[0], "t") == tag(signatures(text(t, second))[0], "t")
 			require.Equal(t, c.shared, same)
@@ -116,13 +116,13 @@ func TestWaitingForASignatureEndsWithTheContext(t *testing.T) {
 	go func() {
 		// Identified without Bytes, then read once more to be signed: that read waits.
 		body := &slow{Body: queue.Bytes(mail), reads: 2, reading: reading, proceed: proceed}
-		_, err := s.Finish(context.Background(), &queue.Message{Body: body, DKIM: []queue.DKIM{edOwn()}})
+		_, err := finish(context.Background(), s, &queue.Message{Body: body, DKIM: []queue.DKIM{edOwn()}})
 		first <- err
 	}()
 	<-reading
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.Finish(ctx, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}})
+	_, err := finish(ctx, s, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}})
 	require.ErrorIs(t, err, context.Canceled)
 	close(proceed)
 	require.NoError(t, <-first)
@@ -163,7 +163,7 @@ func TestManyRecipientsAtATimeShareOneSignature(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 1000 {
 		wait.Go(func() {
-			body, err := s.Finish(context.Background(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{own}})
+			body, err := finish(context.Background(), s, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{own}})
 			if err != nil {
 				all.Store(err.Error(), true)
 				return
@@ -206,7 +206,7 @@ func TestMemoryDoesNotGrowWithTheMail(t *testing.T) {
 		s := &sign.Signer{}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := s.Finish(t.Context(), &queue.Message{Body: blank{2 << 20}, DKIM: []queue.DKIM{key}})
+		_, err := finish(t.Context(), s, &queue.Message{Body: blank{2 << 20}, DKIM: []queue.DKIM{key}})
 		require.NoError(t, err)
 		runtime.ReadMemStats(&after)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(384<<10))
@@ -219,7 +219,7 @@ func benchmark(b *testing.B, key queue.DKIM, s *sign.Signer) {
 	b.SetBytes(int64(len(text_)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Finish(b.Context(), m); err != nil {
+		if _, err := finish(b.Context(), s, m); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -40,18 +40,13 @@ type Signer struct {
 	own        KeyCache
 }
 
-// Finish signs the mail of a message as it is. It fits the engine's hook of the same name; where the mail is changed
-// first, call Sign with what came of it.
-func (s *Signer) Finish(ctx context.Context, m *queue.Message) (queue.Body, error) {
-	return s.Sign(ctx, m, m.Body)
-}
-
-// Sign returns a body with the signatures for m, which refers to body and is valid as long as that is. When nothing is
-// to be signed it is body itself.
+// Sign returns a body with the signatures for m, whose mail is body as it is handed over. What it returns refers to body
+// and is valid as long as that is. When nothing is to be signed it is body itself.
 //
 // An entry of m's property dkim that cannot be used is a *queue.PropertyError, which names the property and never shows
-// the key; with m.Force it is left out instead. A mail that cannot be read comes back as one that fails with the same
-// error when it is sent. When ctx ends while another goroutine signs the same mail, the error is that of ctx.
+// the key; with m.Force it is left out instead. When a key cannot be used now, the error is a *KeyAway. A mail that
+// cannot be read comes back as one that fails with the same error when it is sent. When ctx ends while another goroutine
+// signs the same mail, the error is that of ctx.
 func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
 	keys := s.keys()
 	own := s.hasKeys(m)
@@ -121,6 +116,15 @@ type work struct {
 	header   []byte
 	matching []*key // of the settings
 }
+
+// KeyAway says that a key could not be used when it should sign: the machine or the program that has it is away.
+type KeyAway struct{ problem *mailsig.Problem }
+
+// Error names the record of the key, and says why.
+func (e *KeyAway) Error() string { return "DKIM: " + e.problem.Error() }
+
+// Unwrap returns why.
+func (e *KeyAway) Unwrap() error { return e.problem }
 
 // readError tells a mail that cannot be read from one that cannot be signed.
 type readError struct{ err error }
@@ -192,9 +196,12 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 	// It is local work: not to be broken off by the end of one connection when others wait for the same.
 	fields, err := mail.Sign(context.Background(), drafts...)
 	var problem *mailsig.Problem
-	if errors.As(err, &problem) {
+	switch {
+	case errors.As(err, &problem) && problem.Kind == mailsig.Away:
+		return nil, 0, &KeyAway{problem}
+	case problem != nil:
 		return nil, 0, fmt.Errorf("DKIM: %w", err)
-	} else if err != nil {
+	case err != nil:
 		return nil, 0, &readError{err}
 	}
 	return bytes.Join(fields, nil), s.life(all, now), nil

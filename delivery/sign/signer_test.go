@@ -44,7 +44,7 @@ func TestAnotherImplementationVerifies(t *testing.T) {
 				r, e := rsaOwn(), edOwn()
 				r.Canonicalization, e.Canonicalization = c, c
 				for _, body := range []queue.Body{queue.Bytes(text_), streamed(text_)} {
-					out, err := new(sign.Signer).Finish(t.Context(), &queue.Message{Body: body, DKIM: []queue.DKIM{r, e}})
+					out, err := finish(t.Context(), new(sign.Signer), &queue.Message{Body: body, DKIM: []queue.DKIM{r, e}})
 					require.NoError(t, err)
 					got := text(t, out)
 					require.True(t, strings.HasSuffix(got, text_), "the mail itself is not touched")
@@ -189,11 +189,11 @@ func TestKeysForARCAloneAreLeftOut(t *testing.T) {
 func TestNothingToSignIsTheSameBody(t *testing.T) {
 	body := queue.Bytes(mail)
 	for _, s := range []*sign.Signer{{}, {Keys: func() *sign.Keys { return nil }}} {
-		out, err := s.Finish(t.Context(), &queue.Message{Body: body})
+		out, err := finish(t.Context(), s, &queue.Message{Body: body})
 		require.NoError(t, err)
 		require.True(t, queue.SameBody(body, out))
 	}
-	out, err := new(sign.Signer).Finish(t.Context(), &queue.Message{DKIM: []queue.DKIM{rsaOwn()}})
+	out, err := finish(t.Context(), new(sign.Signer), &queue.Message{DKIM: []queue.DKIM{rsaOwn()}})
 	require.NoError(t, err)
 	require.Nil(t, out)
 }
@@ -228,24 +228,24 @@ func TestBrokenKeysOfMessages(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			key := rsaOwn()
 			c.set(&key)
-			var s sign.Signer
+			s := new(sign.Signer)
 			for range 2 { // the second time from caches
-				_, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{key}})
+				_, err := finish(t.Context(), s, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{key}})
 				var wrong *queue.PropertyError
 				require.ErrorAs(t, err, &wrong)
 				require.Equal(t, c.property, wrong.Property)
 				require.NotContains(t, err.Error(), secret[:10])
 			}
-			_, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn(), key}})
+			_, err := finish(t.Context(), s, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn(), key}})
 			require.ErrorContains(t, err, strings.Replace(c.property, "dkim.", "dkim.1.", 1))
 
-			out, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn(), key},
+			out, err := finish(t.Context(), s, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn(), key},
 				Force: true})
 			require.NoError(t, err)
 			require.Equal(t, []string{"example.com ok"}, verify(t, text(t, out)), "forced: the others sign")
 		})
 	}
-	_, err := new(sign.Signer).Finish(t.Context(), &queue.Message{Body: queue.Bytes(mail), DKIM: make([]queue.DKIM, 1000)})
+	_, err := finish(t.Context(), new(sign.Signer), &queue.Message{Body: queue.Bytes(mail), DKIM: make([]queue.DKIM, 1000)})
 	require.ErrorContains(t, err, "property dkim:")
 }
 
@@ -255,9 +255,9 @@ func TestMailWithoutFrom(t *testing.T) {
 	for _, text_ := range []string{"", "\r\n", "Subject: x\r\n\r\nFrom: a@example.com\r\n",
 		"Hello\r\nFrom: a@example.com\r\n\r\nx\r\n"} {
 		require.Equal(t, text_, signedBy(t, s, text_), "settings leave it alone")
-		_, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{edOwn()}})
+		_, err := finish(t.Context(), s, &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{edOwn()}})
 		require.ErrorContains(t, err, "From")
-		out, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{edOwn()}, Force: true})
+		out, err := finish(t.Context(), s, &queue.Message{Body: queue.Bytes(text_), DKIM: []queue.DKIM{edOwn()}, Force: true})
 		require.NoError(t, err)
 		require.Equal(t, text_, text(t, out))
 	}
@@ -266,7 +266,7 @@ func TestMailWithoutFrom(t *testing.T) {
 func TestHeaderBeyondTheLimit(t *testing.T) {
 	long := "From: a@example.com\r\nX: " + strings.Repeat("x", sign.MaxHeader) + "\r\n\r\n"
 	for _, body := range []queue.Body{queue.Bytes(long), streamed(long)} {
-		_, err := new(sign.Signer).Finish(t.Context(), &queue.Message{Body: body, DKIM: []queue.DKIM{edOwn()}})
+		_, err := finish(t.Context(), new(sign.Signer), &queue.Message{Body: body, DKIM: []queue.DKIM{edOwn()}})
 		require.ErrorContains(t, err, "header")
 	}
 }
@@ -293,15 +293,15 @@ func TestMailThatCannotBeReadFailsWhenItIsSent(t *testing.T) {
 	long := mail + strings.Repeat("x\r\n", 50000)
 	for _, good := range []int64{0, 10, 20000, 100000} {
 		for _, reuse := range []time.Duration{0, -1} {
-			s := sign.Signer{Reuse: reuse}
+			s := &sign.Signer{Reuse: reuse}
 			m := &queue.Message{Body: hidden{failing{queue.Bytes(long), good}}, DKIM: []queue.DKIM{edOwn()}}
-			body, err := s.Finish(t.Context(), m)
+			body, err := finish(t.Context(), s, m)
 			require.NoError(t, err)
 			require.Equal(t, int64(len(long)), body.Size())
 			_, err = io.ReadAll(io.NewSectionReader(body, 0, body.Size()))
 			require.ErrorIs(t, err, errStorage)
 			m.Body = queue.Bytes(long)
-			body, err = s.Finish(t.Context(), m)
+			body, err = finish(t.Context(), s, m)
 			require.NoError(t, err)
 			require.Equal(t, []string{"example.com ok"}, verify(t, text(t, body)), "the next one is signed")
 		}

@@ -147,9 +147,14 @@ func text(t testing.TB, b queue.Body) string {
 	return string(data)
 }
 
+// finish signs the mail of a message as it is.
+func finish(ctx context.Context, s *sign.Signer, m *queue.Message) (queue.Body, error) {
+	return s.Sign(ctx, m, m.Body)
+}
+
 // signedBy signs a mail and returns the text.
 func signedBy(t testing.TB, s *sign.Signer, text_ string, keys ...queue.DKIM) string {
-	body, err := s.Finish(t.Context(), &queue.Message{Body: queue.Bytes(text_), DKIM: keys})
+	body, err := finish(t.Context(), s, &queue.Message{Body: queue.Bytes(text_), DKIM: keys})
 	require.NoError(t, err)
 	return text(t, body)
 }

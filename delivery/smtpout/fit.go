@@ -20,7 +20,8 @@ func (c *connection) refit(m *mail) *fault {
 	fit := func(body queue.Body) (queue.Body, error) { return c.fit(body, m.header) }
 	body, err := queue.Body(nil), error(nil)
 	if m.tx.Finisher != nil {
-		body, err = m.tx.Finisher.Finish(m.tx.Message, fit)
+		err = m.tx.Finisher.Finish(m.tx, fit)
+		body = m.tx.Body
 	} else {
 		body, err = fit(m.body)
 	}

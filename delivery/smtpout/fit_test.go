@@ -27,15 +27,22 @@ import (
 // finisher edits and signs as the engine does.
 type finisher struct{ signer sign.Signer }
 
-func (f *finisher) Finish(m *queue.Message, fit func(queue.Body) (queue.Body, error)) (queue.Body, error) {
-	body, err := edit.Finish(context.Background(), m)
+func (f *finisher) Finish(tx *delivery.Transaction, fit func(queue.Body) (queue.Body, error)) error {
+	body, err := edit.Finish(context.Background(), tx.Message)
 	if err == nil && fit != nil {
 		body, err = fit(body)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		tx.Body, err = f.signer.Sign(context.Background(), tx.Message, body)
 	}
-	return f.signer.Sign(context.Background(), m, body)
+	return err
+}
+
+// begun is a transaction as the engine begins it.
+func (f *finisher) begun(t *testing.T, m *queue.Message) *delivery.Transaction {
+	tx := &delivery.Transaction{Message: m, Finisher: f}
+	require.NoError(t, f.Finish(tx, nil))
+	return tx
 }
 
 // dns has the public half of one key.
@@ -86,9 +93,7 @@ func TestSignaturesHoldWhateverTheRemoteTakes(t *testing.T) {
 					m := &queue.Message{Recipient: "to@example.org", Body: body, DKIM: []queue.DKIM{key},
 						Headers: &queue.HeaderEdits{Append: []queue.Field{{Name: "X-Added", Value: "yes"}}}}
 					f := new(finisher)
-					signed, err := f.Finish(m, nil)
-					require.NoError(t, err)
-					tx, got := deliverTx(t, &delivery.Transaction{Message: m, Body: signed, Finisher: f}, extensions)
+					tx, got := deliverTx(t, f.begun(t, m), extensions)
 					require.True(t, tx.Result.Success(), tx.Result.Description)
 					require.Equal(t, []checks.Verdict{checks.Pass}, verdicts(t, got, keys))
 					require.Contains(t, got, "X-Added: yes\r\n")
@@ -125,12 +130,10 @@ func TestAuthorsSignaturesAreNotBroken(t *testing.T) {
 		require.NoError(t, err)
 		f := new(finisher)
 		m := &queue.Message{Recipient: "to@example.org", Body: queue.Bytes(text), DKIM: []queue.DKIM{ours}}
-		body, err := f.Finish(m, nil)
-		require.NoError(t, err)
-		tx, got := deliverTx(t, &delivery.Transaction{Message: m, Body: body, Finisher: f}, "HELP")
+		tx, got := deliverTx(t, f.begun(t, m), "HELP")
 		require.Equal(t, "554 5.6.3", tx.Text[:9], name)
 		require.Empty(t, got)
-		tx, got = deliverTx(t, &delivery.Transaction{Message: m, Body: body, Finisher: f}, "8BITMIME")
+		tx, got = deliverTx(t, f.begun(t, m), "8BITMIME")
 		if name == "eight bits" {
 			require.True(t, tx.Result.Success())
 			require.Equal(t, checks.Pass, verdicts(t, got, keys)[1], "below ours")
@@ -159,8 +162,8 @@ func TestFinisherThatFails(t *testing.T) {
 
 type failing struct{ err error }
 
-func (f failing) Finish(*queue.Message, func(queue.Body) (queue.Body, error)) (queue.Body, error) {
-	return nil, f.err
+func (f failing) Finish(*delivery.Transaction, func(queue.Body) (queue.Body, error)) error {
+	return f.err
 }
 
 // TestLineEndsInPieces reads a mail whose lines are ended on the way from everywhere.

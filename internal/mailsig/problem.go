@@ -15,6 +15,7 @@ const (
 	Changed             // the mail is not what was signed
 	DNS                 // the key could not be asked for now
 	Partial             // it covers only the beginning of the body
+	Away                // the private key could not be used now
 )
 
 // Problem is why a signature does not hold.

@@ -27,7 +27,8 @@ type Draft struct {
 }
 
 // Sign makes a DKIM-Signature field, with its line ends, of each draft, in their order. The body is read once for all.
-// A *Problem says that a key cannot sign; other errors are those of reading.
+// A *Problem says that a key cannot sign, of kind Away that it
+// could not now; other errors are those of reading.
 func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) {
 	made := make([]*Signature, len(drafts))
 	for i, d := range drafts {
@@ -48,31 +49,34 @@ func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) 
 		s := made[i]
 		s.Raw = d.field(algorithm, s.body.final)
 		s.valueStart, s.valueEnd = len(s.Raw), len(s.Raw)
-		value, err := sum(d.Key, m.signed(s))
+		value, err := sum(d.Key, algorithm, m.signed(s))
 		if err != nil {
-			return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
+			return nil, &Problem{Kind: Away, Text: d.Selector + "._domainkey." + d.Domain + " cannot sign", Err: err}
 		}
 		fields[i] = appendValue(s.Raw, base64.StdEncoding.EncodeToString(value))
 	}
 	return fields, nil
 }
 
+// algorithmOf goes by the public half: the private one may be anywhere.
 func algorithmOf(key crypto.Signer) (string, error) {
-	switch key.(type) {
-	case *rsa.PrivateKey:
+	switch pub := key.Public().(type) {
+	case *rsa.PublicKey:
 		return "rsa-sha256", nil
-	case ed25519.PrivateKey:
+	case ed25519.PublicKey:
 		return "ed25519-sha256", nil
+	default:
+		return "", fmt.Errorf("a %T is no key for it", pub)
 	}
-	return "", fmt.Errorf("a %T is no key for it", key)
 }
 
 // sum signs a hash. Ed25519 takes it for the text that is to be signed (RFC 8463 §3).
-func sum(key crypto.Signer, hashed []byte) ([]byte, error) {
-	if _, ok := key.(ed25519.PrivateKey); ok {
-		return key.Sign(rand.Reader, hashed, crypto.Hash(0))
+func sum(key crypto.Signer, algorithm string, hashed []byte) ([]byte, error) {
+	hash := crypto.SHA256
+	if algorithm == "ed25519-sha256" {
+		hash = 0
 	}
-	return key.Sign(rand.Reader, hashed, crypto.SHA256)
+	return key.Sign(rand.Reader, hashed, hash)
 }
 
 // lineLength is where fields are folded.
