@@ -40,13 +40,13 @@ type Signer struct {
 	own        KeyCache
 }
 
-// Sign returns a body with the signatures for m, whose mail is body as it is handed over. What it returns refers to body
-// and is valid as long as that is. When nothing is to be signed it is body itself.
+// Sign returns a body with the signatures for m, whose mail is body as it is handed over. What it returns refers to
+// body and is valid as long as that is. When nothing is to be signed it is body itself.
 //
 // An entry of m's property dkim that cannot be used is a *queue.PropertyError, which names the property and never shows
 // the key; with m.Force it is left out instead. When a key cannot be used now, the error is a *KeyAway. A mail that
-// cannot be read comes back as one that fails with the same error when it is sent. When ctx ends while another goroutine
-// signs the same mail, the error is that of ctx.
+// cannot be read comes back as one that fails with the same error when it is sent. When ctx ends while another
+// goroutine signs the same mail, the error is that of ctx.
 func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (queue.Body, error) {
 	keys := s.keys()
 	own := s.hasKeys(m)
