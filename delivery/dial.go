@@ -69,7 +69,7 @@ func (r *round) hosts() *link {
 				continue
 			}
 		}
-		policy, err := r.e.tlsPolicy(r.route, host)
+		policy, err := r.tlsPolicy(host)
 		if err != nil {
 			r.failed(asFailure(err).Result)
 			continue
@@ -84,6 +84,17 @@ func (r *round) hosts() *link {
 		}
 	}
 	return nil
+}
+
+// tlsPolicy is what is published about connections to a host, as far as it binds the mail of the path.
+func (r *round) tlsPolicy(host Host) (TLSPolicy, error) {
+	switch {
+	case r.e.tls == nil:
+		return TLSPolicy{}, nil
+	case r.key.tlsOptional:
+		return TLSPolicy{Waived: true}, nil
+	}
+	return r.e.tls.Host(r.e.untilStop(), r.route, host)
 }
 
 // try connects to one address. more is false when the connection stands, or trying another one is of no use.
@@ -181,6 +192,8 @@ func (r *round) hop(host Host, policy TLSPolicy, target netip.AddrPort) *Hop {
 		Hostname:    r.e.hostname(r.key.Source),
 		Security:    r.key.security,
 		TLS:         policy,
+		RequireTLS:  r.key.requireTLS && host.Local == "",
+		Vouched:     r.route.Vouches(host, &policy),
 		Credentials: r.route.Credentials,
 		Timeouts:    r.limits.Timeouts,
 		Monitor:     r.e.monitor,
@@ -192,7 +205,7 @@ func (r *round) hop(host Host, policy TLSPolicy, target netip.AddrPort) *Hop {
 	switch {
 	case r.route.Relay:
 		hop.CertNames = []string{host.Name}
-	case r.key.domain != "":
+	case r.key.security == queue.Verified:
 		hop.CertNames = []string{r.key.domain}
 	}
 	return hop

@@ -15,11 +15,14 @@ import (
 type pathKey struct {
 	throttle.Path
 	security queue.Security
-	domain   string // only with security verified: the certificate is checked for it
-	sts      string // what the enforced MTA-STS policy of the domain demands; see STSPolicy
-	secure   bool   // the MX records were validated: TLSA records count
-	login    Credentials
-	avoid    string // addresses that are not tried; see detour
+	domain   string // of mail that has its TLS verified, with connections for each domain
+	// requireTLS and tlsOptional are of the messages; one of them at most.
+	requireTLS, tlsOptional bool
+
+	sts    string // what the enforced MTA-STS policy of the domain demands; see STSPolicy
+	secure bool   // the MX records were validated: TLSA records count
+	login  Credentials
+	avoid  string // addresses that are not tried; see detour
 }
 
 // path is the way from a source address to a site: what waits for it, and the connections that take it there.

@@ -65,7 +65,8 @@ func (p *path) connectFailed(result queue.Result) {
 	j := p.ready.takeFirst()
 	var others []*job
 	route := p.route
-	if p.unbindable(result) {
+	unmet := p.key.requireTLS && !temporary(&result) // for all that waits, and for nothing but what the hosts offer
+	if unmet || p.unbindable(result) {
 		others = p.ready.takeAll()
 	}
 	if j == nil && (p.shelf.Len() > 0 || p.shelf.Awaits()) {
@@ -77,6 +78,10 @@ func (p *path) connectFailed(result queue.Result) {
 		p.unreachable(result)
 	}
 	for _, other := range others {
+		if unmet {
+			p.e.unreached(other, result)
+			continue
+		}
 		other.drop()
 		p.e.place(other, route)
 	}

@@ -39,6 +39,12 @@ type Route struct {
 	Credentials *Credentials
 }
 
+// Vouches reports whether a host, of which this policy was found, is certain to be one of the domain's: the MX records
+// were validated, the MTA-STS policy names it, or none were needed to find it (RFC 8689 §4.2.1).
+func (r *Route) Vouches(host Host, policy *TLSPolicy) bool {
+	return r.Relay || r.Secure || policy.NamesHost || host.Name == r.Domain
+}
+
 // Host is one target of a route.
 type Host struct {
 	// Name is in lower case, without a trailing dot, or an address in text form. Empty: it needs no address, Local says

@@ -42,6 +42,11 @@ type Hop struct {
 	Security queue.Security // zero: opportunistic
 	// TLS is what the owner of the domain or host publishes: more than Security, never less.
 	TLS TLSPolicy
+	// RequireTLS has mail go with REQUIRETLS (RFC 8689 §4.2.1): over TLS with a certificate that is valid for the host,
+	// to a host that offers it, or not at all.
+	RequireTLS bool
+	// Vouched is what Route.Vouches says of the host.
+	Vouched bool
 	// with security verified: the certificate must be valid for one of these; nil: Host and Domain
 	CertNames   []string
 	Credentials *Credentials // nil: no AUTH

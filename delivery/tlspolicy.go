@@ -21,6 +21,10 @@ type TLSPolicy struct {
 	Type string
 	// Testing has a violation told in the result, and mail go all the same (RFC 8461 §5).
 	Testing bool
+	// NamesHost says that the MTA-STS policy of the domain names the host, tested or enforced.
+	NamesHost bool
+	// Waived says that nobody was asked, since the mail says "TLS-Required: No" (RFC 8689 §5).
+	Waived bool
 	// ServerName is the name asked for in the handshake (SNI); "": that of the host.
 	ServerName string
 	// Verify judges the certificates of the host, its own first. An error is a *TLSViolation. Nil: any will do, and TLS
@@ -35,14 +39,6 @@ type TLSSession struct {
 	From, To  netip.Addr    // zero: not known
 	HELO      string        // what the host called itself
 	Violation *TLSViolation // nil: all was well
-}
-
-// tlsPolicy is what is published about connections to a host of a route.
-func (c *core) tlsPolicy(route *Route, host Host) (TLSPolicy, error) {
-	if c.tls == nil {
-		return TLSPolicy{}, nil
-	}
-	return c.tls.Host(c.untilStop(), route, host)
 }
 
 // Enforced reports whether mail must not go where the policy is violated.

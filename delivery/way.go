@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/internal/settling"
 	"github.com/sluicemail/sluice/internal/addr"
+	"github.com/sluicemail/sluice/internal/mailheader"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
@@ -44,6 +45,7 @@ func (e *Engine) handle(d *queue.Delivery) {
 		return
 	}
 	e.tellUnheeded(j.m)
+	e.readHeader(j.m)
 	e.route(j)
 }
 
@@ -133,6 +135,17 @@ func (e *Engine) rewrite(s Steering, j *job, now time.Time) bool {
 	return true
 }
 
+// readHeader finds what intake finds, in mail that came past it, out of a program: that the header says
+// "TLS-Required: No".
+func (e *Engine) readHeader(m *queue.Message) {
+	if e.tls == nil || m.Connection != nil || m.Spool != nil || m.CLI != nil || m.HTTP != nil || m.RequireTLS {
+		return
+	}
+	if mail, ok := m.Body.(interface{ Bytes() []byte }); ok && !m.TLSOptional {
+		m.TLSOptional = mailheader.TLSOptional(mail.Bytes())
+	}
+}
+
 // route finds out where a message goes and puts it there, now if that is known.
 func (e *Engine) route(j *job) {
 	if j.m.Smarthost != nil && j.m.Smarthost.Hostname != "" {
@@ -181,11 +194,12 @@ func (e *Engine) pathFor(j *job, route *Route) (pathKey, verdict) {
 			return pathKey{}, v
 		}
 	}
-	key := pathKey{Path: throttle.Path{Source: j.leaves(), Site: route.Site}, security: j.m.Security, avoid: j.avoids()}
-	if key.security == queue.Verified && !route.Relay {
+	key := pathKey{Path: throttle.Path{Source: j.leaves(), Site: route.Site}, security: j.m.Security, avoid: j.avoids(),
+		requireTLS: j.m.RequireTLS, tlsOptional: j.m.TLSOptional && !j.m.RequireTLS}
+	if (key.security == queue.Verified || key.requireTLS) && !route.Relay {
 		key.domain = j.domain
 	}
-	if e.tls != nil {
+	if e.tls != nil && !key.tlsOptional {
 		key.secure = route.Secure
 		if route.STS != nil {
 			key.sts = route.STS.Key

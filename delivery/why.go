@@ -96,7 +96,7 @@ func (e *Engine) Why(_ context.Context, m *queue.Message, entry *queue.Entry) Wh
 	w.Since, w.Key = line.Stored, line.Parked
 	e.locate(&w, m, &line)
 	e.findCause(&w, m, &line)
-	w.Text = w.sentence(time.Now())
+	w.Text = w.sentence(time.Now()) + demand(m)
 	return w
 }
 

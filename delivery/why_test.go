@@ -223,3 +223,16 @@ func TestAskingTakesNoTurn(t *testing.T) {
 		w.shutDown()
 	})
 }
+
+// TestWhyTellsWhatAMessageDemands says of a message that waits how it has to be carried.
+func TestWhyTellsWhatAMessageDemands(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.steeredBy(&rules{paused: []pausing{{area: area{domain: "example.com"}, id: 3}}})
+		w.start()
+		m := confidential("r1@example.com")
+		w.publish(m)
+		w.settled()
+		require.Equal(t, "waits: pause holds it until it is lifted; it goes only over verified TLS, to hosts that offer "+
+			"REQUIRETLS", w.why("r1@example.com").Text)
+	})
+}

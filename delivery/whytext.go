@@ -44,6 +44,17 @@ func (w *Why) sentence(now time.Time) string {
 	return "is about to go"
 }
 
+// demand tells what a message itself says about TLS (RFC 8689).
+func demand(m *queue.Message) string {
+	switch {
+	case m.RequireTLS:
+		return "; it goes only over verified TLS, to hosts that offer REQUIRETLS"
+	case m.TLSOptional:
+		return "; what its recipient publishes about TLS does not bind it (TLS-Required: No)"
+	}
+	return ""
+}
+
 func (w *Why) way() string {
 	if w.Source.IsValid() {
 		return w.Source.String() + " to " + w.Site

@@ -176,6 +176,7 @@ func openServer(b *base, c *common, backend *enqueue.Backend) (*smtpin.Server, e
 		TransactionTimeout: cfg.SMTPTransactionTimeout,
 		DSN:                cfg.DSNAdvertise,
 		SMTPUTF8:           true,
+		REQUIRETLS:         true,
 		Slots:              c.slots.Incoming(),
 		Monitor:            backend.Monitor,
 		Logger:             b.log,

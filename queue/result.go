@@ -47,8 +47,8 @@ type Cipher struct {
 
 // TLSPolicy says what the owner of the domain or host publishes about connections to it, and how that went.
 type TLSPolicy struct {
-	Type    string // "dane" (RFC 7672) or "sts" (RFC 8461)
-	Mode    string // "enforce", or "testing": a violation does not keep mail back
+	Type    string // "dane" (RFC 7672) or "sts" (RFC 8461); "none" with mode "waived"
+	Mode    string // "enforce"; "testing": a violation keeps no mail back; "waived": not asked for (RFC 8689 §5)
 	Failure string // how it was violated, a result type of RFC 8460 §4.3; "": it was not
 	Reason  string // the same in words
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicemail/sluice/internal/mailheader"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/once"
 )
@@ -276,6 +277,9 @@ func (in *injection) complete(m *queue.Message) {
 	m.HTTP = &queue.HTTPSource{Authentication: who.Name}
 	if who.Remote.IsValid() {
 		m.HTTP.RemoteIP, m.HTTP.RemotePort = who.Remote.Addr().Unmap().String(), int(who.Remote.Port())
+	}
+	if mail, ok := m.Body.(interface{ Bytes() []byte }); ok && !m.RequireTLS {
+		m.TLSOptional = m.TLSOptional || mailheader.TLSOptional(mail.Bytes())
 	}
 	switch {
 	case m.ID != "":

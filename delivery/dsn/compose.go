@@ -81,7 +81,7 @@ func (c *composer) ret() string {
 	if c.m.DSN != nil && c.m.DSN.Ret != "" {
 		ret = c.m.DSN.Ret
 	}
-	if strings.EqualFold(ret, "FULL") && c.event == failed {
+	if strings.EqualFold(ret, "FULL") && c.event == failed && !c.m.RequireTLS {
 		return "FULL" // RFC 3461 §4.3: with others the header is enough
 	}
 	return "HDRS"

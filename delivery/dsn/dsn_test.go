@@ -539,3 +539,21 @@ func ExampleNotifier() {
 	// ann@example.com Status: 5.1.1
 	// ann@example.com Subject: Hello
 }
+
+// TestRequireTLS returns no more than the header of a mail with REQUIRETLS, in a notification that has it as well
+// (RFC 8689 §5).
+func TestRequireTLS(t *testing.T) {
+	n := notifier()
+	n.Ret = "FULL"
+	m := letter(queue.Result{State: queue.StateMailFrom, Result: queue.Error, Code: 550, Status: "5.7.30",
+		Description: "REQUIRETLS: the remote does not offer it", Class: queue.ClassTLS})
+	m.RequireTLS = true
+	mail, notice := made(t, n, m, failed)
+	require.True(t, notice.RequireTLS)
+	require.NotContains(t, mail, "Hello Jo")
+	require.Contains(t, mail, "Status: 5.7.30")
+	m.RequireTLS, m.TLSOptional = false, true
+	mail, notice = made(t, n, m, failed)
+	require.True(t, notice.TLSOptional)
+	require.Contains(t, mail, "Hello Jo")
+}

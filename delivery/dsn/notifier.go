@@ -102,7 +102,8 @@ func (n *Notifier) about(m *queue.Message, ev event, until time.Time) *queue.Mes
 	}
 	now := time.Now()
 	c := composer{Notifier: n, m: m, result: telling(m), event: ev, to: to, now: now, until: until}
-	return &queue.Message{Recipient: to, Body: queue.Bytes(c.mail()), Received: now.UTC().Truncate(time.Second)}
+	return &queue.Message{Recipient: to, Body: queue.Bytes(c.mail()), Received: now.UTC().Truncate(time.Second),
+		RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional}
 }
 
 // wanted reports whether somebody is to be told of the event.

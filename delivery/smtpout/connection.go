@@ -66,12 +66,7 @@ func newConnection(s *Sender, hop *delivery.Hop, limits timeouts, nc net.Conn) *
 	if c.to = hop.Local; hop.Target.IsValid() {
 		c.to = hop.Target.Addr().Unmap().String()
 	}
-	if p := &hop.TLS; p.Type != "" {
-		c.policy = &queue.TLSPolicy{Type: p.Type, Mode: "enforce"}
-		if p.Testing {
-			c.policy.Mode = "testing"
-		}
-	}
+	c.policy = describePolicy(&hop.TLS)
 	c.watch.raw = nc
 	c.rd = reply.NewReader((*inbound)(c))
 	c.vectored = canVector(nc)

@@ -27,6 +27,9 @@ func (c *connection) appendMail(dst []byte, m *mail) []byte {
 	if m.utf8 {
 		dst = append(dst, " SMTPUTF8"...)
 	}
+	if c.hop.RequireTLS {
+		dst = append(dst, " REQUIRETLS"...)
+	}
 	if c.ext.dsn {
 		envid := m.tx.EnvID
 		if dsn := m.tx.Message.DSN; dsn != nil {

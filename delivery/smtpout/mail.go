@@ -76,6 +76,9 @@ func (c *connection) prepareAddresses(m *mail) *fault {
 	if m.tx.Message == nil || m.tx.Body == nil {
 		return &fault{queue.StateProcess, 554, "5.6.0", "there is no mail to send"}
 	}
+	if m.tx.Message.RequireTLS && !c.hop.RequireTLS && !c.sender.LMTP {
+		return &fault{queue.StateMailFrom, 550, requireTLSStatus, "REQUIRETLS: the connection was made without"}
+	}
 	m.from, m.to = cmp.Or(m.tx.ReturnPath, m.tx.Message.Envelope), m.tx.Message.Recipient
 	if !sendable(m.from) {
 		return &fault{queue.StateMailFrom, 553, "5.1.7", "the sender's address is not valid"}

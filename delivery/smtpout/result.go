@@ -27,6 +27,19 @@ func (c *connection) result(state queue.ResultState, outcome queue.Outcome) queu
 	}
 }
 
+// describePolicy is what results say of a policy before it was violated; nil: there is none.
+func describePolicy(p *delivery.TLSPolicy) *queue.TLSPolicy {
+	switch {
+	case p.Waived:
+		return &queue.TLSPolicy{Type: "none", Mode: "waived", Reason: "the mail says TLS-Required: No"}
+	case p.Type == "":
+		return nil
+	case p.Testing:
+		return &queue.TLSPolicy{Type: p.Type, Mode: "testing"}
+	}
+	return &queue.TLSPolicy{Type: p.Type, Mode: "enforce"}
+}
+
 // settle fills in the result of a mail.
 func (c *connection) settle(m *mail, state queue.ResultState, outcome queue.Outcome) *queue.Result {
 	r := &m.tx.Result

@@ -50,7 +50,7 @@ func (s *Sender) Open(ctx context.Context, hop *delivery.Hop) (delivery.Connecti
 	}
 	c, failure := s.open(ctx, hop, security)
 	if failure != nil && failure.clear && s.ClearFallback && security == queue.Opportunistic && !hop.TLS.Enforced() &&
-		ctx.Err() == nil {
+		!hop.RequireTLS && ctx.Err() == nil {
 		broken := failure.Result.TLSPolicy
 		if c, failure = s.open(ctx, hop, queue.Optional); failure == nil {
 			c.policy = broken

@@ -17,7 +17,7 @@ var errInjection = errors.New("the remote sent more behind its answer to STARTTL
 
 // secure does what the level of security and the policy ask for with STARTTLS, and tells how that went.
 func (c *connection) secure(security queue.Security) *failure {
-	must := security == queue.Required || security == queue.Verified || c.hop.TLS.Enforced()
+	must := security == queue.Required || security == queue.Verified || c.hop.TLS.Enforced() || c.hop.RequireTLS
 	if security == queue.Optional && !must {
 		return nil
 	}
@@ -33,8 +33,11 @@ func (c *connection) startTLS(security queue.Security, must bool) *failure {
 	switch {
 	case !c.ext.startTLS:
 		c.violated("starttls-not-supported", "the remote does not offer STARTTLS")
-		if !must {
+		switch {
+		case !must:
 			return nil
+		case c.hop.RequireTLS && !c.hop.TLS.Enforced():
+			return c.cannotRequire("the remote does not offer STARTTLS")
 		}
 		return c.fail(queue.StateStartTLS, queue.Error, "the remote does not offer STARTTLS, "+c.demand(security))
 	}
@@ -46,6 +49,9 @@ func (c *connection) startTLS(security queue.Security, must bool) *failure {
 		c.violated("starttls-not-supported", "the remote refused STARTTLS: "+c.rd.Reply().Text)
 		if !must && c.sender.ClearFallback && code != 421 && code/100 >= 4 {
 			return nil
+		}
+		if c.hop.RequireTLS && code/100 == 5 {
+			return c.cannotRequire("the remote refused STARTTLS: " + c.rd.Reply().Text)
 		}
 		return c.refused(queue.StateStartTLS, code)
 	}
@@ -59,13 +65,17 @@ func (c *connection) startTLS(security queue.Security, must bool) *failure {
 	if failed := c.trust(security); failed != nil {
 		return failed
 	}
-	return c.hello()
+	failed = c.hello()
+	if failed == nil && c.hop.RequireTLS && !c.ext.requireTLS {
+		failed = c.cannotRequire("the remote does not offer it")
+	}
+	return failed
 }
 
-// trust looks at the certificates of the remote: whether the policy lets them through, and whether security verified
-// does, which takes the word of an enforced policy for the host.
+// trust looks at the certificates of the remote: whether the policy lets them through, and whether REQUIRETLS and
+// security verified do, which take the word of a policy for the host.
 func (c *connection) trust(security queue.Security) *failure {
-	policy, proven := &c.hop.TLS, false
+	policy, judged := &c.hop.TLS, false
 	if policy.Verify != nil {
 		err := policy.Verify(c.nc.(*tls.Conn).ConnectionState().PeerCertificates)
 		if err != nil {
@@ -74,9 +84,14 @@ func (c *connection) trust(security queue.Security) *failure {
 		if err != nil && policy.Enforced() {
 			return c.fail(queue.StateStartTLS, queue.Error, "certificate: "+printable(err.Error()))
 		}
-		proven = err == nil && policy.Enforced()
+		judged = err == nil
 	}
-	if security == queue.Verified && !c.certificate.Verified && !proven {
+	if c.hop.RequireTLS && !judged {
+		if failed := c.proveHost(); failed != nil {
+			return failed
+		}
+	}
+	if security == queue.Verified && !c.certificate.Verified && !(judged && policy.Enforced()) {
 		return c.fail(queue.StateStartTLS, queue.Error, "certificate: "+c.certificate.Result)
 	}
 	return nil

@@ -140,6 +140,7 @@ func (p *Policies) sts(domain *delivery.STSPolicy, host delivery.Host) finding {
 			host.Name+" is none of the hosts in the MTA-STS policy of "+domain.Domain)
 		return f
 	}
+	f.policy.NamesHost = true
 	f.policy.Verify = func(chain []*x509.Certificate) error {
 		return verifyChain(chain, p.Roots, []string{host.Name}, p.now())
 	}

@@ -30,11 +30,16 @@ func TestMatrix(t *testing.T) {
 		if len(cell) == 0 || cell[0] == "#" {
 			continue
 		}
-		require.Len(t, cell, 2+len(levels), "%s", line)
+		require.Len(t, cell, 3+len(levels), "%s", line)
+		cells++
+		t.Run(cell[0]+"/"+cell[1]+"/requiretls", func(t *testing.T) {
+			m := &queue.Message{RequireTLS: true}
+			require.Equal(t, cell[2+len(levels)], w.send(t, domainOf(cell[0]), cell[1], queue.Optional, m))
+		})
 		for i, security := range levels {
 			cells++
 			t.Run(cell[0]+"/"+cell[1]+"/"+string(security), func(t *testing.T) {
-				require.Equal(t, cell[2+i], w.send(t, domainOf(cell[0]), cell[1], security))
+				require.Equal(t, cell[2+i], w.send(t, domainOf(cell[0]), cell[1], security, new(queue.Message)))
 			})
 		}
 	}
@@ -42,7 +47,7 @@ func TestMatrix(t *testing.T) {
 }
 
 // send sends a mail and says what became of it, in the words of the matrix.
-func (w *world) send(t *testing.T, domain, server string, security queue.Security) string {
+func (w *world) send(t *testing.T, domain, server string, security queue.Security, m *queue.Message) string {
 	route, err := w.finder.Route(t.Context(), domain)
 	require.NoError(t, err)
 	require.Len(t, route.Hosts, 1)
@@ -54,14 +59,15 @@ func (w *world) send(t *testing.T, domain, server string, security queue.Securit
 	}
 	sender := &smtpout.Sender{TLS: w.client, ClearFallback: true}
 	hop := &delivery.Hop{Target: w.servers[server], Host: host.Name, Domain: domain, Hostname: "client.test",
-		Security: security, CertNames: []string{domain}, TLS: policy}
+		Security: security, CertNames: []string{domain}, TLS: policy,
+		RequireTLS: m.RequireTLS, Vouched: route.Vouches(host, &policy)}
 	conn, err := sender.Open(t.Context(), hop)
 	if err != nil {
 		return reason(t, err)
 	}
 	defer conn.Close()
-	tx := &delivery.Transaction{Message: &queue.Message{Envelope: "a@client.test", Recipient: "b@" + domain},
-		Body: queue.Bytes("Subject: x\r\n\r\nx\r\n")}
+	m.Envelope, m.Recipient = "a@client.test", "b@"+domain
+	tx := &delivery.Transaction{Message: m, Body: queue.Bytes("Subject: x\r\n\r\nx\r\n")}
 	conn.Deliver(t.Context(), tx, nil)
 	require.True(t, tx.Result.Success(), "%+v", tx.Result)
 	outcome := "C"
@@ -76,13 +82,17 @@ func (w *world) send(t *testing.T, domain, server string, security queue.Securit
 	return outcome
 }
 
-// reason names why a mail does not go. All of it may be tried again: none of these is for good.
+// reason names why a mail does not go. All of it may be tried again, but what REQUIRETLS alone forbids.
 func reason(t *testing.T, err error) string {
 	var failure *delivery.Failure
 	require.True(t, errors.As(err, &failure), "%v", err)
 	require.True(t, failure.Temporary, "%v", err)
 	p := failure.Result.TLSPolicy
 	switch {
+	case failure.Result.Status == "5.7.30":
+		require.Equal(t, queue.StateMailFrom, failure.Result.State)
+		require.Equal(t, 550, failure.Result.Code)
+		return "5.7.30"
 	case p != nil && p.Mode == "enforce" && p.Failure != "":
 		return p.Failure
 	case strings.HasPrefix(failure.Result.Description, "certificate:"):
@@ -145,7 +155,7 @@ func TestCounted(t *testing.T) {
 		{"dane-insecure", "self-signed", "no-policy-found"},
 	} {
 		w.counted = nil
-		w.send(t, domainOf(c.policy), c.server, queue.Opportunistic)
+		w.send(t, domainOf(c.policy), c.server, queue.Opportunistic, new(queue.Message))
 		require.Equal(t, []string{domainOf(c.policy) + " " + c.want}, w.counted, "%s %s", c.policy, c.server)
 	}
 }

@@ -245,13 +245,16 @@ func (a *authority) leaf(now time.Time, kind, name string) *tls.Certificate {
 // config is what a server of a kind has for TLS: certificates for the names it is asked for.
 func (a *authority) config(kind string) *tls.Config {
 	return &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if kind == "no-requiretls" {
+			return a.leaf(t0, "good", hello.ServerName), nil
+		}
 		return a.leaf(t0, kind, hello.ServerName), nil
 	}}
 }
 
 // starttls says how each kind of mail server answers STARTTLS; "": it does not offer it.
 var starttls = map[string]string{"good": "220", "wrong-name": "220", "expired": "220", "self-signed": "220",
-	"no-starttls": "", "refused": "454", "broken": "220", "old-tls": "220"}
+	"no-starttls": "", "refused": "454", "broken": "220", "old-tls": "220", "no-requiretls": "220"}
 
 // serveMail starts a mail server that takes all mail.
 func (a *authority) serveMail(t *testing.T, kind string) netip.AddrPort {
@@ -290,6 +293,10 @@ func (a *authority) converse(conn net.Conn, kind string) {
 		case inMail:
 		case verb == "EHLO" && !secured && starttls[kind] != "":
 			say("250-mx.test\r\n250 STARTTLS")
+		case verb == "EHLO" && secured && kind != "no-requiretls":
+			say("250-mx.test\r\n250 REQUIRETLS")
+		case verb == "MAIL" && strings.Contains(line, "REQUIRETLS") && (!secured || kind == "no-requiretls"):
+			say("555 5.5.4 what is that?")
 		case verb == "DATA":
 			inMail = true
 			say("354 go on")

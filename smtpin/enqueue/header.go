@@ -1,8 +1,6 @@
 package enqueue
 
 import (
-	"bytes"
-
 	"github.com/sluicemail/sluice/internal/mailheader"
 )
 
@@ -44,8 +42,8 @@ func examine(mail []byte, want scrub) (facts headerFacts, err error) {
 		switch {
 		case f.Is("received"):
 			received++
-		case f.Is("tls-required"):
-			facts.tlsOptional = facts.tlsOptional || bytes.EqualFold(bytes.TrimSpace(f.Value()), []byte("no"))
+		case f.TLSOptional():
+			facts.tlsOptional = true
 		case want.private && isPrivate(f):
 			facts.cuts = append(facts.cuts, f.Span())
 		case want.extract && f.HasPrefix(propertyPrefix):
