@@ -16,9 +16,6 @@ type batch struct {
 	outcome    outcome
 }
 
-// lineMark begins every line.
-const lineMark = `{"id":`
-
 // messageOf returns what tells the message of a line from others: the id without the count of attempts.
 func messageOf(line []byte) []byte {
 	id, _, _ := bytes.Cut(bytes.TrimPrefix(line, []byte(lineMark)), []byte(atMark))

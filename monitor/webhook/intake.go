@@ -1,20 +1,18 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/sluicemail/sluice/internal/rawjson"
 	"github.com/sluicemail/sluice/queue"
 )
 
 // intake moves results from the queue into the journal. A result leaves the queue when its line is durable.
 type intake struct {
 	h      *Hook
-	record []byte // the consumer's own
 	wake   chan struct{}
 	urgent chan struct{}
 
@@ -78,7 +76,8 @@ func (in *intake) consume(ctx context.Context) {
 
 // take is called by the queue.
 func (in *intake) take(d *queue.Delivery) {
-	if d.Message == nil {
+	m := d.Message
+	if m == nil {
 		in.h.log.Warn("what is in the queue of the web hook is not a result", "queue", d.Queue, "error", d.Err)
 		if err := in.h.bury(array(appendStray([]byte{'['}, d.Raw)), "not a result: "+d.Err.Error()); err != nil {
 			in.h.log.Error("and it cannot be kept", "error", err)
@@ -86,19 +85,18 @@ func (in *intake) take(d *queue.Delivery) {
 		in.put(d, nil)
 		return
 	}
-	in.record = d.Message.AppendRecord(in.record[:0])
-	in.put(d, in.h.o.Terms().Filter)
-	if cap(in.record) > gatherSize {
-		in.record = nil
+	if len(m.Results) > 0 || !bytes.HasPrefix(m.Data, []byte(lineMark)) { // not of this version's engine
+		m = Form(m)
 	}
+	in.put(d, m.Data)
 	d.Message = nil // it need not be kept until it is settled
 }
 
-// put adds a result to what is written next.
-func (in *intake) put(d *queue.Delivery, f *Filter) {
+// put adds the line of a result, nil for none, to what is written next.
+func (in *intake) put(d *queue.Delivery, line []byte) {
 	in.mu.Lock()
-	if d.Message != nil {
-		in.lines = appendLine(in.lines, d.Message, in.record, f)
+	if line != nil {
+		in.lines = appendFiltered(in.lines, line, in.h.o.Terms().Filter)
 	}
 	in.taken = append(in.taken, d)
 	count, size := len(in.taken), len(in.lines)
@@ -176,29 +174,4 @@ func (in *intake) settle(ctx context.Context, taken []*queue.Delivery) {
 			}
 		}
 	}
-}
-
-// appendLine appends the line of a result: who it is about, how often that was tried, when it came about, whether it is
-// the last one, and the message as logs and results queues have it.
-func appendLine(dst []byte, m *queue.Message, record []byte, f *Filter) []byte {
-	var at time.Time
-	if n := len(m.Results); n > 0 {
-		at = m.Results[n-1].Time
-	}
-	_, again := m.Extra["nextattempt"]
-	dst = rawjson.AppendString(append(dst, `{"id":`...), m.ID+"/"+strconv.Itoa(len(m.Results)))
-	dst = at.UTC().AppendFormat(append(dst, atMark...), time.RFC3339)
-	dst = strconv.AppendBool(append(dst, `","final":`...), !again && m.NextAttempt.IsZero())
-	dst = f.Append(append(dst, `,"message":`...), record)
-	return append(dst, "}\n"...)
-}
-
-// atMark stands behind the id of a line.
-const atMark = `,"at":"`
-
-// appendStray appends a line for what is no result.
-func appendStray(dst, raw []byte) []byte {
-	dst = time.Now().UTC().AppendFormat(append(dst, `{"id":"/0"`+atMark...), time.RFC3339)
-	dst = rawjson.AppendString(append(dst, `","final":true,"raw":`...), raw)
-	return append(dst, "}\n"...)
 }

@@ -17,7 +17,8 @@ type Names struct {
 	// names for its own; "": none.
 	Hook        string
 	HookRetries bool
-	HookExtract bool // with the property extracted, even where nobody else asks for it
+	HookExtract bool                                // with the property extracted, even where nobody else asks for it
+	HookForm    func(*queue.Message) *queue.Message // what that copy becomes; nil: it stays as it is
 }
 
 // Outcome is how a message is finished.
@@ -56,7 +57,7 @@ func (n *Names) finished(x *Ending, outcome Outcome) []queue.Item {
 		items = append(items, queue.Item{Queue: name, Message: m})
 	}
 	if n.Hook != "" {
-		items = append(items, queue.Item{Queue: n.Hook, Message: withoutNextAttempt(withoutMail(m))})
+		items = append(items, n.hooked(withoutNextAttempt(m)))
 	}
 	return items
 }
@@ -77,9 +78,17 @@ func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
 		items = append(items, queue.Item{Queue: name, Message: m})
 	}
 	if hooked {
-		items = append(items, queue.Item{Queue: n.Hook, Message: withoutMail(m)})
+		items = append(items, n.hooked(m))
 	}
 	return items
+}
+
+// hooked is what is published for the hook of a result.
+func (n *Names) hooked(m *queue.Message) queue.Item {
+	if n.HookForm != nil {
+		return queue.Item{Queue: n.Hook, Message: n.HookForm(m)}
+	}
+	return queue.Item{Queue: n.Hook, Message: withoutMail(m)}
 }
 
 // Notices returns the queue of notifications about a message, "" when there are to be none.
