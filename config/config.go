@@ -124,9 +124,13 @@ type Config struct {
 	VERP    string
 	VERPAll bool // verp-all: false: only messages that ask for it with their property verp get such a return path
 	// verp-lifetime: seconds after which such a return path counts for nothing
-	VERPLifetime  time.Duration
-	ReceiversFile string // receivers-file: what is known about receivers beside the standard rules
-	BounceTexts   string // bounce-texts: directory of texts such as failed.en.txt in place of the built-in ones
+	VERPLifetime time.Duration
+	// verp-unsubscribe: mail without a field List-Unsubscribe gets one, with an address that leads back to the message
+	VERPUnsubscribe bool
+	// unsubscribe-url: where the console's /unsubscribe can be reached from outside, for one click (RFC 8058)
+	UnsubscribeURL string
+	ReceiversFile  string // receivers-file: what is known about receivers beside the standard rules
+	BounceTexts    string // bounce-texts: directory of texts such as failed.en.txt in place of the built-in ones
 
 	// Base throttles and downloads
 

@@ -37,6 +37,8 @@ type Console struct {
 	Admin *admin.Admin
 	// API is mounted at /v1/ and knows its users by itself. Nil: there is none.
 	API http.Handler
+	// Unsubscribe is mounted at /unsubscribe/ and answers everybody. Nil: there is none.
+	Unsubscribe http.Handler
 	// Tools are what the pages of the settings ask of the rooms that these are for. The zero Tools leave out what they
 	// cannot do.
 	Tools sheets.Tools

@@ -29,6 +29,7 @@ func (c *Console) Check() error {
 func (c *Console) prepare() {
 	f := &c.frame
 	f.Auth, f.SMTPAuth, f.API, f.Metrics, f.Ready = c.Auth, c.SMTPAuth, c.API, c.Metrics, c.Ready
+	f.Unsubscribe = c.Unsubscribe
 	f.Explain, f.Actor = asFault, actor
 	f.Hostname, f.Version, f.Dir, f.CacheControl, f.URL = c.Hostname, c.Version, c.Dir, c.CacheControl, c.URL
 	f.Idle, f.Lifetime, f.MaxSockets = c.Idle, c.Lifetime, c.MaxSockets

@@ -109,7 +109,8 @@ type QueueNames struct {
 	Hook        string
 	HookRetries bool
 	HookExtract bool
-	// HookForm makes what is published there of such a copy, which it must not change. Nil: the copy itself.
+	// HookForm makes what is published there of such a copy, which it must not change: another message without a body
+	// and times, that nobody else has. Nil: the copy itself.
 	HookForm func(*queue.Message) *queue.Message
 }
 

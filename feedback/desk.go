@@ -262,6 +262,9 @@ func (d *Desk) read(ctx context.Context, m *queue.Message, now time.Time) []Reco
 	if asksToStop(m.Recipient) {
 		found = []Record{{Kind: Unsubscribe}}
 		c.add(m.Envelope)
+		if header, err := mailbody.Header(body, maxHeader); err == nil {
+			c.add(fromAddress(header))
+		}
 	}
 	if len(found) == 0 || found[0].Kind == DMARC || found[0].Kind == TLS {
 		return found
@@ -273,12 +276,16 @@ func (d *Desk) read(ctx context.Context, m *queue.Message, now time.Time) []Reco
 
 // asksToStop reports whether an address is for those who want no more mail (RFC 2369 §3.2).
 func asksToStop(address string) bool {
-	return len(address) > len("unsubscribe") && strings.EqualFold(address[:len("unsubscribe")], "unsubscribe")
+	return len(address) > len(unsubscribeLocal) && strings.EqualFold(address[:len(unsubscribeLocal)], unsubscribeLocal)
 }
+
+const unsubscribeLocal = "unsubscribe"
+
+// maxHeader is how much of a report's header is read.
+const maxHeader = 256 << 10
 
 // prove looks whether complaints come from a listed sender.
 func (d *Desk) prove(m *queue.Message, body queue.Body, found []Record) {
-	const maxHeader = 256 << 10
 	for i := range found {
 		r := &found[i]
 		if r.Proof != "" || r.Why != "" || r.Kind.rule() == "" {

@@ -136,6 +136,16 @@ func (w *world) path(id, recipient, tag string) string {
 	return address
 }
 
+// off is the address in List-Unsubscribe of a mail.
+func (w *world) off(id, recipient string) string {
+	t, err := verp.ParseTemplate("bounces.sender.example")
+	require.NoError(w.t, err)
+	t = t.Unsubscribing()
+	address, _, ok := w.Paths.Make(&t, verp.Mail{ID: id, Recipient: recipient, Unsubscribe: true}, w.now)
+	require.True(w.t, ok)
+	return address
+}
+
 // send has a report come to an address.
 func (w *world) send(to, mail string, checks ...string) string {
 	w.ids++
@@ -338,7 +348,14 @@ func TestWhatActs(t *testing.T) {
 		{"a complaint of two", "fbl@sender.example", complaint("loop@receiver.example, x@evil.example",
 			"Original-Rcpt-To: n@x.example\n", ""), []string{dkims}, "", "", "n@x.example", "not a listed sender", true},
 		{"an answer to unsubscribe", strings.Replace(w.path(id, "o@x.example", ""), "bounce+", "unsubscribe+", 1),
+			"From: o@x.example\r\n\r\nstop\r\n", nil, feedback.ByReturnPath, feedback.ProofReturnPath, "o@x.example", "rule 3",
+			false},
+		{"one of somebody else", strings.Replace(w.path(id, "q@x.example", ""), "bounce+", "unsubscribe+", 1),
 			"From: o@x.example\r\n\r\nstop\r\n", nil, feedback.ByReturnPath, "", "", "not in the send log", true},
+		{"to the address in the header of the mail", w.off(id, "s@x.example"), "From: s@x.example\r\n\r\nstop\r\n", nil,
+			feedback.ByReturnPath, feedback.ProofReturnPath, "s@x.example", "rule 3", false},
+		{"a bounce with the token of that header", strings.Replace(w.off(id, "r@x.example"), "unsubscribe+", "bounce+", 1),
+			bounce("r@x.example", "5.1.1", ""), nil, feedback.ByCopy, "", "r@x.example", "no signed return path", true},
 		{"a vacation", w.path(id, "p@x.example", ""), "From: p@x.example\r\nSubject: away\r\n\r\nBack soon.\r\n", nil,
 			feedback.ByReturnPath, "", "", "not in the send log", true},
 	} {

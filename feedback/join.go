@@ -167,9 +167,13 @@ func (d *Desk) token(to string, c *clues, now time.Time) (verp.Token, Join, erro
 		by   Join
 	}{{to, ByReturnPath}, {c.envid, ByEnvID}, {c.from, ByCopy}} {
 		token, err := d.Paths.Open(place.text, now)
-		if err == nil || err == verp.ErrExpired {
-			return token, place.by, err
+		if err != nil && err != verp.ErrExpired {
+			continue
 		}
+		if token.Unsubscribe && !asksToStop(to) { // the header of the mail has it: anybody who saw that may use it
+			return token, ByCopy, err
+		}
+		return token, place.by, err
 	}
 	return verp.Token{}, "", nil
 }

@@ -23,7 +23,7 @@ const (
 // aligned returns how the sender of a complaint is proved to be one of those listed: DKIM or SPF passed for a domain
 // that is that of From or above or below it, and both are a listed domain or below it. "": it is not; why tells.
 func aligned(header []byte, checks []json.RawMessage, listed func(domain string) bool) (proof Proof, why string) {
-	from := fromDomain(header)
+	from := addr.Domain(fromAddress(header))
 	switch {
 	case from == "" || !listed(from):
 		return "", "its sender is not a listed sender of complaints"
@@ -63,9 +63,9 @@ func under(domain, above string) bool {
 	return domain != "" && (domain == above || strings.HasSuffix(domain, "."+above))
 }
 
-// fromDomain returns the domain of From; "" when there is not exactly one address.
-func fromDomain(header []byte) string {
-	domain, fields := "", 0
+// fromAddress returns the address in From; "" when there is not exactly one.
+func fromAddress(header []byte) string {
+	from, fields := "", 0
 	s := mailheader.NewScanner(header)
 	for f, ok := s.Next(); ok; f, ok = s.Next() {
 		if !f.Is("from") {
@@ -76,10 +76,10 @@ func fromDomain(header []byte) string {
 		if len(all) != 1 {
 			return ""
 		}
-		domain = addr.Domain(string(all[0]))
+		from = string(all[0])
 	}
 	if fields != 1 {
 		return ""
 	}
-	return domain
+	return from
 }

@@ -56,14 +56,15 @@ func (m *MTA) openConsole(b *base) (*console.Console, error) {
 		Preview: func(ctx context.Context, message *queue.Message) (queue.Body, error) {
 			return preview(ctx, m.maker, message)
 		},
-		Access:   m.records.log.Access,
-		Logger:   b.log,
-		Admin:    all,
-		API:      rest,
-		Tools:    m.settingsTools(b.cfg),
-		Resolver: m.resolver,
-		Site:     m.siteOf,
-		Tail:     m.records.tail,
+		Access:      m.records.log.Access,
+		Logger:      b.log,
+		Admin:       all,
+		API:         rest,
+		Unsubscribe: m.oneClick(b),
+		Tools:       m.settingsTools(b.cfg),
+		Resolver:    m.resolver,
+		Site:        m.siteOf,
+		Tail:        m.records.tail,
 	}
 	if m.cluster != nil {
 		c.Instances = m.otherInstances

@@ -10,7 +10,6 @@ import (
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/delivery"
-	"github.com/sluicemail/sluice/delivery/edit"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
@@ -55,7 +54,7 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 	if err != nil {
 		return nil, err
 	}
-	o.maker = newRenderer(b, downloads)
+	o.maker = newRenderer(b, downloads, c.back)
 	o.senders = newSenders(c.origins, opts.Sender)
 	if o.engine, err = openEngine(b, c, o, policies); err != nil {
 		return nil, err
@@ -173,7 +172,7 @@ func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies) (
 		LooseEnvelope:  cfg.ValidateEnvelope == "loose",
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Render:         rendering(o.maker),
-		Edit:           edit.Finish,
+		Edit:           c.back.edit(),
 		Finish:         openSigning(b, c.settings, c.resolver),
 		ReturnPath:     c.back.of(),
 		Extract:        c.records.extract,

@@ -15,8 +15,12 @@ import (
 )
 
 // newRenderer makes what makes mails of objects, fills in data and moves style sheets.
-func newRenderer(b *base, downloads *fetch.Client) *render.Renderer {
-	return &render.Renderer{Logger: b.log, Fetcher: downloads}
+func newRenderer(b *base, downloads *fetch.Client, back *returnPaths) *render.Renderer {
+	r := &render.Renderer{Logger: b.log, Fetcher: downloads}
+	if back != nil {
+		r.Unsubscribe = back.unsubscribing
+	}
+	return r
 }
 
 // rendering fits a renderer into the engine's hook.

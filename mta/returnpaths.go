@@ -19,9 +19,12 @@ import (
 // returnPaths makes the return paths of mail that leaves. A nil one makes none.
 type returnPaths struct {
 	verp.Paths
-	template verp.Template
-	all      bool // of messages that do not ask for one
-	settings *snapshot.Keeper
+	template    verp.Template
+	unsubscribe verp.Template // of addresses in List-Unsubscribe
+	all         bool          // of messages that do not ask for one
+	off         string        // where one click ends a subscription; "": nowhere
+	always      bool          // mail has List-Unsubscribe though it does not ask for that
+	settings    *snapshot.Keeper
 }
 
 // returnPathTemplate reads the key verp; the zero template when it is not set.
@@ -39,7 +42,8 @@ func openReturnPaths(b *base, k *snapshot.Keeper) (*returnPaths, error) {
 	if err != nil || template.IsZero() {
 		return nil, err
 	}
-	r := &returnPaths{Paths: verp.Paths{Lifetime: b.cfg.VERPLifetime}, template: template, all: b.cfg.VERPAll, settings: k}
+	r := &returnPaths{Paths: verp.Paths{Lifetime: b.cfg.VERPLifetime}, template: template, all: b.cfg.VERPAll, settings: k,
+		unsubscribe: template.Unsubscribing(), off: strings.TrimSuffix(b.cfg.UnsubscribeURL, "/"), always: b.cfg.VERPUnsubscribe}
 	k.OnChange(func(s *snapshot.Snapshot) { r.SetKeys(signingKeys(s.Rows.ReturnPathKeys)) })
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -68,13 +72,18 @@ func (r *returnPaths) of() func(*queue.Message) (address, envid string) {
 		} else if !r.all {
 			return "", ""
 		}
-		mail := verp.Mail{ID: m.ID, Sender: m.Envelope, Recipient: m.Recipient}
-		if len(m.Tags) > 0 {
-			mail.Tag = m.Tags[0]
-		}
-		address, envid, _ = r.Make(template, mail, time.Now())
+		address, envid, _ = r.Make(template, tokenMail(m), time.Now())
 		return address, envid
 	}
+}
+
+// tokenMail is what a token says of a message.
+func tokenMail(m *queue.Message) verp.Mail {
+	mail := verp.Mail{ID: m.ID, Sender: m.Envelope, Recipient: m.Recipient}
+	if len(m.Tags) > 0 {
+		mail.Tag = m.Tags[0]
+	}
+	return mail
 }
 
 // propertyVERP is the property of messages that ask for a return path, or for none: true, false, or a template of their

@@ -86,3 +86,56 @@ func TestReturnPathKeys(t *testing.T) {
 		require.Equal(t, c.over, over, name)
 	}
 }
+
+// TestUnsubscribing gives mail the fields that it asks for by naming nothing, and with verp-unsubscribe all mail that
+// has none.
+func TestUnsubscribing(t *testing.T) {
+	args, _ := arguments(t)
+	const off = "https://mta.example.org/unsubscribe/"
+	args = append(args, "--verp", "bounces.example.org", "--unsubscribe-url", off)
+	for _, always := range []bool{false, true} {
+		m := open(t, append(args, "--verp-unsubscribe", fmt.Sprint(always)), Options{})
+		for _, c := range []struct {
+			name, envelope, property, header string
+			made                             bool
+		}{
+			{"asks for nothing", "a@x.example", "", "Subject: x\r\n", always},
+			{"has its own", "a@x.example", "", "List-Unsubscribe: <https://own.example>\r\n", false},
+			{"asks for one", "a@x.example", "{}", "Subject: x\r\n", true},
+			{"asks for it in place of its own", "a@x.example", "{}", "List-Unsubscribe: <https://own.example>\r\n", true},
+			{"names its own", "a@x.example", `{"url":"https://own.example"}`, "Subject: x\r\n", false},
+			{"is a bounce", "", "", "Subject: x\r\n", false},
+		} {
+			message := &queue.Message{ID: "1-abc", Envelope: c.envelope, Recipient: "ann+x@example.com",
+				Unsubscribe: json.RawMessage(c.property), Body: queue.Bytes(c.header + "\r\nHello.\r\n")}
+			if c.property == "" {
+				message.Unsubscribe = nil
+			}
+			var err error
+			if message.Unsubscribe != nil {
+				message.Body, err = m.engine.Render(t.Context(), message, message.Body)
+				require.NoError(t, err, c.name)
+			}
+			body, err := m.engine.Edit(t.Context(), message)
+			require.NoError(t, err, c.name)
+			mail, err := queue.ReadBody(body)
+			require.NoError(t, err, c.name)
+			made := `List-Unsubscribe: <mailto:unsubscribe\+[0-9a-v]+@bounces\.example\.org>,\s+` +
+				`<https://mta\.example\.org/unsubscribe/[0-9a-v]+\?to=ann%2Bx%40example.com>\r\n` +
+				`List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n`
+			if c.made {
+				require.Regexp(t, made, string(mail), c.name)
+			} else {
+				require.NotContains(t, string(mail), "bounces.example.org", c.name)
+			}
+		}
+		require.NoError(t, m.Shutdown(t.Context()))
+	}
+	for _, c := range [][]string{{"--unsubscribe-url", "http://x.example"}, {"--unsubscribe-url", off + "?a=b"}} {
+		_, _, err := Load(append(args, c...), nil)
+		require.ErrorContains(t, err, "an https:// address", c)
+	}
+	args, _ = arguments(t)
+	_, _, err := Load(append(args, "--verp-unsubscribe", "true"), nil)
+	require.ErrorContains(t, err, "verp beside it")
+}

@@ -46,6 +46,9 @@ type Atomic interface {
 type Item struct {
 	Queue   string
 	Message *Message
+	// Given says that nobody else uses the message any more once it is published, and that it has neither a body nor
+	// times: the queue may hand out this very one instead of a copy.
+	Given bool
 }
 
 // CheckItems returns an error that names the first item without a message or without the name of a queue, and nil when

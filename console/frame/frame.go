@@ -28,6 +28,8 @@ type Frame struct {
 	SMTPAuth *auth.Limit
 	// API is mounted at /v1/, Metrics at /metrics for people who are logged in. Nil: there is none.
 	API, Metrics http.Handler
+	// Unsubscribe is mounted at /unsubscribe/, for everybody. Nil: there is none.
+	Unsubscribe http.Handler
 	// Ready returns why the server cannot do its work. Nil: it is ready.
 	Ready func() error
 	// Troubles are what every page says about the server, beside Ready. Nil: nothing.

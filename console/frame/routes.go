@@ -78,6 +78,9 @@ func (f *Frame) routes() *http.ServeMux {
 	if f.API != nil {
 		mux.Handle("/v1/", f.API)
 	}
+	if f.Unsubscribe != nil {
+		mux.Handle("/unsubscribe/", f.Unsubscribe)
+	}
 	if f.Metrics != nil {
 		mux.HandleFunc("GET /metrics", f.metrics)
 	}

@@ -27,6 +27,9 @@ type Renderer struct {
 	MaxMail int64
 	// Fetcher downloads what the object of a mail has addresses for; nil: downloads are refused.
 	Fetcher object.Fetcher
+	// Unsubscribe returns where the recipient of a message asks for no more mail when its property list-unsubscribe names
+	// nothing: an address, and a URL that a POST to is enough; "" for what there is not. Nil: there is neither.
+	Unsubscribe func(m *queue.Message) (mailto, url string)
 
 	templates template.Cache
 	campaigns textcache.Cache[*campaign]

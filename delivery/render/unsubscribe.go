@@ -31,9 +31,33 @@ func (r *Renderer) unsubscribe(m *queue.Message, mail []byte) ([]byte, error) {
 			return nil, fail(err)
 		}
 	}
-	value, err := u.value()
+	if u.URL == "" && u.Mailto == "" && r.Unsubscribe != nil {
+		u.Mailto, u.URL = r.Unsubscribe(m)
+		u.OneClick = u.URL != ""
+	}
+	edits, err := u.edits()
 	if err != nil {
 		return nil, fail(err)
+	}
+	body, err := edit.Apply(queue.Bytes(mail), edits)
+	if err != nil {
+		return nil, fail(err)
+	}
+	return queue.ReadBody(body)
+}
+
+// UnsubscribeFields are the edits that give a mail the fields of these addresses, "" for what there is not. A POST to
+// the URL is enough.
+func UnsubscribeFields(mailto, url string) (*queue.HeaderEdits, error) {
+	u := unsubscribing{URL: url, Mailto: mailto, OneClick: url != ""}
+	return u.edits()
+}
+
+// edits give a mail the fields.
+func (u *unsubscribing) edits() (*queue.HeaderEdits, error) {
+	value, err := u.value()
+	if err != nil {
+		return nil, err
 	}
 	edits := &queue.HeaderEdits{Replace: []queue.Field{{Name: "List-Unsubscribe", Value: value}}}
 	if u.OneClick {
@@ -42,11 +66,7 @@ func (r *Renderer) unsubscribe(m *queue.Message, mail []byte) ([]byte, error) {
 	} else {
 		edits.Remove = []string{"List-Unsubscribe-Post"}
 	}
-	body, err := edit.Apply(queue.Bytes(mail), edits)
-	if err != nil {
-		return nil, fail(err)
-	}
-	return queue.ReadBody(body)
+	return edits, nil
 }
 
 func parseUnsubscribing(raw json.RawMessage) (*unsubscribing, error) {
@@ -106,7 +126,7 @@ func (u *unsubscribing) value() (string, error) {
 		}
 		all = append(all, "<"+u.URL+">")
 	case u.Mailto == "":
-		return "", errors.New("expected a url, or mailto")
+		return "", errors.New("expected a url or mailto, or verp to make one")
 	}
 	if u.OneClick && !strings.HasPrefix(strings.ToLower(u.URL), "https:") {
 		return "", errors.New("one-click needs a url that begins with https:// (RFC 8058 §2)")

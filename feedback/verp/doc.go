@@ -12,7 +12,7 @@
 //
 // A token is lower case base32hex without padding (RFC 4648 §7), which survives a change of case. Its bytes are
 //
-//	1     what follows: two bits for the form of the id, one for a tag, three for the key
+//	1     what follows: a bit for what it is good for, two for the form of the id, one for a tag, three for the key
 //	2     day of signing, counted from 2020-01-01
 //	4     check of the recipient: the start of its HMAC-SHA256
 //	2     digest of the first tag, if there is one and room for it

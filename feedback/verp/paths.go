@@ -72,6 +72,9 @@ type Mail struct {
 	Sender    string // its own envelope sender, whose domain templates may take over
 	Recipient string
 	Tag       string // the first of its tags; "": none
+	// Unsubscribe makes a token for the header of the mail, which everybody sees who gets a copy of it: it counts for a
+	// wish for no more mail, and for nothing else.
+	Unsubscribe bool
 }
 
 // Make returns the return path of a mail and the token in it. ok is false when there is no key, no template, or no
@@ -113,11 +116,17 @@ func (m *mac) token(key byte, mail Mail, now time.Time, room int) []byte {
 		out[0] |= tagged
 	}
 	out[0] |= byte(f) << 4
+	if mail.Unsubscribe {
+		out[0] |= unsubscribes
+	}
 	return append(out, m.sign(forToken, out)[:signatureSize]...)
 }
 
-// tagged is the bit of a token that has the digest of a tag.
-const tagged = 1 << 3
+// Bits of a token: it has the digest of a tag; it is for unsubscribing.
+const (
+	tagged       = 1 << 3
+	unsubscribes = 1 << 6
+)
 
 func digestOf(tag string) uint16 {
 	h := uint32(2166136261) // FNV-1a
@@ -129,7 +138,8 @@ func digestOf(tag string) uint16 {
 
 // Token is what a return path says, once its signature was found good.
 type Token struct {
-	Day time.Time // on which the mail left, UTC
+	Day         time.Time // on which the mail left, UTC
+	Unsubscribe bool      // it was made for that alone
 
 	key    *signer
 	form   form
@@ -231,7 +241,8 @@ func (s *signer) open(text string) (Token, bool) {
 
 // read reads the bytes of a token that were signed.
 func (s *signer) read(data []byte) (Token, bool) {
-	t := Token{key: s, form: form(data[0] >> 4), tagged: data[0]&tagged != 0}
+	t := Token{key: s, form: form(data[0] &^ unsubscribes >> 4), tagged: data[0]&tagged != 0,
+		Unsubscribe: data[0]&unsubscribes != 0}
 	t.Day = time.Unix((int64(binary.BigEndian.Uint16(data[1:]))+epoch)*86400, 0).UTC()
 	copy(t.check[:], data[headSize:])
 	rest := data[headSize+checkSize:]

@@ -60,6 +60,13 @@ func ParseTemplate(s string) (Template, error) {
 // IsZero reports whether t makes no return paths.
 func (t *Template) IsZero() bool { return t.domain == "" && !t.below }
 
+// Unsubscribing returns the template of addresses at the same domain to which recipients write who want no more mail.
+func (t *Template) Unsubscribing() Template {
+	return Template{prefix: unsubscribePrefix, domain: t.domain, below: t.below}
+}
+
+const unsubscribePrefix = "unsubscribe+"
+
 // room is how many bytes a token may have.
 func (t *Template) room() int { return (maxLocal - len(t.prefix) - len(t.suffix)) * 5 / 8 }
 

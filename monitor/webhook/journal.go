@@ -253,10 +253,13 @@ type extent struct {
 	lost              uint64
 }
 
-// estimate returns how many bytes so many lines take, generously, and at most so many.
+// roomForOne is read at least: most lines are shorter.
+const roomForOne = 4 << 10
+
+// estimate returns how many bytes so many lines take, more or less, and at most so many.
 func (x extent) estimate(lines, most int) int {
 	average := x.bytes / int64(max(x.next-x.first, 1))
-	return int(min(int64(most), leastSegment+int64(lines)*average*5/4))
+	return int(min(int64(most), roomForOne+int64(lines)*average))
 }
 
 func (j *journal) extent() extent {

@@ -218,8 +218,11 @@ func (q *Queue) encodeItem(g *group, item *queue.Item, now int64, from *ancestor
 	if gm.length > maxMessage {
 		return fmt.Errorf("%w: %d bytes without its mail", queue.ErrTooLarge, gm.length)
 	}
-	if q.warm(item.Queue) {
-		// Decoded from what is stored, it shares nothing with m.
+	switch {
+	case !q.warm(item.Queue):
+	case item.Given:
+		gm.copied = m
+	default: // decoded from what is stored, it shares nothing with m
 		gm.copied, _ = queue.DecodeBinary(g.messageBytes(gm.record, gm.length))
 	}
 	g.msgs = append(g.msgs, gm)

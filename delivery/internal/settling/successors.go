@@ -18,7 +18,7 @@ type Names struct {
 	Hook        string
 	HookRetries bool
 	HookExtract bool                                // with the property extracted, even where nobody else asks for it
-	HookForm    func(*queue.Message) *queue.Message // what that copy becomes; nil: it stays as it is
+	HookForm    func(*queue.Message) *queue.Message // makes another message of that copy; nil: it stays as it is
 }
 
 // Outcome is how a message is finished.
@@ -86,7 +86,7 @@ func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
 // hooked is what is published for the hook of a result.
 func (n *Names) hooked(m *queue.Message) queue.Item {
 	if n.HookForm != nil {
-		return queue.Item{Queue: n.Hook, Message: n.HookForm(m)}
+		return queue.Item{Queue: n.Hook, Message: n.HookForm(m), Given: true}
 	}
 	return queue.Item{Queue: n.Hook, Message: withoutMail(m)}
 }
