@@ -37,8 +37,11 @@ type Config struct {
 	// of smtp-range that may relay, half of incoming for others
 	SMTPConnectionsClient int
 	// smtp-line-ends: what to do with a mail that has a bare CR, a bare LF or a NUL
-	SMTPLineEnds string
-	SMTPMaxSize  int64 // smtp-maxsize: largest mail accepted, announced with SIZE; 0: unlimited
+	SMTPLineEnds      string
+	SMTPPriority      string        // smtp-priority: whose mail may go before other mail: relay, users or off
+	SMTPFutureRelease time.Duration // smtp-future-release: how long mail can be held; 0: FUTURERELEASE is not offered
+	SMTPDeliverBy     time.Duration // smtp-deliver-by: the shortest time for BY=…;R; 0: DELIVERBY is not offered
+	SMTPMaxSize       int64         // smtp-maxsize: largest mail accepted, announced with SIZE; 0: unlimited
 	// smtp-memory: bytes of memory for all mails in reception together; beyond it they go to disk at once; 0: a tenth
 	// of memory
 	SMTPMemory int64

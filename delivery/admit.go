@@ -56,7 +56,11 @@ func (p *policy) nextAttempt(m *queue.Message, delay time.Duration, deadline, no
 	if delay <= 0 {
 		delay = p.retry.after(len(m.Results), m.Retries)
 	}
-	return putOff(now.Add(delay), deadline), true
+	next := now.Add(delay)
+	if by := m.DeliverBy; by != nil && by.Mode == queue.DeliverByNotify && now.Before(by.Time) && by.Time.Before(next) {
+		next = by.Time // what comes of this attempt is what its sender is told (RFC 2852 §4)
+	}
+	return putOff(next, deadline), true
 }
 
 // putOff is when a message is picked up again that is to wait until then, and has this deadline.

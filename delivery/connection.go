@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +47,40 @@ type link struct {
 	mx      string // the name of its host
 	hop     *Hop   // how it was opened
 	opened  time.Time
-	most    int // mails that the remote takes, as was learned; zero: any number
+	most    int // mails that the remote takes, as it said or was learned; zero: any number
+	domains domainsTold
+}
+
+// domainsTold are the domains of the recipients over a connection, where the remote limits their number.
+type domainsTold struct {
+	most  int // zero: any number
+	names []string
+}
+
+// take counts a domain, unless that is one too many.
+func (d *domainsTold) take(domain string) bool {
+	switch {
+	case d.most == 0 || slices.Contains(d.names, domain):
+		return true
+	case len(d.names) == d.most:
+		return false
+	}
+	d.names = append(d.names, domain)
+	return true
+}
+
+// heed notes what the remote takes: what it announces, and what was learned of it, whichever is less.
+func (l *link) heed(learned int) {
+	l.most = learned
+	limited, ok := l.conn.(Limited)
+	if !ok {
+		return
+	}
+	said := limited.Limits()
+	if said.Mails > 0 && (l.most == 0 || said.Mails < l.most) {
+		l.most = said.Mails
+	}
+	l.domains.most = said.Domains
 }
 
 func newConnection(e *core, p *path) *connection {
@@ -127,6 +161,10 @@ func (c *connection) take() *job {
 			if c.domain = j.domain; !c.mayTake(j) {
 				continue
 			}
+			if !c.domains.take(j.domain) {
+				c.p.putBack(j)
+				return nil
+			}
 			wait := c.account.Send(j.size)
 			if wait.Zero() {
 				return j
@@ -148,6 +186,10 @@ func (c *connection) ahead(j *job) *job {
 	}
 	next, looks := c.p.takeReady()
 	if next == nil || !c.mayTake(next) {
+		return nil
+	}
+	if !c.domains.take(next.domain) {
+		c.p.putBack(next)
 		return nil
 	}
 	if wait := c.account.Send(next.size); !wait.Zero() {

@@ -64,6 +64,9 @@ func TestRefusalReplacesWhatItSays(t *testing.T) {
 func TestNextAttempt(t *testing.T) {
 	now := time.Date(2026, 11, 30, 10, 0, 0, 1, time.UTC)
 	tried := func(n int) *queue.Message { return &queue.Message{Results: make([]queue.Result, n)} }
+	wanted := func(in time.Duration) *queue.Message {
+		return &queue.Message{DeliverBy: &queue.DeliverBy{Time: now.Add(in), Mode: queue.DeliverByNotify}}
+	}
 	for _, test := range []struct {
 		name   string
 		m      *queue.Message
@@ -77,6 +80,8 @@ func TestNextAttempt(t *testing.T) {
 			2 * time.Hour, time.Hour + time.Second},
 		{"a delay that a rule says", tried(1), RetryPolicy{}, 5 * time.Second, time.Hour, 6 * time.Second},
 		{"not after the deadline", tried(1), RetryPolicy{}, time.Hour, time.Minute, time.Minute + time.Second},
+		{"when it is late", wanted(5 * time.Minute), RetryPolicy{}, 0, time.Hour, 5*time.Minute + time.Second},
+		{"it is late", wanted(-time.Minute), RetryPolicy{}, 0, time.Hour, 10*time.Minute + time.Second},
 		{"its time is over", tried(1), RetryPolicy{}, 0, 0, 0},
 		{"its attempts are used up", tried(3), RetryPolicy{MaxAttempts: 3}, 0, time.Hour, 0},
 		{"its own attempts are used up", &queue.Message{MaxAttempts: 1, Results: make([]queue.Result, 1)},

@@ -135,8 +135,8 @@ func (r *round) try(host Host, policy TLSPolicy, addr netip.Addr) (l *link, more
 	hop := r.hop(host, policy, target)
 	conn, err := r.e.sender.Open(r.e.untilStop(), hop)
 	if err == nil {
-		l = &link{conn: conn, account: account, target: target, mx: host.Name, hop: hop, opened: time.Now(),
-			most: r.e.learned.most(target)}
+		l = &link{conn: conn, account: account, target: target, mx: host.Name, hop: hop, opened: time.Now()}
+		l.heed(r.e.learned.most(target))
 		r.event(monitor.ConnReady, target, "")
 		r.p.established()
 		account.Established()

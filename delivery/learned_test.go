@@ -2,6 +2,8 @@ package delivery_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,6 +58,40 @@ func TestMailsOfAConnectionAreLearned(t *testing.T) {
 			require.Len(t, m.Results, 1)
 		}
 	})
+}
+
+// What a remote announces is heeded from the first connection on.
+func TestAnnouncedLimits(t *testing.T) {
+	domains := []string{"a.test", "b.test", "c.test"}
+	for _, said := range []delivery.Announced{{Mails: 2}, {Domains: 1}, {Domains: 2}, {Mails: 4, Domains: 2}, {}} {
+		t.Run(fmt.Sprintf("%+v", said), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.PathConnections = 1
+				w.sender.announced = said
+				w.router.route("a.test", domains, "mx.test")
+				over := map[int][]string{}
+				w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
+					over[c.n] = append(over[c.n], tx.Message.Domain())
+					c.accept(tx)
+				}
+				for _, d := range domains {
+					w.publishMany(10, d)
+				}
+				w.start()
+				w.settled()
+				require.Equal(t, 30, w.stats("success").Ready)
+				for _, list := range over {
+					require.True(t, said.Mails == 0 || len(list) <= said.Mails, "%v", list)
+					slices.Sort(list)
+					require.True(t, said.Domains == 0 || len(slices.Compact(list)) <= said.Domains, "%v", list)
+				}
+				if said == (delivery.Announced{}) {
+					require.Len(t, over, 1)
+				}
+				w.shutDown()
+			})
+		})
+	}
 }
 
 func TestWhatTeachesNothing(t *testing.T) {

@@ -31,6 +31,18 @@ type Connection interface {
 	Close() error
 }
 
+// Limited is the add-on of a connection whose remote announces what it takes.
+type Limited interface {
+	Limits() Announced
+}
+
+// Announced is what a remote says that it takes (RFC 9422); zero: it says nothing of that.
+type Announced struct {
+	Mails      int // over one connection
+	Recipients int // of one mail
+	Domains    int // of recipients, over one connection
+}
+
 // Hop says where to connect to, from where, and how.
 type Hop struct {
 	Source   netip.Addr     // local address to bind to; zero: the system's choice

@@ -271,7 +271,8 @@ func (r *router) chill(domains ...string) {
 
 // sender makes connections that do as they are told, and checks that the engine keeps to the contract.
 type sender struct {
-	t testing.TB
+	announced delivery.Announced // by each connection
+	t         testing.TB
 	// open is called by Open, with the number of the connection, counted from 1; nil: succeeds at once.
 	open func(ctx context.Context, hop *delivery.Hop, n int) error
 	// mail is called by Deliver; nil: accepts at once.
@@ -354,6 +355,9 @@ type conn struct {
 	next   *delivery.Transaction
 	busy   atomic.Bool
 }
+
+// Limits implements delivery.Limited.
+func (c *conn) Limits() delivery.Announced { return c.s.announced }
 
 // enter checks that one goroutine is at work at a time.
 func (c *conn) enter(what string) func() {

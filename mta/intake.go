@@ -153,6 +153,10 @@ func openBackend(b *base, c *common, s *screens) (*enqueue.Backend, error) {
 		Monitor:       c.records.all,
 		Logger:        b.log,
 	}
+	if cfg.SMTPPriority != "relay" {
+		users := cfg.SMTPPriority == "users"
+		backend.MayRaise = func(conn *smtpin.Conn) bool { return users && conn.User() != "" }
+	}
 	if c.login != nil {
 		backend.Authenticator = c.login
 	}
@@ -177,6 +181,10 @@ func openServer(b *base, c *common, backend *enqueue.Backend) (*smtpin.Server, e
 		DSN:                cfg.DSNAdvertise,
 		SMTPUTF8:           true,
 		REQUIRETLS:         true,
+		MTPriority:         cfg.SMTPPriority != "off",
+		MaxHold:            cfg.SMTPFutureRelease,
+		DeliverBy:          cfg.SMTPDeliverBy > 0,
+		MinDeliverBy:       cfg.SMTPDeliverBy,
 		Slots:              c.slots.Incoming(),
 		Monitor:            backend.Monitor,
 		Logger:             b.log,

@@ -58,6 +58,8 @@ const (
 	binUnsubscribe
 	binRequireTLS
 	binTLSOptional
+	binHoldUntil
+	binDeliverBy
 )
 
 // AppendBinary appends the compact form of m, everything but its Body, to dst. It is meant for storage on one machine:
@@ -100,6 +102,8 @@ func putRare(dst []byte, m *Message) []byte {
 	}
 	dst = putBool(dst, binRequireTLS, m.RequireTLS)
 	dst = putBool(dst, binTLSOptional, m.TLSOptional)
+	dst = putTime(dst, binHoldUntil, m.HoldUntil)
+	dst = putNested(dst, binDeliverBy, m.DeliverBy, putDeliverBy)
 	dst = putNested(dst, binDSN, m.DSN, putDSN)
 	dst = putNested(dst, binQueues, m.Queues, putQueues)
 	dst = putNested(dst, binSmarthost, m.Smarthost, putSmarthost)
@@ -139,6 +143,12 @@ func putDKIM(dst []byte, k *DKIM) []byte {
 	dst = putInt(dst, 9, int64(k.Priority))
 	dst = putTime(dst, 11, k.ExpireAt)
 	return putExtra(dst, 10, k.Extra)
+}
+
+func putDeliverBy(dst []byte, b *DeliverBy) []byte {
+	dst = putTime(dst, 1, b.Time)
+	dst = putString(dst, 2, string(b.Mode))
+	return putBool(dst, 3, b.Trace)
 }
 
 func putDSN(dst []byte, d *DSN) []byte {

@@ -50,6 +50,19 @@ func readDKIM(r *binaryReader, k *DKIM) {
 	}
 }
 
+func readDeliverBy(r *binaryReader, b *DeliverBy) {
+	for r.next() {
+		switch r.number {
+		case 1:
+			b.Time = r.time()
+		case 2:
+			b.Mode = DeliverByMode(r.string())
+		case 3:
+			b.Trace = r.bool()
+		}
+	}
+}
+
 func readDSN(r *binaryReader, d *DSN) {
 	for r.next() {
 		switch r.number {

@@ -232,6 +232,10 @@ func readRare(r *binaryReader, m *Message) {
 	switch r.number {
 	case binDKIM:
 		m.DKIM = appendNested(r, m.DKIM, readDKIM)
+	case binHoldUntil:
+		m.HoldUntil = r.time()
+	case binDeliverBy:
+		m.DeliverBy = readNested(r, readDeliverBy)
 	case binDSN:
 		m.DSN = readNested(r, readDSN)
 	case binQueues:

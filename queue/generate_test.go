@@ -34,6 +34,7 @@ func full() *queue.Message {
 			Replace: []queue.Field{{Name: "subject", Value: "ho"}}, Update: []queue.Field{{Name: "x-d", Value: "é"}}},
 		Unsubscribe: json.RawMessage(`{"url":"https://example.org/u","one-click":true}`),
 		Priority:    5, Security: queue.Verified, RequireTLS: true, TLSOptional: true,
+		HoldUntil: at.Add(-time.Hour), DeliverBy: &queue.DeliverBy{Time: at, Mode: queue.DeliverByReturn, Trace: true},
 		ID: "id-1", Received: at, Hostname: "mx.example.net",
 		Connection: &queue.Connection{LocalIP: "192.0.2.1", LocalPort: 25, RemoteIP: "198.51.100.7", RemotePort: 40312,
 			Secure: true, User: "account"},

@@ -28,6 +28,8 @@ var messageTable = []property[Message]{
 	text("pool", func(m *Message) *string { return &m.Pool }),
 	define("nextattempt", readNextAttempt, writeNextAttempt),
 	define("delayed", readDelayed, nil),
+	stamp("holduntil", func(m *Message) *time.Time { return &m.HoldUntil }),
+	nested("deliverby", deliverByTable, func(m *Message) **DeliverBy { return &m.DeliverBy }),
 	stamp("maxdelivertime", func(m *Message) *time.Time { return &m.MaxDeliverTime }),
 	define("maxattempts", readMaxAttempts, writeMaxAttempts),
 	define("retries", readRetries, writeRetries),

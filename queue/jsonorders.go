@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluicemail/sluice/internal/rawjson"
 )
@@ -110,6 +111,16 @@ func writeDKIM(e *encoder, m *Message) {
 		}
 		e.end(']')
 	}
+}
+
+var deliverByTable = []property[DeliverBy]{
+	stamp("time", func(b *DeliverBy) *time.Time { return &b.Time }),
+	choice("mode", `"return" or "notify"`, func(b *DeliverBy) *DeliverByMode { return &b.Mode },
+		func(s string) (string, bool) {
+			s = strings.ToLower(s)
+			return s, s == "" || s == string(DeliverByReturn) || s == string(DeliverByNotify)
+		}),
+	flag("trace", func(b *DeliverBy) *bool { return &b.Trace }),
 }
 
 var dsnTable = []property[DSN]{

@@ -26,6 +26,8 @@ type Message struct {
 	Pool      string          // pool: ignored when IPs is set
 
 	NextAttempt    time.Time       // nextattempt: not before; stored rounded up to a second, other times down
+	HoldUntil      time.Time       // holduntil: when it was handed in for (RFC 4865); its age counts from then
+	DeliverBy      *DeliverBy      // deliverby
 	MaxDeliverTime time.Time       // maxdelivertime: given up after; zero: as configured
 	MaxAttempts    int             // maxattempts: zero: as configured; negative: unlimited (0 in JSON)
 	Retries        []time.Duration // retries: whole seconds; the last repeats; nil: as configured
@@ -92,6 +94,22 @@ type DSN struct {
 	ORcpt  string
 	EnvID  string
 }
+
+// DeliverBy is by when a mail is wanted to be delivered (RFC 2852).
+type DeliverBy struct {
+	Time  time.Time
+	Mode  DeliverByMode
+	Trace bool // the sender is told of each server that takes the mail
+}
+
+// DeliverByMode says what is done with a mail that is not delivered in time.
+type DeliverByMode string
+
+// The modes.
+const (
+	DeliverByReturn DeliverByMode = "return" // it fails
+	DeliverByNotify DeliverByMode = "notify" // its sender is told, once
+)
 
 // Queues overrides the configured queues for one message. A nil pointer keeps the configured queue, a pointer to ""
 // (JSON null) switches it off, another names one instead.

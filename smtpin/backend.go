@@ -45,10 +45,10 @@ type DataSession interface {
 	DataReply(ctx context.Context, r io.Reader) (*smtp.SMTPError, error)
 }
 
-// MailSession is the add-on of a session that wants the context of the connection for MAIL and RCPT. Its methods are
-// used instead of Mail and Rcpt.
+// MailSession is the add-on of a session that wants the context of the connection for MAIL and RCPT, and all parameters
+// of MAIL. Its methods are used instead of Mail and Rcpt.
 type MailSession interface {
 	smtp.Session
-	MailContext(ctx context.Context, from string, opts *smtp.MailOptions) error
+	MailContext(ctx context.Context, from string, opts *MailOptions) error
 	RcptContext(ctx context.Context, to string, opts *smtp.RcptOptions) error
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluicemail/sluice/smtpin/internal/wire"
 )
@@ -193,6 +194,16 @@ func (c *session) extensions() string {
 	add(!s.NoChunking, "CHUNKING")
 	add(s.SMTPUTF8, "SMTPUTF8")
 	add(s.DSN, "DSN")
+	add(true, "LIMITS RCPTMAX=", strconv.Itoa(s.maxRecipients()))
+	add(s.MTPriority, "MT-PRIORITY")
+	if c.offersHold() {
+		add(true, "FUTURERELEASE ", seconds(s.MaxHold), " ", time.Now().Add(s.MaxHold).UTC().Format(time.RFC3339))
+	}
+	if s.DeliverBy && s.MinDeliverBy > 0 {
+		add(true, "DELIVERBY ", seconds(s.MinDeliverBy))
+	} else {
+		add(s.DeliverBy, "DELIVERBY")
+	}
 	add(s.REQUIRETLS && c.conn.info.TLS != nil, "REQUIRETLS")
 	add(c.conn.MayStartTLS(), "STARTTLS")
 	if mechanisms := c.mechanisms(); len(mechanisms) > 0 && c.mayAuth() {

@@ -1,12 +1,14 @@
 package smtpin
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
@@ -18,7 +20,7 @@ import (
 //
 //	# a comment; an empty line separates dialogues, each on a connection and a server of its own
 //	= key value     a setting of the server, listener or backend: see configure
-//	C: text         the client sends a line; consecutive ones go in one write
+//	C: text         the client sends a line; consecutive ones go in one write; {+1h} in it is the time in an hour
 //	C> "text"       the client sends a Go string, without a line end
 //	S: text         the server's next line begins with text
 //	S* 250          the server's next reply, whatever its number of lines, has this code
@@ -87,7 +89,7 @@ func (d *dialogue) step(t *testing.T, line string) {
 	d.c.t = t
 	switch kind {
 	case "C:":
-		d.out += rest + "\r\n"
+		d.out += inTime(t, rest) + "\r\n"
 		return
 	case "C>":
 		text, err := strconv.Unquote(rest)
@@ -164,9 +166,36 @@ func (d *dialogue) option(t *testing.T, rest string) {
 		notify = append(notify, string(n))
 	}
 	values["notify"] = strings.Join(notify, ",")
+	if more := m.more; more != nil {
+		values["priority"], values["hold"], values["by"] = "none", "none", "none"
+		if more.Priority != nil {
+			values["priority"] = strconv.Itoa(*more.Priority)
+		}
+		if !more.HoldUntil.IsZero() {
+			values["hold"] = fromNow(more.HoldUntil)
+		}
+		if by := more.DeliverBy; by != nil {
+			values["by"] = fmt.Sprint(fromNow(by.Time), " ", by.Return, " ", by.Trace)
+		}
+	}
 	got, ok := values[name]
 	require.True(t, ok, "no option %s", name)
 	require.Equal(t, want, got)
+}
+
+// fromNow tells how far away a time is, in whole minutes; a dialogue takes less than half of one.
+func fromNow(at time.Time) string { return time.Until(at).Round(time.Minute).String() }
+
+// inTime puts times for {+1h} and the like.
+func inTime(t *testing.T, line string) string {
+	before, rest, found := strings.Cut(line, "{+")
+	text, after, _ := strings.Cut(rest, "}")
+	if !found {
+		return line
+	}
+	d, err := time.ParseDuration(text)
+	require.NoError(t, err)
+	return before + time.Now().Add(d).UTC().Format(time.RFC3339) + after
 }
 
 // configure carries out a setting. A value of refuse- is a reply, "550 5.7.1 text", or else an error that is none.
@@ -174,9 +203,10 @@ func (d *dialogue) configure(t *testing.T, key, value string) {
 	number, _ := strconv.Atoi(value)
 	flags := map[string]*bool{
 		"strict": &d.s.Strict, "dsn": &d.s.DSN, "smtputf8": &d.s.SMTPUTF8, "requiretls": &d.s.REQUIRETLS,
-		"no-chunking": &d.s.NoChunking,
-		"lmtp":        &d.policy.LMTP, "need-tls": &d.policy.RequireTLS, "need-auth": &d.policy.RequireAuth,
-		"auth": &d.b.auth, "lines": &d.b.lines, "each": &d.b.each, "context": &d.b.ctx,
+		"no-chunking": &d.s.NoChunking, "mt-priority": &d.s.MTPriority, "deliver-by": &d.s.DeliverBy,
+		"lmtp": &d.policy.LMTP, "need-tls": &d.policy.RequireTLS, "need-auth": &d.policy.RequireAuth,
+		"auth-to-relay": &d.policy.AuthToRelay,
+		"auth":          &d.b.auth, "lines": &d.b.lines, "each": &d.b.each, "context": &d.b.ctx,
 		"early": &d.b.early, "partly": &d.b.partly,
 	}
 	if flag := flags[key]; flag != nil {
@@ -186,6 +216,10 @@ func (d *dialogue) configure(t *testing.T, key, value string) {
 	switch key {
 	case "normalise":
 		d.s.LineEnds = wire.NormaliseBare
+	case "max-hold":
+		d.s.MaxHold = time.Duration(number) * time.Second
+	case "min-deliver-by":
+		d.s.MinDeliverBy = time.Duration(number) * time.Second
 	case "max-size":
 		d.s.MaxSize = int64(number)
 	case "max-recipients":

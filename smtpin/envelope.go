@@ -1,7 +1,6 @@
 package smtpin
 
 import (
-	"cmp"
 	"strings"
 
 	"github.com/emersion/go-smtp"
@@ -47,7 +46,7 @@ func (c *session) mailFrom(args string) {
 		c.badAddress(err, wire.Status{5, 1, 7})
 		return
 	}
-	opts := &smtp.MailOptions{}
+	opts := &MailOptions{}
 	if e := c.mailParams(opts, rest); e != nil {
 		c.badParam(e)
 		return
@@ -59,10 +58,11 @@ func (c *session) mailFrom(args string) {
 		}
 	}
 	c.conn.info.UTF8 = opts.UTF8
+	asked := opts.Priority
 	if m, ok := c.backend.(MailSession); ok {
 		err = m.MailContext(c.ctx, from, opts)
 	} else {
-		err = c.backend.Mail(from, opts)
+		err = c.backend.Mail(from, &opts.MailOptions)
 	}
 	if err != nil {
 		c.conn.info.UTF8 = false
@@ -70,7 +70,7 @@ func (c *session) mailFrom(args string) {
 		return
 	}
 	c.mail, c.refused = true, false
-	c.reply(250, wire.Status{2, 1, 0}, "Sender accepted")
+	c.acceptSender(asked, opts.Priority)
 }
 
 // rcptTo carries out RCPT.
@@ -101,7 +101,7 @@ func (c *session) rcptTo(args string) {
 		c.badParam(e)
 		return
 	}
-	if c.rcpts >= cmp.Or(c.srv.MaxRecipients, 1000) {
+	if c.rcpts >= c.srv.maxRecipients() {
 		c.refuse(errTooManyRecipients)
 		return
 	}

@@ -81,15 +81,21 @@ func FuzzParseCommand(f *testing.F) {
 
 func FuzzParams(f *testing.F) {
 	f.Add(" SIZE=1 BODY=8BITMIME AUTH=a+40b.test ENVID=x RET=FULL SMTPUTF8", " NOTIFY=NEVER ORCPT=rfc822;a+40b.test")
+	f.Add("MT-PRIORITY=-9 HOLDFOR=60 BY=-120;NT", "")
+	f.Add("HOLDUNTIL=2026-01-01T00:00:00Z BY=120;R", "")
 	f.Add("SIZE=99999999999999999999", "ORCPT=utf-8;\\x{D800}")
 	f.Fuzz(func(t *testing.T, mail, rcpt string) {
-		c := &session{srv: &Server{DSN: true, SMTPUTF8: true}, conn: NewConn(ConnInfo{})}
-		mo, ro := &smtp.MailOptions{}, &smtp.RcptOptions{}
+		c := &session{srv: &Server{DSN: true, SMTPUTF8: true, MTPriority: true,
+			DeliverBy: true, MaxHold: time.Hour}, conn: NewConn(ConnInfo{})}
+		mo, ro := &MailOptions{}, &smtp.RcptOptions{}
 		if e := c.mailParams(mo, mail); e != nil {
 			require.GreaterOrEqual(t, e.Code, 500)
 		} else {
 			require.LessOrEqual(t, mo.Size, int64(100_000_000))
 			require.True(t, printable(mo.EnvelopeID))
+			require.Less(t, time.Until(mo.HoldUntil), time.Hour+time.Minute)
+			require.True(t, mo.Priority == nil || *mo.Priority >= -9 && *mo.Priority <= 9)
+			require.True(t, mo.DeliverBy == nil || !mo.DeliverBy.Return || time.Until(mo.DeliverBy.Time) > -time.Minute)
 		}
 		if e := c.rcptParams(ro, rcpt); e == nil {
 			require.False(t, strings.ContainsAny(ro.OriginalRecipient, "\r\n\x00"))

@@ -25,6 +25,7 @@ type mail struct {
 	from string
 	to   []string
 	opts *smtp.MailOptions
+	more *MailOptions // with the add-on
 	rcpt []*smtp.RcptOptions
 	body string
 	with string // Conn.Protocol
@@ -200,11 +201,16 @@ func (s *withEach) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 
 type withContext struct{ *plain }
 
-func (s *withContext) MailContext(ctx context.Context, from string, opts *smtp.MailOptions) error {
+func (s *withContext) MailContext(ctx context.Context, from string, opts *MailOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.plain.Mail(from, opts)
+	err := s.plain.Mail(from, &opts.MailOptions)
+	s.m.more = opts
+	if p := opts.Priority; p != nil && *p > 5 {
+		opts.Priority = new(5)
+	}
+	return err
 }
 
 func (s *withContext) RcptContext(ctx context.Context, to string, opts *smtp.RcptOptions) error {

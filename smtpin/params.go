@@ -65,7 +65,7 @@ func isKey(s string) bool {
 }
 
 // mailParams reads the parameters of MAIL.
-func (c *session) mailParams(opts *smtp.MailOptions, s string) *smtp.SMTPError {
+func (c *session) mailParams(opts *MailOptions, s string) *smtp.SMTPError {
 	if s == "" {
 		return nil
 	}
@@ -92,12 +92,12 @@ func (c *session) mailParams(opts *smtp.MailOptions, s string) *smtp.SMTPError {
 				return dsnMailParam(opts, key, value)
 			}
 		}
-		return unknownParam(key)
+		return c.extensionParam(opts, key, value)
 	})
 }
 
 // sizeParam reads SIZE= (RFC 1870).
-func (c *session) sizeParam(opts *smtp.MailOptions, value string) *smtp.SMTPError {
+func (c *session) sizeParam(opts *MailOptions, value string) *smtp.SMTPError {
 	size, err := strconv.ParseUint(value, 10, 63)
 	if err != nil && !digits(value) {
 		return badValue("SIZE")
@@ -114,7 +114,7 @@ func digits(s string) bool {
 }
 
 // flagParam reads parameters without a value.
-func (c *session) flagParam(opts *smtp.MailOptions, key string, has bool) *smtp.SMTPError {
+func (c *session) flagParam(opts *MailOptions, key string, has bool) *smtp.SMTPError {
 	switch {
 	case key == "SMTPUTF8" && !c.srv.SMTPUTF8, key == "REQUIRETLS" && (!c.srv.REQUIRETLS || c.conn.info.TLS == nil):
 		return unknownParam(key)
@@ -130,7 +130,7 @@ func (c *session) flagParam(opts *smtp.MailOptions, key string, has bool) *smtp.
 
 // authParam reads AUTH= (RFC 4954 §5). What is no mailbox counts as not said: clients put user names there, and nothing
 // hangs on it.
-func authParam(opts *smtp.MailOptions, value string) {
+func authParam(opts *MailOptions, value string) {
 	text, ok := decodeXtext(value)
 	switch {
 	case !ok:
@@ -144,7 +144,7 @@ func authParam(opts *smtp.MailOptions, value string) {
 }
 
 // dsnMailParam reads RET= and ENVID= (RFC 3461 §4.3, §4.4).
-func dsnMailParam(opts *smtp.MailOptions, key, value string) *smtp.SMTPError {
+func dsnMailParam(opts *MailOptions, key, value string) *smtp.SMTPError {
 	if key == "RET" {
 		opts.Return = smtp.DSNReturn(strings.ToUpper(value))
 		if opts.Return != smtp.DSNReturnFull && opts.Return != smtp.DSNReturnHeaders {

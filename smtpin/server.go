@@ -79,6 +79,14 @@ type Server struct {
 	SMTPUTF8 bool
 	// REQUIRETLS offers RFC 8689 on connections with TLS.
 	REQUIRETLS bool
+	// MTPriority offers RFC 6710: set it when the backend heeds MailOptions.Priority.
+	MTPriority bool
+	// MaxHold offers RFC 4865, to clients that may relay: mail is held for so long at most. Zero: it is not offered.
+	MaxHold time.Duration
+	// DeliverBy offers RFC 2852: set it when the backend heeds MailOptions.DeliverBy. MinDeliverBy is the shortest time
+	// in which a mail can be asked to be delivered or returned; zero: any.
+	DeliverBy    bool
+	MinDeliverBy time.Duration
 	// NoChunking does not offer BDAT (RFC 3030), and refuses it.
 	NoChunking bool
 
@@ -205,6 +213,8 @@ func (s *Server) tlsConfig() *tls.Config {
 
 // maxSize returns the size limit; zero is none.
 func (s *Server) maxSize() int64 { return max(0, cmp.Or(s.MaxSize, 100_000_000)) }
+
+func (s *Server) maxRecipients() int { return cmp.Or(s.MaxRecipients, 1000) }
 
 func (s *Server) timeout() time.Duration { return cmp.Or(s.Timeout, 5*time.Minute) }
 

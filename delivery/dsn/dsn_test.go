@@ -218,6 +218,60 @@ func TestDelay(t *testing.T) {
 	require.Equal(t, 1, told)
 }
 
+// TestLateMail tells of a mail once, at the time that its sender asked for, and counts its age from when it was to go.
+func TestLateMail(t *testing.T) {
+	at := func(after time.Duration) time.Time { return received.Add(after) }
+	notify := func(after time.Duration) *queue.DeliverBy {
+		return &queue.DeliverBy{Time: at(after),
+			Mode: queue.DeliverByNotify}
+	}
+	for name, tt := range map[string]struct {
+		change func(m *queue.Message)
+		told   int // the attempt, one each half hour, that is told of
+	}{
+		"by default":          {func(*queue.Message) {}, -1},
+		"when it is late":     {func(m *queue.Message) { m.DeliverBy = notify(time.Hour) }, 2},
+		"it was late already": {func(m *queue.Message) { m.DeliverBy = notify(-time.Hour) }, 0},
+		"it is returned instead": {func(m *queue.Message) {
+			m.DeliverBy = &queue.DeliverBy{Time: at(time.Hour),
+				Mode: queue.DeliverByReturn}
+		}, -1},
+		"failures only": {func(m *queue.Message) {
+			m.DeliverBy, m.DSN = notify(time.Hour), &queue.DSN{Notify: []string{"FAILURE"}}
+		}, -1},
+		"delays": {func(m *queue.Message) { m.DSN = &queue.DSN{Notify: []string{"DELAY"}} }, 8},
+		"delays, from its release": {func(m *queue.Message) {
+			m.DSN, m.HoldUntil = &queue.DSN{Notify: []string{"DELAY"}}, at(time.Hour)
+		}, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := letter()
+			tt.change(m)
+			told := -1
+			for i := range 20 {
+				m.Results = append(m.Results, queue.Result{State: queue.StateConnect, Result: queue.Timeout, Code: 451,
+					Time: at(time.Duration(i) * 30 * time.Minute)})
+				if delayed(notifier(), m) != nil {
+					require.Equal(t, -1, told, "once")
+					told = i
+				}
+			}
+			require.Equal(t, tt.told, told)
+		})
+	}
+}
+
+// TestTrace tells of each server that takes a mail whose sender asked for that, also of those that tell themselves.
+func TestTrace(t *testing.T) {
+	taken := queue.Result{State: queue.StateMessage, Result: queue.Accepted, Code: 250, DSN: true}
+	m := letter(taken)
+	require.Nil(t, relayed(notifier(), m))
+	m.DeliverBy = &queue.DeliverBy{Time: received.Add(time.Hour), Mode: queue.DeliverByReturn, Trace: true}
+	require.NotNil(t, relayed(notifier(), m))
+	m.DSN = &queue.DSN{Notify: []string{"NEVER"}}
+	require.Nil(t, relayed(notifier(), m))
+}
+
 func TestNotTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

@@ -112,6 +112,14 @@ func (n *Notifier) wanted(m *queue.Message, ev event) bool {
 	if m.DSN != nil && len(m.DSN.Notify) > 0 {
 		notify = m.DSN.Notify
 	}
+	if by := m.DeliverBy; by != nil && (m.DSN == nil || len(m.DSN.Notify) == 0) {
+		switch { // asked for in another way (RFC 2852 §4)
+		case ev == delayed && by.Mode == queue.DeliverByNotify:
+			return n.crossed(m)
+		case ev == relayed && by.Trace:
+			return true
+		}
+	}
 	if notify == nil {
 		notify = []string{"FAILURE"}
 	}
@@ -123,7 +131,7 @@ func (n *Notifier) wanted(m *queue.Message, ev event) bool {
 	}
 	switch ev {
 	case relayed:
-		return !m.Results[len(m.Results)-1].DSN // the next server tells
+		return !m.Results[len(m.Results)-1].DSN || m.DeliverBy != nil && m.DeliverBy.Trace // else the next server tells
 	case delayed:
 		return n.crossed(m)
 	}
@@ -132,7 +140,14 @@ func (n *Notifier) wanted(m *queue.Message, ev event) bool {
 
 // crossed reports whether the last result is the first one after the mail began to count as delayed.
 func (n *Notifier) crossed(m *queue.Message) bool {
-	line := m.Received.Add(cmp.Or(n.DelayAfter, defaultDelayAfter))
+	since := m.Received
+	if m.HoldUntil.After(since) {
+		since = m.HoldUntil
+	}
+	line := since.Add(cmp.Or(n.DelayAfter, defaultDelayAfter))
+	if by := m.DeliverBy; by != nil && by.Mode == queue.DeliverByNotify {
+		line = by.Time // whatever its age: this is what the sender asked for
+	}
 	last := len(m.Results) - 1
 	return !m.Received.IsZero() && !m.Results[last].Time.Before(line) &&
 		(last == 0 || m.Results[last-1].Time.Before(line))

@@ -119,6 +119,8 @@ func deliveryProperty(name string) (property, bool) {
 		return value(func(dst, src *queue.Message) { dst.Security = src.Security })
 	case "requiretls":
 		return value(func(dst, src *queue.Message) { dst.RequireTLS = src.RequireTLS })
+	case "holduntil":
+		return value(func(dst, src *queue.Message) { dst.HoldUntil = src.HoldUntil })
 	case "tls-optional":
 		return value(func(dst, src *queue.Message) { dst.TLSOptional = src.TLSOptional })
 	}
@@ -145,6 +147,9 @@ func ownedProperty(name string) (property, bool) {
 			own: func(m *queue.Message) { m.Tags = slices.Clone(m.Tags) }, selects: true}, true
 	case "dkim":
 		return owned(func(dst, src *queue.Message) { dst.DKIM = src.DKIM }, ownDKIM)
+	case "deliverby":
+		return owned(func(dst, src *queue.Message) { dst.DeliverBy = src.DeliverBy },
+			func(m *queue.Message) { m.DeliverBy = fresh(m.DeliverBy) })
 	case "dsn":
 		return owned(func(dst, src *queue.Message) { dst.DSN = src.DSN }, ownDSN)
 	case "queues":

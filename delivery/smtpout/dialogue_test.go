@@ -38,7 +38,8 @@ import (
 //	?           where testdata/stages puts each kind of misbehaviour in turn
 //	@ KEY VALUE options: security, login, fallback, plaintext, chunking, nopipelining, lmtp, host, certnames,
 //	            mails, overlap (no), body (several: one for each mail), from, to, ret, envid, notify, orcpt, returnpath,
-//	            returnid, idle D, property NAME JSON
+//	            returnid, idle D, property NAME JSON,
+//	            priority N, by D MODE [trace]
 //	= open STATE RESULT [CODE [STATUS]]       what Open fails with
 //	= STATE RESULT [CODE [STATUS]] [unsent]   the outcome of one mail after the other
 //	~ TEXT      the description of the last outcome contains TEXT
@@ -259,6 +260,11 @@ func (d *dialogue) transactions() []*delivery.Transaction {
 		}
 		if v, ok := d.options["to"]; ok {
 			m.Recipient = v[min(i, len(v)-1)]
+		}
+		m.Priority, _ = strconv.Atoi(d.option("priority"))
+		if words := strings.Fields(d.option("by")); len(words) > 0 {
+			in, _ := time.ParseDuration(words[0])
+			m.DeliverBy = &queue.DeliverBy{Time: time.Now().Add(in), Mode: queue.DeliverByMode(words[1]), Trace: len(words) > 2}
 		}
 		for _, property := range d.options["property"] {
 			name, value, _ := strings.Cut(property, " ")

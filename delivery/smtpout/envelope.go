@@ -30,6 +30,9 @@ func (c *connection) appendMail(dst []byte, m *mail) []byte {
 	if c.hop.RequireTLS {
 		dst = append(dst, " REQUIRETLS"...)
 	}
+	if c.ext.priority || c.ext.deliverBy {
+		dst = c.appendPromises(dst, m.tx.Message)
+	}
 	if c.ext.dsn {
 		envid := m.tx.EnvID
 		if dsn := m.tx.Message.DSN; dsn != nil {

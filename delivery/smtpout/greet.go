@@ -5,7 +5,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/internal/addr"
 	"github.com/sluicemail/sluice/internal/reply"
 	"github.com/sluicemail/sluice/queue"
@@ -13,11 +15,13 @@ import (
 
 // extensions are what the remote announced in its answer to EHLO.
 type extensions struct {
-	pipelining, eightBit, utf8, chunking, binary, dsn, startTLS, enhanced, requireTLS bool
+	pipelining, eightBit, utf8, chunking, binary, dsn, startTLS, enhanced, requireTLS, priority, deliverBy bool
 
-	size  int64    // largest mail; zero: not said
-	sizes bool     // SIZE was announced
-	auth  []string // mechanisms, upper case
+	limits delivery.Announced
+	minBy  time.Duration // shortest time that BY=…;R may ask for
+	size   int64         // largest mail; zero: not said
+	sizes  bool          // SIZE was announced
+	auth   []string      // mechanisms, upper case
 }
 
 // parseExtensions reads the lines of an EHLO reply, the first of which names the host.
@@ -59,6 +63,18 @@ func (x *extensions) add(line string) {
 		x.enhanced = true
 	case "REQUIRETLS":
 		x.requireTLS = true
+	case "MT-PRIORITY":
+		x.priority = true
+	case "DELIVERBY":
+		x.deliverBy = true
+		if len(fields) > 1 {
+			n, _ := strconv.ParseUint(fields[1], 10, 30) // what makes no sense is no minimum
+			x.minBy = time.Duration(n) * time.Second
+		}
+	case "LIMITS":
+		for _, field := range fields[1:] {
+			addLimit(&x.limits, field)
+		}
 	case "SIZE":
 		x.sizes = true
 		if len(fields) > 1 {

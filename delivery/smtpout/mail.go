@@ -60,6 +60,9 @@ func (c *connection) prepare(m *mail, tx *delivery.Transaction) *fault {
 	*m = mail{tx: tx, body: tx.Body}
 	f := c.prepareAddresses(m)
 	if f == nil {
+		f = c.late(tx.Message)
+	}
+	if f == nil {
 		f = c.prepareBody(m)
 	}
 	if f == nil && c.ext.size > 0 && m.wire > c.ext.size {
@@ -144,7 +147,9 @@ func unreadable(err error) *fault {
 }
 
 // elsewhere reports whether another host of the site may take the mail, as what this one lacks is an extension.
-func (f *fault) elsewhere() bool { return f.status == "5.6.7" || f.status == "5.6.3" }
+func (f *fault) elsewhere() bool {
+	return f.status == "5.6.7" || f.status == "5.6.3" || f.status == "5.4.7"
+}
 
 // outcome is that of the result: a mail that storage no longer has is lost.
 func (f *fault) outcome() queue.Outcome {

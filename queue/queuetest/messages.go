@@ -36,6 +36,7 @@ func Full() *queue.Message {
 			Replace: []queue.Field{{Name: "subject", Value: "ho"}}, Update: []queue.Field{{Name: "x-d", Value: "é"}},
 		},
 		Priority: 2, Security: queue.Verified, RequireTLS: true, TLSOptional: true,
+		HoldUntil: at.AddDate(0, -1, 0), DeliverBy: &queue.DeliverBy{Time: at, Mode: queue.DeliverByNotify, Trace: true},
 		ID: "full.1@mx.example.net", Received: at, Hostname: "mx.example.net",
 		Connection: &queue.Connection{LocalIP: "192.0.2.1", LocalPort: 25, RemoteIP: "198.51.100.7", RemotePort: 40312,
 			Secure: true, User: "account"},

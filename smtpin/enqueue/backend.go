@@ -37,6 +37,9 @@ type Backend struct {
 	// Authenticator says who may log in, with PLAIN or LOGIN. Nil: clients cannot log in, and clients that would have
 	// to are told that relaying is denied (550 5.7.1), instead of to log in (530 5.7.0).
 	Authenticator auth.Authenticator
+	// MayRaise says whether the mail of a client goes before other mail when that asks for it (RFC 6710, RFC 6758).
+	// Nil: that of clients that may relay does.
+	MayRaise func(*smtpin.Conn) bool
 	// BlockedSender says which senders are refused at MAIL, and how: the rules of smtpin.Server's Blocked apply. It is
 	// not asked for the empty sender. Nil: nobody is blocked.
 	BlockedSender func(address string) *smtp.SMTPError

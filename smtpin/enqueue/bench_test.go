@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/smtpin"
 	"github.com/sluicemail/sluice/smtpin/enqueue"
 )
 
@@ -62,7 +63,7 @@ func BenchmarkSession(b *testing.B) {
 				200)[:10<<10-len(mail)]
 			backend := &enqueue.Backend{Queue: nowhere{}}
 			s := newSession(b, backend, trusted)
-			opts := &smtp.MailOptions{}
+			opts := &smtpin.MailOptions{}
 			if bm.announced {
 				opts.Size = int64(len(mail))
 			}
@@ -93,7 +94,7 @@ func TestAllocations(t *testing.T) {
 	s := newSession(t, backend, trusted)
 	ctx := context.Background()
 	r := &chunked{[]byte(usualHeader("")), 4096}
-	opts := &smtp.MailOptions{Size: int64(len(r.mail))}
+	opts := &smtpin.MailOptions{MailOptions: smtp.MailOptions{Size: int64(len(r.mail))}}
 	allocs := testing.AllocsPerRun(200, func() {
 		_ = s.MailContext(ctx, "a@example.org", opts)
 		_ = s.RcptContext(ctx, "x@remote.example", nil)

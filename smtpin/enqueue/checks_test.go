@@ -294,7 +294,7 @@ func TestAuthenticationResults(t *testing.T) {
 					left = mail
 				}
 				s := newSession(t, b, trusted)
-				opts := &smtp.MailOptions{}
+				opts := &smtpin.MailOptions{}
 				if place == "memory" {
 					opts.Size = int64(len(mail))
 				}

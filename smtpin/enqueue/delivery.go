@@ -103,7 +103,7 @@ func (d *delivery) makeIDs() {
 func (d *delivery) read(r io.Reader) (queue.Body, error) {
 	b := d.backend
 	d.receive = receiver{backend: b, limit: b.memoryLimit(),
-		scrub: scrub{extract: !b.NoExtract, obey: d.relay, forbidden: &b.Queues}}
+		scrub: scrub{extract: !b.NoExtract, obey: d.relay, forbidden: &b.Queues, raise: d.mayRaise()}}
 	if d.letter != nil {
 		d.receive.scrub.extract, d.receive.scrub.private = !d.letter.NoExtract, true
 	}
@@ -201,9 +201,33 @@ func (d *delivery) template() queue.Message {
 	if d.opts.UTF8 {
 		m.Extra = map[string]json.RawMessage{propertyUTF8: json.RawMessage("true")}
 	}
+	d.schedule(&m)
 	d.receive.props.apply(&m)
+	if by := m.DeliverBy; by != nil && by.Mode == queue.DeliverByReturn &&
+		(m.MaxDeliverTime.IsZero() || m.MaxDeliverTime.After(by.Time)) {
+		m.MaxDeliverTime = by.Time
+	}
 	m.TLSOptional = d.receive.tlsOptional && !m.RequireTLS // RFC 8689 §4.1
 	return m
+}
+
+// schedule says when a message is to go, and before which others. What it is to be delivered by counts from when it may
+// go (RFC 4865 §4).
+func (d *delivery) schedule(m *queue.Message) {
+	m.Priority = d.receive.priority
+	if d.opts.Priority != nil {
+		m.Priority = *d.opts.Priority
+	}
+	wait := d.opts.HoldUntil.Sub(d.received)
+	if wait > 0 {
+		m.HoldUntil, m.NextAttempt = d.opts.HoldUntil, d.opts.HoldUntil
+	}
+	if by := d.opts.DeliverBy; by != nil {
+		m.DeliverBy = &queue.DeliverBy{Time: by.Time.Add(max(wait, 0)), Mode: queue.DeliverByNotify, Trace: by.Trace}
+		if by.Return {
+			m.DeliverBy.Mode = queue.DeliverByReturn
+		}
+	}
 }
 
 // address makes the message of each recipient and finds its queue: first of recipients that are accepted, then of

@@ -2,6 +2,7 @@ package enqueue
 
 import (
 	"github.com/sluicemail/sluice/internal/mailheader"
+	"github.com/sluicemail/sluice/smtpin"
 )
 
 // Limits of a mail's header.
@@ -19,12 +20,14 @@ type headerFacts struct {
 	props    *properties       // from x-mq-* fields; nil when there were none
 
 	tlsOptional bool // "TLS-Required: No"
+	priority    int  // MT-Priority
 }
 
 // scrub is what to take out of a header.
 type scrub struct {
 	extract   bool    // x-mq-* fields
 	obey      bool    // their values are read, and one that makes no sense refuses the mail
+	raise     bool    // MT-Priority may have the mail go before others; else it is taken out
 	private   bool    // fields that a mail has only until it is handed in: Bcc, Return-Path
 	forbidden *Queues // that no override may name
 }
@@ -44,6 +47,12 @@ func examine(mail []byte, want scrub) (facts headerFacts, err error) {
 			received++
 		case f.TLSOptional():
 			facts.tlsOptional = true
+		case f.Is("mt-priority"): // RFC 6758
+			if n, ok := smtpin.ParsePriority(string(f.Value())); ok && (n <= 0 || want.raise) {
+				facts.priority = n
+			} else { // who sees it on the way would obey it
+				facts.cuts = append(facts.cuts, f.Span())
+			}
 		case want.private && isPrivate(f):
 			facts.cuts = append(facts.cuts, f.Span())
 		case want.extract && f.HasPrefix(propertyPrefix):

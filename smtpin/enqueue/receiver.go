@@ -57,6 +57,7 @@ type receiver struct {
 	err       error
 
 	tlsOptional bool // the header says so
+	priority    int  // likewise
 }
 
 // begin takes the trace field and the size that the client announced, or zero.
@@ -190,7 +191,7 @@ func (r *receiver) header() error {
 	if err != nil {
 		return err
 	}
-	r.props, r.tlsOptional = facts.props, facts.tlsOptional
+	r.props, r.tlsOptional, r.priority = facts.props, facts.tlsOptional, facts.priority
 	r.buf, r.headerLen = facts.edit(r.buf, r.trace)
 	return nil
 }

@@ -21,7 +21,7 @@ type session struct {
 
 	// The transaction.
 	from    string
-	opts    smtp.MailOptions
+	opts    smtpin.MailOptions
 	rcpts   []recipient
 	good    int  // recipients that will get the mail
 	relay   bool // the client may send to any address
@@ -62,7 +62,7 @@ const maxTold = 100
 // Reset implements smtp.Session.
 func (s *session) Reset() {
 	clear(s.rcpts)
-	s.from, s.opts, s.rcpts, s.good = "", smtp.MailOptions{}, s.rcpts[:0], 0
+	s.from, s.opts, s.rcpts, s.good = "", smtpin.MailOptions{}, s.rcpts[:0], 0
 }
 
 // Logout implements smtp.Session.
@@ -70,7 +70,10 @@ func (s *session) Logout() error { return nil }
 
 // Mail implements smtp.Session.
 func (s *session) Mail(from string, opts *smtp.MailOptions) error {
-	return s.MailContext(s.ctx, from, opts)
+	if opts == nil {
+		opts = &smtp.MailOptions{}
+	}
+	return s.MailContext(s.ctx, from, &smtpin.MailOptions{MailOptions: *opts})
 }
 
 // Rcpt implements smtp.Session.
@@ -79,17 +82,29 @@ func (s *session) Rcpt(to string, opts *smtp.RcptOptions) error {
 }
 
 // MailContext implements smtpin.MailSession.
-func (s *session) MailContext(_ context.Context, from string, opts *smtp.MailOptions) error {
+func (s *session) MailContext(_ context.Context, from string, opts *smtpin.MailOptions) error {
 	s.Reset()
 	if err := s.backend.blockedSender(from); err != nil {
 		return err
 	}
 	s.from = from
-	if opts != nil {
-		s.opts = *opts
-	}
 	s.relay = s.conn.Trusted()
+	if opts == nil {
+		return nil
+	}
+	if p := opts.Priority; p != nil && *p > 0 && !s.mayRaise() {
+		opts.Priority = new(int)
+	}
+	s.opts = *opts
 	return nil
+}
+
+// mayRaise reports whether mail of the client goes before other mail when it asks for that.
+func (s *session) mayRaise() bool {
+	if s.backend.MayRaise != nil {
+		return s.backend.MayRaise(s.conn)
+	}
+	return s.relay
 }
 
 // RcptContext implements smtpin.MailSession.

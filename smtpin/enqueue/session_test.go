@@ -1,6 +1,7 @@
 package enqueue_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
@@ -152,6 +154,72 @@ func TestTLSRequired(t *testing.T) {
 		m := q.only(t)
 		require.Equal(t, want.required, m.RequireTLS, header)
 		require.Equal(t, want.optional, m.TLSOptional, header)
+	}
+}
+
+// TestWhenMailIsToGo has a mail wait, and go before others, as its client asks for and may.
+func TestWhenMailIsToGo(t *testing.T) {
+	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
+	in := now.Add(time.Hour)
+	by := func(back bool) *smtpin.DeliverBy {
+		return &smtpin.DeliverBy{Time: now.Add(time.Minute), Return: back, Trace: back}
+	}
+	for name, tt := range map[string]struct {
+		conn     smtpin.ConnInfo
+		opts     smtpin.MailOptions
+		header   string
+		raise    func(*smtpin.Conn) bool
+		want     queue.Message
+		told     int
+		stripped bool
+	}{
+		"priority": {conn: trusted, opts: smtpin.MailOptions{Priority: new(4)}, want: queue.Message{Priority: 4},
+			told: 4},
+		"header":   {conn: trusted, header: "MT-Priority: 3\r\n", want: queue.Message{Priority: 3}},
+		"nonsense": {conn: trusted, header: "MT-Priority: 33\r\n", stripped: true},
+		"both": {conn: trusted, opts: smtpin.MailOptions{Priority: new(-4)}, header: "MT-Priority: 3\r\n",
+			want: queue.Message{Priority: -4}, told: -4},
+		"from anybody":    {conn: stranger, opts: smtpin.MailOptions{Priority: new(4)}, told: 0},
+		"header, anybody": {conn: stranger, header: "mt-priority: 9\r\n", stripped: true},
+		"lower": {conn: stranger, opts: smtpin.MailOptions{Priority: new(-4)}, want: queue.Message{Priority: -4},
+			told: -4},
+		"nobody may": {conn: trusted, opts: smtpin.MailOptions{Priority: new(4)},
+			raise: func(*smtpin.Conn) bool { return false }},
+		"held": {conn: trusted, opts: smtpin.MailOptions{HoldUntil: in},
+			want: queue.Message{NextAttempt: in, HoldUntil: in}},
+		"held in the past": {conn: trusted, opts: smtpin.MailOptions{HoldUntil: now.Add(-time.Hour)}},
+		"by, or told": {conn: trusted, opts: smtpin.MailOptions{DeliverBy: by(false)},
+			want: queue.Message{DeliverBy: &queue.DeliverBy{Time: now.Add(time.Minute), Mode: queue.DeliverByNotify}}},
+		"by, or returned": {conn: trusted, opts: smtpin.MailOptions{DeliverBy: by(true)},
+			want: queue.Message{MaxDeliverTime: now.Add(time.Minute),
+				DeliverBy: &queue.DeliverBy{Time: now.Add(time.Minute), Mode: queue.DeliverByReturn, Trace: true}}},
+		"by, from its release": {conn: trusted, opts: smtpin.MailOptions{HoldUntil: in, DeliverBy: by(true)},
+			want: queue.Message{
+				NextAttempt: in, HoldUntil: in, MaxDeliverTime: in.Add(time.Minute),
+				DeliverBy: &queue.DeliverBy{Time: in.Add(time.Minute), Mode: queue.DeliverByReturn, Trace: true}}},
+		"by, or before": {conn: trusted, opts: smtpin.MailOptions{DeliverBy: by(true)},
+			header: "x-mq-maxdelivertime: 2026-05-06 07:08:30\r\n",
+			want: queue.Message{MaxDeliverTime: now.Add(21 * time.Second),
+				DeliverBy: &queue.DeliverBy{Time: now.Add(time.Minute), Mode: queue.DeliverByReturn, Trace: true}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, q := newBackend(t)
+			b.Local, b.MayRaise = isLocal, tt.raise
+			b.Now = func() time.Time { return now }
+			s := newSession(t, b, tt.conn)
+			opts := tt.opts
+			require.NoError(t, s.MailContext(t.Context(), "a@example.org", &opts))
+			if opts.Priority != nil {
+				require.Equal(t, tt.told, *opts.Priority)
+			}
+			require.NoError(t, s.Rcpt("x@local.example", nil))
+			require.NoError(t, s.Data(strings.NewReader(tt.header+simpleMail)))
+			m := q.only(t)
+			require.Equal(t, tt.want, queue.Message{Priority: m.Priority, NextAttempt: m.NextAttempt, HoldUntil: m.HoldUntil,
+				DeliverBy: m.DeliverBy, MaxDeliverTime: m.MaxDeliverTime})
+			require.Equal(t, strings.Contains(tt.header, "riority") && !tt.stripped,
+				bytes.Contains(m.Body.(queue.Bytes), []byte("riority")))
+		})
 	}
 }
 
