@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"iter"
+	"slices"
 	"sync/atomic"
 )
 
@@ -11,8 +12,11 @@ type jobList struct {
 	n          int
 }
 
-// links are the neighbours of a job in its list.
-type links struct{ prev, next *job }
+// links are the neighbours of a job in its list, and by which priority it is there.
+type links struct {
+	prev, next *job
+	rank       int
+}
 
 func (l *jobList) len() int { return l.n }
 
@@ -55,14 +59,20 @@ func (l *jobList) pushBack(j *job) {
 	l.n++
 }
 
-func (l *jobList) pushFront(j *job) {
-	j.prev, j.next = nil, l.head
-	if l.head != nil {
-		l.head.prev = j
+// insert puts a job behind another one; nil: in front of all.
+func (l *jobList) insert(j, behind *job) {
+	next := l.head
+	if behind != nil {
+		next, behind.next = behind.next, j
+	} else {
+		l.head = j
+	}
+	j.prev, j.next = behind, next
+	if next != nil {
+		next.prev = j
 	} else {
 		l.tail = j
 	}
-	l.head = j
 	l.n++
 }
 
@@ -91,10 +101,11 @@ func (l *jobList) takeAll() []*job {
 	return jobs
 }
 
-// readyList has the jobs that wait on a path, and counts the paths on which something waits. It is changed only by the
-// methods that are declared here.
+// readyList has the jobs that wait on a path, those of a higher priority first, and counts the paths on which something
+// waits. It is changed only by the methods that are declared here.
 type readyList struct {
 	jobList
+	ends    []*job        // the last one of each priority, highest first
 	waiting *atomic.Int64 // paths
 	spared  int           // jobs that go first over a new connection, as another one ended before them
 	cursor  *job          // the next one that some looks at
@@ -105,14 +116,34 @@ func (l *readyList) init(waiting *atomic.Int64) { l.waiting = waiting }
 // needed is how many new connections the list needs for the jobs that must be the first one of theirs.
 func (l *readyList) needed() int { return l.spared }
 
-func (l *readyList) put(j *job) {
-	l.pushBack(j)
+// put puts a job behind those of its priority, and putFirst in front of them.
+func (l *readyList) put(j *job)      { l.enter(j, false) }
+func (l *readyList) putFirst(j *job) { l.enter(j, true) }
+
+func (l *readyList) enter(j *job, first bool) {
+	j.rank = j.m.Priority
+	at := 0
+	var behind *job // the last one of a higher priority
+	for at < len(l.ends) && l.ends[at].rank > j.rank {
+		behind = l.ends[at]
+		at++
+	}
+	switch {
+	case at == len(l.ends) || l.ends[at].rank < j.rank:
+		l.ends = slices.Insert(l.ends, at, j)
+	case !first:
+		behind, l.ends[at] = l.ends[at], j
+	}
+	l.insert(j, behind)
 	l.added(j)
 }
 
-func (l *readyList) putFirst(j *job) {
-	l.pushFront(j)
-	l.added(j)
+// yields returns the last job if a new one may have its place, as that has a higher priority; nil: it may not.
+func (l *readyList) yields(j *job) *job {
+	if l.tail == nil || l.tail.rank >= j.m.Priority {
+		return nil
+	}
+	return l.dropLast()
 }
 
 func (l *readyList) added(j *job) {
@@ -127,6 +158,13 @@ func (l *readyList) added(j *job) {
 func (l *readyList) drop(j *job) {
 	if l.cursor == j {
 		l.cursor = j.next
+	}
+	if at := slices.Index(l.ends, j); at >= 0 {
+		if j.prev != nil && j.prev.rank == j.rank {
+			l.ends[at] = j.prev
+		} else {
+			l.ends = slices.Delete(l.ends, at, at+1)
+		}
 	}
 	l.remove(j)
 	if j.spared() {
@@ -173,6 +211,8 @@ func (l *readyList) takeAll() []*job {
 		l.waiting.Add(-1)
 	}
 	l.cursor, l.spared = nil, 0
+	clear(l.ends)
+	l.ends = l.ends[:0]
 	return l.jobList.takeAll()
 }
 

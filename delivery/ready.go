@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// add puts a job at the end of the ready list, or has it parked when the list is full.
+// add puts a job into the ready list, or has it parked when the list is full; one of a higher priority takes the place
+// of another.
 func (p *path) add(j *job, route *Route) reception {
 	p.mu.Lock()
 	switch {
@@ -33,10 +34,17 @@ func (p *path) add(j *job, route *Route) reception {
 		p.mu.Unlock()
 		p.e.unreached(j, *owed)
 	case !p.room(j, unparked):
-		p.shelf.Put(j.domain, unparked)
+		out := p.ready.yields(j)
+		if out == nil {
+			out = j
+		} else {
+			p.ready.put(j)
+			p.advance()
+		}
+		p.shelf.Put(out.domain, unparked && out == j)
 		p.refill()
 		p.mu.Unlock()
-		p.e.park(j, "the list of its path is full")
+		p.e.park(out, "the list of its path is full")
 	default:
 		p.ready.put(j)
 		p.advance()

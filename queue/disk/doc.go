@@ -17,8 +17,8 @@
 //     all of it with one system call, mails straight from where they lie. Then it syncs. While it does, others gather.
 //  3. When fdatasync returns, the message counts as queued: this is the very instant. The committer enters the batch in
 //     the index and wakes the publishers. Publish returns nil.
-//  4. Consume takes ready messages from the index: first what was unparked, then by priority, and within one priority
-//     from each recipient domain in turn, so that a million messages to a dead domain delay nobody else's. What was
+//  4. Consume takes ready messages from the index: by priority, and within one first what was unparked, then from
+//     each recipient domain in turn, so that a million messages to a dead domain delay nobody else's. What was
 //     published a moment ago is still in memory; the rest is read with pread.
 //  5. Settle puts the removal of the message and its successors (one group) in the order of the log and returns. It
 //     becomes durable with the next batch, at most Options.SettleDelay later when nobody publishes.

@@ -1,8 +1,10 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicemail/sluice/queue"
@@ -65,7 +67,7 @@ func (q *Queue) unparkSome(name, key string, n int) (int, error) {
 		if l == nil {
 			return done, nil
 		}
-		i := l.head
+		i := l.first()
 		q.x.displace(i)
 		q.x.unparked(from, i)
 		q.wake(from)
@@ -96,14 +98,15 @@ func (x *index) park(i uint32, key string, until int64) {
 	e.key = x.strings.acquire(key)
 	e.due, e.state = until, stateParked
 	if n.parks == nil {
-		n.parks = map[uint32]*list{}
+		n.parks = map[uint32]*shelf{}
 	}
 	l := n.parks[e.key]
 	if l == nil {
-		l = &list{}
+		l = &shelf{}
 		n.parks[e.key] = l
 	}
-	x.pushBack(l, i)
+	x.pushBack(l.of(e.priority), i)
+	l.n++
 	x.delays.push(i)
 	n.parked++
 	n.bytes += x.sizeOf(e)
@@ -112,8 +115,8 @@ func (x *index) park(i uint32, key string, until int64) {
 func (x *index) unlistParked(n *named, i uint32) {
 	e := x.entries.at(i)
 	l := n.parks[e.key]
-	x.unlink(l, i)
-	if l.n == 0 {
+	x.unlink(l.of(e.priority), i)
+	if l.n--; l.n == 0 {
 		delete(n.parks, e.key)
 	}
 	x.strings.release(e.key)
@@ -122,12 +125,42 @@ func (x *index) unlistParked(n *named, i uint32) {
 	e.due = 0
 }
 
-// unparked makes a displaced entry ready in the list that goes first.
+// shelf is what is parked under one key, by priority.
+type shelf struct {
+	n     int
+	lists []shelfList // highest priority first
+}
+
+type shelfList struct {
+	list
+	priority int32
+}
+
+// of returns the list of a priority.
+func (s *shelf) of(priority int32) *list {
+	at, found := slices.BinarySearchFunc(s.lists, priority, func(l shelfList, p int32) int { return cmp.Compare(p, l.priority) })
+	if !found {
+		s.lists = slices.Insert(s.lists, at, shelfList{priority: priority})
+	}
+	return &s.lists[at].list
+}
+
+// first returns the entry that comes back first; the shelf is not empty.
+func (s *shelf) first() uint32 {
+	for i := range s.lists {
+		if s.lists[i].n > 0 {
+			return s.lists[i].head
+		}
+	}
+	return 0
+}
+
+// unparked makes a displaced entry ready in the list of its priority that goes first.
 func (x *index) unparked(n *named, i uint32) {
 	e := x.entries.at(i)
 	e.state = stateReady
 	e.flags |= flagUnparked
 	n.ready++
 	n.bytes += x.sizeOf(e)
-	x.pushBack(&n.unparked, i)
+	x.pushBack(&n.level(e.priority).unparked, i)
 }

@@ -1,7 +1,7 @@
 package disk
 
 // named is a queue. Its ready messages wait in flows, one per recipient domain and priority; consumers are served from
-// what was unparked first, then from the highest priority, and within it from each domain in turn.
+// the highest priority, and within it from what was unparked first, then from each domain in turn.
 type named struct {
 	name   string
 	number uint32
@@ -10,9 +10,8 @@ type named struct {
 	ready, delayed, parked, out int
 	bytes                       int64
 
-	levels    []*level // highest priority first
-	unparked  list
-	parks     map[uint32]*list // by interned key
+	levels    []*level          // highest priority first
+	parks     map[uint32]*shelf // by interned key
 	consumers []*consumer
 	next      int // the consumer to wake first
 }
@@ -63,9 +62,10 @@ func (x *index) unlink(l *list, i uint32) {
 	l.n--
 }
 
-// level holds the flows of one priority in a ring.
+// level holds the flows of one priority in a ring, and what of that priority was unparked.
 type level struct {
 	priority int32
+	unparked list
 	flows    map[uint32]*flow
 	turn     *flow // whose turn it is
 	spare    *flow // the last one that ran empty, for the next domain
@@ -152,18 +152,18 @@ func (x *index) addReady(n *named, i uint32, front bool) {
 
 func (x *index) removeReady(n *named, i uint32) {
 	e := x.entries.at(i)
+	l := n.level(e.priority)
 	if e.flags&flagUnparked != 0 {
 		e.flags &^= flagUnparked
-		x.unlink(&n.unparked, i)
-		return
+		x.unlink(&l.unparked, i)
+	} else {
+		f := l.flows[e.domain]
+		x.unlink(&f.list, i)
+		if f.n == 0 {
+			l.drop(f)
+		}
 	}
-	l := n.level(e.priority)
-	f := l.flows[e.domain]
-	x.unlink(&f.list, i)
-	if f.n == 0 {
-		l.drop(f)
-	}
-	if l.turn == nil && l.priority != 0 {
+	if l.turn == nil && l.unparked.n == 0 && l.priority != 0 {
 		n.dropLevel(l)
 	}
 }
@@ -173,14 +173,15 @@ func (x *index) takeReady(n *named) uint32 {
 	if n.ready == 0 {
 		return 0
 	}
-	i := n.unparked.head
-	if i == 0 {
-		for _, l := range n.levels {
-			if l.turn != nil {
-				i = l.turn.head
-				l.turn = l.turn.next
-				break
-			}
+	i := uint32(0)
+	for _, l := range n.levels {
+		if i = l.unparked.head; i != 0 {
+			break
+		}
+		if l.turn != nil {
+			i = l.turn.head
+			l.turn = l.turn.next
+			break
 		}
 	}
 	x.removeReady(n, i)

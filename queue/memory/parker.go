@@ -42,8 +42,20 @@ func (q *Queue) park(it *item, key string) {
 		aside = list.New()
 		s.parked[key] = aside
 	}
-	it.place.list, it.place.elem = aside, aside.PushBack(it)
+	it.place.list, it.place.elem = aside, byPriority(aside, it)
 	q.setAlarm(it, time.Now().Add(queue.MaxParked))
+}
+
+// byPriority puts an item behind others of its priority.
+func byPriority(aside *list.List, it *item) *list.Element {
+	if last := aside.Back(); last == nil || last.Value.(*item).priority >= it.priority {
+		return aside.PushBack(it)
+	}
+	e := aside.Front()
+	for e.Value.(*item).priority >= it.priority {
+		e = e.Next()
+	}
+	return aside.InsertBefore(it, e)
 }
 
 // Unpark implements queue.Parker.

@@ -13,6 +13,8 @@ var parking = []rule{
 		text: "Unpark lets up to n messages of its key come again, unchanged, and says how many"},
 	{name: "unpark keeps order", run: unparkOrder, needs: hasParker, skip: unordered,
 		text: "what was parked first comes first, and before what waits unparked"},
+	{name: "unpark by priority", run: unparkPriorities, needs: hasParker, skip: noPriority,
+		text: "of what is parked under a key that of a higher Priority comes back first, and nothing that is unparked goes before what waits with a higher one"},
 	{name: "park finishes a delivery", run: parkFinishes, needs: hasParker,
 		text: "Park counts as settling: afterwards the delivery can neither be settled, released nor parked (ErrSettled), and before that it can be parked only once"},
 	{name: "unparked is as any other", run: unparkedAsAny, needs: hasParker,
@@ -35,6 +37,37 @@ func park(e *exam) {
 	e.parked("outbox", map[string]int{"example.com": 2})
 	r.stop()
 	e.consume("outbox", 0).none("it is parked, or out")
+}
+
+func unparkPriorities(e *exam) {
+	list := mails("m", 6)
+	for i, p := range []int{0, 5, 0, 2, 5, 0} {
+		list[i].Priority = p
+	}
+	e.publish("outbox", list...)
+	r := e.consume("outbox", 0)
+	for _, d := range r.take(6) {
+		e.park(d, "example.com")
+	}
+	r.stop()
+	e.unpark("outbox", "example.com", 3, 3)
+	late := mails("late", 1)
+	late[0].Priority = 4
+	e.publish("outbox", late...)
+	r = e.consume("outbox", 1)
+	var got []int
+	for range 4 {
+		d := r.take(1)[0]
+		got = append(got, d.Message.Priority)
+		e.settle(d)
+	}
+	require.Equal(e, []int{5, 5, 4, 2}, got)
+	e.parked("outbox", map[string]int{"example.com": 3})
+	e.unpark("outbox", "example.com", 3, 3)
+	for _, d := range r.take(1) {
+		require.Zero(e, d.Message.Priority)
+		e.settle(d)
+	}
 }
 
 func unpark(e *exam) {
