@@ -38,6 +38,7 @@ type Config struct {
 	SMTPConnectionsClient int
 	// smtp-line-ends: what to do with a mail that has a bare CR, a bare LF or a NUL
 	SMTPLineEnds      string
+	SMTPBinaryMIME    bool          // smtp-binarymime: take mail of any bytes
 	SMTPPriority      string        // smtp-priority: whose mail may go before other mail: relay, users or off
 	SMTPFutureRelease time.Duration // smtp-future-release: how long mail can be held; 0: FUTURERELEASE is not offered
 	SMTPDeliverBy     time.Duration // smtp-deliver-by: the shortest time for BY=…;R; 0: DELIVERBY is not offered

@@ -16,8 +16,8 @@ import (
 
 var backlog = flag.Int("backlog", 30_000, "messages that wait in the test of priorities")
 
-// TestUrgentMailOvertakesABacklog has a password reset arrive behind a newsletter to the same site: while the newsletter
-// is still being looked through, and when all that the path has no room for is parked.
+// TestUrgentMailOvertakesABacklog has a password reset arrive behind a newsletter to the same site: while the
+// newsletter is still being looked through, and when all that the path has no room for is parked.
 func TestUrgentMailOvertakesABacklog(t *testing.T) {
 	var sent atomic.Int64
 	arrived := make(chan int64, 1)

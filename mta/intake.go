@@ -183,6 +183,7 @@ func openServer(b *base, c *common, backend *enqueue.Backend) (*smtpin.Server, e
 		REQUIRETLS:         true,
 		MTPriority:         cfg.SMTPPriority != "off",
 		MaxHold:            cfg.SMTPFutureRelease,
+		BinaryMIME:         cfg.SMTPBinaryMIME,
 		DeliverBy:          cfg.SMTPDeliverBy > 0,
 		MinDeliverBy:       cfg.SMTPDeliverBy,
 		Slots:              c.slots.Incoming(),

@@ -34,7 +34,11 @@ func (c *session) bdat(args string) {
 		c.refused = !last
 		return
 	}
-	c.chunk.Chunks(c.w, c.srv.LineEnds, c.srv.maxSize(), size, last, c.nextChunk)
+	ends := c.srv.LineEnds
+	if c.binary {
+		ends = wire.KeepBare
+	}
+	c.chunk.Chunks(c.w, ends, c.srv.maxSize(), size, last, c.nextChunk)
 	answer, err := c.deliver(&c.chunk)
 	if err == nil {
 		_, err = io.Copy(io.Discard, &c.chunk) // of a session that has not read all

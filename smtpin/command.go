@@ -192,6 +192,7 @@ func (c *session) extensions() string {
 		add(true, "SIZE")
 	}
 	add(!s.NoChunking, "CHUNKING")
+	add(s.binaryMIME(), "BINARYMIME")
 	add(s.SMTPUTF8, "SMTPUTF8")
 	add(s.DSN, "DSN")
 	add(true, "LIMITS RCPTMAX=", strconv.Itoa(s.maxRecipients()))

@@ -39,6 +39,10 @@ func (c *session) data(args string) {
 	if !c.hasMail() {
 		return
 	}
+	if c.binary {
+		c.wrong(503, wire.Status{5, 5, 1}, "BINARYMIME comes by BDAT") // RFC 3030 §3
+		return
+	}
 	c.reply(354, wire.Status{}, "End the mail with <CR><LF>.<CR><LF>")
 	c.dot.Data(c.w, c.srv.LineEnds, c.srv.maxSize())
 	answer, err := c.deliver(&c.dot)

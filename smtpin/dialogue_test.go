@@ -203,7 +203,7 @@ func (d *dialogue) configure(t *testing.T, key, value string) {
 	number, _ := strconv.Atoi(value)
 	flags := map[string]*bool{
 		"strict": &d.s.Strict, "dsn": &d.s.DSN, "smtputf8": &d.s.SMTPUTF8, "requiretls": &d.s.REQUIRETLS,
-		"no-chunking": &d.s.NoChunking, "mt-priority": &d.s.MTPriority, "deliver-by": &d.s.DeliverBy,
+		"no-chunking": &d.s.NoChunking, "mt-priority": &d.s.MTPriority, "binarymime": &d.s.BinaryMIME, "deliver-by": &d.s.DeliverBy,
 		"lmtp": &d.policy.LMTP, "need-tls": &d.policy.RequireTLS, "need-auth": &d.policy.RequireAuth,
 		"auth-to-relay": &d.policy.AuthToRelay,
 		"auth":          &d.b.auth, "lines": &d.b.lines, "each": &d.b.each, "context": &d.b.ctx,

@@ -69,7 +69,7 @@ func (c *session) mailFrom(args string) {
 		c.refuse(err)
 		return
 	}
-	c.mail, c.refused = true, false
+	c.mail, c.refused, c.binary = true, false, opts.Body == smtp.BodyBinaryMIME
 	c.acceptSender(asked, opts.Priority)
 }
 

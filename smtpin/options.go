@@ -58,7 +58,8 @@ func priorityParam(opts *MailOptions, value string) *smtp.SMTPError {
 	return nil
 }
 
-// ParsePriority reads a priority as MT-PRIORITY and the header field MT-Priority have it: a digit, perhaps with a minus.
+// ParsePriority reads a priority as MT-PRIORITY and the header field MT-Priority have it: a digit, perhaps with a
+// minus.
 func ParsePriority(s string) (n int, ok bool) {
 	digit := strings.TrimPrefix(s, "-")
 	if len(digit) != 1 || digit[0] < '0' || digit[0] > '9' || s == "-0" {

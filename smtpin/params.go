@@ -75,7 +75,8 @@ func (c *session) mailParams(opts *MailOptions, s string) *smtp.SMTPError {
 			return c.sizeParam(opts, value)
 		case "BODY":
 			opts.Body = smtp.BodyType(strings.ToUpper(value))
-			if opts.Body != smtp.Body7Bit && opts.Body != smtp.Body8BitMIME {
+			binary := opts.Body == smtp.BodyBinaryMIME && c.srv.binaryMIME()
+			if opts.Body != smtp.Body7Bit && opts.Body != smtp.Body8BitMIME && !binary {
 				return badValue(key)
 			}
 			return nil

@@ -87,6 +87,8 @@ type Server struct {
 	// in which a mail can be asked to be delivered or returned; zero: any.
 	DeliverBy    bool
 	MinDeliverBy time.Duration
+	// BinaryMIME offers BINARYMIME (RFC 3030), where BDAT is offered: set it when the backend copes with any bytes.
+	BinaryMIME bool
 	// NoChunking does not offer BDAT (RFC 3030), and refuses it.
 	NoChunking bool
 
@@ -215,6 +217,8 @@ func (s *Server) tlsConfig() *tls.Config {
 func (s *Server) maxSize() int64 { return max(0, cmp.Or(s.MaxSize, 100_000_000)) }
 
 func (s *Server) maxRecipients() int { return cmp.Or(s.MaxRecipients, 1000) }
+
+func (s *Server) binaryMIME() bool { return s.BinaryMIME && !s.NoChunking }
 
 func (s *Server) timeout() time.Duration { return cmp.Or(s.Timeout, 5*time.Minute) }
 

@@ -40,6 +40,7 @@ type session struct {
 	commands int // since the last mail
 
 	mail    bool     // MAIL was accepted
+	binary  bool     // as BINARYMIME: the mail comes in chunks, and its bytes are no lines
 	rcpts   int      // recipients accepted
 	names   []string // the recipients, for LMTP only
 	refused bool     // a mail in chunks was refused: its other chunks are too

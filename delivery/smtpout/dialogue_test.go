@@ -136,12 +136,20 @@ var bodies = map[string]string{
 		"Content-Disposition: attachment; filename=\"ü.txt\"\r\nX-Plain: as it is\r\n\r\ncoffee\r\n",
 	"utf8 signed": "DKIM-Signature: v=1; d=x\r\nSubject: café\r\n\r\ncoffee\r\n",
 	"utf8 id":     "Message-Id: <é@x>\r\n\r\ncoffee\r\n",
-	"longline":    "Subject: long\r\n\r\n" + strings.Repeat("x", 999) + "\r\n",
-	"large":       "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("0123456789", 7)+"\r\n", 4000),
+	"binary parts": "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n\r\n" +
+		"--b\r\n\r\ntext\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ncafé\r\n" +
+		"--b\r\nContent-Type: image/x\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\n\r\xff\r\n--b--\r\n",
+	"broken parts": "Content-Type: multipart/mixed\r\n\r\n\x00\r\n",
+	"encrypted":    "Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\n\r\n\x00\r\n--b--\r\n",
+	"longline":     "Subject: long\r\n\r\n" + strings.Repeat("x", 999) + "\r\n",
+	"large":        "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("0123456789", 7)+"\r\n", 4000),
 }
 
 // onWire is what a remote must get of a body, dots removed.
 var onWire = map[string]string{
+	"binary parts": "Content-Type: multipart/mixed; boundary=b\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 7bit\r\n\r\n" +
+		"--b\r\n\r\ntext\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+		"caf=C3=A9\r\n--b\r\nContent-Type: image/x\r\nContent-Transfer-Encoding: base64\r\n\r\nAAoN/w==\r\n\r\n--b--\r\n",
 	"utf8 names": "From: =?utf-8?q?Jos=C3=A9_=C3=84?= <joe@xn--exmple-cua.com>\r\n" +
 		"To: =?utf-8?b?YSwgw6k=?= <to@example.org>, <b@example.org>\r\n" +
 		"Subject: =?utf-8?q?caf=C3=A9_and_more?=\r\nReceived: from a\tfor <?@x.y>\r\n" +

@@ -10,9 +10,10 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// The bounds of down-conversion: larger or more deeply nested mails go as they are.
+// The bounds of down-conversion: larger or more deeply nested mails go as they are, or not if they are binary.
 const (
 	maxConverted = 8 << 20
+	maxBinary    = 32 << 20
 	maxNesting   = 20
 )
 
@@ -22,9 +23,9 @@ var lineEnds = strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n")
 // downConvert makes a mail with bytes beyond ASCII fit for a remote without 8BITMIME (RFC 6152 §3): text becomes
 // quoted-printable, other content base64, in every part that needs it. Not ok, and to be sent as it is like other MTAs
 // do, is a mail that may not be changed (signed, encrypted), is too large, or is broken. Bytes beyond ASCII in header
-// fields stay.
-func downConvert(body queue.Body) (converted queue.Bytes, ok bool) {
-	if body.Size() > maxConverted {
+// fields stay. With binary, what DATA would damage needs it as well, and what says that it is binary.
+func downConvert(body queue.Body, most int64, binary bool) (converted queue.Bytes, ok bool) {
+	if body.Size() > most {
 		return nil, false
 	}
 	text := make([]byte, body.Size())
@@ -32,21 +33,38 @@ func downConvert(body queue.Body) (converted queue.Bytes, ok bool) {
 		return nil, false
 	}
 	out := bytes.NewBuffer(make([]byte, 0, len(text)+len(text)/4))
-	if !convertEntity(out, text, 0) {
+	if !(converter{out, binary}).entity(text, 0) {
 		return nil, false
 	}
 	return out.Bytes(), true
 }
 
-// convertEntity writes a mail, or a part of one, converted.
-func convertEntity(out *bytes.Buffer, entity []byte, depth int) bool {
+// converter writes a mail converted.
+type converter struct {
+	*bytes.Buffer
+	binary bool
+}
+
+// needs reports whether content is to be converted.
+func (out converter) needs(content []byte) bool {
+	if beyondASCII(content) || !out.binary {
+		return beyondASCII(content)
+	}
+	var s scanner
+	s.scan(content)
+	found := s.finish()
+	return found.binary()
+}
+
+// entity writes a mail, or a part of one.
+func (out converter) entity(entity []byte, depth int) bool {
 	header, content := splitEntity(entity)
-	if !beyondASCII(content) {
+	fields := splitFields(header)
+	encoding := strings.ToLower(strings.TrimSpace(fieldValue(fields, "Content-Transfer-Encoding")))
+	if !out.needs(content) && !(out.binary && encoding == "binary") {
 		out.Write(entity)
 		return true
 	}
-	fields := splitFields(header)
-	encoding := strings.ToLower(strings.TrimSpace(fieldValue(fields, "Content-Transfer-Encoding")))
 	if depth > maxNesting || encoding == "base64" || encoding == "quoted-printable" {
 		return false
 	}
@@ -61,27 +79,27 @@ func convertEntity(out *bytes.Buffer, entity []byte, depth int) bool {
 	case kind == "multipart/signed", kind == "multipart/encrypted":
 		return false
 	case strings.HasPrefix(kind, "multipart/"):
-		writeHeader(out, fields, "7bit", depth)
-		return params["boundary"] != "" && convertParts(out, content, params["boundary"], depth)
+		out.header(fields, "7bit", depth)
+		return params["boundary"] != "" && out.parts(content, params["boundary"], depth)
 	case kind == "message/rfc822":
-		writeHeader(out, fields, "7bit", depth)
-		return convertEntity(out, content, depth+1)
+		out.header(fields, "7bit", depth)
+		return out.entity(content, depth+1)
 	case strings.HasPrefix(kind, "message/"):
 		return false
 	case strings.HasPrefix(kind, "text/") && encoding != "binary":
-		writeHeader(out, fields, "quoted-printable", depth)
+		out.header(fields, "quoted-printable", depth)
 		w := quotedprintable.NewWriter(out)
 		lineEnds.WriteString(w, string(content)) // the writer loses an LF some way behind a lone CR
 		w.Close()
 	default:
-		writeHeader(out, fields, "base64", depth)
-		writeBase64(out, content)
+		out.header(fields, "base64", depth)
+		writeBase64(out.Buffer, content)
 	}
 	return true
 }
 
-// convertParts writes the parts of a multipart, each converted. What stands before and behind the parts is kept.
-func convertParts(out *bytes.Buffer, content []byte, boundary string, depth int) bool {
+// parts writes the parts of a multipart, each converted. What stands before and behind the parts is kept.
+func (out converter) parts(content []byte, boundary string, depth int) bool {
 	delimiter := []byte("--" + boundary)
 	start, inPart := 0, false
 	for at := 0; at < len(content); {
@@ -98,7 +116,7 @@ func convertParts(out *bytes.Buffer, content []byte, boundary string, depth int)
 			out.Write(content[start:at])
 		} else {
 			part, lineEnd := cutLineEnd(content[start:at])
-			if !convertEntity(out, part, depth+1) {
+			if !out.entity(part, depth+1) {
 				return false
 			}
 			out.Write(lineEnd)
@@ -112,7 +130,7 @@ func convertParts(out *bytes.Buffer, content []byte, boundary string, depth int)
 		out.Write(rest)
 		return true
 	}
-	return convertEntity(out, rest, depth+1) // the last delimiter is missing
+	return out.entity(rest, depth+1) // the last delimiter is missing
 }
 
 func isDelimiter(line, delimiter []byte) bool {
@@ -181,8 +199,8 @@ func isField(field []byte, name string) bool {
 	return len(field) > len(name) && field[len(name)] == ':' && strings.EqualFold(string(field[:len(name)]), name)
 }
 
-// writeHeader writes a header with another transfer encoding.
-func writeHeader(out *bytes.Buffer, fields [][]byte, encoding string, depth int) {
+// header writes a header with another transfer encoding.
+func (out converter) header(fields [][]byte, encoding string, depth int) {
 	version := depth > 0
 	for _, field := range fields {
 		version = version || isField(field, "MIME-Version")

@@ -19,7 +19,7 @@ func (c *connection) appendMail(dst []byte, m *mail) []byte {
 		dst = strconv.AppendInt(dst, m.wire, 10)
 	}
 	switch {
-	case m.chunked && m.shape.binary() && c.ext.binary:
+	case m.chunked && (m.binary || m.shape.binary()) && c.ext.binary:
 		dst = append(dst, " BODY=BINARYMIME"...)
 	case m.shape.eight && c.ext.eightBit:
 		dst = append(dst, " BODY=8BITMIME"...)

@@ -22,6 +22,7 @@ type mail struct {
 	shape    shape
 	wire     int64 // size as announced
 	utf8     bool  // SMTPUTF8
+	binary   bool  // it came as BINARYMIME
 	header   bool  // its header needs SMTPUTF8, which the remote does not offer
 	chunked  bool  // BDAT
 	together bool  // it went in one flight with its envelope
@@ -123,12 +124,13 @@ func (c *connection) prepareBody(m *mail) *fault {
 		m.utf8 = m.utf8 || header && c.ext.utf8
 		m.header = header && !c.ext.utf8
 	}
-	if m.header || c.unfit(&m.shape) {
+	m.binary = says(m.tx.Message, binaryProperty)
+	if m.header || m.binary && !c.takesBinary() || c.unfit(&m.shape) {
 		if f := c.refit(m); f != nil {
 			return f
 		}
 	}
-	m.chunked = c.ext.chunking && (c.sender.Chunking || m.shape.binary())
+	m.chunked = c.ext.chunking && (c.sender.Chunking || m.shape.binary() || m.binary)
 	m.wire = m.shape.wire()
 	if m.chunked {
 		m.wire = m.shape.size

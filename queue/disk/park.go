@@ -138,7 +138,8 @@ type shelfList struct {
 
 // of returns the list of a priority.
 func (s *shelf) of(priority int32) *list {
-	at, found := slices.BinarySearchFunc(s.lists, priority, func(l shelfList, p int32) int { return cmp.Compare(p, l.priority) })
+	at, found := slices.BinarySearchFunc(s.lists, priority,
+		func(l shelfList, p int32) int { return cmp.Compare(p, l.priority) })
 	if !found {
 		s.lists = slices.Insert(s.lists, at, shelfList{priority: priority})
 	}

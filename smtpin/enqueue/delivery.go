@@ -16,8 +16,11 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// propertyUTF8 is a property that queue.Message has no field for. True: the mail was sent with SMTPUTF8 (RFC 6531).
-const propertyUTF8 = "smtputf8"
+// Properties that queue.Message has no fields for.
+const (
+	propertyUTF8   = "smtputf8"   // true: the mail was sent with SMTPUTF8 (RFC 6531)
+	propertyBinary = "binarymime" // true: the mail was sent as BINARYMIME (RFC 3030)
+)
 
 // delivery takes one mail from the connection to the queues.
 type delivery struct {
@@ -199,7 +202,10 @@ func (d *delivery) template() queue.Message {
 	}
 	m.RequireTLS = d.opts.RequireTLS
 	if d.opts.UTF8 {
-		m.Extra = map[string]json.RawMessage{propertyUTF8: json.RawMessage("true")}
+		setTrue(&m, propertyUTF8)
+	}
+	if d.opts.Body == smtp.BodyBinaryMIME {
+		setTrue(&m, propertyBinary)
 	}
 	d.schedule(&m)
 	d.receive.props.apply(&m)
@@ -209,6 +215,13 @@ func (d *delivery) template() queue.Message {
 	}
 	m.TLSOptional = d.receive.tlsOptional && !m.RequireTLS // RFC 8689 §4.1
 	return m
+}
+
+func setTrue(m *queue.Message, property string) {
+	if m.Extra == nil {
+		m.Extra = make(map[string]json.RawMessage, 2)
+	}
+	m.Extra[property] = json.RawMessage("true")
 }
 
 // schedule says when a message is to go, and before which others. What it is to be delivered by counts from when it may

@@ -131,7 +131,8 @@ func isReserved(name string) bool {
 	case "recipient", "mime", "mime-encoding", "key", "data", "ips", "nextattempt", "force", "dkim", "dsn", "queues",
 		"smarthost",
 		"tags", "headers", "priority", "security", "message-id", "received", "hostname", "connection", "spool", "cli", "http",
-		"checks", "results", "extracted", "raw", propertyUTF8, "tls-optional":
+		"checks", "results", "extracted", "raw", propertyUTF8, propertyBinary,
+		"tls-optional", "holduntil", "deliverby":
 		return true
 	}
 	return false

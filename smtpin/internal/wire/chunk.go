@@ -118,6 +118,10 @@ func (r *ChunkReader) end() ([]byte, error) {
 
 // take takes a piece from b, which is not empty; none when more input is needed to decide.
 func (r *ChunkReader) take(b []byte) ([]byte, error) {
+	if r.ends == KeepBare {
+		r.consume(len(b))
+		return b, nil
+	}
 	if r.cr {
 		r.cr = false
 		if b[0] == '\n' {

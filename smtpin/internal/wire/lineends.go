@@ -8,8 +8,7 @@ import (
 
 // LineEnds says what becomes of bytes that a next hop may read otherwise than we do: a CR or LF that stands alone,
 // which some take for the end of a line, and a NUL, at which some take text to end and which others drop, so that what
-// was apart is joined (RFC 5321 §2.3.8, RFC 5322 §3.5; NUL is for BINARYMIME, which is not offered). Neither policy
-// lets them end a line of the protocol.
+// was apart is joined (RFC 5321 §2.3.8, RFC 5322 §3.5). No policy lets them end a line of the protocol.
 //
 // All other bytes pass as they are, since nobody is known to cut lines or mails at them:
 //
@@ -27,6 +26,9 @@ const (
 	RejectBare LineEnds = iota
 	// NormaliseBare makes a bare CR or LF a CRLF of the mail's text, and leaves a NUL out.
 	NormaliseBare
+	// KeepBare keeps them. It is for mails that come as BINARYMIME (RFC 3030), which has chunks instead of lines: whoever
+	// sends them on does so likewise, or makes text of them.
+	KeepBare
 )
 
 // Errors with which the reading of a mail ends early. They are the replies to give, after Drain.
