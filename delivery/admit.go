@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -130,9 +129,6 @@ func (p *policy) missing(m *queue.Message) (queue.Result, bool) {
 	case m.Unsubscribe != nil && !p.renders && !m.Force:
 		state, text = queue.StateProcess,
 			"list-unsubscribe: adding these fields is not supported; force sends the mail without"
-	case sealOnly(m.DKIM) && !m.Force:
-		state, text = queue.StateProcess,
-			"dkim: a key is for arc alone, and ARC seals are not supported; force sends the mail without"
 	default:
 		return queue.Result{}, true
 	}
@@ -141,13 +137,6 @@ func (p *policy) missing(m *queue.Message) (queue.Result, bool) {
 		result.Result = queue.Invalid
 	}
 	return result, false
-}
-
-// sealOnly reports whether there is a key that is for nothing but ARC.
-func sealOnly(keys []queue.DKIM) bool {
-	return slices.ContainsFunc(keys, func(k queue.DKIM) bool {
-		return len(k.Protocols) > 0 && !slices.Contains(k.Protocols, "dkim")
-	})
 }
 
 // undecodable is the result of a message that could not be decoded in full.

@@ -57,15 +57,6 @@ func TestMailThatIsNotTried(t *testing.T) {
 		{"personalisation, forced", func(m *queue.Message) { m.Data, m.Force = json.RawMessage(`{"name":"x"}`), true }, nil,
 			"sent", ""},
 		{"styles to be moved", func(m *queue.Message) { m.InlineCSS = true }, nil, "responsive/error 554", "inlinecss"},
-		{"a key for ARC alone", func(m *queue.Message) {
-			m.DKIM = []queue.DKIM{{Protocols: []string{"dkim", "arc"}}, {Protocols: []string{"arc"}}}
-		}, nil, "process/invalid 554", "ARC"},
-		{"a key for DKIM and ARC", func(m *queue.Message) { m.DKIM = []queue.DKIM{{Protocols: []string{"dkim", "arc"}}} },
-			nil, "sent", ""},
-		{"a key for ARC alone, forced", func(m *queue.Message) {
-			m.DKIM, m.Force = []queue.DKIM{{Protocols: []string{"arc"}}},
-				true
-		}, nil, "sent", ""},
 		{"styles to be moved, forced", func(m *queue.Message) { m.InlineCSS, m.Force = true, true }, nil, "sent", ""},
 		{"addresses that are not here", func(m *queue.Message) { m.IPs = []string{"192.0.2.9", "nonsense"} },
 			func(e *delivery.Engine) {

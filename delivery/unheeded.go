@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/sluicemail/sluice/queue"
@@ -10,16 +9,10 @@ import (
 // unheeded tells of properties that have no effect on a mail that goes all the same, each kind once: the log says what
 // is done instead.
 type unheeded struct {
-	seals, bounces sync.Once
+	bounces sync.Once
 }
 
 func (e *Engine) tellUnheeded(m *queue.Message) {
-	if slices.ContainsFunc(m.DKIM, func(k queue.DKIM) bool { return slices.Contains(k.Protocols, "arc") }) {
-		e.unheeded.seals.Do(func() {
-			e.Logger.Warn(`property without effect: dkim.protocols names "arc", and ARC seals are not made: such mail is sent `+
-				"with DKIM signatures only", "id", m.ID)
-		})
-	}
 	if e.Notifier == nil && m.Queues != nil && m.Queues.DSN != nil && *m.Queues.DSN != "" {
 		e.unheeded.bounces.Do(func() {
 			e.Logger.Warn("property without effect: queues.dsn names a queue for bounces, and none are made: what becomes of "+

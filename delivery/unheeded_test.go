@@ -28,21 +28,15 @@ func TestPropertiesWithoutEffectAreTold(t *testing.T) {
 			return log.String()
 		}
 		bounces, none := "bounces", ""
-		require.Empty(t, send(func(m *queue.Message) { m.DKIM = []queue.DKIM{{Protocols: []string{"dkim"}}, {}} }))
 		require.Empty(t, send(func(m *queue.Message) { m.Queues = &queue.Queues{DSN: &none} }), "no bounces are wanted")
-		seals := func(m *queue.Message) { m.DKIM = []queue.DKIM{{}, {Protocols: []string{"dkim", "arc"}}} }
-		both := func(m *queue.Message) { seals(m); m.Queues = &queue.Queues{DSN: &bounces} }
-		text := send(seals)
-		require.Equal(t, 1, strings.Count(text, "level=WARN"), text)
-		require.Contains(t, text, "dkim.protocols")
-		require.Contains(t, text, "sent with DKIM signatures only")
-		text = send(both)
+		wanted := func(m *queue.Message) { m.Queues = &queue.Queues{DSN: &bounces} }
+		text := send(wanted)
 		require.Equal(t, 1, strings.Count(text, "level=WARN"), text)
 		require.Contains(t, text, "queues.dsn")
 		require.Contains(t, text, "queue=bounces")
 		require.Contains(t, text, "results and failures")
-		require.Empty(t, send(both), "each kind is told once")
-		require.Equal(t, 5, w.stats("success").Ready)
+		require.Empty(t, send(wanted), "each kind is told once")
+		require.Equal(t, 3, w.stats("success").Ready)
 		w.shutDown()
 	})
 }

@@ -3,7 +3,10 @@ package mta
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 
+	"github.com/sluicemail/sluice/checks/authres"
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/resolver"
@@ -25,9 +28,15 @@ func openSigning(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) fin
 		}
 	}}
 	b.onClose(func() error { published.Close(); return nil })
-	signer := &sign.Signer{Keys: func() *sign.Keys { return settings.Current().Keys }, Published: published}
+	name := b.cfg.HELO()
+	signer := &sign.Signer{Keys: func() *sign.Keys { return settings.Current().Keys }, Published: published,
+		Results: func(m *queue.Message, instance int) []byte {
+			h := authres.Header{ID: name, Instance: instance, Results: authres.Recorded(m.Checks)}
+			return h.Append(nil)
+		}}
 	var current *sign.Keys
 	told := map[string]bool{}
+	var unchecked sync.Once
 	settings.OnChange(func(s *snapshot.Snapshot) {
 		if s.Keys == current {
 			return
@@ -39,6 +48,11 @@ func openSigning(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) fin
 				told[weak] = true
 				b.log.Warn("a DKIM key is weak: make a new one", "key", weak)
 			}
+		}
+		if current.Seals() && !slices.Contains(b.cfg.SMTPCheck, "arc") {
+			unchecked.Do(func() {
+				b.log.Warn("a DKIM key makes ARC seals, and smtp-check has no arc: mail that comes with a chain gets no seal")
+			})
 		}
 	})
 	return func(ctx context.Context, _ *delivery.Hop, tx *delivery.Transaction) (queue.Body, error) {

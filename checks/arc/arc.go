@@ -35,7 +35,7 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 		return nil, errors.New("arc: there is no mail to check")
 	}
 	message := mailsig.NewMessage(mail.Header, mail.Body, mail.Body.Size())
-	sets, err := collect(message)
+	sets, err := message.Chain()
 	if err == nil && len(sets) == 0 {
 		return []checks.Result{render(checks.None, "", nil, 0)}, nil
 	}
@@ -59,7 +59,7 @@ func (c *Checker) Check(ctx context.Context, mail *checks.Mail) ([]checks.Result
 type validation struct {
 	checker *Checker
 	message *mailsig.Message
-	sets    []set
+	sets    []mailsig.ARCSet
 	keys    map[string]fetched
 	oldest  int
 }
@@ -72,10 +72,10 @@ type fetched struct {
 // run checks the newest message signature, then the seals, then how far back the older signatures hold.
 func (v *validation) run(ctx context.Context) error {
 	newest := v.sets[len(v.sets)-1]
-	if err := v.times(newest.message); err != nil {
+	if err := v.times(newest.Message); err != nil {
 		return about("message signature", newest, err)
 	}
-	if _, err := v.key(ctx, newest.message); err != nil {
+	if _, err := v.key(ctx, newest.Message); err != nil {
 		return about("message signature", newest, err)
 	}
 	if err := v.hash(ctx); err != nil {
@@ -97,7 +97,7 @@ func (v *validation) run(ctx context.Context) error {
 func (v *validation) hash(ctx context.Context) error {
 	signatures := make([]*mailsig.Signature, len(v.sets))
 	for i := range v.sets {
-		signatures[i] = v.sets[i].message
+		signatures[i] = v.sets[i].Message
 	}
 	return v.message.HashBody(ctx, signatures...)
 }
@@ -125,26 +125,26 @@ func (v *validation) key(ctx context.Context, s *mailsig.Signature) (*mailsig.Ke
 	return f.key, f.err
 }
 
-func (v *validation) signature(ctx context.Context, s set) error {
-	key, err := v.key(ctx, s.message)
+func (v *validation) signature(ctx context.Context, s mailsig.ARCSet) error {
+	key, err := v.key(ctx, s.Message)
 	if err != nil {
 		return err
 	}
-	return v.message.Verify(s.message, key)
+	return v.message.Verify(s.Message, key)
 }
 
 // seal checks the seal of a set, which covers the sets before it and its own two other fields.
 func (v *validation) seal(ctx context.Context, at int) error {
-	key, err := v.key(ctx, v.sets[at].seal)
+	key, err := v.key(ctx, v.sets[at].Seal)
 	if err != nil {
 		return err
 	}
 	covered := make([][]byte, 0, 3*at+2)
 	for _, s := range v.sets[:at] {
-		covered = append(covered, s.results, s.message.Raw, s.seal.Raw)
+		covered = append(covered, s.Results, s.Message.Raw, s.Seal.Raw)
 	}
-	covered = append(covered, v.sets[at].results, v.sets[at].message.Raw)
-	return mailsig.VerifySeal(v.sets[at].seal, covered, key)
+	covered = append(covered, v.sets[at].Results, v.sets[at].Message.Raw)
+	return mailsig.VerifySeal(v.sets[at].Seal, covered, key)
 }
 
 // lookBack returns the oldest instance whose signature still holds together with all newer ones, 0 when all do.
@@ -158,8 +158,8 @@ func (v *validation) lookBack(ctx context.Context) int {
 }
 
 // about says which part of which set a problem concerns.
-func about(part string, s set, err error) error {
-	text := part + " " + strconv.Itoa(s.seal.Instance)
+func about(part string, s mailsig.ARCSet, err error) error {
+	text := part + " " + strconv.Itoa(s.Seal.Instance)
 	var p *mailsig.Problem
 	if !errors.As(err, &p) {
 		return err
@@ -168,17 +168,17 @@ func about(part string, s set, err error) error {
 }
 
 // render makes the result of what is known about a chain.
-func render(verdict checks.Verdict, reason string, sets []set, oldest int) checks.Result {
+func render(verdict checks.Verdict, reason string, sets []mailsig.ARCSet, oldest int) checks.Result {
 	r := checks.Result{Check: "arc", Verdict: verdict, Reason: reason}
 	o := checks.NewObject("arc", string(verdict))
 	if n := len(sets); n > 0 {
-		newest := sets[n-1].seal
+		newest := sets[n-1].Seal
 		o.Number("instance", float64(n))
 		o.Text("domain", newest.Domain)
 		o.Text("selector", newest.Selector)
 		sealers := make([]string, n)
 		for i := range sets {
-			sealers[i] = sets[i].seal.Domain
+			sealers[i] = sets[i].Seal.Domain
 		}
 		o.Texts("sealers", sealers)
 		if verdict == checks.Pass {

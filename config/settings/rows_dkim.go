@@ -39,9 +39,9 @@ var dkimKeyTable = describe(table[DKIMKey]{
 			label("More headers to sign").blank("none beside the usual").hint("with commas between"),
 		number("priority", "the lower number is nearer the top of the mail", func(r *DKIMKey) *int64 { return &r.Priority }).
 			hint("the lower number is nearer the top of the mail"),
-		text("protocols", "`dkim`, `arc`, with commas between; empty: dkim",
+		text("protocols", "what it makes: `dkim` signatures, `arc` seals, or both with a comma between; empty: dkim",
 			func(r *DKIMKey) *string { return &r.Protocols }).
-			blank("dkim").hint("dkim, arc"),
+			blank("dkim").hint("dkim, arc; seals need the check arc for mail that was sealed before"),
 		text("canonicalization", "of header and body; empty: `relaxed/simple`",
 			func(r *DKIMKey) *string { return &r.Canonicalization }).
 			blank("relaxed/simple").hint("of header and body"),

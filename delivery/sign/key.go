@@ -26,6 +26,8 @@ type key struct {
 	until    time.Time // signatures expire, and the key is used no more; zero: never
 	extra    []string  // fields that are also signed
 	report   bool
+	dkim     bool // makes DKIM-Signatures
+	arc      bool // makes ARC seals
 	priority int
 	header   mailsig.Form
 	body     mailsig.Form
@@ -57,6 +59,8 @@ func (f *fault) Error() string { return f.property + ": expected " + f.want + ",
 func newKey(k *queue.DKIM, cache *KeyCache) (*key, *fault) {
 	out := &key{selector: k.Selector, expire: k.Expire, until: k.ExpireAt, extra: k.Headers, report: k.Report,
 		priority: k.Priority}
+	out.dkim = len(k.Protocols) == 0 || slices.ContainsFunc(k.Protocols, func(p string) bool { return p != "arc" })
+	out.arc = slices.Contains(k.Protocols, "arc")
 	out.domain = addr.Fold(strings.TrimSuffix(k.Domain, "."))
 	if !addr.ValidDomain(out.domain, addr.Loose) || strings.HasPrefix(out.domain, "[") || !plainName(out.domain) {
 		return nil, &fault{"domain", "a domain", fmt.Sprintf("%.80q", k.Domain)}
@@ -88,11 +92,6 @@ func newKey(k *queue.DKIM, cache *KeyCache) (*key, *fault) {
 		return nil, &fault{"key", wantKey, err.Error()}
 	}
 	return out, nil
-}
-
-// onlyARC reports whether a key with these protocols makes no DKIM signatures.
-func onlyARC(protocols []string) bool {
-	return len(protocols) > 0 && !slices.ContainsFunc(protocols, func(p string) bool { return p != "arc" })
 }
 
 // byPriority sorts keys: the lower number is nearer the top, and those of one priority stay in their order.

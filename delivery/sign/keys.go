@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ type patternKey struct {
 }
 
 // Compile makes Keys of what the settings say. A key or a pattern that makes no sense is left out and reported by a
-// *[Problem] of its own; the rest is usable. A key whose patterns are all broken signs nothing, as one for arc alone.
+// *[Problem] of its own; the rest is usable. A key whose patterns are all broken signs nothing.
 // The cache, which may be nil, spares parsing keys again that were there before.
 func Compile(specs []Spec, cache *KeyCache) (*Keys, []error) {
 	out := &Keys{exact: make(map[string][]*key), suffix: make(map[string][]*key)}
@@ -86,9 +85,6 @@ func (s *Spec) name() string {
 func (ks *Keys) add(s *Spec, cache *KeyCache) (broken []*Problem) {
 	spec := s.Key
 	spec.Headers, spec.Protocols = items(spec.Headers), items(spec.Protocols)
-	if onlyARC(spec.Protocols) {
-		return []*Problem{{Err: errors.New("protocols: the key is for arc alone, and ARC seals are not made: it signs nothing")}}
-	}
 	if err := readExpire(&spec, s.Expires); err != nil {
 		return []*Problem{{Err: err}}
 	}
@@ -179,6 +175,11 @@ func (ks *Keys) Len() int {
 		return 0
 	}
 	return len(ks.all)
+}
+
+// Seals reports whether one of the keys is for ARC.
+func (ks *Keys) Seals() bool {
+	return ks != nil && slices.ContainsFunc(ks.all, func(k *key) bool { return k.arc })
 }
 
 // Weak tells of each key that should not be used any more: the name of its record, and why.

@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -31,6 +30,9 @@ type Signer struct {
 	Keys      func() *Keys // the settings' keys as they are now; nil, and a nil *Keys: none
 	Parsed    *KeyCache    // keys of messages; nil: a cache of its own
 	Published *Published   // knows the DNS; nil: keys that depend on it do not sign
+	// Results returns the field ARC-Authentication-Results for a message: what was found out about it when it came in,
+	// with the number of the set that the field is for. Nil: it says that nothing was.
+	Results func(m *queue.Message, instance int) []byte
 	// how long signatures are given to other messages with the same mail; zero: 10 minutes; negative: never
 	Reuse    time.Duration
 	Remember int              // signatures that are remembered, of so many mails; zero: 4,096
@@ -189,12 +191,18 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 		return nil, s.life(nil, now), nil
 	}
 	mail := mailsig.NewMessage(w.header, w.body, w.body.Size())
-	drafts := make([]*mailsig.Draft, len(all))
-	for i, k := range all {
-		drafts[i] = k.draft(mail, now)
+	drafts := make([]*mailsig.Draft, 0, len(all))
+	for _, k := range all {
+		if k.dkim {
+			drafts = append(drafts, k.draft(mail, now))
+		}
+	}
+	set := s.set(&w, mail, all, len(drafts), now)
+	if len(drafts) == 0 && set == nil {
+		return nil, s.life(all, now), nil
 	}
 	// It is local work: not to be broken off by the end of one connection when others wait for the same.
-	fields, err := mail.Sign(context.Background(), drafts...)
+	fields, err := mail.Sign(context.Background(), set, drafts...)
 	var problem *mailsig.Problem
 	switch {
 	case errors.As(err, &problem) && problem.Kind == mailsig.Away:
@@ -204,7 +212,7 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 	case err != nil:
 		return nil, 0, &readError{err}
 	}
-	return bytes.Join(fields, nil), s.life(all, now), nil
+	return fields, s.life(all, now), nil
 }
 
 func (s *Signer) life(keys []*key, now time.Time) time.Duration {
@@ -223,7 +231,7 @@ func (s *Signer) ownKeys(m *queue.Message, now time.Time) ([]*key, error) {
 	}
 	var keys []*key
 	for i := range m.DKIM[:min(len(m.DKIM), maxOwn)] {
-		if onlyARC(m.DKIM[i].Protocols) || over(m.DKIM[i].ExpireAt, now) {
+		if over(m.DKIM[i].ExpireAt, now) {
 			continue
 		}
 		k, bad := newKey(&m.DKIM[i], parsed)
@@ -249,10 +257,21 @@ func (f *fault) of(i, n int) *queue.PropertyError {
 // pieces lends out buffers to read mails into.
 var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
+// seals reports whether there is a key for ARC: a set tells of the checks.
+func (w *work) seals() bool {
+	return slices.ContainsFunc(w.matching, func(k *key) bool { return k.arc }) ||
+		slices.ContainsFunc(w.m.DKIM, func(k queue.DKIM) bool { return slices.Contains(k.Protocols, "arc") })
+}
+
 // identity hashes the mail and the message's own keys.
 func (w *work) identity() (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	identify(h, w.m)
+	if w.seals() {
+		for _, result := range w.m.Checks {
+			h.Write(result)
+		}
+	}
 	if b, ok := w.body.(interface{ Bytes() []byte }); ok {
 		h.Write(b.Bytes())
 		return [sha256.Size]byte(h.Sum(sum[:0])), nil

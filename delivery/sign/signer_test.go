@@ -181,11 +181,6 @@ func TestAMessagesKeyReplacesTheSettingsOneOfTheSameRecord(t *testing.T) {
 	require.Equal(t, "y", tag(list[0], "r"))
 }
 
-func TestKeysForARCAloneAreLeftOut(t *testing.T) {
-	key := queue.DKIM{Protocols: []string{"arc"}}
-	require.Equal(t, mail, signedBy(t, new(sign.Signer), mail, key))
-}
-
 func TestNothingToSignIsTheSameBody(t *testing.T) {
 	body := queue.Bytes(mail)
 	for _, s := range []*sign.Signer{{}, {Keys: func() *sign.Keys { return nil }}} {

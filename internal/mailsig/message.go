@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,17 @@ func (m *Message) Fields(name string) [][]byte {
 		raws[i] = m.fields[n].Raw
 	}
 	return raws
+}
+
+// prepend puts fields on top of the header, the first one topmost.
+func (m *Message) prepend(raws [][]byte) {
+	for i := len(raws) - 1; i >= 0; i-- {
+		scanner := mailheader.NewScanner(raws[i])
+		f, _ := scanner.Next()
+		name := strings.ToLower(string(f.Name()))
+		m.index[name] = slices.Insert(m.index[name], 0, int32(len(m.fields)))
+		m.fields = append(m.fields, f)
+	}
 }
 
 // Count returns how many fields of a name there are.
@@ -208,6 +220,11 @@ func VerifySeal(s *Signature, fields [][]byte, key *Key) error {
 	if err := s.fits(key); err != nil {
 		return err
 	}
+	return s.check(s.sealed(fields), key)
+}
+
+// sealed returns the hash of what a seal covers.
+func (s *Signature) sealed(fields [][]byte) []byte {
 	sum := sha256.New()
 	buf := make([]byte, 0, 1024)
 	for _, raw := range fields {
@@ -215,5 +232,5 @@ func VerifySeal(s *Signature, fields [][]byte, key *Key) error {
 		sum.Write(buf)
 	}
 	sum.Write(s.self(buf[:0], Relaxed))
-	return s.check(sum.Sum(nil), key)
+	return sum.Sum(nil)
 }

@@ -1,6 +1,7 @@
 package mailsig
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -8,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,10 +28,46 @@ type Draft struct {
 	Report  bool      // r=y: failures are to be reported (RFC 6651 §3.2)
 }
 
-// Sign makes a DKIM-Signature field, with its line ends, of each draft, in their order. The body is read once for all.
-// A *Problem says that a key cannot sign, of kind Away that it
+// Set is an ARC set that is yet to be made.
+type Set struct {
+	// Draft says how the message signature is made, DKIM-Signatures among its fields: those that are made with the set
+	// count. The seal is made with the same key.
+	Draft    *Draft
+	Instance int
+	Chain    string   // cv=: none, pass or fail
+	Results  []byte   // the field ARC-Authentication-Results, with the same instance
+	Before   []ARCSet // what the seal covers beside its own set; none of a chain that failed (RFC 8617 §5.1.2)
+}
+
+// Sign makes a DKIM-Signature field of each draft, in their order, and above them the three fields of a set, unless that
+// is nil. All end in CRLF. The body is read once for all. A *Problem says that a key cannot sign, of kind Away that it
 // could not now; other errors are those of reading.
-func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) {
+func (m *Message) Sign(ctx context.Context, set *Set, drafts ...*Draft) ([]byte, error) {
+	all := drafts
+	if set != nil {
+		all = append(slices.Clip(drafts), set.Draft)
+	}
+	made, err := m.begin(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	fields := make([][]byte, len(drafts))
+	for i, d := range drafts {
+		if fields[i], err = m.sign("DKIM-Signature: v=1; ", d, made[i]); err != nil {
+			return nil, err
+		}
+	}
+	signatures := bytes.Join(fields, nil)
+	if set == nil {
+		return signatures, nil
+	}
+	m.prepend(fields)
+	sealed, err := m.seal(set, made[len(drafts)])
+	return append(sealed, signatures...), err
+}
+
+// begin hashes the body for drafts.
+func (m *Message) begin(ctx context.Context, drafts []*Draft) ([]*Signature, error) {
 	made := make([]*Signature, len(drafts))
 	for i, d := range drafts {
 		made[i] = &Signature{Header: d.Header, Body: d.Body, Length: -1, Fields: make([]string, len(d.Fields))}
@@ -37,25 +75,47 @@ func (m *Message) Sign(ctx context.Context, drafts ...*Draft) ([][]byte, error) 
 			made[i].Fields[j] = strings.ToLower(name)
 		}
 	}
-	if err := m.HashBody(ctx, made...); err != nil {
+	return made, m.HashBody(ctx, made...)
+}
+
+// sign makes a field, which begins with a text, of a draft whose body is hashed.
+func (m *Message) sign(begin string, d *Draft, s *Signature) ([]byte, error) {
+	algorithm, err := algorithmOf(d.Key)
+	if err != nil {
+		return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
+	}
+	s.Raw = d.field(begin, algorithm, s.body.final)
+	return d.finish(s, algorithm, func() []byte { return m.signed(s) })
+}
+
+// finish ends a field that lacks nothing but its value, which is made of a hash.
+func (d *Draft) finish(s *Signature, algorithm string, hashed func() []byte) ([]byte, error) {
+	s.valueStart, s.valueEnd = len(s.Raw), len(s.Raw)
+	value, err := sum(d.Key, algorithm, hashed())
+	if err != nil {
+		return nil, &Problem{Kind: Away, Text: d.Selector + "._domainkey." + d.Domain + " cannot sign", Err: err}
+	}
+	return appendValue(s.Raw, base64.StdEncoding.EncodeToString(value)), nil
+}
+
+// seal makes the fields of a set, the seal topmost (RFC 8617 §5.1).
+func (m *Message) seal(set *Set, message *Signature) ([]byte, error) {
+	d, instance := set.Draft, "i="+strconv.Itoa(set.Instance)+"; "
+	signature, err := m.sign("ARC-Message-Signature: "+instance, d, message)
+	if err != nil {
 		return nil, err
 	}
-	fields := make([][]byte, len(drafts))
-	for i, d := range drafts {
-		algorithm, err := algorithmOf(d.Key)
-		if err != nil {
-			return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
-		}
-		s := made[i]
-		s.Raw = d.field(algorithm, s.body.final)
-		s.valueStart, s.valueEnd = len(s.Raw), len(s.Raw)
-		value, err := sum(d.Key, algorithm, m.signed(s))
-		if err != nil {
-			return nil, &Problem{Kind: Away, Text: d.Selector + "._domainkey." + d.Domain + " cannot sign", Err: err}
-		}
-		fields[i] = appendValue(s.Raw, base64.StdEncoding.EncodeToString(value))
+	algorithm, err := algorithmOf(d.Key)
+	if err != nil {
+		return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
 	}
-	return fields, nil
+	covered := make([][]byte, 0, 3*len(set.Before)+2)
+	for _, s := range set.Before {
+		covered = append(covered, s.Results, s.Message.Raw, s.Seal.Raw)
+	}
+	s := &Signature{Raw: d.sealField(instance, algorithm, set.Chain)}
+	seal, err := d.finish(s, algorithm, func() []byte { return s.sealed(append(covered, set.Results, signature)) })
+	return slices.Concat(seal, signature, set.Results), err
 }
 
 // algorithmOf goes by the public half: the private one may be anywhere.
@@ -83,9 +143,10 @@ func sum(key crypto.Signer, algorithm string, hashed []byte) ([]byte, error) {
 const lineLength = 76
 
 // field writes everything up to the value of b=.
-func (d *Draft) field(algorithm string, hash []byte) []byte {
+func (d *Draft) field(begin, algorithm string, hash []byte) []byte {
 	b := make([]byte, 0, 512+16*len(d.Fields))
-	b = append(b, "DKIM-Signature: v=1; a="...)
+	b = append(b, begin...)
+	b = append(b, "a="...)
 	b = append(b, algorithm...)
 	b = append(b, "; c="...)
 	b = append(b, d.Header.String()...)
@@ -109,6 +170,12 @@ func (d *Draft) field(algorithm string, hash []byte) []byte {
 	b = append(b, ";\r\n bh="...)
 	b = base64.StdEncoding.AppendEncode(b, hash)
 	return append(b, ";\r\n b="...)
+}
+
+// sealField writes everything of a seal up to the value of b=.
+func (d *Draft) sealField(instance, algorithm, chain string) []byte {
+	return fmt.Appendf(nil, "ARC-Seal: %sa=%s; cv=%s;\r\n d=%s;\r\n s=%s;\r\n t=%d;\r\n b=", instance, algorithm, chain,
+		d.Domain, d.Selector, d.Time.Unix())
 }
 
 // appendNames writes the value of h=, folded in front of names.

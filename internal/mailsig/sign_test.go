@@ -74,28 +74,28 @@ func TestWhatIsSignedVerifies(t *testing.T) {
 	} {
 		draft.Domain, draft.Selector, draft.Key, draft.Time = "football.example.com", "brisbane", footballKey(t),
 			time.Unix(1800000000, 0)
-		fields, err := open(footballMail).Sign(t.Context(), draft)
+		fields, err := open(footballMail).Sign(t.Context(), nil, draft)
 		require.NoError(t, err)
-		for line := range strings.SplitSeq(strings.TrimSuffix(string(fields[0]), "\r\n"), "\r\n") {
+		for line := range strings.SplitSeq(strings.TrimSuffix(string(fields), "\r\n"), "\r\n") {
 			require.LessOrEqual(t, len(line), 78)
 		}
-		signed := open(string(fields[0]) + footballMail)
+		signed := open(string(fields) + footballMail)
 		s, err := ParseSignature(signed.Fields("dkim-signature")[0], DKIM)
-		require.NoError(t, err, "%s", fields[0])
+		require.NoError(t, err, "%s", fields)
 		require.NoError(t, signed.HashBody(t.Context(), s))
-		require.NoError(t, signed.Verify(s, key), "%s", fields[0])
+		require.NoError(t, signed.Verify(s, key), "%s", fields)
 		require.Equal(t, draft.Expires.IsZero(), s.Expires.IsZero())
 	}
 }
 
 func TestSignFailures(t *testing.T) {
-	_, err := open(footballMail).Sign(t.Context(), &Draft{Fields: []string{"From"}, Key: stranger{}})
+	_, err := open(footballMail).Sign(t.Context(), nil, &Draft{Fields: []string{"From"}, Key: stranger{}})
 	var problem *Problem
 	require.ErrorAs(t, err, &problem)
 	require.Equal(t, BadKey, problem.Kind)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = open(footballMail).Sign(ctx, &Draft{Fields: []string{"From"}, Key: footballKey(t)})
+	_, err = open(footballMail).Sign(ctx, nil, &Draft{Fields: []string{"From"}, Key: footballKey(t)})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
