@@ -7,6 +7,6 @@
 //
 // [Parse] reads what others have written, comments, quoted strings, folds and versions included, and overlooks what is
 // common though not allowed: a semicolon at the end, and properties without a type such as action=none. It reads
-// ARC-Authentication-Results (RFC 8617 §4.1.1) as well, which begin with the number of a set; [Recorded] makes results for
-// one of what a message keeps of its checks.
+// ARC-Authentication-Results (RFC 8617 §4.1.1) as well, which begin with the number of a set; [Recorded] makes results
+// for one of what a message keeps of its checks.
 package authres

@@ -20,13 +20,13 @@
 // has them, and so are the fields that a key names: one that is added on the way breaks the signature. Message-ID,
 // Sender, References, the Resent and List fields and Feedback-ID are signed where they are.
 //
-// A mail without From cannot be signed (RFC 6376 §5.4): keys of the settings leave it alone, keys of the message make it
-// fail.
+// A mail without From cannot be signed (RFC 6376 §5.4): keys of the settings leave it alone, keys of the message make
+// it fail.
 //
-// Of the keys for arc, one adds an ARC set (RFC 8617) above the signatures: what the checks found when the mail came in,
-// a signature of the mail as it leaves, those DKIM-Signatures included, and a seal of the sets so far. What the seal says
-// of the chain before it is what the check arc found; a chain that did not hold gets one set that says so, and no other
-// after that. A chain that nobody looked at is left alone.
+// Of the keys for arc, one adds an ARC set (RFC 8617) above the signatures: what the checks found when the mail came
+// in, a signature of the mail as it leaves, those DKIM-Signatures included, and a seal of the sets so far. What the
+// seal says of the chain before it is what the check arc found; a chain that did not hold gets one set that says so,
+// and no other after that. A chain that nobody looked at is left alone.
 //
 // A signature is over the mail as it is handed over. Where a remote takes it only changed, because of eight-bit text or
 // lone CRs in it, what came of it is to be signed instead: see delivery.Finisher. Signatures are remembered by the

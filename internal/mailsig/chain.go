@@ -91,7 +91,7 @@ func resultsInstance(raw []byte) (int, error) {
 	if !found || !equals || strings.Trim(name, " \t\r\n") != "i" {
 		return 0, problem(Syntax, "no instance")
 	}
-	return Instance(strings.Trim(number, " \t\r\n"))
+	return instance(strings.Trim(number, " \t\r\n"))
 }
 
 // slot returns the place of an instance. With as many fields of a kind as sets, none beyond the last and none twice,
@@ -141,8 +141,8 @@ func wrap(part string, err error) error {
 	return &Problem{Kind: Syntax, Text: part, Err: err}
 }
 
-// LastInstance is the highest number that a field of a chain bears, whatever else is wrong with the chain; 0: there is no
-// such field.
+// LastInstance is the highest number that a field of a chain bears, whatever else is wrong with the chain; 0: there is
+// no such field.
 func (m *Message) LastInstance() int {
 	last := 0
 	note := func(i int, err error) {

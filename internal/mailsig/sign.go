@@ -39,9 +39,9 @@ type Set struct {
 	Before   []ARCSet // what the seal covers beside its own set; none of a chain that failed (RFC 8617 §5.1.2)
 }
 
-// Sign makes a DKIM-Signature field of each draft, in their order, and above them the three fields of a set, unless that
-// is nil. All end in CRLF. The body is read once for all. A *Problem says that a key cannot sign, of kind Away that it
-// could not now; other errors are those of reading.
+// Sign makes a DKIM-Signature field of each draft, in their order, and above them the three fields of a set, unless
+// that is nil. All end in CRLF. The body is read once for all. A *Problem says that a key cannot sign, of kind Away
+// that it could not now; other errors are those of reading.
 func (m *Message) Sign(ctx context.Context, set *Set, drafts ...*Draft) ([]byte, error) {
 	all := drafts
 	if set != nil {

@@ -109,7 +109,7 @@ func (s *Signature) parseNames(style Style) error {
 			return problem(Syntax, "version is not 1")
 		}
 	} else {
-		i, err := Instance(get("i"))
+		i, err := instance(get("i"))
 		if err != nil {
 			return err
 		}
@@ -128,8 +128,8 @@ func (s *Signature) parseNames(style Style) error {
 	return nil
 }
 
-// Instance reads the number of an ARC set (RFC 8617 §4.2.1).
-func Instance(s string) (int, error) {
+// instance reads the number of an ARC set (RFC 8617 §4.2.1).
+func instance(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || s[0] == '+' {
 		return 0, problem(Syntax, "malformed instance")
