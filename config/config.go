@@ -129,6 +129,8 @@ type Config struct {
 	VERPAll bool // verp-all: false: only messages that ask for it with their property verp get such a return path
 	// verp-lifetime: seconds after which such a return path counts for nothing
 	VERPLifetime time.Duration
+	// suppression-key: of the hashes by which feedback rules list addresses, the same on all instances
+	SuppressionKey string
 	// verp-unsubscribe: mail without a field List-Unsubscribe gets one, with an address that leads back to the message
 	VERPUnsubscribe bool
 	// unsubscribe-url: where the console's /unsubscribe can be reached from outside, for one click (RFC 8058)

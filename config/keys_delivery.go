@@ -39,6 +39,7 @@ func deliveryKeys() []Key {
 		key("verp", "", plain(), func(c *Config) *string { return &c.VERP }, "return paths that lead back to the message: a domain, or an address with {token} in it, as in b+{token}@bounces.{domain}").blank("the message's own envelope").ours().restart(),
 		key("verp-all", "true", boolean(), func(c *Config) *bool { return &c.VERPAll }, "false: only messages that ask for it with their property verp get such a return path").ours().restart(),
 		key("verp-lifetime", "2592000", seconds(24*time.Hour), func(c *Config) *time.Duration { return &c.VERPLifetime }, "seconds after which such a return path counts for nothing").ours().restart(),
+		key("suppression-key", "", secret(), func(c *Config) *string { return &c.SuppressionKey }, "key of the hashes by which feedback rules list addresses, the same on all instances of a cluster").blank("hashes without a key, which can be guessed").ours().restart(),
 		key("verp-unsubscribe", "false", boolean(), func(c *Config) *bool { return &c.VERPUnsubscribe }, "mail without a field List-Unsubscribe gets one, with an address that leads back to the message").ours().restart(),
 		key("unsubscribe-url", "", plain(), func(c *Config) *string { return &c.UnsubscribeURL }, "https address at which the console's /unsubscribe can be reached from outside, for unsubscribing with one click").blank("by mail only").ours().restart(),
 	}

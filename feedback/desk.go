@@ -325,7 +325,7 @@ func (d *Desk) act(r *Record) *Suppression {
 	if s == nil || d.Suppress == nil {
 		return nil
 	}
-	r.Suppressed = s.listed()
+	r.Suppressed = s.Value
 	return s
 }
 

@@ -406,7 +406,7 @@ func TestRules(t *testing.T) {
 	r := w.one(w.path(mail(1), "a@x.example", "news"), bounce("a@x.example", "5.1.1", ""))
 	require.Equal(t, []string{"news"}, r.Tags, "the token has it")
 	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256([]byte("a@x.example"))), r.Suppressed)
-	require.Equal(t, []feedback.Suppression{{Value: "a@x.example", Hashed: true, Status: "5.1.1",
+	require.Equal(t, []feedback.Suppression{{Value: r.Suppressed, Hashed: true, Status: "5.1.1",
 		Description: "mail to this address came back (feedback rule 4, 2026-11-30)", Expire: noon.Add(90 * 24 * time.Hour)}},
 		w.suppressed)
 	require.Equal(t, "rule 5: 1 of 2 mails within 1 days", w.one(w.path(mail(2), "b@x.example", "other"),

@@ -19,6 +19,8 @@ import (
 type Policy struct {
 	Rules   []Rule
 	Senders []string // domains whose complaints count, lower case
+	// Hash is what the list gets of an address where a rule asks for that. Nil: its SHA-256.
+	Hash func(address string) string
 }
 
 // Rule has recipients suppressed.
@@ -75,20 +77,11 @@ func (p *Policy) wants(k Kind) bool {
 
 // Suppression is a recipient that is to get no more mail.
 type Suppression struct {
-	Value       string // the address in lower case
-	Hashed      bool   // only its hash is to be kept
+	Value       string // the address in lower case, or its hash
+	Hashed      bool
 	Status      string
 	Description string
 	Expire      time.Time // zero: never
-}
-
-// listed returns what the suppression list has for it.
-func (s *Suppression) listed() string {
-	if !s.Hashed {
-		return s.Value
-	}
-	sum := sha256.Sum256([]byte(s.Value))
-	return hex.EncodeToString(sum[:])
 }
 
 // judge counts a record that is proved, and returns the suppression that follows from it; nil: none does, and the
@@ -121,6 +114,9 @@ func (p *Policy) judge(t *tally, r *Record) *Suppression {
 
 func (p *Policy) suppression(rule *Rule, r *Record, n int) *Suppression {
 	s := &Suppression{Value: addr.FoldAddress(r.Recipient), Hashed: rule.Hashed, Status: "5.7.1"}
+	if s.Hashed {
+		s.Value = p.hash(s.Value)
+	}
 	switch r.Kind {
 	case HardBounce:
 		s.Status, s.Description = cmp.Or(r.Status, "5.1.1"), "mail to this address came back"
@@ -138,6 +134,14 @@ func (p *Policy) suppression(rule *Rule, r *Record, n int) *Suppression {
 		r.Why += fmt.Sprintf(": %d mails", n)
 	}
 	return s
+}
+
+func (p *Policy) hash(address string) string {
+	if p.Hash != nil {
+		return p.Hash(address)
+	}
+	sum := sha256.Sum256([]byte(address))
+	return hex.EncodeToString(sum[:])
 }
 
 // tally counts of which mails something was reported, by recipient. It is not safe for concurrent use.

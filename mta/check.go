@@ -38,7 +38,7 @@ func check(cfg *config.Config, complain func(key, want string, cause error)) {
 	checkStorage(cfg, complain)
 	checkDownloads(cfg, complain)
 	checkHooks(cfg, complain)
-	checkUnsubscribing(cfg, complain)
+	checkFeedback(cfg, complain)
 	checkSpool(cfg, complain)
 	if cfg.SMTPRoutes != "" {
 		if _, err := mx.ReadRoutes(cfg.SMTPRoutes); err != nil {

@@ -2,8 +2,6 @@ package mta
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -13,6 +11,7 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery/receivers"
+	"github.com/sluicemail/sluice/delivery/rules"
 	"github.com/sluicemail/sluice/feedback"
 	"github.com/sluicemail/sluice/feedback/verp"
 	"github.com/sluicemail/sluice/internal/addr"
@@ -41,9 +40,9 @@ func openFeedback(b *base, desk *feedback.Desk, m *mails, r *records, k *snapsho
 	if cfg.SendBinLogFile != "" {
 		desk.Find = sendLog{logsearch.Files{Send: cfg.SendBinLogFile}}.find
 	}
-	policies := &policies{settings: k}
+	policies := &policies{settings: k, key: cfg.SuppressionKey}
 	desk.Policy, desk.Suppress = policies.current, func(ctx context.Context, all []feedback.Suppression) error {
-		return suppress(ctx, k, all)
+		return suppress(ctx, k, cfg.SuppressionKey, all)
 	}
 	desk.Class = receivers.Standard().Class
 	desk.Dir, desk.Monitor, desk.Logger = cfg.QueueDir(), r.all, b.log
@@ -86,6 +85,7 @@ func returnPathKind(desk *feedback.Desk, back *returnPaths) func(address string)
 // policies makes a policy of the settings, once for each state of them.
 type policies struct {
 	settings *snapshot.Keeper
+	key      string // of hashes
 	made     atomic.Pointer[madePolicy]
 }
 
@@ -100,6 +100,7 @@ func (p *policies) current() *feedback.Policy {
 		return &made.policy
 	}
 	made := &madePolicy{of: rows}
+	made.policy.Hash = func(address string) string { value, _ := rules.HashAddress(p.key, address); return value }
 	const day = 24 * time.Hour
 	for i := range rows.FeedbackRules {
 		if r := &rows.FeedbackRules[i]; r.Enabled {
@@ -117,13 +118,14 @@ func (p *policies) current() *feedback.Policy {
 	return &made.policy
 }
 
-// suppress puts recipients on the suppression list, in one change. One that is there already stays as it is.
-func suppress(ctx context.Context, k *snapshot.Keeper, all []feedback.Suppression) error {
+// suppress puts recipients on the suppression list, in one change. One that is there already stays as it is. Hashes are
+// made with key, unless that is empty.
+func suppress(ctx context.Context, k *snapshot.Keeper, key string, all []feedback.Suppression) error {
 	ctx, cancel := context.WithTimeout(ctx, settingsTime)
 	defer cancel()
 	return k.Change(ctx, func(s settings.Store) error {
 		for i := range all {
-			row := suppressed(&all[i])
+			row := suppressed(&all[i], key)
 			there, err := settings.Count[settings.Suppression](ctx, s, settings.Query{Column: "value", Value: row.Value})
 			if err != nil {
 				return err
@@ -140,12 +142,14 @@ func suppress(ctx context.Context, k *snapshot.Keeper, all []feedback.Suppressio
 }
 
 // suppressed is the row of a suppression.
-func suppressed(s *feedback.Suppression) settings.Suppression {
+func suppressed(s *feedback.Suppression, key string) settings.Suppression {
 	row := settings.Suppression{Value: s.Value, Type: "address", Code: 550, Extended: s.Status,
 		Description: s.Description, Enabled: true}
 	if s.Hashed {
-		sum := sha256.Sum256([]byte(s.Value))
-		row.Value, row.Type = hex.EncodeToString(sum[:]), settings.Hashed
+		row.Type = settings.Hashed
+		if key != "" {
+			row.Type = settings.Keyed
+		}
 	}
 	if !s.Expire.IsZero() {
 		row.Expire = s.Expire.UTC().Format(time.DateTime)

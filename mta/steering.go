@@ -23,7 +23,7 @@ func settingsCompiler(cfg *config.Config) snapshot.Compiler {
 		defaults[i] = ip.String()
 	}
 	return snapshot.Compiler{Instance: int64(cfg.ServerID), DefaultIPs: defaults, Parsed: new(sign.KeyCache),
-		Counters: new(rules.Counters)}
+		SuppressionKey: cfg.SuppressionKey, Counters: new(rules.Counters)}
 }
 
 // startedPaused is the pause of --paused: everything waits until an operator lifts it.

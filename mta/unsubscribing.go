@@ -72,14 +72,17 @@ func (m *MTA) oneClick(b *base) http.Handler {
 	return &feedback.OneClick{Paths: &m.back.Paths, Queue: m.mails.queue, Name: feedbackQueue(b.cfg), Logger: b.log}
 }
 
-// checkUnsubscribing judges unsubscribe-url before anything is opened.
-func checkUnsubscribing(cfg *config.Config, complain func(key, want string, cause error)) {
+// checkFeedback judges keys about feedback before anything is opened.
+func checkFeedback(cfg *config.Config, complain func(key, want string, cause error)) {
 	const want = "an https:// address without a query, and verp"
 	if cfg.UnsubscribeURL != "" {
 		u, err := url.Parse(cfg.UnsubscribeURL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || cfg.VERP == "" {
 			complain("unsubscribe-url", want, nil)
 		}
+	}
+	if n := len(cfg.SuppressionKey); n > 0 && n < 16 {
+		complain("suppression-key", "at least 16 characters", nil)
 	}
 	if cfg.VERPUnsubscribe && cfg.VERP == "" {
 		complain("verp-unsubscribe", "verp beside it", nil)

@@ -112,8 +112,11 @@ type Suppression struct {
 	Expire      string // see [ParseTime]; the server removes the row then
 }
 
-// Hashed is the type of a suppression whose value is the SHA-256 of an address.
-const Hashed = "sha256"
+// Types of suppressions whose value is the hash of an address: without a key, and with that of the configuration.
+const (
+	Hashed = "sha256"
+	Keyed  = "hmac"
+)
 
 var suppressionTable = describe(table[Suppression]{
 	Table: Table{Name: TableSuppressions, Meaning: "addresses and domains that get no mail", Unique: "value",
@@ -121,10 +124,11 @@ var suppressionTable = describe(table[Suppression]{
 	id:   func(r *Suppression) *int64 { return &r.ID },
 	rows: func(r *Rows) *[]Suppression { return &r.Suppressions },
 	columns: []column[Suppression]{
-		text("value", "address or domain, or 64 hexadecimal digits: the SHA-256 of an address in lower case; unique",
+		text("value", "address or domain, or 64 hexadecimal digits: the hash of an address in lower case; unique",
 			func(r *Suppression) *string { return &r.Value }).as(Key).required().label("Address or domain"),
-		oneOf("type", "`address`, `domain` or `sha256`; empty: an address or a domain, its @ tells",
-			[]Choice{{"address", "an address"}, {"domain", "a domain"}, {Hashed, "the SHA-256 of an address"}},
+		oneOf("type", "`address`, `domain`, `hmac` or `sha256`; empty: an address or a domain, its @ tells",
+			[]Choice{{"address", "an address"}, {"domain", "a domain"},
+				{Keyed, "the HMAC-SHA256 of an address, with suppression-key"}, {Hashed, "the SHA-256 of an address"}},
 			func(r *Suppression) *string { return &r.Type }).
 			required().label("What it is"),
 		code(func(r *Suppression) *int64 { return &r.Code }),

@@ -38,7 +38,7 @@ var feedbackRuleTable = describe(table[FeedbackRule]{
 		number("expire", "for how many days the recipient gets no mail; 0: for good",
 			func(r *FeedbackRule) *int64 { return &r.Expire }).within(0, 3650).label("Suppressed for").unit("days").
 			hint("0: for good"),
-		boolean("hashed", "1: the suppression list gets the SHA-256 of the address in place of the address",
+		boolean("hashed", "1: the suppression list gets a hash of the address in place of the address, keyed where there is a suppression-key",
 			func(r *FeedbackRule) *bool { return &r.Hashed }).label("Keep a hash in place of the address"),
 		enabled(func(r *FeedbackRule) *bool { return &r.Enabled }),
 	},

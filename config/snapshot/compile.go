@@ -19,6 +19,8 @@ type Compiler struct {
 	Instance int64
 	// DefaultIPs are the addresses from which messages leave that name none; see rules.Config.
 	DefaultIPs []string
+	// SuppressionKey is that of suppressions with a keyed hash. "": they match nobody.
+	SuppressionKey string
 	// Parsed keeps private keys from snapshot to snapshot. Nil: each snapshot parses its own.
 	Parsed *sign.KeyCache
 	// Counters go on counting from snapshot to snapshot. Nil: each snapshot begins at zero.
@@ -154,7 +156,7 @@ func (w *work) suppressions() {
 		return
 	}
 	w.s.broken[suppressionPart] = nil
-	w.s.Suppressions = &rules.Suppressions{}
+	w.s.Suppressions = &rules.Suppressions{Key: w.SuppressionKey}
 	w.s.Suppressions.Reserve(len(w.rows.Suppressions))
 	for i := range w.rows.Suppressions {
 		w.suppress(&w.rows.Suppressions[i])

@@ -330,7 +330,7 @@ func fold(table settings.TableName, values Values) {
 	if !ok || table != settings.TableSuppressions {
 		return
 	}
-	if value = strings.TrimSpace(value); values["type"] == settings.Hashed {
+	if value = strings.TrimSpace(value); values["type"] == settings.Hashed || values["type"] == settings.Keyed {
 		values["value"] = strings.ToLower(value)
 		return
 	}

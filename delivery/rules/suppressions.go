@@ -20,17 +20,22 @@ type Suppression struct {
 
 // Suppressions is a list of addresses and domains that get no mail. Case makes no difference, and a domain beyond ASCII
 // is the same as its A-labels. An address counts before its domain; domains under a listed one are not listed. An
-// address can be listed by its SHA-256, so that the list does not tell whose it is.
+// address can be listed by its hash, so that the list does not tell whose it is: by the HMAC-SHA256 with a key, or by
+// its SHA-256, which whoever has the list can find out by trying addresses.
 //
-// The zero Suppressions is empty. Add must not be called once Find is; Find may be called concurrently. Millions of
+// The zero Suppressions is empty. Key is set before the first Add. Add must not be called once Find is; Find may be called concurrently. Millions of
 // entries are meant to fit: one costs its text and some 40 bytes.
 type Suppressions struct {
+	// Key is that of keyed hashes. Empty: addresses match none.
+	Key string
+
 	// addresses, domains with an @ in front, and the 32 bytes of hashes, to an index in reasons
 	entries map[string]uint32
 	reasons []Suppression
 	known   map[Suppression]uint32 // of reasons, so that equal ones are kept once
 	repeats int                    // how often an entry was added that was listed already
-	hashes  bool                   // there are, or were, hashes among them
+	hashes  bool                   // there are, or were, hashes among them; keyed ones
+	keyed   bool
 
 	base *Suppressions       // what is listed beside entries, but for what is gone; nil: nothing
 	gone map[string]struct{} // of base
@@ -44,12 +49,13 @@ const maxDerived = 10_000
 // were many changes.
 func (s *Suppressions) Derive() *Suppressions {
 	if s.base == nil {
-		return &Suppressions{base: s, gone: map[string]struct{}{}, repeats: s.repeats, hashes: s.hashes}
+		return &Suppressions{Key: s.Key, base: s, gone: map[string]struct{}{}, repeats: s.repeats, hashes: s.hashes,
+			keyed: s.keyed}
 	}
 	if len(s.entries)+len(s.gone) >= maxDerived {
 		return nil
 	}
-	return &Suppressions{entries: maps.Clone(s.entries), reasons: slices.Clone(s.reasons), known: maps.Clone(s.known),
+	return &Suppressions{Key: s.Key, keyed: s.keyed, entries: maps.Clone(s.entries), reasons: slices.Clone(s.reasons), known: maps.Clone(s.known),
 		repeats: s.repeats, hashes: s.hashes,
 		base: s.base, gone: maps.Clone(s.gone)}
 }
@@ -97,8 +103,8 @@ func (s *Suppressions) Reserve(n int) {
 	}
 }
 
-// Add adds an address (type "address"), a domain (type "domain"), or the SHA-256 in hexadecimal of an address in lower
-// case, its domain in A-labels (type "sha256"). A zero code stands for 550, an empty status for
+// Add adds an address (type "address"), a domain (type "domain"), or the hash in hexadecimal of an address in lower
+// case, its domain in A-labels (type "hmac" with Key, "sha256" without). A zero code stands for 550, an empty status for
 // 5.1.1, an empty description for a text of ours. Of equal entries the first counts. An error tells what is wrong;
 // nothing is added then.
 func (s *Suppressions) Add(value, typ string, why Suppression) error {
@@ -119,7 +125,7 @@ func (s *Suppressions) Add(value, typ string, why Suppression) error {
 		why.Description = "the recipient is on the suppression list"
 	}
 	s.Reserve(0)
-	s.hashes = s.hashes || typ == hashed
+	s.hashes, s.keyed = s.hashes || typ == hashed, s.keyed || typ == keyed
 	if s.listed(key) {
 		s.repeats++
 	} else {
@@ -128,8 +134,41 @@ func (s *Suppressions) Add(value, typ string, why Suppression) error {
 	return nil
 }
 
-// hashed is the type of entries that are hashes.
-const hashed = "sha256"
+// The types of entries that are hashes.
+const (
+	hashed = "sha256"
+	keyed  = "hmac"
+)
+
+// HashAddress returns the value and the type of the entry that lists an address by its hash: with a key, or without one
+// when that is empty.
+func HashAddress(key, address string) (value, typ string) {
+	if address = addr.FoldAddress(address); key == "" {
+		sum := sha256.Sum256([]byte(address))
+		return hex.EncodeToString(sum[:]), hashed
+	}
+	sum := mac(key, address)
+	return hex.EncodeToString(sum[:]), keyed
+}
+
+// mac is the HMAC-SHA256 (RFC 2104 §2), without the allocations of package hmac.
+func mac(key, text string) [sha256.Size]byte {
+	var block [sha256.BlockSize]byte
+	var inner [sha256.BlockSize + 512]byte
+	var outer [sha256.BlockSize + sha256.Size]byte
+	if len(key) <= len(block) {
+		copy(block[:], key)
+	} else {
+		sum := sha256.Sum256(append(inner[:0], key...))
+		copy(block[:], sum[:])
+	}
+	for i, c := range block {
+		inner[i], outer[i] = c^0x36, c^0x5c
+	}
+	sum := sha256.Sum256(append(inner[:len(block)], text...))
+	copy(outer[len(block):], sum[:])
+	return sha256.Sum256(outer[:])
+}
 
 func suppressionKey(value, typ string) (string, error) {
 	if typ == "" { // an @ tells
@@ -149,14 +188,14 @@ func suppressionKey(value, typ string) (string, error) {
 			return "", fmt.Errorf("value %q: expected a domain", value)
 		}
 		return "@" + domain, nil
-	case hashed:
+	case hashed, keyed:
 		sum, err := hex.DecodeString(value)
 		if err != nil || len(sum) != sha256.Size {
-			return "", fmt.Errorf("value %q: expected 64 hexadecimal digits, the SHA-256 of an address", value)
+			return "", fmt.Errorf("value %q: expected 64 hexadecimal digits, the hash of an address", value)
 		}
 		return string(sum), nil
 	}
-	return "", fmt.Errorf("type %q: expected address, domain or sha256", typ)
+	return "", fmt.Errorf("type %q: expected address, domain, hmac or sha256", typ)
 }
 
 // reason returns the index of why, which is remembered once.
@@ -185,6 +224,12 @@ func (s *Suppressions) Find(recipient string) (why Suppression, ok bool) {
 	}
 	if s.hashes {
 		sum := sha256.Sum256([]byte(recipient))
+		if why, ok := s.find(string(sum[:])); ok {
+			return why, true
+		}
+	}
+	if s.keyed && s.Key != "" {
+		sum := mac(s.Key, recipient)
 		if why, ok := s.find(string(sum[:])); ok {
 			return why, true
 		}

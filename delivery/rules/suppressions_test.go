@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"strconv"
@@ -72,6 +73,39 @@ func TestHashedSuppressions(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { s.Find("nobody@example.org") }))
 }
 
+// TestKeyedSuppressions compares with package hmac, and finds nothing with another key or none.
+func TestKeyedSuppressions(t *testing.T) {
+	for _, key := range []string{"a key of this installation", strings.Repeat("a long key ", 20)} {
+		digits := func(address string) string {
+			h := hmac.New(sha256.New, []byte(key))
+			h.Write([]byte(address))
+			return fmt.Sprintf("%x", h.Sum(nil))
+		}
+		value, typ := rules.HashAddress(key, "Joe@BÜCHER.example")
+		require.Equal(t, digits("joe@xn--bcher-kva.example"), value)
+		long := strings.Repeat("x", 800) + "@example.com"
+		for with, found := range map[string]bool{key: true, "another": false, "": false} {
+			s := rules.Suppressions{Key: with}
+			require.NoError(t, s.Add(value, typ, rules.Suppression{Code: 551}))
+			require.NoError(t, s.Add(digits(long), "hmac", rules.Suppression{Code: 552}))
+			require.NoError(t, s.Add(fmt.Sprintf("%x", sha256.Sum256([]byte("plain@example.com"))), "sha256",
+				rules.Suppression{Code: 553}))
+			for _, list := range []*rules.Suppressions{&s, s.Derive()} {
+				_, ok := list.Find("joe@bücher.example")
+				require.Equal(t, found, ok)
+				_, ok = list.Find(long)
+				require.Equal(t, found, ok)
+				why, _ := list.Find("Plain@example.com")
+				require.Equal(t, 553, why.Code, "hashes without a key go on counting")
+			}
+			require.Zero(t, testing.AllocsPerRun(100, func() { s.Find("nobody@example.org") }))
+		}
+	}
+	value, typ := rules.HashAddress("", "Joe@example.com")
+	require.Equal(t, "sha256", typ)
+	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256([]byte("joe@example.com"))), value)
+}
+
 func TestSuppressionsThatMakeNoSense(t *testing.T) {
 	var s rules.Suppressions
 	for _, c := range []struct {
@@ -81,7 +115,7 @@ func TestSuppressionsThatMakeNoSense(t *testing.T) {
 		{"not an address", "address", "expected a mail address", 0},
 		{"@example.com", "address", "expected a mail address", 0},
 		{"two words", "domain", "expected a domain", 0},
-		{"a@b.c", "person", "expected address, domain or sha256", 0},
+		{"a@b.c", "person", "expected address, domain, hmac or sha256", 0},
 		{"a@b.c", "address", "from 400 to 599", 250},
 	} {
 		require.ErrorContains(t, s.Add(c.value, c.typ, rules.Suppression{Code: c.code}), c.want)
