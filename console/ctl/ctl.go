@@ -197,6 +197,9 @@ func (s *session) environ(name string) string {
 	return ""
 }
 
+// TokenVariable is the environment variable that has the token, where none is named.
+const TokenVariable = "SLUICE_TOKEN"
+
 // token returns the token from wherever it is.
 func (s *session) token() (string, error) {
 	g := s.grammar
@@ -210,7 +213,7 @@ func (s *session) token() (string, error) {
 	case g.Bearer != "":
 		return g.Bearer, nil
 	}
-	if token := s.environ("SLUICE_TOKEN"); token != "" {
+	if token := s.environ(TokenVariable); token != "" {
 		return token, nil
 	}
 	return "",

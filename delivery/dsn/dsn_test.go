@@ -611,3 +611,19 @@ func TestRequireTLS(t *testing.T) {
 	require.True(t, notice.TLSOptional)
 	require.Contains(t, mail, "Hello Jo")
 }
+
+// TestWhoSaidSo has the replies of servers as those, over LMTP too, and what was found out here as that.
+func TestWhoSaidSo(t *testing.T) {
+	for _, c := range []struct{ mta, to, want string }{
+		{"mx.example.test", "192.0.2.9", "smtp; 550 5.1.1 no such user here"},
+		{"dovecot.example.test", "lmtp+unix:///run/dovecot/lmtp", "smtp; 550 5.1.1 no such user here"},
+		{"", "maildir:///var/mail/boxes", "x-sluice; 550 5.1.1 no such user here"},
+		{"", "", "x-sluice; 550 5.1.1 no such user here"},
+	} {
+		r := refused()
+		r.MTA, r.To = c.mta, c.to
+		mail, _ := made(t, notifier(), letter(r), failed)
+		require.Contains(t, mail, "\r\nDiagnostic-Code: "+c.want+"\r\n")
+		require.Equal(t, c.mta != "", strings.Contains(mail, "\r\nRemote-MTA: dns; "))
+	}
+}

@@ -104,9 +104,9 @@ func (c *composer) diagnostic() string {
 	if text == "" {
 		return ""
 	}
-	kind := "smtp; "
-	if r.MTA == "" && r.To == "" {
-		kind = "x-sluice; " // nobody was asked
+	kind := "smtp; " // over LMTP as well: the replies are those of SMTP (RFC 2033 §4)
+	if r.MTA == "" && (r.To == "" || strings.HasPrefix(r.To, "maildir:")) {
+		kind = "x-sluice; " // no server was asked
 	}
 	return kind + clip(text, maxText)
 }

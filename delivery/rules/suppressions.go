@@ -23,8 +23,8 @@ type Suppression struct {
 // address can be listed by its hash, so that the list does not tell whose it is: by the HMAC-SHA256 with a key, or by
 // its SHA-256, which whoever has the list can find out by trying addresses.
 //
-// The zero Suppressions is empty. Key is set before the first Add. Add must not be called once Find is; Find may be called concurrently. Millions of
-// entries are meant to fit: one costs its text and some 40 bytes.
+// The zero Suppressions is empty. Key is set before the first Add. Add must not be called once Find is; Find may be
+// called concurrently. Millions of entries are meant to fit: one costs its text and some 40 bytes.
 type Suppressions struct {
 	// Key is that of keyed hashes. Empty: addresses match none.
 	Key string
@@ -104,8 +104,8 @@ func (s *Suppressions) Reserve(n int) {
 }
 
 // Add adds an address (type "address"), a domain (type "domain"), or the hash in hexadecimal of an address in lower
-// case, its domain in A-labels (type "hmac" with Key, "sha256" without). A zero code stands for 550, an empty status for
-// 5.1.1, an empty description for a text of ours. Of equal entries the first counts. An error tells what is wrong;
+// case, its domain in A-labels (type "hmac" with Key, "sha256" without). A zero code stands for 550, an empty status
+// for 5.1.1, an empty description for a text of ours. Of equal entries the first counts. An error tells what is wrong;
 // nothing is added then.
 func (s *Suppressions) Add(value, typ string, why Suppression) error {
 	key, err := suppressionKey(strings.TrimSpace(value), typ)

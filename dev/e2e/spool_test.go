@@ -68,7 +68,7 @@ func TestSpoolDirectory(t *testing.T) {
 // TestSpoolKilled kills mtad again and again while files are taken in and further ones come: each becomes one mail.
 func TestSpoolKilled(t *testing.T) {
 	t.Parallel()
-	files, most := 6000, 8
+	files, most := 10_000, 8
 	if testing.Short() || mtatest.RaceDetector {
 		files, most = 1500, 4
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,11 +12,13 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/sluicemail/sluice/config"
+	"github.com/sluicemail/sluice/console/ctl"
 	"github.com/sluicemail/sluice/internal/mailheader"
 	"github.com/sluicemail/sluice/internal/readfault"
 	"github.com/sluicemail/sluice/mta"
@@ -125,7 +128,11 @@ func (m *sender) submit() int {
 	if err != nil {
 		return m.fail(code, err)
 	}
-	_, err = m.drop(e, io.MultiReader(bytes.NewReader(m.missing(header, head)), bytes.NewReader(head), text))
+	from := ""
+	if m.s.EnvelopeSet {
+		from = strings.Trim(m.s.Envelope, "<>")
+	}
+	_, err = m.drop(e, io.MultiReader(bytes.NewReader(m.missing(header, head, from)), bytes.NewReader(head), text))
 	if err != nil {
 		return m.fail(codeOf(err, exitTempFail), err)
 	}
@@ -169,8 +176,8 @@ func (m *sender) envelope(header []byte) (e *spool.Envelope, code int, err error
 }
 
 // missing returns the fields that a mail needs and does not have (RFC 5322 §3.6), and an empty line before a mail that
-// has no header at all.
-func (m *sender) missing(header, head []byte) []byte {
+// has no header at all. From is that of the envelope, where that is an address with its domain.
+func (m *sender) missing(header, head []byte, sender string) []byte {
 	var out []byte
 	domain := m.cfg.LocalDomain()
 	lacks := func(name string) bool { _, found := mailheader.Find(header, name); return !found }
@@ -179,8 +186,8 @@ func (m *sender) missing(header, head []byte) []byte {
 	}
 	if lacks("from") {
 		from := m.user() + "@" + domain
-		if m.s.EnvelopeSet && strings.Contains(m.s.Envelope, "@") {
-			from = strings.Trim(m.s.Envelope, "<>")
+		if strings.Contains(sender, "@") {
+			from = sender
 		}
 		if m.s.FullName != "" {
 			from = fmt.Sprintf("%s <%s>", spool.Phrase(m.s.FullName), from)
@@ -265,7 +272,7 @@ func codeOf(err error, otherwise int) int {
 	return otherwise
 }
 
-// list is mailq: the mails that the server has not picked up, and where to look for the others.
+// list is mailq: the mails that the server has not picked up, and with a token what the server has.
 func (m *sender) list() int {
 	dir := m.cfg.DropDirectory()
 	entries, err := os.ReadDir(dir)
@@ -284,6 +291,11 @@ func (m *sender) list() int {
 	if n == 0 {
 		fmt.Fprintf(m.stdout, "No mail waits in %s.\n", dir)
 	}
-	fmt.Fprintln(m.stdout, "The console and mtad ctl messages show what the server has.")
-	return ExitOK
+	if !slices.ContainsFunc(m.environ, func(v string) bool { return strings.HasPrefix(v, ctl.TokenVariable+"=") }) {
+		fmt.Fprintf(m.stdout, "With a token in %s, or in the console, you see what the server has.\n", ctl.TokenVariable)
+		return ExitOK
+	}
+	queued := &ctl.Command{Name: filepath.Base(m.command), Stdout: m.stdout, Stderr: m.stderr, Environ: m.environ,
+		Server: func(string) (ctl.Server, error) { return consoleServer(m.cfg) }}
+	return queued.Run(context.Background(), []string{"messages"})
 }

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -169,7 +172,47 @@ func TestSMTPOnStandardInput(t *testing.T) {
 	require.Equal(t, "a@a.test", *e.Sender)
 	require.Equal(t, []string{"b@b.test", "c@c.test"}, e.Recipients)
 	require.Equal(t, &spool.DSN{Notify: []string{"NEVER"}, Ret: "HDRS", EnvID: "7"}, e.DSN)
-	require.Equal(t, "Subject: x\r\n\r\n.text\r\n", mail)
+	require.Regexp(t, "^Date: .*\r\nFrom: a@a.test\r\nMessage-ID: <[a-z0-9]+@mx.test>\r\nSubject: x\r\n\r\n.text\r\n$", mail)
+
+	for text, want := range map[string]string{
+		"Date: now\r\nFrom: b@a.test\r\nMessage-ID: <1@a.test>\r\n\r\nx\r\n": "^Date: now\r\nFrom: b@a.test\r\n",
+		"just text\r\n": "^Date: (.|\r\n)*\r\n\r\njust text\r\n$",
+	} {
+		_, _, dir, _, _ = mailed(t, "sendmail", strings.NewReader("EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n"+
+			text+".\r\nQUIT\r\n"), "-bs")
+		_, mail = onlyFile(t, dir)
+		require.Regexp(t, want, mail)
+		require.Equal(t, 1, strings.Count(mail, "From: "))
+	}
+	_, _, _, stdout, _ = mailed(t, "sendmail", strings.NewReader("EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n"+
+		strings.Repeat("X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 2800)+"\r\n.\r\nQUIT\r\n"), "-bs")
+	require.Contains(t, stdout, "\n250 ", "a header of 100 KB is none too large")
+}
+
+// TestQueueOfServer has mailq ask a server for its messages, with a token, and fail when none answers.
+func TestQueueOfServer(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "Bearer t0ken", r.Header.Get("Authorization"))
+		_, _ = io.WriteString(w, `{"messages":[{"message-id":"1-abc","queue":"outbox","recipient":"ann@b.test","state":"delayed"}]}`)
+	}))
+	list := func() (code int, stdout, stderr string) {
+		var out, errs bytes.Buffer
+		u, err := url.Parse(server.URL)
+		require.NoError(t, err)
+		code, _ = Mail("mailq", []string{"--config-file=/dev/null", "--spool-directory", t.TempDir(), "--www-ip", u.Hostname(),
+			"--www-port", u.Port()}, []string{"SLUICE_TOKEN=t0ken"}, nil, &out, &errs)
+		return code, out.String(), errs.String()
+	}
+	code, stdout, stderr := list()
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "No mail waits in ")
+	require.Regexp(t, "ann@b.test .*1-abc", stdout)
+	server.Close()
+	code, stdout, stderr = list()
+	require.Equal(t, 69, code)
+	require.Contains(t, stdout, "No mail waits in ")
+	require.Contains(t, stderr, "does not answer")
+	require.NotContains(t, stderr, "t0ken")
 }
 
 func TestUntilDot(t *testing.T) {

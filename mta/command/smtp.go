@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -74,9 +75,17 @@ func (d *dialogue) Rcpt(to string, opts *smtp.RcptOptions) error {
 func (d *dialogue) Data(r io.Reader) error {
 	e := &spool.Envelope{Sender: &d.from, Recipients: d.to, DSN: d.dsn,
 		CLI: &spool.Command{Command: d.m.command, Arguments: d.m.args}}
-	if _, err := d.m.drop(e, r); err != nil {
+	head, header, err := spool.ReadHeader(r)
+	if err == nil {
+		mail := io.MultiReader(bytes.NewReader(d.m.missing(header, head, d.from)), bytes.NewReader(head), r)
+		_, err = d.m.drop(e, mail)
+	}
+	if err != nil {
 		if reply, ok := errors.AsType[*smtp.SMTPError](err); ok {
 			return reply
+		}
+		if errors.Is(err, spool.ErrHeaderTooLarge) {
+			return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: err.Error()}
 		}
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0},
 			Message: "The mail cannot be stored: " + err.Error()}
