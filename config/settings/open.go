@@ -117,10 +117,5 @@ func (db *DB) prepare(ctx context.Context, opts Options) error {
 // Close ends all connections.
 func (db *DB) Close() error { return db.sql.Close() }
 
-// Ping asks whether the database answers.
-func (db *DB) Ping(ctx context.Context) error {
-	return db.fail(ctx, "asking whether it is there", db.sql.PingContext(ctx))
-}
-
 // String returns the database's address without its password.
 func (db *DB) String() string { return db.name }

@@ -124,7 +124,7 @@ func TestCompileSteering(t *testing.T) {
 		_, found = s.Tokens.Find(wrong)
 		require.False(t, found, wrong)
 	}
-	require.Equal(t, "the fast one", s.Label(netip.MustParseAddr("192.0.2.1")))
+	require.Equal(t, "the fast one", s.Labels[netip.MustParseAddr("192.0.2.1")])
 
 	var broken []string
 	for _, b := range s.Broken {

@@ -61,9 +61,6 @@ type Snapshot struct {
 // Name returns the name of a local address, or "".
 func (s *Snapshot) Name(local netip.Addr) string { return s.Names[local.Unmap().WithZone("")] }
 
-// Label returns what the console calls a local address, or "".
-func (s *Snapshot) Label(local netip.Addr) string { return s.Labels[local.Unmap().WithZone("")] }
-
 // Hosts are addresses of hosts. A nil *Hosts has none.
 type Hosts struct{ addresses map[string][]netip.Addr }
 

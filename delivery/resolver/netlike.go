@@ -60,19 +60,6 @@ func (r *Resolver) LookupAddr(ctx context.Context, addr string) ([]string, error
 	return names, nil
 }
 
-// LookupHost returns the addresses of a host in text form.
-func (r *Resolver) LookupHost(ctx context.Context, host string) ([]string, error) {
-	addrs, err := r.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	texts := make([]string, len(addrs))
-	for i, addr := range addrs {
-		texts[i] = addr.String()
-	}
-	return texts, nil
-}
-
 // LookupIPAddr returns the addresses of a host.
 func (r *Resolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
 	addrs, err := r.LookupNetIP(ctx, "ip", host)
@@ -86,19 +73,6 @@ func (r *Resolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr,
 	return ips, nil
 }
 
-// LookupIP returns the addresses of a host; network is "ip", "ip4" or "ip6".
-func (r *Resolver) LookupIP(ctx context.Context, network, host string) ([]net.IP, error) {
-	addrs, err := r.LookupNetIP(ctx, network, host)
-	if err != nil {
-		return nil, err
-	}
-	ips := make([]net.IP, len(addrs))
-	for i, addr := range addrs {
-		ips[i] = addr.AsSlice()
-	}
-	return ips, nil
-}
-
 // LookupNetIP returns the addresses of a host; network is "ip", "ip4" or "ip6".
 func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	result, err := r.Addrs(ctx, network, host)
@@ -106,13 +80,4 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 		return nil, netError(err)
 	}
 	return result.Records, nil
-}
-
-// LookupCNAME returns the name that the CNAMEs of a host lead to, which has addresses.
-func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error) {
-	result, err := r.Addrs(ctx, "ip", host)
-	if err != nil {
-		return "", netError(err)
-	}
-	return result.Name + ".", nil
 }

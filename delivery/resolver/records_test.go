@@ -155,11 +155,8 @@ func TestLikeNetResolver(t *testing.T) {
 		LookupMX(ctx ctxType, name string) ([]*net.MX, error)
 		LookupTXT(ctx ctxType, name string) ([]string, error)
 		LookupAddr(ctx ctxType, addr string) ([]string, error)
-		LookupHost(ctx ctxType, host string) ([]string, error)
 		LookupIPAddr(ctx ctxType, host string) ([]net.IPAddr, error)
-		LookupIP(ctx ctxType, network, host string) ([]net.IP, error)
 		LookupNetIP(ctx ctxType, network, host string) ([]netip.Addr, error)
-		LookupCNAME(ctx ctxType, host string) (string, error)
 	}{r, net.DefaultResolver}
 
 	mx, err := r.LookupMX(ctx, "example.org")
@@ -171,28 +168,23 @@ func TestLikeNetResolver(t *testing.T) {
 	names, err := r.LookupAddr(ctx, "192.0.2.1")
 	require.NoError(t, err)
 	require.Equal(t, []string{"mx1.example.org."}, names)
-	hosts, err := r.LookupHost(ctx, "mx1.example.org")
+	hosts, err := r.LookupNetIP(ctx, "ip", "mx1.example.org")
 	require.NoError(t, err)
-	require.Equal(t, []string{"192.0.2.1", "2001:db8::1"}, hosts)
+	require.Equal(t, addresses("192.0.2.1", "2001:db8::1"), hosts)
+	four, err := r.LookupNetIP(ctx, "ip4", "alias.example.org")
+	require.NoError(t, err)
+	require.Equal(t, addresses("192.0.2.1"), four)
 	ips, err := r.LookupIPAddr(ctx, "mx2.example.org")
 	require.NoError(t, err)
 	require.Equal(t, "192.0.2.2", ips[0].String())
-	four, err := r.LookupIP(ctx, "ip4", "mx1.example.org")
-	require.NoError(t, err)
-	require.Len(t, four, 1)
-	name, err := r.LookupCNAME(ctx, "alias.example.org")
-	require.NoError(t, err)
-	require.Equal(t, "mx1.example.org.", name)
 
 	for _, look := range []func() error{
 		func() error { _, err := r.LookupMX(ctx, "nobody.example.org"); return err },
 		func() error { _, err := r.LookupTXT(ctx, "mx1.example.org"); return err },
 		func() error { _, err := r.LookupAddr(ctx, "192.0.2.99"); return err },
 		func() error { _, err := r.LookupAddr(ctx, "nonsense"); return err },
-		func() error { _, err := r.LookupHost(ctx, "nobody.example.org"); return err },
 		func() error { _, err := r.LookupIPAddr(ctx, "nobody.example.org"); return err },
-		func() error { _, err := r.LookupIP(ctx, "ip6", "mx2.example.org"); return err },
-		func() error { _, err := r.LookupCNAME(ctx, "nobody.example.org"); return err },
+		func() error { _, err := r.LookupNetIP(ctx, "ip6", "mx2.example.org"); return err },
 	} {
 		err := look()
 		dnsErr, ok := err.(*net.DNSError) //nolint:errorlint // some callers assert the type
@@ -220,6 +212,14 @@ func memlessFailing(t *testing.T) *resolver.Resolver {
 	return r
 }
 
+func addresses(texts ...string) []netip.Addr {
+	list := make([]netip.Addr, len(texts))
+	for i, text := range texts {
+		list[i] = netip.MustParseAddr(text)
+	}
+	return list
+}
+
 func TestHostsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hosts")
 	write := func(text string, at time.Time) {
@@ -229,23 +229,23 @@ func TestHostsFile(t *testing.T) {
 	write("# a comment\n192.0.2.50 Relay.example.org relay # more\n2001:db8::50\trelay\nnonsense here\n192.0.2.51\n\xff\n",
 		time.Unix(1e9, 0))
 	r, ctx := zoneResolver(t, resolver.Options{HostsFile: path}), t.Context()
-	addrs, err := r.LookupHost(ctx, "relay")
+	addrs, err := r.LookupNetIP(ctx, "ip", "relay")
 	require.NoError(t, err)
-	require.Equal(t, []string{"192.0.2.50", "2001:db8::50"}, addrs)
-	addrs, err = r.LookupHost(ctx, "relay.EXAMPLE.org.")
+	require.Equal(t, addresses("192.0.2.50", "2001:db8::50"), addrs)
+	addrs, err = r.LookupNetIP(ctx, "ip", "relay.EXAMPLE.org.")
 	require.NoError(t, err)
-	require.Equal(t, []string{"192.0.2.50"}, addrs)
-	_, err = r.LookupIP(ctx, "ip6", "relay.example.org")
+	require.Equal(t, addresses("192.0.2.50"), addrs)
+	_, err = r.LookupNetIP(ctx, "ip6", "relay.example.org")
 	require.True(t, resolver.IsNotFound(err))
-	addrs, err = r.LookupHost(ctx, "localhost")
+	addrs, err = r.LookupNetIP(ctx, "ip", "localhost")
 	require.NoError(t, err)
-	require.Equal(t, []string{"::1", "127.0.0.1"}, addrs, "known without a line")
-	addrs, err = r.LookupHost(ctx, "mx2.example.org")
+	require.Equal(t, addresses("::1", "127.0.0.1"), addrs, "known without a line")
+	addrs, err = r.LookupNetIP(ctx, "ip", "mx2.example.org")
 	require.NoError(t, err)
-	require.Equal(t, []string{"192.0.2.2"}, addrs, "other names come from the DNS")
+	require.Equal(t, addresses("192.0.2.2"), addrs, "other names come from the DNS")
 
 	none := zoneResolver(t, resolver.Options{HostsFile: filepath.Join(t.TempDir(), "none")})
-	_, err = none.LookupHost(ctx, "mx2.example.org")
+	_, err = none.LookupNetIP(ctx, "ip", "mx2.example.org")
 	require.NoError(t, err, "without a file the DNS answers")
 }
 

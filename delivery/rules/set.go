@@ -109,12 +109,6 @@ func (s *Set) Suppressed(recipient string) (delivery.Refusal, bool) {
 // Pool implements delivery.Steering. Case makes no difference in names.
 func (s *Set) Pool(name string) []netip.Addr { return s.pools.addresses[strings.ToLower(name)] }
 
-// PoolOf returns the pool of a source address, in lower case; "": it is in none.
-func (s *Set) PoolOf(source netip.Addr) string { return s.pools.of(clean(source)) }
-
-// Counters returns what the set counts with.
-func (s *Set) Counters() *Counters { return s.counters }
-
 // ask makes a query of a selection, in memory of the caller's, so that nothing is allocated.
 func (s *Set) ask(sel *delivery.Selection, sources []netip.Addr, pools []string) query {
 	q := query{tags: sel.Tags}

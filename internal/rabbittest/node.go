@@ -80,16 +80,6 @@ func (n *Node) Eval(t testing.TB, expression string) string {
 	return out
 }
 
-// Alarm makes the broker believe that it has run out of memory, or that this is over.
-func (n *Node) Alarm(t testing.TB, on bool) {
-	t.Helper()
-	watermark := "0.4"
-	if on {
-		watermark = "0.000001"
-	}
-	n.Eval(t, "vm_memory_monitor:set_vm_memory_high_watermark("+watermark+").")
-}
-
 // Remember writes down now what a quorum queue writes down within five seconds of its first declaration. One that is
 // younger when the broker is killed gets no leader ever again.
 func (n *Node) Remember(t testing.TB) {

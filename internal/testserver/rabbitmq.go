@@ -174,9 +174,6 @@ func (s *RabbitMQServer) End() {
 	}
 }
 
-// Log returns what the node has written so far.
-func (s *RabbitMQServer) Log() string { return s.process.Log() }
-
 // Eval evaluates Erlang on the node, in milliseconds where rabbitmqctl takes a second or two, and returns the value.
 func (s *RabbitMQServer) Eval(expression string) (string, error) {
 	// By itself erl_call takes its name from the time in seconds: the node refuses a second one that comes before it

@@ -214,9 +214,6 @@ type Mail struct {
 	size int64
 }
 
-// Key returns the key under which it is stored.
-func (m *Mail) Key() string { return m.key }
-
 // Size returns the length in bytes.
 func (m *Mail) Size() int64 { return m.size }
 
