@@ -52,9 +52,12 @@ func (d *delivery) acknowledge() {
 		d.c.out++
 	}
 	b.mu.Unlock()
-	l.ack(p)
+	acknowledged := l.ack(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if _, open := l.open[p.tag]; open && !acknowledged { // the link was cut just now, and sever has not come to it
+		b.record(d.key).settled++
+	}
 	b.leave(d)
 	b.close(l, p.tag)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/internal/rabbittest"
@@ -54,6 +55,40 @@ func TestDelayedMailIsMovedOverCuts(t *testing.T) {
 			r.Stop()
 			require.NoError(t, a.Close())
 			rabbittest.AwaitWaiting(t, ch, "outbox.delay.1h", 1)
+		})
+	}
+}
+
+// TestMoverHoldsOneAgain makes delayed mail come late, and then in time: of what is not due, several processes could
+// not move anything if one of them held it all, and what a cancelled subscription holds is lost with the broker's node.
+func TestMoverHoldsOneAgain(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []QueueType{Classic, Quorum} {
+		t.Run(string(kind), func(t *testing.T) {
+			address := node.VHost(t)
+			q := open(t, Options{Addresses: []string{address}, QueueType: kind})
+			r := rabbittest.Consume(t, q, "outbox", 0)
+			ch := rabbittest.Stranger(t, address)
+			const step = "outbox.delay.30m"
+			mail := func(id string, since time.Time) {
+				body, err := queue.AppendJSON(nil, rabbittest.Mail(id))
+				require.NoError(t, err)
+				require.NoError(t, ch.PublishWithContext(t.Context(), "", step, false, false, amqp.Publishing{Body: body,
+					MessageId: id, DeliveryMode: amqp.Persistent, Headers: amqp.Table{sinceHeader: since.UnixNano()}}))
+			}
+			require.NoError(t, q.topology.helper(t.Context(), step))
+			const late, early = 200, 2 * maxBurst
+			for i := range late {
+				mail(fmt.Sprint("late", i), time.Now().Add(-time.Hour))
+			}
+			for i := range early {
+				mail(fmt.Sprint("early", i), time.Now())
+			}
+			for range late {
+				require.NoError(t, r.Next().Settle(t.Context()))
+			}
+			rabbittest.AwaitWaiting(t, ch, step, early-1)
+			r.None()
 		})
 	}
 }

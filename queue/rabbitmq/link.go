@@ -89,6 +89,7 @@ func (l *link) serve(ctx context.Context) error {
 		case m, ok := <-l.boost:
 			if !ok {
 				l.boost = nil
+				l.giveBack() // see errPace: only what is in hand may stay with a subscription that was cancelled
 				break
 			}
 			l.inOrder(ctx, m)
@@ -227,7 +228,7 @@ func (l *link) linger() {
 			return
 		}
 	}
-	if l.ch.Close() != nil {
+	if !l.close() {
 		l.b.sever(l)
 		return
 	}
@@ -236,20 +237,39 @@ func (l *link) linger() {
 	delete(l.b.links, l)
 }
 
+// close closes the channel; false when it was gone before the broker could say that it had read everything.
+func (l *link) close() bool {
+	err := l.ch.Close() // nil, too, when the channel was closed already
+	<-l.died
+	return err == nil && l.why == nil
+}
+
 func (l *link) left() int {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()
 	return len(l.open)
 }
 
-// ack acknowledges one message, unless the link is cut, and remembers that until the broker is known to have read it.
-func (l *link) ack(p proof) {
+// ack acknowledges one message and remembers that until the broker is known to have read it; false when the link is
+// cut.
+func (l *link) ack(p proof) bool {
 	l.acks.Lock()
 	defer l.acks.Unlock()
-	if !l.cut {
-		p.lost, p.at = l.ch.Ack(p.tag, false) != nil, time.Now()
-		l.unproven = append(l.unproven, p)
+	if l.cut {
+		return false
 	}
+	p.lost, p.at = l.ch.Ack(p.tag, false) != nil, time.Now()
+	l.unproven = append(l.unproven, p)
+	return true
+}
+
+// inherit takes over the acknowledgements of a link that was closed in good order. The broker has read them, and may
+// not have written all of them to disk yet.
+func (l *link) inherit(proofs []proof) {
+	for i := range proofs {
+		proofs[i].tag = 0 // which no message of this link has
+	}
+	l.unproven = proofs
 }
 
 // doubtful is how long an acknowledgement may be lost although the broker has read it: it is written to disk some time
@@ -278,20 +298,43 @@ func (l *link) prove() {
 
 // sever notes that a link is gone: what is out over it waits for its redelivery, the rest is forgotten.
 func (b *book) sever(l *link) {
-	l.acks.Lock()
-	l.cut = true
-	proofs := l.unproven
-	l.unproven = nil
-	l.acks.Unlock()
+	proofs := l.end()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.links, l)
 	for _, p := range proofs {
 		if p.lost {
 			b.record(p.key).settled++
 		} else if p.named {
 			b.record(p.key).maybe++
 		}
+	}
+	b.orphan(l, proofs)
+}
+
+// replace does the same for a link that was closed in good order, and returns which of its acknowledgements may still
+// be lost with the broker.
+func (b *book) replace(l *link) []proof {
+	proofs := l.end()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.orphan(l, proofs)
+	return proofs
+}
+
+// end lets no more be acknowledged, and returns of what the broker may not know that it is.
+func (l *link) end() []proof {
+	l.acks.Lock()
+	defer l.acks.Unlock()
+	l.cut = true
+	proofs := l.unproven
+	l.unproven = nil
+	return proofs
+}
+
+// orphan cuts what came over a link and was not acknowledged off from it. The lock is held.
+func (b *book) orphan(l *link, acknowledged []proof) {
+	delete(b.links, l)
+	for _, p := range acknowledged {
 		delete(l.open, p.tag)
 	}
 	for tag, d := range l.open {

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -12,15 +13,18 @@ import (
 type mover struct {
 	b       *book
 	step    int
+	taking  int         // messages at a time
 	waiting []*delivery // held until their time
-	streak  int         // messages in a row that came late
+	streak  int         // messages in a row that ask for another pace
+	proofs  []proof     // of the link before, which was closed for another pace
 }
 
 const (
 	// holdAtMost is how long a mover keeps a message: then it gives it back, and gets it again. The broker's
 	// consumer_timeout must be longer than that.
 	holdAtMost = 20 * time.Second
-	// behind is after how many late messages in a row a mover takes several at a time,
+	// behind is after how many late messages in a row a mover takes several at a time, and after how many that are not
+	// it takes one again,
 	behind = 4
 	// maxBurst how many then, of small ones,
 	maxBurst = 32
@@ -34,7 +38,7 @@ func (b *book) startMovers() {
 		for b.q.life.Err() == nil && b.q.topology.helper(b.q.life, rungName(b.name, i)) != nil {
 			pause(b.q.life, time.Second)
 		}
-		if !b.q.start((&mover{b: b, step: i}).run) {
+		if !b.q.start((&mover{b: b, step: i, taking: 1}).run) {
 			return
 		}
 	}
@@ -44,15 +48,24 @@ func (b *book) startMovers() {
 func (m *mover) run() {
 	ctx := m.b.q.life
 	for ctx.Err() == nil {
-		if l, err := m.open(ctx); err == nil {
-			_ = m.serve(ctx, l)
-			_ = l.ch.Close()
-			m.b.sever(l)
+		l, err := m.open(ctx)
+		if err == nil {
+			err = m.serve(ctx, l)
 			m.waiting = nil
+			if l.close() && errors.Is(err, errPace) {
+				m.proofs = m.b.replace(l)
+				continue
+			}
+			m.b.sever(l)
 		}
 		pause(ctx, time.Second)
 	}
 }
+
+// errPace says that messages should be taken at another pace. That needs another channel: what is out over a
+// subscription that was cancelled stays with it when the broker's node is gone for good (seen with quorum queues of
+// 3.10, and still so in the source of 4.2), whereas a channel that is closed gives it back at once.
+var errPace = errors.New("rabbitmq: another pace")
 
 // open subscribes to the step.
 func (m *mover) open(ctx context.Context) (*link, error) {
@@ -68,8 +81,10 @@ func (m *mover) open(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.prefetch = 1
-	if err = l.ch.Qos(1, 0, false); err == nil {
+	l.inherit(m.proofs)
+	m.proofs = nil
+	l.prefetch = m.taking
+	if err = l.ch.Qos(l.prefetch, 0, false); err == nil {
 		l.base, err = l.ch.Consume(name, "base", false, false, false, false, nil)
 	}
 	if err != nil {
@@ -94,29 +109,26 @@ func (m *mover) serve(ctx context.Context, l *link) error {
 				m.b.q.topology.forget(rungName(m.b.name, m.step))
 				return l.ended()
 			}
-			m.arrive(l, &msg)
-		case msg, ok := <-l.boost:
-			if !ok {
-				l.boost = nil
-				break
+			if d := m.arrive(l, &msg); d != nil && m.pace(d) {
+				m.advance(ctx)
+				return errPace
 			}
-			m.arrive(l, &msg)
 		case <-wake.C:
 		case <-tick.C:
 			l.prove()
 		case <-ctx.Done():
 			return nil
 		}
-		wake.Reset(m.advance(ctx, l))
+		wake.Reset(m.advance(ctx))
 	}
 }
 
-// arrive takes a message from the broker.
-func (m *mover) arrive(l *link, msg *amqp.Delivery) {
+// arrive takes a message from the broker; nil when it turns out to be in hand or finished already.
+func (m *mover) arrive(l *link, msg *amqp.Delivery) *delivery {
 	b := m.b
 	d, fresh := b.admit(l, msg)
 	if !fresh {
-		return
+		return nil
 	}
 	d.leave = since(msg).Add(rungs[m.step].wait)
 	d.state = stateHeld
@@ -126,31 +138,31 @@ func (m *mover) arrive(l *link, msg *amqp.Delivery) {
 	l.open[d.tag] = d
 	b.mu.Unlock()
 	m.waiting = append(m.waiting, d)
-	m.pace(l, d)
+	return d
 }
 
-// pace takes several messages at a time while they come late, and one when they do not.
-func (m *mover) pace(l *link, d *delivery) {
-	if time.Now().Before(d.leave) {
+// pace reports whether messages should be taken at another pace from now on: several at a time while they come late,
+// and one when they do not.
+func (m *mover) pace(d *delivery) bool {
+	late := !time.Now().Before(d.leave)
+	if late == (m.taking > 1) {
 		m.streak = 0
-		if l.boost != nil {
-			_ = l.ch.Cancel(l.boostTag(), false)
-		}
-		return
+		return false
 	}
 	m.streak++
-	n := min(maxBurst, burstBytes/d.cost)
-	if m.streak < behind || l.boost != nil || n < 2 {
-		return
+	n := 1
+	if late {
+		n = int(min(maxBurst, burstBytes/d.cost))
 	}
-	l.boosts++
-	if l.ch.Qos(int(n), 0, false) == nil {
-		l.boost, _ = l.ch.Consume(rungName(m.b.name, m.step), l.boostTag(), false, false, false, false, nil)
+	if m.streak < behind || n == m.taking || n < 1 {
+		return false
 	}
+	m.taking, m.streak = n, 0
+	return true
 }
 
 // advance passes on what is due, gives back what was held for long, and returns when there is more to do.
-func (m *mover) advance(ctx context.Context, l *link) time.Duration {
+func (m *mover) advance(ctx context.Context) time.Duration {
 	now, wait := time.Now(), holdAtMost
 	kept := m.waiting[:0]
 	for _, d := range m.waiting {
