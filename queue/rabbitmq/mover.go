@@ -111,7 +111,7 @@ func (m *mover) serve(ctx context.Context, l *link) error {
 			}
 			if d := m.arrive(l, &msg); d != nil && m.pace(d) {
 				m.advance(ctx)
-				return errPace
+				return m.finish(ctx, l)
 			}
 		case <-wake.C:
 		case <-tick.C:
@@ -121,6 +121,33 @@ func (m *mover) serve(ctx context.Context, l *link) error {
 		}
 		wake.Reset(m.advance(ctx))
 	}
+}
+
+// finish waits until nothing is on its way any more: a mover of another process would get that, too, when the channel is
+// closed.
+func (m *mover) finish(ctx context.Context, l *link) error {
+	for l.moves() {
+		select {
+		case <-l.less:
+		case <-l.died:
+			return l.ended()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return errPace
+}
+
+// moves reports whether a message that came over the link is on its way to another queue.
+func (l *link) moves() bool {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	for _, d := range l.open {
+		if d.state == stateMoving || d.state == stateSettled {
+			return true
+		}
+	}
+	return false
 }
 
 // arrive takes a message from the broker; nil when it turns out to be in hand or finished already.
