@@ -123,8 +123,8 @@ func (m *mover) serve(ctx context.Context, l *link) error {
 	}
 }
 
-// finish waits until nothing is on its way any more: a mover of another process would get that, too, when the channel is
-// closed.
+// finish waits until nothing is on its way any more: a mover of another process would get that, too, when the channel
+// is closed.
 func (m *mover) finish(ctx context.Context, l *link) error {
 	for l.moves() {
 		select {
