@@ -100,7 +100,6 @@ type Server = frame.Server
 // What the pages of the settings ask of the rooms that the settings are for.
 type (
 	Tools     = sheets.Tools
-	KeyFacts  = sheets.KeyFacts
 	Condition = sheets.Condition
 	Action    = sheets.Action
 )

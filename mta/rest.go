@@ -38,6 +38,8 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Feedback:    m.desk,
 		Services:    m.serviceStates,
 		Control:     m.controlService,
+		Key:         keyFacts,
+		LookupTXT:   m.resolver.LookupTXT,
 		Logger:      b.log,
 	}
 	if m.hooks != nil {

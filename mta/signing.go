@@ -2,12 +2,14 @@ package mta
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"slices"
 	"sync"
 
 	"github.com/sluicemail/sluice/checks/authres"
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/sign"
@@ -16,6 +18,19 @@ import (
 
 // finisher is what is done to a mail last before it is sent.
 type finisher func(context.Context, *delivery.Hop, *delivery.Transaction) (queue.Body, error)
+
+// keyFacts is what the console and the REST API tell of a private key.
+func keyFacts(pem string) (admin.KeyFacts, error) {
+	key, err := sign.ParseKey(pem)
+	if err != nil {
+		return admin.KeyFacts{}, err
+	}
+	facts := admin.KeyFacts{Algorithm: "rsa", Record: sign.Record(key), Weakness: sign.Weakness(key)}
+	if _, is := key.Public().(ed25519.PublicKey); is {
+		facts.Algorithm = "ed25519"
+	}
+	return facts, nil
+}
 
 // openSigning makes what signs mails, with the keys that the message brings along and those of the settings. Whether
 // the DNS has the public halves, for keys that depend on it, is found out in the background.

@@ -8,7 +8,6 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console"
 	"github.com/sluicemail/sluice/delivery/rules"
-	"github.com/sluicemail/sluice/delivery/sign"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/throttle"
 	throttling "github.com/sluicemail/sluice/throttle/rules"
@@ -26,14 +25,6 @@ func (m *MTA) settingsTools(cfg *config.Config) console.Tools {
 		Text:       rules.TryText,
 		Conditions: tryConditions,
 		Redirected: m.settings.Compiler.Counters.Redirects,
-		Key: func(pem string) (console.KeyFacts, error) {
-			key, err := sign.ParseKey(pem)
-			if err != nil {
-				return console.KeyFacts{}, err
-			}
-			return console.KeyFacts{Record: sign.Record(key), Weakness: sign.Weakness(key)}, nil
-		},
-		LookupTXT: m.resolver.LookupTXT,
 	}
 	for _, action := range rules.ActionTypes() {
 		t.Actions = append(t.Actions, console.Action(action))

@@ -58,6 +58,10 @@ type Admin struct {
 	// Control stops or resumes a service by name; it returns an error for a service that cannot be stopped. Nil: none
 	// can.
 	Control func(ctx context.Context, name string, run bool) error
+	// Key tells about a private key, and LookupTXT asks the DNS whether it is published. Nil: nothing is known of keys;
+	// the system's resolver.
+	Key       func(pem string) (KeyFacts, error)
+	LookupTXT func(ctx context.Context, name string) ([]string, error)
 	// Webhook posts results to a web server. Nil: none are posted.
 	Webhook Webhook
 

@@ -38,6 +38,8 @@ type world struct {
 	server *httptest.Server
 	client *http.Client
 	token  string
+	// published is the DNS.
+	published published
 	// recorder, unless nil, notes what is answered.
 	recorder *recorder
 }
@@ -60,6 +62,7 @@ func newWorld(t *testing.T) *world {
 	w.admin.Feedback = reported{}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
 	w.admin.Webhook = consoletest.Webhook{}
+	w.admin.Key, w.admin.LookupTXT = keyFacts, w.published.lookUp
 	w.api = &api.Handler{Admin: w.admin}
 	w.server = httptest.NewServer(w.api)
 	w.client = w.server.Client()

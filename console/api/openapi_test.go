@@ -123,6 +123,7 @@ func TestDocument(t *testing.T) {
 		checkFields(t, w, o)
 	}
 	tableLives(t, w)
+	keyLives(t, w)
 	afflictions(t, w, r)
 	files, err := filepath.Glob("testdata/*.txt")
 	require.NoError(t, err)
@@ -332,10 +333,10 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 			}
 		}
 	}
-	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook, w.admin.Feedback = closed{}, nil, nil, nil
+	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook, w.admin.Feedback, w.admin.Key = closed{}, nil, nil, nil, nil
 	for _, o := range r.operations {
 		if slices.Contains(o.statuses, 501) {
-			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1"}
+			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1", "domain": "x.test", "selector": "x"}
 			maps.DeleteFunc(fields, func(name, _ string) bool { return o.fields[name] == nil })
 			request(w, o, fields)
 			request(w, o, nil)

@@ -46,6 +46,7 @@ func newRoutes(a *admin.Admin) *routes {
 	rs.add(tokenRoutes()...)
 	rs.add(logRoute())
 	rs.add(webhookRoutes()...)
+	rs.add(keyRoutes()...)
 	rs.add(feedbackRoutes()...)
 	rs.add(&route{method: http.MethodGet, path: "/v1/openapi.json", summary: "this document", answer: object(nil),
 		local: true,

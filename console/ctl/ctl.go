@@ -88,6 +88,7 @@ type grammar struct {
 	Floods   floodsCommand   `cmd:"" help:"Flood patterns that are active."`
 	Services servicesCommand `cmd:"" help:"How the parts of the server are doing."`
 	Webhook  webhookCommand  `cmd:"" help:"How posting results to webhook-url goes, what was refused, and posting again."`
+	DKIM     dkimCommand     `cmd:"" name:"dkim" help:"DKIM keys: made, published, rotated, withdrawn."`
 	Logs     logsCommand     `cmd:"" help:"Search the machine-readable logs, newest first."`
 }
 

@@ -107,6 +107,16 @@ func TestCommands(t *testing.T) {
 		{"webhook replay --from DEAD", `{"count":1200}`, "POST /v1/webhook/replay", `{"from":"DEAD"}`,
 			[]string{"1,200 results are posted again"}},
 		{"webhook replay", `{"count":0}`, "POST /v1/webhook/replay", `{}`, []string{"0 results"}},
+		{"dkim rotate 7 --selector new",
+			`{"id":8,"domain":"a.test","selector":"new","algorithm":"rsa","name":"new._domainkey.a.test","parts":["v=DKIM1; p=","A\u001b"],"said":"The DNS has no record.","weakness":"it is short","others":["old"]}`,
+			"POST /v1/dkim/7/successor", `{"selector":"new"}`, []string{`new._domainkey.a.test. IN TXT ( "v=DKIM1; p=" "A`,
+				"has no record", "it can take over from old", "soon: it is short"}},
+		{"dkim make a.test s1 --algorithm ed25519", `{"id":1,"name":"s1._domainkey.a.test"}`, "POST /v1/dkim",
+			`{"algorithm":"ed25519","domain":"a.test","selector":"s1"}`, []string{"1: s1._domainkey.a.test"}},
+		{"dkim show 7", `{"id":7,"retired":"2026-11-30 12:00:00","withdraw":"2026-12-07 12:00:00"}`, "GET /v1/dkim/7", "",
+			[]string{"no more since 2026-11-30 12:00:00 UTC"}},
+		{"dkim use 8", `{}`, "POST /v1/dkim/8/use", `{}`, []string{"it has taken over"}},
+		{"dkim withdraw 7", `{}`, "POST /v1/dkim/7/withdraw", `{}`, []string{"it is deleted"}},
 		{"services --json", `[{"name":"x"}]`, "GET /v1/services", "", []string{`[{"name":"x"}]`}},
 	} {
 		url, last := server(t, 200, c.answer)

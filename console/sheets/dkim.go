@@ -3,15 +3,8 @@ package sheets
 import (
 	"cmp"
 	"context"
-	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"net"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,48 +38,22 @@ func dkimKeys() *sheet {
 	}
 }
 
-// dnsRecord is what the DNS has to have for a key.
-type dnsRecord struct {
-	Name, Text string
-	Parts      []string // of at most 255 bytes, as a zone file has them
-	State      string   // as of "kind": "ok", "offline"; "": not asked
-	Said       string
-	Check      string // address that asks the DNS
-	Weakness   string // of the key
+// keyData is what the page tells of a key beside its columns.
+type keyData struct {
+	*admin.Key
+	Action string // address of the row
+	Broken string // why nothing else can be told
 }
 
 // makeKey generates the private key, unless one was pasted.
 func makeKey(v *visit, f *rowForm) error {
-	text, err := newKey(v.R.PostForm.Get("make"))
-	if err != nil {
-		return err
+	kind := v.R.PostForm.Get("make")
+	if v.R.PathValue("id") != "new" || kind != "rsa" && kind != "ed25519" {
+		return nil
 	}
-	if text != "" && v.R.PathValue("id") == "new" {
-		f.values["privatekey"] = text
-	}
-	return nil
-}
-
-// newKey generates a private key of a kind, as PEM; "" for none.
-func newKey(kind string) (string, error) {
-	var key crypto.PrivateKey
-	var err error
-	switch kind {
-	case "rsa":
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	case "ed25519":
-		_, key, err = ed25519.GenerateKey(rand.Reader)
-	default:
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return "", err
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
+	text, err := admin.NewPrivateKey(kind)
+	f.values["privatekey"] = text
+	return err
 }
 
 func fillKey(v *visit, d *rowData) {
@@ -106,80 +73,66 @@ func fillKey(v *visit, d *rowData) {
 			}
 		}
 	}
-	if d.ID != 0 {
-		d.Record = v.keyRecord(d)
+	if d.ID == 0 || v.c.Admin.Key == nil {
+		return
+	}
+	ctx := v.R.Context()
+	if v.R.URL.Query().Get("check") != "dns" { // a page is not to wait long for what nobody asked for
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Second)
+		defer cancel()
+	}
+	key, err := v.c.Admin.DescribeKey(ctx, d.ID)
+	d.Key = &keyData{Key: key, Action: d.Action}
+	if err != nil {
+		d.Key.Key, d.Key.Broken = &admin.Key{Name: d.Name}, human.Capital(err.Error())+"."
 	}
 }
 
-// keyRecord makes the record of a key, and compares it with the DNS when it is asked to.
-func (v *visit) keyRecord(d *rowData) *dnsRecord {
-	tools := &v.c.Tools
-	if tools.Key == nil {
-		return nil
+// succeedKey makes the key that is to take the place of another, and shows what is to be published.
+func succeedKey(v *visit) error {
+	id, err := rowID(v)
+	if err != nil {
+		return err
 	}
-	made := &dnsRecord{Name: d.Name, Check: d.Action + "?check=dns#record"}
-	for _, key := range v.c.Settings.Current().Rows.DKIMKeys {
-		if key.ID != d.ID {
-			continue
-		}
-		facts, err := tools.Key(string(key.PrivateKey))
-		if err != nil {
-			made.State, made.Said = "broken", "The key cannot be used: "+human.Cut(err.Error(), 200)+"."
-			return made
-		}
-		made.Text, made.Parts, made.Weakness = facts.Record, inParts(facts.Record), facts.Weakness
+	made, err := v.c.Admin.SucceedKey(v.R.Context(), id, strings.TrimSpace(v.R.PostForm.Get("selector")), "")
+	wrong, invalid := errors.AsType[*admin.Invalid](err)
+	taken, conflict := errors.AsType[*admin.Conflict](err)
+	switch {
+	case invalid:
+		return v.Redirect(keyPath(id), "No key was made: "+wrong.Error()+".")
+	case conflict:
+		return v.Redirect(keyPath(id), "No key was made: "+taken.Reason+".")
+	case err != nil:
+		return err
 	}
-	if made.Text != "" && v.R.URL.Query().Get("check") == "dns" {
-		made.State, made.Said = v.askDNS(made)
-	}
-	return made
+	return v.Redirect(keyPath(made), "The new key is made. Publish its record; it signs as soon as the DNS has it.")
 }
 
-// inParts cuts a text into strings that a TXT record can hold.
-func inParts(s string) []string {
-	const most = 255
-	var parts []string
-	for len(s) > most {
-		parts, s = append(parts, s[:most]), s[most:]
-	}
-	return append(parts, s)
+// useKey has a key take over.
+func useKey(v *visit) error {
+	return stepOfKey(v, v.c.Admin.UseKey, keyPath, "It has taken over: the old key signs no more.")
 }
 
-// askDNS compares what is published with what should be.
-func (v *visit) askDNS(want *dnsRecord) (kind, said string) {
-	look := v.c.Tools.LookupTXT
-	if look == nil {
-		look = net.DefaultResolver.LookupTXT
+// withdrawKey ends what is left of a key that has signed.
+func withdrawKey(v *visit) error {
+	return stepOfKey(v, v.c.Admin.WithdrawKey, func(int64) string { return "/dkim" },
+		"The key is withdrawn. Take its record out of the DNS as well.")
+}
+
+func stepOfKey(v *visit, do func(context.Context, int64) error, next func(int64) string, said string) error {
+	id, err := rowID(v)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(v.R.Context(), 8*time.Second)
-	defer cancel()
-	found, err := look(ctx, want.Name)
-	if gone, ok := errors.AsType[*net.DNSError](err); ok && gone.IsNotFound || err == nil && len(found) == 0 {
-		return "offline", "The DNS has no record of this name. Publish it; it may take a while until it is seen everywhere."
+	err = do(v.R.Context(), id)
+	if refused, ok := errors.AsType[*admin.Conflict](err); ok {
+		return v.Redirect(keyPath(id), "Nothing was changed: "+refused.Reason)
 	}
 	if err != nil {
-		return "broken", "The DNS did not answer: " + human.Cut(err.Error(), 200) + ". Try again in a minute."
+		return err
 	}
-	for _, record := range found {
-		if keyTag(record, "p") != keyTag(want.Text, "p") {
-			continue
-		}
-		if hashes := keyTag(record, "h"); hashes != "" && !slices.Contains(strings.Split(hashes, ":"), "sha256") {
-			return "broken", "The DNS has this key, but its tag h forbids sha256, which mail is signed with (SHA-1 is broken, " +
-				"and receivers ignore it): signatures do not hold. Take the tag out."
-		}
-		return "ok", "The DNS has this key."
-	}
-	return "offline", "The DNS has another key under this name: signatures do not hold. It says: " + human.Cut(found[0], 200)
+	return v.Redirect(next(id), said)
 }
 
-// keyTag is a tag of a key record, without blanks; "": it is not there.
-func keyTag(record, name string) string {
-	for tag := range strings.SplitSeq(record, ";") {
-		key, value, _ := strings.Cut(tag, "=")
-		if strings.TrimSpace(key) == name {
-			return strings.Join(strings.Fields(value), "")
-		}
-	}
-	return ""
-}
+func keyPath(id int64) string { return "/dkim/" + strconv.FormatInt(id, 10) }

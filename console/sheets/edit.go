@@ -36,7 +36,7 @@ type rowData struct {
 	Pools     []string
 	Addresses []string
 	Facts     []fact       // told beside the form
-	Record    *dnsRecord   // of a DKIM key
+	Key       *keyData     // of a DKIM key
 	Actions   []Action     // explained below the form
 	For       int64        // a response pattern that what is made here is for
 	row       admin.Values // as stored

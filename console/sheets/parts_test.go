@@ -119,19 +119,19 @@ func TestPoolAddresses(t *testing.T) {
 func TestKeys(t *testing.T) {
 	published := map[string][]string{}
 	o := newOffice(t, func(c *console.Console) {
-		c.Tools.Key = func(text string) (console.KeyFacts, error) {
+		c.Admin.Key = func(text string) (admin.KeyFacts, error) {
 			block, _ := pem.Decode([]byte(text))
 			key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 			if err != nil {
-				return console.KeyFacts{}, err
+				return admin.KeyFacts{}, err
 			}
-			facts := console.KeyFacts{Record: "v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEA+w=="}
+			facts := admin.KeyFacts{Record: "v=DKIM1; k=ed25519; p=MCowBQYDK2VwAyEA+w=="}
 			if _, is := key.(*rsa.PrivateKey); is {
 				facts.Weakness = "it is short"
 			}
 			return facts, nil
 		}
-		c.Tools.LookupTXT = func(_ context.Context, name string) ([]string, error) {
+		c.Admin.LookupTXT = func(_ context.Context, name string) ([]string, error) {
 			if published[name] == nil {
 				return nil, &net.DNSError{IsNotFound: true}
 			}
@@ -425,4 +425,39 @@ func TestRowsOfOthers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, n, resource)
 	}
+}
+
+// TestRotation goes through the life of a key by the buttons of its page.
+func TestRotation(t *testing.T) {
+	published := map[string][]string{}
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	o := newOffice(t, func(c *console.Console) {
+		c.Admin.Now = func() time.Time { return now }
+		c.Admin.Key = func(string) (admin.KeyFacts, error) {
+			return admin.KeyFacts{Algorithm: "ed25519", Record: "v=DKIM1; k=ed25519; p=AAAA"}, nil
+		}
+		c.Admin.LookupTXT = func(_ context.Context, name string) ([]string, error) { return published[name], nil }
+	})
+	old := o.Post("/dkim/new", "v.domain", "example.com", "v.selector", "old", "make", "ed25519").Header.Get("Location")
+	require.Contains(t, o.checkPage(old), "Make a new key")
+	next := o.Post(old+"/successor", "selector", "new").Header.Get("Location")
+	require.NotEqual(t, old, next)
+	require.Equal(t, old, o.Post(old+"/successor", "selector", "NEW").Header.Get("Location"), "the name is taken")
+	page := o.checkPage(next)
+	require.Contains(t, page, "It can take over once it is published.")
+	require.NotContains(t, page, "Let it take over")
+	published["new._domainkey.example.com"] = []string{"v=DKIM1; k=ed25519; p=AAAA"}
+	require.Contains(t, o.checkPage(next), "Let it take over")
+	require.Equal(t, next, o.Post(next+"/use").Header.Get("Location"))
+	page = o.checkPage(old)
+	require.Contains(t, page, "It signs no more since <b>2026-11-30 12:00:00</b>")
+	require.Contains(t, page, "in the DNS until <b>2026-12-07 12:00:00</b>")
+	require.NotContains(t, page, "Withdraw it")
+	require.Equal(t, old, o.Post(old+"/withdraw").Header.Get("Location"))
+	require.Len(t, o.Settings.Current().Rows.DKIMKeys, 2, "its mail may be on its way")
+	now = now.Add(admin.Lingering)
+	require.Contains(t, o.checkPage(old), "Withdraw it")
+	require.Equal(t, "/dkim", o.Post(old+"/withdraw").Header.Get("Location"))
+	require.Len(t, o.Settings.Current().Rows.DKIMKeys, 1)
+	require.NotContains(t, o.Logged.String(), "PRIVATE KEY")
 }

@@ -88,6 +88,11 @@ func (s *sheet) route(routes map[string]view) {
 	routes["POST "+s.path+"/{id}/delete"] = s.erase
 	routes["POST "+s.path+"/{id}/enable"] = s.enable
 	routes["POST "+s.path+"/{id}/move"] = s.move
+	if s.table == settings.TableDKIMKeys {
+		routes["POST "+s.path+"/{id}/successor"] = succeedKey
+		routes["POST "+s.path+"/{id}/use"] = useKey
+		routes["POST "+s.path+"/{id}/withdraw"] = withdrawKey
+	}
 	for i := range s.subs {
 		routes["POST "+s.path+"/{id}/"+string(s.subs[i].table)+"/{row}"] = s.storeSub(&s.subs[i])
 	}

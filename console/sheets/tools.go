@@ -1,8 +1,6 @@
 package sheets
 
 import (
-	"context"
-
 	"github.com/sluicemail/sluice/config/settings"
 )
 
@@ -23,16 +21,6 @@ type Tools struct {
 	// Routes are those of the file of smtp-routes, and RoutesFile is its name.
 	Routes     func() ([]settings.Route, error)
 	RoutesFile string
-	// Key tells about a private key, and never shows it.
-	Key func(pem string) (KeyFacts, error)
-	// LookupTXT asks the DNS.
-	LookupTXT func(ctx context.Context, name string) ([]string, error)
-}
-
-// KeyFacts is what may be told of a private key.
-type KeyFacts struct {
-	Record   string // text that the DNS has to have
-	Weakness string // why it should not be used any more; "": it is good
 }
 
 // Condition is a condition of a rewrite rule, as in its table.
