@@ -38,6 +38,11 @@ func (k *knowledge) holds(now time.Time) *delivery.STSPolicy {
 	return k.public
 }
 
+// isDue reports whether the domain is to be asked again. A clock that jumped back must not put that off.
+func (k *knowledge) isDue(now time.Time) bool {
+	return !now.Before(k.due) || k.due.Sub(now) > recheck
+}
+
 // describe makes of a policy what routes have to know.
 func (p *Policies) describe(r *record) *delivery.STSPolicy {
 	if r.Policy.Mode == modeNone {
@@ -74,7 +79,7 @@ func (p *Policies) ask(ctx context.Context, domain string, before *record) answe
 		due = found.Expires
 	}
 	id := parseRecord(found.Records)
-	if id == "" || before != nil && before.ID == id && at.Sub(before.Fetched) < min(renewal, before.Policy.MaxAge/2) {
+	if id == "" || before != nil && before.ID == id && before.fresh(at) {
 		return answer{record: before, due: due}
 	}
 	text, err := p.fetcher.policy(ctx, domain)

@@ -123,30 +123,47 @@ func (p *Policies) Domain(ctx context.Context, domain string) *delivery.STSPolic
 }
 
 // know returns what is known of a domain, and has it asked for where that is due. asking is not nil when nothing is
-// known so far.
+// known so far. The disk is read without the lock, which all domains share.
 func (p *Policies) know(domain string) (k *knowledge, asking <-chan struct{}) {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k, known := p.domains.Get(domain, now)
 	if !known {
-		k = &knowledge{}
-		if kept, err := p.shelf.read(domain, now); err != nil {
-			p.logger().Warn("MTA-STS policy on disk is passed over", "domain", domain, "error", err)
-		} else if kept != nil {
-			k.record, k.public = kept, p.describe(kept)
+		p.mu.Unlock()
+		kept := p.kept(domain, now)
+		p.mu.Lock()
+		if k, known = p.domains.Get(domain, now); !known { // nobody was quicker
+			k = kept
+			p.domains.Put(domain, k, 1, time.Time{})
 		}
-		p.domains.Put(domain, k, 1, time.Time{})
 	}
-	if k.asking == nil && !now.Before(k.due) && p.ctx.Err() == nil {
-		k.asking = make(chan struct{})
-		before := k.record
-		p.running.Go(func() { p.refresh(domain, k, before) })
+	if k.asking == nil && k.isDue(now) && p.ctx.Err() == nil {
+		p.begin(domain, k)
 	}
 	if k.due.IsZero() && k.record == nil {
 		asking = k.asking
 	}
 	return k, asking
+}
+
+// begin has a domain asked. p.mu is held.
+func (p *Policies) begin(domain string, k *knowledge) {
+	k.asking = make(chan struct{})
+	before := k.record
+	p.running.Go(func() { p.refresh(domain, k, before) })
+}
+
+// kept returns what the disk has of a domain.
+func (p *Policies) kept(domain string, now time.Time) *knowledge {
+	kept, err := p.shelf.read(domain, now)
+	switch {
+	case err != nil:
+		p.logger().Warn("MTA-STS policy on disk is passed over", "domain", domain, "error", err)
+	case kept != nil:
+		return &knowledge{record: kept, public: p.describe(kept)}
+	}
+	return &knowledge{}
 }
 
 // refresh asks, and notes what came of it.

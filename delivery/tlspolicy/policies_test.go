@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -233,6 +234,48 @@ func TestNobodyWaitsTwice(t *testing.T) {
 	require.NotNil(t, p.Domain(t.Context(), enforced), "another domain")
 	cancel()
 	require.Nil(t, <-first)
+}
+
+// TestSlowDisk has a domain wait for a disk that is slow, and no other.
+func TestSlowDisk(t *testing.T) {
+	h := newHouse(t)
+	h.names.publishes(enforced, "1")
+	p, _ := h.open(t)
+	slow := filepath.Join(h.dir, "slow.test.sts")
+	require.NoError(t, syscall.Mkfifo(slow, 0o600)) // who reads it waits for who writes
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.Domain(t.Context(), "slow.test")
+	}()
+	require.NotNil(t, p.Domain(t.Context(), enforced), "another domain")
+	w, err := os.OpenFile(slow, os.O_WRONLY, 0) // it is being read by now
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	<-ended
+	require.Contains(t, h.log.String(), "slow.test")
+}
+
+// TestClockJumps has the clock go years ahead and back: a policy that stood stands again, and the domain is asked again
+// soon.
+func TestClockJumps(t *testing.T) {
+	h := newHouse(t)
+	h.names.publishes(enforced, "1")
+	p, _ := h.open(t)
+	question := "TXT _mta-sts." + enforced
+	asks := func(what string) {
+		asked := h.names.count(question)
+		eventually(t, what, func() bool { p.Domain(t.Context(), enforced); return h.names.count(question) > asked })
+	}
+	require.NotNil(t, p.Domain(t.Context(), enforced))
+	const years = 20 * 365 * 24 * time.Hour
+	h.clock.advance(years)
+	asks("ahead: the policy is over, and the policy host has no certificate that is valid")
+	eventually(t, "the answer is noted", func() bool { return strings.Contains(h.log.String(), "cannot be had") })
+	require.Nil(t, p.Domain(t.Context(), enforced))
+	h.clock.advance(-years)
+	asks("back: not in twenty years")
+	require.NotNil(t, p.Domain(t.Context(), enforced))
 }
 
 // TestNoDowngrade has a host wait whose TLSA records cannot be had, though its addresses can: that is how DANE would be

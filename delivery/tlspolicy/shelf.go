@@ -24,6 +24,13 @@ type record struct {
 	Policy  policy    `json:"policy"`
 }
 
+// fresh reports whether the policy need not be fetched again while its id is the same. One of the future was fetched
+// before the clock jumped back.
+func (r *record) fresh(now time.Time) bool {
+	age := now.Sub(r.Fetched)
+	return age >= 0 && age < min(renewal, r.Policy.MaxAge/2)
+}
+
 // until is when the policy is over.
 func (r *record) until() time.Time { return r.Fetched.Add(r.Policy.MaxAge) }
 
