@@ -360,6 +360,12 @@ func (e *Engine) report(kind monitor.Kind, j *job) {
 	}
 	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,
 		Class: string(result.Class.Base()), Text: result.Description, Message: m, Result: result, MTA: j.mta(), Remote: j.target}
+	if c := result.Cipher; c != nil {
+		ev.TLS.Protocol = c.Version
+	}
+	if p := result.TLSPolicy; p != nil {
+		ev.TLS.Policy, ev.TLS.Mode, ev.TLS.Failure = p.Type, p.Mode, p.Failure
+	}
 	if !ev.MTA.IsValid() && result.From != "" {
 		ev.MTA, _ = netip.ParseAddr(result.From) // the system chose it
 	}

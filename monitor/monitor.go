@@ -99,10 +99,17 @@ type Event struct {
 	Code   int    // SMTP reply code
 	Class  string // why an attempt failed, without what is behind a slash: of Retried, Failed and NotTried
 	Text   string
+	TLS    TLS // of Delivered, Retried and Failed
 
 	// Message is a *queue.Message and Result a *queue.Result, where the kind has them. They ride along untyped, so that
 	// this package imports none of its siblings; see Record.
 	Message, Result any
+}
+
+// TLS is how an attempt was secured, and how it had to be; zero: not at all, or it came not so far.
+type TLS struct {
+	Protocol              string // "TLSv1.3"
+	Policy, Mode, Failure string // as in tls-policy of results
 }
 
 // Record is what logs ask of an event's Message and Result. AppendRecord appends one JSON object without the mail and

@@ -243,7 +243,9 @@ func putCipher(dst []byte, c *Cipher) []byte {
 	dst = putInt(dst, 2, int64(c.Bits))
 	dst = putInt(dst, 3, int64(c.AlgBits))
 	dst = putString(dst, 4, c.Version)
-	return putInt(dst, 5, int64(c.ID))
+	dst = putInt(dst, 5, int64(c.ID))
+	dst = putString(dst, 6, c.Group)
+	return putBool(dst, 7, c.Resumed)
 }
 
 func putCertificate(dst []byte, c *Certificate) []byte {

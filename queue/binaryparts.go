@@ -252,6 +252,10 @@ func readCipher(r *binaryReader, c *Cipher) {
 			c.Version = r.string()
 		case 5:
 			c.ID = r.int()
+		case 6:
+			c.Group = r.string()
+		case 7:
+			c.Resumed = r.bool()
 		}
 	}
 }

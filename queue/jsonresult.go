@@ -42,6 +42,8 @@ var cipherTable = []property[Cipher]{
 	count("algbits", func(c *Cipher) *int { return &c.AlgBits }),
 	text("version", func(c *Cipher) *string { return &c.Version }),
 	count("id", func(c *Cipher) *int { return &c.ID }),
+	text("group", func(c *Cipher) *string { return &c.Group }),
+	flag("resumed", func(c *Cipher) *bool { return &c.Resumed }),
 }
 
 var certificateTable = []property[Certificate]{

@@ -43,6 +43,8 @@ type Cipher struct {
 	AlgBits int
 	Version string
 	ID      int
+	Group   string // of the key exchange, "X25519MLKEM768"; "": by the key of the certificate, or not said
+	Resumed bool   // an earlier session was taken up again; the certificate is that of then
 }
 
 // TLSPolicy says what the owner of the domain or host publishes about connections to it, and how that went.

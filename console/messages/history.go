@@ -181,8 +181,8 @@ func attempt(i int, r *queue.Result) event {
 		wrong, _ := r.Class.Words()
 		e.Lines = append(e.Lines, human.Cut(show(string(r.Class)), 60)+": "+wrong)
 	}
-	if r.Cipher != nil {
-		e.Lines = append(e.Lines, human.Cut(show("with "+r.Cipher.Version+" "+r.Cipher.Name), 200))
+	for _, line := range security(r) {
+		e.Lines = append(e.Lines, human.Cut(show(line), 300))
 	}
 	said := strings.TrimSpace(r.Status + " " + r.Description)
 	if r.Code != 0 {
@@ -190,4 +190,34 @@ func attempt(i int, r *queue.Result) event {
 	}
 	e.Said = human.Cut(show(said), 1000)
 	return e
+}
+
+// security tells how an attempt was secured, and how it had to be.
+func security(r *queue.Result) (lines []string) {
+	if c := r.Cipher; c != nil {
+		line := "with " + c.Version + " " + c.Name
+		if c.Group != "" {
+			line += ", key exchange " + c.Group
+		}
+		if c.Resumed {
+			line += ", an earlier session"
+		}
+		lines = append(lines, line)
+	}
+	if c := r.Certificate; c != nil && c.Subject != nil && c.Issuer != nil {
+		line := fmt.Sprintf("certificate of %s by %s until %s", cmp.Or(c.Subject.Common, "nobody"),
+			cmp.Or(c.Issuer.Common, c.Issuer.Organization, "nobody"), c.NotAfter.Format(time.DateOnly))
+		if !c.Verified {
+			line += ", not verified: " + c.Result
+		}
+		lines = append(lines, line)
+	}
+	if p := r.TLSPolicy; p != nil {
+		line := "TLS policy " + p.Type + ", " + p.Mode
+		if p.Failure != "" {
+			line += ": " + p.Failure
+		}
+		lines = append(lines, strings.TrimSuffix(line+": "+p.Reason, ": "))
+	}
+	return lines
 }

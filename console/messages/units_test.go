@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/queue"
 )
 
 // leaving is a body that is gone.
@@ -63,4 +64,21 @@ func TestAsideOf(t *testing.T) {
 func TestIDOf(t *testing.T) {
 	require.Zero(t, idOf([]settings.Schedule{{ID: 3, Name: "a"}},
 		func(r *settings.Schedule) (string, int64) { return r.Name, r.ID }, "b"))
+}
+
+// TestHowItWasSecured tells of an attempt how it was secured, and how it had to be.
+func TestHowItWasSecured(t *testing.T) {
+	until := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := &queue.Result{
+		Cipher: &queue.Cipher{Name: "TLS_AES_128_GCM_SHA256", Version: "TLSv1.3", Group: "X25519MLKEM768", Resumed: true},
+		Certificate: &queue.Certificate{NotAfter: until, Result: "x509: expired", Subject: &queue.Name{Common: "mx.test"},
+			Issuer: &queue.Name{Common: "CA"}},
+		TLSPolicy: &queue.TLSPolicy{Type: "sts", Mode: "testing", Failure: "certificate-expired", Reason: "too old"},
+	}
+	require.Equal(t, []string{"with TLSv1.3 TLS_AES_128_GCM_SHA256, key exchange X25519MLKEM768, an earlier session",
+		"certificate of mx.test by CA until 2027-01-02, not verified: x509: expired",
+		"TLS policy sts, testing: certificate-expired: too old"}, security(r))
+	require.Empty(t, security(&queue.Result{}))
+	require.Equal(t, []string{"TLS policy dane, enforce"}, security(&queue.Result{TLSPolicy: &queue.TLSPolicy{Type: "dane",
+		Mode: "enforce"}}))
 }

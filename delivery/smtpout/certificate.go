@@ -14,7 +14,10 @@ import (
 // describeCipher tells the cipher suite in the terms of OpenSSL: bits that protect, and bits of the algorithm.
 func describeCipher(state *tls.ConnectionState) *queue.Cipher {
 	c := &queue.Cipher{Name: tls.CipherSuiteName(state.CipherSuite), ID: int(state.CipherSuite),
-		Version: versionName(state.Version)}
+		Version: versionName(state.Version), Resumed: state.DidResume}
+	if state.CurveID != 0 {
+		c.Group = state.CurveID.String()
+	}
 	switch {
 	case strings.Contains(c.Name, "AES_256"), strings.Contains(c.Name, "CHACHA20"):
 		c.Bits, c.AlgBits = 256, 256

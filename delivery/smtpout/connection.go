@@ -56,6 +56,9 @@ type connection struct {
 	cipher         *queue.Cipher
 	certificate    *queue.Certificate
 	policy         *queue.TLSPolicy
+	session        *delivery.TLSSession // how it was secured, for reports; nil: it was not its turn
+	offer          hello
+	slot           *slot                  // of the session; nil: TLS was not begun
 	violation      *delivery.TLSViolation // what is wrong with how it is secured, whether a policy minds or not
 }
 

@@ -168,7 +168,7 @@ func (c *connection) step(m *mail, state queue.ResultState, r *replies) bool {
 	}
 	code, err := c.await(limit)
 	if err != nil && isTimeout(err) && !c.lockstep() {
-		c.sender.liars.add(c.hop.Target, time.Now())
+		c.sender.liars.add(c.hop.Target, struct{}{}, time.Now())
 	}
 	switch {
 	case err != nil && !r.rejected:

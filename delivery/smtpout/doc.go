@@ -62,6 +62,12 @@
 // signatures hold. A signature that the mail came with would not: such a mail is not changed. It goes as it is where
 // that is allowed, when only its header has bytes beyond ASCII for one, and is declined where not (RFC 6152 §3).
 //
+// # Sessions of TLS
+//
+// A connection takes up the TLS session of an earlier one to the same address, where the same is demanded, which costs a
+// fraction of a handshake. Policies judge the certificates of the session as if they had come just now; when they find
+// them wanting, or the remote cannot go on with the session, it is forgotten and the remote gets a connection without.
+//
 // # When things go wrong
 //
 // Every reply is bounded in size, lines and time; no wait is without a time-out. A reply that is none, or has a code

@@ -15,8 +15,9 @@ import (
 // it is used.
 type Sender struct {
 	// TLS is what connections are secured with; nil: the system's roots and the defaults of crypto/tls. ServerName,
-	// InsecureSkipVerify and VerifyPeerCertificate are ours to set: certificates are verified here, always, and the
-	// outcome is recorded even where it is not enforced. A ClientSessionCache makes repeated connections cheaper.
+	// InsecureSkipVerify, VerifyPeerCertificate and ClientSessionCache are ours to set: certificates are verified here,
+	// always, and the outcome is recorded even where it is not enforced; sessions are taken up again where the same is
+	// demanded of the same remote.
 	TLS *tls.Config
 	// Dial connects; nil: TCP from source, unless that is the zero Addr. A *BindError from it tells that the source
 	// address was the problem; a *delivery.Failure is passed on (a proxy that refused: state handshake).
@@ -36,25 +37,34 @@ type Sender struct {
 	// reply is the one to the mail. What is accepted is delivered, unless the server will tell the sender itself (DSN).
 	LMTP bool
 
-	liars liars
+	liars    remembered[struct{}] // some read the first command of a flight and lose the others
+	hellos   remembered[helloSize]
+	sessions sessions
 }
 
 var _ delivery.Sender = (*Sender)(nil)
 
 // Open connects to a hop, and greets, secures and logs in. A failure is a *delivery.Failure with the state at which it
 // happened. When ctx ends, it breaks off.
+//
+// Where TLS is what fails, it may connect again: without taking up an earlier session; with a hello that fits into one
+// packet, as some servers break on a larger one; without TLS, where ClearFallback and hop allow that.
 func (s *Sender) Open(ctx context.Context, hop *delivery.Hop) (delivery.Connection, error) {
 	security := hop.Security
 	if security == "" {
 		security = queue.Opportunistic
 	}
-	c, failure := s.open(ctx, hop, security)
+	c, failure := s.openSecure(ctx, hop, security)
+	session := c.told(failure)
 	if failure != nil && failure.clear && s.ClearFallback && security == queue.Opportunistic && !hop.TLS.Enforced() &&
 		!hop.RequireTLS && ctx.Err() == nil {
 		broken := failure.Result.TLSPolicy
-		if c, failure = s.open(ctx, hop, queue.Optional); failure == nil {
+		if c, failure = s.open(ctx, hop, queue.Optional, hello{}); failure == nil {
 			c.policy = broken
 		}
+	}
+	if hop.TLS.Tell != nil && session != nil {
+		hop.TLS.Tell(*session)
 	}
 	if failure != nil {
 		return nil, &failure.Failure
@@ -62,20 +72,50 @@ func (s *Sender) Open(ctx context.Context, hop *delivery.Hop) (delivery.Connecti
 	return c, nil
 }
 
+// openSecure opens a connection as a level of security asks for, with another try where the way in which TLS was begun
+// may have been at fault.
+func (s *Sender) openSecure(ctx context.Context, hop *delivery.Hop, security queue.Security) (*connection, *failure) {
+	var offer hello
+	offer.size, _ = s.hellos.of(hop.Target, time.Now())
+	c, failure := s.open(ctx, hop, security, offer)
+	if failure != nil && failure.stale && ctx.Err() == nil {
+		offer.fresh = true
+		c, failure = s.open(ctx, hop, security, offer)
+	}
+	if failure == nil || !failure.small || offer.size != largeHello || ctx.Err() != nil {
+		return c, failure
+	}
+	offer.size = smallHello
+	c, second := s.open(ctx, hop, security, offer)
+	if second == nil || second.Result.Cipher != nil {
+		s.hellos.add(hop.Target, smallHello, time.Now())
+		return c, second
+	}
+	s.hellos.add(hop.Target, anyHello, time.Now())
+	return nil, failure
+}
+
 // failure is why a connection could not be opened.
 type failure struct {
 	delivery.Failure
-	clear bool // a new connection without TLS may fare better
+	// A new connection may fare better:
+	clear bool // without TLS
+	stale bool // when it takes up no earlier session
+	small bool // with a smaller hello
+
+	session *delivery.TLSSession // how far TLS came; nil: it was not its turn yet
 }
 
-func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Security) (*connection, *failure) {
+func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Security,
+	offer hello) (*connection, *failure) {
 	limits := effective(hop.Timeouts)
 	nc, failed := s.connect(ctx, hop, limits.connect)
 	if failed != nil {
 		return nil, failed
 	}
 	c := newConnection(s, hop, limits, nc)
-	c.slow = s.liars.has(hop.Target, time.Now())
+	c.offer = offer
+	_, c.slow = s.liars.of(hop.Target, time.Now())
 	if !c.enter(ctx) {
 		failed = c.broke(queue.StateConnect, errInterrupted)
 	} else {
@@ -83,6 +123,7 @@ func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Sec
 		c.leave()
 	}
 	if failed != nil {
+		failed.session = c.session
 		c.broken = c.broken || failed.clear
 		c.Close()
 		return nil, failed

@@ -15,18 +15,24 @@ import (
 
 var errInjection = errors.New("the remote sent more behind its answer to STARTTLS, before encryption began")
 
-// secure does what the level of security and the policy ask for with STARTTLS, and tells how that went.
+// secure does what the level of security and the policy ask for with STARTTLS, and notes how that went.
 func (c *connection) secure(security queue.Security) *failure {
 	must := security == queue.Required || security == queue.Verified || c.hop.TLS.Enforced() || c.hop.RequireTLS
 	if security == queue.Optional && !must {
 		return nil
 	}
 	failed := c.startTLS(security, must)
-	if tell := c.hop.TLS.Tell; tell != nil {
-		tell(delivery.TLSSession{From: addrPort(c.watch.raw.LocalAddr()).Addr().Unmap(), To: c.hop.Target.Addr(), HELO: c.mta,
-			Violation: c.violation})
-	}
+	c.session = &delivery.TLSSession{From: addrPort(c.watch.raw.LocalAddr()).Addr().Unmap(), To: c.hop.Target.Addr(),
+		HELO: c.mta, Violation: c.violation}
 	return failed
+}
+
+// told returns what reports are to say of an attempt to open a connection; c is nil where it failed.
+func (c *connection) told(failed *failure) *delivery.TLSSession {
+	if failed != nil {
+		return failed.session
+	}
+	return c.session
 }
 
 func (c *connection) startTLS(security queue.Security, must bool) *failure {
@@ -63,6 +69,7 @@ func (c *connection) startTLS(security queue.Security, must bool) *failure {
 		return failed
 	}
 	if failed := c.trust(security); failed != nil {
+		failed.stale = c.slot.forget() && c.cipher.Resumed // it may have another certificate by now
 		return failed
 	}
 	failed = c.hello()
@@ -128,6 +135,7 @@ func (c *connection) violatedBy(err error) {
 
 // handshake begins TLS. It has as much time as the greeting.
 func (c *connection) handshake() *failure {
+	c.slot = c.sender.sessions.slot(c.hop, c.offer.fresh)
 	secured := tls.Client(c.nc, c.tlsConfig())
 	if err := c.armBoth(c.limits.intro); err != nil {
 		return c.broke(queue.StateStartTLS, err)
@@ -138,12 +146,17 @@ func (c *connection) handshake() *failure {
 		failed := c.fail(queue.StateStartTLS, c.handshakeOutcome(err), "TLS handshake: "+printable(err.Error()))
 		failed.Cause = fmt.Errorf("TLS handshake with %s: %w", c.hop.Target, err)
 		failed.clear = !errors.Is(err, errInterrupted) && !c.watch.interrupted()
+		failed.stale = failed.clear && c.slot.forget()
+		failed.small = failed.clear && failed.Result.Result != queue.Invalid // else it speaks no TLS at all
 		return failed
 	}
 	state := secured.ConnectionState()
 	c.nc, c.vectored = secured, false
 	c.cipher = describeCipher(&state)
-	c.certificate = describeCertificate(&state, c.sender.TLS, c.certNames())
+	if c.certificate = c.slot.verified(&state); c.certificate == nil {
+		c.certificate = describeCertificate(&state, c.sender.TLS, c.certNames())
+		c.slot.note(&state, c.certificate)
+	}
 	return nil
 }
 
@@ -170,6 +183,10 @@ func (c *connection) tlsConfig() *tls.Config {
 	config.InsecureSkipVerify = true // describeCertificate verifies
 	config.VerifyPeerCertificate = nil
 	config.DynamicRecordSizingDisabled = true // one record, so one write, for most mails
+	config.ClientSessionCache = c.slot
+	if c.offer.size == smallHello {
+		config.CurvePreferences = smallGroups(config.CurvePreferences)
+	}
 	config.ServerName = ""
 	if _, err := netip.ParseAddr(c.hop.Host); err != nil {
 		config.ServerName = cmp.Or(c.hop.TLS.ServerName, c.hop.Host)

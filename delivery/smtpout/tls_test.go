@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -82,4 +83,16 @@ func serverConfig() *tls.Config {
 
 func serverTLS(_ *testing.T, nc net.Conn) net.Conn {
 	return tls.Server(nc, serverConfig())
+}
+
+// rsaCertificate makes one with the kind of key that most hosts have.
+func rsaCertificate(tb testing.TB) tls.Certificate {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(tb, err)
+	a := theAuthority()
+	template := &x509.Certificate{SerialNumber: big.NewInt(4), Subject: pkix.Name{CommonName: "mx.example.org"},
+		DNSNames: []string{"mx.example.org"}, NotBefore: long(-1), NotAfter: long(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	require.NoError(tb, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,6 +31,9 @@ type Metrics struct {
 	bytesOut padded
 	classes  sync.Map // of string and *classCount
 	known    atomic.Int32
+
+	secured atomic.Pointer[map[monitor.TLS]*atomic.Uint64]
+	growing sync.Mutex // of secured
 }
 
 // classCount is how many attempts failed because of a class, by how.
@@ -73,6 +77,37 @@ func (m *Metrics) Observe(e *monitor.Event) {
 	if e.Class != "" {
 		m.class(e.Class)[e.Kind].Add(1)
 	}
+	switch e.Kind {
+	case monitor.Delivered, monitor.Retried, monitor.Failed:
+		if n := m.secure(&e.TLS); n != nil {
+			n.Add(1)
+		}
+	}
+}
+
+// maxSecured bounds how many ways to be secured are told apart; there are fewer.
+const maxSecured = 500
+
+// secure returns the count of a way to be secured; nil: there are too many.
+func (m *Metrics) secure(how *monitor.TLS) *atomic.Uint64 {
+	if all := m.secured.Load(); all != nil {
+		if n := (*all)[*how]; n != nil {
+			return n
+		}
+	}
+	m.growing.Lock()
+	defer m.growing.Unlock()
+	grown := map[monitor.TLS]*atomic.Uint64{}
+	if all := m.secured.Load(); all != nil {
+		if n := (*all)[*how]; n != nil || len(*all) >= maxSecured {
+			return n
+		}
+		maps.Copy(grown, *all)
+	}
+	n := new(atomic.Uint64)
+	grown[*how] = n
+	m.secured.Store(&grown)
+	return n
 }
 
 // class returns the counts of a class; what there are too many of is other.
@@ -114,6 +149,12 @@ func (m *Metrics) Collect(to chan<- client.Metric) {
 		to <- client.MustNewConstMetric(g.desc, client.GaugeValue, max(n, 0))
 	}
 	m.collectClasses(to)
+	if all := m.secured.Load(); all != nil {
+		for how, n := range *all {
+			to <- client.MustNewConstMetric(secured, client.CounterValue, float64(n.Load()), how.Policy, how.Mode, how.Failure,
+				how.Protocol)
+		}
+	}
 	m.collectQueues(to)
 	m.collectDamage(to)
 	if m.Version != "" {
@@ -183,6 +224,8 @@ var (
 	queued     = desc("queue_messages", "Messages in a queue.", "queue", "state")
 	classified = desc("failures_total", "Attempts that failed, and messages that ended without one, by the class of the result.",
 		"class", "outcome")
+	secured = desc("tls_attempts_total", "Attempts over the wire, by the policy that the recipient publishes about TLS, how it "+
+		"was violated (RFC 8460), and the protocol; in clear text that is empty.", "policy", "mode", "failure", "protocol")
 	queueUp = desc("queue_up", "Whether the queues could be asked: 1, or 0.")
 
 	damagedPlaces = desc("queue_damaged_places_total",

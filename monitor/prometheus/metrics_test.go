@@ -32,6 +32,8 @@ func TestMetrics(t *testing.T) {
 		{Kind: monitor.Delivered, Bytes: 500}, {Kind: monitor.MessageReceived, Bytes: 20}, {Kind: 200},
 		{Kind: monitor.Retried, Class: "greylisted"}, {Kind: monitor.Retried, Class: "greylisted"},
 		{Kind: monitor.Failed, Class: "greylisted"}, {Kind: monitor.NotTried, Class: "expired"},
+		{Kind: monitor.Delivered, TLS: monitor.TLS{Protocol: "TLSv1.3", Policy: "dane", Mode: "enforce"}},
+		{Kind: monitor.Retried, TLS: monitor.TLS{Policy: "sts", Mode: "enforce", Failure: "starttls-not-supported"}},
 	} {
 		m.Observe(&e)
 	}
@@ -43,6 +45,8 @@ func TestMetrics(t *testing.T) {
 		`sluice_failures_total{class="greylisted",outcome="deferred"} 2`,
 		`sluice_failures_total{class="greylisted",outcome="failed"} 1`,
 		`sluice_failures_total{class="expired",outcome="not-tried"} 1`,
+		`sluice_tls_attempts_total{failure="",mode="enforce",policy="dane",protocol="TLSv1.3"} 1`,
+		`sluice_tls_attempts_total{failure="starttls-not-supported",mode="enforce",policy="sts",protocol=""} 1`,
 		`sluice_build_info{version="1.2"} 1`, "go_goroutines ",
 	} {
 		require.Contains(t, text, "\n"+line)
