@@ -29,6 +29,8 @@ type outgoing struct {
 	engine *delivery.Engine
 
 	senders *senders
+
+	validation *validation // nil: DANE is off
 }
 
 // openOutgoing makes all that mail needs on its way out.
@@ -41,6 +43,7 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 	if err != nil {
 		return nil, err
 	}
+	o.validation = openValidation(b, c.resolver)
 	if o.book, err = openBook(b); err != nil {
 		return nil, err
 	}

@@ -1,9 +1,11 @@
 package resolver_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,4 +128,29 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.NoError(t, r.Close())
+}
+
+// TestValidates believes what servers say of the root zone, which is signed.
+func TestValidates(t *testing.T) {
+	var validating atomic.Bool
+	address := testserver.DNS(t, func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		if q.Question[0].Name == "." && q.Question[0].Qtype == dns.TypeSOA {
+			m.AuthenticatedData = validating.Load()
+		}
+		_ = w.WriteMsg(m)
+	})
+	r, err := resolver.New(resolver.Options{Servers: []string{address}, TrustAD: true})
+	require.NoError(t, err)
+	defer r.Close()
+	for _, want := range []bool{false, true, false} {
+		validating.Store(want)
+		got, err := r.Validates(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = r.Validates(ctx)
+	require.Error(t, err)
 }

@@ -1,5 +1,21 @@
 package resolver
 
+import (
+	"context"
+
+	"github.com/miekg/dns"
+)
+
+// Validates reports whether the servers validate by DNSSEC: they say so (AD) of the root zone, which is signed. It asks
+// them anew each time. The error says why nobody knows.
+func (r *Resolver) Validates(ctx context.Context) (bool, error) {
+	answer, err := r.ask(ctx, "", dns.TypeSOA)
+	if err != nil {
+		return false, err
+	}
+	return answer.AuthenticatedData, nil
+}
+
 // ServerState is how a server that is asked is doing.
 type ServerState struct {
 	Address string // host:port

@@ -21,8 +21,8 @@
 //
 //  1. prepare looks at addresses and body, once: is it ASCII, does it need dots stuffed, would DATA damage it? What
 //     this remote cannot take is declined here with a reply of our own making: 552 5.3.4 over its SIZE, 553 5.6.7 when
-//     SMTPUTF8 is needed and missing (see utf8.go), 553 5.1.3 and 5.1.7 for impossible addresses, 554 5.6.3 for a mail that would
-//     have to be changed but bears the signature of its author. Others are made fit: see below.
+//     SMTPUTF8 is needed and missing (see utf8.go), 553 5.1.3 and 5.1.7 for impossible addresses, 554 5.6.3 for a mail
+//     that would have to be changed but bears the signature of its author. Others are made fit: see below.
 //  2. begin writes MAIL, RCPT and DATA in one flight.
 //  3. envelope reads the replies to them (mailfrom, rcptto, data), withdraw tidies up after a refusal.
 //  4. message writes the mail and its final dot in one flight, together with MAIL, RCPT and DATA of the next mail, when
@@ -64,9 +64,10 @@
 //
 // # Sessions of TLS
 //
-// A connection takes up the TLS session of an earlier one to the same address, where the same is demanded, which costs a
-// fraction of a handshake. Policies judge the certificates of the session as if they had come just now; when they find
-// them wanting, or the remote cannot go on with the session, it is forgotten and the remote gets a connection without.
+// A connection takes up the TLS session of an earlier one to the same address, where the same is demanded, which costs
+// a fraction of a handshake. Policies judge the certificates of the session as if they had come just now; when they
+// find them wanting, or the remote cannot go on with the session, it is forgotten and the remote gets a connection
+// without.
 //
 // # When things go wrong
 //

@@ -56,6 +56,7 @@ wrong.test. A %[2]s
 	sender := mtatest.Inside(t, logging.With(mtatest.Certificate(t)).With(mtatest.Settings{"dns-servers": name,
 		"dns-trust-ad": "true", "allow-private-targets": "true", "rabbitmq-dsn": "outbox", "dsn-ret": "FULL"}))
 
+	require.True(t, sender.WaitLog("the DNS servers validate"))
 	c := sender.Talk(t)
 	require.NotContains(t, c.Command("EHLO client.test", 250), "REQUIRETLS", "before TLS it would mean nothing")
 	require.Contains(t, c.StartTLS(), "REQUIRETLS")
