@@ -152,6 +152,8 @@ type Config struct {
 	ConnectionMaxMessages int           // connection-maxmessages: messages over one connection; 0: unlimited
 	ConnectionMaxIdle     time.Duration // connection-maxidle: milliseconds a connection without work stays open
 	ConnectionSecure      bool          // connection-secure: use TLS when it is offered
+	// smtp-out-multi-recipient: so many messages that are the same go as one mail; below 2: each goes by itself
+	SMTPOutMultiRecipient int
 	TLSPolicy             string        // tls-policy: on, report or off
 	TLSReportFrom         string        // tls-report-from: where reports about TLS come from; empty: none are sent
 	ProxyServer           string        // proxy-server: proxy for outgoing HTTP: http:// or socks://

@@ -57,6 +57,7 @@ func throttleKeys() []Key {
 		key("ip-maxconnections", "0", limit(), func(c *Config) *int { return &c.IPMaxConnections }, "simultaneous connections to one target IP; 0: unlimited"),
 		key("connection-maxmessages", "0", limit(), func(c *Config) *int { return &c.ConnectionMaxMessages }, "messages over one connection; 0: unlimited"),
 		key("connection-maxidle", "5000", unlimited(millis(0)), func(c *Config) *time.Duration { return &c.ConnectionMaxIdle }, "milliseconds a connection without work stays open"),
+		key("smtp-out-multi-recipient", "0", count(0), func(c *Config) *int { return &c.SMTPOutMultiRecipient }, "so many messages that are the same but for their recipients go to a server as one mail, at most 100; below 2: each goes by itself").ours().restart(),
 		key("connection-secure", "true", boolean(), func(c *Config) *bool { return &c.ConnectionSecure }, "use TLS when it is offered"),
 		key("tls-policy", "on", oneOf("on", "report", "off"), func(c *Config) *string { return &c.TLSPolicy }, "what recipients publish about TLS (DANE, MTA-STS): obeyed, only told in results, or not asked for; DANE needs dns-trust-ad and a validating resolver").ours().restart(),
 		key("tls-report-from", "", plain(), func(c *Config) *string { return &c.TLSReportFrom }, "address from which domains that ask for it are told, once a day, how connections to them were secured (RFC 8460)").blank("no reports are sent").ours().restart(),

@@ -23,7 +23,9 @@ type connection struct {
 	link
 	limits   *throttle.Limits
 	sent     int    // mails attempted
+	along    int    // of these as further recipients of another one
 	accepted int    // of these accepted
+	blamed   bool   // that the connection broke counts already, for another recipient of the same mail
 	proven   bool   // the remote answered a mail: the path works
 	flows    bool   // the mail before was accepted, a moment ago
 	bytes    int64  // of mails attempted
@@ -49,6 +51,9 @@ type link struct {
 	opened  time.Time
 	most    int // mails that the remote takes, as it said or was learned; zero: any number
 	domains domainsTold
+	// recipients of one mail that the remote takes, as it said or showed; zero: it said nothing
+	recipients int
+	limited    bool // it is a Limited
 }
 
 // domainsTold are the domains of the recipients over a connection, where the remote limits their number.
@@ -80,7 +85,8 @@ func (l *link) heed(learned int) {
 	if said.Mails > 0 && (l.most == 0 || said.Mails < l.most) {
 		l.most = said.Mails
 	}
-	l.domains.most = said.Domains
+	l.domains.most, l.recipients = said.Domains, said.Recipients
+	l.limited = true
 }
 
 func newConnection(e *core, p *path) *connection {
@@ -128,7 +134,7 @@ func (c *connection) end() {
 		j.unfetch()
 		c.p.putBack(j)
 	}
-	c.e.learned.carried(c.target, c.sent)
+	c.e.learned.carried(c.target, c.sent-c.along)
 	c.p.closed(c.proven)
 	c.e.slots.Release()
 	c.event(monitor.ConnClosed, "")
@@ -201,9 +207,13 @@ func (c *connection) ahead(j *job) *job {
 
 // used reports whether the connection, after some more mails, has carried as much as it may.
 func (c *connection) used(mails int, bytes int64) bool {
-	per, n := &c.limits.Connection, c.sent+mails
-	return per.Messages > 0 && n >= per.Messages || c.most > 0 && n >= c.most ||
-		per.Bytes > 0 && c.bytes+bytes >= per.Bytes
+	return c.full(mails, bytes) || c.most > 0 && c.sent-c.along+mails >= c.most
+}
+
+// full is used as far as our own limits go.
+func (c *connection) full(mails int, bytes int64) bool {
+	per := &c.limits.Connection
+	return per.Messages > 0 && c.sent+mails >= per.Messages || per.Bytes > 0 && c.bytes+bytes >= per.Bytes
 }
 
 // patience is how long an idle connection only waits for work before it watches the remote as well: watching costs
@@ -289,9 +299,14 @@ func (c *connection) deliver(j *job) {
 	}
 	c.sent++
 	c.bytes += j.size
+	if others := c.join(j); others != nil {
+		c.deliverTogether(j, others)
+		return
+	}
 	var next *Transaction
 	if n := c.next; n != nil {
 		switch {
+		case c.together() > 1 && c.sociable(n): // others may go with it
 		case n.absent():
 			n.fetch = c.e.mails.begin(c.e.untilBreak(), n.m) // and not begun before it is there
 		case c.prepare(n, c.nextTx):
@@ -314,7 +329,7 @@ func (c *connection) deliver(j *job) {
 // stopped notes that the remote had enough of the connection before the last mail had a part in it, if that was all
 // that there was to it: not that the mail before was refused, or long ago.
 func (c *connection) stopped() {
-	mails := c.sent - 1
+	mails := c.sent - c.along - 1
 	if c.flows && !c.e.broken() && c.e.learned.stopped(c.target, c.key.Site, c.opened, mails) {
 		c.e.log.Info("a remote takes so many mails over one connection", "path", c.key.Path.String(), "remote", c.target,
 			"mails", mails)

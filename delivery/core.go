@@ -35,6 +35,7 @@ type core struct {
 	name            string // in EHLO
 	pathQueue       int
 	pathConnections int
+	multiRecipient  int
 	lookups         int
 	edit            func(context.Context, *queue.Message) (queue.Body, error)
 	finish          func(context.Context, *Hop, *Transaction) (queue.Body, error)

@@ -85,6 +85,15 @@
 // connection sends others. What the queue keeps is the message as it came. A failure ends the message with the state
 // that it names; one that may pass has it wait, with no attempt counted.
 //
+// # Mails to many
+//
+// With [Engine.MultiRecipient], messages that are the same but for their recipients go as one mail, as far as they are
+// next on the connection (connection.join): same sender, same mail byte for byte, the same things asked for, and
+// nothing in them that is of one recipient: no template, header edits or keys of their own, no return path of their
+// own. The throttle counts each of them, each has its own result and is settled by itself, so that nothing is shared
+// once the reply is there. A recipient that is one too many for the remote (452, or 4.5.3) goes with the next mail, and
+// no later mail over the connection has more. Mail that could be joined is not begun behind the one before it.
+//
 // # Growth
 //
 // The first connection of a path is made at once. Another one is made when each that there is has ten messages waiting
@@ -169,6 +178,7 @@
 //   - reexamine.go: new rules for what waits on paths and connections
 //   - take.go: how connections get messages, and idle
 //   - connection.go: a connection, and the goroutine that serves it
+//   - together.go: one mail to the recipients of several messages
 //   - slots.go: paths that wait for a connection slot
 //   - ready.go: how messages get to a path, and how it grows
 //   - parking.go: how much a path takes, and what it parks and fetches again

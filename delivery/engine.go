@@ -45,6 +45,9 @@ type Engine struct {
 	PathQueue int
 	// PathConnections is the largest number of connections of one path where the throttle sets none; zero means 100.
 	PathConnections int
+	// MultiRecipient is how many messages that are the same but for their recipients may go as one mail to a server, at
+	// most 100. Below 2: each goes by itself.
+	MultiRecipient int
 	// Lookups is the largest number of route look-ups at a time; zero means 100.
 	Lookups int
 	// Edit and Finish make of a message's mail what goes over the wire: Edit changes its header, Finish signs what came
@@ -273,6 +276,7 @@ func (e *Engine) configure() {
 	c.memory = memory{most: cmp.Or(max(e.Prefetch, 0), queue.DefaultPrefetch), leaving: c.settler.Backlog}
 	c.pathQueue = cmp.Or(max(e.PathQueue, 0), 500)
 	c.pathConnections = cmp.Or(max(e.PathConnections, 0), 100)
+	c.multiRecipient = e.MultiRecipient
 	c.lookups = cmp.Or(max(e.Lookups, 0), 100)
 	c.policy = policy{retry: e.Retry, looseEnvelope: e.LooseEnvelope, looseRecipient: e.LooseRecipient,
 		store: e.Store != nil, renders: e.Render != nil}

@@ -21,7 +21,7 @@ func (c *connection) attempted(j *job) {
 	}
 	c.e.throttle.Observe(c.key.Path, c.target.Addr(), throttle.Outcome{
 		Code: result.Code, Text: oneLine(c.tx.Text), Sent: result.Success(), ConnLost: result.Result == queue.Lost &&
-			result.State != queue.StateStorage,
+			result.State != queue.StateStorage && !c.blamed,
 	})
 	success, said, elsewhere := result.Success(), result, c.tx.Elsewhere
 	if answered(&said) && !c.proven {
@@ -40,7 +40,9 @@ func (c *connection) attempted(j *job) {
 	if is(d.Strange, said.Result == queue.Invalid) {
 		c.event(monitor.Strange, said.Description)
 	}
-	c.blame(&said, d.Individual)
+	if !c.blamed {
+		c.blame(&said, d.Individual)
+	}
 	if c.hadEnough(&said) && !d.rules() {
 		c.spent = true
 		c.stopped()

@@ -31,7 +31,8 @@ type Connection interface {
 	Close() error
 }
 
-// Limited is the add-on of a connection whose remote announces what it takes.
+// Limited is the add-on of a connection that sends a mail to several recipients, and whose remote may announce what it
+// takes.
 type Limited interface {
 	Limits() Announced
 }
@@ -39,7 +40,7 @@ type Limited interface {
 // Announced is what a remote says that it takes (RFC 9422); zero: it says nothing of that.
 type Announced struct {
 	Mails      int // over one connection
-	Recipients int // of one mail
+	Recipients int // of one mail; 1: mails go one by one
 	Domains    int // of recipients, over one connection
 }
 
@@ -88,6 +89,10 @@ type Transaction struct {
 	ReturnPath string
 	// EnvID goes with MAIL FROM where the remote speaks DSN and the message has none of its own; "": none.
 	EnvID string
+	// With are transactions of mails to others that are the same: they go together with this one, as a single mail with
+	// several recipients. Each has what this one has, its own message, and its own result. Only connections that are
+	// Limited get them.
+	With []*Transaction
 	// Finisher makes the mail anew when the remote can only get it changed; nil: Body itself may be changed.
 	Finisher Finisher
 
@@ -96,6 +101,8 @@ type Transaction struct {
 	// Unsent says that the connection ended before the remote had any part in the outcome of this mail: nothing of it
 	// was judged, it may go over another connection at once and no attempt is counted.
 	Unsent bool
+	// Crowded says that the remote takes no more recipients in one transaction: this mail may follow in the next one.
+	Crowded bool
 	// Elsewhere says that the remote lacks an extension which the mail needs, and another host of its site may have.
 	Elsewhere bool
 	// Delivered says that the mail is in its mailbox, rather than with a server that takes it further.

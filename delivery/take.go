@@ -36,6 +36,17 @@ func (p *path) takeReady() (j *job, looks uint64) {
 	return p.pop(false), p.allowance.told()
 }
 
+// takeIf returns the first job of the ready list if it may go together with another one, or nil.
+func (p *path) takeIf(fits func(*job) bool) (j *job, looks uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j = p.ready.first()
+	if j == nil || p.e.stopping() || j.outdated(p.e.epoch()) || j.expired(time.Now()) || !fits(j) {
+		return nil, 0
+	}
+	return p.pop(false), p.allowance.told()
+}
+
 // joinIdle puts a connection among the idle ones; for a wait, it is not given work. False means that there are enough
 // of them, or that another path needs its slot. p.mu is held.
 func (p *path) joinIdle(c *connection, wait throttle.Wait) bool {

@@ -162,7 +162,8 @@ func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies) (
 			Hook:    hookQueue(cfg), HookRetries: cfg.WebhookRetries, HookExtract: cfg.WebhookExtract,
 			HookForm: webhook.Form,
 		},
-		Notifier: notifier,
+		Notifier:       notifier,
+		MultiRecipient: cfg.SMTPOutMultiRecipient,
 		Retry: delivery.RetryPolicy{
 			Intervals:   cfg.RetryInterval,
 			Lifetime:    cfg.MaxDeliverTime,

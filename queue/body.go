@@ -43,8 +43,11 @@ func (b Bytes) Size() int64 { return int64(len(b)) }
 func (b Bytes) Bytes() []byte { return b }
 
 // SameBody reports whether a and b are one Body value, so that storage can be shared: the same pointer, or Bytes of the
-// same memory. It looks at no content. Two nil bodies are the same.
+// same memory, or what a says is itself by a method Is(Body) bool. It looks at no content. Two nil bodies are the same.
 func SameBody(a, b Body) bool {
+	if x, ok := a.(interface{ Is(Body) bool }); ok && b != nil {
+		return x.Is(b)
+	}
 	if x, ok := a.(Bytes); ok {
 		y, ok := b.(Bytes)
 		return ok && len(x) == len(y) && unsafe.SliceData(x) == unsafe.SliceData(y)

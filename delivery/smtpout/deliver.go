@@ -19,6 +19,10 @@ var steps = [...]queue.ResultState{queue.StateMailFrom, queue.StateRcptTo, queue
 
 // Deliver sends tx; doc.go tells how.
 func (c *connection) Deliver(ctx context.Context, tx, next *delivery.Transaction) {
+	if len(tx.With) > 0 {
+		c.deliverTogether(ctx, tx)
+		return
+	}
 	tx.Result, tx.Text, tx.Unsent, tx.Delivered, tx.Elsewhere = queue.Result{}, "", false, false, false
 	begun := c.ahead.tx == tx
 	if !begun {
@@ -54,17 +58,8 @@ func (c *connection) begin(m *mail, tx *delivery.Transaction) bool {
 		c.decline(tx, f)
 		return false
 	}
-	if c.ignored == 0 && c.rd.Buffered() > 0 { // a farewell, most likely
-		c.broken = true
-		c.unsent(tx, queue.StateIdle, "the remote spoke unasked")
+	if !c.precede(m) {
 		return false
-	}
-	c.messages++
-	m.number = c.messages
-	if c.mustReset {
-		c.out = append(c.out, "RSET\r\n"...)
-		c.ignored++
-		c.mustReset, c.resetAsked = false, true
 	}
 	if c.lockstep() {
 		return c.resetNow(m)
@@ -81,6 +76,23 @@ func (c *connection) begin(m *mail, tx *delivery.Transaction) bool {
 		c.stopped(m, queue.StateMailFrom, err)
 	}
 	return err == nil
+}
+
+// precede counts a mail, and puts the RSET that is due before it. False means that the remote ended the session.
+func (c *connection) precede(m *mail) bool {
+	if c.ignored == 0 && c.rd.Buffered() > 0 { // a farewell, most likely
+		c.broken = true
+		c.unsent(m.tx, queue.StateIdle, "the remote spoke unasked")
+		return false
+	}
+	c.messages++
+	m.number = c.messages
+	if c.mustReset {
+		c.out = append(c.out, "RSET\r\n"...)
+		c.ignored++
+		c.mustReset, c.resetAsked = false, true
+	}
+	return true
 }
 
 // resetNow sends a RSET that is due and waits for its reply.

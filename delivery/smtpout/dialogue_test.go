@@ -39,9 +39,9 @@ import (
 //	@ KEY VALUE options: security, login, fallback, plaintext, chunking, nopipelining, lmtp, host, certnames,
 //	            mails, overlap (no), body (several: one for each mail), from, to, ret, envid, notify, orcpt, returnpath,
 //	            returnid, idle D, property NAME JSON,
-//	            priority N, by D MODE [trace]
+//	            priority N, by D MODE [trace], together (all go in one transaction)
 //	= open STATE RESULT [CODE [STATUS]]       what Open fails with
-//	= STATE RESULT [CODE [STATUS]] [unsent]   the outcome of one mail after the other
+//	= STATE RESULT [CODE [STATUS]] [unsent] [crowded]   the outcome of one mail after the other
 //	~ TEXT      the description of the last outcome contains TEXT
 //	= usable, = broken                        the connection afterwards
 //	# a remark
@@ -57,7 +57,7 @@ type dialogue struct {
 type outcome struct {
 	state, result, status, text string
 	code                        int
-	unsent                      bool
+	unsent, crowded             bool
 }
 
 func parseDialogue(t *testing.T, name, text string) *dialogue {
@@ -100,6 +100,8 @@ func parseOutcome(t *testing.T, fields []string) *outcome {
 		switch {
 		case f == "unsent":
 			o.unsent = true
+		case f == "crowded":
+			o.crowded = true
 		case strings.Contains(f, "."):
 			o.status = f
 		default:
@@ -189,6 +191,12 @@ func (d *dialogue) play(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		txs := d.transactions()
+		if d.option("together") != "" {
+			txs[0].With = txs[1:]
+			for _, tx := range txs[1:] {
+				tx.Body = txs[0].Body
+			}
+		}
 		for i, tx := range txs {
 			var next *delivery.Transaction
 			if i+1 < len(txs) && d.option("overlap") != "no" {
@@ -200,10 +208,13 @@ func (d *dialogue) play(t *testing.T) {
 				stop()
 			}
 			remote.turn(tx)
-			conn.Deliver(ctx, tx, next)
+			if len(txs[0].With) == 0 || i == 0 {
+				conn.Deliver(ctx, tx, next)
+			}
 			require.Less(t, i, len(d.want), "more outcomes than expected")
 			d.want[i].check(t, &tx.Result)
 			require.Equal(t, d.want[i].unsent, tx.Unsent, "unsent")
+			require.Equal(t, d.want[i].crowded, tx.Crowded, "crowded")
 			require.Equal(t, sender.LMTP && d.want[i].result == "accepted" && !tx.Result.DSN, tx.Delivered, "delivered")
 		}
 		if d.usable != "" {

@@ -9,8 +9,14 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Limits implements delivery.Limited.
-func (c *connection) Limits() delivery.Announced { return c.ext.limits }
+// Limits implements delivery.Limited. LMTP has a reply to the mail for each recipient, so that mails go one by one.
+func (c *connection) Limits() delivery.Announced {
+	said := c.ext.limits
+	if c.sender.LMTP {
+		said.Recipients = 1
+	}
+	return said
+}
 
 // addLimit reads one word of LIMITS (RFC 9422 §3). What is no limit, or one that nothing could be sent under, counts as
 // not said.

@@ -66,10 +66,6 @@ func (c *connection) prepare(m *mail, tx *delivery.Transaction) *fault {
 	if f == nil {
 		f = c.prepareBody(m)
 	}
-	if f == nil && c.ext.size > 0 && m.wire > c.ext.size {
-		f = &fault{queue.StateMailFrom, 552, "5.3.4",
-			fmt.Sprintf("the mail has %d bytes, the remote takes %d", m.wire, c.ext.size)}
-	}
 	if f != nil {
 		m.release()
 	}
@@ -134,6 +130,10 @@ func (c *connection) prepareBody(m *mail) *fault {
 	m.wire = m.shape.wire()
 	if m.chunked {
 		m.wire = m.shape.size
+	}
+	if c.ext.size > 0 && m.wire > c.ext.size {
+		return &fault{queue.StateMailFrom, 552, "5.3.4",
+			fmt.Sprintf("the mail has %d bytes, the remote takes %d", m.wire, c.ext.size)}
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 var parts = map[string][]string{
 	"Engine":     {"way.go", "paths.go", "why.go", "explain.go", "unheeded.go"},
 	"path":       {"reports.go", "take.go", "ready.go", "parking.go", "reexamine.go", "explain.go"},
-	"connection": {"outcome.go", "reexamine.go"},
-	"link":       {"outcome.go", "reexamine.go"},
+	"connection": {"outcome.go", "reexamine.go", "together.go"},
+	"link":       {"outcome.go", "reexamine.go", "together.go"},
 	"Why":        {"whytext.go"},
 }
 

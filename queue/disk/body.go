@@ -100,6 +100,12 @@ type mail struct {
 
 func (m *mail) stored() *mail { return m }
 
+// Is reports whether b is the same mail in the store, as that of another message of one Publish is.
+func (m *mail) Is(b queue.Body) bool {
+	other, ok := b.(interface{ stored() *mail })
+	return ok && other.stored().q == m.q && other.stored().index == m.index && other.stored().id == m.id
+}
+
 // Size returns the length in bytes.
 func (m *mail) Size() int64 { return m.size }
 
