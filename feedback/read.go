@@ -73,17 +73,22 @@ func (d *Desk) kindOf(r *report.Recipient) Kind {
 // disabled. A refusal of the mail's content or of its sender is none. mx is the host that said so; "": not known.
 func (d *Desk) hard(r *queue.Result, mx string) bool {
 	if d.Class != nil {
-		switch d.Class(r, mx) {
-		case queue.ClassAddressUnknown, queue.ClassDomainUnknown, queue.ClassMailboxDisabled:
-			return true
-		}
-		return false
+		return isHard(d.Class(r, mx))
 	}
 	switch r.Status { // RFC 3463 §3.2, §3.3
 	case "5.1.7", "5.1.8": // the sender's address
 		return false
 	}
 	return strings.HasPrefix(r.Status, "5.1.") || r.Status == "5.2.1"
+}
+
+// isHard reports whether a class says that the address will never work.
+func isHard(c queue.Class) bool {
+	switch c.Base() {
+	case queue.ClassAddressUnknown, queue.ClassDomainUnknown, queue.ClassMailboxDisabled:
+		return true
+	}
+	return false
 }
 
 func readFeedback(f *report.Feedback) ([]Record, clues) {

@@ -52,7 +52,7 @@ func openCommon(ctx context.Context, b *base, o Options, log *appLog) (c *common
 	if c.records, err = openRecords(b, c.mails, c.desk, o.Monitor); err != nil {
 		return nil, err
 	}
-	if c.hooks, err = openHooks(b, c.mails); err != nil {
+	if c.hooks, err = openHooks(b, c.mails, c.records); err != nil {
 		return nil, err
 	}
 	if c.marks, err = openMarks(b, c.mails); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/console/admin"
+	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/monitor/webhook"
 )
 
@@ -28,8 +29,8 @@ func hookQueue(cfg *config.Config) string {
 	return cfg.WebhookQueue
 }
 
-// openHooks begins to post results. Nil: there is no webhook-url.
-func openHooks(b *base, m *mails) (*hooks, error) {
+// openHooks begins to post results, of which r gets figures. Nil: there is no webhook-url.
+func openHooks(b *base, m *mails, r *records) (*hooks, error) {
 	cfg := b.cfg
 	if cfg.WebhookURL == "" {
 		return nil, nil
@@ -45,6 +46,7 @@ func openHooks(b *base, m *mails) (*hooks, error) {
 		return nil, misconfigured{fmt.Errorf("webhook-journal: %w", err)}
 	}
 	b.onClose(h.Close)
+	r.metrics.Hook = h.figures
 	return h, nil
 }
 
@@ -80,6 +82,14 @@ func (h *hooks) set(cfg *config.Config) error {
 	}
 	h.terms.Store(t)
 	return nil
+}
+
+// figures are those for Prometheus.
+func (h *hooks) figures() prometheus.Hook {
+	s := h.State()
+	return prometheus.Hook{Up: s.Up, Waiting: s.Waiting, DeadLetters: s.Dead, Posted: s.Taken, Refused: s.Refused,
+		Lost:     s.Lost,
+		Requests: s.Requests, Failed: s.Failed, Seconds: s.Seconds}
 }
 
 // hookState tells whether results are taken.

@@ -1,4 +1,4 @@
-// Tables of domains, addresses and tags. The server sorts and filters, and sends only the rows that can be seen; rows stay
+// Tables of domains, addresses, tags and classes. The server sorts and filters, and sends only the rows that can be seen; rows stay
 // where they are while the pointer is on them.
 
 import { follow } from "./live.js";

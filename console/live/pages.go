@@ -7,5 +7,5 @@ func (c *Live) Pages(f *frame.Frame) []frame.Page {
 	c.frame = f
 	c.listings = listings(f, c.Figures)
 	c.troubled = frame.NewLatest(f, attentionEvery, attentionTime, c.askHeldBack)
-	return []frame.Page{c.overviewPage(), c.domainsPage(), c.mtasPage(), c.tagsPage(), c.pausePage()}
+	return []frame.Page{c.overviewPage(), c.domainsPage(), c.mtasPage(), c.tagsPage(), c.classesPage(), c.pausePage()}
 }

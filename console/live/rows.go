@@ -9,8 +9,8 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 )
 
-// listings are what happened in the last minute for each domain, local address and tag, by the names of their tables.
-// They are kept for a second, so that many browsers with many orders share the work.
+// listings are what happened in the last minute for each domain, local address, tag and class, by the names of their
+// tables. They are kept for a second, so that many browsers with many orders share the work.
 func listings(f *frame.Frame, figures *monitor.Live) map[string]*frame.Latest[[]monitor.Row] {
 	all := map[string]*frame.Latest[[]monitor.Row]{}
 	for kind, list := range map[string]func() []monitor.Row{"domains": figures.Domains, "mtas": figures.MTAs,

@@ -41,7 +41,16 @@ func (c *Live) tagsPage() frame.Page {
 		Routes: map[string]frame.View{"GET /tags": c.listing("tags"), "GET /tags/{name}": c.subject("tags")}}
 }
 
-// kindOfList is what the three tables differ in.
+// classesPage tells why attempts failed; a class leads to the log of the attempts that have it.
+func (c *Live) classesPage() frame.Page {
+	return frame.Page{Path: "/classes", Title: "Failures", Group: frame.Live,
+		Routes: map[string]frame.View{"GET /classes": c.listing("classes"),
+			"GET /classes/{name}": func(v *frame.Visit) error {
+				return v.Redirect("/logs?"+url.Values{"class": {v.R.PathValue("name")}}.Encode(), "")
+			}}}
+}
+
+// kindOfList is what the tables differ in.
 type kindOfList struct {
 	One         string // "domain"
 	First       string // heading of the first column
@@ -60,6 +69,9 @@ func kindOf(name string) (kindOfList, bool) {
 	case "tags":
 		return kindOfList{"tag", "Tag", "No mail with a tag was seen in the last 60 s.",
 			"Give messages tags with the x-mq-tags header, or “tags” in their JSON.", false}, true
+	case "classes":
+		return kindOfList{"class", "Class", "No attempt failed in the last 60 s.",
+			"Why attempts fail appears here, in one word for what servers say in many.", false}, true
 	}
 	return kindOfList{}, false
 }
@@ -68,6 +80,16 @@ func kindOf(name string) (kindOfList, bool) {
 type column struct {
 	Key, Title, Unit string
 	of               func(*monitor.Row) int64
+}
+
+// columnsOf are the columns of a table: nothing but failures has a class.
+func columnsOf(kind string) []column {
+	if kind != "classes" {
+		return columns()
+	}
+	return slices.DeleteFunc(columns(), func(c column) bool {
+		return c.Key != "retried" && c.Key != "errors" && c.Key != "not-tried"
+	})
 }
 
 func columns() []column {
@@ -125,9 +147,13 @@ const (
 )
 
 func orderOf(kind string, q url.Values) order {
-	o := order{kind: kind, sort: "processed", down: true, search: strings.ToLower(strings.TrimSpace(human.Cut(q.Get("q"), 255)))}
-	if kind == "mtas" {
+	o := order{kind: kind, sort: "processed", down: true,
+		search: strings.ToLower(strings.TrimSpace(human.Cut(q.Get("q"), 255)))}
+	switch kind {
+	case "mtas":
 		o.sort = "attempts" // no message has an address yet when it is read from the outbox
+	case "classes":
+		o.sort = "errors"
 	}
 	if s := q.Get("sort"); s != "" {
 		o.sort, o.down = strings.CutPrefix(s, "-")
@@ -226,7 +252,7 @@ func (c *Live) statuses(kind string) map[string]trouble {
 
 func (c *Live) tuple(row *monitor.Row, kind string, about map[string]trouble) tuple {
 	t := tuple{Name: row.Name, Other: row.Other}
-	for _, col := range columns() {
+	for _, col := range columnsOf(kind) {
 		t.Values = append(t.Values, col.of(row))
 	}
 	switch kind {
@@ -283,7 +309,7 @@ func (c *Live) listing(kind string) frame.View {
 		o := orderOf(kind, v.R.URL.Query())
 		o.n = pageRows
 		k, _ := kindOf(kind)
-		d := listData{kindOfList: k, Of: kind, Columns: columns(), Window: c.window(o), Sort: o.key(), Search: o.search,
+		d := listData{kindOfList: k, Of: kind, Columns: columnsOf(kind), Window: c.window(o), Sort: o.key(), Search: o.search,
 			Made: c.Now()}
 		if o.from > 0 {
 			d.Prev = d.address(o.key(), max(o.from-pageRows, 0))

@@ -41,6 +41,27 @@ func TestTables(t *testing.T) {
 	require.Contains(t, w.Get("/tags").Body, "Give messages tags")
 }
 
+// TestClasses counts why attempts failed, and leads to the log of them.
+func TestClasses(t *testing.T) {
+	w := consoletest.New(t, nil)
+	w.Live.Now = w.Clock.Now
+	w.LogIn()
+	require.Contains(t, w.Get("/classes").Body, "No attempt failed in the last 60 s.")
+	for i, class := range []string{"mailbox-full", "address-unknown", "greylisted"} {
+		for range i + 1 {
+			w.Live.Observe(&monitor.Event{Kind: monitor.Failed, Domain: "a.test", Class: class})
+		}
+	}
+	w.Live.Observe(&monitor.Event{Kind: monitor.Delivered, Domain: "a.test"})
+	w.Clock.Forward(2 * time.Second)
+	require.Equal(t, []row{{name: "greylisted"}, {name: "address-unknown"}, {name: "mailbox-full"}}, rowsOf(w, "/classes"))
+	require.Equal(t, []row{{name: "mailbox-full"}}, rowsOf(w, "/classes?q=full"))
+	body := w.Get("/classes").Body
+	require.NotContains(t, body, "Delivered")
+	require.Contains(t, body, `href="/classes/greylisted"`)
+	require.Equal(t, "/logs?class=mailbox-full", w.Get("/classes/mailbox-full").Header.Get("Location"))
+}
+
 func TestManyDomains(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short")

@@ -23,6 +23,8 @@ type Metrics struct {
 	// Damage returns what the queue has found lost since it was opened; false when it cannot be damaged. Nil: not
 	// shown.
 	Damage func() (QueueDamage, bool)
+	// Hook returns how posting results goes. Nil: there is no web hook.
+	Hook func() Hook
 	// Version is shown as a label of sluice_build_info; "": not shown.
 	Version string
 
@@ -52,6 +54,15 @@ type QueueCount struct {
 type QueueDamage struct {
 	Places, Messages, Mails int
 	Bytes                   int64
+}
+
+// Hook is how posting results goes. What is counted is since the start.
+type Hook struct {
+	Up                    bool
+	Waiting, DeadLetters  int64   // results
+	Posted, Refused, Lost int64   // results: taken, refused for good, and dropped as the journal was full
+	Requests, Failed      int64   // requests, and those that are tried again
+	Seconds               float64 // that all requests took together
 }
 
 const kinds = monitor.Reported + 1
@@ -157,6 +168,7 @@ func (m *Metrics) Collect(to chan<- client.Metric) {
 	}
 	m.collectQueues(to)
 	m.collectDamage(to)
+	m.collectHook(to)
 	if m.Version != "" {
 		to <- client.MustNewConstMetric(build, client.GaugeValue, 1, m.Version)
 	}
@@ -202,6 +214,24 @@ func (m *Metrics) collectDamage(to chan<- client.Metric) {
 	to <- client.MustNewConstMetric(damagedBytes, client.CounterValue, float64(d.Bytes))
 }
 
+func (m *Metrics) collectHook(to chan<- client.Metric) {
+	if m.Hook == nil {
+		return
+	}
+	h, up := m.Hook(), 0.0
+	if h.Up {
+		up = 1
+	}
+	to <- client.MustNewConstMetric(hookUp, client.GaugeValue, up)
+	to <- client.MustNewConstMetric(hookWaiting, client.GaugeValue, float64(h.Waiting))
+	to <- client.MustNewConstMetric(hookDead, client.GaugeValue, float64(h.DeadLetters))
+	for outcome, n := range map[string]int64{"taken": h.Posted, "refused": h.Refused, "lost": h.Lost} {
+		to <- client.MustNewConstMetric(hookResults, client.CounterValue, float64(n), outcome)
+	}
+	to <- client.MustNewConstMetric(hookFailed, client.CounterValue, float64(h.Failed))
+	to <- client.MustNewConstSummary(hookSeconds, uint64(h.Requests), h.Seconds, nil)
+}
+
 func (m *Metrics) count(k monitor.Kind) uint64 { return m.events[k].n.Load() }
 
 // Handler shows m, the Go runtime and the process in Prometheus' text form.
@@ -222,7 +252,8 @@ var (
 	received   = desc("received_bytes_total", "Bytes of mail received, counted for each recipient.")
 	sent       = desc("delivered_bytes_total", "Bytes of mail delivered.")
 	queued     = desc("queue_messages", "Messages in a queue.", "queue", "state")
-	classified = desc("failures_total", "Attempts that failed, and messages that ended without one, by the class of the result.",
+	classified = desc("failures_total",
+		"Attempts that failed, and messages that ended without one, by the class of the result.",
 		"class", "outcome")
 	secured = desc("tls_attempts_total", "Attempts over the wire, by the policy that the recipient publishes about TLS, how it "+
 		"was violated (RFC 8460), and the protocol; in clear text that is empty.", "policy", "mode", "failure", "protocol")
@@ -235,6 +266,15 @@ var (
 	damagedMails = desc("queue_damaged_mails_total",
 		"Mails that the queue on disk has lost by damage; their messages fail.")
 	damagedBytes = desc("queue_damaged_bytes_total", "Bytes of the queue on disk that were found damaged.")
+
+	hookUp      = desc("webhook_up", "Whether the web hook took what was posted last: 1, or 0.")
+	hookWaiting = desc("webhook_waiting_results", "Results in the journal that the web hook has not taken yet.")
+	hookDead    = desc("webhook_dead_letters", "Results that the web hook refused for good and that were not sent again.")
+	hookResults = desc("webhook_results_total",
+		"Results that the web hook took or refused for good, and that were lost as the journal was full.", "outcome")
+	hookFailed = desc("webhook_failed_requests_total",
+		"Requests that the web hook did not take and that are tried again.")
+	hookSeconds = desc("webhook_request_seconds", "Requests to the web hook, and how long they took.")
 
 	build = desc("build_info", "The version that runs.", "version")
 )

@@ -58,6 +58,22 @@ func TestQueuesThatCannotBeAsked(t *testing.T) {
 	require.Contains(t, scrape(t, m), "sluice_queue_up 0")
 }
 
+// TestHook shows how posting results goes, where there is a web hook.
+func TestHook(t *testing.T) {
+	require.NotContains(t, scrape(t, &Metrics{}), "webhook")
+	text := scrape(t, &Metrics{Hook: func() Hook {
+		return Hook{Up: true, Waiting: 2, DeadLetters: 3, Posted: 4, Refused: 5, Lost: 6, Requests: 7, Failed: 8,
+			Seconds: 1.5}
+	}})
+	for _, line := range []string{"sluice_webhook_up 1", "sluice_webhook_waiting_results 2",
+		"sluice_webhook_dead_letters 3",
+		`sluice_webhook_results_total{outcome="taken"} 4`, `sluice_webhook_results_total{outcome="refused"} 5`,
+		`sluice_webhook_results_total{outcome="lost"} 6`, "sluice_webhook_failed_requests_total 8",
+		"sluice_webhook_request_seconds_sum 1.5", "sluice_webhook_request_seconds_count 7"} {
+		require.Contains(t, text, line+"\n")
+	}
+}
+
 // However many classes there were, few are told apart.
 func TestManyClasses(t *testing.T) {
 	m := &Metrics{}

@@ -19,6 +19,7 @@ type outcome struct {
 	verdict verdict
 	reason  string        // "" when it was accepted
 	after   time.Duration // not to be tried again before; zero: as we like
+	took    time.Duration
 }
 
 type verdict uint8

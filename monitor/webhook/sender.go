@@ -96,7 +96,9 @@ func (s *sender) launch(now time.Time) time.Duration {
 		b.flying = true
 		s.flying++
 		go func() {
+			began := time.Now()
 			b.outcome = s.h.post(s.requests, t, b)
+			b.outcome.took = time.Since(began)
 			s.landed <- b
 		}()
 	}
@@ -191,7 +193,8 @@ func (s *sender) land(b *batch, now time.Time) {
 		b.done = true
 	case refused:
 		if err := s.h.bury(b.body, b.outcome.reason); err != nil {
-			b.outcome = outcome{reason: b.outcome.reason + "; and that cannot be kept: " + err.Error()}
+			b.outcome = outcome{reason: b.outcome.reason + "; and that cannot be kept: " + err.Error(),
+				took: b.outcome.took}
 			break
 		}
 		s.failures = 0

@@ -27,6 +27,10 @@ type State struct {
 	Bytes       int64     `json:"bytes"`                // that the journal takes
 	Taken       int64     `json:"taken"`                // results that were answered with 2xx
 	Lost        int64     `json:"lost"`                 // results that the full journal had no room for
+	Refused     int64     `json:"refused"`              // results that were refused for good
+	Requests    int64     `json:"requests"`             // that were answered, or not in time
+	Failed      int64     `json:"failed"`               // requests that are tried again
+	Seconds     float64   `json:"seconds"`              // that all requests took together
 	LastError   string    `json:"last-error,omitempty"` // "": there was none
 	LastErrorAt time.Time `json:"last-error-at,omitzero"`
 	NextTry     time.Time `json:"next-try,omitzero"` // zero: it is up
@@ -41,6 +45,10 @@ type health struct {
 	down     bool
 	until    time.Time
 	taken    int64
+	refused  int64
+	requests int64
+	again    int64
+	spent    time.Duration
 	failed   string // what was wrong last
 	failedAt time.Time
 	disk     error // the journal cannot be used now
@@ -51,9 +59,17 @@ type health struct {
 func (h *health) heard(log *slog.Logger, b *batch, until, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if b.outcome.verdict == accepted {
+	h.requests++
+	h.spent += b.outcome.took
+	switch b.outcome.verdict {
+	case accepted:
 		h.taken += int64(b.lines)
-	} else {
+	case refused:
+		h.refused += int64(b.lines)
+	default:
+		h.again++
+	}
+	if b.outcome.verdict != accepted {
 		h.failed, h.failedAt = b.outcome.reason, now
 	}
 	h.until = until
@@ -90,6 +106,8 @@ func (h *Hook) State() State {
 		DeadLost: int64(dead.lost)}
 	h.health.mu.Lock()
 	s.Up, s.Since, s.Taken = !h.health.down && h.health.disk == nil, h.health.since, h.health.taken
+	s.Refused, s.Requests, s.Failed = h.health.refused, h.health.requests, h.health.again
+	s.Seconds = h.health.spent.Seconds()
 	s.LastError, s.LastErrorAt = h.health.failed, h.health.failedAt
 	if h.health.down {
 		s.NextTry = h.health.until
