@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -22,20 +21,21 @@ type trouble struct {
 	Domain  string    `json:"domain,omitempty"`
 	Name    string    `json:"name"` // the domain, or what else is held
 	Link    string    `json:"link"`
-	Kind    string    `json:"kind"` // "flood", "throttle", "offline", "paused", "dns", "slots"
+	Kind    string    `json:"kind"` // one of serious
 	Why     string    `json:"why"`
-	Waiting int       `json:"waiting"` // messages in memory, and those that pauses hold
-	Parked  bool      `json:"parked"`  // more of them are set aside
+	Waiting int       `json:"waiting"`          // messages in memory, and those that pauses hold
+	Failed  int       `json:"failed,omitempty"` // messages that were not accepted in the last minute
+	Parked  bool      `json:"parked"`           // more of them are set aside
 	Next    time.Time `json:"next,omitzero"`
 	from    []string
 }
 
 // serious orders kinds: of several reasons the first is shown.
-var serious = []string{"paused", "flood", "offline", "throttle", "dns", "slots"}
+var serious = []string{"paused", "flood", "offline", "failing", "throttle", "dns", "slots"}
 
-// attention turns what the delivery engine tells of paths and pauses into a line for each domain in which mail waits,
-// most waiting first. What a pause of tags or addresses holds has a line of its own.
-func attention(paths []admin.Path, parked []admin.Held, now time.Time) []trouble {
+// attention turns what the delivery engine tells of paths and pauses, and the domains that fail, into a line for each
+// domain, what concerns most messages first. What a pause of tags or addresses holds has a line of its own.
+func attention(paths []admin.Path, parked []admin.Held, failing []trouble, now time.Time) []trouble {
 	by := map[string]*trouble{}
 	for i := range parked {
 		h := &parked[i]
@@ -57,6 +57,13 @@ func attention(paths []admin.Path, parked []admin.Held, now time.Time) []trouble
 		}
 		known.join(found)
 	}
+	for i := range failing {
+		if known := by[failing[i].Name]; known != nil {
+			known.join(&failing[i])
+		} else {
+			by[failing[i].Name] = &failing[i]
+		}
+	}
 	all := make([]trouble, 0, len(by))
 	for _, t := range by {
 		if len(t.from) > 1 {
@@ -64,20 +71,24 @@ func attention(paths []admin.Path, parked []admin.Held, now time.Time) []trouble
 		}
 		all = append(all, *t)
 	}
-	sort.Slice(all, func(i, j int) bool {
-		if all[i].Waiting != all[j].Waiting {
-			return all[i].Waiting > all[j].Waiting
-		}
-		return all[i].Name < all[j].Name
+	slices.SortFunc(all, func(a, b trouble) int {
+		return cmp.Or(b.concerned()-a.concerned(), strings.Compare(a.Name, b.Name))
 	})
 	return all
 }
 
+// gravity is the place of a kind in serious.
+func gravity(kind string) int { return slices.Index(serious, kind) }
+
+// concerned is how many messages a trouble is about.
+func (t *trouble) concerned() int { return max(t.Waiting, t.Failed) }
+
 func (t *trouble) join(o *trouble) {
 	t.Waiting += o.Waiting
+	t.Failed += o.Failed
 	t.Parked = t.Parked || o.Parked
 	t.from = append(t.from, o.from...)
-	if slices.Index(serious, o.Kind) < slices.Index(serious, t.Kind) {
+	if gravity(o.Kind) < gravity(t.Kind) {
 		t.Kind, t.Why = o.Kind, o.Why
 	}
 	if t.Next.IsZero() || !o.Next.IsZero() && o.Next.Before(t.Next) {
@@ -199,7 +210,29 @@ func endOf(t, now time.Time) string {
 type heldBack struct {
 	list    []trouble
 	parked  []admin.Held
+	from    map[string]sent
 	unknown error // why there is nothing of pauses
+}
+
+// sent is what is known of the paths from a local address.
+type sent struct {
+	waiting int64  // messages in memory
+	flood   string // what slows some of them down; "": none does
+}
+
+// byAddress adds the paths of each local address up.
+func byAddress(paths []admin.Path, now time.Time) map[string]sent {
+	all := map[string]sent{}
+	for i := range paths {
+		p := &paths[i]
+		one := all[p.Source]
+		one.waiting += int64(p.Ready + p.Resolving)
+		if f := floodOf(p); f != nil && one.flood == "" {
+			one.flood = "To " + p.Site + ": " + floodSentence(f, now)
+		}
+		all[p.Source] = one
+	}
+	return all
 }
 
 const (
@@ -230,7 +263,7 @@ func (c *Live) askHeldBack(ctx context.Context) (heldBack, error) {
 		return heldBack{}, err
 	}
 	parked, unknown := c.Admin.HeldByPauses(ctx)
-	return heldBack{attention(paths, parked, c.Now()), parked, unknown}, nil
+	return heldBack{attention(paths, parked, c.allFailing(), c.Now()), parked, byAddress(paths, c.Now()), unknown}, nil
 }
 
 // heldTo returns what pauses hold to a domain: one, or none.

@@ -23,7 +23,7 @@ func TestAttention(t *testing.T) {
 		{Site: "full.test", Ready: 1, NoSlot: true},
 		{Site: "flood.test", Ready: 9000, Floods: []admin.Flood{{Name: "slow", Phase: "paused", Text: "421 go away",
 			Until: now.Add(90 * time.Second)}}},
-	}, nil, now)
+	}, nil, nil, now)
 	type line struct{ domain, kind, why string }
 	var lines []line
 	for _, one := range all {
@@ -51,7 +51,7 @@ func TestPausesHold(t *testing.T) {
 			{Tag: "news/48", Rule: "pause 5", Messages: 7},
 			{Rule: "pause 6", Messages: 3},
 			{Domain: "back.test", Rule: "pause 7", Messages: 2, Until: now, Flowing: true},
-		}, now)
+		}, nil, now)
 	type line struct {
 		name, link, kind, why string
 		waiting               int

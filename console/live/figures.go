@@ -36,6 +36,14 @@ func counters() []counter {
 	}
 }
 
+// countersOf are the counters of what f selects. No message has an address yet when it is read from the outbox.
+func countersOf(f filter) []counter {
+	if f.MTA != "" {
+		return counters()[1:]
+	}
+	return counters()
+}
+
 // hiddenAtFirst are the counters whose lines are not shown until somebody asks.
 const hiddenAtFirst = "connects,strange,reassigned"
 
@@ -77,7 +85,7 @@ func (c *Live) snapshot(f filter) *monitor.Snapshot {
 func (c *Live) figures(f filter) *figures {
 	s := c.snapshot(f)
 	n := &figures{Time: s.Time, Since: s.Since, Sum: map[string]int64{}, Series: map[string][]int64{}}
-	for _, one := range counters() {
+	for _, one := range countersOf(f) {
 		line := make([]int64, len(s.Series))
 		for i := range s.Series {
 			line[i] = one.of(&s.Series[i])
@@ -92,6 +100,10 @@ func (c *Live) gauges(f filter, s *monitor.Snapshot) []gauge {
 	var slots Slots
 	if c.Slots != nil && !f.any() {
 		slots = c.Slots()
+	}
+	if f.MTA != "" && f == (filter{MTA: f.MTA}) {
+		now, _ := c.heldBack()
+		s.Now.InMemory = now.from[f.MTA].waiting
 	}
 	all := []gauge{
 		{Name: "active", Value: s.Now.Active, Limit: int64(slots.OutgoingLimit), Of: "Connections"},
@@ -133,7 +145,7 @@ func newChart(n *figures, f filter, hide string) *chart {
 		hidden[key] = true
 	}
 	var highest int64
-	for _, one := range counters() {
+	for _, one := range countersOf(f) {
 		if !hidden[one.Key] {
 			for _, v := range n.Series[one.Key] {
 				highest = max(highest, v)
@@ -144,7 +156,7 @@ func newChart(n *figures, f filter, hide string) *chart {
 	for i := range int64(5) {
 		c.Marks = append(c.Marks, c.Top*(4-i)/4)
 	}
-	for _, one := range counters() {
+	for _, one := range countersOf(f) {
 		c.Lines = append(c.Lines, line{one, n.Sum[one.Key], hidden[one.Key], toggled(hidden, one.Key),
 			points(n.Series[one.Key], c.Top), f.logOf(one.Key)})
 	}

@@ -2,6 +2,7 @@
 // where they are while the pointer is on them.
 
 import { follow } from "./live.js";
+import { kinds } from "./kinds.js";
 
 const number = new Intl.NumberFormat("en-US");
 const panel = document.querySelector("[data-page=list]");
@@ -117,7 +118,7 @@ function fill(tr, row) {
   let i = 0;
   if (withStatus) {
     const cell = cells[i++];
-    const word = { ok: "flows", unknown: "quiet", names: "names differ" }[row.status] || row.status || "";
+    const word = kinds[row.status] || row.status || "";
     if (cell.textContent !== word) {
       const mark = document.createElement("span");
       mark.className = "kind k-" + row.status;

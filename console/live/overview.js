@@ -3,6 +3,7 @@
 import { follow } from "./live.js";
 import { start } from "./graph.js";
 import { element } from "./times.js";
+import { kinds } from "./kinds.js";
 
 const number = new Intl.NumberFormat("en-US");
 const filter = document.body.dataset.filter || "";
@@ -30,7 +31,7 @@ function row(trouble) {
   link.textContent = trouble.name.length > 32 ? trouble.name.slice(0, 21) + "…" + trouble.name.slice(-10) : trouble.name;
   const name = cell("th", link);
   name.scope = "row";
-  const why = cell("td", cell("span", trouble.kind, "kind k-" + trouble.kind));
+  const why = cell("td", cell("span", kinds[trouble.kind] || trouble.kind, "kind k-" + trouble.kind));
   why.append(" " + trouble.why);
   tr.append(name, why, cell("td", number.format(trouble.waiting) + (trouble.parked ? "+" : ""), "n"), cell("td", next(trouble.next), "n"));
   return tr;

@@ -43,6 +43,13 @@ func meets(p *settings.Pause, f filter) bool {
 		(p.Tag == "" || f.Tag == "" || p.Tag == f.Tag)
 }
 
+// concerns reports whether a pause that holds a part of what is filtered is about the same thing: an address, a domain
+// or a tag that both name. Everything concerns all mail.
+func concerns(p *settings.Pause, f filter) bool {
+	return !f.any() || meets(p, f) && (f.MTA != "" && p.LocalIP != "" || f.Domain != "" && p.Target != "" ||
+		f.Tag != "" && p.Tag != "")
+}
+
 func same(p *settings.Pause, f filter) bool {
 	return p.Pool == "" && p.LocalIP == f.MTA && strings.EqualFold(p.Target, f.Domain) && p.Tag == f.Tag
 }
@@ -64,7 +71,7 @@ func (c *Live) pill(f filter) pill {
 		case covers(p, f):
 			state = pill{State: "paused", Word: "Paused",
 				Why: "Delivery of " + f.String() + " is held by a pause of " + describePause(p) + until(p.Expire) + "."}
-		case meets(p, f):
+		case concerns(p, f):
 			touching++
 		}
 	}

@@ -104,6 +104,7 @@ func TestDomainsOfOneSite(t *testing.T) {
 	w.Live.Now = w.Clock.Now
 	for _, domain := range []string{"outlook.test", "hotmail.test", "other.test"} {
 		w.Live.Observe(&monitor.Event{Kind: monitor.Picked, Domain: domain})
+		w.Live.Observe(&monitor.Event{Kind: monitor.Delivered, Domain: domain})
 	}
 	w.Clock.Forward(2 * time.Second)
 	status := map[string]string{}

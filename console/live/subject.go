@@ -28,7 +28,7 @@ type subjectData struct {
 	Hide   string
 	Label  string // of an address
 	Wrong  string // with the names of an address
-	Why    *why   // of a domain
+	Why    *why   // of a domain; of others only the sentence
 
 	Messages []messages.Line    // of a domain: some messages that wait
 	Of       messages.Selection // all of them
@@ -74,7 +74,6 @@ func (c *Live) subject(kind string) frame.View {
 		case "domains":
 			d.Name = strings.ToLower(name)
 			d.Filter.Domain = d.Name
-			d.Why = c.why(v.R.Context(), d.Name)
 			c.messagesTo(v, &d)
 		case "tags":
 			d.Filter.Tag = name
@@ -86,6 +85,7 @@ func (c *Live) subject(kind string) frame.View {
 			d.Name, d.Filter.MTA, d.Label = ip.Unmap().String(), ip.Unmap().String(), c.label(name)
 			d.Wrong = c.misnamed(d.Name)
 		}
+		d.Why = c.why(v.R.Context(), d.Filter)
 		d.Chart = newChart(c.figures(d.Filter), d.Filter, d.Hide)
 		d.Pill = c.pill(d.Filter)
 		v.Title = human.Middle(d.Name, 60)
@@ -129,27 +129,30 @@ func (c *Live) whyPart(v *frame.Visit) error {
 	if len(name) > 255 {
 		return frame.Missing("There is no such domain.")
 	}
-	d := subjectData{Kind: "domains", Name: name, Why: c.why(v.R.Context(), name)}
+	d := subjectData{Kind: "domains", Name: name, Why: c.why(v.R.Context(), filter{Domain: name})}
 	return v.Partial("subject", "why", v.Bare(d))
 }
 
-// whyOf is the topic of a domain's page.
+// whyOf is the topic of the page of one domain, address or tag.
 func (c *Live) whyOf(ctx context.Context, q url.Values) any {
-	domain := filterOf(q).Domain
-	if domain == "" {
+	f := filterOf(q)
+	if !f.any() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, attentionTime)
 	defer cancel()
-	return c.why(ctx, domain)
+	return c.why(ctx, f)
 }
 
-func (c *Live) why(ctx context.Context, domain string) *why {
-	w := &why{Kind: "unknown", Paths: []admin.Path{}, Limits: []limitLine{}, Floods: []admin.Flood{},
-		Answers: []monitor.Answer{}}
-	w.Answers = append(w.Answers, c.Figures.Answers(domain)...)
+func (c *Live) why(ctx context.Context, f filter) *why {
+	w := &why{Paths: []admin.Path{}, Limits: []limitLine{}, Floods: []admin.Flood{}, Answers: []monitor.Answer{}}
+	if f.Domain == "" {
+		w.Kind, w.Sentence = c.judgeOther(f)
+		return w
+	}
+	w.Answers = append(w.Answers, c.Figures.Answers(f.Domain)...)
 	if c.Admin != nil {
-		paths, err := c.Admin.Explain(ctx, domain, netip.Addr{})
+		paths, err := c.Admin.Explain(ctx, f.Domain, netip.Addr{})
 		if err != nil {
 			w.Problem = "How mail gets there is not known now: " + err.Error()
 		}
@@ -159,8 +162,30 @@ func (c *Live) why(ctx context.Context, domain string) *why {
 	for i := range w.Paths {
 		w.Floods = append(w.Floods, w.Paths[i].Floods...)
 	}
-	w.Kind, w.Sentence = c.judge(domain, w.Paths)
+	w.Kind, w.Sentence = c.judge(f.Domain, w.Paths)
 	return w
+}
+
+// judgeOther is the sentence on top of the page of an address or a tag.
+func (c *Live) judgeOther(f filter) (kind, sentence string) {
+	if state := c.pill(f); state.State == "paused" {
+		return "paused", state.Why
+	}
+	s := c.snapshot(f)
+	now, _ := c.heldBack()
+	kind, sentence = c.flow("", &s.Sum, &s.Now)
+	if flood := now.from[f.MTA].flood; flood != "" && f.MTA != "" && kind != "failing" {
+		return "flood", flood
+	}
+	return kind, cmp.Or(sentence, flowing(kind, f, &s.Sum))
+}
+
+// flowing is what a page says where nothing is wrong.
+func flowing(kind string, f filter, sum *monitor.Counts) string {
+	if kind == "ok" {
+		return "Mail flows: " + human.Plural(int(sum.Delivered), "message") + " delivered in the last 60 s."
+	}
+	return "No " + f.String() + " was finished in the last 60 s."
 }
 
 // judge is the sentence on top of a domain's page.
@@ -168,29 +193,36 @@ func (c *Live) judge(domain string, paths []admin.Path) (kind, sentence string) 
 	parked := c.heldTo(domain)
 	if state := c.pill(filter{Domain: domain}); state.State == "paused" {
 		if len(parked) > 0 {
-			return "paused", human.Plural(parked[0].Messages, "message") + " " +
-				human.Pick(parked[0].Messages, "waits", "wait") + ": " + state.Why
+			return "paused", waitBecause(parked[0].Messages, state.Why)
 		}
 		return "paused", state.Why
 	}
-	list := attention(paths, parked, c.Now())
 	s := c.snapshot(filter{Domain: domain})
+	var failing []trouble
+	if t := c.failing(domain, &s.Sum); t != nil {
+		failing = append(failing, *t)
+	}
+	list := attention(paths, parked, failing, c.Now())
+	kind, sentence = c.flow(domain, &s.Sum, &s.Now)
 	switch {
 	case len(list) > 0:
-		t := list[0]
-		if t.Waiting > 0 {
-			return t.Kind, human.Plural(t.Waiting, "message") + " " + human.Pick(t.Waiting, "waits", "wait") + ": " + t.Why
+		t := slices.MinFunc(list, func(a, b trouble) int { return gravity(a.Kind) - gravity(b.Kind) })
+		if t.Waiting > 0 && t.Kind != "failing" {
+			return t.Kind, waitBecause(t.Waiting, t.Why)
 		}
 		return t.Kind, t.Why
-	case s.Sum.Delivered > 0:
-		return "ok", "Mail flows: " + human.Plural(int(s.Sum.Delivered), "message") +
-			" delivered in the last 60 s, and nothing holds the others back."
-	case s.Sum.Attempts > 0:
-		return "throttle", "Mail is tried, but none was accepted in the last 60 s: the answers below say why."
+	case kind == "ok":
+		return kind, flowing(kind, filter{Domain: domain}, &s.Sum) + " Nothing holds the others back."
+	case sentence != "":
+		return kind, sentence
 	case len(paths) > 0:
 		return "ok", "Nothing waits, and nothing holds mail back."
 	}
-	return "unknown", "No mail to " + domain + " is on its way now. What waits for a later attempt is in the queues."
+	return kind, "No mail to " + domain + " is on its way now. What waits for a later attempt is in the queues."
+}
+
+func waitBecause(n int, why string) string {
+	return human.Plural(n, "message") + " " + human.Pick(n, "waits", "wait") + ": " + why
 }
 
 // limitLines puts the values of all paths into one table, what binds first.

@@ -68,7 +68,7 @@ func kindOf(name string) (kindOfList, bool) {
 			"Addresses appear here as soon as mail comes in or leaves through them.", true}, true
 	case "tags":
 		return kindOfList{"tag", "Tag", "No mail with a tag was seen in the last 60 s.",
-			"Give messages tags with the x-mq-tags header, or “tags” in their JSON.", false}, true
+			"Give messages tags with the x-mq-tags header, or “tags” in their JSON.", true}, true
 	case "classes":
 		return kindOfList{"class", "Class", "No attempt failed in the last 60 s.",
 			"Why attempts fail appears here, in one word for what servers say in many.", false}, true
@@ -82,14 +82,20 @@ type column struct {
 	of               func(*monitor.Row) int64
 }
 
-// columnsOf are the columns of a table: nothing but failures has a class.
+// columnsOf are the columns of a table. Nothing but failures has a class, and no message has an address yet when it is
+// read from the outbox.
 func columnsOf(kind string) []column {
-	if kind != "classes" {
-		return columns()
+	all := columns()
+	switch kind {
+	case "classes":
+		return slices.DeleteFunc(all, func(c column) bool {
+			return c.Key != "retried" && c.Key != "errors" && c.Key != "not-tried"
+		})
+	case "mtas":
+		all = slices.DeleteFunc(all, func(c column) bool { return c.Key == "processed" })
+		all[0].Unit = "messages in memory that leave from here"
 	}
-	return slices.DeleteFunc(columns(), func(c column) bool {
-		return c.Key != "retried" && c.Key != "errors" && c.Key != "not-tried"
-	})
+	return all
 }
 
 func columns() []column {
@@ -147,19 +153,17 @@ const (
 )
 
 func orderOf(kind string, q url.Values) order {
-	o := order{kind: kind, sort: "processed", down: true,
-		search: strings.ToLower(strings.TrimSpace(human.Cut(q.Get("q"), 255)))}
+	o := order{kind: kind, search: strings.ToLower(strings.TrimSpace(human.Cut(q.Get("q"), 255)))}
+	usual := "processed"
 	switch kind {
 	case "mtas":
-		o.sort = "attempts" // no message has an address yet when it is read from the outbox
+		usual = "attempts"
 	case "classes":
-		o.sort = "errors"
+		usual = "errors"
 	}
-	if s := q.Get("sort"); s != "" {
-		o.sort, o.down = strings.CutPrefix(s, "-")
-		if o.sort != "name" && !slices.ContainsFunc(columns(), func(c column) bool { return c.Key == o.sort }) {
-			o.sort, o.down = "processed", true
-		}
+	o.sort, o.down = strings.CutPrefix(cmp.Or(q.Get("sort"), "-"+usual), "-")
+	if o.sort != "name" && !slices.ContainsFunc(columnsOf(kind), func(c column) bool { return c.Key == o.sort }) {
+		o.sort, o.down = usual, true
 	}
 	o.from, _ = strconv.Atoi(q.Get("from"))
 	o.from = max(o.from, 0)
@@ -236,14 +240,21 @@ func (o *order) arrange(rows []*monitor.Row) {
 	}
 }
 
-// statuses are what is told about names in the column of status.
+// statuses are what is told about names in the column of status, beside what their figures say.
 func (c *Live) statuses(kind string) map[string]trouble {
 	about := map[string]trouble{}
-	if kind == "domains" {
-		list, _ := c.attention()
-		for _, t := range list {
+	now, _ := c.heldBack()
+	switch kind {
+	case "domains":
+		for _, t := range now.list {
 			if t.Domain != "" {
 				about[t.Domain] = t
+			}
+		}
+	case "mtas":
+		for address, sent := range now.from {
+			if sent.flood != "" {
+				about[address] = trouble{Kind: "flood", Why: sent.flood}
 			}
 		}
 	}
@@ -255,31 +266,44 @@ func (c *Live) tuple(row *monitor.Row, kind string, about map[string]trouble) tu
 	for _, col := range columnsOf(kind) {
 		t.Values = append(t.Values, col.of(row))
 	}
-	switch kind {
-	case "domains":
-		held, ok := about[row.Name]
-		if !ok && c.Site != nil && row.Name != "" {
-			held, ok = about[c.Site(row.Name)]
-		}
-		if ok {
-			t.Status, t.Why = held.Kind, held.Why
-		} else if !row.Other {
-			t.Status = "ok"
-		}
-		if state := c.pill(filter{Domain: row.Name}); !row.Other && state.State == "paused" {
-			t.Status, t.Why = "paused", state.Why
-		}
-	case "mtas":
+	if kind == "mtas" {
 		t.Label = c.label(row.Name)
-		if state := c.pill(filter{MTA: row.Name}); !row.Other && row.Name != "" && state.State == "paused" {
-			t.Status, t.Why = "paused", state.Why
-		} else if problem := c.misnamed(row.Name); problem != "" {
-			t.Status, t.Why = "names", problem
-		} else if !row.Other {
-			t.Status = "ok"
-		}
+	}
+	if k, _ := kindOf(kind); k.Status && !row.Other {
+		t.Status, t.Why = c.status(row, kind, about)
 	}
 	return t
+}
+
+// status says of a row how its mail is doing: a word, and why.
+func (c *Live) status(row *monitor.Row, kind string, about map[string]trouble) (word, why string) {
+	named := filterFor(kind, row.Name)
+	if state := c.pill(named); row.Name != "" && state.State == "paused" {
+		return "paused", state.Why
+	}
+	held, ok := about[row.Name]
+	if !ok && kind == "domains" && c.Site != nil && row.Name != "" {
+		held, ok = about[c.Site(row.Name)]
+	}
+	word, why = c.flow(named.Domain, &row.Sum, &row.Now)
+	if ok && (word != "failing" || gravity(held.Kind) < gravity(word)) {
+		return held.Kind, held.Why
+	}
+	if problem := c.misnamed(row.Name); kind == "mtas" && word != "failing" && problem != "" {
+		return "names", problem
+	}
+	return word, why
+}
+
+// filterFor selects the mail of one row.
+func filterFor(kind, name string) filter {
+	switch kind {
+	case "domains":
+		return filter{Domain: name}
+	case "mtas":
+		return filter{MTA: name}
+	}
+	return filter{Tag: name}
 }
 
 // label is the host name that the settings give a local address.
