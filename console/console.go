@@ -66,7 +66,7 @@ type Console struct {
 	// Hostname is the name shown; Version that of the program. "": left out.
 	Hostname, Version string
 	// Dir holds files that replace those built in: templates/NAME.html and static/NAME. "": none. One in which nothing
-	// has such a name is left alone, with a warning.
+	// has such a name, or that cannot be opened, is left alone, with a warning.
 	Dir string
 	// CacheControl is the header of that name for static files. "": a year for those built in, as their address changes
 	// with their content, and "no-cache" for those of Dir.
@@ -77,6 +77,10 @@ type Console struct {
 
 	// Idle and Lifetime end sessions: without use, and in any case. Zero: 30 minutes and 12 hours.
 	Idle, Lifetime time.Duration
+	// SessionFile keeps sessions, tokens as hashes, so that they outlive the process. "": they end with it.
+	SessionFile string
+	// Credentials is what logins are judged by, such as the passwords: sessions that were kept end when it has changed.
+	Credentials []byte
 	// MaxSockets is how many browsers may watch at a time. Zero: 1,000.
 	MaxSockets int
 

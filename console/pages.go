@@ -33,6 +33,7 @@ func (c *Console) prepare() {
 	f.Explain, f.Actor = asFault, actor
 	f.Hostname, f.Version, f.Dir, f.CacheControl, f.URL = c.Hostname, c.Version, c.Dir, c.CacheControl, c.URL
 	f.Idle, f.Lifetime, f.MaxSockets = c.Idle, c.Lifetime, c.MaxSockets
+	f.SessionFile, f.Credentials = c.SessionFile, c.Credentials
 	f.Access, f.Logger, f.Now = c.Access, c.Logger, c.Now
 	f.Files = []fs.FS{live.Files, messages.Files, mailview.Files, smtpmonitor.Files, logs.Files, feedback.Files, services.Files, sheets.Files}
 	f.Pages = c.allPages()

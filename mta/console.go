@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicemail/sluice/auth"
@@ -52,6 +53,8 @@ func (m *MTA) openConsole(b *base) (*console.Console, error) {
 		Dir:             b.cfg.WWWDir,
 		CacheControl:    b.cfg.WWWCacheControl,
 		URL:             b.cfg.WWWURL,
+		SessionFile:     filepath.Join(b.cfg.QueueDir(), "console-sessions"),
+		Credentials:     consoleCredentials(b.cfg),
 		RenderUserAgent: b.cfg.RenderUserAgent,
 		Preview: func(ctx context.Context, message *queue.Message) (queue.Body, error) {
 			return preview(ctx, m.maker, message)
@@ -134,7 +137,7 @@ func consoleLogin(b *base) (auth.Authenticator, error) {
 			return one.Authenticate(ctx, l)
 		}), nil
 	}
-	name := filepath.Join(cfg.QueueDir(), "console-password")
+	name := firstPasswordFile(cfg)
 	password, err := console.FirstPassword(name)
 	if err != nil {
 		return nil, err
@@ -145,6 +148,29 @@ func consoleLogin(b *base) (auth.Authenticator, error) {
 			"\nThe console at %s was given a password, shown this once:\n  user      admin\n  password  %s\nRemove %s to have another made.\n\n", browserURL(cfg), password, name)
 	}
 	return file.New(name, &file.Options{Logger: b.log})
+}
+
+func firstPasswordFile(cfg *config.Config) string {
+	return filepath.Join(cfg.QueueDir(), "console-password")
+}
+
+// consoleCredentials is what logins to the console are judged by, as far as it stands in the configuration and in
+// files: who is logged in has to log in again when it has changed.
+func consoleCredentials(cfg *config.Config) []byte {
+	files := []string{firstPasswordFile(cfg)}
+	all := append([]string{cfg.WWWPassword}, cfg.WWWAuth...)
+	for _, back := range cfg.WWWAuth {
+		if name, is := strings.CutPrefix(back, "file://"); is {
+			if path, err := url.PathUnescape(name); err == nil {
+				files = append(files, path)
+			}
+		}
+	}
+	for _, name := range files {
+		text, _ := os.ReadFile(name) // what cannot be read lets nobody in
+		all = append(all, string(text))
+	}
+	return []byte(strings.Join(all, "\x00"))
 }
 
 // browserURL is where a browser finds the console.

@@ -19,5 +19,5 @@
 //   - health.go, password.go: for machines, and for the first login
 //   - files.go, functions.go: templates and static files, and what templates call
 //   - page.go, cookie.go, headers.go: one request
-//   - frame.go, session.go: Frame and its fields, and who is logged in
+//   - frame.go, session.go, kept.go: Frame and its fields, who is logged in, and the file that knows after a restart
 package frame

@@ -41,9 +41,7 @@ func openFiles(pages []fs.FS, dir string, log *slog.Logger) (*files, error) {
 		}
 	}
 	if dir != "" {
-		if err := f.openOver(dir, log); err != nil {
-			return nil, err
-		}
+		f.openOver(dir, log)
 	}
 	sum := sha256.New()
 	for _, name := range f.names("static") {
@@ -76,10 +74,14 @@ func (f *files) add(from fs.FS) error {
 	})
 }
 
-func (f *files) openOver(dir string, log *slog.Logger) error {
+// openOver looks for files of ours in a directory. How the console looks is no reason for mail to wait: a directory
+// that is not there, as in configurations that were written for another MTA, is told of and left out.
+func (f *files) openOver(dir string, log *slog.Logger) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fmt.Errorf("console: own files: %w", err)
+		log.Warn("the directory of the console's own files cannot be opened; the built-in console is used", "directory", dir,
+			"error", err)
+		return
 	}
 	over := root.FS() // no link leads out of it
 	for _, kind := range []string{"templates", "static"} {
@@ -87,14 +89,13 @@ func (f *files) openOver(dir string, log *slog.Logger) error {
 		for _, e := range entries {
 			if f.built[kind+"/"+e.Name()] != nil {
 				f.over = over
-				return nil
+				return
 			}
 		}
 	}
 	root.Close()
 	log.Warn("the directory has no files of this console and is left alone; the built-in console is used", "directory",
 		dir, "expected", "templates/NAME.html or static/NAME, such as static/style.css")
-	return nil
 }
 
 // names lists the files of a kind, sorted.

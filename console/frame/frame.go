@@ -51,6 +51,10 @@ type Frame struct {
 	URL string
 	// Idle and Lifetime end sessions: without use, and in any case. Zero: 30 minutes and 12 hours.
 	Idle, Lifetime time.Duration
+	// SessionFile keeps sessions, tokens as hashes, so that they outlive the process. "": they end with it.
+	SessionFile string
+	// Credentials is what logins are judged by, such as the passwords: sessions that were kept end when it has changed.
+	Credentials []byte
 	// MaxSockets is how many browsers may watch at a time. Zero: 1,000.
 	MaxSockets int
 	// Access is told of every request that was answered. Nil: nobody is.

@@ -2,11 +2,13 @@
 // that; the topic may change with follow's replace. When the connection is lost it is made again, later and later, and the
 // mark on top says since when the figures are old.
 
+import { changed } from "./forms.js";
+
 const followed = new Map(); // topic -> set of functions
 let socket = null;
 let attempts = 0;
 let heard = Date.now();
-let updates = 0;
+let opened = false; // there was a connection
 let asking = false;
 let retry = 0;
 
@@ -34,18 +36,17 @@ function ask() {
 export function connect() {
   clearTimeout(retry);
   socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/live");
-  socket.onopen = () => { attempts = 0; heard = Date.now(); ask(); };
+  socket.onopen = () => { attempts = 0; opened = true; heard = Date.now(); ask(); mark(); };
   socket.onmessage = (event) => {
     heard = Date.now();
     const message = JSON.parse(event.data);
     if (message.topic === "alive") return;
-    updates++;
     for (const show of followed.get(message.topic) || []) show(message.data, message.error);
   };
   socket.onclose = (event) => {
     socket = null;
     if (event.code === 4401) {
-      location.href = "/login?why=ended&next=" + encodeURIComponent(location.pathname + location.search);
+      loggedOut();
       return;
     }
     attempts++;
@@ -60,13 +61,50 @@ async function again() {
   try {
     const answer = await fetch("/session", { redirect: "manual", cache: "no-store" });
     if (answer.type === "opaqueredirect" || answer.status === 401) {
-      location.href = "/login?why=ended&next=" + encodeURIComponent(location.pathname + location.search);
+      loggedOut();
       return;
     }
+    if (ended) await goOn();
   } catch {
     // the server is away: connect fails as well, and is tried again
   }
   connect();
+}
+
+// The session has ended. A form that somebody has typed into stays: he logs in elsewhere, and goes on here.
+let ended = null;
+
+function loggedOut() {
+  const to = "/login?why=ended&next=" + encodeURIComponent(location.pathname + location.search);
+  if (changed().length === 0) {
+    location.href = to;
+    return;
+  }
+  if (!ended) {
+    ended = document.createElement("p");
+    ended.className = "banner warn";
+    ended.setAttribute("role", "alert");
+    const link = document.createElement("a");
+    link.href = "/login?why=ended";
+    link.target = "_blank";
+    link.textContent = "Log in in another tab";
+    ended.append("Your session has ended. What you typed is still here: ", link, ", then save it.");
+    document.getElementById("troubles").after(ended);
+  }
+  mark();
+  clearTimeout(retry);
+  retry = setTimeout(again, 2000);
+}
+
+// goOn gives the forms of this page the token of the new session.
+async function goOn() {
+  const answer = await fetch(location.href, { redirect: "error", cache: "no-store" });
+  const token = new DOMParser().parseFromString(await answer.text(), "text/html").body.dataset.csrf;
+  if (!token) return;
+  document.body.dataset.csrf = token;
+  for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
+  ended.remove();
+  ended = null;
 }
 
 // A page that comes back to the front does not wait for its turn.
@@ -90,11 +128,12 @@ function mark() {
   if (!live) return;
   const silent = (Date.now() - heard) / 1000;
   const fresh = socket?.readyState === WebSocket.OPEN && silent < 12;
-  const state = fresh ? "on" : "stale";
-  const word = fresh ? `live, ${Math.min(updates, 4)}/s` : `stale since ${Math.round(silent)} s`;
+  const begins = !opened && silent < 3;
+  const state = fresh ? "on" : begins ? "off" : "stale";
+  const word = fresh ? "live" : begins ? "connecting" : `stale since ${Math.round(silent)} s`;
   if (live.dataset.state !== state) live.dataset.state = state;
   const text = live.querySelector(".word");
   if (text.textContent !== word) text.textContent = word;
 }
 
-setInterval(() => { mark(); updates = 0; }, 1000);
+setInterval(mark, 1000);

@@ -28,7 +28,12 @@ func (f *Frame) prepare() {
 	}
 	f.sessions.idle = cmp.Or(max(f.Idle, 0), 30*time.Minute)
 	f.sessions.lifetime = cmp.Or(max(f.Lifetime, 0), 12*time.Hour)
-	f.sessions.now = f.now
+	f.sessions.now, f.sessions.log = f.now, f.log
+	if f.SessionFile != "" {
+		if err := f.sessions.keep(f.SessionFile, f.Credentials); err != nil {
+			f.log().Warn("whoever was logged in to the console has to log in again", "error", err)
+		}
+	}
 	f.Pages = append(f.Pages[:len(f.Pages):len(f.Pages)], f.accessPage())
 	f.hub.start(f)
 	if f.files, f.broken = openFiles(f.Files, f.Dir, f.log()); f.broken != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ type session struct {
 	csrf   string // carried by every form
 
 	seen    time.Time     // last use; guarded by sessions.mu
+	written time.Time     // seen as it stands in the file; guarded by sessions.mu
 	notices []string      // to be shown on the next page; guarded by sessions.mu
 	ended   chan struct{} // closed at the end
 }
@@ -31,6 +33,8 @@ const maxSessions = 10_000
 type sessions struct {
 	idle, lifetime time.Duration
 	now            func() time.Time
+	log            func() *slog.Logger
+	kept           keptFile
 
 	mu   sync.Mutex
 	byID map[[sha256.Size]byte]*session
@@ -48,14 +52,19 @@ func (s *sessions) begin(user string, client netip.AddrPort) (string, *session) 
 	token := randomToken()
 	now := s.now()
 	made := &session{user: user, client: client, begun: now, seen: now, csrf: randomToken(), ended: make(chan struct{})}
+	s.add(sha256.Sum256([]byte(token)), made)
+	s.write()
+	return token, made
+}
+
+func (s *sessions) add(id [sha256.Size]byte, made *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byID == nil {
 		s.byID = map[[sha256.Size]byte]*session{}
 	}
-	s.sweep(now)
-	s.byID[sha256.Sum256([]byte(token))] = made
-	return token, made
+	s.sweep(made.begun)
+	s.byID[id] = made
 }
 
 // find returns the session of a token, and counts that as use when touch says so. Nil: there is none, or it has ended.
@@ -65,37 +74,40 @@ func (s *sessions) find(token string, touch bool) *session {
 	}
 	id := sha256.Sum256([]byte(token))
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	found := s.byID[id]
-	if found == nil {
+	s.mu.Unlock()
+	if found == nil || !s.valid(found, touch) {
 		return nil
-	}
-	if !s.alive(found, s.now()) {
-		s.end(id)
-		return nil
-	}
-	if touch {
-		found.seen = s.now()
 	}
 	return found
 }
 
 // valid reports whether a session goes on. touch counts as use.
 func (s *sessions) valid(one *session, touch bool) bool {
+	is, old := s.look(one, touch)
+	if old {
+		s.write()
+	}
+	return is
+}
+
+// look reports whether a session goes on, and whether the file has an old time of its last use.
+func (s *sessions) look(one *session, touch bool) (alive, old bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.now()
 	select {
 	case <-one.ended:
-		return false
+		return false, false
 	default:
 	}
-	if !s.alive(one, s.now()) {
-		return false
+	if !s.alive(one, now) {
+		return false, false
 	}
 	if touch {
-		one.seen = s.now()
+		one.seen = now
 	}
-	return true
+	return true, one.seen.Sub(one.written) >= seenEvery
 }
 
 func (s *sessions) alive(one *session, now time.Time) bool {
@@ -107,17 +119,15 @@ func (s *sessions) logOut(one *session, everywhere bool) {
 	s.endThose(func(other *session) bool { return other == one || everywhere && other.user == one.user })
 }
 
-func (s *sessions) endThose(which func(*session) bool) int {
+func (s *sessions) endThose(which func(*session) bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
 	for id, one := range s.byID {
 		if which(one) {
 			s.end(id)
-			n++
 		}
 	}
-	return n
+	s.mu.Unlock()
+	s.write()
 }
 
 // end removes a session; the caller holds the lock.

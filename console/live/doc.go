@@ -12,7 +12,7 @@
 //   - overview.go, subject.go, tables.go: all mail; one domain, address or tag; tables of them
 //   - reverse.go: whether the names of local addresses agree with the DNS
 //   - bar.go, pause.go: what is chosen, and the switch on top of pages
-//   - attention.go: what holds mail back
+//   - attention.go, failing.go: what holds mail back, and what is not accepted
 //   - figures.go, waiting.go: figures, the graph, and what the queues hold
 //   - filter.go, rows.go: what figures are about, and names to choose from
 //   - live.go: Live and its fields

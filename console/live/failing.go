@@ -30,7 +30,8 @@ func (c *Live) failing(domain string, sum *monitor.Counts) *trouble {
 	case sum.Delivered == 0:
 		t.Why = fmt.Sprintf("None of %s was accepted in the last 60 s.", human.Plural(int(all), "message"))
 	default:
-		t.Why = fmt.Sprintf("Of %s in the last 60 s, %s were not accepted.", human.Plural(int(all), "message"), human.Count(bad))
+		t.Why = fmt.Sprintf("Of %s in the last 60 s, %s were not accepted.", human.Plural(int(all), "message"),
+			human.Count(bad))
 	}
 	if answers := c.Figures.Answers(domain); domain != "" && len(answers) > 0 {
 		t.Why += " The last answer: “" + human.Middle(said(answers[0]), 120) + "”."

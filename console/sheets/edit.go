@@ -45,6 +45,9 @@ type rowData struct {
 
 type fact struct{ Name, Text string }
 
+// Typed tells that the form comes back with what was typed, which is not saved.
+func (d *rowData) Typed() bool { return d.form != nil }
+
 type groupData struct {
 	Title, Note string
 	Folded      bool

@@ -42,15 +42,6 @@ if (form) {
     form.addEventListener("input", run);
     form.addEventListener("change", run);
   }
-
-  // What was typed into this form would be lost when a row below it is saved by itself.
-  let typed = false;
-  form.addEventListener("input", (event) => { if (event.target.id !== "try") typed = true; });
-  for (const other of document.querySelectorAll(".sub form, .beside form")) {
-    other.addEventListener("submit", (event) => {
-      if (typed && !confirm("What you changed in the form above is not saved, and would be lost. Go on?")) event.preventDefault();
-    });
-  }
 }
 
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
@@ -93,6 +94,28 @@ func (b *Tab) Step(t *testing.T, name string, steps func()) {
 		defer func() { b.T = whole }()
 		steps()
 	})
+}
+
+// Dialogs has questions of the browser answered by answer, which is told the kind of each: "beforeunload", "confirm",
+// "alert".
+func (b *Tab) Dialogs(answer func(kind string) (accept bool)) {
+	b.T.Helper()
+	asked := make(chan string, 10)
+	require.NoError(b.T, chromedp.Listen(b.Context, func(event any) {
+		if opening, is := event.(*page.EventJavascriptDialogOpening); is {
+			asked <- string(opening.Type)
+		}
+	}))
+	go func() {
+		for {
+			select {
+			case kind := <-asked:
+				_, _ = chromedp.Call(b.Context, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: answer(kind)})
+			case <-b.Context.Done():
+				return
+			}
+		}
+	}()
 }
 
 // Complaints collects what the page's scripts and the browser complain about from now on.

@@ -26,6 +26,7 @@ func TestSettingsInBrowser(t *testing.T) {
 	o.Add("capacity_rules", admin.Values{"capacity": row.ID, "domain": "gmail.com"})
 	b := chromium.Start(t, o.Server.URL)
 	told := b.Complaints()
+	b.Dialogs(func(string) bool { return true }) // what was tried is not saved
 	b.LogIn("/floods/new", "admin", "secret")
 	b.Await(`location.pathname === "/floods/new" && document.querySelector("#live[data-state=on]")`)
 
