@@ -155,6 +155,7 @@ type Config struct {
 	// smtp-out-multi-recipient: so many messages that are the same go as one mail; below 2: each goes by itself
 	SMTPOutMultiRecipient int
 	TLSPolicy             string        // tls-policy: on, report or off
+	SignLibrary           string        // sign-library: auto, go or libcrypto
 	TLSReportFrom         string        // tls-report-from: where reports about TLS come from; empty: none are sent
 	ProxyServer           string        // proxy-server: proxy for outgoing HTTP: http:// or socks://
 	DownloadCache         string        // download-cache: message store that has downloads beside memory; "": memory alone

@@ -36,6 +36,7 @@ func deliveryKeys() []Key {
 		key("bounce-delay", "14400", seconds(time.Second), func(c *Config) *time.Duration { return &c.BounceDelay }, "seconds after which mail counts as delayed, for senders that asked to be told (DELAY)").ours().restart(),
 		key("receivers-file", "", path(), func(c *Config) *string { return &c.ReceiversFile }, "file of rules that say what replies mean, before the standard ones; see docs/reply-classes.md").blank("none").ours(),
 		key("bounce-texts", "", path(), func(c *Config) *string { return &c.BounceTexts }, "directory of texts such as failed.en.txt in place of the built-in ones").blank("built in").ours().restart(),
+		key("sign-library", "auto", oneOf("auto", "go", "libcrypto"), func(c *Config) *string { return &c.SignLibrary }, "what makes RSA signatures: crypto/rsa (go), or the system's libcrypto.so.3 where it can be used; auto: the faster of the two").ours().restart(),
 		key("verp", "", plain(), func(c *Config) *string { return &c.VERP }, "return paths that lead back to the message: a domain, or an address with {token} in it, as in b+{token}@bounces.{domain}").blank("the message's own envelope").ours().restart(),
 		key("verp-all", "true", boolean(), func(c *Config) *bool { return &c.VERPAll }, "false: only messages that ask for it with their property verp get such a return path").ours().restart(),
 		key("verp-lifetime", "2592000", seconds(24*time.Hour), func(c *Config) *time.Duration { return &c.VERPLifetime }, "seconds after which such a return path counts for nothing").ours().restart(),

@@ -21,6 +21,7 @@ type common struct {
 	desk     *feedback.Desk
 	records  *records
 	hooks    *hooks // nil: there is no webhook-url
+	keys     *keyring
 	settings *snapshot.Keeper
 	back     *returnPaths
 	origins  *origins
@@ -58,8 +59,9 @@ func openCommon(ctx context.Context, b *base, o Options, log *appLog) (c *common
 	if c.marks, err = openMarks(b, c.mails); err != nil {
 		return nil, err
 	}
+	c.keys = openKeyring(b)
 	var told bell // the other instances, of changed settings
-	if c.settings, err = openSettings(ctx, b, LocalAddresses(), told.ring); err != nil {
+	if c.settings, err = openSettings(ctx, b, c.keys, LocalAddresses(), told.ring); err != nil {
 		return nil, err
 	}
 	if c.back, err = openReturnPaths(b, c.settings); err != nil {

@@ -177,7 +177,7 @@ func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies) (
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Render:         rendering(o.maker),
 		Edit:           c.back.edit(),
-		Finish:         openSigning(b, c.settings, c.resolver),
+		Finish:         openSigning(b, c),
 		ReturnPath:     c.back.of(),
 		Extract:        c.records.extract,
 		Store:          c.mails.elsewhere(),

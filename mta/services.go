@@ -145,9 +145,9 @@ func listenerDetail(l *smtpin.Listener) string {
 // signingState tells of the keys of the settings.
 func (m *MTA) signingState() admin.Service {
 	keys := m.settings.Current().Keys
-	detail := plural(keys.Len(), "DKIM key")
+	detail := plural(keys.Len(), "DKIM key") + "; RSA by " + m.keys.text
 	if weak := keys.Weak(); len(weak) > 0 {
-		detail += ", " + strconv.Itoa(len(weak)) + " weak: " + human.Cut(strings.Join(weak, "; "), 200)
+		detail += "; " + strconv.Itoa(len(weak)) + " weak: " + human.Cut(strings.Join(weak, "; "), 200)
 	}
 	return m.services.state("signing", nil, detail)
 }

@@ -13,7 +13,7 @@ import (
 
 // openSettings loads the settings database, and keeps them up to date until everything is closed. A database that is
 // down stops nothing. changed is called after each change that was made here.
-func openSettings(ctx context.Context, b *base, local []netip.Addr, changed func()) (*snapshot.Keeper, error) {
+func openSettings(ctx context.Context, b *base, keys *keyring, local []netip.Addr, changed func()) (*snapshot.Keeper, error) {
 	cfg := b.cfg
 	host, _ := os.Hostname()
 	k := &snapshot.Keeper{
@@ -24,7 +24,7 @@ func openSettings(ctx context.Context, b *base, local []netip.Addr, changed func
 		Cache:    cfg.SettingsCache(),
 		IPs:      listed(local, host),
 		Logger:   b.log,
-		Compiler: settingsCompiler(cfg),
+		Compiler: settingsCompiler(cfg, keys),
 		Started:  startedPaused(cfg),
 		Announce: changed,
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery"
-	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/sign"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -34,8 +33,9 @@ func keyFacts(pem string) (admin.KeyFacts, error) {
 
 // openSigning makes what signs mails, with the keys that the message brings along and those of the settings. Whether
 // the DNS has the public halves, for keys that depend on it, is found out in the background.
-func openSigning(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) finisher {
-	published := &sign.Published{Resolver: dns, Changed: func(record string, found bool, err error) {
+func openSigning(b *base, c *common) finisher {
+	settings := c.settings
+	published := &sign.Published{Resolver: c.resolver, Changed: func(record string, found bool, err error) {
 		if found {
 			b.log.Info("a DKIM key is in the DNS: mail is signed with it", "record", record)
 		} else {
@@ -45,6 +45,7 @@ func openSigning(b *base, settings *snapshot.Keeper, dns *resolver.Resolver) fin
 	b.onClose(func() error { published.Close(); return nil })
 	name := b.cfg.HELO()
 	signer := &sign.Signer{Keys: func() *sign.Keys { return settings.Current().Keys }, Published: published,
+		Parsed: &sign.KeyCache{Open: c.keys.open},
 		Results: func(m *queue.Message, instance int) []byte {
 			h := authres.Header{ID: name, Instance: instance, Results: authres.Recorded(m.Checks)}
 			return h.Append(nil)

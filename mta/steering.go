@@ -17,12 +17,12 @@ import (
 
 // settingsCompiler makes snapshots for this instance. Private keys are parsed once, and counters go on, over all of
 // them.
-func settingsCompiler(cfg *config.Config) snapshot.Compiler {
+func settingsCompiler(cfg *config.Config, keys *keyring) snapshot.Compiler {
 	defaults := make([]string, len(cfg.SMTPDefaultIPs))
 	for i, ip := range cfg.SMTPDefaultIPs {
 		defaults[i] = ip.String()
 	}
-	return snapshot.Compiler{Instance: int64(cfg.ServerID), DefaultIPs: defaults, Parsed: new(sign.KeyCache),
+	return snapshot.Compiler{Instance: int64(cfg.ServerID), DefaultIPs: defaults, Parsed: &sign.KeyCache{Open: keys.open},
 		SuppressionKey: cfg.SuppressionKey, Counters: new(rules.Counters)}
 }
 

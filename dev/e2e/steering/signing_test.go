@@ -87,6 +87,7 @@ func TestSigning(t *testing.T) {
 		store.DKIMPattern{DKIMKey: 2, Type: store.Global})
 	k := mtatest.NewKeeper(t, &smtptest.Sink{})
 	d := mtatest.Inside(t, k.Settings().With(set).With(mtatest.Settings{"dns-servers": server}))
+	require.True(t, d.WaitLog("RSA signatures are made by"))
 	require.True(t, d.WaitLog("a DKIM key is in the DNS"))
 	require.Contains(t, d.Log.String(), "dkim_keys, id 5")
 	require.NotContains(t, d.Log.String(), "MIIBgeheim")
