@@ -11,6 +11,7 @@ import (
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/mx"
+	"github.com/sluicemail/sluice/delivery/probe"
 	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
@@ -31,6 +32,7 @@ type outgoing struct {
 	senders *senders
 
 	validation *validation // nil: DANE is off
+	prober     *probe.Prober
 }
 
 // openOutgoing makes all that mail needs on its way out.
@@ -59,6 +61,7 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 	}
 	o.maker = newRenderer(b, downloads, c.back)
 	o.senders = newSenders(c.origins, opts.Sender)
+	o.prober = openProber(b.cfg, o, policies)
 	if o.engine, err = openEngine(b, c, o, policies); err != nil {
 		return nil, err
 	}

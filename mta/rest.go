@@ -31,6 +31,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Live:        m.records.live,
 		Paths:       m.explainPaths,
 		WhyWaiting:  m.whyWaiting,
+		Probe:       m.testAddress,
 		Floods:      m.activeFloods,
 		ResumeFlood: m.resumeFlood,
 		Held:        m.heldByPauses,

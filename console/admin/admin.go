@@ -46,6 +46,8 @@ type Admin struct {
 	// any) to site, only those with the name when that is not "", and returns how many those were. Nil: there are none.
 	Floods      func() []Flood
 	ResumeFlood func(source netip.Addr, site, name string) int
+	// Probe tests an address; see [Admin.TestAddress]. Nil: [ErrUnsupported].
+	Probe func(ctx context.Context, address string, requireTLS bool) ([]ProbeStep, error)
 	// Held lists what pauses hold in the queue, by what it is set aside under. Nil: nothing is known of that.
 	Held func(ctx context.Context) ([]Held, error)
 	// SearchLogs searches the machine-readable logs, as a logsearch.Files does. Nil: [ErrUnsupported].

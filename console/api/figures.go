@@ -32,6 +32,16 @@ func figureRoutes() []*route {
 				domain, _ := c.values["domain"].(string)
 				return c.admin.Explain(c.request.Context(), domain, c.address("ip"))
 			}},
+		{method: http.MethodPost, path: "/v1/probe",
+			summary: "what would become of a mail to an address, step by step; nothing is sent",
+			fields: []admin.Field{{Name: "address", Type: admin.Text, Required: true, Meaning: "of the recipient"},
+				{Name: "requiretls", Type: admin.Boolean, Meaning: "true: of a mail with REQUIRETLS (RFC 8689)"}},
+			answer: arrayOf(schemaOf(admin.ProbeStep{})),
+			errors: []int{http.StatusNotImplemented, http.StatusServiceUnavailable},
+			do: func(c *call) (any, error) {
+				address, _ := c.values["address"].(string)
+				return c.admin.TestAddress(c.request.Context(), address, c.values["requiretls"] == true)
+			}},
 		{method: http.MethodGet, path: "/v1/floods", summary: "flood patterns that are active",
 			answer: arrayOf(schemaOf(admin.Flood{})),
 			do:     func(c *call) (any, error) { return c.admin.ActiveFloods(), nil }},

@@ -85,6 +85,7 @@ type grammar struct {
 	Delete   deleteCommand   `cmd:"" help:"Delete rows of a table, by id or by what they select."`
 	Stats    statsCommand    `cmd:"" help:"Figures of the last 60 seconds."`
 	Explain  explainCommand  `cmd:"" help:"Which limits hold for a domain, where they come from, and what holds its mail."`
+	Probe    probeCommand    `cmd:"" help:"Test an address: where its mail would go, over what TLS, and whether it is taken. Sends nothing."`
 	Floods   floodsCommand   `cmd:"" help:"Flood patterns that are active."`
 	Services servicesCommand `cmd:"" help:"How the parts of the server are doing."`
 	Webhook  webhookCommand  `cmd:"" help:"How posting results to webhook-url goes, what was refused, and posting again."`

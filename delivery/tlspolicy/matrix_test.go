@@ -2,16 +2,20 @@ package tlspolicy_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/delivery/mx"
+	"github.com/sluicemail/sluice/delivery/probe"
 	"github.com/sluicemail/sluice/delivery/smtpout"
 	"github.com/sluicemail/sluice/queue"
 )
@@ -35,11 +39,13 @@ func TestMatrix(t *testing.T) {
 		t.Run(cell[0]+"/"+cell[1]+"/requiretls", func(t *testing.T) {
 			m := &queue.Message{RequireTLS: true}
 			require.Equal(t, cell[2+len(levels)], w.send(t, domainOf(cell[0]), cell[1], queue.Optional, m))
+			w.explains(t, cell, cell[2+len(levels)], queue.Optional, &queue.Message{RequireTLS: true})
 		})
 		for i, security := range levels {
 			cells++
 			t.Run(cell[0]+"/"+cell[1]+"/"+string(security), func(t *testing.T) {
 				require.Equal(t, cell[2+i], w.send(t, domainOf(cell[0]), cell[1], security, new(queue.Message)))
+				w.explains(t, cell, cell[2+i], security, new(queue.Message))
 			})
 		}
 	}
@@ -162,4 +168,43 @@ func TestCounted(t *testing.T) {
 
 func loopback(port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+}
+
+// explains has the cell tested as an operator would, and the sentence at the end say what becomes of the mail.
+func (w *world) explains(t *testing.T, cell []string, outcome string, security queue.Security, m *queue.Message) {
+	m.Security = security
+	p := &probe.Prober{Router: &atPort{w.finder, int(w.servers[cell[1]].Port())}, Policies: w.policies,
+		Hostname: "client.test", Sender: &smtpout.Sender{TLS: w.client, ClearFallback: true}}
+	steps, err := p.Probe(t.Context(), "b@"+domainOf(cell[0]), m)
+	require.NoError(t, err)
+	last := steps[len(steps)-1]
+	require.Equal(t, "verdict", last.Step, "%v", steps)
+	goes, violated, _ := strings.Cut(outcome, "/")
+	want := map[string]string{"C": "goes in clear text", "T": "over ",
+		"untrusted": "security verified needs a certificate", "no-tls": "TLS is needed and cannot be had", "5.7.30": "Mail with REQUIRETLS cannot go there: "}[goes]
+	require.Contains(t, last.Text, cmp.Or(want, "Mail waits: the host violates its "))
+	require.Contains(t, last.Text, cmp.Or(violated, map[bool]string{true: goes}[want == ""]))
+	require.Equal(t, goes == "C" || goes == "T", last.Good)
+	require.True(t, strings.HasSuffix(last.Text, "."), last.Text)
+	_, err = p.Probe(t.Context(), "c@"+domainOf(cell[0]), m)
+	require.ErrorIs(t, err, probe.ErrBusy, "the domain was tested a moment ago")
+}
+
+// atPort finds the hosts of domains where the servers of a test are.
+type atPort struct {
+	*mx.Finder
+	port int
+}
+
+func (a *atPort) Route(ctx context.Context, domain string) (*delivery.Route, error) {
+	found, err := a.Finder.Route(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	there := *found
+	there.Hosts = slices.Clone(found.Hosts)
+	for i := range there.Hosts {
+		there.Hosts[i].Port = a.port
+	}
+	return &there, nil
 }

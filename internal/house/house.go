@@ -42,6 +42,7 @@ var rooms = []struct {
 	{"config", nil},
 	{"delivery/mx", []string{"delivery", "delivery/maildir", "delivery/resolver"}},
 	{"delivery/lmtp", []string{"delivery", "delivery/smtpout", "queue"}},
+	{"delivery/probe", []string{"delivery", "queue"}},
 	{"delivery/tlspolicy", []string{"delivery", "delivery/mx", "delivery/resolver", "delivery/tlsreport", "queue"}},
 	{"delivery/tlsreport", []string{"delivery", "delivery/resolver", "queue"}},
 	{"delivery/external", []string{"delivery", "delivery/smtpout", "queue"}},
