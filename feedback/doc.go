@@ -4,6 +4,7 @@
 //
 //  1. Intake publishes reports to a queue of their own, so that whoever sends one waits for nothing. [Desk.Run] takes
 //     them from there, as many at once as wait, and [report.Parse] reads them (read.go).
+//     [OneClick] makes such reports of requests over HTTP.
 //  2. The desk finds out which message a report is about (join.go): by the signed return path that it came to, by an
 //     ENVID that is such a token, by what it returns of the mail, and by the send log. Signatures are checked before
 //     anything is looked up, and look-ups for reports that prove nothing are few.

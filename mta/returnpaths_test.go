@@ -129,13 +129,18 @@ func TestUnsubscribing(t *testing.T) {
 				require.NotContains(t, string(mail), "bounces.example.org", c.name)
 			}
 		}
+		long := &queue.Message{ID: "1-abc", Envelope: "a@x.example", Recipient: strings.Repeat("é", 300) + "@example.com",
+			Body: queue.Bytes("Subject: x\r\n\r\nHello.\r\n")}
+		body, err := m.engine.Edit(t.Context(), long)
+		require.NoError(t, err)
+		require.Equal(t, long.Body, body, "it leaves without")
 		require.NoError(t, m.Shutdown(t.Context()))
 	}
-	for _, c := range [][]string{{"--unsubscribe-url", "http://x.example"}, {"--unsubscribe-url", off + "?a=b"}} {
+	for _, c := range [][]string{{"--unsubscribe-url", off, "--rabbitmq-feedback", ""}, {"--unsubscribe-url", "http://x.example"}, {"--unsubscribe-url", off + "?a=b"}} {
 		_, _, err := Load(append(args, c...), nil)
 		require.ErrorContains(t, err, "an https:// address", c)
 	}
 	args, _ = arguments(t)
 	_, _, err := Load(append(args, "--verp-unsubscribe", "true"), nil)
-	require.ErrorContains(t, err, "verp beside it")
+	require.ErrorContains(t, err, "verp and rabbitmq-feedback beside it")
 }

@@ -37,13 +37,9 @@ func (r *returnPaths) edit() func(context.Context, *queue.Message) (queue.Body, 
 		if err != nil || m.Envelope == "" || unsubscribes(body) { // bounces are no newsletters
 			return body, err
 		}
-		mailto, link := r.unsubscribing(m)
-		if mailto == "" {
-			return body, nil
-		}
-		fields, err := render.UnsubscribeFields(mailto, link)
+		fields, err := render.UnsubscribeFields(r.unsubscribing(m))
 		if err != nil {
-			return nil, err
+			return body, nil // there is no key yet, or the recipient makes too long a line: mail leaves all the same
 		}
 		return edit.Apply(body, fields)
 	}
@@ -74,17 +70,18 @@ func (m *MTA) oneClick(b *base) http.Handler {
 
 // checkFeedback judges keys about feedback before anything is opened.
 func checkFeedback(cfg *config.Config, complain func(key, want string, cause error)) {
-	const want = "an https:// address without a query, and verp"
+	const want = "an https:// address without a query, and verp and rabbitmq-feedback beside it"
+	read := cfg.VERP != "" && feedbackQueue(cfg) != ""
 	if cfg.UnsubscribeURL != "" {
 		u, err := url.Parse(cfg.UnsubscribeURL)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || cfg.VERP == "" {
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || !read {
 			complain("unsubscribe-url", want, nil)
 		}
 	}
 	if n := len(cfg.SuppressionKey); n > 0 && n < 16 {
 		complain("suppression-key", "at least 16 characters", nil)
 	}
-	if cfg.VERPUnsubscribe && cfg.VERP == "" {
-		complain("verp-unsubscribe", "verp beside it", nil)
+	if cfg.VERPUnsubscribe && !read {
+		complain("verp-unsubscribe", "verp and rabbitmq-feedback beside it", nil)
 	}
 }
