@@ -3,9 +3,12 @@ package sign_test
 import (
 	"context"
 	"crypto"
+	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,6 +214,52 @@ func TestMemoryDoesNotGrowWithTheMail(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(384<<10))
 	}
+}
+
+// counting is a key that notes how many sign with it at a time.
+type counting struct {
+	crypto.Signer
+	now, most atomic.Int32
+	full      chan struct{}
+	once      sync.Once
+}
+
+func (c *counting) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	n := c.now.Add(1)
+	defer c.now.Add(-1)
+	if n > c.most.Load() {
+		c.most.Store(n)
+	}
+	if n == 3 {
+		c.once.Do(func() { close(c.full) })
+	}
+	<-c.full
+	return c.Signer.Sign(r, digest, opts)
+}
+
+func TestOnlySoManySignAtATime(t *testing.T) {
+	key := &counting{Signer: ed25519Key(), full: make(chan struct{})}
+	s := &sign.Signer{Workers: 3, Parsed: &sign.KeyCache{Open: func(string) (crypto.Signer, error) { return key, nil }}}
+	var running sync.WaitGroup
+	for i := range 3 {
+		running.Go(func() {
+			m := &queue.Message{Body: queue.Bytes(fmt.Sprint("X: ", i, "\r\n", mail)), DKIM: []queue.DKIM{edOwn()}}
+			if _, err := finish(t.Context(), s, m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	for i := range 30 {
+		running.Go(func() {
+			m := &queue.Message{Body: queue.Bytes(fmt.Sprint("Y: ", i, "\r\n", mail)), DKIM: []queue.DKIM{edOwn()}}
+			if _, err := finish(t.Context(), s, m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	require.EqualValues(t, 3, key.most.Load())
 }
 
 func benchmark(b *testing.B, key queue.DKIM, s *sign.Signer) {

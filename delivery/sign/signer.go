@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sluicemail/sluice/internal/mailbody"
 	"github.com/sluicemail/sluice/internal/mailsig"
+	"github.com/sluicemail/sluice/internal/semaphore"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -35,11 +37,16 @@ type Signer struct {
 	Results func(m *queue.Message, instance int) []byte
 	// how long signatures are given to other messages with the same mail; zero: 10 minutes; negative: never
 	Reuse    time.Duration
-	Remember int              // signatures that are remembered, of so many mails; zero: 4,096
-	Now      func() time.Time // nil: time.Now
+	Remember int // signatures that are remembered, of so many mails; zero: 4,096
+	// Workers is how many mails are signed at a time; the others wait. Keys that are elsewhere may allow more than the
+	// processors here could do. Zero: as many as there are processors.
+	Workers int
+	Now     func() time.Time // nil: time.Now
 
 	signatures cache
 	own        KeyCache
+	begun      sync.Once
+	workers    semaphore.Semaphore
 }
 
 // Sign returns a body with the signatures for m, whose mail is body as it is handed over. What it returns refers to
@@ -201,8 +208,7 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 	if len(drafts) == 0 && set == nil {
 		return nil, s.life(all, now), nil
 	}
-	// It is local work: not to be broken off by the end of one connection when others wait for the same.
-	fields, err := mail.Sign(context.Background(), set, drafts...)
+	fields, err := s.work(mail, set, drafts)
 	var problem *mailsig.Problem
 	switch {
 	case errors.As(err, &problem) && problem.Kind == mailsig.Away:
@@ -213,6 +219,17 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 		return nil, 0, &readError{err}
 	}
 	return fields, s.life(all, now), nil
+}
+
+// work makes the fields when a worker is free. A key in a library of C takes a thread while it signs: thousands of
+// connections must not take as many. What others wait for as well is not broken off by the end of one connection.
+func (s *Signer) work(mail *mailsig.Message, set *mailsig.Set, drafts []*mailsig.Draft) ([]byte, error) {
+	s.begun.Do(func() { s.workers = make(semaphore.Semaphore, cmp.Or(max(s.Workers, 0), runtime.GOMAXPROCS(0))) })
+	if err := s.workers.Acquire(context.Background()); err != nil {
+		return nil, err
+	}
+	defer s.workers.Release()
+	return mail.Sign(context.Background(), set, drafts...)
 }
 
 func (s *Signer) life(keys []*key, now time.Time) time.Duration {
