@@ -46,7 +46,7 @@ func (s *static) Addresses(_ context.Context, host delivery.Host) ([]netip.Addr,
 }
 
 // listen serves a sink on a free port.
-func listen(t *testing.T, sink *smtptest.Sink) netip.AddrPort {
+func listen(t testing.TB, sink *smtptest.Sink) netip.AddrPort {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	served := make(chan error, 1)
