@@ -159,6 +159,52 @@ func TestRefusedRecipientsDoNotStopAPath(t *testing.T) {
 	}
 }
 
+// A remote that ends connections after a few mails may do so anywhere in the next one: no mail is delayed by that, and
+// what it is at is learnt.
+func TestRemotesThatStopMidway(t *testing.T) {
+	const n, per = 40, 4
+	for name, shape := range map[string]struct{ at, answer string }{
+		"421 at RCPT":      {"RCPT", "421 4.7.0 too many messages\r\n" + closing},
+		"421 at DATA":      {"DATA", "421 4.7.0 too many messages\r\n" + closing},
+		"421 and it stays": {"RCPT", "421 4.7.0 too many messages\r\n"},
+		"closes at RCPT":   {"RCPT", closing},
+		"closes at DATA":   {"DATA", closing},
+	} {
+		for _, extensions := range []string{"", "250-PIPELINING\r\n"} {
+			t.Run(fmt.Sprintf("%s, pipelining %v", name, extensions != ""), func(t *testing.T) {
+				var mu sync.Mutex
+				mails := 0 // over the connection; there is one at a time
+				w := realWorld(t, &static{common: answering(t, extensions, func(line string) string {
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case strings.HasPrefix(line, "EHLO"):
+						mails = 0
+					case strings.HasPrefix(line, "MAIL"):
+						mails++
+					}
+					if mails > per && strings.HasPrefix(line, shape.at) {
+						return shape.answer
+					}
+					return ""
+				})})
+				w.PathConnections = 1
+				w.publishMany(n, "example.com")
+				w.start()
+				require.Eventually(t, func() bool { return w.stats("success").Ready+w.stats("retry").Ready == n }, 30*time.Second,
+					5*time.Millisecond)
+				require.Zero(t, w.stats("retry").Ready, "no attempt was burnt")
+				for _, m := range w.take("success") {
+					require.Len(t, m.Results, 1, "%v", pairs(m))
+				}
+				learned, _ := w.Learned("example.com")
+				require.Equal(t, per, learned)
+				w.shutDown()
+			})
+		}
+	}
+}
+
 // A remote that takes nothing at all gets one attempt of each mail, not one mail again and again.
 func TestRemoteThatRefusesEveryMail(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

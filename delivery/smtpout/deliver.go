@@ -203,14 +203,14 @@ func (c *connection) step(m *mail, state queue.ResultState, r *replies) bool {
 	return !c.broken
 }
 
-// spared reports whether a mail whose envelope met with err was not touched by that: the remote had closed a connection
-// that was used before, or we broke it off.
+// spared reports whether a mail whose envelope met with err was not touched by that: the remote closed a connection that
+// was used before, as some do after so many mails, and nothing of the content had gone; or we broke it off.
 func (c *connection) spared(m *mail, state queue.ResultState, err error) bool {
 	if c.watch.interrupted() {
 		return true
 	}
 	outcome, _ := c.explain(err)
-	return state == queue.StateMailFrom && m.number > 1 && outcome == queue.Lost
+	return m.number > 1 && outcome == queue.Lost && (state == queue.StateMailFrom || !m.together)
 }
 
 // withdraw puts the remote back to where it takes another envelope, after it refused part of one.
