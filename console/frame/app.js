@@ -75,6 +75,14 @@ document.querySelector(".themes")?.addEventListener("submit", (event) => {
   fetch("/theme", { method: "POST", body: new URLSearchParams({ theme }), redirect: "manual" });
 });
 
+// Groups of the side bar stay as they were left, but for that of this page.
+for (const group of document.querySelectorAll(".side details")) {
+  const key = "group " + group.dataset.group;
+  const kept = localStorage.getItem(key);
+  if (kept && !group.querySelector("[aria-current]")) group.open = kept === "open";
+  group.querySelector("summary").addEventListener("click", () => localStorage.setItem(key, group.open ? "folded" : "open"));
+}
+
 // The drawer of narrow screens.
 const side = document.getElementById("side");
 document.querySelector(".menu")?.addEventListener("click", (event) => {

@@ -13,6 +13,7 @@ import (
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"num": human.Count[int], "num64": human.Count[int64], "size": human.Size, "when": when, "next": next,
+		"at":      at,
 		"clock":   human.Clock,
 		"middle":  human.Middle,
 		"segment": url.PathEscape, "plural": human.Plural, "span": human.Span, "dict": dict,
@@ -27,6 +28,15 @@ func when(t time.Time) template.HTML {
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339),
 		human.Clock(t), human.Clock(t)))
+}
+
+// at is when for lists in which one time is compared with another: the time of day, never "5 min ago".
+func at(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s" data-exact>%s</time>`, t.UTC().Format(time.RFC3339),
+		human.Clock(t), t.UTC().Format("01-02 15:04:05")))
 }
 
 // next is when for the time of the next attempt: what is past, or very near, is "now".

@@ -23,6 +23,7 @@ type shell struct {
 type navGroup struct {
 	Name  string
 	Items []navItem
+	Open  bool // unless somebody has said otherwise: the last groups would lie below the fold
 }
 
 type navItem struct {
@@ -62,7 +63,7 @@ func (v *Visit) Bare(body any) *shell { return &shell{CSRF: v.session.csrf, Body
 func (v *Visit) nav(query string) []navGroup {
 	var all []navGroup
 	for _, g := range groups() {
-		list := navGroup{Name: string(g)}
+		list := navGroup{Name: string(g), Open: g != SetUp}
 		for i := range v.Frame.Pages {
 			p := &v.Frame.Pages[i]
 			if p.Group != g || p.Path == "" {
@@ -76,6 +77,7 @@ func (v *Visit) nav(query string) []navGroup {
 				item.Count = p.Count()
 			}
 			list.Items = append(list.Items, item)
+			list.Open = list.Open || item.Current
 		}
 		if len(list.Items) > 0 {
 			all = append(all, list)

@@ -16,20 +16,30 @@ export function relative(date, now = Date.now()) {
   return seconds > 0 ? `in ${span(seconds)}` : `${span(-seconds)} ago`;
 }
 
+const clock = new Intl.DateTimeFormat("sv", { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const today = new Intl.DateTimeFormat("sv", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+// timeOfDay tells times of one list apart; the day stands before it unless that is today.
+function timeOfDay(date) {
+  return (date.toDateString() === new Date().toDateString() ? today : clock).format(date);
+}
+
 export function times(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
-    const text = relative(new Date(time.dateTime));
+    const date = new Date(time.dateTime);
+    const text = time.dataset.exact === undefined ? relative(date) : timeOfDay(date);
     if (time.textContent !== text) time.textContent = text;
   }
 }
 
 // element makes what the server's templates make for a time.
-export function element(text) {
+export function element(text, exactly = false) {
   const time = document.createElement("time");
   const date = new Date(text);
   time.dateTime = text;
   time.title = `${date.toISOString().replace("T", " ").slice(0, 19)} UTC · ${exact.format(date)} here`;
-  time.textContent = relative(date);
+  if (exactly) time.dataset.exact = "";
+  time.textContent = exactly ? timeOfDay(date) : relative(date);
   return time;
 }
 

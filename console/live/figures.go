@@ -3,7 +3,6 @@ package live
 import (
 	"fmt"
 	"html/template"
-	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -66,15 +65,12 @@ type gauge struct {
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// Width is how much of a bar of 100 is filled. Without a limit the bar grows with the logarithm.
+// Width is how much of a bar of 100 is filled, the share of the limit: without a limit there is no bar.
 func (g gauge) Width() int {
-	switch {
-	case g.Value <= 0:
+	if g.Value <= 0 || g.Limit <= 0 {
 		return 0
-	case g.Limit > 0:
-		return int(min(100, 1+g.Value*99/g.Limit))
 	}
-	return int(min(100, 8+math.Log10(float64(g.Value))*16))
+	return int(min(100, 1+g.Value*99/g.Limit))
 }
 
 // snapshot returns the last minute of what f selects.

@@ -37,9 +37,8 @@ function gauges() {
   for (const gauge of figures.gauges || []) {
     const box = document.querySelector(`[data-gauge="${CSS.escape(gauge.name)}"]`);
     if (!box) continue;
-    let width = 0;
-    if (gauge.value > 0) width = gauge.limit ? Math.min(100, 1 + (gauge.value * 99) / gauge.limit) : Math.min(100, 8 + Math.log10(gauge.value) * 16);
-    box.querySelector(".fill").setAttribute("width", Math.floor(width));
+    const width = gauge.value > 0 && gauge.limit ? Math.min(100, 1 + (gauge.value * 99) / gauge.limit) : 0;
+    box.querySelector(".fill")?.setAttribute("width", Math.floor(width));
     const value = box.querySelector("b");
     value.title = gauge.unknown || "";
     value.textContent = gauge.unknown ? "–" : number.format(gauge.value) + (gauge.limit ? " / " + number.format(gauge.limit) : "");

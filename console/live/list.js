@@ -173,6 +173,8 @@ function remember() {
   const query = new URLSearchParams({ sort });
   if (search.value) query.set("q", search.value);
   history.replaceState(null, "", "?" + query);
+  query.set("format", "csv");
+  panel.querySelector("[data-export]").href = "?" + query;
 }
 
 panel.querySelector("thead").addEventListener("click", (event) => {

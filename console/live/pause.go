@@ -134,6 +134,10 @@ func (c *Live) setPause(v *frame.Visit) error {
 	if c.Admin == nil {
 		return readOnly()
 	}
+	if !f.any() && v.R.PostForm.Get("sure") == "" {
+		return &frame.Fault{Status: http.StatusBadRequest, What: "That would hold all mail of this server, and nothing was changed.",
+			Next: "Go back and tick that all mail is meant, or choose a domain, an address or a tag first."}
+	}
 	values := f.pauseValues()
 	values["enabled"] = true
 	values["expire"] = ""

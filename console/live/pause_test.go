@@ -51,7 +51,11 @@ func TestPause(t *testing.T) {
 	w.Clock.Forward(11 * time.Minute)
 	require.Equal(t, "running", switchOf(w, url.Values{"domain": {"gmail.com"}}), "it has ended")
 
-	w.Do("POST", "/pause", url.Values{"csrf": {token}})
+	a = w.Do("POST", "/pause", url.Values{"csrf": {token}})
+	require.Equal(t, http.StatusBadRequest, a.StatusCode)
+	require.Contains(t, a.Body, "would hold all mail of this server, and nothing was changed")
+	require.Equal(t, "running", switchOf(w, url.Values{}))
+	w.Do("POST", "/pause", url.Values{"csrf": {token}, "sure": {"yes"}})
 	require.Equal(t, "paused", switchOf(w, url.Values{"mta": {"192.0.2.1"}}), "all mail")
 	w.Do("POST", "/resume", url.Values{"csrf": {token}})
 	require.Contains(t, w.Get("/").Body, "Delivery of all mail goes on.")
@@ -101,7 +105,8 @@ func TestDomainPage(t *testing.T) {
 	w := consoletest.New(t, func(c *console.Console) { c.Admin = &admin.Admin{Live: c.Live, Paths: paths} }).LogIn()
 	page := w.Get("/domains/gmail.com").Body
 	require.Contains(t, page, "3 messages wait: “Warm” allows 60 msg/min.")
-	require.Regexp(t, `class="binding"><th scope="row">maxmessages .*limits now.*60 a minute.*“Warm”`, page)
+	require.Regexp(t, `class="binding"><th scope="row">Messages a minute .*limits now.*60 a minute.*“Warm”`, page)
+	require.Regexp(t, `>192.0.2.1</a></th><td>gmail.com</td>.*?k-throttle">throttle</span> “Warm” allows 60 msg/min.</td>`, page)
 	require.Contains(t, page, "unlimited")
 	require.Contains(t, page, "5.0 MB a minute")
 	require.Contains(t, w.Get("/domains/gmail.com/why").Body, "Effective limits")

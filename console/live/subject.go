@@ -46,11 +46,18 @@ type count struct {
 type why struct {
 	Sentence string           `json:"sentence"`
 	Kind     string           `json:"kind"` // as in trouble, "ok", or "unknown"
-	Paths    []admin.Path     `json:"paths"`
+	Paths    []pathLine       `json:"paths"`
 	Limits   []limitLine      `json:"limits"`
 	Floods   []admin.Flood    `json:"floods"`
 	Answers  []monitor.Answer `json:"answers"`
 	Problem  string           `json:"problem,omitempty"`
+}
+
+// pathLine is a path, and what holds its mail back.
+type pathLine struct {
+	admin.Path
+	Kind string `json:"kind,omitempty"` // as in trouble; "": nothing does
+	Held string `json:"held,omitempty"` // in a sentence
 }
 
 // limitLine is one value of the table of limits, on all paths that have it.
@@ -145,24 +152,29 @@ func (c *Live) whyOf(ctx context.Context, q url.Values) any {
 }
 
 func (c *Live) why(ctx context.Context, f filter) *why {
-	w := &why{Paths: []admin.Path{}, Limits: []limitLine{}, Floods: []admin.Flood{}, Answers: []monitor.Answer{}}
+	w := &why{Paths: []pathLine{}, Limits: []limitLine{}, Floods: []admin.Flood{}, Answers: []monitor.Answer{}}
 	if f.Domain == "" {
 		w.Kind, w.Sentence = c.judgeOther(f)
 		return w
 	}
 	w.Answers = append(w.Answers, c.Figures.Answers(f.Domain)...)
+	var paths []admin.Path
 	if c.Admin != nil {
-		paths, err := c.Admin.Explain(ctx, f.Domain, netip.Addr{})
-		if err != nil {
+		var err error
+		if paths, err = c.Admin.Explain(ctx, f.Domain, netip.Addr{}); err != nil {
 			w.Problem = "How mail gets there is not known now: " + err.Error()
 		}
-		w.Paths = append(w.Paths, paths...)
 	}
-	w.Limits = limitLines(w.Paths)
-	for i := range w.Paths {
-		w.Floods = append(w.Floods, w.Paths[i].Floods...)
+	w.Limits = limitLines(paths)
+	for i := range paths {
+		w.Floods = append(w.Floods, paths[i].Floods...)
+		line := pathLine{Path: paths[i]}
+		if t := judge(&paths[i], c.Now()); t != nil {
+			line.Kind, line.Held = t.Kind, t.Why
+		}
+		w.Paths = append(w.Paths, line)
 	}
-	w.Kind, w.Sentence = c.judge(f.Domain, w.Paths)
+	w.Kind, w.Sentence = c.judge(f.Domain, paths)
 	return w
 }
 
@@ -230,7 +242,7 @@ func limitLines(paths []admin.Path) []limitLine {
 	lines := []limitLine{}
 	for i := range paths {
 		for _, l := range paths[i].Limits {
-			line := limitLine{Limit: l.Limit, Words: inWords(l), Rule: messages.RuleName(l.Rule)}
+			line := limitLine{Limit: nameOf(l.Limit), Words: inWords(l), Rule: messages.RuleName(l.Rule)}
 			line.Binding = slices.ContainsFunc(paths[i].Binding, func(b admin.Binding) bool { return b.Limit == l.Limit })
 			at := slices.IndexFunc(lines, func(o limitLine) bool {
 				return o.Limit == line.Limit && o.Words == line.Words &&
@@ -251,6 +263,21 @@ func limitLines(paths []admin.Path) []limitLine {
 	}
 	slices.SortStableFunc(lines, func(a, b limitLine) int { return cmp.Compare(rank(a.Binding), rank(b.Binding)) })
 	return lines
+}
+
+// nameOf is what forms call a limit; the name of its column where there is no such field.
+func nameOf(limit string) string {
+	for _, t := range settings.Tables() {
+		if t.Name != settings.TableCapacity {
+			continue
+		}
+		for _, column := range t.Columns {
+			if column.Name == limit && column.Label != "" {
+				return column.Label
+			}
+		}
+	}
+	return limit
 }
 
 func rank(first bool) int {

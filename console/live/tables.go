@@ -123,6 +123,7 @@ func columns() []column {
 // window is a part of a sorted and filtered table.
 type window struct {
 	Total int     `json:"total"` // rows that match
+	Cut   bool    `json:"-"`     // the last row is that of all names that are not kept apart
 	All   int     `json:"all"`   // rows there are
 	From  int     `json:"from"`
 	Rows  []tuple `json:"rows"`
@@ -201,7 +202,7 @@ func (c *Live) window(o order) *window {
 		}
 	}
 	o.arrange(matching)
-	w := &window{Total: len(matching), All: len(all), From: min(o.from, len(matching)), Rows: []tuple{}}
+	w := &window{Cut: len(all) > 0 && all[len(all)-1].Other, Total: len(matching), All: len(all), From: min(o.from, len(matching)), Rows: []tuple{}}
 	about := c.statuses(o.kind)
 	for _, row := range matching[w.From:min(w.From+o.n, len(matching))] {
 		w.Rows = append(w.Rows, c.tuple(row, o.kind, about))
@@ -331,6 +332,9 @@ type listData struct {
 func (c *Live) listing(kind string) frame.View {
 	return func(v *frame.Visit) error {
 		o := orderOf(kind, v.R.URL.Query())
+		if v.R.URL.Query().Get("format") == "csv" {
+			return c.export(v, o)
+		}
 		o.n = pageRows
 		k, _ := kindOf(kind)
 		d := listData{kindOfList: k, Of: kind, Columns: columnsOf(kind), Window: c.window(o), Sort: o.key(), Search: o.search,

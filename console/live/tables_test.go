@@ -1,9 +1,11 @@
 package live_test
 
 import (
+	"encoding/csv"
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +62,27 @@ func TestClasses(t *testing.T) {
 	require.NotContains(t, body, "Delivered")
 	require.Contains(t, body, `href="/classes/greylisted"`)
 	require.Equal(t, "/logs?class=mailbox-full", w.Get("/classes/mailbox-full").Header.Get("Location"))
+}
+
+// TestExport has a table as comma separated values, in its order, whatever names are like.
+func TestExport(t *testing.T) {
+	w := consoletest.New(t, nil)
+	w.Live.Now = w.Clock.Now
+	for n, name := range []string{"=cmd()", "b.test", "a,\"b"} {
+		for range n + 1 {
+			w.Live.Observe(&monitor.Event{Kind: monitor.Delivered, Domain: name})
+		}
+	}
+	w.Clock.Forward(2 * time.Second)
+	a := w.LogIn().Get("/domains?format=csv&sort=-delivered")
+	require.Equal(t, "text/csv; charset=utf-8", a.Header.Get("Content-Type"))
+	rows, err := csv.NewReader(strings.NewReader(a.Body)).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, []string{"name", "status", "queue", "processed", "attempts", "delivered"}, rows[0][:6])
+	require.Equal(t, [][]string{{"a,\"b", "ok", "0", "0", "0", "3"}, {"b.test", "ok", "0", "0", "0", "2"},
+		{"'=cmd()", "ok", "0", "0", "0", "1"}}, [][]string{rows[1][:6], rows[2][:6], rows[3][:6]})
+	require.Len(t, rows, 4)
+	require.Regexp(t, `href="\?format=csv[^"]*" data-export`, w.Get("/domains").Body)
 }
 
 func TestManyDomains(t *testing.T) {

@@ -48,7 +48,7 @@ function said(line) {
 
 function row(line) {
   const tr = document.createElement("tr");
-  const open = cell("button", element(line.time), "the whole record", "plain");
+  const open = cell("button", element(line.time, true), "the whole record", "plain");
   open.type = "button";
   open.setAttribute("aria-expanded", "false");
   open.dataset.record = line.record || "";

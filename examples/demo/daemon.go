@@ -15,9 +15,13 @@ import (
 
 // build compiles mtad into a file.
 func build(ctx context.Context, program string) error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return errors.New("the demo builds mtad and needs Go for it: install Go, and start the demo in a copy of Sluice's source")
+	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/sluicemail/sluice/examples/mtad")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building mtad: %w\n%s", err, text)
+		return fmt.Errorf("mtad cannot be built; the demo has to be started in a directory of Sluice's source, as in "+
+			"git clone …, cd sluice, go run ./examples/demo: %w\n%s", err, text)
 	}
 	return nil
 }
