@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -57,7 +58,12 @@ func newWorld(t *testing.T) *world {
 	running, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.keeper.Run(running) }()
-	w.admin = &admin.Admin{Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
+	w.admin = &admin.Admin{Probe: func(_ context.Context, address string, _ bool) ([]admin.ProbeStep, error) {
+		if address == "jo@example.com" {
+			return nil, fmt.Errorf("testing addresses is %w", admin.ErrUnsupported)
+		}
+		return []admin.ProbeStep{}, nil
+	}, Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
 		Logger: quiet}
 	w.admin.Feedback = reported{}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
@@ -146,6 +152,27 @@ func TestConversations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProbe has an address tested: each step in words, what is no address refused, and a second test put off.
+func TestProbe(t *testing.T) {
+	w := newWorld(t)
+	w.admin.Probe = func(_ context.Context, address string, requireTLS bool) ([]admin.ProbeStep, error) {
+		if address == "busy@example.com" {
+			return nil, fmt.Errorf("%w: it is being tested", admin.ErrUnavailable)
+		}
+		return []admin.ProbeStep{{Step: "verdict", Host: "mx.test", Good: !requireTLS, Text: "Mail goes in clear text."}}, nil
+	}
+	got := w.send("POST", "/v1/probe", `{"address":"jo@example.com","requiretls":true}`)
+	require.Equal(t, 200, got.status)
+	require.JSONEq(t, `[{"step":"verdict","host":"mx.test","good":false,"text":"Mail goes in clear text."}]`, got.body)
+	require.Contains(t, w.send("POST", "/v1/probe", `{"address":"jo@example.com"}`).body, `"good":true`)
+	got = w.send("POST", "/v1/probe", `{"address":"jo"}`)
+	require.Equal(t, 400, got.status)
+	require.Contains(t, got.body, "a mail address")
+	got = w.send("POST", "/v1/probe", `{"address":"busy@example.com"}`)
+	require.Equal(t, 503, got.status)
+	require.Contains(t, got.body, "it is being tested")
 }
 
 // TestNoYearOne asks for all figures of a server that has seen nothing: what has not happened yet has no time.
