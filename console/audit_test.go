@@ -80,7 +80,7 @@ func TestContrast(t *testing.T) {
 	}
 	check(4.5, "bad", "sunk")
 	check(4.5, "accent-ink", "accent")
-	for _, line := range []string{"accent", "good", "warn", "bad", "violet", "grey", "teal", "pink", "brown"} {
+	for _, line := range []string{"accent", "good", "warn", "bad", "violet", "grey", "teal", "pink", "olive"} {
 		check(3, line, "panel")
 	}
 	check(3, "edge", "panel")
