@@ -196,7 +196,8 @@ func (m *MTA) dnsState() admin.Service {
 		}
 	}
 	answers, _ := m.resolver.Size()
-	detail := fmt.Sprintf("%s; %s cached", strings.Join(answering, ", "), plural(answers, "answer")) + m.validation.detail()
+	detail := fmt.Sprintf("%s; %s cached", strings.Join(answering, ", "), plural(answers, "answer")) +
+		m.validation.detail()
 	var err error
 	switch {
 	case len(answering) == 0 && len(silent) > 0:

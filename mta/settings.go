@@ -13,7 +13,8 @@ import (
 
 // openSettings loads the settings database, and keeps them up to date until everything is closed. A database that is
 // down stops nothing. changed is called after each change that was made here.
-func openSettings(ctx context.Context, b *base, keys *keyring, local []netip.Addr, changed func()) (*snapshot.Keeper, error) {
+func openSettings(ctx context.Context, b *base, keys *keyring, local []netip.Addr,
+	changed func()) (*snapshot.Keeper, error) {
 	cfg := b.cfg
 	host, _ := os.Hostname()
 	k := &snapshot.Keeper{

@@ -7,8 +7,8 @@ import (
 	"github.com/sluicemail/sluice/console/admin"
 )
 
-// keyRoutes are those about DKIM keys beyond the rows of their table: from one that is made to one that is withdrawn. No
-// private key goes over them.
+// keyRoutes are those about DKIM keys beyond the rows of their table: from one that is made to one that is withdrawn.
+// No private key goes over them.
 func keyRoutes() []*route {
 	selector := admin.Field{Name: "selector", Type: admin.Text,
 		Meaning: "names the key in the DNS; not given: one with the date in it"}

@@ -9,7 +9,7 @@
 // From top to bottom; a file uses what stands below it.
 //
 //   - pages.go: which pages there are
-//   - overview.go, subject.go, tables.go, export.go: all mail; one domain, address or tag; tables, and these as CSV
+//   - overview.go, subject.go, export.go, tables.go: all mail; one domain, address or tag; tables as CSV, and tables
 //   - reverse.go: whether the names of local addresses agree with the DNS
 //   - bar.go, pause.go: what is chosen, and the switch on top of pages
 //   - attention.go, failing.go: what holds mail back, and what is not accepted

@@ -11,8 +11,8 @@ import (
 	"github.com/sluicemail/sluice/monitor"
 )
 
-// listingsOf returns what happened in the last minute for each domain, local address, tag and class, by the names of their
-// tables. They are kept for a second, so that many browsers with many orders share the work.
+// listingsOf returns what happened in the last minute for each domain, local address, tag and class, by the names of
+// their tables. They are kept for a second, so that many browsers with many orders share the work.
 func (c *Live) listingsOf(f *frame.Frame) map[string]*frame.Latest[[]monitor.Row] {
 	all := map[string]*frame.Latest[[]monitor.Row]{}
 	for kind, list := range map[string]func() []monitor.Row{"domains": c.Figures.Domains, "mtas": c.addresses,

@@ -192,8 +192,8 @@ func (c *connection) step(m *mail, state queue.ResultState, r *replies) bool {
 		r.opened = r.opened || state == queue.StateMailFrom
 	default:
 		outcome := verdict(code)
-		// Nonsense behind a refusal means that replies and commands are out of step, as after a second reply to the mail
-		// before: the refusal may have been another mail's.
+		// Nonsense behind a refusal means that replies and commands are out of step, as after a second reply to the
+		// mail before: the refusal may have been another mail's.
 		if !r.rejected || outcome == queue.Invalid {
 			c.judge(m, state, outcome, code)
 		}
@@ -203,8 +203,8 @@ func (c *connection) step(m *mail, state queue.ResultState, r *replies) bool {
 	return !c.broken
 }
 
-// spared reports whether a mail whose envelope met with err was not touched by that: the remote closed a connection that
-// was used before, as some do after so many mails, and nothing of the content had gone; or we broke it off.
+// spared reports whether a mail whose envelope met with err was not touched by that: the remote closed a connection
+// that was used before, as some do after so many mails, and nothing of the content had gone; or we broke it off.
 func (c *connection) spared(m *mail, state queue.ResultState, err error) bool {
 	if c.watch.interrupted() {
 		return true

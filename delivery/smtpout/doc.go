@@ -79,8 +79,8 @@
 // where an envelope was left open, in the flight of the next mail.
 //
 // A transaction is Unsent when the remote had no part in its outcome: the connection had been used before and was
-// closed, without a word, before any of this mail's content went; or the mail was begun behind another one during which the connection
-// broke; or we broke off before the mail was complete.
+// closed, without a word, before any of this mail's content went; or the mail was begun behind another one during which
+// the connection broke; or we broke off before the mail was complete.
 //
 // Close says QUIT and does not wait for the answer.
 package smtpout

@@ -94,9 +94,10 @@
 // gets no leader any more when the power is cut within seconds of its first declaration (seen with 3.10). Its messages
 // stay on disk until somebody tells the broker to elect one.
 //
-// When a node of a cluster is gone for good, quorum queues hand out again what was out over it, unless that subscription
-// had been cancelled: then it stays with the node until somebody has the cluster forget that. So subscriptions are only
-// cancelled when a consumer ends, or its memory is full, and what was not handed out is given back at once.
+// When a node of a cluster is gone for good, quorum queues hand out again what was out over it, unless that
+// subscription had been cancelled: then it stays with the node until somebody has the cluster forget that. So
+// subscriptions are only cancelled when a consumer ends, or its memory is full, and what was not handed out is given
+// back at once.
 //
 // Nothing survives that is published with Options.NotPersistent, or into queues declared with Options.NotDurable. The
 // queues of the ladder and for parking are of Options.QueueType, always durable, and use no exchange.
