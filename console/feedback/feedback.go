@@ -59,6 +59,7 @@ func (c *Reports) total(ctx context.Context, _ url.Values) any {
 // data is what feedback.html gets.
 type data struct {
 	Of      search
+	Total   any // see total
 	Counts  []count
 	Lines   []line
 	Kinds   []kind
@@ -179,7 +180,8 @@ func (c *Reports) part(v *frame.Visit) error {
 
 func (c *Reports) data(v *frame.Visit) *data {
 	q := v.R.URL.Query()
-	d := &data{Of: searchOf(q)}
+	// The total comes before the list: what comes in between is drawn again.
+	d := &data{Of: searchOf(q), Total: c.total(v.R.Context(), nil)}
 	for _, k := range feedback.Kinds() {
 		d.Kinds = append(d.Kinds, kind{string(k), wordsOf(k), d.Of.Kind == string(k)})
 	}

@@ -5,11 +5,10 @@ import { follow } from "./live.js";
 import { times } from "./times.js";
 
 const box = document.getElementById("feedback");
-let last = null;
+let last = Number(box.dataset.total); // when the page was made
 let busy = false;
 
 follow("feedback", async (total) => {
-  if (last === null) last = total;
   const query = new URLSearchParams(location.search);
   if (total === last || busy || query.has("cursor") || box.contains(document.activeElement) && document.activeElement.matches("button, a")) return;
   busy = true;
