@@ -69,14 +69,21 @@ func TestApplicationLogIsRotated(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "mtad.log")
 	d := mtatest.Start(t, mtatest.Settings{"application-log": "stderr, " + file})
-	require.Contains(t, strings.Join(mtatest.Lines(t, file), "\n"), "msg=listening")
+	written := func(text string) { // a moment later than to stderr, which tells the test that it has come so far
+		t.Helper()
+		mtatest.Eventually(t, text, func() bool {
+			all, _ := os.ReadFile(file)
+			return strings.Contains(string(all), text)
+		})
+	}
+	written("msg=listening")
 	require.NoError(t, os.Rename(file, file+".1"))
 	d.Reload(t)
-	require.Contains(t, strings.Join(mtatest.Lines(t, file), "\n"), "configuration read again")
+	written("configuration read again")
 	require.NotContains(t, strings.Join(mtatest.Lines(t, file), "\n"), "msg=listening")
 	require.NoError(t, os.Remove(file))
 	d.Terminate(t)
-	require.Contains(t, strings.Join(mtatest.Lines(t, file), "\n"), "msg=stopped")
+	written("msg=stopped")
 	require.NotContains(t, strings.Join(mtatest.Lines(t, file+".1"), "\n"), "msg=stopped")
 }
 
