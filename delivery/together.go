@@ -37,8 +37,12 @@ func (c *connection) sociable(j *job) bool {
 func alike(a, b *queue.Message) bool {
 	return a.Envelope == b.Envelope && a.Priority == b.Priority && a.Security == b.Security &&
 		a.RequireTLS == b.RequireTLS && a.TLSOptional == b.TLSOptional && sameReturn(a.DSN, b.DSN) &&
-		slices.EqualFunc(a.Checks, b.Checks, sameJSON) && sameJSON(a.Extra["smtputf8"], b.Extra["smtputf8"]) &&
-		sameJSON(a.Extra["binarymime"], b.Extra["binarymime"]) && sameMail(a.Body, b.Body)
+		slices.EqualFunc(a.Checks, b.Checks, sameJSON) && sameProperty(a, b, queue.PropertySMTPUTF8) &&
+		sameProperty(a, b, queue.PropertyBinaryMIME) && sameMail(a.Body, b.Body)
+}
+
+func sameProperty(a, b *queue.Message, name string) bool {
+	return sameJSON(a.Extra[name], b.Extra[name])
 }
 
 func sameJSON(a, b json.RawMessage) bool { return bytes.Equal(a, b) }

@@ -51,13 +51,8 @@ func unsubscribes(body queue.Body) bool {
 	if err != nil {
 		return true // it fails when it is sent
 	}
-	s := mailheader.NewScanner(header)
-	for f, ok := s.Next(); ok; f, ok = s.Next() {
-		if f.Is("list-unsubscribe") {
-			return true
-		}
-	}
-	return false
+	_, found := mailheader.Find(header, "list-unsubscribe")
+	return found
 }
 
 // oneClick answers requests to what unsubscribing made. Nil: nothing is made, or reports are not read.

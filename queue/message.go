@@ -95,6 +95,12 @@ type DSN struct {
 	EnvID  string
 }
 
+// Properties of a message, in Extra, that say how its mail came in.
+const (
+	PropertySMTPUTF8   = "smtputf8"   // true: with SMTPUTF8 (RFC 6531), so that its header may need that
+	PropertyBinaryMIME = "binarymime" // true: as BINARYMIME (RFC 3030): parts of it may be anything
+)
+
 // DeliverBy is by when a mail is wanted to be delivered (RFC 2852).
 type DeliverBy struct {
 	Time  time.Time

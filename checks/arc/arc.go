@@ -139,12 +139,8 @@ func (v *validation) seal(ctx context.Context, at int) error {
 	if err != nil {
 		return err
 	}
-	covered := make([][]byte, 0, 3*at+2)
-	for _, s := range v.sets[:at] {
-		covered = append(covered, s.Results, s.Message.Raw, s.Seal.Raw)
-	}
-	covered = append(covered, v.sets[at].Results, v.sets[at].Message.Raw)
-	return mailsig.VerifySeal(v.sets[at].Seal, covered, key)
+	s := &v.sets[at]
+	return mailsig.VerifySeal(s.Seal, mailsig.Covered(v.sets[:at], s.Results, s.Message.Raw), key)
 }
 
 // lookBack returns the oldest instance whose signature still holds together with all newer ones, 0 when all do.

@@ -3,6 +3,8 @@ package ctl
 import (
 	"errors"
 	"fmt"
+
+	"github.com/sluicemail/sluice/console/admin"
 )
 
 // probeCommand tests an address.
@@ -12,10 +14,7 @@ type probeCommand struct {
 }
 
 func (c *probeCommand) Run(s *session) error {
-	var steps []struct {
-		Step, Host, Text string
-		Good             bool
-	}
+	var steps []admin.ProbeStep
 	body := map[string]any{"address": c.Address}
 	if c.RequireTLS {
 		body["requiretls"] = true

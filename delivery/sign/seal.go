@@ -10,9 +10,6 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// maxSets is where chains end (RFC 8617 §4.2.1).
-const maxSets = 50
-
 // set says how a mail that gets so many DKIM-Signatures is sealed; nil: it is not.
 func (s *Signer) set(w *work, mail *mailsig.Message, keys []*key, signatures int, now time.Time) *mailsig.Set {
 	k := sealer(keys)
@@ -60,7 +57,7 @@ func sealer(keys []*key) *key {
 func received(mail *mailsig.Message, m *queue.Message) *mailsig.Set {
 	last := mail.LastInstance()
 	set := &mailsig.Set{Instance: last + 1, Chain: "fail"}
-	if last >= maxSets {
+	if last >= mailsig.MaxInstance {
 		return nil
 	}
 	sets, err := mail.Chain()

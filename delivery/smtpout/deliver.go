@@ -256,16 +256,21 @@ func (c *connection) skipReplies() error {
 	return nil
 }
 
+// frame puts what stands before the mail itself and behind it.
+func (c *connection) frame(m *mail) {
+	m.start = c.written
+	c.tail = c.tail[:0]
+	if m.chunked {
+		c.out = appendBDAT(c.out, m)
+	} else {
+		c.tail = appendEnd(c.tail, m)
+	}
+}
+
 // message sends the mail itself, and with it the envelope of next, and reads the reply to it.
 func (c *connection) message(m *mail, next *delivery.Transaction) {
 	if !m.together {
-		m.start = c.written
-		c.tail = c.tail[:0]
-		if m.chunked {
-			c.out = appendBDAT(c.out, m)
-		} else {
-			c.tail = appendEnd(c.tail, m)
-		}
+		c.frame(m)
 		c.beginNext(next)
 		if err := c.sendMail(m, c.tail); err != nil {
 			c.stopped(m, queue.StateMessage, err)

@@ -47,8 +47,11 @@ type converter struct {
 
 // needs reports whether content is to be converted.
 func (out converter) needs(content []byte) bool {
-	if beyondASCII(content) || !out.binary {
-		return beyondASCII(content)
+	switch {
+	case beyondASCII(content):
+		return true
+	case !out.binary:
+		return false
 	}
 	var s scanner
 	s.scan(content)

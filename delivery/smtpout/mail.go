@@ -120,7 +120,7 @@ func (c *connection) prepareBody(m *mail) *fault {
 		m.utf8 = m.utf8 || header && c.ext.utf8
 		m.header = header && !c.ext.utf8
 	}
-	m.binary = says(m.tx.Message, binaryProperty)
+	m.binary = says(m.tx.Message, queue.PropertyBinaryMIME)
 	if m.header || m.binary && !c.takesBinary() || c.unfit(&m.shape) {
 		if f := c.refit(m); f != nil {
 			return f

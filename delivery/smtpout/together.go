@@ -205,13 +205,7 @@ func (g *crowd) data() bool {
 // send sends the mail and reads the reply to it, which is that to all recipients.
 func (g *crowd) send() {
 	m := &g.current
-	m.start = g.written
-	g.tail = g.tail[:0]
-	if m.chunked {
-		g.out = appendBDAT(g.out, m)
-	} else {
-		g.tail = appendEnd(g.tail, m)
-	}
+	g.frame(m)
 	if err := g.sendMail(m, g.tail); err != nil {
 		g.stopped(err)
 		return

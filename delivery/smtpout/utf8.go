@@ -13,21 +13,16 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// binaryProperty is the property of a message that came as BINARYMIME (RFC 3030): parts of it may be anything.
-const binaryProperty = "binarymime"
-
-// utf8Property is the property of a message that came with SMTPUTF8: bytes beyond ASCII in its header mean that it
-// needs that (RFC 6531 §3.4). In the header of other mail they are somebody's mistake, with which it goes all the same.
-const utf8Property = "smtputf8"
-
 var jsonTrue = json.RawMessage("true")
 
 // says reports whether a property is true.
 func says(m *queue.Message, property string) bool { return bytes.Equal(m.Extra[property], jsonTrue) }
 
-// international reports whether a mail, which has bytes beyond ASCII, has them in its header and came with SMTPUTF8.
+// international reports whether a mail, which has bytes beyond ASCII, has them in its header and came with SMTPUTF8: it
+// needs that then (RFC 6531 §3.4). In the header of other mail they are somebody's mistake, with which it goes all the
+// same.
 func international(m *queue.Message, body queue.Body) (bool, error) {
-	if !says(m, utf8Property) {
+	if !says(m, queue.PropertySMTPUTF8) {
 		return false, nil
 	}
 	header, err := mailbody.Header(body, maxSigned)

@@ -19,6 +19,9 @@ func (s *ARCSet) Ended() bool {
 	return cv == "fail"
 }
 
+// MaxInstance is where chains end (RFC 8617 §4.2.1).
+const MaxInstance = 50
+
 // The fields of a set.
 const (
 	resultsField = "arc-authentication-results"
@@ -33,8 +36,8 @@ func (m *Message) Chain() ([]ARCSet, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	if n > maxInstance {
-		return nil, problem(Refused, strconv.Itoa(n)+" sets, more than "+strconv.Itoa(maxInstance))
+	if n > MaxInstance {
+		return nil, problem(Refused, strconv.Itoa(n)+" sets, more than "+strconv.Itoa(MaxInstance))
 	}
 	sets := make([]ARCSet, n)
 	if err := collectResults(m, sets); err != nil {
@@ -134,6 +137,15 @@ func judge(sets []ARCSet) error {
 		}
 	}
 	return nil
+}
+
+// Covered returns the fields that a seal is over (RFC 8617 §5.1.1): the sets before it, and two fields of its own set.
+func Covered(before []ARCSet, results, message []byte) [][]byte {
+	fields := make([][]byte, 0, 3*len(before)+2)
+	for _, s := range before {
+		fields = append(fields, s.Results, s.Message.Raw, s.Seal.Raw)
+	}
+	return append(fields, results, message)
 }
 
 // wrap says which field an error is about.

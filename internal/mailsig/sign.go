@@ -109,12 +109,8 @@ func (m *Message) seal(set *Set, message *Signature) ([]byte, error) {
 	if err != nil {
 		return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
 	}
-	covered := make([][]byte, 0, 3*len(set.Before)+2)
-	for _, s := range set.Before {
-		covered = append(covered, s.Results, s.Message.Raw, s.Seal.Raw)
-	}
 	s := &Signature{Raw: d.sealField(instance, algorithm, set.Chain)}
-	seal, err := d.finish(s, algorithm, func() []byte { return s.sealed(append(covered, set.Results, signature)) })
+	seal, err := d.finish(s, algorithm, func() []byte { return s.sealed(Covered(set.Before, set.Results, signature)) })
 	return slices.Concat(seal, signature, set.Results), err
 }
 

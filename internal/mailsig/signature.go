@@ -24,7 +24,6 @@ const (
 	maxSignature = 64 << 10 // bytes of the field
 	maxFields    = 1000     // names in h=
 	maxIdentity  = 320      // bytes of i=, an address
-	maxInstance  = 50       // RFC 8617 §4.2.1
 )
 
 // Signature is a parsed signature field. Fields that the style does not have are zero.
@@ -134,8 +133,8 @@ func instance(s string) (int, error) {
 	if err != nil || n < 1 || s[0] == '+' {
 		return 0, problem(Syntax, "malformed instance")
 	}
-	if n > maxInstance {
-		return 0, problem(Refused, "instance above "+strconv.Itoa(maxInstance))
+	if n > MaxInstance {
+		return 0, problem(Refused, "instance above "+strconv.Itoa(MaxInstance))
 	}
 	return n, nil
 }

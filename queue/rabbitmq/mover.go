@@ -64,7 +64,7 @@ func (m *mover) run() {
 
 // errPace says that messages should be taken at another pace. That needs another channel: what is out over a
 // subscription that was cancelled stays with it when the broker's node is gone for good (seen with quorum queues of
-// 3.10, and still so in the source of 4.2), whereas a channel that is closed gives it back at once.
+// 3.10; the source of 2025 reads the same), whereas a channel that is closed gives it back at once.
 var errPace = errors.New("rabbitmq: another pace")
 
 // open subscribes to the step.

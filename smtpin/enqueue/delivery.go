@@ -16,12 +16,6 @@ import (
 	"github.com/sluicemail/sluice/queue"
 )
 
-// Properties that queue.Message has no fields for.
-const (
-	propertyUTF8   = "smtputf8"   // true: the mail was sent with SMTPUTF8 (RFC 6531)
-	propertyBinary = "binarymime" // true: the mail was sent as BINARYMIME (RFC 3030)
-)
-
 // delivery takes one mail from the connection to the queues.
 type delivery struct {
 	*session
@@ -202,10 +196,10 @@ func (d *delivery) template() queue.Message {
 	}
 	m.RequireTLS = d.opts.RequireTLS
 	if d.opts.UTF8 {
-		setTrue(&m, propertyUTF8)
+		setTrue(&m, queue.PropertySMTPUTF8)
 	}
 	if d.opts.Body == smtp.BodyBinaryMIME {
-		setTrue(&m, propertyBinary)
+		setTrue(&m, queue.PropertyBinaryMIME)
 	}
 	d.schedule(&m)
 	d.receive.props.apply(&m)

@@ -131,7 +131,7 @@ func isReserved(name string) bool {
 	case "recipient", "mime", "mime-encoding", "key", "data", "ips", "nextattempt", "force", "dkim", "dsn", "queues",
 		"smarthost",
 		"tags", "headers", "priority", "security", "message-id", "received", "hostname", "connection", "spool", "cli", "http",
-		"checks", "results", "extracted", "raw", propertyUTF8, propertyBinary,
+		"checks", "results", "extracted", "raw", queue.PropertySMTPUTF8, queue.PropertyBinaryMIME,
 		"tls-optional", "holduntil", "deliverby":
 		return true
 	}
