@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluicemail/sluice/config/settings"
@@ -266,19 +267,21 @@ func limitLines(paths []admin.Path) []limitLine {
 }
 
 // nameOf is what forms call a limit; the name of its column where there is no such field.
-func nameOf(limit string) string {
+func nameOf(limit string) string { return cmp.Or(limitLabels()[limit], limit) }
+
+// limitLabels are the labels of the limits in forms, by the names of their columns.
+var limitLabels = sync.OnceValue(func() map[string]string {
+	labels := map[string]string{}
 	for _, t := range settings.Tables() {
 		if t.Name != settings.TableCapacity {
 			continue
 		}
 		for _, column := range t.Columns {
-			if column.Name == limit && column.Label != "" {
-				return column.Label
-			}
+			labels[column.Name] = column.Label
 		}
 	}
-	return limit
-}
+	return labels
+})
 
 func rank(first bool) int {
 	if first {
