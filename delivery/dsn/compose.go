@@ -30,9 +30,8 @@ type composer struct {
 // (RFC 6522).
 func (c *composer) mail() []byte {
 	c.original = readOriginal(c.m.Body, c.ret())
-	global := !addr.IsASCII(c.m.Recipient) || !addr.IsASCII(c.m.Envelope)
 	text := c.text()
-	mediaType, returned := c.original.content(global)
+	mediaType, returned := c.original.content(c.global())
 	boundary := c.boundary(returned)
 
 	out := make([]byte, 0, 4096+len(text.body)+len(returned))
@@ -40,7 +39,7 @@ func (c *composer) mail() []byte {
 	out = appendPart(out, boundary, "text/plain; charset=utf-8", "quoted-printable", nil)
 	out = appendQuoted(out, text.body)
 	status := "message/delivery-status"
-	if global {
+	if c.global() {
 		status = "message/global-delivery-status" // RFC 6533 §3
 	}
 	fields := c.appendStatus(nil)
@@ -50,6 +49,9 @@ func (c *composer) mail() []byte {
 	}
 	return append(out, "\r\n--"+boundary+"--\r\n"...)
 }
+
+// global reports whether the addresses need the media types of RFC 6533.
+func (c *composer) global() bool { return !addr.IsASCII(c.m.Recipient) || !addr.IsASCII(c.m.Envelope) }
 
 func (c *composer) appendHeader(dst []byte, text notice, boundary string) []byte {
 	from := at(c.From, c.Host)

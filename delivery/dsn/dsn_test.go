@@ -341,6 +341,12 @@ func TestAddressesBeyondASCII(t *testing.T) {
 	require.Contains(t, mail, "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n")
 	require.Contains(t, mail, "Final-Recipient: utf-8; jö@bücher.test\r\n")
 	require.Contains(t, mail, "Content-Type: message/global-headers\r\n")
+
+	m = letter(refused())
+	m.DSN = &queue.DSN{ORcpt: "utf-8;jö@bücher.test"}
+	mail, _ = made(t, notifier(), m, failed)
+	require.Contains(t, mail, "Original-Recipient: utf-8; j\\x{F6}@b\\x{FC}cher.test\r\n")
+	require.Contains(t, mail, "Content-Type: message/delivery-status\r\n")
 }
 
 // Each class is told in the words of the language, and what has a detail in the words of the whole.

@@ -67,10 +67,15 @@ func visible(c rune) rune {
 	return c
 }
 
-// typed returns an address with its type, "rfc822; jo@example.com". One that has a type keeps it.
+// typed returns an address with its type, "rfc822; jo@example.com". One that has a type keeps it. Beyond ASCII is only
+// what a global report may have (RFC 6533 §3).
 func (c *composer) typed(address string) string {
 	if kind, rest, found := strings.Cut(address, ";"); found && !strings.ContainsAny(kind, `@" `) && kind != "" {
-		return kind + "; " + strings.TrimSpace(rest)
+		rest = strings.TrimSpace(rest)
+		if !addr.IsASCII(rest) && !c.global() {
+			rest = string(addr.AppendEmbedded(nil, rest))
+		}
+		return kind + "; " + rest
 	}
 	if !addr.IsASCII(address) {
 		return "utf-8; " + address // RFC 6533 §3

@@ -41,9 +41,7 @@ func (c *connection) appendMail(dst []byte, m *mail) []byte {
 			}
 			envid = cmp.Or(dsn.EnvID, envid)
 		}
-		if envid != "" && len(envid) <= 100 { // RFC 3461 §4.4
-			dst = appendXtext(append(dst, " ENVID="...), envid)
-		}
+		dst = appendEnvID(dst, envid)
 	}
 	return append(dst, "\r\n"...)
 }
@@ -82,20 +80,44 @@ func appendNotify(dst []byte, dsn *queue.DSN) []byte {
 	return dst
 }
 
-// appendORcpt appends ORCPT. The property holds "type;address" or an address alone, not encoded.
+// appendEnvID appends ENVID: at most 100 bytes as it is encoded, and printable before (RFC 3461 §4.4). What is not goes
+// without: a remote would refuse the mail.
+func appendEnvID(dst []byte, id string) []byte {
+	const name, most = " ENVID=", 100
+	if id == "" || hasControl(id) || !addr.IsASCII(id) {
+		return dst
+	}
+	with := appendXtext(append(dst, name...), id)
+	if len(with)-len(dst) > len(name)+most {
+		return dst
+	}
+	return with
+}
+
+// appendORcpt appends ORCPT, at most 500 bytes as it is encoded (RFC 3461 §4.2). The property holds "type;address" or an
+// address alone, not encoded.
 func appendORcpt(dst []byte, orcpt string) []byte {
-	if orcpt == "" || len(orcpt) > 500 { // RFC 3461 §4.2
+	const name, most = " ORCPT=", 500
+	if orcpt == "" || hasControl(orcpt) {
 		return dst
 	}
 	kind, address, found := strings.Cut(orcpt, ";")
 	if !found || !isAtom(kind) {
 		kind, address = "rfc822", orcpt
-		if !addr.IsASCII(orcpt) {
-			kind = "utf-8"
-		}
 	}
-	dst = append(append(dst, " ORCPT="...), kind...)
-	return appendXtext(append(dst, ';'), address)
+	if !addr.IsASCII(address) {
+		kind = "utf-8"
+	}
+	with := append(append(append(dst, name...), kind...), ';')
+	if strings.EqualFold(kind, "utf-8") {
+		with = addr.AppendEmbedded(with, address)
+	} else {
+		with = appendXtext(with, address)
+	}
+	if len(with)-len(dst) > len(name)+most {
+		return dst
+	}
+	return with
 }
 
 func isAtom(text string) bool {

@@ -69,7 +69,7 @@ func newPostfix(t *testing.T, more string) *postfix {
 	}
 	write("header", "/^From:.*mtad\\.test/ HOLD\n")
 	write("mime", "/^Content-Type: (message\\/delivery-status)/ WARN\n")
-	write("conf/main.cf", fmt.Sprintf(postfixMain, dir)+more)
+	write("conf/main.cf", settingsOnce(fmt.Sprintf(postfixMain, dir), more))
 	services, err := os.ReadFile("/etc/postfix/master.cf")
 	require.NoError(t, err)
 	var master strings.Builder
@@ -94,6 +94,18 @@ func newPostfix(t *testing.T, more string) *postfix {
 		return err == nil
 	})
 	return p
+}
+
+// settingsOnce returns settings in which those of more take the place of others. Each process of Postfix warns of what is
+// set twice, and hangs when more is logged than a socket holds before the process that writes the log has begun.
+func settingsOnce(settings, more string) string {
+	once := more
+	for line := range strings.Lines(settings) {
+		if name, _, _ := strings.Cut(line, " ="); !strings.Contains("\n"+more, "\n"+name+" =") {
+			once += line
+		}
+	}
+	return once
 }
 
 func (p *postfix) run(program string, args ...string) string {
