@@ -2,7 +2,6 @@ package mta
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -52,11 +51,12 @@ func openTLSReports(b *base, m *mails, dns *resolver.Resolver) *tlsreport.Report
 		},
 		Client: &http.Client{Transport: &http.Transport{DialContext: mx.DialPublic(dns, cfg.AllowPrivateTargets),
 			ForceAttemptHTTP2: true, DisableKeepAlives: true}},
-		Path:   stateFile(b, "tls-reports.json"),
-		Logger: b.log,
+		Path:    stateFile(b, "tls-reports.json"),
+		History: stateFile(b, "tls-reports-sent.json"),
+		Logger:  b.log,
 	}
 	if err := r.Open(); err != nil {
-		b.log.Warn("what TLS reports were to say is lost", "error", fmt.Errorf("%s: %w", r.Path, err))
+		b.log.Warn("what TLS reports were to say is lost", "error", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})

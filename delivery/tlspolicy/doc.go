@@ -17,10 +17,13 @@
 // A host that the enforced policy of a domain does not name gets no mail of it. Relays (smarthosts, routes, sinks),
 // hosts whose address the settings give, and domain literals have no policy.
 //
+// [Policies.Known] tells people what is remembered of each domain, and how connections to its hosts turned out today.
+//
 // # Files
 //
 //	policies.go  the parts together, and the first question
 //	host.go      the second question
+//	known.go     what is remembered, for people
 //	domain.go    what is known of a domain's policy, and when it is asked for again
 //	shelf.go     policies on disk
 //	fetch.go     the text of a policy over HTTPS

@@ -27,7 +27,8 @@ type knowledge struct {
 	due    time.Time           // when to ask again
 	asking chan struct{}       // closed when who asks has done; nil: nobody asks
 
-	failure *delivery.TLSViolation // why a policy that was announced could not be had
+	failure  *delivery.TLSViolation // why a policy that was announced could not be had
+	sessions sessions
 }
 
 // holds returns the policy that is in force.

@@ -29,10 +29,13 @@ func (p *Policies) Host(ctx context.Context, route *delivery.Route, host deliver
 		return delivery.TLSPolicy{}, nil
 	}
 	f := p.find(ctx, route, host)
-	if p.Count != nil && route.Domain != "" {
+	if route.Domain != "" {
 		f.policy.Tell = func(s delivery.TLSSession) {
 			s.Violation = cmp.Or(s.Violation, f.missing)
-			p.Count(route.Domain, host.Name, f.text, s)
+			p.note(route.Domain, host.Name, &f.policy, s.Violation)
+			if p.Count != nil {
+				p.Count(route.Domain, host.Name, f.text, s)
+			}
 		}
 	}
 	switch {

@@ -83,7 +83,21 @@ func (p *Policies) Start() error {
 		return fmt.Errorf("directory of MTA-STS policies: %w", err)
 	}
 	p.shelf = shelf(p.Directory)
-	return p.shelf.sweep(p.now())
+	kept, err := p.shelf.sweep(p.now())
+	p.running.Go(func() { p.preload(kept) })
+	return err
+}
+
+// preload remembers what the disk has, before mail asks for it: so [Policies.Known] tells after a restart what holds.
+func (p *Policies) preload(domains []string) {
+	for _, domain := range domains[:min(int64(len(domains)), p.domains.Limit)] {
+		if p.ctx.Err() != nil {
+			return
+		}
+		p.mu.Lock()
+		p.remember(domain, p.now())
+		p.mu.Unlock()
+	}
 }
 
 // Close ends what asks beside, and waits for it.
@@ -123,11 +137,24 @@ func (p *Policies) Domain(ctx context.Context, domain string) *delivery.STSPolic
 }
 
 // know returns what is known of a domain, and has it asked for where that is due. asking is not nil when nothing is
-// known so far. The disk is read without the lock, which all domains share.
+// known so far.
 func (p *Policies) know(domain string) (k *knowledge, asking <-chan struct{}) {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	k = p.remember(domain, now)
+	if k.asking == nil && k.isDue(now) && p.ctx.Err() == nil {
+		p.begin(domain, k)
+	}
+	if k.due.IsZero() && k.record == nil {
+		asking = k.asking
+	}
+	return k, asking
+}
+
+// remember returns what memory, else the disk, has of a domain. p.mu is held, but not while the disk is read: all domains
+// share it.
+func (p *Policies) remember(domain string, now time.Time) *knowledge {
 	k, known := p.domains.Get(domain, now)
 	if !known {
 		p.mu.Unlock()
@@ -138,13 +165,7 @@ func (p *Policies) know(domain string) (k *knowledge, asking <-chan struct{}) {
 			p.domains.Put(domain, k, 1, time.Time{})
 		}
 	}
-	if k.asking == nil && k.isDue(now) && p.ctx.Err() == nil {
-		p.begin(domain, k)
-	}
-	if k.due.IsZero() && k.record == nil {
-		asking = k.asking
-	}
-	return k, asking
+	return k
 }
 
 // begin has a domain asked. p.mu is held.
@@ -175,6 +196,9 @@ func (p *Policies) refresh(domain string, k *knowledge, before *record) {
 		k.record, k.public = a.record, p.describe(a.record)
 	}
 	k.due, k.failure = a.due, a.failure
+	if a.failure != nil {
+		k.sessions.fail(a.failure, p.now())
+	}
 	close(k.asking)
 	k.asking = nil
 }

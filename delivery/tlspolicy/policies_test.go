@@ -400,3 +400,107 @@ func BenchmarkDomain(b *testing.B) {
 		p.Domain(b.Context(), "example.org")
 	}
 }
+
+// TestKnown tells of each domain what holds, how connections turned out today, and what went wrong last; after a restart
+// at once what the disk has.
+func TestKnown(t *testing.T) {
+	h := newHouse(t)
+	h.names.publishes(enforced, "1")
+	h.names.publishes("sts-testing.unsigned.test", "2")
+	h.names.publishes("sts-down.unsigned.test", "3")
+	h.names.publishes("sts-none.unsigned.test", "4")
+	p, stop := h.open(t)
+	for _, domain := range []string{enforced, "sts-testing.unsigned.test", "sts-down.unsigned.test", "sts-none.unsigned.test", "none.test"} {
+		p.Domain(t.Context(), domain)
+	}
+	connect := func(domain, host string, v *delivery.TLSViolation) {
+		t.Helper()
+		policy, err := p.Host(t.Context(), &delivery.Route{Domain: domain, STS: p.Domain(t.Context(), domain)}, delivery.Host{Name: host})
+		if v != nil && v.Type == "refused" {
+			require.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		policy.Tell(delivery.TLSSession{Violation: v})
+	}
+	connect(enforced, "mx."+enforced, nil)
+	connect(enforced, "mx."+enforced, &delivery.TLSViolation{Type: "certificate-expired", Reason: strings.Repeat("<b>", 1<<16)})
+	connect(enforced, "mx.elsewhere.test", &delivery.TLSViolation{Type: "refused"})
+	connect("none.test", "mx.none.test", nil)
+	told := func() (all []string) {
+		for _, k := range p.Known() {
+			failure := ""
+			if k.Failure != nil {
+				failure = k.Failure.Type
+				require.Less(t, len(k.Failure.Reason), 400)
+				require.False(t, k.FailedAt.IsZero())
+			}
+			all = append(all, fmt.Sprintf("%s: %s %s %v id=%s %s %d/%d", k.Domain, k.Policy, k.Mode, k.MX, k.ID, failure, k.Good, k.Failed))
+			if k.ID != "" && k.Mode != "none" {
+				require.Equal(t, 7*24*time.Hour, k.Expires.Sub(k.Fetched))
+			}
+		}
+		return all
+	}
+	rest := []string{
+		"sts-none.unsigned.test: none none [] id=4  0/0",
+		"sts-testing.unsigned.test: sts testing [mx.sts-testing.unsigned.test] id=2  0/0",
+	}
+	require.Equal(t, append([]string{
+		"none.test: none  [] id=  1/0",
+		"sts-down.unsigned.test: none  [] id= sts-policy-fetch-error 0/0",
+		"sts-enforce.unsigned.test: sts enforce [mx.sts-enforce.unsigned.test] id=1 validation-failure 1/2",
+	}, rest...), told())
+	h.clock.advance(25 * time.Hour)
+	require.Contains(t, told(), "sts-enforce.unsigned.test: sts enforce [mx.sts-enforce.unsigned.test] id=1 validation-failure 0/0", "another day")
+	stop()
+
+	p, _ = h.open(t)
+	var now []string
+	eventually(t, "the disk was read", func() bool { now = told(); return len(now) == 2 })
+	require.Equal(t, []string{"sts-enforce.unsigned.test: sts enforce [mx.sts-enforce.unsigned.test] id=1  0/0", rest[1]}, now)
+	h.clock.advance(7 * 24 * time.Hour)
+	require.Equal(t, "sts-enforce.unsigned.test: none  [] id=  0/0", told()[0], "its max_age is over")
+}
+
+// TestKnownDANE tells the hosts whose TLSA records were obeyed.
+func TestKnownDANE(t *testing.T) {
+	h := newHouse(t)
+	const host = "mx.signed.test"
+	h.names.set("A "+host, &resolver.Result[netip.Addr]{Name: host, Authentic: true, Records: []netip.Addr{netip.MustParseAddr("192.0.2.1")}})
+	h.names.set("TLSA _25._tcp."+host, &resolver.Result[resolver.TLSA]{Name: host, Authentic: true,
+		Records: []resolver.TLSA{{Usage: 3, Selector: 1, Matching: 1, Data: make([]byte, 32)}}})
+	p, _ := h.open(t)
+	route := &delivery.Route{Domain: "signed.test", Secure: true}
+	p.Domain(t.Context(), route.Domain)
+	for range 3 {
+		policy, err := p.Host(t.Context(), route, delivery.Host{Name: host})
+		require.NoError(t, err)
+		policy.Tell(delivery.TLSSession{})
+	}
+	k := p.Known()[0]
+	require.Equal(t, "dane", k.Policy)
+	require.Equal(t, "enforce", k.Mode)
+	require.Equal(t, []string{host}, k.MX)
+	require.EqualValues(t, 3, k.Good)
+	h.names.set("A "+host, resolver.ServFail)
+	_, err := p.Host(t.Context(), route, delivery.Host{Name: host})
+	require.Error(t, err)
+	k = p.Known()[0]
+	require.Equal(t, "dnssec-invalid", k.Failure.Type)
+	require.EqualValues(t, 1, k.Failed)
+}
+
+func BenchmarkKnown(b *testing.B) {
+	p := &tlspolicy.Policies{Resolver: new(names), Logger: slog.New(slog.DiscardHandler), MaxDomains: 100_000}
+	if err := p.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	for i := range 100_000 {
+		p.Domain(b.Context(), fmt.Sprintf("domain%06d.example", i))
+	}
+	for b.Loop() {
+		p.Known()
+	}
+}

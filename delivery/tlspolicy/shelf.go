@@ -84,10 +84,10 @@ func (s shelf) write(r *record) error {
 	return wholefile.Write(path, text, r.until()) // the time is for sweep
 }
 
-// sweep removes the files of policies that are over, and what writing left behind.
-func (s shelf) sweep(now time.Time) error {
+// sweep removes the files of policies that are over, and what writing left behind, and returns the domains of others.
+func (s shelf) sweep(now time.Time) (kept []string, err error) {
 	if s == "" {
-		return nil
+		return nil, nil
 	}
 	entries, err := os.ReadDir(string(s))
 	for _, e := range entries {
@@ -97,7 +97,9 @@ func (s shelf) sweep(now time.Time) error {
 		}
 		if info.ModTime().Before(now) {
 			err = errors.Join(err, os.Remove(filepath.Join(string(s), e.Name())))
+		} else if domain, whole := strings.CutSuffix(e.Name(), suffix); whole {
+			kept = append(kept, domain)
 		}
 	}
-	return err
+	return kept, err
 }

@@ -10,12 +10,15 @@
 //     is asked whether it wants a report (TXT _smtp._tls.DOMAIN). If so, the report goes to the addresses given there,
 //     as a mail through Publish or by HTTPS. What could not be sent is tried again every hour until that day is over.
 //
-// A report that was sent is forgotten after it was published: a process that is killed in between sends it twice, with
-// the same id. Reports go with "TLS-Required: no" (RFC 8689 §5), so that they arrive at domains whose TLS is broken.
+// What became of reports is kept for a month, and [Reporter.Reports] tells it, beside what is to be sent.
+//
+// A report that was sent is forgotten after it was published, on the disk some seconds later: a process that is killed in
+// between sends it twice, with the same id. Reports go with "TLS-Required: no" (RFC 8689 §5), so that they arrive at domains whose TLS is broken.
 //
 // # Files
 //
 //	reporter.go  the parts together: counting, and the loop that sends
+//	history.go   what became of reports
 //	send.go      asking for the addresses, mail and HTTPS
 //	document.go  the JSON of a report
 //	tally.go     what was counted, and its file

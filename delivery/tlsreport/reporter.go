@@ -3,6 +3,9 @@ package tlsreport
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"net/http"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/resolver"
+	"github.com/sluicemail/sluice/internal/human"
+	"github.com/sluicemail/sluice/internal/wholefile"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -30,8 +35,9 @@ type Reporter struct {
 	Publish func(context.Context, *queue.Message) error
 	// Client posts reports. It must not be led into one's own network.
 	Client *http.Client
-	// Path is the file in which what was counted is kept. Empty: it is not kept.
-	Path string
+	// Path is the file in which what was counted is kept, History the one of what became of reports. Empty: it is not
+	// kept.
+	Path, History string
 	// MaxDomains bounds the domains of a day. Zero: 50,000.
 	MaxDomains int
 	Logger     *slog.Logger     // nil: slog.Default
@@ -39,21 +45,35 @@ type Reporter struct {
 
 	mu      sync.Mutex
 	tally   tally
+	tried   map[string]attempt // reports that could not be sent, by id
+	history []Entry            // what became of the others, the oldest first; replaced, never changed
 	changed bool
+	saved   time.Time // when both were written last
+	saving  sync.Mutex
 }
 
 const (
 	spread    = 12 * time.Hour // of a day during which its reports go out
 	again     = time.Hour
 	saveEvery = time.Minute
+	saveSent  = 5 * time.Second  // while reports go out
 	sendTime  = 10 * time.Minute // for all reports that are due
+	maxReason = 300              // bytes of why a session failed: certificates may say anything
 )
 
-// Open reads what was counted before. It is called before anything else.
-func (r *Reporter) Open() (err error) {
+// Open reads what was counted before, and what became of earlier reports. A file that is damaged is told, and begun anew.
+// It is called before anything else.
+func (r *Reporter) Open() error {
 	r.Organisation = cmp.Or(r.Organisation, r.Host)
-	r.tally, err = readTally(r.Path)
-	return err
+	r.tried = map[string]attempt{}
+	var err, damaged error
+	if r.tally, err = readTally(r.Path); err != nil {
+		err = fmt.Errorf("%s: %w", r.Path, err)
+	}
+	if r.history, damaged = readHistory(r.History); damaged != nil {
+		damaged = fmt.Errorf("%s: %w", r.History, damaged)
+	}
+	return errors.Join(err, damaged)
 }
 
 // Count counts a session with a host of a domain.
@@ -69,7 +89,7 @@ func (r *Reporter) Count(domain, host string, policy Policy, s delivery.TLSSessi
 		c.add(nil)
 		return
 	}
-	f := failure{Type: s.Violation.Type, Host: host, HELO: s.HELO, Reason: s.Violation.Reason}
+	f := failure{Type: s.Violation.Type, Host: host, HELO: s.HELO, Reason: human.Cut(s.Violation.Reason, maxReason)}
 	if s.From.IsValid() {
 		f.From = s.From.String()
 	}
@@ -84,13 +104,12 @@ func (r *Reporter) Run(ctx context.Context) {
 	tick := time.NewTicker(saveEvery)
 	defer tick.Stop()
 	defer r.save()
-	tried := map[string]time.Time{} // reports that could not be sent, by id
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			r.sendDue(ctx, tried)
+			r.sendDue(ctx)
 			r.save()
 		}
 	}
@@ -103,46 +122,85 @@ type job struct {
 }
 
 // sendDue sends the reports whose time has come.
-func (r *Reporter) sendDue(ctx context.Context, tried map[string]time.Time) {
+func (r *Reporter) sendDue(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	for _, j := range r.due(tried) {
+	for _, j := range r.due() {
 		if ctx.Err() != nil {
 			return
 		}
-		id := r.id(j.day, j.domain)
-		done, err := r.send(ctx, j.day, j.domain, j.all)
+		to, done, err := r.send(ctx, j.day, j.domain, j.all)
 		if err != nil {
 			r.logger().Warn("TLS report could not be sent", "domain", j.domain, "day", j.day, "again", !done, "error", err)
 		}
-		if !done {
-			tried[id] = r.now()
-			continue
-		}
-		delete(tried, id)
-		r.forget(j)
+		r.settle(j, attempt{r.now(), to, err}, done)
 	}
 }
 
-// due returns the reports to be sent now, and forgets days whose time is over.
-func (r *Reporter) due(tried map[string]time.Time) (jobs []job) {
+// settle notes what came of a report. One that need not be tried again is forgotten, on the disk too before long.
+func (r *Reporter) settle(j job, a attempt, done bool) {
+	id := r.id(j.day, j.domain)
+	r.mu.Lock()
+	if !done {
+		r.tried[id] = a
+		r.mu.Unlock()
+		return
+	}
+	delete(r.tried, id)
+	if a.to != "" || a.err != nil { // the domain wants reports
+		e := entry(j.day, j.domain, j.all)
+		if a.tell(&e, Sent); a.err != nil {
+			e.State = GivenUp
+		}
+		r.record(e)
+	}
+	delete(r.tally[j.day], j.domain)
+	if len(r.tally[j.day]) == 0 {
+		delete(r.tally, j.day)
+	}
+	r.changed = true
+	late := r.now().Sub(r.saved).Abs() >= saveSent
+	r.mu.Unlock()
+	if late {
+		r.save()
+	}
+}
+
+// due returns the reports to be sent now, and gives up days whose time is over, and those to come, which a clock that
+// jumped back leaves.
+func (r *Reporter) due() (jobs []job) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for day, domains := range r.tally {
 		end := dayStart(day).Add(24 * time.Hour)
-		if now.Sub(end) > 24*time.Hour || now.Before(end.Add(-25*time.Hour)) { // a clock that jumped back
-			delete(r.tally, day)
-			r.changed = true
+		if now.Sub(end) > 24*time.Hour || now.Before(end.Add(-25*time.Hour)) {
+			r.giveUp(day, domains)
 			continue
 		}
 		for domain, all := range domains {
-			if id := r.id(day, domain); now.After(end.Add(delay(id))) && now.Sub(tried[id]) >= again {
+			id := r.id(day, domain)
+			if a, tried := r.tried[id]; now.After(end.Add(delay(id))) && (!tried || now.Sub(a.at).Abs() >= again) {
 				jobs = append(jobs, job{day, domain, all})
 			}
 		}
 	}
 	return jobs
+}
+
+// giveUp forgets a day, and records the reports that were tried. r.mu is held.
+func (r *Reporter) giveUp(day string, domains map[string][]*counted) {
+	for domain, all := range domains {
+		id := r.id(day, domain)
+		if a, tried := r.tried[id]; tried {
+			e := entry(day, domain, all)
+			a.tell(&e, GivenUp)
+			r.record(e)
+			delete(r.tried, id)
+		}
+	}
+	delete(r.tally, day)
+	r.changed = true
 }
 
 // delay is how long after the end of the day a report goes out: any time, and the same after a restart.
@@ -152,30 +210,28 @@ func delay(id string) time.Duration {
 	return time.Duration(h.Sum64() % uint64(spread))
 }
 
-// forget drops what a report was about, on the disk too.
-func (r *Reporter) forget(j job) {
-	r.mu.Lock()
-	delete(r.tally[j.day], j.domain)
-	if len(r.tally[j.day]) == 0 {
-		delete(r.tally, j.day)
-	}
-	r.changed = true
-	r.mu.Unlock()
-	r.save()
-}
-
-// save keeps what was counted, if that changed.
+// save keeps what was counted and what became of reports, if that changed. Sessions are counted while it writes.
 func (r *Reporter) save() {
+	r.saving.Lock()
+	defer r.saving.Unlock()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.Path == "" || !r.changed {
+		r.mu.Unlock()
 		return
 	}
-	if err := r.tally.write(r.Path); err != nil {
+	counts, err := json.Marshal(r.tally)
+	sent := r.history
+	r.changed, r.saved = false, r.now()
+	r.mu.Unlock()
+	if err == nil {
+		err = wholefile.Write(r.Path, counts, time.Time{})
+	}
+	if err := cmp.Or(err, writeHistory(r.History, sent)); err != nil {
 		r.logger().Warn("what TLS reports are to say cannot be kept", "error", err)
-		return
+		r.mu.Lock()
+		r.changed = true
+		r.mu.Unlock()
 	}
-	r.changed = false
 }
 
 func (r *Reporter) now() time.Time {

@@ -61,29 +61,31 @@ func usable(u *url.URL) bool {
 	return false
 }
 
-// send sends the report on a domain's day to all who want it, and reports whether it need not be tried again.
-func (r *Reporter) send(ctx context.Context, day, domain string, all []*counted) (done bool, err error) {
+// send sends the report on a domain's day to the first address that takes it, and reports whether it need not be tried
+// again. to is the address that took it, or the last one tried; "": the domain gives none.
+func (r *Reporter) send(ctx context.Context, day, domain string, all []*counted) (to string, done bool, err error) {
 	targets, err := r.targets(ctx, domain)
 	if err != nil || len(targets) == 0 {
-		return err == nil, err
+		return "", err == nil, err
 	}
 	packed, err := r.report(day, domain, all)
 	if err != nil || len(packed) > maxReport {
-		return true, errors.Join(err, fmt.Errorf("the report has %d bytes", len(packed)))
+		return "", true, errors.Join(err, fmt.Errorf("the report has %d bytes", len(packed)))
 	}
 	var errs []error
 	for _, target := range targets {
+		to = target.Redacted()
 		if target.Scheme == "https" {
 			err = r.post(ctx, target, packed)
 		} else {
 			err = r.mail(ctx, day, domain, target, packed)
 		}
 		if err == nil { // one address is enough (§3): the others are for when it fails
-			return true, nil
+			return to, true, nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", target.Redacted(), err))
+		errs = append(errs, fmt.Errorf("%s: %w", to, err))
 	}
-	return false, errors.Join(errs...)
+	return to, false, errors.Join(errs...)
 }
 
 // post sends a report by HTTPS (RFC 8460 §5.4).

@@ -7,8 +7,6 @@ import (
 	"os"
 	"slices"
 	"time"
-
-	"github.com/sluicemail/sluice/internal/wholefile"
 )
 
 // Policy says under which policy sessions took place.
@@ -119,13 +117,4 @@ func readTally(path string) (tally, error) {
 		}
 	}
 	return t, nil
-}
-
-// write keeps what was counted, in one step.
-func (t tally) write(path string) error {
-	text, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	return wholefile.Write(path, text, time.Time{})
 }

@@ -4,6 +4,8 @@ package lru
 
 import (
 	"container/list"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -62,6 +64,11 @@ func (c *Cache[K, V]) Put(key K, value V, weight int64, until time.Time) {
 	for c.weight += weight; c.weight > c.Limit; {
 		c.drop(c.recent.Back())
 	}
+}
+
+// Keys returns all keys in no order, those whose time is over among them.
+func (c *Cache[K, V]) Keys() []K {
+	return slices.AppendSeq(make([]K, 0, len(c.byKey)), maps.Keys(c.byKey))
 }
 
 // Clear forgets everything.

@@ -43,7 +43,9 @@ func TestCache(t *testing.T) {
 
 	c.Put("d", 7, 4, time.Time{})
 	has(map[string]int{"b": 6}, "d", "b")
+	require.Equal(t, []string{"b"}, c.Keys())
 	c.Clear()
+	require.Empty(t, c.Keys())
 	has(map[string]int{}, "b")
 	c.Put("e", 8, 3, time.Time{})
 	has(map[string]int{"e": 8}, "e")
