@@ -27,6 +27,7 @@
 //   - smtpmonitor: SMTP sessions while they speak
 //   - logs: the log, live and searched
 //   - feedback: bounces and complaints, and what followed
+//   - tls: policies on TLS, reports about them, and the test of an address
 //   - services: parts of the server and of the cluster
 //   - sheets: the settings
 //

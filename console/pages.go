@@ -16,6 +16,7 @@ import (
 	"github.com/sluicemail/sluice/console/services"
 	"github.com/sluicemail/sluice/console/sheets"
 	"github.com/sluicemail/sluice/console/smtpmonitor"
+	"github.com/sluicemail/sluice/console/tls"
 	"github.com/sluicemail/sluice/monitor"
 )
 
@@ -35,7 +36,7 @@ func (c *Console) prepare() {
 	f.Idle, f.Lifetime, f.MaxSockets = c.Idle, c.Lifetime, c.MaxSockets
 	f.SessionFile, f.Credentials = c.SessionFile, c.Credentials
 	f.Access, f.Logger, f.Now = c.Access, c.Logger, c.Now
-	f.Files = []fs.FS{live.Files, messages.Files, mailview.Files, smtpmonitor.Files, logs.Files, feedback.Files, services.Files, sheets.Files}
+	f.Files = []fs.FS{live.Files, messages.Files, mailview.Files, smtpmonitor.Files, logs.Files, feedback.Files, tls.Files, services.Files, sheets.Files}
 	f.Pages = c.allPages()
 	f.Troubles, f.Pill = c.live.Troubles, c.live.PillOf
 }
@@ -51,10 +52,11 @@ func (c *Console) allPages() []frame.Page {
 	sessions := smtpmonitor.Monitor{Live: figures, RenderUserAgent: c.RenderUserAgent}
 	logs := logs.Logs{Admin: able, Tail: c.Tail, Now: c.now}
 	reports := feedback.Reports{Admin: able, Suppressed: c.suppressed}
+	trust := tls.Trust{Admin: able}
 	sheets := sheets.Sheets{Admin: able, Settings: c.Settings, Tools: c.Tools, Hostname: c.Hostname, Now: c.now,
 		Addresses: c.live.LocalAddresses, Pauses: c.live.ActivePauses, Errors: c.live.ForcedErrors}
 	return slices.Concat(c.live.Pages(&c.frame), c.messages.Pages(&c.frame), []frame.Page{sessions.Page(), logs.Page(), reports.Page()},
-		c.services.Pages(&c.frame), sheets.Pages())
+		trust.Pages(&c.frame), c.services.Pages(&c.frame), sheets.Pages())
 }
 
 // suppressed reports whether an address gets no mail now.

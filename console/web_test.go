@@ -23,8 +23,8 @@ func TestTemplatesLieBesideTheirPages(t *testing.T) {
 		return text
 	}
 	checked := 0
-	for _, dir := range []string{"feedback", "frame", "live", "logs", "mailview", "messages", "services", "sheets", "smtpmonitor"} {
-		code, templates, modules := whole(dir+"/*.go"), whole(dir+"/*.html"), whole(dir+"/*.js")
+	for _, dir := range []string{"feedback", "frame", "live", "logs", "mailview", "messages", "services", "sheets", "smtpmonitor", "tls"} {
+		code, templates, modules := whole(dir+"/*.go"), whole(dir+"/*.html"), whole("*/*.js")
 		found, _ := filepath.Glob(dir + "/*.html")
 		for _, f := range found {
 			name := strings.TrimSuffix(filepath.Base(f), ".html")

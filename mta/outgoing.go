@@ -33,6 +33,7 @@ type outgoing struct {
 
 	validation *validation // nil: DANE is off
 	prober     *probe.Prober
+	trust      *trust // nil: tls-policy is off
 }
 
 // openOutgoing makes all that mail needs on its way out.
@@ -41,9 +42,13 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 	if o.ways, err = openWays(b); err != nil {
 		return nil, err
 	}
-	policies, err := openPolicies(b, c.settings, c.resolver, openTLSReports(b, c.mails, c.resolver))
+	reports := openTLSReports(b, c.mails, c.resolver)
+	policies, err := openPolicies(b, c.settings, c.resolver, reports)
 	if err != nil {
 		return nil, err
+	}
+	if policies != nil {
+		o.trust = &trust{policies, reports}
 	}
 	o.validation = openValidation(b, c.resolver)
 	if o.book, err = openBook(b); err != nil {

@@ -43,6 +43,9 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		LookupTXT:   m.resolver.LookupTXT,
 		Logger:      b.log,
 	}
+	if m.trust != nil {
+		all.TLS = m.trust
+	}
 	if m.hooks != nil {
 		all.Webhook = m.hooks
 	}

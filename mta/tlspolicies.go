@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery/mx"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
@@ -70,6 +71,37 @@ func openTLSReports(b *base, m *mails, dns *resolver.Resolver) *tlsreport.Report
 		return nil
 	})
 	return r
+}
+
+// trust shows policies and reports in the console. Without reports none are listed.
+type trust struct {
+	policies *tlspolicy.Policies
+	reports  *tlsreport.Reporter
+}
+
+func (t *trust) TLSPolicies() []admin.TLSPolicy {
+	known := t.policies.Known()
+	all := make([]admin.TLSPolicy, len(known))
+	for i := range known {
+		k := &known[i]
+		all[i] = admin.TLSPolicy{Domain: k.Domain, Policy: k.Policy, Mode: k.Mode, MX: k.MX, ID: k.ID, Fetched: k.Fetched,
+			Expires: k.Expires, Good: k.Good, Failed: k.Failed}
+		if f := k.Failure; f != nil {
+			all[i].Failure, all[i].Reason, all[i].FailedAt = f.Type, f.Reason, k.FailedAt
+		}
+	}
+	return all
+}
+
+func (t *trust) TLSReports() (all []admin.TLSReport) {
+	if t.reports == nil {
+		return nil
+	}
+	for _, e := range t.reports.Reports() {
+		all = append(all, admin.TLSReport{Domain: e.Domain, Day: e.Day, Policies: e.Policies, Good: e.Good, Failed: e.Failed,
+			Types: e.Types, State: string(e.State), To: e.To, At: e.At, Next: e.Next, Problem: e.Problem})
+	}
+	return all
 }
 
 // stateFile is a path beside the embedded queue, which is there with any queue.

@@ -54,6 +54,8 @@ type Admin struct {
 	SearchLogs func(ctx context.Context, q logsearch.Query) (*logsearch.Page, error)
 	// Feedback knows of the reports about mail that was sent. Nil: [ErrUnsupported].
 	Feedback Feedback
+	// TLS knows of policies and reports on TLS. Nil: [ErrUnsupported].
+	TLS TLS
 	// Services tells how the parts of the server and what it depends on are doing. Nil: only the settings database is
 	// told.
 	Services func(ctx context.Context) []Service

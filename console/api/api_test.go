@@ -59,13 +59,16 @@ func newWorld(t *testing.T) *world {
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.keeper.Run(running) }()
 	w.admin = &admin.Admin{Probe: func(_ context.Context, address string, _ bool) ([]admin.ProbeStep, error) {
+		if address == "busy@example.com" {
+			return nil, admin.ErrUnavailable
+		}
 		if address == "jo@example.com" {
 			return nil, fmt.Errorf("testing addresses is %w", admin.ErrUnsupported)
 		}
 		return []admin.ProbeStep{}, nil
 	}, Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
 		Logger: quiet}
-	w.admin.Feedback = reported{}
+	w.admin.Feedback, w.admin.TLS = reported{}, secured{}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
 	w.admin.Webhook = consoletest.Webhook{}
 	w.admin.Key, w.admin.LookupTXT = keyFacts, w.published.lookUp
@@ -180,7 +183,7 @@ func TestNoYearOne(t *testing.T) {
 	w := newWorld(t)
 	w.admin.Floods = func() []admin.Flood { return []admin.Flood{{Name: "f", Phase: "reduced"}} }
 	for _, path := range []string{"/v1/stats", "/v1/stats?domain=a.test&tag=x", "/v1/stats/domains", "/v1/floods",
-		"/v1/services", "/v1/explain", "/v1/tokens", "/v1/webhook", "/v1/webhook/dead"} {
+		"/v1/services", "/v1/explain", "/v1/tokens", "/v1/webhook", "/v1/webhook/dead", "/v1/tls/policies", "/v1/tls/reports"} {
 		got := w.send("GET", path, "")
 		require.Equal(t, 200, got.status, path)
 		require.NotContains(t, got.body, "0001-01-01", path)

@@ -37,7 +37,7 @@ func figureRoutes() []*route {
 			fields: []admin.Field{{Name: "address", Type: admin.Text, Required: true, Meaning: "of the recipient"},
 				{Name: "requiretls", Type: admin.Boolean, Meaning: "true: of a mail with REQUIRETLS (RFC 8689)"}},
 			answer: arrayOf(schemaOf(admin.ProbeStep{})),
-			errors: []int{http.StatusNotImplemented},
+			errors: []int{http.StatusNotImplemented, http.StatusServiceUnavailable},
 			do: func(c *call) (any, error) {
 				address, _ := c.values["address"].(string)
 				return c.admin.TestAddress(c.request.Context(), address, c.values["requiretls"] == true)

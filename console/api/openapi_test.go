@@ -329,11 +329,15 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 				fields["all"] = "1"
 				request(w, o, fields)
 			} else {
+				if o.path == "/v1/probe" {
+					fields["address"] = "busy@example.com"
+				}
 				require.Equal(t, 503, request(w, o, keyed(w, o, fields)).status, "%s", o)
 			}
 		}
 	}
 	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook, w.admin.Feedback, w.admin.Key = closed{}, nil, nil, nil, nil
+	w.admin.TLS = nil
 	for _, o := range r.operations {
 		if slices.Contains(o.statuses, 501) {
 			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1", "domain": "x.test", "selector": "x"}

@@ -152,8 +152,8 @@ func (p *Policies) know(domain string) (k *knowledge, asking <-chan struct{}) {
 	return k, asking
 }
 
-// remember returns what memory, else the disk, has of a domain. p.mu is held, but not while the disk is read: all domains
-// share it.
+// remember returns what memory, else the disk, has of a domain. p.mu is held, but not while the disk is read: all
+// domains share it.
 func (p *Policies) remember(domain string, now time.Time) *knowledge {
 	k, known := p.domains.Get(domain, now)
 	if !known {

@@ -410,12 +410,14 @@ func TestKnown(t *testing.T) {
 	h.names.publishes("sts-down.unsigned.test", "3")
 	h.names.publishes("sts-none.unsigned.test", "4")
 	p, stop := h.open(t)
-	for _, domain := range []string{enforced, "sts-testing.unsigned.test", "sts-down.unsigned.test", "sts-none.unsigned.test", "none.test"} {
+	for _, domain := range []string{enforced, "sts-testing.unsigned.test", "sts-down.unsigned.test",
+		"sts-none.unsigned.test", "none.test"} {
 		p.Domain(t.Context(), domain)
 	}
 	connect := func(domain, host string, v *delivery.TLSViolation) {
 		t.Helper()
-		policy, err := p.Host(t.Context(), &delivery.Route{Domain: domain, STS: p.Domain(t.Context(), domain)}, delivery.Host{Name: host})
+		route := &delivery.Route{Domain: domain, STS: p.Domain(t.Context(), domain)}
+		policy, err := p.Host(t.Context(), route, delivery.Host{Name: host})
 		if v != nil && v.Type == "refused" {
 			require.Error(t, err)
 			return
@@ -435,7 +437,8 @@ func TestKnown(t *testing.T) {
 				require.Less(t, len(k.Failure.Reason), 400)
 				require.False(t, k.FailedAt.IsZero())
 			}
-			all = append(all, fmt.Sprintf("%s: %s %s %v id=%s %s %d/%d", k.Domain, k.Policy, k.Mode, k.MX, k.ID, failure, k.Good, k.Failed))
+			all = append(all, fmt.Sprintf("%s: %s %s %v id=%s %s %d/%d", k.Domain, k.Policy, k.Mode, k.MX, k.ID, failure, k.Good,
+				k.Failed))
 			if k.ID != "" && k.Mode != "none" {
 				require.Equal(t, 7*24*time.Hour, k.Expires.Sub(k.Fetched))
 			}

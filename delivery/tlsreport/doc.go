@@ -12,8 +12,9 @@
 //
 // What became of reports is kept for a month, and [Reporter.Reports] tells it, beside what is to be sent.
 //
-// A report that was sent is forgotten after it was published, on the disk some seconds later: a process that is killed in
-// between sends it twice, with the same id. Reports go with "TLS-Required: no" (RFC 8689 §5), so that they arrive at domains whose TLS is broken.
+// A report that was sent is forgotten after it was published, on the disk some seconds later: a process that is killed
+// in between sends it twice, with the same id. Reports go with "TLS-Required: no" (RFC 8689 §5), so that they arrive at
+// domains whose TLS is broken.
 //
 // # Files
 //

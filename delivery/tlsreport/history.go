@@ -19,7 +19,8 @@ type State string
 
 // The states.
 const (
-	Waiting State = "waiting"  // its day, or its time to be sent, has not come; whether the domain wants it is not asked yet
+	// its day, or its time to be sent, has not come; whether the domain wants it is not asked yet
+	Waiting State = "waiting"
 	Sent    State = "sent"     // by mail: it is in the queue; by HTTPS: it was taken
 	Failed  State = "failed"   // nobody took it; it is tried again
 	GivenUp State = "given-up" // nobody took it for a day, or it is too large
@@ -27,17 +28,18 @@ const (
 
 // Entry is a report: what it says in short, and what became of it.
 type Entry struct {
-	Domain   string    `json:"domain"`
-	Day      string    `json:"day"`      // that it is about, UTC: 2006-01-02
-	Policies []string  `json:"policies"` // types of RFC 8460 §4.4
-	Good     int64     `json:"good"`     // sessions
-	Failed   int64     `json:"failed"`
-	Types    []string  `json:"types,omitempty"` // of failures
-	State    State     `json:"state"`
-	To       string    `json:"to,omitempty"`      // address that took it, or that was tried last: "mailto:…" or "https:…"
-	At       time.Time `json:"at,omitzero"`       // when it was sent, or tried last
-	Next     time.Time `json:"next,omitzero"`     // when it is tried next; zero: never
-	Problem  string    `json:"problem,omitempty"` // why it was not sent
+	Domain   string   `json:"domain"`
+	Day      string   `json:"day"`      // that it is about, UTC: 2006-01-02
+	Policies []string `json:"policies"` // types of RFC 8460 §4.4
+	Good     int64    `json:"good"`     // sessions
+	Failed   int64    `json:"failed"`
+	Types    []string `json:"types,omitempty"` // of failures
+	State    State    `json:"state"`
+	// address that took it, or that was tried last: "mailto:…" or "https:…"
+	To      string    `json:"to,omitempty"`
+	At      time.Time `json:"at,omitzero"`       // when it was sent, or tried last
+	Next    time.Time `json:"next,omitzero"`     // when it is tried next; zero: never
+	Problem string    `json:"problem,omitempty"` // why it was not sent
 }
 
 const (
@@ -79,8 +81,8 @@ func (a *attempt) tell(e *Entry, s State) {
 	}
 }
 
-// Reports returns the reports of the last month: the newest day first, and those of a day by their domains. Of a day that
-// is not over there is one for each domain, whether it will want it or not.
+// Reports returns the reports of the last month: the newest day first, and those of a day by their domains. Of a day
+// that is not over there is one for each domain, whether it will want it or not.
 func (r *Reporter) Reports() []Entry {
 	r.mu.Lock()
 	all := slices.Clone(r.history)

@@ -61,8 +61,8 @@ const (
 	maxReason = 300              // bytes of why a session failed: certificates may say anything
 )
 
-// Open reads what was counted before, and what became of earlier reports. A file that is damaged is told, and begun anew.
-// It is called before anything else.
+// Open reads what was counted before, and what became of earlier reports. A file that is damaged is told, and begun
+// anew. It is called before anything else.
 func (r *Reporter) Open() error {
 	r.Organisation = cmp.Or(r.Organisation, r.Host)
 	r.tried = map[string]attempt{}
