@@ -112,9 +112,6 @@ type QueueNames struct {
 	Hook        string
 	HookRetries bool
 	HookExtract bool
-	// HookForm makes what is published there of such a copy, which it must not change: another message without a body
-	// and times, that nobody else has. Nil: the copy itself.
-	HookForm func(*queue.Message) *queue.Message
 }
 
 // ErrRunning is returned by Run when the engine runs, or ran before.

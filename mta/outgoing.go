@@ -15,7 +15,6 @@ import (
 	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
-	"github.com/sluicemail/sluice/monitor/webhook"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/disk"
 )
@@ -168,7 +167,6 @@ func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies) (
 			Retry:   cfg.RabbitMQRetry,
 			DSN:     cfg.RabbitMQDSN,
 			Hook:    hookQueue(cfg), HookRetries: cfg.WebhookRetries, HookExtract: cfg.WebhookExtract,
-			HookForm: webhook.Form,
 		},
 		Notifier:       notifier,
 		MultiRecipient: cfg.SMTPOutMultiRecipient,

@@ -46,8 +46,8 @@ type Atomic interface {
 type Item struct {
 	Queue   string
 	Message *Message
-	// Given says that nobody else uses the message any more once it is published, and that it has neither a body nor
-	// times: the queue may hand out this very one instead of a copy.
+	// Given says that the message has no body, that nobody else has it once it is published, and that what it refers to
+	// changes no more: the queue may hand out this very one instead of a copy, its times finer than a second.
 	Given bool
 }
 

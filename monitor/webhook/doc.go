@@ -6,12 +6,10 @@
 // # The way of a result
 //
 //  1. Settling a message, the delivery engine publishes its result into a queue of the hook's own
-//     (delivery.QueueNames.Hook), as the line of JSON that [Form] makes of it: storing, reading and posting it only copy
-//     that. It is part of the settlement: where the message is gone from the outbox its result is in that queue, after
-//     kill -9 and after a power cut.
-//  2. [Hook]'s intake reads that queue (take), leaves out what the [Filter] says, and appends the lines of 0.3 seconds
-//     to the journal. When they are synced, they are settled (flush). Results that others publish there, as results
-//     queues have them, become lines here.
+//     (delivery.QueueNames.Hook). It is part of the settlement: where the message is gone from the outbox its result is
+//     in that queue, after kill -9 and after a power cut.
+//  2. [Hook]'s intake reads that queue (take), makes lines of JSON without what the [Filter] says, and appends those of
+//     0.3 seconds to the journal. When they are synced, they are settled (flush).
 //  3. The sender makes batches of what the journal has (cut) and posts them (post), several at a time if it may. A
 //     result of a message never goes while an earlier one of that message is on its way.
 //  4. An answer of 2xx ends a batch. One of 4xx has it kept as dead letters, but for 408, 425 and 429; the same request

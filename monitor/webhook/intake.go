@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -18,7 +17,8 @@ type intake struct {
 
 	mu    sync.Mutex
 	lines []byte
-	taken []*queue.Delivery // the results of these lines
+	count int               // of lines
+	taken []*queue.Delivery // the results of these lines, and what was none
 	spare []byte
 }
 
@@ -74,29 +74,19 @@ func (in *intake) consume(ctx context.Context) {
 	}
 }
 
-// take is called by the queue.
+// take is called by the queue. It adds the line of a result to what is written next.
 func (in *intake) take(d *queue.Delivery) {
-	m := d.Message
-	if m == nil {
+	if d.Message == nil {
 		in.h.log.Warn("what is in the queue of the web hook is not a result", "queue", d.Queue, "error", d.Err)
 		if err := in.h.bury(array(appendStray([]byte{'['}, d.Raw)), "not a result: "+d.Err.Error()); err != nil {
 			in.h.log.Error("and it cannot be kept", "error", err)
 		}
-		in.put(d, nil)
-		return
 	}
-	if len(m.Results) > 0 || !bytes.HasPrefix(m.Data, []byte(lineMark)) { // not of this version's engine
-		m = Form(m)
-	}
-	in.put(d, m.Data)
-	d.Message = nil // it need not be kept until it is settled
-}
-
-// put adds the line of a result, nil for none, to what is written next.
-func (in *intake) put(d *queue.Delivery, line []byte) {
 	in.mu.Lock()
-	if line != nil {
-		in.lines = appendFiltered(in.lines, line, in.h.o.Terms().Filter)
+	if d.Message != nil {
+		in.lines = appendLine(in.lines, d.Message, in.h.o.Terms().Filter)
+		in.count++
+		d.Message = nil // it need not be kept until it is settled
 	}
 	in.taken = append(in.taken, d)
 	count, size := len(in.taken), len(in.lines)
@@ -119,13 +109,13 @@ func signal(c chan struct{}) {
 // flush writes what was gathered, for as long as it takes until ctx ends, and settles it.
 func (in *intake) flush(ctx context.Context) {
 	in.mu.Lock()
-	lines, taken := in.lines, in.taken
-	in.lines, in.taken, in.spare = in.spare[:0], nil, nil
+	lines, count, taken := in.lines, in.count, in.taken
+	in.lines, in.count, in.taken, in.spare = in.spare[:0], 0, nil, nil
 	in.mu.Unlock()
 	if len(taken) == 0 {
 		return
 	}
-	if len(lines) > 0 && !in.write(ctx, lines, countLines(lines)) {
+	if count > 0 && !in.write(ctx, lines, count) {
 		return // it comes again from the queue
 	}
 	in.settle(ctx, taken)

@@ -17,8 +17,7 @@ type Names struct {
 	// names for its own; "": none.
 	Hook        string
 	HookRetries bool
-	HookExtract bool                                // with the property extracted, even where nobody else asks for it
-	HookForm    func(*queue.Message) *queue.Message // makes another message of that copy; nil: it stays as it is
+	HookExtract bool // with the property extracted, even where nobody else asks for it
 }
 
 // Outcome is how a message is finished.
@@ -57,7 +56,7 @@ func (n *Names) finished(x *Ending, outcome Outcome) []queue.Item {
 		items = append(items, queue.Item{Queue: name, Message: m})
 	}
 	if n.Hook != "" {
-		items = append(items, n.hooked(withoutNextAttempt(m)))
+		items = append(items, n.hooked(withoutNextAttempt(m), len(items) == 0))
 	}
 	return items
 }
@@ -78,17 +77,21 @@ func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
 		items = append(items, queue.Item{Queue: name, Message: m})
 	}
 	if hooked {
-		items = append(items, n.hooked(m))
+		items = append(items, n.hooked(m, name == ""))
 	}
 	return items
 }
 
-// hooked is what is published for the hook of a result.
-func (n *Names) hooked(m *queue.Message) queue.Item {
-	if n.HookForm != nil {
-		return queue.Item{Queue: n.Hook, Message: n.HookForm(m), Given: true}
+// hooked is what is published for the hook of a result: m itself, unless others get that as well.
+func (n *Names) hooked(m *queue.Message, alone bool) queue.Item {
+	if alone {
+		m.Body, m.Compose = nil, nil
+	} else {
+		bare := *m
+		bare.Body, bare.Compose = nil, nil
+		m = &bare
 	}
-	return queue.Item{Queue: n.Hook, Message: withoutMail(m)}
+	return queue.Item{Queue: n.Hook, Message: m, Given: true}
 }
 
 // Notices returns the queue of notifications about a message, "" when there are to be none.
