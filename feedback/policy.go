@@ -2,8 +2,6 @@ package feedback
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -19,7 +17,7 @@ import (
 type Policy struct {
 	Rules   []Rule
 	Senders []string // domains whose complaints count, lower case
-	// Hash is what the list gets of an address where a rule asks for that. Nil: its SHA-256.
+	// Hash is what the list gets of an address where a rule asks for that. Nil is for policies without such rules.
 	Hash func(address string) string
 }
 
@@ -115,7 +113,7 @@ func (p *Policy) judge(t *tally, r *Record) *Suppression {
 func (p *Policy) suppression(rule *Rule, r *Record, n int) *Suppression {
 	s := &Suppression{Value: addr.FoldAddress(r.Recipient), Hashed: rule.Hashed, Status: "5.7.1"}
 	if s.Hashed {
-		s.Value = p.hash(s.Value)
+		s.Value = p.Hash(s.Value)
 	}
 	switch r.Kind {
 	case HardBounce:
@@ -134,14 +132,6 @@ func (p *Policy) suppression(rule *Rule, r *Record, n int) *Suppression {
 		r.Why += fmt.Sprintf(": %d mails", n)
 	}
 	return s
-}
-
-func (p *Policy) hash(address string) string {
-	if p.Hash != nil {
-		return p.Hash(address)
-	}
-	sum := sha256.Sum256([]byte(address))
-	return hex.EncodeToString(sum[:])
 }
 
 // tally counts of which mails something was reported, by recipient. It is not safe for concurrent use.

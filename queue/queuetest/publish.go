@@ -3,6 +3,7 @@ package queuetest
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +31,9 @@ var publishing = []rule{
 		text: "an item without a message or without a queue is refused with an error, and nothing of that Publish is stored"},
 	{name: "publisher keeps its message", run: publisherKeepsMessage,
 		text: "the queue does not change a published message, and keeps no reference to it: the publisher may change it afterwards"},
+	{name: "given messages", run: givenMessages,
+		text: "an item that is Given is handed out as any other: whole, once, to a consumer that waits or comes later, and whole " +
+			"again after Release, whatever the consumer did with the message"},
 	{name: "all or nothing", run: allOrNothing, needs: isAtomic,
 		text: "an engine that says Atomic() stores no item of a Publish that fails"},
 }
@@ -130,6 +134,33 @@ func publisherKeepsMessage(e *exam) {
 	copy(m.Checks[0], `{"xxx"`)
 	copy(m.Extra["campaign"], `{"xx"`)
 	e.same(Full(), e.consume("outbox", 0).next().Message)
+}
+
+func givenMessages(e *exam) {
+	given := func(id string) queue.Item {
+		m := Full()
+		m.ID, m.Body, m.NextAttempt = id, nil, time.Time{}
+		return queue.Item{Queue: "results", Message: m, Given: true}
+	}
+	same := func(d *queue.Delivery) { e.same(given(d.Message.ID).Message, d.Message) }
+	require.NoError(e, e.q.Publish(e.ctx(), given("early")), "Publish of a message that is given")
+	r := e.consume("results", 0)
+	d := r.next()
+	same(d)
+	e.publish("outbox", mail("attempt", "a@example.com"))
+	e.settle(e.consume("outbox", 0).next(), given("one"), queue.Item{Queue: "success", Message: Full()}, given("two"))
+	for _, d := range r.take(2) {
+		same(d)
+		d.Message.ID, d.Message.Results = "changed", nil
+		e.release(d)
+	}
+	seen := r.take(2)
+	require.ElementsMatch(e, []string{"one", "two"}, ids(seen))
+	for _, d := range append(seen, d) {
+		same(d)
+		e.settle(d)
+	}
+	r.none("each was settled")
 }
 
 // brokenBody is a mail that cannot be read to its end.
