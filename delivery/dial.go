@@ -71,6 +71,9 @@ func (r *round) hosts() *link {
 		}
 		policy, err := r.tlsPolicy(host)
 		if err != nil {
+			if policy.Tell != nil {
+				policy.Tell(TLSSession{})
+			}
 			r.failed(asFailure(err).Result)
 			continue
 		}

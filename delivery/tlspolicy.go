@@ -10,7 +10,8 @@ import (
 // for. tlspolicy is the one of DANE (RFC 7672) and MTA-STS (RFC 8461).
 type TLSPolicies interface {
 	// Host says it of one host of a route, just before a connection is made; it may ask the DNS. The zero TLSPolicy:
-	// there is none. An error is a *Failure: nothing may be sent there for now.
+	// there is none. An error is a *Failure: nothing may be sent there for now, which Tell of the TLSPolicy, if there is
+	// one, wants to hear when mail was to go there.
 	Host(ctx context.Context, route *Route, host Host) (TLSPolicy, error)
 }
 

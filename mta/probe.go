@@ -11,6 +11,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/probe"
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // openProber makes what tests addresses; nil: mail leaves by a sender of somebody's own.
@@ -20,6 +21,10 @@ func openProber(cfg *config.Config, o *outgoing, policies *tlspolicy.Policies) *
 		return nil
 	}
 	p := &probe.Prober{Router: o.finder, Sender: sender, Hostname: cfg.HELO(),
+		Security: func(source netip.Addr, site string) queue.Security {
+			limits := o.limits.throttle.Limits(throttle.Path{Source: source, Site: site})
+			return queue.Security(limits.Connection.Security)
+		},
 		Source: func(target netip.Addr) netip.Addr {
 			for _, ip := range cfg.SMTPDefaultIPs {
 				if ip.Unmap().Is4() == target.Unmap().Is4() {
@@ -39,11 +44,7 @@ func (m *MTA) testAddress(ctx context.Context, address string, requireTLS bool) 
 	if m.prober == nil {
 		return nil, fmt.Errorf("testing addresses is %w", admin.ErrUnsupported)
 	}
-	mail := &queue.Message{RequireTLS: requireTLS}
-	if !m.config.Load().ConnectionSecure {
-		mail.Security = queue.Optional
-	}
-	steps, err := m.prober.Probe(ctx, address, mail)
+	steps, err := m.prober.Probe(ctx, address, &queue.Message{RequireTLS: requireTLS})
 	if errors.Is(err, probe.ErrBusy) {
 		err = fmt.Errorf("%w: %w", admin.ErrUnavailable, err)
 	}

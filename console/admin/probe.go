@@ -9,7 +9,7 @@ import (
 
 // ProbeStep is one step of a test of an address, and what came of it.
 type ProbeStep struct {
-	// Step is "route", "policy", "host", "addresses", "connection", "tls", "recipient" or "verdict".
+	// Step is "route", "policy", "host", "addresses", "security", "connection", "tls", "recipient" or "verdict".
 	Step string `json:"step"`
 	Host string `json:"host,omitempty"` // that it is about
 	Good bool   `json:"good"`

@@ -71,6 +71,8 @@ func stepWords(step string) string {
 		return "What the host demands"
 	case "addresses":
 		return "Addresses"
+	case "security":
+		return "What throttles demand"
 	case "connection":
 		return "Connection"
 	case "tls":

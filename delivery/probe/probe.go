@@ -18,7 +18,7 @@ import (
 
 // Step is one step of a test and what came of it.
 type Step struct {
-	// Step is "route", "policy", "host", "addresses", "connection", "tls", "recipient" or "verdict".
+	// Step is "route", "policy", "host", "addresses", "security", "connection", "tls", "recipient" or "verdict".
 	Step string `json:"step"`
 	Host string `json:"host,omitempty"` // that it is about
 	Good bool   `json:"good"`
@@ -37,6 +37,9 @@ type Prober struct {
 	Sender   Sender
 	Hostname string // in EHLO
 	From     string // in MAIL; "": the null sender
+	// Security returns what throttles demand on the path from an address (the zero address: the system chooses) to a site,
+	// for mail that says nothing of it. Nil: opportunistic.
+	Security func(source netip.Addr, site string) queue.Security
 	// Source returns the address to connect to a target from. Nil, or the zero address: the system chooses.
 	Source func(target netip.Addr) netip.Addr
 
@@ -67,7 +70,8 @@ func (p *Prober) Probe(ctx context.Context, address string, m *queue.Message) ([
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, Time)
 	defer cancel()
-	t := &test{Prober: p, ctx: ctx, address: address, domain: domain, m: m}
+	mail := *m
+	t := &test{Prober: p, ctx: ctx, address: address, domain: domain, m: &mail}
 	t.run()
 	return t.steps, nil
 }
@@ -174,18 +178,34 @@ func (t *test) host(route *delivery.Route, host delivery.Host) (settled bool) {
 		return false
 	}
 	t.say("addresses", host.Name, true, strings.Trim(fmt.Sprint(addresses), "[]"))
-	hop := &delivery.Hop{Target: netip.AddrPortFrom(addresses[0], uint16(cmp.Or(max(host.Port, 0), 25))), Host: host.Name,
-		Domain: t.domain, Hostname: t.Hostname, Security: t.m.Security, TLS: policy, RequireTLS: t.m.RequireTLS,
-		Vouched: route.Vouches(host, &policy), Credentials: route.Credentials}
-	if t.Source != nil {
-		hop.Source = t.Source(addresses[0])
-	}
-	if t.m.Security == queue.Verified && !route.Relay {
-		hop.CertNames = []string{t.domain}
-	}
+	hop := t.hop(route, host, addresses[0])
+	hop.TLS, hop.Vouched = policy, route.Vouches(host, &policy)
 	r := t.Sender.Probe(t.ctx, hop, t.From, t.address)
 	t.tell(host.Name, hop, &r)
 	return r.State == queue.StateRcptTo && r.Code > 0 && r.Code/100 != 4
+}
+
+// hop is the way to an address, as mail would take it.
+func (t *test) hop(route *delivery.Route, host delivery.Host, address netip.Addr) *delivery.Hop {
+	hop := &delivery.Hop{Target: netip.AddrPortFrom(address, uint16(cmp.Or(max(host.Port, 0), 25))), Host: host.Name,
+		Domain: cmp.Or(route.Site, t.domain), Hostname: t.Hostname, RequireTLS: t.m.RequireTLS, Credentials: route.Credentials}
+	if t.Source != nil {
+		hop.Source = t.Source(address)
+	}
+	switch {
+	case route.Relay:
+		hop.CertNames = []string{host.Name}
+	case t.m.Security == queue.Verified:
+		hop.CertNames = []string{t.domain}
+	}
+	if t.m.Security == "" && t.Security != nil {
+		t.m.Security = t.Security(hop.Source, route.Site)
+		if t.m.Security == queue.Required || t.m.Security == queue.Verified {
+			t.say("security", host.Name, true, "throttles demand security "+string(t.m.Security)+" on the way there")
+		}
+	}
+	hop.Security = t.m.Security
+	return hop
 }
 
 // demands tells what is published about a host.

@@ -31,7 +31,7 @@ func (p *Policies) Host(ctx context.Context, route *delivery.Route, host deliver
 	f := p.find(ctx, route, host)
 	if route.Domain != "" {
 		f.policy.Tell = func(s delivery.TLSSession) {
-			s.Violation = cmp.Or(s.Violation, f.missing)
+			s.Violation = cmp.Or(s.Violation, f.barred, f.missing)
 			p.note(route.Domain, host.Name, &f.policy, s.Violation)
 			if p.Count != nil {
 				p.Count(route.Domain, host.Name, f.text, s)
@@ -44,10 +44,8 @@ func (p *Policies) Host(ctx context.Context, route *delivery.Route, host deliver
 	case f.policy.Testing:
 		f.policy.Verify = func([]*x509.Certificate) error { return f.barred }
 		return f.policy, nil
-	case f.policy.Tell != nil:
-		f.policy.Tell(delivery.TLSSession{Violation: f.barred})
 	}
-	return delivery.TLSPolicy{}, refusal(f.policy.Type, f.barred)
+	return delivery.TLSPolicy{Tell: f.policy.Tell}, refusal(f.policy.Type, f.barred)
 }
 
 // find finds out what applies to a host: DANE, else MTA-STS, else nothing.

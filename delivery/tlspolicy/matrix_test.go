@@ -61,6 +61,7 @@ func (w *world) send(t *testing.T, domain, server string, security queue.Securit
 	host.Port = int(w.servers[server].Port())
 	policy, err := w.policies.Host(t.Context(), route, host)
 	if err != nil {
+		policy.Tell(delivery.TLSSession{})
 		return reason(t, err)
 	}
 	sender := &smtpout.Sender{TLS: w.client, ClearFallback: true}
