@@ -33,6 +33,8 @@ type connection struct {
 	spent    bool   // the remote takes no more mails over it: end
 	domain   string // of the last mail; read by others only while it is idle
 
+	seat seat
+
 	tx        *Transaction                       // of the mail that is being sent
 	next      *job                               // begun, or about to be, in the flights of the one before
 	nextTx    *Transaction                       // of that
@@ -101,6 +103,8 @@ func (c *connection) run() {
 	r := round{e: c.e, p: c.p, key: c.key, limits: c.limits}
 	if l := r.connect(); l != nil {
 		c.link = *l
+		c.seat = seat{c: c, p: c.p}
+		c.e.contended.join(&c.seat, c.target.Addr(), c.limits)
 		c.serve()
 		c.end()
 	} else {
@@ -135,10 +139,12 @@ func (c *connection) end() {
 		c.p.putBack(j)
 	}
 	c.e.learned.carried(c.target, c.sent-c.along)
-	c.p.closed(c.proven)
+	c.e.contended.leave(&c.seat)
+	c.p.closed(c.proven, c.seat.waits())
 	c.e.slots.Release()
 	c.event(monitor.ConnClosed, "")
 	c.account.Close()
+	c.e.contended.offer(&c.seat)
 }
 
 // take returns the next job, waiting for one as long as the connection may be idle; nil ends the connection.
@@ -155,7 +161,7 @@ func (c *connection) take() *job {
 		return j
 	}
 	for {
-		if c.used(0, 0) || c.refused || c.e.starved.yields(c.p, c.sent, false) {
+		if c.used(0, 0) || c.refused || c.yields(false) {
 			return nil
 		}
 		j, looks, goOn := c.p.take(c, c.sent == 0)
@@ -187,7 +193,7 @@ func (c *connection) take() *job {
 
 // ahead takes another job whose first commands can go out with j, if the throttle allows.
 func (c *connection) ahead(j *job) *job {
-	if c.used(1, j.size) || c.e.starved.asks(c.p, c.sent) {
+	if c.used(1, j.size) || c.e.starved.asks(c.p, c.sent) || c.seat.asked(c.sent) {
 		return nil
 	}
 	next, looks := c.p.takeReady()
@@ -203,6 +209,11 @@ func (c *connection) ahead(j *job) *job {
 		return nil
 	}
 	return next
+}
+
+// yields reports whether the connection is the one to end for the sake of another path: one without work always is.
+func (c *connection) yields(idle bool) bool {
+	return c.e.starved.yields(c.p, c.sent, idle) || c.e.contended.yields(&c.seat, c.sent, idle)
 }
 
 // used reports whether the connection, after some more mails, has carried as much as it may.

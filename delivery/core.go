@@ -45,18 +45,19 @@ type core struct {
 	policy          policy
 	planner         planner
 
-	memory  memory
-	turn    atomic.Uint64 // of the source addresses
-	mails   mails
-	conns   sync.WaitGroup
-	settler settling.Settler
-	starved starved
-	offline offline
-	learned learned
-	unbound unbound
-	aside   aside.Registry
-	quiet   bool      // nobody listens to events
-	events  sync.Pool // of *monitor.Event
+	memory    memory
+	turn      atomic.Uint64 // of the source addresses
+	mails     mails
+	conns     sync.WaitGroup
+	settler   settling.Settler
+	starved   starved
+	contended contended
+	offline   offline
+	learned   learned
+	unbound   unbound
+	aside     aside.Registry
+	quiet     bool      // nobody listens to events
+	events    sync.Pool // of *monitor.Event
 }
 
 // engine is what the parts of an Engine know of it: what becomes of a message that leaves them. None of its methods

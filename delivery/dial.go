@@ -128,8 +128,13 @@ func (r *round) try(host Host, policy TLSPolicy, addr netip.Addr) (l *link, more
 		r.later(wait)
 		return nil, true
 	}
+	if wait := r.e.contended.mayTry(r.p, addr); !wait.Zero() {
+		r.later(wait)
+		return nil, true
+	}
 	account, wait := r.e.throttle.Connect(r.key.Path, addr)
 	if account == nil {
+		r.e.contended.keptOut(r.p, addr, wait)
 		r.later(wait)
 		return nil, true
 	}

@@ -104,7 +104,8 @@
 // All connections together are limited by [Slots]. When these are taken, the paths that want one stand in line, first
 // the paths that have no connection at all. For the first in line, the connection that has been idle longest ends;
 // where none is idle, one of a path that has at least two more; and where all have only one, one that has carried its
-// share of 20.
+// share of 20. Connections make room in the same way where a limit on simultaneous connections, to an address or of a
+// path, keeps out another path that has none or fewer (contended).
 //
 // # Memory
 //
@@ -179,6 +180,7 @@
 //   - take.go: how connections get messages, and idle
 //   - connection.go: a connection, and the goroutine that serves it
 //   - together.go: one mail to the recipients of several messages
+//   - contended.go: room below limits on connections that paths share
 //   - slots.go: paths that wait for a connection slot
 //   - ready.go: how messages get to a path, and how it grows
 //   - parking.go: how much a path takes, and what it parks and fetches again

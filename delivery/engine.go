@@ -129,6 +129,7 @@ func (e *Engine) init() {
 		e.settler.Start(e.untilBreak())
 		e.routing.init(e)
 		e.starved.init(&e.core)
+		e.contended.init()
 		e.offline.init()
 		e.learned.init()
 		e.unbound.init()

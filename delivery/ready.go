@@ -168,6 +168,13 @@ func (p *path) connections() (open int, wanted bool) {
 	return p.open, p.ready.len() > 0
 }
 
+// connects reports whether a connection is being made.
+func (p *path) connects() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starting > 0
+}
+
 // fed ends the wait for a slot, and reports whether a connection is made with the one that was acquired.
 func (p *path) fed(acquired bool) bool {
 	p.mu.Lock()

@@ -28,12 +28,16 @@ func (p *path) recovered() {
 	p.mu.Unlock()
 }
 
-// closed counts a connection as ended, which proved that the path works or did not.
-func (p *path) closed(proven bool) {
+// closed counts a connection as ended, which proved that the path works or did not. Where it made room for another path,
+// its own next connection waits.
+func (p *path) closed(proven bool, wait throttle.Wait) {
 	p.mu.Lock()
 	p.open--
 	if proven {
 		p.good--
+	}
+	if !wait.Zero() {
+		p.allowance.connectAfter(wait, p.allowance.told())
 	}
 	p.used = time.Now()
 	p.mu.Unlock()

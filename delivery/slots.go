@@ -133,11 +133,13 @@ const timeSlice = 20
 // at least two more than that one, or when that one has none and this connection had its share.
 func (s *starved) asks(p *path, sent int) bool {
 	n := s.need.Load()
-	if n == nil || n.p == p {
-		return false
-	}
+	return n != nil && n.p != p && p.spares(n.open, sent)
+}
+
+// spares reports whether a connection of p that carried so many mails is to end for a path that has so many connections.
+func (p *path) spares(others, sent int) bool {
 	open, _ := p.connections()
-	return open > n.open+1 || n.open == 0 && sent >= timeSlice
+	return open > others+1 || others == 0 && sent >= timeSlice
 }
 
 // yields reports whether a connection of p that carried so many mails is the one to end: one without work always is.

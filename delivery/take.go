@@ -51,7 +51,7 @@ func (p *path) takeIf(fits func(*job) bool) (j *job, looks uint64) {
 // of them, or that another path needs its slot. p.mu is held.
 func (p *path) joinIdle(c *connection, wait throttle.Wait) bool {
 	target, most, mostAtTarget := c.idling()
-	return !p.e.starved.yields(p, 0, true) && p.idle.push(c, target, wait, most, mostAtTarget)
+	return !c.yields(true) && p.idle.push(c, target, wait, most, mostAtTarget)
 }
 
 // pop takes the first job that may go now, as the first one over the connection or as another one. Jobs whose time is

@@ -103,7 +103,7 @@ func addrPort(addr net.Addr) netip.AddrPort {
 func (c *connection) Usable() bool { return !c.broken && !c.closed }
 
 // Close says QUIT and closes without waiting for the answer, unless a mail is begun or the connection is broken: then
-// it only closes. Where connections are counted it waits up to a second for the remote to close.
+// it only closes. Where connections are counted it waits a few seconds for the remote to close.
 func (c *connection) Close() error {
 	if c.closed {
 		return nil
@@ -130,6 +130,9 @@ func (c *connection) Close() error {
 	return c.watch.raw.Close()
 }
 
+// lastWait is for how long a remote that was told QUIT, and counts connections, may take to close.
+const lastWait = 5 * time.Second
+
 // awaitEnd waits until the remote has closed the connection, who has been told with QUIT, or learns it from the end of
 // what is sent.
 func awaitEnd(raw net.Conn, untold bool) {
@@ -139,7 +142,7 @@ func awaitEnd(raw net.Conn, untold bool) {
 			return
 		}
 	}
-	if raw.SetReadDeadline(time.Now().Add(time.Second)) == nil {
+	if raw.SetReadDeadline(time.Now().Add(lastWait)) == nil {
 		io.CopyN(io.Discard, raw, 1<<16) // it does not matter how it ends
 	}
 }

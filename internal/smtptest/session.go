@@ -50,7 +50,6 @@ func (s *session) run(full bool) {
 	defer buffers.Put(s.buf)
 	if c := s.sink.peers; c != nil {
 		s.peer = c.enter(s.host())
-		defer c.leave(s.peer)
 	}
 	err := s.greet(full)
 	for err == nil {
@@ -63,7 +62,16 @@ func (s *session) run(full bool) {
 		s.reply(500, "5.5.2 Line too long")
 	}
 	_ = s.flush()
+	s.discount() // first, or who sees the end could be refused over it
 	_ = s.conn.Close()
+}
+
+// discount ends the part of the connection in all that is counted.
+func (s *session) discount() {
+	s.sink.stats.open.Add(-1)
+	if c := s.sink.peers; c != nil {
+		c.leave(s.peer)
+	}
 }
 
 func (s *session) greet(full bool) error {

@@ -174,7 +174,6 @@ func (s *Sink) admit(conn net.Conn) bool {
 }
 
 func (s *Sink) dismiss(conn net.Conn) {
-	s.stats.open.Add(-1)
 	s.mu.Lock()
 	delete(s.conns, conn)
 	s.mu.Unlock()
