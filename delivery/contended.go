@@ -211,7 +211,8 @@ func (all *contended) makeRoom(s *seat, in *crowd, n *claim) bool {
 	return true
 }
 
-// waits is what the path of a connection waits for before it makes another one, so that room is not taken by who gave it.
+// waits is what the path of a connection waits for before it makes another one, so that room is not taken by who gave
+// it.
 func (s *seat) waits() (wait throttle.Wait) {
 	if s.gaveTo != nil {
 		wait = s.gaveTo.wait

@@ -28,8 +28,8 @@ func (p *path) recovered() {
 	p.mu.Unlock()
 }
 
-// closed counts a connection as ended, which proved that the path works or did not. Where it made room for another path,
-// its own next connection waits.
+// closed counts a connection as ended, which proved that the path works or did not. Where it made room for another
+// path, its own next connection waits.
 func (p *path) closed(proven bool, wait throttle.Wait) {
 	p.mu.Lock()
 	p.open--

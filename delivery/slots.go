@@ -136,7 +136,8 @@ func (s *starved) asks(p *path, sent int) bool {
 	return n != nil && n.p != p && p.spares(n.open, sent)
 }
 
-// spares reports whether a connection of p that carried so many mails is to end for a path that has so many connections.
+// spares reports whether a connection of p that carried so many mails is to end for a path that has so many
+// connections.
 func (p *path) spares(others, sent int) bool {
 	open, _ := p.connections()
 	return open > others+1 || others == 0 && sent >= timeSlice
