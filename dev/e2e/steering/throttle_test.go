@@ -17,8 +17,9 @@ func TestRate(t *testing.T) {
 	set, db := mtatest.SQLite(t)
 	gold := mtatest.Throttle(t, db, "gold", "paced.test", func(l *store.Limits) { l.Site.MaxMessages = 300 })
 	w := newWatch(t, &smtptest.Sink{})
+	w.of = "paced.test"
 	d := mtatest.Inside(t, w.Settings().With(set))
-	d.Send(t, &smtptest.Source{Messages: 600, Size: 600, Domains: []string{"paced.test"}})
+	d.Send(t, &smtptest.Source{Messages: 600, Size: 600, Domains: []string{w.of}})
 	d.Send(t, &smtptest.Source{Messages: 50, First: 1000, Size: 600, Domains: []string{"fast.test"}})
 	mtatest.Eventually(t, "mail of another domain is not held up", func() bool { return w.Tally().Has(1049) })
 	w.keepsTo(t, 300, 12*time.Second)
