@@ -17,6 +17,7 @@ import (
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/delivery/rules"
 	"github.com/sluicemail/sluice/internal/human"
+	"github.com/sluicemail/sluice/monitor/logfile"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/rabbitmq"
 	"github.com/sluicemail/sluice/smtpin"
@@ -106,6 +107,10 @@ func (m *MTA) serviceStates(context.Context) []admin.Service {
 	if m.hooks != nil {
 		all = append(all, m.hookState())
 	}
+	if files := m.records.log.Stats(); len(files) > 0 {
+		detail, err := logHealth(files)
+		all = append(all, s.state("log files", err, detail))
+	}
 	if m.cluster != nil {
 		var err error
 		if !m.cluster.Connected() {
@@ -114,6 +119,26 @@ func (m *MTA) serviceStates(context.Context) []admin.Service {
 		all = append(all, s.state("cluster", err, plural(len(m.cluster.Others()), "other instance")))
 	}
 	return all
+}
+
+// logHealth tells whether what happens can be written down, and how much of it was lost.
+func logHealth(files []logfile.FileStats) (detail string, err error) {
+	var lost int64
+	for _, f := range files {
+		if err == nil && f.Err != nil {
+			err = fmt.Errorf("%s cannot be written: %w", f.Path, f.Err)
+		}
+		lost += f.Dropped
+	}
+	detail = plural(len(files), "file")
+	if lost > 0 {
+		said := humanize.Comma(lost) + " lines were lost since the start"
+		detail += "; " + said
+		if err != nil {
+			err = fmt.Errorf("%w; %s", err, said)
+		}
+	}
+	return detail, err
 }
 
 func (m *MTA) deliveryDetail() string {

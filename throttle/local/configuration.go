@@ -1,7 +1,6 @@
 package local
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/sluicemail/sluice/throttle"
@@ -21,24 +20,7 @@ type Configuration struct {
 	IPMaxConnections     int           // ip-maxconnections
 	ConnMaxMessages      int           // connection-maxmessages: then it is closed
 	ConnMaxIdle          time.Duration // connection-maxidle; zero: closed as soon as there is no work
-	Security             string        // connection-secure, see Security; "" is opportunistic
-}
-
-// Security returns the name of a value of connection-secure: 0 is without TLS, 1 with TLS when it is offered, 2 with
-// TLS, 3 with a valid certificate.
-func Security(secure int) (string, error) {
-	switch secure {
-	case 0:
-		return "optional", nil
-	case 1:
-		return "opportunistic", nil
-	case 2:
-		return "required", nil
-	case 3:
-		return "verified", nil
-	}
-	return "",
-		fmt.Errorf("connection-secure %d: expected 0 (no TLS), 1 (TLS when offered), 2 (always TLS) or 3 (with a valid certificate)", secure)
+	Security             string        // connection-secure, as queue.Security; "" is opportunistic
 }
 
 // Limits returns the values as a table's base.

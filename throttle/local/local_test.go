@@ -203,13 +203,6 @@ func TestConfiguration(t *testing.T) {
 	require.Equal(t, "configuration", l.Origin["ip_maxconnects"])
 	require.Len(t, l.Origin, 10)
 	require.NotContains(t, local.Configuration{}.Limits().Origin, "maxmessages")
-	for n, want := range []string{"optional", "opportunistic", "required", "verified"} {
-		got, err := local.Security(n)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	_, err := local.Security(4)
-	require.ErrorContains(t, err, "connection-secure 4: expected 0")
 }
 
 func TestUnlimitedCostsNothing(t *testing.T) {
