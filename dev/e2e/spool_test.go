@@ -68,47 +68,86 @@ func TestSpoolDirectory(t *testing.T) {
 // TestSpoolKilled kills mtad again and again while files are taken in and further ones come: each becomes one mail.
 func TestSpoolKilled(t *testing.T) {
 	t.Parallel()
-	files, most := 10_000, 8
-	if testing.Short() || mtatest.RaceDetector {
-		files, most = 1500, 4
-	}
-	spool, _, set := spoolSettings(t)
-	set = set.With(mtatest.Kept).With(mtatest.Settings{"spool-threads": "2", "spool-open-files": "50"})
-	put := func(i int) {
-		large := strings.Repeat("some more text of this line\n", i%100/99*12_000) // every now and then
-		putFile(t, spool, fmt.Sprint("mail", i), fmt.Sprintf("From: a@client.test\nTo: r%d@there.test\n\n%s", i, large))
-	}
-	left := func() int {
-		entries, err := os.ReadDir(spool)
-		require.NoError(t, err)
-		return len(entries)
-	}
-	d := mtatest.Start(t, set)
+	w := newSpooled(t)
+	d := mtatest.Start(t, w.set)
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		for i := range files {
-			put(i)
-		}
+		w.put(t)
 	}()
-	kills := 0
-	for ; kills < most; kills++ {
-		before := left()
-		mtatest.Eventually(t, "files are taken", func() bool { n := left(); return n == 0 || n != before })
+	d, kills := w.killed(t, d)
+	<-written
+	require.Greater(t, kills, 1, "too few kills to say anything")
+	w.complete(t, d)
+}
+
+// TestSpoolFullAtStart has all files there before mtad is, and kills it while it takes them in: each becomes one mail.
+func TestSpoolFullAtStart(t *testing.T) {
+	t.Parallel()
+	w := newSpooled(t)
+	require.NoError(t, os.Mkdir(w.dir, 0o700))
+	w.put(t)
+	require.Equal(t, w.files, w.left(t))
+	d, kills := w.killed(t, mtatest.Start(t, w.set))
+	require.Positive(t, kills)
+	w.complete(t, d)
+}
+
+// spooled is a spool directory for so many files, each of which is a mail to a recipient of its own.
+type spooled struct {
+	dir, failed string
+	set         mtatest.Settings
+	files, most int // kills
+}
+
+func newSpooled(t *testing.T) *spooled {
+	w := &spooled{files: 10_000, most: 8}
+	if testing.Short() || mtatest.RaceDetector {
+		w.files, w.most = 1500, 4
+	}
+	w.dir, w.failed, w.set = spoolSettings(t)
+	w.set = w.set.With(mtatest.Kept).With(mtatest.Settings{"spool-threads": "2", "spool-open-files": "50"})
+	return w
+}
+
+// put puts all files there, one after the other.
+func (w *spooled) put(t *testing.T) {
+	for i := range w.files {
+		large := strings.Repeat("some more text of this line\n", i%100/99*12_000) // every now and then
+		putFile(t, w.dir, fmt.Sprint("mail", i), fmt.Sprintf("From: a@client.test\nTo: r%d@there.test\n\n%s", i, large))
+	}
+}
+
+func (w *spooled) left(t *testing.T) int {
+	entries, err := os.ReadDir(w.dir)
+	require.NoError(t, err)
+	return len(entries)
+}
+
+// killed kills mtad while it takes files in, and starts it again, until it has taken all or was killed often enough.
+func (w *spooled) killed(t *testing.T, d *mtatest.Daemon) (_ *mtatest.Daemon, kills int) {
+	for ; kills < w.most; kills++ {
+		before := w.left(t)
+		mtatest.Eventually(t, "files are taken", func() bool { n := w.left(t); return n == 0 || n != before })
 		<-time.After(time.Duration(rand.Int64N(int64(200 * time.Millisecond)))) // the moment is what is tried here
-		d.Kill()
-		d = d.Again(t)
-		if left() == 0 {
+		if w.left(t) == 0 && kills > 1 {
 			break
 		}
+		d.Kill()
+		d = d.Again(t)
 	}
-	<-written
-	mtatest.Eventually(t, "all files are taken", func() bool { return left() == 0 })
+	return d, kills
+}
+
+// complete waits until all files are taken, and expects a mail of each.
+func (w *spooled) complete(t *testing.T, d *mtatest.Daemon) {
+	mtatest.Eventually(t, "all files are taken", func() bool { return w.left(t) == 0 })
 	d.Terminate(t)
-	require.Greater(t, kills, 1, "too few kills to say anything")
 	counts := map[string]int{}
-	for _, m := range mtatest.Stored(t, mtatest.OpenQueue(t, d.Queue), "inbox", files) {
+	for _, m := range mtatest.Stored(t, mtatest.OpenQueue(t, d.Queue), "inbox", w.files) {
 		counts[m.Recipient]++
 	}
-	require.Len(t, counts, files)
+	require.Len(t, counts, w.files)
+	refused, _ := os.ReadDir(w.failed) // which is not there either
+	require.Empty(t, refused)
 }
