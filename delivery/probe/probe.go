@@ -114,6 +114,7 @@ func (t *test) run() {
 	route, err := t.Router.Route(t.ctx, t.domain)
 	if err != nil {
 		t.say("route", "", false, err.Error())
+		t.say("verdict", "", false, nowhere(err))
 		return
 	}
 	names := make([]string, len(route.Hosts))
@@ -174,7 +175,9 @@ func (t *test) host(route *delivery.Route, host delivery.Host) (settled bool) {
 	t.say("host", host.Name, true, demands(&policy))
 	addresses, err := t.Router.Addresses(t.ctx, host)
 	if err != nil || len(addresses) == 0 {
-		t.say("addresses", host.Name, false, fmt.Sprint("it has no address to connect to: ", err))
+		err = cmp.Or(err, errors.New("there is none"))
+		t.say("addresses", host.Name, false, "it has no address to connect to: "+err.Error())
+		t.say("verdict", host.Name, false, nowhere(err))
 		return false
 	}
 	t.say("addresses", host.Name, true, strings.Trim(fmt.Sprint(addresses), "[]"))

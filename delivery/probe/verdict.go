@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"errors"
 	"strings"
 
+	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -28,6 +30,14 @@ func Verdict(m *queue.Message, r *queue.Result) string {
 		return "Mail waits: the host does not take it now (" + said(r) + ")."
 	}
 	return "Mail goes" + how(m, r) + "."
+}
+
+// nowhere says in one sentence what becomes of a mail that has no host, or no address, to go to.
+func nowhere(err error) string {
+	if failed, ok := errors.AsType[*delivery.Failure](err); ok && !failed.Temporary {
+		return "Mail fails: there is nowhere to send it (" + failed.Result.Description + ")."
+	}
+	return "Mail waits: where it is to go cannot be found out (" + err.Error() + ")."
 }
 
 // how tells how a mail goes that does.

@@ -56,7 +56,13 @@ type Daemon struct {
 // nothing else is set it listens on a free port of loopback, lets loopback relay, and has no console.
 func Start(t testing.TB, set Settings) *Daemon {
 	t.Helper()
-	return start(t, set, func(file string) *Process { return Run(t, nil, "--config-file", file) })
+	return StartWith(t, nil, set)
+}
+
+// StartWith is Start with an environment; see Run.
+func StartWith(t testing.TB, environ []string, set Settings) *Daemon {
+	t.Helper()
+	return start(t, set, func(file string) *Process { return Run(t, environ, "--config-file", file) })
 }
 
 // Inside is Start with the MTA in the process of the test, which is quicker. It is for tests that send no signals, see
