@@ -1,7 +1,11 @@
 package feedback
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,18 +128,35 @@ func readAuth(a *report.Auth) Record {
 
 func readTLS(t *report.TLS) Record {
 	r := Record{Kind: TLS, Source: short(t.Organisation), Begin: moment(t.Begin), End: moment(t.End)}
+	types := map[string]int64{}
 	for i := range t.Policies {
 		p := &t.Policies[i]
 		if r.Domain == "" {
 			r.Domain = short(p.Domain)
 		}
-		r.Messages += p.Successful + p.Failed
-		r.Failed += p.Failed
-		if len(p.Failures) > 0 && r.Diagnostic == "" {
-			r.Diagnostic = short(p.Failures[0].Type)
+		r.Messages += sessions(p.Successful) + sessions(p.Failed)
+		r.Failed += sessions(p.Failed)
+		for j := range p.Failures {
+			types[p.Failures[j].Type] += sessions(p.Failures[j].Sessions)
 		}
 	}
+	r.Diagnostic = short(inWords(types))
 	return r
+}
+
+// sessions is a number of sessions as somebody told it, within reason: millions of them have a sum.
+func sessions(n int64) int64 { return min(max(n, 0), 1<<40) }
+
+// inWords lists the commonest types of failures: "certificate-expired 12, starttls-not-supported 3".
+func inWords(types map[string]int64) string {
+	names := slices.SortedFunc(maps.Keys(types), func(a, b string) int {
+		return cmp.Or(cmp.Compare(types[b], types[a]), strings.Compare(a, b))
+	})
+	var all []string
+	for _, name := range names[:min(len(names), 5)] {
+		all = append(all, fmt.Sprint(human.Cut(name, 50), " ", types[name]))
+	}
+	return strings.Join(all, ", ")
 }
 
 // unread makes the record of a mail that was taken for a report and cannot be read as one.

@@ -6,7 +6,8 @@
 //  1. What does the domain publish? [Policies.Domain] answers while the route is looked up (mx.Finder asks), so that no
 //     mail of another domain waits: the TXT record _mta-sts.DOMAIN says whether there is a policy and which
 //     ([parseRecord]), HTTPS has its text ([fetcher], [parsePolicy]). Who asks waits only when nothing at all is known
-//     of the domain; after that the last answer holds while it is asked for again beside. Policies lie on disk too
+//     of the domain; after that the last answer holds while it is asked for again beside, and policies are fetched anew
+//     before they run out though no mail asks. Policies lie on disk too
 //     ([shelf]): one that was fetched once holds until its max_age is over, however the domain fares (RFC 8461 §5.1),
 //     and over restarts. A domain that cannot be asked has no policy (§3.3), and no other domain is concerned.
 //  2. What does the host publish? [Policies.Host] answers when a connection is to be made. Where a trusted resolver

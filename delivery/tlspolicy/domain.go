@@ -18,6 +18,8 @@ const (
 	// renewal is the age at which a policy is fetched anew though its id is the same, so that it does not run out
 	// (RFC 8461 §10.2 wants senders to look once a day).
 	renewal = 24 * time.Hour
+	// renewEvery is how often policies are looked at that no mail asks for.
+	renewEvery = 10 * time.Minute
 )
 
 // knowledge is what is known of a domain. Its fields change under the lock of Policies.
@@ -37,6 +39,14 @@ func (k *knowledge) holds(now time.Time) *delivery.STSPolicy {
 		return nil
 	}
 	return k.public
+}
+
+// isUnknown reports whether nothing says yet what the domain publishes, or what did is over.
+func (k *knowledge) isUnknown(now time.Time) bool {
+	if k.record == nil {
+		return k.due.IsZero()
+	}
+	return !now.Before(k.record.until())
 }
 
 // isDue reports whether the domain is to be asked again. A clock that jumped back must not put that off.

@@ -76,6 +76,7 @@ func (p *Policies) Start() error {
 		dial = mx.DialPublic(p.Resolver, p.AllowPrivate)
 	}
 	p.fetcher = newFetcher(dial, p.Roots, p.Now)
+	p.running.Go(p.renew)
 	if p.Directory == "" {
 		return nil
 	}
@@ -137,7 +138,7 @@ func (p *Policies) Domain(ctx context.Context, domain string) *delivery.STSPolic
 }
 
 // know returns what is known of a domain, and has it asked for where that is due. asking is not nil when nothing is
-// known so far.
+// known so far, or what was known is over.
 func (p *Policies) know(domain string) (k *knowledge, asking <-chan struct{}) {
 	now := p.now()
 	p.mu.Lock()
@@ -146,7 +147,7 @@ func (p *Policies) know(domain string) (k *knowledge, asking <-chan struct{}) {
 	if k.asking == nil && k.isDue(now) && p.ctx.Err() == nil {
 		p.begin(domain, k)
 	}
-	if k.due.IsZero() && k.record == nil {
+	if k.isUnknown(now) {
 		asking = k.asking
 	}
 	return k, asking
@@ -185,6 +186,42 @@ func (p *Policies) kept(domain string, now time.Time) *knowledge {
 		return &knowledge{record: kept, public: p.describe(kept)}
 	}
 	return &knowledge{}
+}
+
+// renew fetches policies anew before they run out, though no mail asks for them: who waits for a domain without mail to
+// keep its policy from being fetched must not gain by that (RFC 8461 §10.2).
+func (p *Policies) renew() {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-tick.C:
+			p.renewDue()
+		}
+	}
+}
+
+// renewDue has domains asked, one at a time, whose policies are in force and old.
+func (p *Policies) renewDue() {
+	p.mu.Lock()
+	domains := p.domains.Keys()
+	p.mu.Unlock()
+	for _, domain := range domains {
+		now, asking := p.now(), (<-chan struct{})(nil)
+		p.mu.Lock()
+		k, known := p.domains.Peek(domain, now)
+		if known && k.asking == nil && k.isDue(now) && k.record != nil && now.Before(k.record.until()) &&
+			!k.record.fresh(now) && p.ctx.Err() == nil {
+			p.begin(domain, k)
+			asking = k.asking
+		}
+		p.mu.Unlock()
+		if asking != nil {
+			<-asking
+		}
+	}
 }
 
 // refresh asks, and notes what came of it.

@@ -212,6 +212,31 @@ func TestPolicyChanges(t *testing.T) {
 	})
 }
 
+// TestRenewed fetches a policy anew before it is over, though no mail asks for it, and no other.
+func TestRenewed(t *testing.T) {
+	h := newHouse(t)
+	h.names.publishes(enforced, "1")
+	h.names.publishes("sts-shared-a.unsigned.test", "1")
+	p, _ := h.open(t)
+	require.NotNil(t, p.Domain(t.Context(), enforced))
+	p.Domain(t.Context(), "none.test")
+	question := "TXT _mta-sts." + enforced
+	p.RenewDue()
+	require.Equal(t, 1, h.names.count(question), "it is fresh")
+	h.clock.advance(6 * 24 * time.Hour)
+	require.NotNil(t, p.Domain(t.Context(), "sts-shared-a.unsigned.test"))
+	p.RenewDue()
+	require.Equal(t, 2, h.names.count(question))
+	require.Equal(t, 1, h.names.count("TXT _mta-sts.sts-shared-a.unsigned.test"))
+	require.Equal(t, 1, h.names.count("TXT _mta-sts.none.test"))
+	h.names.set(question, resolver.Timeout)
+	h.clock.advance(6 * 24 * time.Hour)
+	require.NotNil(t, p.Domain(t.Context(), enforced), "its new max_age is not over")
+	h.clock.advance(7 * 24 * time.Hour)
+	require.NotNil(t, p.Domain(t.Context(), "sts-shared-a.unsigned.test"), "who asks first waits for what replaces it")
+	require.Nil(t, p.Domain(t.Context(), enforced))
+}
+
 // TestNobodyWaitsTwice has the first mail of a domain wait for its policy, later ones for nothing, and mail of other
 // domains never.
 func TestNobodyWaitsTwice(t *testing.T) {
@@ -497,6 +522,22 @@ func TestKnownDANE(t *testing.T) {
 	k = p.Known()[0]
 	require.Equal(t, "dnssec-invalid", k.Failure.Type)
 	require.EqualValues(t, 1, k.Failed)
+}
+
+// BenchmarkHost decides on a connection to a host of a domain with an enforced MTA-STS policy.
+func BenchmarkHost(b *testing.B) {
+	p := &tlspolicy.Policies{Resolver: new(names), Logger: slog.New(slog.DiscardHandler)}
+	if err := p.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	route := &delivery.Route{Domain: "example.org", STS: &delivery.STSPolicy{Domain: "example.org", Patterns: []string{"*.example.org"}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.Host(b.Context(), route, delivery.Host{Name: "mx.example.org"}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkKnown(b *testing.B) {

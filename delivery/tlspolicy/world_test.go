@@ -107,7 +107,7 @@ func (w *world) nameServer(t *testing.T) string {
 		w.tlsa("mx.dane-insecure-mx", "mx.dane-insecure-mx.unsigned.test", "dane-wrong")
 	unsigned += "dane-insecure MX 10 mx.dane-insecure\nmx.dane-insecure A 127.0.0.1\n" +
 		w.tlsa("mx.dane-insecure", "mx.dane-insecure.unsigned.test", "dane-wrong")
-	for _, policy := range strings.Fields(`none sts-enforce sts-testing sts-none sts-broken sts-huge sts-bad-record sts-two-records
+	for _, policy := range strings.Fields(`none sts-enforce sts-testing sts-none sts-expired sts-broken sts-huge sts-bad-record sts-two-records
 		sts-redirected sts-html sts-other-name sts-down sts-no-such-mx sts-testing-no-mx sts-shared-a sts-shared-b`) {
 		unsigned += fmt.Sprintf("%s MX 10 mx.%[1]s\nmx.%[1]s A 127.0.0.1\n", policy)
 		switch policy {
@@ -193,7 +193,7 @@ func newAuthority(t *testing.T) *authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test root"},
-		NotBefore: t0.Add(-time.Hour), NotAfter: t0.Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: t0.Add(-time.Hour), NotAfter: t0.Add(60 * 24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
@@ -213,7 +213,7 @@ func (a *authority) leaf(now time.Time, kind, name string) *tls.Certificate {
 		return c
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(int64(len(a.made) + 2)), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), DNSNames: []string{name},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(60 * 24 * time.Hour), DNSNames: []string{name},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	parent, key := a.cert, a.key
 	leafKey := key
@@ -341,6 +341,8 @@ func (a *authority) servePolicies(t *testing.T) func(ctx context.Context, networ
 			fmt.Fprintf(w, text, "testing", "mx."+domain)
 		case "sts-none":
 			fmt.Fprint(w, "version: STSv1\nmode: none\nmax_age: 86400\n")
+		case "sts-expired":
+			fmt.Fprintf(w, "version: STSv1\nmode: enforce\nmx: mx.%s\nmax_age: 0\n", domain)
 		case "sts-broken":
 			fmt.Fprint(w, "version: STSv2\nmode: enforce\nmx: *.test\nmax_age: 604800\n")
 		case "sts-huge":

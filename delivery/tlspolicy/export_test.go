@@ -1,0 +1,4 @@
+package tlspolicy
+
+// RenewDue does at once what is done every few minutes.
+func (p *Policies) RenewDue() { p.renewDue() }
