@@ -48,10 +48,10 @@ type Desk struct {
 	Logger  *slog.Logger     // nil: slog.Default
 	Now     func() time.Time // nil: time.Now
 
-	// Records of reports that prove something, and of others: forged ones displace each other alone.
+	// Records of reports that prove something, and of others: forged ones, and repetitions, displace each other alone.
 	proved, others journal
 	counts         counter
-	tally          *tally    // Run's alone
+	tally, heard   *tally    // Run's alone: of kinds that act, and of others
 	last           time.Time // Run's alone: of a record
 	searches       allowance // Run's alone
 	refusals       chan Record
@@ -77,7 +77,7 @@ func (d *Desk) Open() error {
 		d.proved.path = filepath.Join(d.Dir, "feedback.jsonl")
 		d.others.path = filepath.Join(d.Dir, "feedback-unproven.jsonl")
 	}
-	d.tally, d.searches.most = newTally(), maxSearches
+	d.tally, d.heard, d.searches.most = newTally(), newTally(), maxSearches
 	d.refusals = make(chan Record, batch)
 	for _, j := range []*journal{&d.proved, &d.others} {
 		if err := j.open(d.remember); err != nil {
@@ -90,9 +90,17 @@ func (d *Desk) Open() error {
 // remember takes up what an earlier run counted.
 func (d *Desk) remember(r *Record) {
 	d.counts.record(r)
-	if kind := r.Kind.rule(); kind != "" && r.Proof != "" && r.Recipient != "" {
-		d.tally.count(kind, r)
+	if r.Proof != "" && r.Recipient != "" {
+		d.count(r)
 	}
+}
+
+// count notes the mail that a record is about; false: the same was noted of it before.
+func (d *Desk) count(r *Record) bool {
+	if r.Kind.Acts() {
+		return d.tally.count(r)
+	}
+	return d.heard.count(r)
 }
 
 // Close ends what Open began.
@@ -321,6 +329,10 @@ func (d *Desk) act(r *Record) *Suppression {
 	if r.Proof == "" || r.Recipient == "" {
 		return nil
 	}
+	if r.again = !d.count(r); r.again {
+		r.Why = "the same was reported of this message before"
+		return nil
+	}
 	s := d.policy().judge(d.tally, r)
 	if s == nil || d.Suppress == nil {
 		return nil
@@ -355,7 +367,7 @@ func (d *Desk) note(records []Record) {
 	var proved, others []Record
 	for i := range records {
 		r := &records[i]
-		if r.Proof != "" {
+		if r.Proof != "" && !r.again {
 			proved = append(proved, *r)
 		} else {
 			others = append(others, *r)

@@ -460,6 +460,33 @@ func TestThousandsOfForgedReports(t *testing.T) {
 	require.Less(t, sizes, int64(5<<20))
 }
 
+// TestOneReturnPathManyTimes has somebody who got one mail report of it again and again: that displaces nothing, and
+// another run still counts what was reported before.
+func TestOneReturnPathManyTimes(t *testing.T) {
+	const many = 5000
+	dir := t.TempDir()
+	set := func(w *world) { w.Dir, w.policy.Rules[0].Threshold = dir, 2 }
+	const mallory = "mallory@receiver.example"
+	t.Run("", func(t *testing.T) {
+		w := newWorld(t, set)
+		w.one(w.path(id, ann, ""), bounce(ann, "5.1.1", ""))
+		path := w.path("1-mallory0000000000000", mallory, "")
+		for i := range many {
+			w.send(path, bounce(mallory, []string{"5.1.1", "4.2.2"}[i%2], strings.Repeat("x", 900)))
+		}
+		for range many {
+			<-w.came
+		}
+		require.EqualValues(t, many/2+1, w.Counts(noon).Kinds[feedback.HardBounce], "each is counted")
+		require.NotEmpty(t, w.Records(feedback.Query{Recipient: ann}), "it is shown still")
+	})
+	info, err := os.Stat(filepath.Join(dir, "feedback.jsonl"))
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(4<<10))
+	w := newWorld(t, set)
+	require.Equal(t, "rule 1: 2 mails", w.one(w.path("1-another0000000000000", ann, ""), bounce(ann, "5.1.1", "")).Why)
+}
+
 // TestRestart has another run know what was counted.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()

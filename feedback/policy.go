@@ -82,15 +82,11 @@ type Suppression struct {
 	Expire      time.Time // zero: never
 }
 
-// judge counts a record that is proved, and returns the suppression that follows from it; nil: none does, and the
+// judge returns the suppression that follows from a record that is proved and was counted; nil: none does, and the
 // record says why.
 func (p *Policy) judge(t *tally, r *Record) *Suppression {
 	kind := r.Kind.rule()
 	if kind == "" {
-		return nil
-	}
-	if !t.count(kind, r) {
-		r.Why = "the same was reported of this message before"
 		return nil
 	}
 	r.Why = "no rule is for it"
@@ -99,7 +95,7 @@ func (p *Policy) judge(t *tally, r *Record) *Suppression {
 		if rule.Kind != kind || rule.Tag != "" && !slices.Contains(r.Tags, rule.Tag) {
 			continue
 		}
-		n := t.mails(kind, r, rule)
+		n := t.mails(r, rule)
 		if n < rule.threshold() {
 			r.Why = fmt.Sprintf("rule %d: %d of %d mails within %d days", rule.ID, n, rule.threshold(),
 				rule.within()/(24*time.Hour))
@@ -141,7 +137,7 @@ type tally struct {
 }
 
 type tallyKey struct {
-	kind string
+	kind Kind
 	who  uint64
 }
 
@@ -166,13 +162,13 @@ func newTally() *tally {
 	return t
 }
 
-func (t *tally) key(kind string, r *Record) tallyKey {
-	return tallyKey{kind, maphash.String(t.seed, addr.FoldAddress(r.Recipient))}
+func (t *tally) key(r *Record) tallyKey {
+	return tallyKey{r.Kind, maphash.String(t.seed, addr.FoldAddress(r.Recipient))}
 }
 
 // count notes the mail of a record; false: it was noted before.
-func (t *tally) count(kind string, r *Record) bool {
-	key := t.key(kind, r)
+func (t *tally) count(r *Record) bool {
+	key := t.key(r)
 	marks, _ := t.by.Get(key, r.Time)
 	// A message whose id is not known is told from others by its day, or counts with each report.
 	m := mark{at: r.Time, mail: maphash.String(t.seed, cmp.Or(r.MessageID, r.Sent, r.ID)), tags: r.Tags}
@@ -187,8 +183,8 @@ func (t *tally) count(kind string, r *Record) bool {
 }
 
 // mails returns how many mails a rule counts.
-func (t *tally) mails(kind string, r *Record, rule *Rule) (n int) {
-	marks, _ := t.by.Get(t.key(kind, r), r.Time)
+func (t *tally) mails(r *Record, rule *Rule) (n int) {
+	marks, _ := t.by.Get(t.key(r), r.Time)
 	for i := range marks {
 		if marks[i].at.After(r.Time.Add(-rule.within())) && (rule.Tag == "" || slices.Contains(marks[i].tags, rule.Tag)) {
 			n++

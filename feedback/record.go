@@ -74,6 +74,8 @@ type Record struct {
 	Proof      Proof  `json:"proof,omitempty"`      // why it may act; "": it may not
 	Suppressed string `json:"suppressed,omitempty"` // what was put on the suppression list: the recipient, or its hash
 	Why        string `json:"why,omitempty"`        // why it was, or was not
+
+	again bool // the same was reported of this message before
 }
 
 // Unproven reports whether a record may be of a forged report: it is of a kind that could act and proves nothing, or it

@@ -296,6 +296,13 @@ func TestAnswers(t *testing.T) {
 			"it answered 301 Moved Permanently, and redirects are not followed: it is at http://evil.test now"},
 		{"refused", always(400, "no \x1b[1msuch list for k3y"), true, 0, 0,
 			"it answered 400 Bad Request: no ?[1msuch list for ********"},
+		{"says what it was sent", always(404, "not at /in?token=s3cret, key k3y, value s3cret"), true, 0, 0,
+			"it answered 404 Not Found: not at /in?********, key ********, value ********"},
+		{"a status line for terminals", func(*http.Request, []result) *http.Response {
+			r := reply(503, "")
+			r.Status = "503 \x1b[2Jgone with k3y\a"
+			return r
+		}, false, 800 * time.Millisecond, 1200 * time.Millisecond, "it answered 503 ?[2Jgone with ********?"},
 		{"too large", always(413, ""), true, 0, 0, "it answered 413 Request Entity Too Large"},
 		{"gone", always(410, ""), true, 0, 0, "410"},
 		{"hangs", func(r *http.Request, _ []result) *http.Response { <-r.Context().Done(); return nil }, false,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,8 @@ const (
 
 const (
 	maxHeader   = 64 << 10 // of an answer
-	shownAnswer = 200      // bytes of its text
+	shownReason = 300      // bytes of what is wrong
+	leastToken  = 4        // bytes of a value in the query; shorter ones are no secrets
 	answerTime  = time.Second
 	longestWait = time.Hour // that Retry-After is believed
 )
@@ -50,8 +52,31 @@ func (h *Hook) transport() *http.Transport {
 	}
 }
 
-// post sends the results of a batch and judges the answer.
+// post sends the results of a batch and judges the answer. What the other end says reaches logs and terminals without
+// control characters, and without what is secret.
 func (h *Hook) post(ctx context.Context, t *Terms, b *batch) outcome {
+	o := h.request(ctx, t, b)
+	o.reason = printable.Text(t.masked(o.reason), shownReason)
+	return o
+}
+
+// masked puts asterisks for whatever is secret in a text: the other end may repeat what it was sent.
+func (t *Terms) masked(text string) string {
+	password, _ := t.URL.User.Password()
+	secrets := []string{t.Secret, password, t.URL.RawQuery}
+	for _, values := range t.URL.Query() {
+		secrets = append(secrets, slices.DeleteFunc(values, func(v string) bool { return len(v) < leastToken })...)
+	}
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "********")
+		}
+	}
+	return text
+}
+
+// request sends the results of a batch and judges the answer.
+func (h *Hook) request(ctx context.Context, t *Terms, b *batch) outcome {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout())
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL.String(), bytes.NewReader(b.body))
@@ -77,7 +102,7 @@ func (h *Hook) post(ctx context.Context, t *Terms, b *batch) outcome {
 	defer answer.Body.Close()
 	defer time.AfterFunc(answerTime, cancel).Stop() // the text matters less than the next request
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxHeader))
-	return judge(answer, string(text), t.Secret)
+	return judge(answer, string(text))
 }
 
 // bare is an error without the address of the request, which may hold a password or token.
@@ -90,7 +115,7 @@ func bare(err error) string {
 }
 
 // judge says what an answer means.
-func judge(answer *http.Response, text, secret string) outcome {
+func judge(answer *http.Response, text string) outcome {
 	o := outcome{reason: "it answered " + answer.Status, after: retryAfter(answer.Header.Get("Retry-After"), time.Now())}
 	code := answer.StatusCode
 	switch {
@@ -107,10 +132,7 @@ func judge(answer *http.Response, text, secret string) outcome {
 		o.verdict = refused
 	}
 	if first, _, _ := strings.Cut(strings.TrimSpace(text), "\n"); first != "" {
-		if secret != "" {
-			first = strings.ReplaceAll(first, secret, "********")
-		}
-		o.reason += ": " + printable.Text(first, shownAnswer)
+		o.reason += ": " + first
 	}
 	return o
 }
