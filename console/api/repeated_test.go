@@ -86,6 +86,12 @@ func TestInjectionsThatAreRepeated(t *testing.T) {
 	status, _ = w.sendWithKeys(w.token, body, "order-9")
 	require.Equal(t, 200, status, "nothing was injected under that key")
 
+	for _, odd := range []string{"\xff\xfe", "\"; 'é\u202e", strings.Repeat("\x80", 255), "../../etc/passwd", "%00\\0"} {
+		status, first = w.sendWithKeys(w.token, body, odd)
+		require.Equal(t, 200, status, "%q: %s", odd, first)
+		_, second = w.sendWithKeys(w.token, body, odd)
+		require.Equal(t, first, second, "%q", odd)
+	}
 	for want, keys := range map[string][]string{"a text of 1 to 255 bytes": {""}, "expected one": {"a", "b"},
 		"expected a text of 1": {strings.Repeat("x", 256)}} {
 		status, answer = w.sendWithKeys(w.token, body, keys...)
