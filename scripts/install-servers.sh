@@ -52,6 +52,7 @@ packages=(
     opendmarc    # a second opinion on DMARC
     publicsuffix # which it needs
     python3-dkim # the other side for DKIM and ARC: dkimsign, arcsign
+    python3-jsonschema # holds TLS reports against their schema
     chromium     # drives the console in a real browser
 )
 

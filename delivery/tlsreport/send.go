@@ -115,7 +115,7 @@ func (r *Reporter) mail(ctx context.Context, day, domain string, target *url.URL
 	if err != nil {
 		return err
 	}
-	m := &queue.Message{Envelope: r.From, Recipient: to, Body: queue.Bytes(r.compose(day, domain, to, packed))}
+	m := &queue.Message{Envelope: r.From, Recipient: to, TLSOptional: true, Body: queue.Bytes(r.compose(day, domain, to, packed))}
 	return r.Publish(ctx, m)
 }
 
