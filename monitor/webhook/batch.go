@@ -37,16 +37,21 @@ func hashes(seed maphash.Seed, lines []byte, others map[uint64]int) []uint64 {
 
 // array makes a JSON array of a bracket with lines behind it, where they are.
 func array(body []byte) []byte {
-	for at := 0; ; {
-		n := bytes.IndexByte(body[at:], '\n')
-		if n < 0 {
-			break
-		}
-		at += n
-		body[at] = ','
-	}
+	replace(body, '\n', ',')
 	body[len(body)-1] = ']'
 	return body
+}
+
+// replace puts one byte for another, where they are.
+func replace(text []byte, old, by byte) {
+	for {
+		n := bytes.IndexByte(text, old)
+		if n < 0 {
+			return
+		}
+		text[n] = by
+		text = text[n+1:]
+	}
 }
 
 func countLines(lines []byte) int { return bytes.Count(lines, []byte{'\n'}) }

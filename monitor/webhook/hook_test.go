@@ -196,7 +196,7 @@ func TestResultsArrive(t *testing.T) {
 		})
 		w.open()
 		w.publish("a", 2, 2)
-		again := &queue.Message{ID: "b/\"é", Recipient: "b@sink.test",
+		again := &queue.Message{ID: "b/\"é", Recipient: "b@sink.test", Unsubscribe: json.RawMessage("{\n\t\"url\": \"x\"\n}"),
 			Extra: map[string]json.RawMessage{"nextattempt": []byte(`{}`)}}
 		require.NoError(t, w.queue.Publish(context.Background(), queue.Item{Queue: "webhooks", Message: again}))
 		settle(3 * time.Second)
@@ -207,6 +207,7 @@ func TestResultsArrive(t *testing.T) {
 		require.NotContains(t, got[0].Message, "data")
 		require.Equal(t, "b/\"é/0", got[1].ID)
 		require.False(t, got[1].Final, "it is tried again")
+		require.Equal(t, map[string]any{"url": "x"}, got[1].Message["list-unsubscribe"], "whatever lines it had")
 		s := w.hook.State()
 		require.True(t, s.Up)
 		require.Equal(t, int64(2), s.Taken)

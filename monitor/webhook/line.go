@@ -27,11 +27,13 @@ func appendLine(dst []byte, m *queue.Message, f *Filter) []byte {
 	dst = at.UTC().AppendFormat(append(dst, atMark...), time.RFC3339)
 	dst = strconv.AppendBool(append(dst, `","final":`...), !again && m.NextAttempt.IsZero())
 	dst = append(dst, messageMark...)
+	begin := len(dst)
 	if f == nil {
 		dst = m.AppendRecord(dst)
 	} else {
 		dst = f.Append(dst, m.AppendRecord(nil))
 	}
+	replace(dst[begin:], '\n', ' ') // a program may have put JSON of several lines into a property
 	return append(dst, "}\n"...)
 }
 
