@@ -166,7 +166,11 @@ func cell(column string, v any) string {
 		}
 		return printable(v)
 	}
-	return fmt.Sprint(v)
+	var object bytes.Buffer
+	e := json.NewEncoder(&object)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // it came as JSON
+	return printable(strings.TrimSpace(object.String()))
 }
 
 // quantity writes a number; sizes as people say them.
