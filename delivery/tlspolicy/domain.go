@@ -20,6 +20,8 @@ const (
 	renewal = 24 * time.Hour
 	// renewEvery is how often policies are looked at that no mail asks for.
 	renewEvery = 10 * time.Minute
+	// sweepEvery is how often the disk is cleared of policies that are over.
+	sweepEvery = 24 * time.Hour
 )
 
 // knowledge is what is known of a domain. Its fields change under the lock of Policies.
@@ -39,6 +41,17 @@ func (k *knowledge) holds(now time.Time) *delivery.STSPolicy {
 		return nil
 	}
 	return k.public
+}
+
+// weight is 1, and more by 1 for each KiB of the policy: nobody fills the memory with long ones.
+func (k *knowledge) weight() int64 {
+	bytes := 0
+	if k.record != nil {
+		for _, pattern := range k.record.Policy.Patterns {
+			bytes += len(pattern)
+		}
+	}
+	return 1 + int64(bytes>>10)
 }
 
 // isUnknown reports whether nothing says yet what the domain publishes, or what did is over.

@@ -47,7 +47,8 @@ type Policies struct {
 	AllowPrivate bool
 	// Dial connects to policy hosts. Nil: TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// MaxDomains bounds the domains of which something is remembered. Zero: 50,000.
+	// MaxDomains bounds the domains of which something is remembered; one with a long policy counts for several. Zero:
+	// 50,000.
 	MaxDomains int
 	Logger     *slog.Logger     // nil: slog.Default
 	Now        func() time.Time // nil: time.Now
@@ -163,7 +164,7 @@ func (p *Policies) remember(domain string, now time.Time) *knowledge {
 		p.mu.Lock()
 		if k, known = p.domains.Get(domain, now); !known { // nobody was quicker
 			k = kept
-			p.domains.Put(domain, k, 1, time.Time{})
+			p.domains.Put(domain, k, k.weight(), time.Time{})
 		}
 	}
 	return k
@@ -189,16 +190,23 @@ func (p *Policies) kept(domain string, now time.Time) *knowledge {
 }
 
 // renew fetches policies anew before they run out, though no mail asks for them: who waits for a domain without mail to
-// keep its policy from being fetched must not gain by that (RFC 8461 §10.2).
+// keep its policy from being fetched must not gain by that (RFC 8461 §10.2). Once a day it clears the disk.
 func (p *Policies) renew() {
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
+	swept := p.now()
 	for {
 		select {
 		case <-p.ctx.Done():
 			return
 		case <-tick.C:
-			p.renewDue()
+		}
+		p.renewDue()
+		if now := p.now(); now.Sub(swept).Abs() >= sweepEvery {
+			swept = now
+			if _, err := p.shelf.sweep(now); err != nil {
+				p.logger().Warn("MTA-STS policies that are over cannot be removed from disk", "error", err)
+			}
 		}
 	}
 }
@@ -231,6 +239,7 @@ func (p *Policies) refresh(domain string, k *knowledge, before *record) {
 	defer p.mu.Unlock()
 	if a.record != before {
 		k.record, k.public = a.record, p.describe(a.record)
+		p.domains.Put(domain, k, k.weight(), time.Time{})
 	}
 	k.due, k.failure = a.due, a.failure
 	if a.failure != nil {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -492,6 +493,23 @@ func TestKnown(t *testing.T) {
 	require.Equal(t, []string{"sts-enforce.unsigned.test: sts enforce [mx.sts-enforce.unsigned.test] id=1  0/0", rest[1]}, now)
 	h.clock.advance(7 * 24 * time.Hour)
 	require.Equal(t, "sts-enforce.unsigned.test: none  [] id=  0/0", told()[0], "its max_age is over")
+}
+
+// TestLongPolicies has a policy of many long patterns count for many domains.
+func TestLongPolicies(t *testing.T) {
+	h := newHouse(t)
+	const long = "sts-long.unsigned.test"
+	h.names.publishes(long, "1")
+	for limit, kept := range map[int]bool{100: true, 40: false} {
+		p, _ := h.open(t, func(p *tlspolicy.Policies) { p.MaxDomains, p.Directory = limit, "" })
+		require.Len(t, p.Domain(t.Context(), long).Patterns, 100)
+		for i := range 30 {
+			p.Domain(t.Context(), fmt.Sprintf("d%d.test", i))
+		}
+		all := p.Known()
+		require.Equal(t, kept, slices.ContainsFunc(all, func(k tlspolicy.Known) bool { return k.Domain == long }), limit)
+		require.GreaterOrEqual(t, len(all), 30)
+	}
 }
 
 // TestKnownDANE tells the hosts whose TLSA records were obeyed.

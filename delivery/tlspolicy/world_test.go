@@ -348,6 +348,8 @@ func (a *authority) servePolicies(t *testing.T) func(ctx context.Context, networ
 		case "sts-huge":
 			fmt.Fprintf(w, text, "enforce", "mx."+domain)
 			_, _ = w.Write([]byte(strings.Repeat("extension: x\r\n", 5000)))
+		case "sts-long":
+			fmt.Fprintf(w, text, "enforce", strings.Repeat(strings.Repeat("a.", 110)+"test\r\nmx: ", 99)+"mx."+domain)
 		case "sts-redirected":
 			http.Redirect(w, r, "https://mta-sts.sts-enforce.unsigned.test/.well-known/mta-sts.txt", http.StatusFound)
 		case "sts-html":
