@@ -72,7 +72,7 @@ func (c *connection) startTLS(security queue.Security, must bool) *failure {
 		failed.stale = c.slot.forget() && c.cipher.Resumed // it may have another certificate by now
 		return failed
 	}
-	failed = c.hello()
+	failed = c.securedHello()
 	if failed == nil && c.hop.RequireTLS && !c.ext.requireTLS {
 		failed = c.cannotRequire("the remote does not offer it")
 	}
@@ -141,14 +141,7 @@ func (c *connection) handshake() *failure {
 		return c.broke(queue.StateStartTLS, err)
 	}
 	if err := secured.HandshakeContext(context.Background()); err != nil {
-		c.broken = true
-		c.violated("validation-failure", "TLS handshake: "+err.Error())
-		failed := c.fail(queue.StateStartTLS, c.handshakeOutcome(err), "TLS handshake: "+printable(err.Error()))
-		failed.Cause = fmt.Errorf("TLS handshake with %s: %w", c.hop.Target, err)
-		failed.clear = !errors.Is(err, errInterrupted) && !c.watch.interrupted()
-		failed.stale = failed.clear && c.slot.forget()
-		failed.small = failed.clear && failed.Result.Result != queue.Invalid // else it speaks no TLS at all
-		return failed
+		return c.unsecured(err)
 	}
 	state := secured.ConnectionState()
 	c.nc, c.vectored = secured, false
@@ -158,6 +151,32 @@ func (c *connection) handshake() *failure {
 		c.slot.note(&state, c.certificate)
 	}
 	return nil
+}
+
+// securedHello greets again. What the remote objects to by an alert now is a failure of the handshake: in TLS 1.3 it has
+// our end of that when we are through, and may miss a certificate in it (RFC 8446 §4.4.2.4).
+func (c *connection) securedHello() *failure {
+	failed := c.hello()
+	if failed == nil {
+		return nil
+	}
+	if alert, ok := errors.AsType[*net.OpError](failed.Cause); ok && alert.Op == "remote error" {
+		c.cipher, c.certificate = nil, nil
+		return c.unsecured(alert)
+	}
+	return failed
+}
+
+// unsecured is the failure of a handshake.
+func (c *connection) unsecured(err error) *failure {
+	c.broken = true
+	c.violated("validation-failure", "TLS handshake: "+err.Error())
+	failed := c.fail(queue.StateStartTLS, c.handshakeOutcome(err), "TLS handshake: "+printable(err.Error()))
+	failed.Cause = fmt.Errorf("TLS handshake with %s: %w", c.hop.Target, err)
+	failed.clear = !errors.Is(err, errInterrupted) && !c.watch.interrupted()
+	failed.stale = failed.clear && c.slot.forget()
+	failed.small = failed.clear && failed.Result.Result != queue.Invalid // else it speaks no TLS at all
+	return failed
 }
 
 // handshakeOutcome tells a remote that speaks no TLS and one that broke off from one that we could not agree with.
