@@ -108,3 +108,27 @@ func TestSigning(t *testing.T) {
 	d.Submit(t, "a@other.test", "z@sink.test", "From: a@other.test\r\nSubject: words\r\n\r\nText\r\n")
 	require.NotContains(t, string(k.Await(t, 3)[2].Data), "DKIM-Signature:")
 }
+
+// TestBouncesAreSigned has a mail refused, and what tells its sender signed with a key of the domain that says so: its
+// envelope has none.
+func TestBouncesAreSigned(t *testing.T) {
+	t.Parallel()
+	testserver.Need(t, "dkimverify")
+	private, records := keys(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "e._domainkey.mta.shop.test"), []byte(records[1]), 0o600))
+	set, db := mtatest.SQLite(t)
+	mtatest.Insert(t, db, store.DKIMKey{ID: 1, Domain: "mta.shop.test", Selector: "e", PrivateKey: store.Secret(private[1]),
+		Enabled: true})
+	mtatest.Insert(t, db, store.DKIMPattern{DKIMKey: 1, Type: store.Wildcard, Sign: "mta.shop.test"})
+	k := mtatest.NewKeeper(t, &smtptest.Sink{})
+	d := mtatest.Inside(t, k.Settings().With(set).With(mtatest.Settings{"rabbitmq-dsn": "outbox",
+		"bounce-host": "mta.shop.test"}))
+	d.Submit(t, "ann@sink.test", "reject@sink.test", "From: ann@sink.test\r\nSubject: words\r\n\r\nText\r\n")
+	told := k.Await(t, 1)[0]
+	require.Empty(t, told.From)
+	file := filepath.Join(dir, "bounce")
+	require.NoError(t, os.WriteFile(file, told.Data, 0o600))
+	out, err := exec.Command("/usr/bin/python3", "-c", dkimpy, dir, file, "1").CombinedOutput()
+	require.NoError(t, err, "%s\n%s", out, told.Data)
+}

@@ -6,9 +6,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,6 +169,39 @@ func TestHangs(t *testing.T) {
 	began := time.Now()
 	d.Terminate(t)
 	require.Less(t, time.Since(began), 15*time.Second)
+}
+
+// TestJournalOnAFullDisk has the journal on a disk without room: mail is delivered, its results wait in the queue, also
+// while mtad is killed, and are told of when there is room.
+func TestJournalOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("cannot mount a small file system, which takes root: %v", err)
+	}
+	defer func() { require.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) }()
+	s := newServer(t)
+	k := mtatest.NewKeeper(t, &smtptest.Sink{})
+	d := mtatest.Start(t, k.Settings().With(s.settings()).With(mtatest.Settings{"webhook-journal": filepath.Join(disk, "hook")}))
+	d.Submit(t, "a@client.test", "one@sink.test", "Subject: x\r\n\r\nx\r\n")
+	s.await(1)
+	filler := filepath.Join(disk, "filler")
+	require.Error(t, os.WriteFile(filler, make([]byte, 2<<20), 0o600))
+
+	big := strings.Repeat("x", 3000)
+	for n := range 20 {
+		d.Submit(t, "a@client.test", fmt.Sprintf("s%d@sink.test", n), "Subject: x\r\nx-mq-tags: "+big+"\r\n\r\nx\r\n")
+	}
+	k.Await(t, 21)
+	require.True(t, d.WaitLog("the journal of the web hook cannot be written"))
+	require.Contains(t, d.Log.String(), "no space left on device")
+	d.Kill()
+	d = d.Again(t)
+	require.True(t, d.WaitLog("the journal of the web hook cannot be written"))
+	require.NoError(t, os.Remove(filler))
+	s.await(21)
+	d.Terminate(t)
+	mtatest.RequireEmpty(t, d.Queue)
 }
 
 // TestReload changes the secret and the filter while results are posted.
