@@ -32,6 +32,7 @@ type scenario struct {
 	sessions int
 	messages int
 	latency  time.Duration // of each reply of the sink
+	full     bool          // signed, encrypted on both sides, 20 mails a connection, no text twice
 }
 
 func main() {
@@ -39,8 +40,8 @@ func main() {
 	sizes := flag.String("sizes", "1KiB,10KiB", "sizes of the mails")
 	sessions := flag.String("sessions", "20,100", "sessions at a time")
 	messages := flag.Int("messages", 20000, "mails for each measurement; Postfix gets a quarter of them")
-	relays := flag.String("relays", "ceiling,mtad,mtad+log,queued,personalised,postfix,broker,broker+smtp,mtad+rabbitmq",
-		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; queued is mtad with mails that are in its queue already, personalised the same with values to be filled in; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
+	relays := flag.String("relays", "ceiling,mtad,mtad+log,queued,personalised,postfix,full-ceiling,full-mtad,full-mtad-go,full-mtad-ed25519,full-postfix,broker,broker+smtp,mtad+rabbitmq",
+		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; full-mtad, full-mtad-go, full-mtad-ed25519, full-ceiling and full-postfix receive and send over TLS and sign each mail; queued is mtad with mails that are in its queue already, personalised the same with values to be filled in; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
 	profile := flag.String("cpuprofile", "", "have mtad write a CPU profile of the last measurement here")
@@ -63,8 +64,8 @@ func main() {
 		for _, n := range numbers(*sessions) {
 			for range *rounds {
 				for _, relay := range strings.Split(*relays, ",") {
-					s := scenario{size, n, *messages, *latency}
-					if relay == "postfix" {
+					s := scenario{size, n, *messages, *latency, strings.HasPrefix(relay, "full-")}
+					if strings.HasSuffix(relay, "postfix") {
 						s.messages /= 4
 					}
 					r, err := b.measure(relay, s)
@@ -145,8 +146,12 @@ func (b *bench) measure(name string, s scenario) (f figures, err error) {
 	case "queued", "personalised":
 		return b.campaign(work, s, name == "personalised")
 	}
-	sink := exec.CommandContext(b.ctx, b.bin("sink"), "--listen", "127.0.0.1:"+out, "--latency", s.latency.String(),
-		"--expect", strconv.Itoa(s.messages+warm.messages), "--max-time", "3m")
+	takes := []string{"--listen", "127.0.0.1:" + out, "--latency", s.latency.String(),
+		"--expect", strconv.Itoa(s.messages + warm.messages), "--max-time", "3m"}
+	if s.full {
+		takes = append(takes, "--starttls")
+	}
+	sink := exec.CommandContext(b.ctx, b.bin("sink"), takes...)
 	if err := sink.Start(); err != nil {
 		return f, err
 	}
@@ -195,7 +200,7 @@ func (b *bench) measure(name string, s scenario) (f figures, err error) {
 // warmUp is the load before the load that is measured. It is large enough to fill the files that a queue goes on to use
 // again and again, so that what is measured is a queue at work and not one that is being made.
 func warmUp(relay string, s scenario) scenario {
-	if relay == "postfix" {
+	if strings.HasSuffix(relay, "postfix") {
 		s.messages = 200 // a file for each mail: nothing is used again
 		return s
 	}
@@ -209,9 +214,12 @@ func warmUp(relay string, s scenario) scenario {
 
 // load runs the source once; its mails are numbered from first on.
 func (b *bench) load(port string, s scenario, first int) error {
-	source := exec.CommandContext(b.ctx, b.bin("source"), "--connect", "127.0.0.1:"+port, "--sessions",
-		strconv.Itoa(s.sessions),
-		"--size", s.size, "--first", strconv.Itoa(first), "--messages", strconv.Itoa(s.messages), "--max-time", "2m")
+	args := []string{"--connect", "127.0.0.1:" + port, "--sessions", strconv.Itoa(s.sessions), "--size", s.size,
+		"--first", strconv.Itoa(first), "--messages", strconv.Itoa(s.messages), "--max-time", "2m"}
+	if s.full {
+		args = append(args, "--starttls", "--personal")
+	}
+	source := exec.CommandContext(b.ctx, b.bin("source"), args...)
 	if text, err := source.CombinedOutput(); err != nil {
 		return fmt.Errorf("source: %w: %s", err, strings.TrimSpace(string(text)))
 	}

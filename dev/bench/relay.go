@@ -16,8 +16,9 @@ import (
 
 // relay is a program under measurement.
 type relay struct {
-	pid  int
-	stop func()
+	pid    int
+	stop   func()
+	beside *relay // that has a part in its work; nil: none
 }
 
 // start runs the relay called name, from port in to port out.
@@ -40,7 +41,10 @@ func (b *bench) start(name, work, in, out string) (*relay, error) {
 	case "mtad+rabbitmq":
 		return b.rabbit(work, in, out)
 	case "postfix":
-		return b.postfix(work, in, out)
+		return b.postfix(work, in, out, "")
+	}
+	if kind, full := strings.CutPrefix(name, "full-"); full {
+		return b.full(kind, work, in, out)
 	}
 	return nil, fmt.Errorf("unknown relay %q", name)
 }
@@ -61,8 +65,9 @@ func (b *bench) program(path string, args ...string) (*relay, error) {
 	}}, nil
 }
 
-// postfix runs a Postfix of its own with default queue safety: its configuration, queue and data lie under work.
-func (b *bench) postfix(work, in, out string) (*relay, error) {
+// postfix runs a Postfix of its own with default queue safety: its configuration, queue and data lie under work. More is
+// what its main.cf has beside.
+func (b *bench) postfix(work, in, out, more string) (*relay, error) {
 	master, err := exec.LookPath("postfix")
 	if err != nil {
 		master = "/usr/sbin/postfix"
@@ -97,7 +102,7 @@ default_process_limit = 150
 smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
 alias_maps =
-`, work, out)
+`, work, out) + more
 	if err := os.WriteFile(filepath.Join(conf, "main.cf"), []byte(main), 0o644); err != nil {
 		return nil, err
 	}
@@ -142,6 +147,7 @@ func postfixServices(listen string) (string, error) {
 		fields[4] = "n"
 		out.WriteString(strings.Join(fields, " ") + "\n")
 	}
+	out.WriteString("tlsproxy unix - - n - 0 tlsproxy\n") // for connections over TLS that are used again
 	return out.String(), nil
 }
 

@@ -21,9 +21,13 @@ type usage struct {
 // tick is the unit of /proc's CPU times: USER_HZ is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// usage adds up the relay's process tree. Of the children that have ended, their parents know.
+// usage adds up the relay's process tree, and that of what works beside it. Of the children that have ended, their
+// parents know.
 func (r *relay) usage() usage {
 	var u usage
+	if r.beside != nil {
+		u = r.beside.usage()
+	}
 	for _, pid := range tree(r.pid) {
 		u.cpu += cpu(pid)
 		u.written += field(pid, "io", "write_bytes:")

@@ -37,6 +37,7 @@ type options struct {
 	Seq           bool          `default:"true" negatable:"" help:"Number the recipients, so that sink can tell what arrived."`
 	First         int64         `default:"1" help:"Number of the first recipient."`
 	IDs           string        `name:"ids" help:"File to write the numbers of accepted recipients to, one a line."`
+	Personal      bool          `help:"Give each mail a text of its own."`
 	Serial        bool          `help:"Wait for each reply instead of pipelining."`
 	StartTLS      bool          `name:"starttls" help:"Use STARTTLS; certificates are not verified."`
 	Header        []string      `help:"More header lines, such as 'x-mq-tag: news'."`
@@ -90,7 +91,7 @@ func newSource(o *options) (*smtptest.Source, error) {
 	s := &smtptest.Source{
 		Address: o.Connect, AllowRemote: o.AllowRemote, Sessions: o.Sessions, Messages: o.Messages, First: o.First,
 		Size: int(size), Recipients: o.Rcpts, From: o.From, PerConnection: o.PerConnection, Rate: o.Rate,
-		NoNumbers: !o.Seq, Serial: o.Serial, Domains: strings.Split(o.Domains, ","),
+		NoNumbers: !o.Seq, Personal: o.Personal, Serial: o.Serial, Domains: strings.Split(o.Domains, ","),
 	}
 	if n, err := strconv.Atoi(o.Domains); err == nil {
 		if n < 1 || n > 1_000_000 {

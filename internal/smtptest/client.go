@@ -22,7 +22,7 @@ type client struct {
 	buf    [8 << 10]byte
 	r, w   int
 	out    []byte
-	vec    [2][]byte
+	vec    [3][]byte
 	pieces net.Buffers
 	taken  []int64 // recipients of the current mail that were taken
 
@@ -211,8 +211,11 @@ func (c *client) send(i int64) (accepted bool, err error) {
 		// The server wants a mail although it took no recipient: an empty one will do.
 		_, err = io.WriteString(c.conn, ".\r\n")
 	} else {
-		c.out = c.source.body.header(c.out[:0], c.source.body.first(i))
-		c.vec = [2][]byte{c.out, c.source.body.body}
+		n := c.source.body.first(i)
+		c.out = c.source.body.header(c.out[:0], n)
+		head := len(c.out)
+		c.out = c.source.body.end(c.out, n)
+		c.vec = [3][]byte{c.out[:head], c.source.body.text, c.out[head:]}
 		c.pieces = c.vec[:]
 		_, err = c.pieces.WriteTo(c.conn)
 	}

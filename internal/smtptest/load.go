@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"bytes"
 	"fmt"
 	"hash/crc32"
 	"strconv"
@@ -12,17 +13,17 @@ type load struct {
 	source *Source
 	mail   string // "MAIL FROM:<…>\r\n"
 	head   string // what every header begins with
-	body   []byte // from the empty line on, with the final dot
-	sum    string // of the body
+	text   []byte // the empty line and the body, but for what is of one mail
+	sum    uint32 // of the body
 }
 
 func newLoad(s *Source) *load {
-	l := &load{source: s, mail: "MAIL FROM:<" + s.From + ">\r\n", sum: "00000000"}
+	l := &load{source: s, mail: "MAIL FROM:<" + s.From + ">\r\n"}
 	l.head = s.Header + "From: <" + s.From + ">\r\nTo: <undisclosed@" + s.Domains[0] + ">\r\n" +
 		"Subject: A mail from the source\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n"
-	text := filler(max(s.Size-len(l.header(nil, 1_000_000))-2, 0))
-	l.sum = fmt.Sprintf("%08x", crc32.Checksum(text, castagnoli))
-	l.body = append(append([]byte("\r\n"), text...), ".\r\n"...)
+	text := filler(max(s.Size-len(l.header(nil, 1_000_000))-len(l.end(nil, 1_000_000))+1, 0))
+	l.sum = crc32.Checksum(text, castagnoli)
+	l.text = append([]byte("\r\n"), text...)
 	return l
 }
 
@@ -42,7 +43,8 @@ func filler(n int) []byte {
 	if n < 2 {
 		return nil
 	}
-	return append(text[:n-2], '\r', '\n')
+	text = bytes.TrimSuffix(text[:n-2], []byte{'\r'})
+	return append(append(text, "."[:n-2-len(text)]...), '\r', '\n') // no lone CR
 }
 
 // first returns the number of the first recipient of mail i (from 0).
@@ -81,5 +83,18 @@ func (l *load) header(dst []byte, n int64) []byte {
 	dst = append(dst, '/')
 	dst = strconv.AppendInt(dst, int64(l.source.Recipients), 10)
 	dst = append(append(dst, "\r\n"...), sumField...)
-	return append(append(dst, l.sum...), "\r\n"...)
+	sum := l.sum
+	if l.source.Personal {
+		end := l.end(nil, n)
+		sum = crc32.Update(sum, castagnoli, end[:len(end)-len(".\r\n")])
+	}
+	return fmt.Appendf(dst, "%08x\r\n", sum)
+}
+
+// end appends what ends the mail whose first recipient is n: its own line, if it has one, and the final dot.
+func (l *load) end(dst []byte, n int64) []byte {
+	if l.source.Personal {
+		dst = append(strconv.AppendInt(append(dst, "This is mail "...), n, 10), "\r\n"...)
+	}
+	return append(dst, ".\r\n"...)
 }

@@ -45,6 +45,8 @@ type Source struct {
 	NoNumbers bool
 	// Header holds more header lines, each with its CRLF, that every mail begins with.
 	Header string
+	// Personal gives each mail a text of its own: its last line has the number. Otherwise all bodies are the same.
+	Personal bool
 	// Serial waits for each reply before the next command, instead of sending MAIL, RCPT and DATA in one flight.
 	Serial bool
 	// TLS makes sessions use STARTTLS; nil does not.

@@ -1,8 +1,10 @@
 package smtptest
 
 import (
+	"bytes"
 	"context"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -125,11 +127,38 @@ func TestSourceRefusesNonsense(t *testing.T) {
 
 func TestMailSizeIsExact(t *testing.T) {
 	for _, size := range []int{1 << 10, 10 << 10, 100_000} {
-		s := &Source{Size: size, Dial: dialTCP}
-		require.NoError(t, s.prepare(t.Context()))
-		n := len(s.body.header(nil, 1_000_000)) + len(s.body.body) - len(".\r\n")
-		require.Equal(t, size, n)
+		for _, personal := range []bool{false, true} {
+			s := &Source{Size: size, Personal: personal, Dial: dialTCP}
+			require.NoError(t, s.prepare(t.Context()))
+			n := len(s.body.header(nil, 1_000_000)) + len(s.body.text) + len(s.body.end(nil, 1_000_000)) - len(".\r\n")
+			require.Equal(t, size, n)
+		}
 	}
+}
+
+func TestFillerHasNoLoneCR(t *testing.T) {
+	for n := range 1000 {
+		text := string(filler(n))
+		require.Contains(t, []int{0, n}, len(text))
+		require.NotContains(t, strings.ReplaceAll(text, "\r\n", ""), "\r", "%d bytes", n)
+	}
+}
+
+func TestPersonalMails(t *testing.T) {
+	var mu sync.Mutex
+	texts := map[string]bool{}
+	sink := &Sink{Verify: true, Received: func(m *Received) {
+		_, text, _ := bytes.Cut(m.Data, []byte("\r\n\r\n"))
+		mu.Lock()
+		defer mu.Unlock()
+		texts[string(text)] = true
+	}}
+	l := start(t, sink)
+	report, err := (&Source{Dial: l.dial, Messages: 30, Sessions: 3, Personal: true}).Run(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 30, report.Accepted)
+	require.Len(t, texts, 30)
+	require.Zero(t, sink.Stats().Damaged)
 }
 
 func TestParseScriptErrors(t *testing.T) {

@@ -1,11 +1,13 @@
 // Command ceiling is what a relay could be at best: it receives mail over SMTP, commits it to one file, many mails to a
 // sync, and only then answers and sends it on. It routes nothing, keeps no index, retries nothing, recovers nothing.
-// The benchmark holds the real relay against it.
+// With a certificate it offers STARTTLS; with a key for DKIM it signs each mail and sends it over TLS. The benchmark
+// holds the real relay against it.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"flag"
 	"io"
 	"log"
@@ -15,6 +17,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicemail/sluice/delivery/sign"
 )
 
 func main() {
@@ -22,6 +26,10 @@ func main() {
 	target := flag.String("target", "127.0.0.1:2626", "address to send mail to")
 	file := flag.String("file", "", "file to commit to")
 	senders := flag.Int("senders", 20, "connections to the target")
+	certificate := flag.String("certificate", "", "PEM file with a certificate: offer STARTTLS")
+	private := flag.String("key", "", "PEM file with its private key")
+	dkim := flag.String("dkim", "", "PEM file with a key to sign with: sign, and send over TLS")
+	most := flag.Int("per-connection", -1, "mails over one connection to the target; negative: any number")
 	flag.Parse()
 
 	f, err := os.OpenFile(*file, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -36,7 +44,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	r := &relay{commits: make(chan *mail, 4096), outbox: make(chan *mail, 100000)}
+	r := &relay{commits: make(chan *mail, 4096), outbox: make(chan *mail, 100000), most: *most}
+	if *certificate != "" {
+		r.tls = serverTLS(*certificate, *private)
+	}
+	if *dkim != "" {
+		r.signer = newSigner(*dkim)
+	}
 	go r.commit(f, window)
 	for range *senders {
 		go r.send(*target)
@@ -49,6 +63,9 @@ func main() {
 
 type relay struct {
 	commits, outbox chan *mail
+	most            int         // mails over one connection to the target; negative: any number
+	tls             *tls.Config // of the server; nil: none
+	signer          *sign.Signer
 }
 
 type mail struct {
@@ -83,7 +100,19 @@ func (r *relay) receive(c net.Conn) {
 		}
 		switch string(bytes.ToUpper(line[:4])) {
 		case "EHLO":
-			out.WriteString("250-ceiling\r\n250-PIPELINING\r\n250 8BITMIME\r\n")
+			out.WriteString("250-ceiling\r\n250-PIPELINING\r\n")
+			if r.tls != nil {
+				out.WriteString("250-STARTTLS\r\n")
+			}
+			out.WriteString("250 8BITMIME\r\n")
+		case "STAR":
+			out.WriteString("220 go\r\n")
+			if out.Flush() != nil {
+				return
+			}
+			c = tls.Server(c, r.tls)
+			in.Reset(c)
+			out.Reset(c)
 		case "MAIL":
 			m.from = path(line)
 			out.WriteString("250 ok\r\n")
@@ -171,38 +200,51 @@ func (r *relay) commit(f *os.File, window int64) {
 	}
 }
 
-// send serves one connection to the target. A mail goes out in one flight with the envelope of the next, if there is
-// one.
+// send serves the target, with one connection at a time. A mail goes out in one flight with the envelope of the next, if
+// there is one.
 func (r *relay) send(target string) {
-	m := <-r.outbox
-	c, err := net.Dial("tcp", target)
-	if err != nil {
-		log.Fatal(err)
-	}
-	in := bufio.NewReaderSize(c, 4<<10)
-	replies(in, 1)
-	io.WriteString(c, "EHLO ceiling\r\n")
-	replies(in, 1)
 	var flight []byte
-	for {
-		c.Write(appendEnvelope(flight[:0], m))
-		replies(in, 3)
-		for m != nil {
-			pieces := net.Buffers{m.body}
-			expect := 1
-			select {
-			case m = <-r.outbox:
-				flight = appendEnvelope(flight[:0], m)
-				pieces = append(pieces, flight)
-				expect += 3
-			default:
-				m = nil
+	for m := <-r.outbox; ; m = <-r.outbox {
+		c, in := r.dial(target)
+		for left := r.most; m != nil; m = r.following(left) {
+			c.Write(appendEnvelope(flight[:0], m))
+			replies(in, 3)
+			for m != nil {
+				body, expect := r.signed(m), 1
+				flight = flight[:0]
+				left--
+				if m = r.next(left); m != nil {
+					flight = appendEnvelope(flight, m)
+					expect += 3
+				}
+				r.write(c, body, flight)
+				replies(in, expect)
 			}
-			pieces.WriteTo(c)
-			replies(in, expect)
 		}
-		m = <-r.outbox
+		io.WriteString(c, "QUIT\r\n")
+		c.Close()
 	}
+}
+
+// next returns a mail that waits, if there is one and so many may follow: any number, when that is negative.
+func (r *relay) next(left int) *mail {
+	if left == 0 {
+		return nil
+	}
+	select {
+	case m := <-r.outbox:
+		return m
+	default:
+		return nil
+	}
+}
+
+// following waits for a mail, unless none may follow.
+func (r *relay) following(left int) *mail {
+	if left == 0 {
+		return nil
+	}
+	return <-r.outbox
 }
 
 func appendEnvelope(b []byte, m *mail) []byte {
