@@ -19,6 +19,9 @@ func (m *MTA) Logger() *slog.Logger { return m.log.Logger }
 // Ready is closed when mail is taken and delivered.
 func (m *MTA) Ready() <-chan struct{} { return m.ready }
 
+// Alive returns when delivery answers for each of its paths: one that hangs keeps Alive from returning.
+func (m *MTA) Alive() { m.engine.Paths() }
+
 // Run takes and delivers mail until ctx ends, Shutdown is called or something fails. Then everything ends in order: no
 // new clients, sessions finish, mails on their way finish, what Open opened is closed, the last first. What is not done
 // after nearly half a minute is cut off and stays in the queue. Run can be called once; it returns nil unless something

@@ -53,6 +53,7 @@ packages=(
     publicsuffix # which it needs
     python3-dkim # the other side for DKIM and ARC: dkimsign, arcsign
     python3-jsonschema # holds TLS reports against their schema
+    systemd      # systemd-analyze, which looks at the unit; nothing is started
     chromium     # drives the console in a real browser
 )
 

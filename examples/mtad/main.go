@@ -121,9 +121,12 @@ func open(cfg *config.Config, report *config.Report, load loader, caught <-chan 
 func serve(m *mta.MTA, load loader, caught <-chan os.Signal, environ []string) int {
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
-	go signals(m, load, caught, stop)
+	systemd := command.Supervisor{Logger: m.Logger()}
+	go signals(m, systemd, load, caught, stop)
 	go func() {
 		<-m.Ready()
+		systemd.Ready()
+		go systemd.Watch(context.Background(), m.Alive) // to the very end: systemd asks while it stops, too
 		if err := command.Detached(environ); err != nil {
 			stop(fmt.Errorf("daemon: %w", err))
 		}
@@ -143,15 +146,16 @@ func serve(m *mta.MTA, load loader, caught <-chan os.Signal, environ []string) i
 const patience = 500 * time.Millisecond
 
 // signals ends the MTA on SIGTERM and SIGINT, at once the second time, and has it reload on SIGHUP.
-func signals(m *mta.MTA, load loader, caught <-chan os.Signal, stop context.CancelCauseFunc) {
+func signals(m *mta.MTA, systemd command.Supervisor, load loader, caught <-chan os.Signal, stop context.CancelCauseFunc) {
 	log := m.Logger()
 	var asked time.Time
 	for s := range caught {
 		switch {
 		case s == syscall.SIGHUP:
-			reload(m, load)
+			systemd.Reload(func() { reload(m, load) })
 		case asked.IsZero():
 			asked = time.Now()
+			systemd.Stopping()
 			log.Info("stopping", "signal", s.String())
 			stop(errStop)
 		case time.Since(asked) < patience:
