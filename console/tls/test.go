@@ -22,6 +22,7 @@ type tested struct {
 	Good       bool
 	Problem    string
 	Then       string
+	Within     time.Duration // how long it may take
 }
 
 // stepLine is one step of a test, as it is shown.
@@ -33,13 +34,13 @@ type stepLine struct {
 // form shows the form alone.
 func (t *Trust) form(v *frame.Visit) error {
 	v.Title = "Test an address"
-	return v.Render("tlstest", &tested{Address: human.Typed(human.Cut(v.R.URL.Query().Get("address"), 320))})
+	return v.Render("tlstest", &tested{Within: testTime, Address: human.Typed(human.Cut(v.R.URL.Query().Get("address"), 320))})
 }
 
 // test tests an address, and shows every step. What keeps it from that stands above the form.
 func (t *Trust) test(v *frame.Visit) error {
 	v.Title = "Test an address"
-	d := &tested{Address: human.Typed(human.Cut(v.R.PostForm.Get("address"), 320)),
+	d := &tested{Within: testTime, Address: human.Typed(human.Cut(v.R.PostForm.Get("address"), 320)),
 		RequireTLS: v.R.PostForm.Get("requiretls") != ""}
 	ctx, cancel := context.WithTimeout(v.R.Context(), testTime)
 	defer cancel()

@@ -74,18 +74,29 @@ func (t *Trust) look(ctx context.Context) (*known, error) {
 	if t.Admin.Feedback != nil {
 		all.received = t.Admin.Feedback.Records(feedback.Query{Kind: feedback.TLS, Limit: 1000})
 	}
-	all.total = int64(len(all.policies)+len(all.reports)) * 1_000_003
-	for i := range all.policies {
-		p := &all.policies[i]
-		all.total += p.Good + p.Failed + p.Fetched.Unix()%1_000_003 + p.FailedAt.Unix()%1_000_003
-	}
-	for i := range all.reports {
-		all.total += all.reports[i].At.Unix() % 1_000_003
-	}
-	if len(all.received) > 0 {
-		all.total += all.received[0].Time.Unix()
-	}
+	all.total = all.sum()
 	return all, nil
+}
+
+// sum is another number when something is another, and one that browsers can count with.
+func (k *known) sum() int64 {
+	sum := uint64(0)
+	add := func(n int64) { sum = sum*31 + uint64(n) }
+	for i := range k.policies {
+		p := &k.policies[i]
+		add(p.Good)
+		add(p.Failed)
+		add(p.Fetched.Unix())
+		add(p.FailedAt.Unix())
+	}
+	for i := range k.reports {
+		add(k.reports[i].At.Unix())
+		add(k.reports[i].Good)
+	}
+	for i := range k.received {
+		add(k.received[i].Time.UnixNano())
+	}
+	return int64(sum >> 12)
 }
 
 // search is what the form says, as it was typed.
