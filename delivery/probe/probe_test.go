@@ -32,7 +32,8 @@ func (n *net) Probe(_ context.Context, hop *delivery.Hop, _, _ string) queue.Res
 	return n.result
 }
 
-func (n *net) test(t *testing.T, address string, m *queue.Message, security queue.Security) (last probe.Step, all string) {
+func (n *net) test(t *testing.T, address string, m *queue.Message,
+	security queue.Security) (last probe.Step, all string) {
 	t.Helper()
 	p := &probe.Prober{Router: n, Sender: n, Security: func(netip.Addr, string) queue.Security { return security }}
 	steps, err := p.Probe(t.Context(), address, m)

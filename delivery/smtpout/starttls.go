@@ -153,8 +153,8 @@ func (c *connection) handshake() *failure {
 	return nil
 }
 
-// securedHello greets again. What the remote objects to by an alert now is a failure of the handshake: in TLS 1.3 it has
-// our end of that when we are through, and may miss a certificate in it (RFC 8446 §4.4.2.4).
+// securedHello greets again. What the remote objects to by an alert now is a failure of the handshake: in TLS 1.3 it
+// has our end of that when we are through, and may miss a certificate in it (RFC 8446 §4.4.2.4).
 func (c *connection) securedHello() *failure {
 	failed := c.hello()
 	if failed == nil {

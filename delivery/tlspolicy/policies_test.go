@@ -429,8 +429,8 @@ func BenchmarkDomain(b *testing.B) {
 	}
 }
 
-// TestKnown tells of each domain what holds, how connections turned out today, and what went wrong last; after a restart
-// at once what the disk has.
+// TestKnown tells of each domain what holds, how connections turned out today, and what went wrong last; after a
+// restart at once what the disk has.
 func TestKnown(t *testing.T) {
 	h := newHouse(t)
 	h.names.publishes(enforced, "1")
@@ -466,8 +466,8 @@ func TestKnown(t *testing.T) {
 				require.Less(t, len(k.Failure.Reason), 400)
 				require.False(t, k.FailedAt.IsZero())
 			}
-			all = append(all, fmt.Sprintf("%s: %s %s %v id=%s %s %d/%d", k.Domain, k.Policy, k.Mode, k.MX, k.ID, failure, k.Good,
-				k.Failed))
+			all = append(all, fmt.Sprintf("%s: %s %s %v id=%s %s %d/%d", k.Domain, k.Policy, k.Mode, k.MX, k.ID, failure,
+				k.Good, k.Failed))
 			if k.ID != "" && k.Mode != "none" {
 				require.Equal(t, 7*24*time.Hour, k.Expires.Sub(k.Fetched))
 			}

@@ -35,7 +35,7 @@ func (k *trust) TLSPolicies() []admin.TLSPolicy {
 
 func (k *trust) TLSReports() []admin.TLSReport {
 	return []admin.TLSReport{{Domain: "a.example", Day: "2026-11-29", State: "sent", To: "mailto:tls@a.example", Good: 3,
-		At: time.Now()}}
+		At: time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)}}
 }
 
 // TestTLSInBrowser sees a policy come in while the page is open, sorts and filters, goes to the domain and back, and

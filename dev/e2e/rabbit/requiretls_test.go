@@ -18,8 +18,8 @@ import (
 	"github.com/sluicemail/sluice/internal/testserver"
 )
 
-// TestRequireTLS takes mail with REQUIRETLS, lets another program see it in the broker and pass it on, and has it go with
-// REQUIRETLS to another mtad, whose certificate DANE vouches for; not to a host that does not offer it.
+// TestRequireTLS takes mail with REQUIRETLS, lets another program see it in the broker and pass it on, and has it go
+// with REQUIRETLS to another mtad, whose certificate DANE vouches for; not to a host that does not offer it.
 func TestRequireTLS(t *testing.T) {
 	t.Parallel()
 	n := mtatest.NewNetwork(t)
