@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -181,11 +182,22 @@ func (r *Reporter) due() (jobs []job) {
 		for domain, all := range domains {
 			id := r.id(day, domain)
 			if a, tried := r.tried[id]; now.After(end.Add(delay(id))) && (!tried || now.Sub(a.at).Abs() >= again) {
-				jobs = append(jobs, job{day, domain, all})
+				jobs = append(jobs, job{day, domain, copied(all)})
 			}
 		}
 	}
 	return jobs
+}
+
+// copied are counts that nobody adds to: a clock that jumps back may have sessions of a day counted while it is told of.
+func copied(all []*counted) []*counted {
+	own := make([]*counted, len(all))
+	for i, c := range all {
+		one := *c
+		one.Failures = slices.Clone(c.Failures)
+		own[i] = &one
+	}
+	return own
 }
 
 // giveUp forgets a day, and records the reports that were tried. r.mu is held.
