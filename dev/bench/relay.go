@@ -65,8 +65,8 @@ func (b *bench) program(path string, args ...string) (*relay, error) {
 	}}, nil
 }
 
-// postfix runs a Postfix of its own with default queue safety: its configuration, queue and data lie under work. More is
-// what its main.cf has beside.
+// postfix runs a Postfix of its own with default queue safety: its configuration, queue and data lie under work. More
+// is what its main.cf has beside.
 func (b *bench) postfix(work, in, out, more string) (*relay, error) {
 	master, err := exec.LookPath("postfix")
 	if err != nil {

@@ -200,8 +200,8 @@ func (r *relay) commit(f *os.File, window int64) {
 	}
 }
 
-// send serves the target, with one connection at a time. A mail goes out in one flight with the envelope of the next, if
-// there is one.
+// send serves the target, with one connection at a time. A mail goes out in one flight with the envelope of the next,
+// if there is one.
 func (r *relay) send(target string) {
 	var flight []byte
 	for m := <-r.outbox; ; m = <-r.outbox {
