@@ -66,11 +66,7 @@ func (all *contended) join(s *seat, target netip.Addr, limits *throttle.Limits) 
 func (all *contended) enter(s *seat, of counted) {
 	var away []*path
 	all.mu.Lock()
-	in := all.crowds[of]
-	if in == nil {
-		in = &crowd{of: of}
-		all.crowds[of] = in
-	}
+	in := all.crowd(of)
 	in.members = append(in.members, s)
 	s.in = append(s.in, in)
 	in.strike(s.p)
@@ -79,6 +75,16 @@ func (all *contended) enter(s *seat, of counted) {
 	}
 	all.mu.Unlock()
 	look(away)
+}
+
+// crowd returns a crowd, made if needed. all.mu is held.
+func (all *contended) crowd(of counted) *crowd {
+	in := all.crowds[of]
+	if in == nil {
+		in = &crowd{of: of}
+		all.crowds[of] = in
+	}
+	return in
 }
 
 // leave ends the part that a connection has in its crowds.
@@ -130,19 +136,25 @@ func (all *contended) keptOut(p *path, target netip.Addr, wait throttle.Wait) {
 	}
 	open, _ := p.connections()
 	all.mu.Lock()
-	in := all.crowds[of]
-	if in != nil {
-		in.enqueue(&claim{p: p, open: open, wait: wait})
-	}
+	in := all.crowd(of) // which may be that of a connection that is being made
+	in.enqueue(&claim{p: p, open: open, wait: wait})
 	all.mu.Unlock()
 	all.serve(in)
 }
 
+// failed says that a connection of a path to a target was not made: who waits for its end is told by the throttle.
+func (all *contended) failed(p *path, target netip.Addr) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, of := range [...]counted{{target: target}, {path: p.id().Path}} {
+		if in := all.crowds[of]; in != nil {
+			all.forget(in)
+		}
+	}
+}
+
 // serve has an idle connection end for the first in line, if there is one.
 func (all *contended) serve(in *crowd) {
-	if in == nil {
-		return
-	}
 	all.mu.Lock()
 	n, members := in.first.Load(), slices.Clone(in.members)
 	all.mu.Unlock()

@@ -152,6 +152,7 @@ func (r *round) try(host Host, policy TLSPolicy, addr netip.Addr) (l *link, more
 	}
 	failure := asFailure(err)
 	r.event(monitor.ConnFailed, target, failure.Result.Description)
+	r.e.contended.failed(r.p, addr)
 	account.Close()
 	r.e.classify(&failure.Result, host.Name)
 	r.refused(failure, target)

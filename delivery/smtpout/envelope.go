@@ -94,8 +94,8 @@ func appendEnvID(dst []byte, id string) []byte {
 	return with
 }
 
-// appendORcpt appends ORCPT, at most 500 bytes as it is encoded (RFC 3461 §4.2). The property holds "type;address" or an
-// address alone, not encoded.
+// appendORcpt appends ORCPT, at most 500 bytes as it is encoded (RFC 3461 §4.2). The property holds "type;address" or
+// an address alone, not encoded.
 func appendORcpt(dst []byte, orcpt string) []byte {
 	const name, most = " ORCPT=", 500
 	if orcpt == "" || hasControl(orcpt) {

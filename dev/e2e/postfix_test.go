@@ -96,8 +96,8 @@ func newPostfix(t *testing.T, more string) *postfix {
 	return p
 }
 
-// settingsOnce returns settings in which those of more take the place of others. Each process of Postfix warns of what is
-// set twice, and hangs when more is logged than a socket holds before the process that writes the log has begun.
+// settingsOnce returns settings in which those of more take the place of others. Each process of Postfix warns of what
+// is set twice, and hangs when more is logged than a socket holds before the process that writes the log has begun.
 func settingsOnce(settings, more string) string {
 	once := more
 	for line := range strings.Lines(settings) {
