@@ -4,6 +4,7 @@
 # make bench   source -> mtad -> sink beside a bare relay and Postfix
 # make screenshots  every page of the console in the demo, into screenshots/; two of them into docs/images for the README
 # make mailshots  responsive mails as phones and desktops show them, into screenshots/mails
+# make package  .deb and .rpm of mtad, for amd64 and arm64, into packages/; the same commit makes the same bytes
 # make fuzz    every fuzz target, 20 s each (FUZZTIME=1m for longer)
 
 # Two modules, each with a go.mod of its own: the kit, and in dev what only its developers need. What is said of ./...
@@ -13,7 +14,7 @@ each = set -e; for module in $(MODULES); do echo "in $$module: $(1)"; (cd $$modu
 
 FUZZTIME ?= 20s
 
-.PHONY: test check race bench screenshots mailshots fuzz servers
+.PHONY: test check race bench screenshots mailshots package fuzz servers
 
 test: export SLUICE_REQUIRE_SERVERS = 1
 test: servers check
@@ -40,6 +41,12 @@ screenshots:
 
 mailshots:
 	go -C dev run ./screenshots --mails ../delivery/render/blocks/testdata/objects --out ../screenshots/mails
+
+package:
+	@set -e; mkdir -p packages; for arch in amd64 arm64; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -buildvcs=true -ldflags=-s -o packages/mtad-$$arch ./examples/mtad; \
+		scripts/package.sh packages $$arch packages/mtad-$$arch; \
+	done
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)

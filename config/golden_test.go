@@ -100,3 +100,41 @@ func row(k Key) string {
 	}
 	return "| " + name + " | " + k.Type + " | " + value + " | " + k.Meaning + " |\n"
 }
+
+// TestSample keeps the configuration file of the packages true to the table. What it sets is taken without a warning,
+// and each line that it has as a comment says what holds without it.
+func TestSample(t *testing.T) {
+	intro, err := os.ReadFile("testdata/config.intro")
+	require.NoError(t, err)
+	var b, all strings.Builder
+	b.Write(intro)
+	group := ""
+	for _, k := range Keys() {
+		if k.Ignored != "" || k.Older {
+			continue
+		}
+		if k.Group != group {
+			group = k.Group
+			b.WriteString("\n# ---- " + group + " ----\n")
+		}
+		b.WriteString("\n# " + k.Meaning)
+		if k.Default == "" && k.Blank != "" {
+			b.WriteString(" [" + k.Blank + "]")
+		}
+		line := k.Name + ": " + k.Default
+		b.WriteString("\n#" + strings.TrimSpace(line) + "\n")
+		all.WriteString(line + "\n")
+	}
+	golden(t, "../packaging/config.txt", b.String())
+
+	cfg, report, err := Load(Sources{SystemFiles: []string{"../packaging/config.txt"}})
+	require.NoError(t, err)
+	require.Empty(t, report.Warnings)
+	require.True(t, cfg.SMTPRange[0].Addr().IsLoopback())
+	spelled, _, err := Load(Sources{SystemFiles: []string{write(t, "all.txt", all.String())}})
+	require.NoError(t, err)
+	silent, _, err := Load(Sources{SystemFiles: []string{write(t, "none.txt", "")}})
+	require.NoError(t, err)
+	changed, later := Changed(silent, spelled)
+	require.Empty(t, append(changed, later...))
+}

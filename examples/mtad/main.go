@@ -146,7 +146,8 @@ func serve(m *mta.MTA, load loader, caught <-chan os.Signal, environ []string) i
 const patience = 500 * time.Millisecond
 
 // signals ends the MTA on SIGTERM and SIGINT, at once the second time, and has it reload on SIGHUP.
-func signals(m *mta.MTA, systemd command.Supervisor, load loader, caught <-chan os.Signal, stop context.CancelCauseFunc) {
+func signals(m *mta.MTA, systemd command.Supervisor, load loader, caught <-chan os.Signal,
+	stop context.CancelCauseFunc) {
 	log := m.Logger()
 	var asked time.Time
 	for s := range caught {
