@@ -16,13 +16,16 @@ import (
 
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/tlsreport"
+	"github.com/sluicemail/sluice/internal/testserver"
 	"github.com/sluicemail/sluice/queue"
 )
 
+const python = "/usr/bin/python3"
+
 // TestSchema holds the JSON of reports by mail and by HTTPS against the schema of RFC 8460, with a program of others.
 func TestSchema(t *testing.T) {
-	if exec.Command("python3", "-c", "import jsonschema").Run() != nil {
-		t.Skip("python3-jsonschema is not installed")
+	if exec.Command(python, "-c", "import jsonschema").Run() != nil {
+		testserver.Need(t, "python3-jsonschema")
 	}
 	var documents [][]byte
 	inBubble(t, func(t *testing.T, w *world) {
@@ -65,7 +68,7 @@ func TestSchema(t *testing.T) {
 	validate := func(document []byte) (string, error) {
 		path := filepath.Join(t.TempDir(), "report.json")
 		require.NoError(t, os.WriteFile(path, document, 0o600))
-		out, err := exec.CommandContext(t.Context(), "python3", "-c", `
+		out, err := exec.CommandContext(t.Context(), python, "-c", `
 import json, jsonschema, sys
 jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))`, "testdata/rfc8460.schema.json", path).CombinedOutput()
 		return string(out), err
