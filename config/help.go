@@ -5,20 +5,40 @@ import (
 	"strings"
 )
 
+// Switch is a switch of the command line, for people to read.
+type Switch struct {
+	Name, Short string // "--help", "-h"
+	Value       string // "FILE"; "": it takes none
+	Meaning     string
+}
+
+// Usage returns the switches beside keys.
+func Usage() []Switch {
+	all := []Switch{
+		{"--config-file", "", "FILE", "read this file after the one in /etc"},
+		{"--envelope", "-f", "ADDRESS", "sender of the mail that is read"},
+	}
+	for _, t := range toggles() {
+		all = append(all, Switch{"--" + t.name, t.short, "", t.meaning})
+	}
+	return all
+}
+
 // WriteHelp prints the switches and every key with its meaning and default.
 func WriteHelp(w io.Writer) error {
 	var b strings.Builder
 	const width = 28
 	line := func(name, meaning string) { b.WriteString("  " + pad(name, width) + "  " + meaning + "\n") }
 	b.WriteString("Switches\n")
-	line("--config-file FILE", "read this file after the one in /etc")
-	line("--envelope, -f ADDRESS", "sender of the mail that is read")
-	for _, t := range toggles() {
-		name := "--" + t.name
-		if t.short != "" {
-			name += ", " + t.short
+	for _, w := range Usage() {
+		name := w.Name
+		if w.Short != "" {
+			name += ", " + w.Short
 		}
-		line(name, t.meaning)
+		if w.Value != "" {
+			name += " " + w.Value
+		}
+		line(name, w.Meaning)
 	}
 	line("ADDRESS...", "read a mail from standard input and send it there")
 	b.WriteString("\nKeys, as --key=VALUE or --key VALUE; in a file as key: VALUE; in the environment as MTAD_KEY=VALUE\n")

@@ -54,6 +54,10 @@ packages=(
     python3-dkim # the other side for DKIM and ARC: dkimsign, arcsign
     python3-jsonschema # holds TLS reports against their schema
     systemd      # systemd-analyze, which looks at the unit; nothing is started
+    groff        # show manual pages, and find fault with them
+    mandoc
+    zsh          # complete what is typed behind mtad
+    fish
     chromium     # drives the console in a real browser
 )
 

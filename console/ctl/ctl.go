@@ -142,14 +142,19 @@ func (c *Command) Run(ctx context.Context, args []string) (code int) {
 	return ExitOK
 }
 
+// Model returns the command line for programs that describe it.
+func Model() *kong.Application {
+	parser, err := kong.New(new(grammar), kong.Name("mtad ctl"))
+	if err != nil {
+		panic(err) // a mistake in the grammar, which every test finds
+	}
+	return parser.Model
+}
+
 // Commands returns the names of the commands.
 func Commands() []string {
-	parser, err := kong.New(new(grammar))
-	if err != nil {
-		return nil // a mistake in the grammar, which every test finds
-	}
 	var all []string
-	for _, n := range parser.Model.Children {
+	for _, n := range Model().Children {
 		all = append(all, n.Name)
 	}
 	return all

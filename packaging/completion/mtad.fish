@@ -1,0 +1,52 @@
+function __mtad_at
+	set -l path mtad
+	for word in (commandline -opc)[2..-1]
+		switch "$path $word"
+			case 'mtad learn' 'mtad ctl' 'mtad ctl token' 'mtad ctl token add' 'mtad ctl token list' 'mtad ctl token delete' 'mtad ctl settings' 'mtad ctl settings accept' 'mtad ctl queues' 'mtad ctl messages' 'mtad ctl message' 'mtad ctl retry' 'mtad ctl move' 'mtad ctl drop' 'mtad ctl inject' 'mtad ctl render' 'mtad ctl pauses' 'mtad ctl pause' 'mtad ctl resume' 'mtad ctl errors' 'mtad ctl suppress' 'mtad ctl list' 'mtad ctl add' 'mtad ctl set' 'mtad ctl delete' 'mtad ctl stats' 'mtad ctl explain' 'mtad ctl probe' 'mtad ctl floods' 'mtad ctl services' 'mtad ctl webhook' 'mtad ctl webhook state' 'mtad ctl webhook dead' 'mtad ctl webhook replay' 'mtad ctl dkim' 'mtad ctl dkim make' 'mtad ctl dkim show' 'mtad ctl dkim rotate' 'mtad ctl dkim use' 'mtad ctl dkim withdraw' 'mtad ctl logs'
+				set path "$path $word"
+		end
+	end
+	test "$path" = "$argv[1]"
+end
+complete -c mtad -n '__mtad_at "mtad"' -a 'ctl learn --config-file --envelope --check-config --version --help --list-ips --list-cluster --notify-cluster --repair-database --purge-database --fetch-license --yes --extract-recipients --ignore-dot --smtp-ip --smtp-port --smtp-secure-port --smtp-range --smtp-auth --auth-exempt --smtp-username --smtp-password --smtp-auth-required --smtp-certificate --smtp-key --smtp-ciphers --smtp-proxy --smtp-maxrecipients --smtp-transaction-timeout --smtp-busy --smtp-connections-client --smtp-binarymime --smtp-priority --smtp-future-release --smtp-deliver-by --smtp-line-ends --smtp-maxsize --smtp-memory --smtp-timeout --smtp-threads --smtp-connections --smtp-connections-in --smtp-connections-out --smtp-hostname --smtp-protection --smtp-check --smtp-auth-results --smtp-validate-address --smtp-extract --smtp-default-ips --smtp-mappable-ips --smtp-unmappable-ips --dsn-advertise --smtp-greeting --default-domain --submission-port --spamassassin-host --spamassassin-port --clamav-address --clamav-database --dnsbl-zones --spam-reject-score --spam-subject --virus-action --virus-fail --dmarc-enforce --dnsbl-reject --max-delivertime --max-attempts --retry-interval --validate-envelope --validate-recipient --smarthost --smarthost-port --smarthost-username --smarthost-password --smarthost-plaintext --smtp-sink-address --smtp-sink-port --smtp-sink-username --smtp-sink-password --dsn-notify --dsn-ret --smtp-routes --allow-private-targets --bounce-from --bounce-host --double-bounce-to --double-bounce-host --bounce-limit --bounce-delay --receivers-file --bounce-texts --sign-library --verp --verp-all --verp-lifetime --suppression-key --verp-unsubscribe --unsubscribe-url --domain-maxmessages --domain-maxconnects --domain-maxconnections --domain-maxqueue --ip-maxmessages --ip-maxconnects --ip-maxconnections --connection-maxmessages --connection-maxidle --smtp-out-multi-recipient --connection-secure --tls-policy --tls-report-from --proxy-server --download-cache --download-ttl --download-user-agent --download-proxy --download-blacklist --download-whitelist --dns-servers --dns-trust-ad --dns-min-ttl --dns-timeout --dns-interval --dns-attempts --dns-capacity --dns-sockets --dns-buffersize --dns-rotate --queue-address --redis-address --rabbitmq-address --rabbitmq-outbox --rabbitmq-inbox --rabbitmq-local --rabbitmq-reports --rabbitmq-feedback --rabbitmq-refused --rabbitmq-dsn --rabbitmq-results --rabbitmq-success --rabbitmq-failure --rabbitmq-retry --storage-address --storage-policy --storage-ttl --storage-timeout --storage-reschedule --storage-threads --rabbitmq-verify --rabbitmq-exchange --rabbitmq-declare --rabbitmq-durable --rabbitmq-persistent --rabbitmq-lazy --rabbitmq-queue-type --rabbitmq-maxpriority --rabbitmq-consumers --rabbitmq-publishers --rabbitmq-qos --rabbitmq-minqos --rabbitmq-flush-qos --rabbitmq-throttle --rabbitmq-encoding --cluster-address --cluster-exchange --cluster-verify --cluster-timeout --server-id --database-address --database-ttl --database-validate --database-required --www-port --www-ip --www-secure-port --www-certificate --www-privatekey --www-ciphers --www-auth --www-password --www-dir --www-connections --www-host --www-url --www-cache-control --idempotency-ttl --idempotency-keys --render-useragent --application-log --send-log-file --send-log-format --send-bin-log-file --received-log-file --received-log-format --received-bin-log-file --download-log-file --download-log-format --download-bin-log-file --www-log-file --www-log-format --www-bin-log-file --metrics-address --webhook-url --webhook-secret --webhook-retries --webhook-extract --webhook-filter --webhook-whitelist --webhook-batch --webhook-delay --webhook-timeout --webhook-connections --webhook-queue --webhook-journal --webhook-journal-size --spool-directory --spool-fail-directory --spool-delay --spool-remove --spool-extract --spool-open-files --spool-threads --user --lock --daemon --paused --loopback'
+complete -c mtad -n '__mtad_at "mtad learn"' -a 'spam ham forget --config-file --user'
+complete -c mtad -n '__mtad_at "mtad ctl"' -a 'token settings queues messages message retry move drop inject render pauses pause resume errors suppress list add set delete stats explain probe floods services webhook dkim logs --help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl token"' -a 'add list delete --help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl token add"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl token list"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl token delete"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl settings"' -a 'accept --help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl settings accept"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl queues"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl messages"' -a '--help --config-file --url --token-file --token --json --queue --id --domain --sender --recipient --tag --state --older-than --newer-than --text --limit --cursor'
+complete -c mtad -n '__mtad_at "mtad ctl message"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl retry"' -a '--help --config-file --url --token-file --token --json --queue --id --domain --sender --recipient --tag --state --older-than --newer-than --text --all --dry-run'
+complete -c mtad -n '__mtad_at "mtad ctl move"' -a '--help --config-file --url --token-file --token --json --queue --id --domain --sender --recipient --tag --state --older-than --newer-than --text --all --dry-run --to'
+complete -c mtad -n '__mtad_at "mtad ctl drop"' -a '--help --config-file --url --token-file --token --json --queue --id --domain --sender --recipient --tag --state --older-than --newer-than --text --all --dry-run'
+complete -c mtad -n '__mtad_at "mtad ctl inject"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl render"' -a '--help --config-file --url --token-file --token --json --download'
+complete -c mtad -n '__mtad_at "mtad ctl pauses"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl pause"' -a '--help --config-file --url --token-file --token --json --pool --mta --domain --ip --tag --cluster --all --expire'
+complete -c mtad -n '__mtad_at "mtad ctl resume"' -a '--help --config-file --url --token-file --token --json --pool --mta --domain --ip --tag --cluster --flood --name'
+complete -c mtad -n '__mtad_at "mtad ctl errors"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl suppress"' -a '--help --config-file --url --token-file --token --json --type --code --extended --description'
+complete -c mtad -n '__mtad_at "mtad ctl list"' -a '--help --config-file --url --token-file --token --json --search'
+complete -c mtad -n '__mtad_at "mtad ctl add"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl set"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl delete"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl stats"' -a '--help --config-file --url --token-file --token --json --by --mta --domain --tag'
+complete -c mtad -n '__mtad_at "mtad ctl explain"' -a '--help --config-file --url --token-file --token --json --ip'
+complete -c mtad -n '__mtad_at "mtad ctl probe"' -a '--help --config-file --url --token-file --token --json --requiretls'
+complete -c mtad -n '__mtad_at "mtad ctl floods"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl services"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl webhook"' -a 'state dead replay --help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl webhook state"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl webhook dead"' -a '--help --config-file --url --token-file --token --json --from --limit'
+complete -c mtad -n '__mtad_at "mtad ctl webhook replay"' -a '--help --config-file --url --token-file --token --json --from'
+complete -c mtad -n '__mtad_at "mtad ctl dkim"' -a 'make show rotate use withdraw --help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl dkim make"' -a '--help --config-file --url --token-file --token --json --algorithm'
+complete -c mtad -n '__mtad_at "mtad ctl dkim show"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl dkim rotate"' -a '--help --config-file --url --token-file --token --json --selector --algorithm'
+complete -c mtad -n '__mtad_at "mtad ctl dkim use"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl dkim withdraw"' -a '--help --config-file --url --token-file --token --json'
+complete -c mtad -n '__mtad_at "mtad ctl logs"' -a '--help --config-file --url --token-file --token --json --kind --from --to --address --domain --ip --tag --id --outcome --class --code --text --limit --cursor'
