@@ -30,6 +30,7 @@ func TestLinks(t *testing.T) {
 		{"../..", "README.md"}, {"../../docs", "architecture.md"}, {"../../docs", "performance.md"},
 		{"../../docs", "configuration.md"}, {"../../docs", "settings.md"}, {"../../docs", "exec-auth.md"},
 		{"../../docs", "personalisation.md"}, {"../../docs", "making-mail.md"}, {"../../docs", "getting-mail-in.md"},
+		{"../../docs", "installing.md"}, {"../..", "CHANGELOG.md"}, {"../..", "CONTRIBUTING.md"},
 	} {
 		for _, m := range link.FindAllStringSubmatch(read(t, page.dir+"/"+page.name), -1) {
 			_, err := os.Stat(page.dir + "/" + m[1])
