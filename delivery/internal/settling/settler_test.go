@@ -72,6 +72,12 @@ func (d *driver) Settle(ctx context.Context, of *queue.Delivery, successors []qu
 		if item.Message.Body != nil {
 			name += " with its mail"
 		}
+		if item.Given {
+			name += " as it is"
+			if slices.ContainsFunc(successors, func(o queue.Item) bool { return o.Queue != item.Queue && o.Message == item.Message }) {
+				name += ", although others have it"
+			}
+		}
 		names = append(names, name)
 	}
 	return d.do(ctx, "settle", of, names...)
@@ -163,11 +169,11 @@ func TestHowMessagesLeaveMemory(t *testing.T) {
 			w.Names.Hook, x.Message.KeepMIME = "hook", true
 			x.Message.Queues = &queue.Queues{Results: name("")}
 			w.Finish(x, settling.Success)
-		}, "settle one: success with its mail, hook"},
+		}, "settle one: success with its mail, hook as it is"},
 		{"only hooks are told", func(w *world, x *settling.Ending) {
 			w.Names = settling.Names{Hook: "hook"}
 			w.Finish(x, settling.Failure)
-		}, "settle one: hook"},
+		}, "settle one: hook as it is"},
 		{"tried again, and hooks are not told", func(w *world, x *settling.Ending) {
 			w.Names.Hook = "hook"
 			w.Retry(x, x.Message)
@@ -175,7 +181,7 @@ func TestHowMessagesLeaveMemory(t *testing.T) {
 		{"tried again, and hooks are told", func(w *world, x *settling.Ending) {
 			w.Names = settling.Names{Outbox: "outbox", Hook: "hook", HookRetries: true}
 			w.Retry(x, x.Message)
-		}, "settle one: outbox with its mail, hook"},
+		}, "settle one: outbox with its mail, hook as it is"},
 		{"given back", func(w *world, x *settling.Ending) { w.Release(x) }, "release one"},
 		{"parked", func(w *world, x *settling.Ending) { w.Park(x, "tag:a", "because") }, "park one: tag:a"},
 		{"parked where that cannot be", func(w *world, x *settling.Ending) {
