@@ -189,7 +189,8 @@ func (r *Reporter) due() (jobs []job) {
 	return jobs
 }
 
-// copied are counts that nobody adds to: a clock that jumps back may have sessions of a day counted while it is told of.
+// copied are counts that nobody adds to: a clock that jumps back may have sessions of a day counted while it is
+// told of.
 func copied(all []*counted) []*counted {
 	own := make([]*counted, len(all))
 	for i, c := range all {

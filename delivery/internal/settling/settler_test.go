@@ -74,7 +74,8 @@ func (d *driver) Settle(ctx context.Context, of *queue.Delivery, successors []qu
 		}
 		if item.Given {
 			name += " as it is"
-			if slices.ContainsFunc(successors, func(o queue.Item) bool { return o.Queue != item.Queue && o.Message == item.Message }) {
+			also := func(o queue.Item) bool { return o.Queue != item.Queue && o.Message == item.Message }
+			if slices.ContainsFunc(successors, also) {
 				name += ", although others have it"
 			}
 		}
