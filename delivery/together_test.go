@@ -18,6 +18,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/smtpout"
 	"github.com/sluicemail/sluice/internal/smtptest"
 	"github.com/sluicemail/sluice/queue"
+	"github.com/sluicemail/sluice/throttle"
 )
 
 // newsletter publishes messages to n addresses that are the same, but for what change does to them.
@@ -205,3 +206,53 @@ func TestCrowdWhoseConnectionBreaks(t *testing.T) {
 		}
 	}
 }
+
+// The throttle counts recipients: as many go together as it lets, and none of them without having asked.
+func TestRecipientsAreCounted(t *testing.T) {
+	let := func(n int64) func(throttle.Path, netip.Addr) throttle.Wait {
+		var asked atomic.Int64
+		return func(throttle.Path, netip.Addr) throttle.Wait {
+			if asked.Add(1) <= n {
+				return throttle.Wait{}
+			}
+			return throttle.Wait{For: time.Hour, Limit: "maxmessages", Rule: "test"}
+		}
+	}
+	for name, tt := range map[string]struct {
+		let   int64
+		rules []smtptest.Rule
+		sent  int // messages that were attempted
+		good  int // of these accepted
+	}{
+		"no limit":            {1000, nil, 40, 40},
+		"a limit of 10":       {10, nil, 10, 10},
+		"some do not exist":   {1000, []smtptest.Rule{{Stage: smtptest.Rcpt, Pattern: "r?@*", Action: refused}}, 40, 30},
+		"both":                {15, []smtptest.Rule{{Stage: smtptest.Rcpt, Pattern: "r?@*", Action: refused}}, 15, 5},
+		"the mail is no good": {15, []smtptest.Rule{{Stage: smtptest.Dot, Pattern: "*", Action: refused}}, 15, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := &wholes{}
+			p := &pacer{send: let(tt.let)}
+			w := realWorld(t, &static{common: listen(t, &smtptest.Sink{Received: got.add, Rules: tt.rules})})
+			w.PathConnections, w.MultiRecipient, w.Throttle = 1, 50, p
+			w.Sender = &smtpout.Sender{Dial: w.dialWhenReady(40)}
+			w.newsletter(40, unchanged)
+			w.start()
+			require.Eventually(t, func() bool {
+				return w.stats("success").Ready+w.stats("failure").Ready == tt.sent
+			}, 30*time.Second, 5*time.Millisecond)
+			require.Equal(t, tt.good, w.stats("success").Ready)
+			w.shutDown()
+			require.Equal(t, 40-tt.sent, w.left("outbox"))
+			reached := 0
+			for _, list := range got.list {
+				reached += len(list)
+			}
+			require.Equal(t, tt.good, reached)
+			p.balanced(t, tt.sent)
+		})
+	}
+}
+
+// refused is said for good.
+var refused = smtptest.Action{Act: smtptest.Reply, Code: 550, Text: "5.1.1 No"}
