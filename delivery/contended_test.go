@@ -46,10 +46,7 @@ func TestRoomAtSharedTargets(t *testing.T) {
 				w.publishMany(300, name)
 			}
 			w.sleep(30 * time.Second)
-			served := map[string]int{}
-			for _, r := range w.sender.recipients() {
-				served[domainOf(r)]++
-			}
+			served := w.served()
 			for _, name := range names {
 				require.Greater(t, served[name], 60, name)
 			}
@@ -69,17 +66,20 @@ func TestRoomAtSharedTargets(t *testing.T) {
 			require.EqualValues(t, 4, w.sender.alive.Load())
 			w.publishMany(30, names[1])
 			w.sleep(4 * time.Second)
-			served := 0
-			for _, r := range w.sender.recipients() {
-				if domainOf(r) == names[1] {
-					served++
-				}
-			}
-			require.Equal(t, 30, served)
+			require.Equal(t, 30, w.served()[names[1]])
 			require.LessOrEqual(t, w.sender.most.Load(), int64(4))
 			w.shutDown()
 		})
 	})
+}
+
+// served counts the mails that each domain was sent.
+func (w *world) served() map[string]int {
+	served := map[string]int{}
+	for _, r := range w.sender.recipients() {
+		served[domainOf(r)]++
+	}
+	return served
 }
 
 // TestRoomOnASharedPath has mail of one site over connections of two kinds, which one limit counts.
