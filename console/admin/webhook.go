@@ -51,8 +51,8 @@ func (a *Admin) ReplayWebhook(ctx context.Context, from string) (uint64, error) 
 	count, err := a.Webhook.Replay(ctx, from)
 	if errors.Is(err, webhook.ErrReplay) {
 		s := a.Webhook.State()
-		return 0, invalid("from", from, fmt.Sprintf("the number of a result from %d, the oldest that is kept, to %d, or %s", s.First,
-			s.Checkpoint, webhook.Dead))
+		return 0, invalid("from", from, fmt.Sprintf("the number of a result from %d, the oldest that is kept, to %d, or %s",
+			s.First, s.Checkpoint, webhook.Dead))
 	}
 	if err != nil {
 		return count, unavailable("the results cannot be posted again now", err)

@@ -18,7 +18,7 @@
 //   - latest.go: what is asked for every so often
 //   - health.go, password.go: for machines, and for the first login
 //   - files.go, functions.go: templates and static files, and what templates call
-//   - csv.go: tables for spreadsheets
+//   - csv.go, sort.go: tables for spreadsheets, and what tables are sorted by
 //   - page.go, cookie.go, headers.go: one request
 //   - frame.go, session.go, kept.go: Frame and its fields, who is logged in, and the file that knows after a restart
 package frame

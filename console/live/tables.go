@@ -322,7 +322,7 @@ type listData struct {
 	Of      string
 	Columns []column
 	Window  *window
-	Sort    string
+	Sort    frame.Sort
 	Search  string
 	Prev    string // addresses of the pages before and behind; "": none
 	Next    string
@@ -337,7 +337,7 @@ func (c *Live) listing(kind string) frame.View {
 		}
 		o.n = pageRows
 		k, _ := kindOf(kind)
-		d := listData{kindOfList: k, Of: kind, Columns: columnsOf(kind), Window: c.window(o), Sort: o.key(), Search: o.search,
+		d := listData{kindOfList: k, Of: kind, Columns: columnsOf(kind), Window: c.window(o), Sort: frame.Sort(o.key()), Search: o.search,
 			Made: c.Now()}
 		if o.from > 0 {
 			d.Prev = d.address(o.key(), max(o.from-pageRows, 0))
@@ -360,22 +360,7 @@ func (d listData) address(sort string, from int) string {
 	return "/" + d.Of + "?" + q.Encode()
 }
 
-// SortBy is the address of the table sorted by a column: numbers begin with the greatest, a second click turns it
-// round.
+// SortBy is the address of the table after a click on the head of a column.
 func (d listData) SortBy(key string) string {
-	if d.Sort == "-"+key || key == "name" && d.Sort != "name" {
-		return d.address(key, 0)
-	}
-	return d.address("-"+key, 0)
-}
-
-// Direction is the value of aria-sort for a column.
-func (d listData) Direction(key string) string {
-	switch d.Sort {
-	case key:
-		return "ascending"
-	case "-" + key:
-		return "descending"
-	}
-	return "none"
+	return d.address(string(d.Sort.Click(key, key == "name")), 0)
 }

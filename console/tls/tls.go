@@ -117,7 +117,7 @@ type data struct {
 	Matching int // policies that match, on all pages
 	All      int
 	Counts   []count
-	Sort     string
+	Sort     frame.Sort
 	Prev     string // addresses of the pages before and behind; "": none
 	Next     string
 	Reports  []reportLine
@@ -246,7 +246,7 @@ func (d *data) count(all []admin.TLSPolicy) {
 }
 
 // arrange sorts policies, and returns by what: usually where most connections failed comes first.
-func arrange(all []*admin.TLSPolicy, by string) string {
+func arrange(all []*admin.TLSPolicy, by string) frame.Sort {
 	key, down := strings.CutPrefix(by, "-")
 	var compare func(a, b *admin.TLSPolicy) int
 	switch key {
@@ -270,7 +270,7 @@ func arrange(all []*admin.TLSPolicy, by string) string {
 	if key == "-domain" {
 		slices.Reverse(all)
 	}
-	return key
+	return frame.Sort(key)
 }
 
 // page shows a part of the policies.
@@ -290,10 +290,10 @@ func (d *data) page(all []*admin.TLSPolicy, start string) {
 	}
 }
 
-func (d *data) address(sort string, from int) string {
+func (d *data) address(sort frame.Sort, from int) string {
 	q := d.Of.fields().Values()
 	if sort != "-failed" {
-		q.Set("sort", sort)
+		q.Set("sort", string(sort))
 	}
 	if from > 0 {
 		q.Set("from", strconv.Itoa(from))
@@ -307,29 +307,15 @@ func (d *data) address(sort string, from int) string {
 // Export is the address of a table as comma separated values.
 func (d *data) Export(table string) string {
 	q := d.Of.fields().Values()
-	q.Set("sort", d.Sort)
+	q.Set("sort", string(d.Sort))
 	q.Set("format", "csv")
 	q.Set("table", table)
 	return "/tls?" + q.Encode()
 }
 
-// SortBy is the address of the page sorted by a column: numbers begin with the greatest, a second click turns it round.
+// SortBy is the address of the page after a click on the head of a column.
 func (d *data) SortBy(key string) string {
-	if d.Sort == "-"+key || (key == "domain" || key == "expires") && d.Sort != key {
-		return d.address(key, 0)
-	}
-	return d.address("-"+key, 0)
-}
-
-// Direction is the value of aria-sort for a column.
-func (d *data) Direction(key string) string {
-	switch d.Sort {
-	case key:
-		return "ascending"
-	case "-" + key:
-		return "descending"
-	}
-	return "none"
+	return d.address(d.Sort.Click(key, key == "domain" || key == "expires"), 0)
 }
 
 // shown is a text of strangers on one line.
