@@ -24,6 +24,11 @@ type counted struct {
 	path   throttle.Path
 }
 
+// countedOf are what limits may count a connection of a path to a target by.
+func countedOf(p *path, target netip.Addr) [2]counted {
+	return [...]counted{{target: target}, {path: p.id().Path}}
+}
+
 // crowd are the connections that one limit counts. The lock of contended guards it.
 type crowd struct {
 	of      counted
@@ -37,6 +42,7 @@ type crowd struct {
 
 // claim is the place of a path in a line.
 type claim struct {
+	in   *crowd
 	p    *path
 	open int           // connections that p has
 	wait throttle.Wait // which keeps p out
@@ -48,7 +54,6 @@ type seat struct {
 	p      *path
 	in     []*crowd
 	gaveTo *claim // for which the connection ends
-	gaveIn *crowd
 }
 
 func (all *contended) init() { all.crowds = make(map[counted]*crowd) }
@@ -111,7 +116,7 @@ func (all *contended) forget(in *crowd) {
 func (all *contended) mayTry(p *path, target netip.Addr) throttle.Wait {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	for _, of := range [...]counted{{target: target}, {path: p.id().Path}} {
+	for _, of := range countedOf(p, target) {
 		in := all.crowds[of]
 		if in == nil || in.room == nil || in.room.p == p {
 			continue
@@ -137,7 +142,7 @@ func (all *contended) keptOut(p *path, target netip.Addr, wait throttle.Wait) {
 	open, _ := p.connections()
 	all.mu.Lock()
 	in := all.crowd(of) // which may be that of a connection that is being made
-	in.enqueue(&claim{p: p, open: open, wait: wait})
+	in.enqueue(&claim{in: in, p: p, open: open, wait: wait})
 	all.mu.Unlock()
 	all.serve(in)
 }
@@ -146,7 +151,7 @@ func (all *contended) keptOut(p *path, target netip.Addr, wait throttle.Wait) {
 func (all *contended) failed(p *path, target netip.Addr) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	for _, of := range [...]counted{{target: target}, {path: p.id().Path}} {
+	for _, of := range countedOf(p, target) {
 		if in := all.crowds[of]; in != nil {
 			all.forget(in)
 		}
@@ -203,7 +208,7 @@ func (s *seat) asked(sent int) bool {
 func (all *contended) yields(s *seat, sent int, idle bool) bool {
 	for _, in := range s.in {
 		n := in.first.Load()
-		if n != nil && n.p != s.p && (idle || s.p.spares(n.open, sent)) && all.makeRoom(s, in, n) {
+		if n != nil && n.p != s.p && (idle || s.p.spares(n.open, sent)) && all.makeRoom(s, n) {
 			return true
 		}
 	}
@@ -211,15 +216,16 @@ func (all *contended) yields(s *seat, sent int, idle bool) bool {
 }
 
 // makeRoom has a connection end for the first in line, unless another one does.
-func (all *contended) makeRoom(s *seat, in *crowd, n *claim) bool {
+func (all *contended) makeRoom(s *seat, n *claim) bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()
+	in := n.in
 	if in.first.Load() != n {
 		return false
 	}
 	in.strike(n.p)
 	in.room, in.until = n, time.Now().Add(feedTime)
-	s.gaveTo, s.gaveIn = n, in
+	s.gaveTo = n
 	return true
 }
 
@@ -235,23 +241,23 @@ func (s *seat) waits() (wait throttle.Wait) {
 
 // offer has the path connect for which a connection made room, or all others when that one does not want to any more.
 func (all *contended) offer(s *seat) {
-	n, in := s.gaveTo, s.gaveIn
+	n := s.gaveTo
 	if n == nil {
 		return
 	}
 	if n.p.look(); n.p.connects() {
-		time.AfterFunc(feedTime, func() { all.expire(in, n) })
+		time.AfterFunc(feedTime, func() { all.expire(n) })
 	} else {
-		all.expire(in, n)
+		all.expire(n)
 	}
-	all.serve(in)
+	all.serve(n.in)
 }
 
 // expire ends what is kept for a path.
-func (all *contended) expire(in *crowd, n *claim) {
+func (all *contended) expire(n *claim) {
 	var away []*path
 	all.mu.Lock()
-	if in.room == n {
+	if in := n.in; in.room == n {
 		away = in.open()
 		all.forget(in)
 	}

@@ -84,13 +84,11 @@ func (n *Names) retried(x *Ending, again *queue.Message) []queue.Item {
 
 // hooked is what is published for the hook of a result: m itself, unless others get that as well.
 func (n *Names) hooked(m *queue.Message, alone bool) queue.Item {
-	if alone {
-		m.Body, m.Compose = nil, nil
-	} else {
-		bare := *m
-		bare.Body, bare.Compose = nil, nil
-		m = &bare
+	if !alone {
+		own := *m
+		m = &own
 	}
+	m.Body, m.Compose = nil, nil
 	return queue.Item{Queue: n.Hook, Message: m, Given: true}
 }
 
