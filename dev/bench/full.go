@@ -1,23 +1,20 @@
 package main
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/sluicemail/sluice/config/settings"
+	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
 // perConnection is how many mails the full rows send over one connection.
@@ -114,17 +111,12 @@ type keys struct{ certificate, private, dkim string }
 
 // newKeys makes a certificate with ECDSA, and a key to sign with, which is RSA-2048 or Ed25519.
 func newKeys(dir string, ed bool) (*keys, error) {
-	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Unix(0, 0),
-		NotAfter: time.Now().AddDate(1, 0, 0)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, own.Public(), own)
-	if err != nil {
+	k := &keys{filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "private.pem"), filepath.Join(dir, "dkim.pem")}
+	if _, err := smtptest.WriteSelfSigned(k.certificate, k.private); err != nil {
 		return nil, err
 	}
 	var signs any
+	var err error
 	if ed {
 		_, signs, err = ed25519.GenerateKey(rand.Reader)
 	} else {
@@ -133,18 +125,9 @@ func newKeys(dir string, ed bool) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "private.pem"), filepath.Join(dir, "dkim.pem")}
-	return k, errors.Join(writePEM(k.certificate, "CERTIFICATE", der), writeKey(k.private, own), writeKey(k.dkim, signs))
-}
-
-func writeKey(file string, key any) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	der, err := x509.MarshalPKCS8PrivateKey(signs)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return writePEM(file, "PRIVATE KEY", der)
-}
-
-func writePEM(file, kind string, der []byte) error {
-	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+	return k, os.WriteFile(k.dkim, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }

@@ -56,7 +56,9 @@ func (h *Hook) transport() *http.Transport {
 // control characters, and without what is secret.
 func (h *Hook) post(ctx context.Context, t *Terms, b *batch) outcome {
 	o := h.request(ctx, t, b)
-	o.reason = printable.Text(t.masked(o.reason), shownReason)
+	if o.reason != "" {
+		o.reason = printable.Text(t.masked(o.reason), shownReason)
+	}
 	return o
 }
 
