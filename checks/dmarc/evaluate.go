@@ -149,9 +149,9 @@ func (e *evaluation) aligned(ctx context.Context, own tree, domain string, stric
 	if domain == own.start {
 		return true, nil
 	}
-	organisation, name := own.organisation(), registered(own.start)
+	organisation, name := own.organisation(), Registered(own.start)
 	walked := within(domain, organisation)
-	listed := !e.treeOnly && !own.decided() && name != "" && name == registered(domain)
+	listed := !e.treeOnly && !own.decided() && name != "" && name == Registered(domain)
 	if strict || !walked && !listed {
 		return false, nil // without asking: a strange domain costs no look-up
 	}

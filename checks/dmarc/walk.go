@@ -159,8 +159,8 @@ func (t tree) policy() (site, bool) {
 	return site{}, false
 }
 
-// registered returns the domain that RFC 7489 §3.2 calls organisational, after the public suffix list, or "".
-func registered(domain string) string {
+// Registered returns the domain that RFC 7489 §3.2 calls organisational, after the public suffix list, or "".
+func Registered(domain string) string {
 	name, err := publicsuffix.EffectiveTLDPlusOne(domain)
 	if err != nil {
 		return ""

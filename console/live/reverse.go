@@ -3,8 +3,6 @@ package live
 import (
 	"cmp"
 	"context"
-	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/internal/human"
+	"github.com/sluicemail/sluice/internal/reverse"
 )
 
 // Resolver is what the console asks about the names of local addresses. *net.Resolver and *resolver.Resolver are ones.
@@ -31,14 +30,8 @@ const (
 // names is what the DNS says of local addresses.
 type names struct {
 	mu    sync.Mutex
-	known map[netip.Addr]*frame.Latest[naming]
+	known map[netip.Addr]*frame.Latest[reverse.Naming]
 	turns chan struct{} // holds a token for each address that is looked up
-}
-
-// naming is what the DNS says of one.
-type naming struct {
-	names []string // in lower case, sorted
-	back  bool     // one of them leads back to the address
 }
 
 // misnamed says in a sentence what is wrong with the names of a local address, as far as that is known by now; "":
@@ -52,73 +45,52 @@ func (c *Live) misnamed(address string) string {
 	if at.IsZero() || err != nil {
 		return ""
 	}
-	return found.problem(ip, strings.ToLower(cmp.Or(c.Settings.Current().Name(ip), c.Hostname)))
+	return problemOf(found, ip, strings.ToLower(cmp.Or(c.Settings.Current().Name(ip), c.Hostname)))
 }
 
-func (c *Live) namingOf(ip netip.Addr) *frame.Latest[naming] {
+func (c *Live) namingOf(ip netip.Addr) *frame.Latest[reverse.Naming] {
 	n := &c.names
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.known == nil || len(n.known) >= maxReverse {
-		n.known, n.turns = map[netip.Addr]*frame.Latest[naming]{}, make(chan struct{}, reverseTurns)
+		n.known, n.turns = map[netip.Addr]*frame.Latest[reverse.Naming]{}, make(chan struct{}, reverseTurns)
 	}
 	if n.known[ip] == nil {
 		turns := n.turns
-		n.known[ip] = frame.NewLatest(c.frame, reverseEvery, reverseEvery, func(ctx context.Context) (naming, error) {
+		n.known[ip] = frame.NewLatest(c.frame, reverseEvery, reverseEvery, func(ctx context.Context) (reverse.Naming, error) {
 			select {
 			case turns <- struct{}{}:
 				defer func() { <-turns }()
 				return lookUp(ctx, c.Resolver, ip)
 			case <-ctx.Done():
-				return naming{}, ctx.Err()
+				return reverse.Naming{}, ctx.Err()
 			}
 		})
 	}
 	return n.known[ip]
 }
 
-// lookUp asks for the names of an address, and whether they lead back to it.
-func lookUp(ctx context.Context, r Resolver, ip netip.Addr) (naming, error) {
+// lookUp asks for the names of an address within their time.
+func lookUp(ctx context.Context, r Resolver, ip netip.Addr) (reverse.Naming, error) {
 	ctx, cancel := context.WithTimeout(ctx, reverseTime)
 	defer cancel()
-	var n naming
-	found, err := r.LookupAddr(ctx, ip.String())
-	if err != nil && !isNotFound(err) {
-		return n, err
-	}
-	for _, name := range found {
-		n.names = append(n.names, strings.ToLower(strings.TrimSuffix(name, ".")))
-	}
-	slices.Sort(n.names)
-	for _, name := range n.names[:min(len(n.names), 10)] {
-		addresses, err := r.LookupNetIP(ctx, "ip", name)
-		if err != nil && !isNotFound(err) {
-			return n, err
-		}
-		n.back = n.back || slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Unmap() == ip })
-	}
-	return n, nil
+	return reverse.LookUp(ctx, r, ip)
 }
 
-// problem compares the names of an address: the reverse DNS has to have one that leads back to it, as most receivers
+// problemOf compares the names of an address: the reverse DNS has to have one that leads back to it, as most receivers
 // demand (RFC 1912 §2.1), and it should be the one that it greets with; "": it does.
-func (n naming) problem(ip netip.Addr, greets string) string {
-	if len(n.names) == 0 {
+func problemOf(n reverse.Naming, ip netip.Addr, greets string) string {
+	if len(n.Names) == 0 {
 		return "The reverse DNS has no name for " + ip.String() + ": many receivers refuse its mail."
 	}
-	first := human.Middle(n.names[0], 60)
+	first := human.Middle(n.Names[0], 60)
 	switch {
-	case !n.back:
+	case !n.Back:
 		return "The reverse DNS of " + ip.String() + " says " + first +
 			", but that name does not lead back to it: many receivers refuse its mail."
-	case greets != "" && !slices.Contains(n.names, greets):
+	case greets != "" && !slices.Contains(n.Names, greets):
 		return ip.String() + " greets as " + human.Middle(greets, 60) + ", but the reverse DNS calls it " + first +
 			": some receivers mistrust that."
 	}
 	return ""
-}
-
-func isNotFound(err error) bool {
-	wrong, ok := errors.AsType[*net.DNSError](err)
-	return ok && wrong.IsNotFound
 }

@@ -43,6 +43,15 @@ func (r *Resolver) LookupTXTSecure(ctx context.Context, name string) (texts []st
 	return result.Records, result.Authentic, nil
 }
 
+// LookupSOA returns the primary name server of a zone. net.Resolver has no such method.
+func (r *Resolver) LookupSOA(ctx context.Context, zone string) (primary string, err error) {
+	result, err := r.SOA(ctx, zone)
+	if err != nil {
+		return "", netError(err)
+	}
+	return result.Records[0], nil
+}
+
 // LookupAddr returns the names of an address, with trailing dots.
 func (r *Resolver) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 	ip, err := netip.ParseAddr(addr)

@@ -67,6 +67,13 @@ func (r *Resolver) CNAME(ctx context.Context, name string) (*Result[string], err
 	})
 }
 
+// SOA returns the primary name server of a zone, of the name of its apex.
+func (r *Resolver) SOA(ctx context.Context, zone string) (*Result[string], error) {
+	return lookup(ctx, r, zone, dns.TypeSOA, func(rr *dns.SOA) (string, bool) {
+		return plainName(rr.Ns), true
+	})
+}
+
 // A returns the IPv4 addresses of a host, from the DNS alone.
 func (r *Resolver) A(ctx context.Context, host string) (*Result[netip.Addr], error) {
 	return lookup(ctx, r, host, dns.TypeA, func(rr *dns.A) (netip.Addr, bool) {

@@ -12,15 +12,15 @@ var rooms = []struct {
 	room string
 	may  []string
 }{
-	{"dev", []string{"examples", "mta", "auth", "checks", "config", "console", "delivery", "feedback", "monitor", "queue",
-		"smtpin", "throttle", "dev"}},
-	{"examples", []string{"mta", "auth", "checks", "config", "console", "delivery", "feedback", "monitor", "queue", "smtpin",
-		"throttle"}},
-	{"mta", []string{"auth", "checks", "config", "console", "delivery", "feedback", "monitor", "queue", "smtpin",
-		"throttle"}},
-	{"console/admin", []string{"config/settings", "config/snapshot", "feedback", "monitor", "queue"}},
-	{"console/api", []string{"console/admin", "config/settings", "feedback", "monitor", "queue"}},
-	{"console/ctl", []string{"console/admin", "config/settings"}},
+	{"dev", []string{"examples", "mta", "auth", "checks", "config", "console", "delivery", "feedback", "monitor", "preflight",
+		"queue", "smtpin", "throttle", "dev"}},
+	{"examples", []string{"mta", "auth", "checks", "config", "console", "delivery", "feedback", "monitor", "preflight", "queue",
+		"smtpin", "throttle"}},
+	{"mta", []string{"auth", "checks", "config", "console", "delivery", "feedback", "monitor", "preflight", "queue",
+		"smtpin", "throttle"}},
+	{"console/admin", []string{"config/settings", "config/snapshot", "feedback", "monitor", "preflight", "queue"}},
+	{"console/api", []string{"console/admin", "config/settings", "feedback", "monitor", "preflight", "queue"}},
+	{"console/ctl", []string{"console/admin", "config/settings", "preflight"}},
 	{"console/frame", []string{"auth"}},
 	{"console/mailview", []string{"console/frame", "queue"}},
 	{"console/sheets", []string{"console/frame", "console/admin", "config/settings", "config/snapshot", "queue"}},
@@ -32,7 +32,7 @@ var rooms = []struct {
 	{"console/logs", []string{"console/frame", "console/admin", "console/messages", "console/mailview", "monitor", "queue"}},
 	{"console/tls", []string{"console/frame", "console/admin", "console/mailview", "feedback"}},
 	{"console/feedback", []string{"console/frame", "console/admin", "console/messages", "console/mailview", "feedback"}},
-	{"console/services", []string{"console/frame", "console/admin", "console/mailview"}},
+	{"console/services", []string{"console/frame", "console/admin", "console/mailview", "preflight"}},
 	{"console", []string{"console/frame", "console/live", "console/messages", "console/smtpmonitor", "console/logs",
 		"console/feedback", "console/tls", "console/services", "console/sheets", "console/mailview", "console/admin", "console/api", "auth", "config/snapshot",
 		"monitor", "queue"}},
@@ -68,6 +68,7 @@ var rooms = []struct {
 	{"auth", []string{"auth/crypt"}}, // its drivers share the hashes
 	{"feedback/verp", nil},
 	{"feedback", []string{"feedback/verp", "checks", "monitor", "queue"}},
+	{"preflight", []string{"checks"}},
 	{"checks", nil},
 	{"throttle/redis", []string{"throttle", "throttle/local"}}, // shares what local counts
 	{"throttle", nil},

@@ -108,6 +108,15 @@ func (z *Zone) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	return z.lookup(ctx, "TXT", name)
 }
 
+// LookupSOA returns the primary name server of a zone: an SOA record is its name here.
+func (z *Zone) LookupSOA(ctx context.Context, name string) (string, error) {
+	primary, err := z.lookup(ctx, "SOA", name)
+	if err != nil {
+		return "", err
+	}
+	return primary[0], nil
+}
+
 // LookupMX returns the mail exchangers of a name.
 func (z *Zone) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 	values, err := z.lookup(ctx, "MX", name)
