@@ -8,7 +8,7 @@ import (
 // idle warns about listeners that nobody can use.
 func (l *loader) idle() {
 	c := l.cfg
-	noTLS := c.SMTPCertificate == ""
+	noTLS := len(c.SMTPCertificate) == 0
 	if len(c.SMTPRange) == 0 && len(c.SMTPPort)+len(c.SMTPSecurePort) > 0 {
 		l.warn(l.origins["smtp-range"],
 			"smtp-range names nobody: no client may connect; name those that may, for example smtp-range: 127.0.0.0/8")

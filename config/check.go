@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -70,13 +71,29 @@ func (l *loader) scanners() {
 	}
 }
 
-// certificates loads both pairs of certificate and key, and maps both cipher strings.
+// certificates loads the pairs of certificate and key, and maps both cipher strings.
 func (l *loader) certificates() {
 	c := l.cfg
-	l.pair("smtp-certificate", c.SMTPCertificate, "smtp-key", c.SMTPKey)
+	l.pairs("smtp-certificate", c.SMTPCertificate, "smtp-key", c.SMTPKey)
 	l.pair("www-certificate", c.WWWCertificate, "www-privatekey", c.WWWPrivateKey)
 	l.ciphers("smtp-ciphers", c.SMTPCiphers)
 	l.ciphers("www-ciphers", c.WWWCiphers)
+}
+
+// pairs loads each certificate with the key at its place.
+func (l *loader) pairs(certName string, certs []string, keyName string, keys []string) {
+	if len(certs) == 0 || len(keys) == 0 {
+		l.pair(certName, strings.Join(certs, ","), keyName, strings.Join(keys, ","))
+		return
+	}
+	if len(certs) != len(keys) {
+		l.fail(&Error{Origin: l.origins[keyName], Key: keyName, Value: cut(strings.Join(keys, ",")),
+			Want: "one key for each of the " + strconv.Itoa(len(certs)) + " files of " + certName + ", in their order"})
+		return
+	}
+	for i := range certs {
+		l.pair(certName, certs[i], keyName, keys[i])
+	}
 }
 
 func (l *loader) pair(certName, certFile, keyName, keyFile string) {
@@ -136,11 +153,11 @@ func (l *loader) listeners() {
 	l.apart("smtp-port", c.SMTPPort, "submission-port", c.SubmissionPort)
 	l.apart("smtp-secure-port", c.SMTPSecurePort, "submission-port", c.SubmissionPort)
 	l.apart("www-port", []int{c.WWWPort}, "www-secure-port", []int{c.WWWSecurePort})
-	if len(c.SMTPSecurePort) > 0 && c.SMTPCertificate == "" && c.SMTPKey == "" {
+	if len(c.SMTPSecurePort) > 0 && len(c.SMTPCertificate) == 0 && len(c.SMTPKey) == 0 {
 		l.fail(&Error{Origin: l.origins["smtp-secure-port"], Key: "smtp-secure-port", Value: portsText(c.SMTPSecurePort),
 			Want: "smtp-certificate and smtp-key to be set too"})
 	}
-	if len(c.SubmissionPort) > 0 && c.SMTPCertificate == "" && c.SMTPKey == "" {
+	if len(c.SubmissionPort) > 0 && len(c.SMTPCertificate) == 0 && len(c.SMTPKey) == 0 {
 		l.fail(&Error{Origin: l.origins["submission-port"], Key: "submission-port", Value: portsText(c.SubmissionPort),
 			Want: "smtp-certificate and smtp-key to be set too, since TLS is required there and nobody could ever send"})
 	}

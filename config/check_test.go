@@ -28,7 +28,7 @@ func TestCertificates(t *testing.T) {
 	cfg, report := mustLoad(t, base+"smtp-certificate: "+cert+"\nsmtp-key: "+key+
 		"\nsmtp-secure-port: 465\nsubmission-port: 587\nsmtp-auth: users://a\n"+
 		"www-certificate: "+cert+"\nwww-privatekey: "+key+"\nwww-secure-port: 443\n")
-	require.Equal(t, cert, cfg.SMTPCertificate)
+	require.Equal(t, []string{cert}, cfg.SMTPCertificate)
 	require.Empty(t, report.Warnings)
 
 	tests := []struct{ name, cert, key, want string }{
@@ -39,6 +39,10 @@ func TestCertificates(t *testing.T) {
 			`smtp-certificate: "/nonexistent": expected a readable PEM file with a certificate (no such file or directory)`},
 		{"no such key", cert, "/nonexistent",
 			`smtp-key: "/nonexistent": expected a readable PEM file with a private key (no such file or directory)`},
+		{"the second's key", cert + ";" + cert, key + ", " + otherKey, `smtp-certificate: "` + cut(cert) +
+			`": expected a PEM certificate that fits smtp-key: ` + cut(otherKey)},
+		{"no second key", cert + "," + cert, key, `smtp-key: "` + cut(key) +
+			`": expected one key for each of the 2 files of smtp-certificate, in their order`},
 		{"a directory", "/", key, `smtp-certificate: "/": expected a readable PEM file with a certificate (is a directory)`},
 	}
 	for _, test := range tests {
@@ -48,6 +52,15 @@ func TestCertificates(t *testing.T) {
 			require.Len(t, Errors(err), 1)
 		})
 	}
+}
+
+// TestSeveralCertificates keeps their order, and a file that is named twice.
+func TestSeveralCertificates(t *testing.T) {
+	cert, key := makePair(t)
+	other, otherKey := makePair(t)
+	cfg, _ := mustLoad(t, base+"smtp-certificate: "+cert+"; "+other+","+cert+"\nsmtp-key: "+key+", "+otherKey+";"+key+"\n")
+	require.Equal(t, []string{cert, other, cert}, cfg.SMTPCertificate)
+	require.Equal(t, []string{key, otherKey, key}, cfg.SMTPKey)
 }
 
 func TestChanged(t *testing.T) {

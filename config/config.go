@@ -23,10 +23,10 @@ type Config struct {
 	SMTPPassword string // smtp-password: older form of smtp-auth, with smtp-username
 	// smtp-auth-required: false lets the clients of smtp-range relay without logging in
 	SMTPAuthRequired bool
-	// smtp-certificate: PEM file with the certificate and its chain, read again when it changes
-	SMTPCertificate string
-	SMTPKey         string // smtp-key: PEM file with the certificate's private key
-	SMTPCiphers     string // smtp-ciphers: OpenSSL cipher string for TLS up to 1.2; empty: Go's choice
+	// smtp-certificate: PEM files, each with a certificate and its chain, read again when they change
+	SMTPCertificate []string
+	SMTPKey         []string // smtp-key: PEM files with the private keys, in the order of smtp-certificate
+	SMTPCiphers     string   // smtp-ciphers: OpenSSL cipher string for TLS up to 1.2; empty: Go's choice
 	// smtp-proxy: proxies whose connections start with a PROXY header, version 1 or 2
 	SMTPProxy         []netip.Prefix
 	SMTPMaxRecipients int // smtp-maxrecipients: recipients of one mail; more are answered 452

@@ -90,6 +90,25 @@ func domains() codec[[]string] {
 	return list("comma list", "domain names with commas", bySeparators, host().parse, asIs)
 }
 
+// paths is a list of files. Names may hold blanks. An entry may be there twice: it belongs to one at the same place of
+// another list.
+func paths() codec[[]string] {
+	one := path()
+	return codec[[]string]{kind: "paths", want: "paths of files with , or ; between", blank: true,
+		text: func(all []string) string { return join(all, one.text) },
+		parse: func(s string) ([]string, error) {
+			var all []string
+			for _, field := range fields(s, func(r rune) bool { return r == ',' || r == ';' }) {
+				name, err := one.parse(field)
+				if err != nil {
+					return nil, fmt.Errorf("not %q", cut(field))
+				}
+				all = append(all, name)
+			}
+			return all, nil
+		}}
+}
+
 // someOf is a comma list of words out of a few.
 func someOf(words ...string) codec[[]string] {
 	return list("comma list", "any of "+names(words)+", with commas", bySeparators,

@@ -219,16 +219,19 @@ func perClient(cfg *config.Config, slots *throttle.Slots, d *doors) (most int, u
 	return max(1, in/2), func(c *smtpin.Conn) bool { return c.Trusted() && d.allows(c.Remote().Addr()) }
 }
 
-// openTLS reads smtp-certificate, which is read again when it changes. Nil: there is none.
+// openTLS reads the files of smtp-certificate, which are read again when they change. Nil: there are none.
 func openTLS(b *base) (func() *tls.Config, error) {
-	if b.cfg.SMTPCertificate == "" {
+	if len(b.cfg.SMTPCertificate) == 0 {
 		return nil, nil
 	}
-	files := &smtpin.CertFile{Cert: b.cfg.SMTPCertificate, Key: b.cfg.SMTPKey, Logger: b.log}
-	if err := files.Load(); err != nil {
+	var certs smtpin.CertFiles
+	for i, cert := range b.cfg.SMTPCertificate {
+		certs = append(certs, &smtpin.CertFile{Cert: cert, Key: b.cfg.SMTPKey[i], Logger: b.log})
+	}
+	if err := certs.Load(); err != nil {
 		return nil, fmt.Errorf("smtp-certificate: %w", err)
 	}
-	settings := &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12}
+	settings := &tls.Config{GetCertificate: certs.GetCertificate, MinVersion: tls.VersionTLS12}
 	if b.cfg.SMTPCiphers != "" { // else what Go thinks best
 		// what could not be had was warned about when it was read
 		settings.CipherSuites, _, _ = config.ParseCiphers(b.cfg.SMTPCiphers)

@@ -78,7 +78,7 @@ func (p *ports) bindSMTP(cfg *config.Config, d *doors, mustLogIn bool) error {
 		{cfg.SubmissionPort, smtpin.Listener{Name: "submission", Allow: anybody, RequireTLS: true, RequireAuth: true}},
 	} {
 		for _, number := range kind.ports {
-			if kind.policy.ImplicitTLS && cfg.SMTPCertificate == "" {
+			if kind.policy.ImplicitTLS && len(cfg.SMTPCertificate) == 0 {
 				return fmt.Errorf("smtp-secure-port %d: TLS needs smtp-certificate and smtp-key", number)
 			}
 			kind.policy.Proxies = d.isProxy

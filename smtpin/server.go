@@ -44,7 +44,7 @@ type Server struct {
 	// not block, and its replies are not changed. Nil: nobody is blocked.
 	Blocked func(client netip.Addr) *smtp.SMTPError
 
-	// TLS returns the configuration for a new handshake; nil, or nil from it: no TLS. See CertFile for certificates
+	// TLS returns the configuration for a new handshake; nil, or nil from it: no TLS. See CertFiles for certificates
 	// that change.
 	TLS func() *tls.Config
 

@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,12 +19,16 @@ import (
 // SelfSigned returns a TLS configuration with a fresh certificate for the given names and addresses that is its own
 // issuer, and a pool that trusts it. Without names it is for localhost, 127.0.0.1 and ::1.
 func SelfSigned(names ...string) (*tls.Config, *x509.CertPool, error) {
-	if len(names) == 0 {
-		names = []string{"localhost", "127.0.0.1", "::1"}
-	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
+	}
+	return selfSigned(key, names)
+}
+
+func selfSigned(key crypto.Signer, names []string) (*tls.Config, *x509.CertPool, error) {
+	if len(names) == 0 {
+		names = []string{"localhost", "127.0.0.1", "::1"}
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(time.Now().UnixNano()),
@@ -59,7 +64,16 @@ func SelfSigned(names ...string) (*tls.Config, *x509.CertPool, error) {
 // WriteSelfSigned writes a certificate as SelfSigned makes it, and its key, in PEM, each in one step over what was
 // there. The pool trusts it.
 func WriteSelfSigned(certFile, keyFile string, names ...string) (*x509.CertPool, error) {
-	config, pool, err := SelfSigned(names...)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return WriteSelfSignedWith(key, certFile, keyFile, names...)
+}
+
+// WriteSelfSignedWith is WriteSelfSigned with a key that is there, of any kind.
+func WriteSelfSignedWith(private crypto.Signer, certFile, keyFile string, names ...string) (*x509.CertPool, error) {
+	config, pool, err := selfSigned(private, names)
 	if err != nil {
 		return nil, err
 	}
