@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,7 +101,7 @@ func TestBouncesOfTheKilled(t *testing.T) {
 	accepted, arrived, again := l.Counts()
 	t.Logf("%d refused, %d bounces, %d of them again", accepted, arrived, again)
 	require.EqualValues(t, rounds*each, arrived)
-	l.AgainOnlyAt(t, kills)
+	l.AgainOnlyAt(t, kills, time.Second)
 	q := mtatest.OpenQueue(t, d.Queue)
 	failures := map[int64]int{}
 	for _, m := range mtatest.Stored(t, q, "failure", int(rounds*each)) {

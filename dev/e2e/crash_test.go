@@ -48,7 +48,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	t.Logf("%d accepted, %d in doubt, %d arrived, %d of them again", accepted, doubt, arrived, again)
 	require.LessOrEqual(t, int64(arrived), int64(accepted)+2*doubt, "mails arrived that nobody sent")
 	require.Zero(t, k.Stats().Damaged)
-	l.AgainOnlyAt(t, kills)
+	l.AgainOnlyAt(t, kills, time.Second)
 	oneResultEach(t, d.Queue, l)
 }
 
@@ -131,4 +131,18 @@ func TestStopTwice(t *testing.T) {
 	require.Greater(t, time.Since(began), 300*time.Millisecond, "signals right behind the first are one with it")
 	require.Zero(t, d.Exit(t, 10*time.Second))
 	require.Equal(t, 1, mtatest.Waiting(t, mtatest.OpenQueue(t, d.Queue))["outbox"])
+}
+
+// TestKilledWithMailsToMany kills mtad while mails to several recipients are on their way: taken by some, put off for
+// others, or not yet answered. No recipient is lost, and each has one result.
+func TestKilledWithMailsToMany(t *testing.T) {
+	rounds := 6
+	if testing.Short() || mtatest.RaceDetector {
+		rounds = 2
+	}
+	c := mtatest.NewCrowds(t)
+	d := c.KillUnderLoad(t, mtatest.Start(t, c.Settings()), rounds)
+	d.Terminate(t)
+	c.Check(t, 250*time.Millisecond)
+	oneResultEach(t, d.Queue, c.Ledger)
 }

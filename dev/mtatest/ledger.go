@@ -138,14 +138,11 @@ func (l *Ledger) Settled(t testing.TB) {
 	}
 }
 
-// AgainOnlyAt requires that what came again had arrived within the second before a kill, or while mtad was dying.
-func (l *Ledger) AgainOnlyAt(t testing.TB, kills []time.Time) {
+// AgainOnlyAt requires that what came again had arrived shortly before a kill, or while mtad was dying.
+func (l *Ledger) AgainOnlyAt(t testing.TB, kills []time.Time, within time.Duration) {
 	t.Helper()
 	for n, first := range l.Again {
-		near := slices.ContainsFunc(kills, func(kill time.Time) bool {
-			since := kill.Sub(first)
-			return since < time.Second && since > -time.Second
-		})
+		near := slices.ContainsFunc(kills, func(kill time.Time) bool { return kill.Sub(first).Abs() < within })
 		require.True(t, near, "mail %d came again although it had arrived long before a kill", n)
 	}
 }

@@ -2,6 +2,7 @@ package rabbit
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +22,7 @@ func TestBouncesOfTheKilled(t *testing.T) {
 	accepted, arrived, again := l.Counts()
 	t.Logf("%d refused, %d bounces, %d of them again", accepted, arrived, again)
 	require.Equal(t, rounds*each, arrived)
-	l.AgainOnlyAt(t, kills)
+	l.AgainOnlyAt(t, kills, time.Second)
 	mtatest.Eventually(t, "every mail failed", func() bool { return rabbittest.Waiting(t, ch, "failure") >= rounds*each })
 	d.Terminate(t)
 }
