@@ -2,6 +2,7 @@
 # make check   vet, staticcheck, gofmt, and the arrows between rooms
 # make race    every test under the race detector, and the engine with the order of its locks checked
 # make bench   source -> mtad -> sink beside a bare relay and Postfix
+# make audit   every page of the console in the demo against axe-core's rules: light and dark, 1440, 1024 and 390 pixels
 # make screenshots  every page of the console in the demo, into screenshots/; two of them into docs/images for the README
 # make mailshots  responsive mails as phones and desktops show them, into screenshots/mails
 # make package  .deb and .rpm of mtad, for amd64 and arm64, into packages/; the same commit makes the same bytes
@@ -14,7 +15,7 @@ each = set -e; for module in $(MODULES); do echo "in $$module: $(1)"; (cd $$modu
 
 FUZZTIME ?= 20s
 
-.PHONY: test check race bench screenshots mailshots package fuzz servers
+.PHONY: test check race bench audit screenshots mailshots package fuzz servers
 
 test: export SLUICE_REQUIRE_SERVERS = 1
 test: servers check
@@ -35,6 +36,9 @@ race: servers
 
 bench:
 	go -C dev run ./bench $(BENCHFLAGS)
+
+audit: servers
+	go -C dev run ./screenshots --audit
 
 screenshots:
 	go -C dev run ./screenshots --out ../screenshots --docs ../docs/images

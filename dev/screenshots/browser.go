@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,20 +121,24 @@ func (b *browser) beneath(path string) (string, error) {
 		strings.TrimSuffix(path, "/"))))
 }
 
-// album takes a picture of every page on every screen.
-func (b *browser) album(d *demo, o *options) error {
+// shown is a page, and the name of its pictures.
+type shown struct{ name, path string }
+
+// pages are those of the side bar, what their tables lead to, and a few more.
+func (b *browser) pages(d *demo, o *options) ([]shown, error) {
 	paths, err := b.paths()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(paths) == 0 {
-		return fmt.Errorf("the side bar of %s is empty", d.url)
+		return nil, fmt.Errorf("the side bar of %s is empty", d.url)
 	}
-	pages, order := map[string]string{}, []string{}
+	var all []shown
 	add := func(path string) {
-		name := nameOf(path)
-		if _, known := pages[name]; !known && strings.HasPrefix(name, o.Only) {
-			pages[name], order = path, append(order, name)
+		one := shown{nameOf(path), path}
+		known := slices.ContainsFunc(all, func(other shown) bool { return other.name == one.name })
+		if !known && strings.HasPrefix(one.name, o.Only) {
+			all = append(all, one)
 		}
 	}
 	for _, path := range paths {
@@ -142,11 +147,11 @@ func (b *browser) album(d *demo, o *options) error {
 			continue
 		}
 		if err := b.open(d.url + path); err != nil {
-			return err
+			return nil, err
 		}
 		row, err := b.beneath(path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if row != "" {
 			add(row)
@@ -157,20 +162,36 @@ func (b *browser) album(d *demo, o *options) error {
 		"/queues/inject", "/throttles/new", "/floods/new"} {
 		add(path)
 	}
-	for _, s := range screens() {
+	return all, nil
+}
+
+// album takes a picture of every page on every screen.
+func (b *browser) album(d *demo, o *options) error {
+	return b.tour(d, o, screens(), func(page shown, s screen) error {
+		return b.picture(filepath.Join(o.Out, page.name+"-"+s.name+".png"), true)
+	})
+}
+
+// tour shows every page on each of the screens.
+func (b *browser) tour(d *demo, o *options, on []screen, look func(shown, screen) error) error {
+	pages, err := b.pages(d, o)
+	if err != nil {
+		return err
+	}
+	for _, s := range on {
 		if err := b.put(s); err != nil {
 			return err
 		}
-		for _, name := range order {
-			if err := b.open(d.url + pages[name]); err != nil {
-				fmt.Fprintln(os.Stderr, name, err)
+		for _, page := range pages {
+			if err := b.open(d.url + page.path); err != nil {
+				fmt.Fprintln(os.Stderr, page.name, err)
 				continue
 			}
-			if err := b.picture(filepath.Join(o.Out, name+"-"+s.name+".png"), true); err != nil {
+			if err := look(page, s); err != nil {
 				return err
 			}
 		}
-		fmt.Printf("%d pages, %s\n", len(order), s.name)
+		fmt.Printf("%d pages, %s\n", len(pages), s.name)
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 // Command screenshots shows the console to a browser and keeps what that sees: it starts the demo, logs in, and goes
 // through every page of the side bar, the first row of every table that leads to a page of its own, and a few pages
-// more; each on a light, a dark, and a narrow screen. With --docs it also makes the images of the README. With --mails
-// it shows the browser the mails of a folder of objects instead, on screens of 320, 600 and 1200 pixels.
+// more; each on a light, a dark, and a narrow screen. With --docs it also makes the images of the README. With --audit it
+// holds what the browser shows against the rules of accessibility instead. With --mails it shows the browser the mails of a
+// folder of objects instead, on screens of 320, 600 and 1200 pixels.
 package main
 
 import (
@@ -22,6 +23,7 @@ type options struct {
 	Settle time.Duration `default:"70s" help:"For how long mail flows before the first picture."`
 	Mails  string        `type:"path" help:"Folder of mime objects: pictures of their mails instead."`
 	Only   string        `help:"Only pages whose names begin with this."`
+	Audit  bool          `help:"Hold every page on every screen against the rules of axe-core: findings instead of pictures."`
 }
 
 func main() {
@@ -75,6 +77,9 @@ func run(ctx context.Context, o *options) error {
 		if err := b.images(d, o.Docs); err != nil {
 			return err
 		}
+	}
+	if o.Audit {
+		return b.audit(d, o)
 	}
 	return b.album(d, o)
 }

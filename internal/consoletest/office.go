@@ -83,5 +83,3 @@ func (o *Office) Count(table settings.TableName) int {
 	require.NoError(o.T, err)
 	return list.Total
 }
-
-// example is a row of each sheet, as a form sends it.
