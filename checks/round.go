@@ -28,6 +28,7 @@ type round struct {
 type call struct {
 	state    atomic.Int32
 	body     *guardedBody
+	begun    time.Time
 	deadline time.Time // beyond it the call is left behind
 	cancel   context.CancelFunc
 }
@@ -101,7 +102,8 @@ func (w *round) start(i int, e *entry) bool {
 		w.end(i, []Result{temporary(e.name, "too many earlier calls of this check hang")})
 		return false
 	}
-	c := &call{deadline: time.Now().Add(w.runner.timeout() + grace)}
+	c := &call{begun: time.Now()}
+	c.deadline = c.begun.Add(w.runner.timeout() + grace)
 	ctx, cancel := context.WithTimeout(w.ctx, w.runner.timeout())
 	c.cancel = cancel
 	mail := *w.mail
@@ -196,6 +198,9 @@ func (w *round) abandonLate() {
 func (w *round) end(i int, results []Result) {
 	w.results[i], w.over[i] = results, true
 	w.open--
+	if c := w.calls[i]; c != nil && w.runner.Took != nil && !w.connect {
+		w.runner.Took(w.runner.entries[i].name, time.Since(c.begun))
+	}
 }
 
 // ask calls a checker and makes a result of whatever happens.

@@ -29,6 +29,9 @@ type Runner struct {
 	Lookups int
 	// Logger hears of checks that fail; nil is silence.
 	Logger *slog.Logger
+	// Took is told how long each check of a mail took, one that was given up included. Rounds about several mails call
+	// it at once; it must not block. Nil: nobody is told.
+	Took func(check string, took time.Duration)
 
 	once    sync.Once
 	entries []*entry

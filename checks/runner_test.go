@@ -94,9 +94,11 @@ func TestParallelInOrder(t *testing.T) {
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
+		took := map[string]time.Duration{}
 		r := &checks.Runner{Timeout: 5 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			Checkers: []checks.Checker{slow("polite", time.Hour, true), slow("rude", time.Hour, false),
-				slow("good", time.Second, true)}}
+				slow("good", time.Second, true)},
+			Took: func(check string, d time.Duration) { took[check] = d }}
 		begin := time.Now()
 		results := r.Check(t.Context(), &checks.Mail{})
 		require.Equal(t, "polite=temperror rude=temperror good=pass", verdicts(results))
@@ -104,6 +106,8 @@ func TestLimit(t *testing.T) {
 		require.Equal(t, "no verdict in time", results[1].Reason)
 		require.Equal(t, 5*time.Second+100*time.Millisecond, time.Since(begin))
 		require.Contains(t, log.String(), `msg="check hangs" check=rude`)
+		require.Equal(t, map[string]time.Duration{"polite": 5 * time.Second, "rude": 5*time.Second + 100*time.Millisecond,
+			"good": time.Second}, took)
 		time.Sleep(2 * time.Hour) // until the rude one ends
 	})
 }

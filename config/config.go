@@ -278,6 +278,8 @@ type Config struct {
 	WWWLogFormat       string   // www-log-format: its template; "": built in
 	WWWBinLogFile      string   // www-bin-log-file: log of requests to the console, a JSON object a line
 	MetricsAddress     string   // metrics-address: endpoint for Prometheus, such as 127.0.0.1:9100
+	MetricsDomains     int      // metrics-domains: recipient domains that it tells apart; 0: none
+	MetricsSources     int      // metrics-sources: source addresses that it tells apart; 0: none
 
 	// Web hooks
 

@@ -59,6 +59,8 @@ func logKeys() []Key {
 		older("www-log-maxsize", "ignored: a log that logrotate moves is opened anew"),
 		older("www-log-history", "ignored: a log that logrotate moves is opened anew"),
 		key("metrics-address", "", listen(), func(c *Config) *string { return &c.MetricsAddress }, "endpoint for Prometheus, such as 127.0.0.1:9100").ours().restart(),
+		key("metrics-domains", "0", number(0, 10000), func(c *Config) *int { return &c.MetricsDomains }, "how many recipient domains it tells apart, the first that results come from; the rest is other").ours().restart(),
+		key("metrics-sources", "0", number(0, 10000), func(c *Config) *int { return &c.MetricsSources }, "how many source addresses it tells apart, likewise").ours().restart(),
 	}
 }
 

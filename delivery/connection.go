@@ -91,6 +91,14 @@ func (l *link) heed(learned int) {
 	l.limited = true
 }
 
+// took returns how long it took to make the connection.
+func (l *link) took() monitor.Stages {
+	if timed, ok := l.conn.(Timed); ok {
+		return timed.Opening()
+	}
+	return monitor.Stages{}
+}
+
 func newConnection(e *core, p *path) *connection {
 	return &connection{e: e, p: p, key: p.id(), tx: new(Transaction), nextTx: new(Transaction),
 		wakeup: make(chan struct{}, 1)}
@@ -327,7 +335,7 @@ func (c *connection) deliver(j *job) {
 		}
 	}
 	c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.key.Source, Remote: c.target, Domain: j.domain,
-		Tags: j.m.Tags})
+		Tags: j.m.Tags, Since: j.handedIn()})
 	c.conn.Deliver(c.e.untilBreak(), c.tx, next)
 	if c.tx.Unsent {
 		c.stopped()

@@ -139,19 +139,19 @@ func (r *round) try(host Host, policy TLSPolicy, addr netip.Addr) (l *link, more
 		return nil, true
 	}
 	r.tried++
-	r.event(monitor.ConnStarting, target, "")
+	r.event(monitor.ConnStarting, target, "", monitor.Stages{})
 	hop := r.hop(host, policy, target)
 	conn, err := r.e.sender.Open(r.e.untilStop(), hop)
 	if err == nil {
 		l = &link{conn: conn, account: account, target: target, mx: host.Name, hop: hop, opened: time.Now()}
 		l.heed(r.e.learned.most(target))
-		r.event(monitor.ConnReady, target, "")
+		r.event(monitor.ConnReady, target, "", l.took())
 		r.p.established()
 		account.Established()
 		return l, false
 	}
 	failure := asFailure(err)
-	r.event(monitor.ConnFailed, target, failure.Result.Description)
+	r.event(monitor.ConnFailed, target, failure.Result.Description, failure.Stages)
 	r.e.contended.failed(r.p, addr)
 	account.Close()
 	r.e.classify(&failure.Result, host.Name)
@@ -169,7 +169,7 @@ func (r *round) refused(failure *Failure, target netip.AddrPort) {
 	r.e.throttle.Observe(r.key.Path, target.Addr(),
 		throttle.Outcome{Code: result.Code, Text: result.Description, ConnLost: result.Code == 0})
 	if result.Result == queue.Invalid {
-		r.event(monitor.Strange, target, result.Description)
+		r.event(monitor.Strange, target, result.Description, monitor.Stages{})
 	}
 	r.e.offline.leaveAlone(target, &result, r.limits)
 	if result.State == queue.StateConnect && failure.Temporary { // otherwise the way there is at fault
@@ -220,8 +220,8 @@ func (r *round) hop(host Host, policy TLSPolicy, target netip.AddrPort) *Hop {
 	return hop
 }
 
-func (r *round) event(kind monitor.Kind, target netip.AddrPort, text string) {
-	r.e.observe(monitor.Event{Kind: kind, MTA: r.key.Source, Remote: target, Domain: r.key.Site, Text: text})
+func (r *round) event(kind monitor.Kind, target netip.AddrPort, text string, took monitor.Stages) {
+	r.e.observe(monitor.Event{Kind: kind, MTA: r.key.Source, Remote: target, Domain: r.key.Site, Text: text, Stages: took})
 }
 
 // shuffled returns the hosts by preference, equal ones in random order (RFC 5321 §5.1).

@@ -29,6 +29,38 @@ func TestMailIsDelivered(t *testing.T) {
 	})
 }
 
+// The events of an attempt say since when the message waits and how long its parts took; those of its connection belong
+// to the first mail over it.
+func TestEventsHaveTimes(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		opening := monitor.Stages{Connect: time.Second, Greeting: 2 * time.Second, TLS: 3 * time.Second}
+		w.sender.opening = opening
+		w.sender.mail = func(_ context.Context, c *conn, tx *delivery.Transaction) {
+			tx.Stages = monitor.Stages{Envelope: 4 * time.Second, Mail: 5 * time.Second}
+			c.accept(tx)
+		}
+		received := time.Now().Add(-time.Hour)
+		first, second := mail("a@example.com"), mail("b@example.com")
+		first.Received, second.Received, second.HoldUntil = received, received, received.Add(time.Minute)
+		w.start()
+		for _, m := range []*queue.Message{first, second} {
+			w.publish(m)
+			w.settled()
+		}
+		w.shutDown()
+		require.Equal(t, opening, w.events.all(monitor.ConnReady)[0].Stages)
+		tried, delivered := w.events.all(monitor.Attempted), w.events.all(monitor.Delivered)
+		require.Len(t, tried, 2)
+		for i, since := range []time.Time{received, received.Add(time.Minute)} {
+			require.True(t, since.Equal(tried[i].Since))
+			require.True(t, since.Equal(delivered[i].Since))
+			require.Equal(t, 9*time.Second, delivered[i].Stages.Attempt())
+		}
+		require.Equal(t, opening.TLS, delivered[0].Stages.TLS)
+		require.Zero(t, delivered[1].Stages.TLS)
+	})
+}
+
 func TestManyMailsGoOnceEach(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		const n = 3000 // more than fit into memory

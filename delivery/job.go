@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicemail/sluice/delivery/internal/aside"
 	"github.com/sluicemail/sluice/delivery/internal/settling"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -31,6 +32,7 @@ type job struct {
 
 	// Of its attempt.
 	target    netip.AddrPort
+	took      monitor.Stages
 	inMailbox bool // see Transaction.Delivered
 	// how often a connection ended before this mail had a part in it; not changed while it is in a list
 	unsent int32
@@ -79,6 +81,14 @@ func (j *job) mta() (source netip.Addr) {
 		return netip.Addr{}
 	}
 	return j.path.id().Source
+}
+
+// handedIn is when the message was received, or for when it was handed in; zero: whoever published it does not say.
+func (j *job) handedIn() time.Time {
+	if j.m.HoldUntil.After(j.m.Received) {
+		return j.m.HoldUntil
+	}
+	return j.m.Received
 }
 
 // spare notes that a connection ended before this mail had a part in it, and returns how often one did.

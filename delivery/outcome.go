@@ -14,7 +14,11 @@ import (
 // attempted judges the outcome of a mail that went, or tried to go, over a connection.
 func (c *connection) attempted(j *job) {
 	result := c.tx.Result
-	j.target, j.inMailbox = c.target, c.tx.Delivered
+	j.target, j.inMailbox, j.took = c.target, c.tx.Delivered, c.tx.Stages
+	if c.sent-c.along == 1 {
+		opening := c.link.took()
+		j.took.Connect, j.took.Greeting, j.took.TLS = opening.Connect, opening.Greeting, opening.TLS
+	}
 	if c.e.broken() && result.Code == 0 {
 		c.e.release(j) // we broke it off ourselves
 		return

@@ -37,6 +37,11 @@ type Limited interface {
 	Limits() Announced
 }
 
+// Timed is the add-on of a connection that knows how long making it took.
+type Timed interface {
+	Opening() monitor.Stages
+}
+
 // Announced is what a remote says that it takes (RFC 9422); zero: it says nothing of that.
 type Announced struct {
 	Mails      int // over one connection
@@ -109,6 +114,8 @@ type Transaction struct {
 	Delivered bool
 	// Text is the whole last reply, lines joined by "\n", as patterns are matched against it.
 	Text string
+	// Stages are how long its parts took; zero: nobody measured.
+	Stages monitor.Stages
 }
 
 // Finisher edits and signs mails. A mail that has to be changed for a remote is changed between these two, so that its
@@ -126,6 +133,8 @@ type Failure struct {
 	Temporary bool
 	// Cause is for the log.
 	Cause error
+	// Stages are how long the parts took that making the connection came to.
+	Stages monitor.Stages
 }
 
 func (f *Failure) Error() string {

@@ -102,7 +102,7 @@ func (c *connection) deliverTogether(j *job, others []*job) {
 	txs := make([]*Transaction, len(jobs))
 	for i, o := range jobs {
 		c.e.observe(monitor.Event{Kind: monitor.Attempted, MTA: c.key.Source, Remote: c.target, Domain: o.domain,
-			Tags: o.m.Tags})
+			Tags: o.m.Tags, Since: o.handedIn()})
 		if txs[i] = first; i > 0 {
 			txs[i] = &Transaction{Message: o.m, Body: first.Body, Finisher: first.Finisher}
 			c.sent++

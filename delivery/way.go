@@ -228,7 +228,7 @@ func (e *Engine) tellRedirect(j *job) {
 // unreached finishes or reschedules a job for which no connection could be had: the result counts as its attempt. It
 // reports whether a rule ended it for good.
 func (e *Engine) unreached(j *job, result queue.Result) (final bool) {
-	e.observe(monitor.Event{Kind: monitor.Attempted, MTA: j.mta(), Domain: j.domain, Tags: j.m.Tags})
+	e.observe(monitor.Event{Kind: monitor.Attempted, MTA: j.mta(), Domain: j.domain, Tags: j.m.Tags, Since: j.handedIn()})
 	d := e.respond(j, &result, result.Description, netip.Addr{})
 	e.conclude(j, result, d, false)
 	return d.final()
@@ -359,7 +359,8 @@ func (e *Engine) report(kind monitor.Kind, j *job) {
 		m = &with
 	}
 	ev := monitor.Event{Kind: kind, Domain: j.domain, Tags: j.m.Tags, Bytes: j.size, Code: result.Code,
-		Class: string(result.Class.Base()), Text: result.Description, Message: m, Result: result, MTA: j.mta(), Remote: j.target}
+		Class: string(result.Class.Base()), Text: result.Description, Message: m, Result: result, MTA: j.mta(), Remote: j.target,
+		Since: j.handedIn(), Stages: j.took}
 	if c := result.Cipher; c != nil {
 		ev.TLS.Protocol = c.Version
 	}

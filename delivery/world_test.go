@@ -272,6 +272,7 @@ func (r *router) chill(domains ...string) {
 // sender makes connections that do as they are told, and checks that the engine keeps to the contract.
 type sender struct {
 	announced delivery.Announced // by each connection
+	opening   monitor.Stages
 	t         testing.TB
 	// open is called by Open, with the number of the connection, counted from 1; nil: succeeds at once.
 	open func(ctx context.Context, hop *delivery.Hop, n int) error
@@ -355,6 +356,9 @@ type conn struct {
 	next   *delivery.Transaction
 	busy   atomic.Bool
 }
+
+// Opening implements delivery.Timed.
+func (c *conn) Opening() monitor.Stages { return c.s.opening }
 
 // Limits implements delivery.Limited.
 func (c *conn) Limits() delivery.Announced { return c.s.announced }

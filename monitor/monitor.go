@@ -63,7 +63,8 @@ const (
 	ClientDisconnected // it went [MTA Remote]
 	ClientRefused      // it was refused at the greeting [MTA Remote Text]
 	CommandRefused     // a command was refused: MAIL, RCPT, AUTH, DATA [MTA Remote Code Text]
-	MessageReceived    // stored and answered with 250; one event a recipient [MTA Remote Domain Tags Bytes Message]
+	// stored, to be answered with 250; one event a recipient [MTA Remote Domain Tags Bytes Stages Message]
+	MessageReceived
 
 	// Delivery.
 	Picked       // read from the outbox into memory [Domain Tags Bytes]
@@ -71,14 +72,14 @@ const (
 	Left         // out of memory again, in any other way [Domain Tags]
 	Reassigned   // took another source address than planned [MTA Domain Tags]
 	NotTried     // finished without an attempt: expired, suppressed, forced [MTA Domain Tags Code Text Message Result]
-	Attempted    // an attempt over the wire begins [MTA Domain Tags]
-	Delivered    // accepted by the remote [MTA Remote Domain Tags Bytes Code Message Result]
-	Retried      // failed for now [MTA Remote Domain Tags Code Text Message Result]
-	Failed       // failed for good [MTA Remote Domain Tags Code Text Message Result]
+	Attempted    // an attempt over the wire begins [MTA Domain Tags Since]
+	Delivered    // accepted by the remote [MTA Remote Domain Tags Bytes Code Since Stages Message Result]
+	Retried      // failed for now [MTA Remote Domain Tags Code Text Since Stages Message Result]
+	Failed       // failed for good [MTA Remote Domain Tags Code Text Since Stages Message Result]
 	Strange      // the remote said something that makes no sense [MTA Remote Domain Text]
 	ConnStarting // an outgoing connection is being made [MTA Remote Domain]
-	ConnReady    // it is established, greeted and secured [MTA Remote Domain]
-	ConnFailed   // it could not be made; ends ConnStarting [MTA Remote Domain Text]
+	ConnReady    // it is established, greeted and secured [MTA Remote Domain Stages]
+	ConnFailed   // it could not be made; ends ConnStarting [MTA Remote Domain Text Stages]
 	ConnIdle     // it waits for work [MTA Remote Domain]
 	ConnBusy     // it works again; ends ConnIdle [MTA Remote Domain]
 	ConnClosed   // an established one ended; one that was idle is busy again first [MTA Remote Domain]
@@ -101,6 +102,9 @@ type Event struct {
 	Text   string
 	TLS    TLS // of Delivered, Retried and Failed
 
+	Since  time.Time // when the message was received, or for when it was handed in; zero: unknown
+	Stages Stages
+
 	// Message is a *queue.Message and Result a *queue.Result, where the kind has them. They ride along untyped, so that
 	// this package imports none of its siblings; see Record.
 	Message, Result any
@@ -111,6 +115,23 @@ type TLS struct {
 	Protocol              string // "TLSv1.3"
 	Policy, Mode, Failure string // as in tls-policy of results
 }
+
+// Stages are how long the parts of what an event tells of took; zero: there was none.
+type Stages struct {
+	// Of taking a mail in; the event of the first of its recipients alone has them.
+	Read, Check, Store time.Duration
+	// Of making a connection, the last one that failed included. Greeting is all that is said before a mail but TLS. An
+	// attempt has them when it was the first over the connection.
+	Connect, Greeting, TLS time.Duration
+	// Of an attempt: its envelope, and the mail itself with the reply to it.
+	Envelope, Mail time.Duration
+}
+
+// Intake is for how long a client that sent all of a mail waits for the reply.
+func (s *Stages) Intake() time.Duration { return s.Check + s.Store }
+
+// Attempt is how long a mail took over an open connection.
+func (s *Stages) Attempt() time.Duration { return s.Envelope + s.Mail }
 
 // Record is what logs ask of an event's Message and Result. AppendRecord appends one JSON object without the mail and
 // without secrets. Property returns the text of a property named by a path with dots ("connection.remote-ip"); an

@@ -33,14 +33,15 @@ type screening struct {
 // screens are the checks in force.
 type screens struct {
 	dns     checks.Resolver
+	took    func(check string, took time.Duration)
 	own     []checks.Checker // the caller's, in place of those of smtp-check; nil: none
 	log     *slog.Logger
 	current atomic.Pointer[screening]
 }
 
-// openChecks puts the checks of the configuration in force.
-func openChecks(b *base, own []checks.Checker, dns checks.Resolver) *screens {
-	c := &screens{dns: dns, own: own, log: b.log}
+// openChecks puts the checks of the configuration in force; took is told how long they take.
+func openChecks(b *base, own []checks.Checker, dns checks.Resolver, took func(string, time.Duration)) *screens {
+	c := &screens{dns: dns, took: took, own: own, log: b.log}
 	c.set(b.cfg)
 	b.onClose(func() error { c.current.Load().stop(); return nil })
 	return c
@@ -76,7 +77,7 @@ func (c *screens) screening(cfg *config.Config, old *screening) *screening {
 		ResultsOther: slices.Contains(cfg.SMTPAuthResults, "nonlocal"),
 		AuthServID:   cfg.SMTPHostname,
 	}
-	runner := &checks.Runner{Checkers: c.own, Logger: c.log}
+	runner := &checks.Runner{Checkers: c.own, Logger: c.log, Took: c.took}
 	if c.own == nil {
 		for _, name := range wanted(cfg.SMTPCheck) {
 			runner.Checkers = append(runner.Checkers, c.checker(cfg, name, s, old))

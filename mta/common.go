@@ -7,6 +7,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/feedback"
+	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue/rabbitmq/cluster"
 	"github.com/sluicemail/sluice/throttle"
 )
@@ -43,14 +44,15 @@ func openCommon(ctx context.Context, b *base, o Options, log *appLog) (c *common
 	if err = b.user.become(log); err != nil {
 		return nil, err
 	}
-	queue, err := openQueue(ctx, b, o.Queue)
+	metrics := &prometheus.Metrics{Version: Version(), Domains: b.cfg.MetricsDomains, Sources: b.cfg.MetricsSources}
+	queue, err := openQueue(ctx, b, o.Queue, metrics)
 	if err != nil {
 		return nil, err
 	}
 	if c.mails, err = openStorage(b, queue); err != nil {
 		return nil, err
 	}
-	if c.records, err = openRecords(b, c.mails, c.desk, o.Monitor); err != nil {
+	if c.records, err = openRecords(b, c.mails, metrics, c.desk, o.Monitor); err != nil {
 		return nil, err
 	}
 	if c.hooks, err = openHooks(b, c.mails, c.records); err != nil {
@@ -71,6 +73,6 @@ func openCommon(ctx context.Context, b *base, o Options, log *appLog) (c *common
 	if c.cluster = joinCluster(b, c.settings, c.origins, c.heard.ring); c.cluster != nil {
 		told.connect(c.cluster.Changed)
 	}
-	c.resolver, err = openResolver(b)
+	c.resolver, err = openResolver(b, metrics)
 	return c, err
 }

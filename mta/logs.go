@@ -146,8 +146,8 @@ type records struct {
 }
 
 // openRecords opens the logs of attempts, intake, downloads and requests, and makes the monitor that everything is told
-// to, desk and own among them.
-func openRecords(b *base, m *mails, desk, own monitor.Monitor) (*records, error) {
+// to, metrics, desk and own among them.
+func openRecords(b *base, m *mails, metrics *prometheus.Metrics, desk, own monitor.Monitor) (*records, error) {
 	cfg := b.cfg
 	options := logfile.Options{
 		Send:     logfile.Target{File: cfg.SendLogFile, Format: cfg.SendLogFormat, BinFile: cfg.SendBinLogFile},
@@ -162,8 +162,9 @@ func openRecords(b *base, m *mails, desk, own monitor.Monitor) (*records, error)
 		return nil, misconfigured{err}
 	}
 	b.onClose(log.Close)
+	metrics.Queues, metrics.Damage = m.counts, m.damage
 	r := &records{log: log, live: &monitor.Live{}, tail: new(logsearch.Tail), extract: options.NeedsExtracted(),
-		metrics: &prometheus.Metrics{Version: Version(), Queues: m.counts, Damage: m.damage}}
+		metrics: metrics}
 	told := []monitor.Monitor{r.live, r.metrics, log, r.tail, desk}
 	if own != nil {
 		told = append(told, own)

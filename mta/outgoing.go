@@ -15,6 +15,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/render"
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
+	"github.com/sluicemail/sluice/monitor/prometheus"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/disk"
 )
@@ -75,13 +76,13 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 }
 
 // openQueue opens the queues of rabbitmq-address, or the embedded one. One's own stays open at the end.
-func openQueue(ctx context.Context, b *base, own queue.Queue) (queue.Queue, error) {
+func openQueue(ctx context.Context, b *base, own queue.Queue, metrics *prometheus.Metrics) (queue.Queue, error) {
 	dir, ok := strings.CutPrefix(b.cfg.QueueAddress, "disk://")
 	if !ok || dir == "" {
 		return nil, fmt.Errorf("queue-address: expected disk:///a/directory, got %q", b.cfg.QueueAddress)
 	}
 	if own == nil && len(b.cfg.RabbitMQAddress) == 0 {
-		q, err := disk.Open(dir, disk.Options{Logger: b.log})
+		q, err := disk.Open(dir, disk.Options{Logger: b.log, Synced: metrics.Synced})
 		if err != nil {
 			return nil, fmt.Errorf("queue-address: %w", err)
 		}
@@ -99,8 +100,12 @@ func openQueue(ctx context.Context, b *base, own queue.Queue) (queue.Queue, erro
 	return openRabbit(ctx, b)
 }
 
-func openResolver(b *base) (*resolver.Resolver, error) {
-	r, err := resolver.New(resolverOptions(b.cfg))
+func openResolver(b *base, metrics *prometheus.Metrics) (*resolver.Resolver, error) {
+	options := resolverOptions(b.cfg)
+	options.Asked = func(took time.Duration, err error) {
+		metrics.Asked(took, err != nil && !resolver.IsNotFound(err))
+	}
+	r, err := resolver.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("dns: %w", err)
 	}

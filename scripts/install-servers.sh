@@ -54,6 +54,7 @@ packages=(
     publicsuffix # which it needs
     python3-dkim # the other side for DKIM and ARC: dkimsign, arcsign
     python3-jsonschema # holds TLS reports against their schema
+    prometheus   # scrapes mtad; promtool, which looks at metrics and alert rules
     systemd      # systemd-analyze, which looks at the unit; nothing is started
     groff        # show manual pages, and find fault with them
     mandoc

@@ -404,7 +404,11 @@ func TestSameQuestionAtTheSameTime(t *testing.T) {
 		s := &memServer{script: func(_ string, q *dns.Msg) []delayed {
 			return []delayed{{after: time.Second, packet: packet(reply(q, "a.example.org. A 192.0.2.9"))}}
 		}}
-		r := memResolver(t, resolver.Options{Capacity: 3}, s)
+		var told []time.Duration
+		r := memResolver(t, resolver.Options{Capacity: 3, Asked: func(took time.Duration, err error) {
+			require.NoError(t, err)
+			told = append(told, took)
+		}}, s)
 		defer r.Close()
 		var wg sync.WaitGroup
 		for range 500 {
@@ -419,6 +423,7 @@ func TestSameQuestionAtTheSameTime(t *testing.T) {
 		require.Equal(t, resolver.Stopped, kindOf(t, err), "a caller who gives up does not wait")
 		wg.Wait()
 		require.Len(t, s.asked(), 1)
+		require.Equal(t, []time.Duration{time.Second}, told, "one look-up, however many wait for it")
 	})
 }
 

@@ -44,6 +44,9 @@ type Options struct {
 	// Dial makes connections to servers; network is "udp" or "tcp". Nil: net.Dialer. A connection for "udp" reads and
 	// writes whole packets and gets those of the peer only.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Asked is told of each look-up for which servers were asked, how long that took and, if it failed, why. It must
+	// not block. Nil: nobody is.
+	Asked func(took time.Duration, err error)
 }
 
 // withDefaults returns the options with every zero value replaced by what it means.

@@ -176,7 +176,12 @@ func (r *Resolver) flight(q question) *flight {
 
 // fly asks, remembers and tells everybody who waits.
 func (r *Resolver) fly(ctx context.Context, q question, f *flight) {
+	begun := time.Now()
 	f.answer, f.err = r.resolve(ctx, q)
+	if r.opts.Asked != nil {
+		_, err := result(f.answer, f.err)
+		r.opts.Asked(time.Since(begun), err)
+	}
 	r.flightMu.Lock()
 	delete(r.flights, q)
 	r.flightMu.Unlock()

@@ -31,6 +31,7 @@ type connection struct {
 	vec      net.Buffers   // for vectored writes, over pieces
 	pieces   [3][]byte
 
+	opening  monitor.Stages
 	wait     time.Duration // for the reply that is awaited
 	waiting  bool          // the deadline for it is set
 	readBy   time.Time     // deadline that is set on raw, about
@@ -62,7 +63,10 @@ type connection struct {
 	violation      *delivery.TLSViolation // what is wrong with how it is secured, whether a policy minds or not
 }
 
-var _ delivery.Connection = (*connection)(nil)
+var (
+	_ delivery.Connection = (*connection)(nil)
+	_ delivery.Timed      = (*connection)(nil)
+)
 
 func newConnection(s *Sender, hop *delivery.Hop, limits timeouts, nc net.Conn) *connection {
 	c := &connection{sender: s, hop: hop, limits: limits, nc: nc}
@@ -98,6 +102,9 @@ func addrPort(addr net.Addr) netip.AddrPort {
 	parsed, _ := netip.ParseAddrPort(addr.String())
 	return parsed
 }
+
+// Opening implements delivery.Timed.
+func (c *connection) Opening() monitor.Stages { return c.opening }
 
 // Usable reports whether another mail can be sent.
 func (c *connection) Usable() bool { return !c.broken && !c.closed }

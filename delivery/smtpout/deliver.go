@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -24,6 +25,7 @@ func (c *connection) Deliver(ctx context.Context, tx, next *delivery.Transaction
 		return
 	}
 	tx.Result, tx.Text, tx.Unsent, tx.Delivered, tx.Elsewhere = queue.Result{}, "", false, false, false
+	tx.Stages = monitor.Stages{}
 	begun := c.ahead.tx == tx
 	if !begun {
 		c.abandon()
@@ -38,14 +40,30 @@ func (c *connection) Deliver(ctx context.Context, tx, next *delivery.Transaction
 	if begun {
 		c.current, c.ahead = c.ahead, mail{}
 	}
+	took := stopwatch{begun: time.Now()}
 	if (begun || c.begin(m, tx)) && c.envelope(m) {
+		took.enveloped = time.Now()
 		c.message(m, next)
+	}
+	if m.number > 0 {
+		tx.Stages = took.stages(tx.Result.Time)
 	}
 	if c.broken {
 		c.abandon()
 	}
 	m.release()
 	c.leave()
+}
+
+// stopwatch tells how long the parts of a mail took.
+type stopwatch struct{ begun, enveloped time.Time }
+
+// stages returns the parts of a mail that ended then.
+func (s *stopwatch) stages(end time.Time) monitor.Stages {
+	if s.enveloped.IsZero() || end.Before(s.enveloped) {
+		return monitor.Stages{Envelope: end.Sub(s.begun)}
+	}
+	return monitor.Stages{Envelope: s.enveloped.Sub(s.begun), Mail: end.Sub(s.enveloped)}
 }
 
 // lockstep reports whether each command waits for the reply to the one before.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluicemail/sluice/delivery"
 	"github.com/sluicemail/sluice/delivery/smtpout"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -131,7 +132,8 @@ func TestRoundTrips(t *testing.T) {
 				c.sender.Dial = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return client, nil }
 				conn, err := c.sender.Open(t.Context(), &delivery.Hop{Target: netip.MustParseAddrPort("192.0.2.25:25")})
 				require.NoError(t, err)
-				writes, start := client.count(), time.Now()
+				require.Equal(t, monitor.Stages{Greeting: trip + trip/2}, conn.(delivery.Timed).Opening())
+				writes, start, took := client.count(), time.Now(), time.Duration(0)
 				txs := transactions(mails, c.body)
 				for i, tx := range txs {
 					var next *delivery.Transaction
@@ -141,6 +143,11 @@ func TestRoundTrips(t *testing.T) {
 					conn.Deliver(t.Context(), tx, next)
 					require.True(t, tx.Result.Success(), tx.Result.Description)
 					require.Equal(t, i+1, tx.Result.Messages)
+					took += tx.Stages.Attempt()
+				}
+				require.Equal(t, time.Since(start), took, "the stages of all mails")
+				if remote.extensions == nil {
+					require.Equal(t, monitor.Stages{Envelope: 3 * trip, Mail: trip}, txs[0].Stages)
 				}
 				require.Equal(t, time.Duration(c.trips)*trip, time.Since(start), "time on the line")
 				require.Equal(t, c.writes, client.count()-writes, "writes")

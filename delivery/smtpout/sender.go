@@ -108,12 +108,14 @@ type failure struct {
 
 func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Security,
 	offer hello) (*connection, *failure) {
-	limits := effective(hop.Timeouts)
+	limits, begun := effective(hop.Timeouts), time.Now()
 	nc, failed := s.connect(ctx, hop, limits.connect)
 	if failed != nil {
+		failed.Stages.Connect = time.Since(begun)
 		return nil, failed
 	}
 	c := newConnection(s, hop, limits, nc)
+	c.opening.Connect = time.Since(begun)
 	c.offer = offer
 	_, c.slow = s.liars.of(hop.Target, time.Now())
 	if !c.enter(ctx) {
@@ -123,7 +125,7 @@ func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Sec
 		c.leave()
 	}
 	if failed != nil {
-		failed.session = c.session
+		failed.session, failed.Stages = c.session, c.opening
 		c.broken = c.broken || failed.clear
 		c.Close()
 		return nil, failed
@@ -132,18 +134,25 @@ func (s *Sender) open(ctx context.Context, hop *delivery.Hop, security queue.Sec
 }
 
 // setUp brings a fresh connection to where mail can be sent.
-func (c *connection) setUp(security queue.Security) *failure {
-	if failed := c.greet(); failed != nil {
+func (c *connection) setUp(security queue.Security) (failed *failure) {
+	begun := time.Now()
+	if failed = c.greet(); failed == nil {
+		failed = c.hello()
+	}
+	c.opening.Greeting = time.Since(begun)
+	if failed != nil {
 		return failed
 	}
-	if failed := c.hello(); failed != nil {
+	begun = time.Now()
+	failed = c.secure(security)
+	if c.cipher != nil || failed != nil {
+		c.opening.TLS = time.Since(begun)
+	}
+	if failed != nil || c.hop.Credentials == nil {
 		return failed
 	}
-	if failed := c.secure(security); failed != nil {
-		return failed
-	}
-	if c.hop.Credentials != nil {
-		return c.login(c.hop.Credentials)
-	}
-	return nil
+	begun = time.Now()
+	failed = c.login(c.hop.Credentials)
+	c.opening.Greeting += time.Since(begun)
+	return failed
 }

@@ -2,8 +2,10 @@ package smtpout
 
 import (
 	"context"
+	"time"
 
 	"github.com/sluicemail/sluice/delivery"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -24,6 +26,7 @@ type invited struct {
 func (c *connection) deliverTogether(ctx context.Context, tx *delivery.Transaction) {
 	g := crowd{connection: c, list: make([]invited, 0, 1+len(tx.With))}
 	for _, t := range append([]*delivery.Transaction{tx}, tx.With...) {
+		t.Stages = monitor.Stages{}
 		t.Result, t.Text, t.Unsent, t.Delivered, t.Elsewhere, t.Crowded = queue.Result{}, "", false, false, false, false
 		g.list = append(g.list, invited{mail: mail{tx: t, body: t.Body}})
 	}
@@ -33,8 +36,15 @@ func (c *connection) deliverTogether(ctx context.Context, tx *delivery.Transacti
 		g.each(func(m *mail) { c.unsent(m.tx, queue.StateIdle, "the connection is of no more use") })
 		return
 	}
+	took := stopwatch{begun: time.Now()}
 	if g.prepare() && g.envelope() {
+		took.enveloped = time.Now()
 		g.send()
+	}
+	for i := range g.list {
+		if r := &g.list[i]; r.number > 0 {
+			r.tx.Stages = took.stages(r.tx.Result.Time)
+		}
 	}
 	c.current.release()
 	c.leave()

@@ -1,11 +1,11 @@
 package prometheus
 
 import (
-	"maps"
 	"net/http"
+	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
+	"time"
 
 	client "github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -27,22 +27,41 @@ type Metrics struct {
 	Hook func() Hook
 	// Version is shown as a label of sluice_build_info; "": not shown.
 	Version string
+	// Domains and Sources are how many recipient domains and source addresses are told apart: the first that there were
+	// results of. Others are counted together as "other". Zero: no domain or address is shown.
+	Domains, Sources int
 
 	events   [kinds]padded
 	bytesIn  padded
 	bytesOut padded
-	classes  sync.Map // of string and *classCount
-	known    atomic.Int32
+	classes  bounded[string, classCount]
+	secured  bounded[monitor.TLS, atomic.Uint64]
+	domains  bounded[string, replyCount]
+	sources  bounded[netip.Addr, replyCount]
 
-	secured atomic.Pointer[map[monitor.TLS]*atomic.Uint64]
-	growing sync.Mutex // of secured
+	delivery, age, intake, sync histogram
+	stages                      [stages]histogram
+	attempts                    [replies]histogram
+	lookups                     [lookups]histogram
+	checks                      bounded[string, histogram]
 }
 
-// classCount is how many attempts failed because of a class, by how.
-type classCount [kinds]atomic.Uint64
+// classCount is how many attempts failed because of a class, by how; replyCount is how many ended with a reply of a
+// kind.
+type (
+	classCount [kinds]atomic.Uint64
+	replyCount [replies]atomic.Uint64
+)
 
-// maxClasses bounds how many classes are told apart; there are fewer.
-const maxClasses = 100
+// There are fewer classes, ways to be secured, and checks than these.
+const (
+	maxClasses = 100
+	maxSecured = 500
+	maxChecks  = 50
+)
+
+// other is the label of what there is too much of.
+const other = "other"
 
 // QueueCount is how many messages of a queue are in a state.
 type QueueCount struct {
@@ -82,157 +101,71 @@ func (m *Metrics) Observe(e *monitor.Event) {
 	switch e.Kind {
 	case monitor.MessageReceived:
 		m.bytesIn.n.Add(uint64(max(e.Bytes, 0)))
+		m.intake.note(&moments, e.Stages.Intake())
+	case monitor.Attempted:
+		m.age.note(&ages, age(e))
 	case monitor.Delivered:
 		m.bytesOut.n.Add(uint64(max(e.Bytes, 0)))
+		m.delivery.note(&ages, age(e))
+		m.ended(e)
+	case monitor.Retried, monitor.Failed:
+		m.ended(e)
+	case monitor.ConnReady, monitor.ConnFailed:
+		m.stages[connect].note(&moments, e.Stages.Connect)
+		m.stages[greeting].note(&moments, e.Stages.Greeting)
+		m.stages[handshake].note(&moments, e.Stages.TLS)
 	}
 	if e.Class != "" {
-		m.class(e.Class)[e.Kind].Add(1)
-	}
-	switch e.Kind {
-	case monitor.Delivered, monitor.Retried, monitor.Failed:
-		if n := m.secure(&e.TLS); n != nil {
-			n.Add(1)
-		}
+		m.classes.of(e.Class, maxClasses, other, strings.Clone)[e.Kind].Add(1)
 	}
 }
 
-// maxSecured bounds how many ways to be secured are told apart; there are fewer.
-const maxSecured = 500
-
-// secure returns the count of a way to be secured; nil: there are too many.
-func (m *Metrics) secure(how *monitor.TLS) *atomic.Uint64 {
-	if all := m.secured.Load(); all != nil {
-		if n := (*all)[*how]; n != nil {
-			return n
-		}
+// age is how long a message is on its way.
+func age(e *monitor.Event) time.Duration {
+	if e.Since.IsZero() {
+		return 0
 	}
-	m.growing.Lock()
-	defer m.growing.Unlock()
-	grown := map[monitor.TLS]*atomic.Uint64{}
-	if all := m.secured.Load(); all != nil {
-		if n := (*all)[*how]; n != nil || len(*all) >= maxSecured {
-			return n
-		}
-		maps.Copy(grown, *all)
-	}
-	n := new(atomic.Uint64)
-	grown[*how] = n
-	m.secured.Store(&grown)
-	return n
+	return e.Time.Sub(e.Since)
 }
 
-// class returns the counts of a class; what there are too many of is other.
-func (m *Metrics) class(name string) *classCount {
-	if known, ok := m.classes.Load(name); ok {
-		return known.(*classCount)
+// ended counts the end of an attempt.
+func (m *Metrics) ended(e *monitor.Event) {
+	m.secured.of(e.TLS, maxSecured, monitor.TLS{Policy: other}, same).Add(1)
+	m.stages[envelope].note(&moments, e.Stages.Envelope)
+	m.stages[mail].note(&moments, e.Stages.Mail)
+	reply := replyOf(e)
+	m.attempts[reply].note(&moments, e.Stages.Attempt())
+	if m.Domains > 0 {
+		m.domains.of(e.Domain, m.Domains, other, strings.Clone)[reply].Add(1)
 	}
-	if m.known.Load() >= maxClasses {
-		name = "other"
+	if m.Sources > 0 {
+		m.sources.of(e.MTA.Unmap(), m.Sources, netip.Addr{}, same)[reply].Add(1)
 	}
-	made, loaded := m.classes.LoadOrStore(strings.Clone(name), new(classCount))
-	if !loaded {
-		m.known.Add(1)
-	}
-	return made.(*classCount)
 }
+
+func same[K any](key K) K { return key }
 
 // Tap implements monitor.Monitor: sessions are of no interest here.
 func (m *Metrics) Tap(monitor.Session) monitor.Transcript { return monitor.NoTranscript() }
 
-// Describe implements Collector. It describes nothing, since the labels of queues are not known beforehand.
-func (m *Metrics) Describe(chan<- *client.Desc) {}
+// Synced notes how long the queue took to make a batch durable. Like Asked and Checked it never blocks, and may be
+// called at any time.
+func (m *Metrics) Synced(took time.Duration) { m.sync.note(&moments, took) }
 
-// Collect implements Collector.
-func (m *Metrics) Collect(to chan<- client.Metric) {
-	for _, c := range counters {
-		to <- client.MustNewConstMetric(c.desc, client.CounterValue, float64(m.count(c.kind)))
+// Asked notes how long a look-up in the DNS took. What it found is an answer, or that there is none; failed says that
+// neither could be had.
+func (m *Metrics) Asked(took time.Duration, failed bool) {
+	outcome := answered
+	if failed {
+		outcome = unanswered
 	}
-	to <- client.MustNewConstMetric(received, client.CounterValue, float64(m.bytesIn.n.Load()))
-	to <- client.MustNewConstMetric(sent, client.CounterValue, float64(m.bytesOut.n.Load()))
-	for _, g := range gauges {
-		var n float64
-		for _, kind := range g.up {
-			n += float64(m.count(kind))
-		}
-		for _, kind := range g.down {
-			n -= float64(m.count(kind))
-		}
-		to <- client.MustNewConstMetric(g.desc, client.GaugeValue, max(n, 0))
-	}
-	m.collectClasses(to)
-	if all := m.secured.Load(); all != nil {
-		for how, n := range *all {
-			to <- client.MustNewConstMetric(secured, client.CounterValue, float64(n.Load()), how.Policy, how.Mode, how.Failure,
-				how.Protocol)
-		}
-	}
-	m.collectQueues(to)
-	m.collectDamage(to)
-	m.collectHook(to)
-	if m.Version != "" {
-		to <- client.MustNewConstMetric(build, client.GaugeValue, 1, m.Version)
-	}
+	m.lookups[outcome].note(&moments, took)
 }
 
-func (m *Metrics) collectClasses(to chan<- client.Metric) {
-	for name, counts := range m.classes.Range {
-		for kind, outcome := range map[monitor.Kind]string{monitor.Retried: "deferred", monitor.Failed: "failed",
-			monitor.NotTried: "not-tried"} {
-			if n := counts.(*classCount)[kind].Load(); n > 0 {
-				to <- client.MustNewConstMetric(classified, client.CounterValue, float64(n), name.(string), outcome)
-			}
-		}
-	}
+// Checked notes how long a check of a mail took.
+func (m *Metrics) Checked(check string, took time.Duration) {
+	m.checks.of(check, maxChecks, other, strings.Clone).note(&moments, took)
 }
-
-func (m *Metrics) collectQueues(to chan<- client.Metric) {
-	if m.Queues == nil {
-		return
-	}
-	counts, ok := m.Queues()
-	up := 0.0
-	if ok {
-		up = 1
-	}
-	to <- client.MustNewConstMetric(queueUp, client.GaugeValue, up)
-	for _, c := range counts {
-		to <- client.MustNewConstMetric(queued, client.GaugeValue, float64(c.Messages), c.Queue, c.State)
-	}
-}
-
-func (m *Metrics) collectDamage(to chan<- client.Metric) {
-	if m.Damage == nil {
-		return
-	}
-	d, ok := m.Damage()
-	if !ok {
-		return
-	}
-	to <- client.MustNewConstMetric(damagedPlaces, client.CounterValue, float64(d.Places))
-	to <- client.MustNewConstMetric(damagedMessages, client.CounterValue, float64(d.Messages))
-	to <- client.MustNewConstMetric(damagedMails, client.CounterValue, float64(d.Mails))
-	to <- client.MustNewConstMetric(damagedBytes, client.CounterValue, float64(d.Bytes))
-}
-
-func (m *Metrics) collectHook(to chan<- client.Metric) {
-	if m.Hook == nil {
-		return
-	}
-	h, up := m.Hook(), 0.0
-	if h.Up {
-		up = 1
-	}
-	to <- client.MustNewConstMetric(hookUp, client.GaugeValue, up)
-	to <- client.MustNewConstMetric(hookWaiting, client.GaugeValue, float64(h.Waiting))
-	to <- client.MustNewConstMetric(hookDead, client.GaugeValue, float64(h.DeadLetters))
-	for outcome, n := range map[string]int64{"taken": h.Posted, "refused": h.Refused, "lost": h.Lost} {
-		to <- client.MustNewConstMetric(hookResults, client.CounterValue, float64(n), outcome)
-	}
-	to <- client.MustNewConstMetric(hookFailed, client.CounterValue, float64(h.Failed))
-	to <- client.MustNewConstSummary(hookSeconds, uint64(h.Requests), h.Seconds, nil)
-}
-
-func (m *Metrics) count(k monitor.Kind) uint64 { return m.events[k].n.Load() }
 
 // Handler shows m, the Go runtime and the process in Prometheus' text form.
 func (m *Metrics) Handler() http.Handler {
@@ -241,78 +174,4 @@ func (m *Metrics) Handler() http.Handler {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
 		MaxRequestsInFlight: 4})
-}
-
-func desc(name, help string, labels ...string) *client.Desc {
-	return client.NewDesc("sluice_"+name, help, labels, nil)
-}
-
-// What follows is never changed.
-var (
-	received   = desc("received_bytes_total", "Bytes of mail received, counted for each recipient.")
-	sent       = desc("delivered_bytes_total", "Bytes of mail delivered.")
-	queued     = desc("queue_messages", "Messages in a queue.", "queue", "state")
-	classified = desc("failures_total",
-		"Attempts that failed, and messages that ended without one, by the class of the result.",
-		"class", "outcome")
-	secured = desc("tls_attempts_total", "Attempts over the wire, by the policy that the recipient publishes about TLS, how it "+
-		"was violated (RFC 8460), and the protocol; in clear text that is empty.", "policy", "mode", "failure", "protocol")
-	queueUp = desc("queue_up", "Whether the queues could be asked: 1, or 0.")
-
-	damagedPlaces = desc("queue_damaged_places_total",
-		"Places at which the queue on disk was found damaged since the start.")
-	damagedMessages = desc("queue_damaged_messages_total",
-		"Messages that the queue on disk has lost by damage, as far as is known.")
-	damagedMails = desc("queue_damaged_mails_total",
-		"Mails that the queue on disk has lost by damage; their messages fail.")
-	damagedBytes = desc("queue_damaged_bytes_total", "Bytes of the queue on disk that were found damaged.")
-
-	hookUp      = desc("webhook_up", "Whether the web hook took what was posted last: 1, or 0.")
-	hookWaiting = desc("webhook_waiting_results", "Results in the journal that the web hook has not taken yet.")
-	hookDead    = desc("webhook_dead_letters", "Results that the web hook refused for good and that were not sent again.")
-	hookResults = desc("webhook_results_total",
-		"Results that the web hook took or refused for good, and that were lost as the journal was full.", "outcome")
-	hookFailed = desc("webhook_failed_requests_total",
-		"Requests that the web hook did not take and that are tried again.")
-	hookSeconds = desc("webhook_request_seconds", "Requests to the web hook, and how long they took.")
-
-	build = desc("build_info", "The version that runs.", "version")
-)
-
-var counters = []struct {
-	kind monitor.Kind
-	desc *client.Desc
-}{
-	{monitor.ClientConnected, desc("clients_total", "Connections that came in.")},
-	{monitor.ClientRefused, desc("clients_refused_total", "Connections refused at the greeting.")},
-	{monitor.CommandRefused, desc("commands_refused_total", "Commands of clients that were refused.")},
-	{monitor.MessageReceived, desc("received_total", "Messages received, one for each recipient.")},
-	{monitor.Picked, desc("processed_total", "Messages read from the outbox.")},
-	{monitor.Parked, desc("parked_total", "Messages set aside again.")},
-	{monitor.Reassigned, desc("reassigned_total", "Messages that took another source address than planned.")},
-	{monitor.NotTried, desc("not_tried_total", "Messages finished without an attempt.")},
-	{monitor.Attempted, desc("attempts_total", "Attempts over the wire.")},
-	{monitor.Delivered, desc("delivered_total", "Messages delivered.")},
-	{monitor.Retried, desc("retried_total", "Attempts that failed for now.")},
-	{monitor.Failed, desc("errors_total", "Messages that failed for good.")},
-	{monitor.Strange, desc("strange_total", "Replies that make no sense.")},
-	{monitor.ConnStarting, desc("connects_total", "Outgoing connections begun.")},
-	{monitor.ConnFailed, desc("connects_failed_total", "Outgoing connections that could not be made.")},
-	{monitor.Reported, desc("reported_total", "Reports about mail that was sent, such as bounces.")},
-}
-
-var gauges = []struct {
-	desc     *client.Desc
-	up, down []monitor.Kind
-}{
-	{desc("clients", "Clients connected."), []monitor.Kind{monitor.ClientConnected},
-		[]monitor.Kind{monitor.ClientDisconnected}},
-	{desc("messages_in_memory", "Messages taken from the outbox."), []monitor.Kind{monitor.Picked},
-		[]monitor.Kind{monitor.Parked, monitor.Left}},
-	{desc("connections_starting", "Outgoing connections not yet established."), []monitor.Kind{monitor.ConnStarting},
-		[]monitor.Kind{monitor.ConnReady, monitor.ConnFailed}},
-	{desc("connections_active", "Outgoing connections at work."), []monitor.Kind{monitor.ConnReady, monitor.ConnBusy},
-		[]monitor.Kind{monitor.ConnIdle, monitor.ConnClosed}},
-	{desc("connections_idle", "Outgoing connections without work."), []monitor.Kind{monitor.ConnIdle},
-		[]monitor.Kind{monitor.ConnBusy}},
 }

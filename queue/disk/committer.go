@@ -263,8 +263,12 @@ func (q *Queue) writeBatch(b *batch) error {
 	if err != nil {
 		return fmt.Errorf("write to %s: %w", segmentName(s.slot), err)
 	}
+	begun := time.Now()
 	if err := s.file.Sync(); err != nil {
 		return &syncError{fmt.Errorf("sync %s: %w", segmentName(s.slot), err)}
+	}
+	if q.opts.Synced != nil {
+		q.opts.Synced(time.Since(begun))
 	}
 	return nil
 }

@@ -34,6 +34,8 @@ type Options struct {
 	SettleDelay time.Duration
 	// Logger receives what an operator should know: damage, lack of space. Nil: slog.Default.
 	Logger *slog.Logger
+	// Synced is told how long it took to make a batch durable once it was written. It must not block. Nil: nobody is.
+	Synced func(took time.Duration)
 
 	fs         fileSystem    // nil: the directory
 	rewriteAge time.Duration // how old a segment must be to be rewritten; 0: 10 s

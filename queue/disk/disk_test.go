@@ -2,7 +2,9 @@ package disk_test
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -34,6 +36,17 @@ func exam(opts disk.Options) (func(*testing.T) queue.Queue, queuetest.Options) {
 			return open(t, dir)
 		},
 	}
+}
+
+func TestSyncsAreTold(t *testing.T) {
+	var syncs, took atomic.Int64
+	q, err := disk.Open(t.TempDir(), disk.Options{Synced: func(d time.Duration) { syncs.Add(1); took.Add(int64(d)) }})
+	require.NoError(t, err)
+	defer q.Close()
+	before := syncs.Load()
+	require.NoError(t, q.Publish(t.Context(), queue.Item{Queue: "q", Message: &queue.Message{ID: "1", Recipient: "a@b.example"}}))
+	require.Equal(t, before+1, syncs.Load())
+	require.Positive(t, took.Load())
 }
 
 func TestExaminer(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicemail/sluice/checks"
 	"github.com/sluicemail/sluice/checks/report"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -28,6 +29,18 @@ type delivery struct {
 	messages []queue.Message   // of those recipients whose mail is kept, accepted ones first
 	accepted int               // how many of them are accepted
 	items    []queue.Item
+	took     monitor.Stages // measured where there is a monitor
+	last     time.Time      // when the stage before ended
+}
+
+// stage returns how long a stage took that ends now.
+func (d *delivery) stage() time.Duration {
+	if d.backend.Monitor == nil {
+		return 0
+	}
+	begun := d.last
+	d.last = time.Now()
+	return d.last.Sub(begun)
 }
 
 // run is the walk of a mail; its steps are those of the package's story.
@@ -36,7 +49,7 @@ func (d *delivery) run(ctx context.Context, r io.Reader) error {
 		_, _ = io.Copy(io.Discard, r)
 		return noRecipients()
 	}
-	d.received = d.backend.now()
+	d.received, d.last = d.backend.now(), time.Now()
 	if d.letter == nil {
 		d.policy = d.backend.checks()
 	}
@@ -46,20 +59,32 @@ func (d *delivery) run(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	d.took.Read = d.stage()
 	bodies, report, err := d.judge(ctx, body)
 	if err != nil {
 		return d.explain(err)
+	}
+	if d.policy != nil {
+		d.took.Check = d.stage()
 	}
 	d.address(bodies, report)
 	if err := d.publish(ctx); err != nil {
 		return d.explain(err)
 	}
-	if d.backend.Monitor != nil {
-		for i := range d.accepted {
-			d.observe(&d.messages[i])
-		}
-	}
+	d.tell()
 	return nil
+}
+
+// tell tells the monitor of the messages.
+func (d *delivery) tell() {
+	if d.backend.Monitor == nil {
+		return
+	}
+	d.took.Store = d.stage()
+	for i := range d.accepted {
+		d.observe(&d.messages[i], &d.took)
+		d.took = monitor.Stages{}
+	}
 }
 
 // publish gives all messages to the queue at once. A client that goes away now must not undo what may have been stored

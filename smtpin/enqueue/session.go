@@ -275,12 +275,12 @@ func (s *session) describe() *queue.Connection {
 	return c
 }
 
-// observe tells the monitor of a stored message.
-func (s *session) observe(m *queue.Message) {
+// observe tells the monitor of a stored message, and how long that took.
+func (s *session) observe(m *queue.Message, took *monitor.Stages) {
 	e := &s.event
 	*e = monitor.Event{
 		Kind: monitor.MessageReceived, Time: m.Received, MTA: s.conn.Local().Addr(), Remote: s.conn.Remote(),
-		Domain: addr.Domain(m.Recipient), Tags: m.Tags, Bytes: m.Body.Size(), Message: m,
+		Domain: addr.Domain(m.Recipient), Tags: m.Tags, Bytes: m.Body.Size(), Stages: *took, Message: m,
 	}
 	s.backend.Monitor.Observe(e)
 	*e = monitor.Event{}

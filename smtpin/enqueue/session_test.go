@@ -58,6 +58,23 @@ func TestMessageHasEverythingFromTheConnection(t *testing.T) {
 	require.Same(t, m, got.Message)
 }
 
+// How long a mail took is told once, with the first of its recipients.
+func TestStagesOfAMail(t *testing.T) {
+	b, _ := newBackend(t)
+	e := &events{}
+	b.Monitor = e
+	b.Checks = func() *enqueue.Checks { return &enqueue.Checks{} }
+	_, err := send(t, newSession(t, b, trusted), simpleMail, "a@remote.example", "b@remote.example")
+	require.NoError(t, err)
+	require.Len(t, e.got, 2)
+	took := e.got[0].Stages
+	require.Positive(t, took.Read)
+	require.Positive(t, took.Check)
+	require.Positive(t, took.Store)
+	require.Less(t, took.Read+took.Intake(), time.Minute)
+	require.Zero(t, e.got[1].Stages)
+}
+
 func TestRecipientsShareOneBodyAndOnePublish(t *testing.T) {
 	b, q := newBackend(t)
 	s := newSession(t, b, trusted)
