@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sluicemail/sluice/internal/nearest"
 )
 
 // Switches are what the command line says beside keys. The zero value is a command line without any.
@@ -286,7 +288,7 @@ func (p *argParser) suggest(name string) string {
 	for _, t := range p.toggles {
 		names = append(names, t.name)
 	}
-	return nearest(name, append(names, p.table.names...))
+	return nearest.Of(name, append(names, p.table.names...))
 }
 
 func (p *argParser) fail(err *Error) {

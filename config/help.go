@@ -40,7 +40,6 @@ func WriteHelp(w io.Writer) error {
 		}
 		line(name, w.Meaning)
 	}
-	line("ADDRESS...", "read a mail from standard input and send it there")
 	b.WriteString("\nKeys, as --key=VALUE or --key VALUE; in a file as key: VALUE; in the environment as MTAD_KEY=VALUE\n")
 	group := ""
 	for _, k := range Keys() {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sluicemail/sluice/internal/nearest"
 )
 
 // Sources are the places that [Load] reads. The zero Sources read the file in /etc and nothing else.
@@ -253,7 +255,7 @@ func (l *loader) unknown(at Origin, name string) {
 		l.retire(at, r, name)
 		return
 	}
-	if near := nearest(name, l.table.names); near != "" {
+	if near := nearest.Of(name, l.table.names); near != "" {
 		l.warn(at, "unknown key %s: did you mean %s?", cut(name), near)
 		return
 	}

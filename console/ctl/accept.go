@@ -20,7 +20,7 @@ func (acceptCommand) Run(s *session) error {
 	if s.command.SettingsCache == nil {
 		return &failure{ExitUsage, "no settings of an earlier run are kept here"}
 	}
-	cache, err := s.command.SettingsCache(s.grammar.ConfigFile)
+	cache, err := s.command.SettingsCache(s.options.ConfigFile)
 	if err != nil {
 		return err
 	}

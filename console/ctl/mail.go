@@ -140,7 +140,7 @@ func (c *injectCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if s.grammar.JSON {
+	if s.options.JSON {
 		return s.raw(data)
 	}
 	var answer struct{ IDs []string }

@@ -34,7 +34,7 @@ func (c *renderCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	mail, left, err := s.command.Render(s.ctx, s.grammar.ConfigFile, message, c.Download)
+	mail, left, err := s.command.Render(s.ctx, s.options.ConfigFile, message, c.Download)
 	if err != nil {
 		return &failure{ExitData, err.Error()}
 	}

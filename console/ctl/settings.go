@@ -150,7 +150,7 @@ func (c *pauseCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if c.All && !s.grammar.JSON {
+	if c.All && !s.options.JSON {
 		if _, err := fmt.Fprintln(s.out, "all mail is held:"); err != nil {
 			return err
 		}

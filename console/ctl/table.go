@@ -26,7 +26,7 @@ func (s *session) raw(data []byte) error {
 // came.
 func (s *session) read(method, path string, fields, answer any) (done bool, err error) {
 	data, err := s.ask(method, path, fields)
-	if err == nil && s.grammar.JSON {
+	if err == nil && s.options.JSON {
 		return true, s.raw(data)
 	}
 	if err == nil {
@@ -75,7 +75,7 @@ func (s *session) table() *tabwriter.Writer {
 
 // printRows prints an array of objects as a table: of columns those that any object has, then what else there is.
 func (s *session) printRows(data []byte, columns ...string) error {
-	if s.grammar.JSON {
+	if s.options.JSON {
 		return s.raw(data)
 	}
 	var rows []map[string]any
@@ -103,7 +103,7 @@ func (s *session) printRows(data []byte, columns ...string) error {
 
 // printRow prints one object, a line for each field.
 func (s *session) printRow(data []byte, columns ...string) error {
-	if s.grammar.JSON {
+	if s.options.JSON {
 		return s.raw(data)
 	}
 	var row map[string]any

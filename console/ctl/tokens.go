@@ -25,7 +25,7 @@ func (s *session) database(do func(*settings.DB) error) error {
 	if s.command.OpenSettings == nil {
 		return &failure{ExitUsage, "there is no settings database here"}
 	}
-	db, err := s.command.OpenSettings(s.ctx, s.grammar.ConfigFile)
+	db, err := s.command.OpenSettings(s.ctx, s.options.ConfigFile)
 	if err != nil {
 		return err
 	}

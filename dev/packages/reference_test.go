@@ -36,8 +36,13 @@ func golden(t *testing.T, name, text string) string {
 // TestManual keeps the manual pages true to the tables behind --help, and has the programs that show them find no
 // fault.
 func TestManual(t *testing.T) {
-	for name, text := range map[string]string{"mtad.8": manual(), "mtad-ctl.8": controlManual(),
-		"mtad.conf.5": keyManual()} {
+	pages := map[string]string{"mtad.8": manual(), "mtad.conf.5": keyManual()}
+	for _, c := range command.Commands() {
+		if c.Model != nil {
+			pages["mtad-"+c.Name+".8"] = commandManual(c)
+		}
+	}
+	for name, text := range pages {
 		file := golden(t, "man/"+name, text)
 		testserver.Need(t, "groff", "mandoc")
 		out, err := exec.Command("groff", "-man", "-Tutf8", "-z", "-ww", file).CombinedOutput()
@@ -86,12 +91,16 @@ func roff(text string) string {
 func manual() string {
 	p := newPage("MTAD", "8", "mtad", "mail transfer agent")
 	p.section("SYNOPSIS")
-	p.text("mtad [--config-file FILE] [--KEY=VALUE ...]", "mtad ctl COMMAND", "mtad learn spam|ham|forget [FILE ...]",
+	p.text("mtad [run] [--config-file FILE] [--KEY=VALUE ...]", "mtad COMMAND ...",
 		"mtad [-t] [-i] [-f ADDRESS] [ADDRESS ...]")
 	p.section("DESCRIPTION")
 	p.text("Takes mail over SMTP, HTTP, RabbitMQ and from a directory, keeps it in a queue, and delivers it. With addresses, or "+
 		"the switches of sendmail, it reads a mail from standard input instead and leaves it to the server.",
 		"Every key of mtad.conf(5) is a switch too.")
+	p.section("COMMANDS")
+	for _, c := range command.Commands() {
+		p.item(c.Name, c.Meaning)
+	}
 	p.section("OPTIONS")
 	for _, w := range config.Usage() {
 		name := w.Name
@@ -109,7 +118,13 @@ func manual() string {
 	p.item("/etc/mtad/config.txt", "the configuration; or /etc/mailerq/config.txt")
 	p.item("/var/lib/mtad", "queue and settings")
 	p.section("SEE ALSO")
-	p.text("mtad-ctl(8), mtad.conf(5)")
+	var others []string
+	for _, c := range command.Commands() {
+		if c.Model != nil {
+			others = append(others, "mtad-"+c.Name+"(8)")
+		}
+	}
+	p.text(strings.Join(append(others, "mtad.conf(5)"), ", "))
 	return p.String()
 }
 
@@ -139,22 +154,33 @@ func keyManual() string {
 	return p.String()
 }
 
-func controlManual() string {
-	model := ctl.Model()
-	p := newPage("MTAD-CTL", "8", "mtad-ctl", "speak to a running mtad(8)")
+// commandManual is the page of a command that is a tree of options.
+func commandManual(c command.Command) string {
+	model := c.Model()
+	p := newPage("MTAD-"+strings.ToUpper(c.Name), "8", "mtad-"+c.Name, c.Meaning)
 	p.section("SYNOPSIS")
-	p.text("mtad ctl [OPTION ...] COMMAND")
+	p.text(model.Name + model.Summary())
+	p.section("DESCRIPTION")
+	p.text(model.Help)
+	if len(model.Positional) > 0 {
+		p.section("ARGUMENTS")
+		for _, a := range model.Positional {
+			p.item(a.Summary(), a.Help)
+		}
+	}
 	p.section("OPTIONS")
 	for _, f := range model.Flags {
 		p.item(f.String(), f.Help)
 	}
-	p.section("COMMANDS")
-	for _, leaf := range model.Leaves(true) {
-		p.item(strings.TrimPrefix(leaf.Summary(), "mtad "), leaf.Help)
-		for _, f := range leaf.Flags {
-			p.WriteString(".RS\n")
-			p.item(f.String(), f.Help)
-			p.WriteString(".RE\n")
+	if leaves := model.Leaves(true); len(leaves) > 0 {
+		p.section("COMMANDS")
+		for _, leaf := range leaves {
+			p.item(leaf.Summary(), leaf.Help)
+			for _, f := range leaf.Flags {
+				p.WriteString(".RS\n")
+				p.item(f.String(), f.Help)
+				p.WriteString(".RE\n")
+			}
 		}
 	}
 	p.section("SEE ALSO")
@@ -168,10 +194,8 @@ type step struct{ path, next string }
 // steps returns the places of the whole command line, the first of which is the program's name alone.
 func steps() []step {
 	var first []string
-	for _, name := range []string{"ctl", "learn"} {
-		if command.Find(name) != nil {
-			first = append(first, name)
-		}
+	for _, c := range command.Commands() {
+		first = append(first, c.Name)
 	}
 	for _, w := range config.Usage() {
 		first = append(first, w.Name)
@@ -202,7 +226,11 @@ func steps() []step {
 			}
 		}
 	}
-	walk("mtad ctl", ctl.Model().Node)
+	for _, c := range command.Commands() {
+		if c.Model != nil {
+			walk("mtad "+c.Name, c.Model().Node)
+		}
+	}
 	return all
 }
 

@@ -1,6 +1,6 @@
 // Command mtad is a complete mail transfer agent made of this module's packages. It reads MailerQ's configuration file;
-// without any it listens on 127.0.0.1:2525 and keeps its queue under the user's state directory. mtad --help lists
-// every key, mtad --check-config shows every effective value.
+// without any it listens on 127.0.0.1:2525 and keeps its queue under the user's state directory. mtad --help lists its
+// commands, mtad help keys every key, mtad --check-config shows every effective value.
 //
 // This program is flags, signals and exit codes; package mta puts the rooms together.
 package main
@@ -27,12 +27,13 @@ func main() {
 
 // run is main with its surroundings as parameters; it returns the exit code.
 func run(args, environ []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 {
-		if do := command.Find(args[0]); do != nil {
-			return do(args[1:], environ, os.Stdin, stdout, stderr)
-		}
+	c, rest, found := command.Find(os.Args[0], args)
+	if found && c.Run != nil {
+		return c.Run(&command.Call{Args: rest, Environ: environ, Stdin: os.Stdin, Stdout: stdout, Stderr: stderr})
 	}
-	if code, done := command.Mail(os.Args[0], args, environ, os.Stdin, stdout, stderr); done {
+	if found {
+		args = rest
+	} else if code, done := command.Mail(os.Args[0], args, environ, os.Stdin, stdout, stderr); done {
 		return code
 	}
 	caught := make(chan os.Signal, 4)

@@ -1,16 +1,14 @@
-// Package command holds what the program mtad can do beside running a server: its subcommands ctl and learn, taking
-// mail as sendmail does, the switches that ask for an answer (such as --check-config, --list-cluster,
-// --purge-database), and --daemon.
+// Package command holds what the program mtad can do beside running a server: its commands, which [Commands] lists,
+// taking mail as sendmail does, the switches that ask for an answer (such as --check-config, --list-cluster,
+// --purge-database), and --daemon. A new command is a row of that table.
 package command
 
 import (
 	"fmt"
 	"io"
 	"os/signal"
-	"slices"
 
 	"github.com/sluicemail/sluice/config"
-	"github.com/sluicemail/sluice/console/ctl"
 	"github.com/sluicemail/sluice/mta"
 )
 
@@ -31,18 +29,6 @@ const (
 	exitNoPerm      = 77
 )
 
-// Find returns what a command line that begins with a word means, if that is no server; nil: it is one. The arguments
-// of the result are those behind the word; it returns the exit code.
-func Find(word string) func(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	switch word {
-	case "ctl":
-		return control
-	case "learn":
-		return learn
-	}
-	return nil
-}
-
 // Answer deals with a command line that asks for no server, and with a configuration that does not stand; cfg, report
 // and err are those of mta.Load. When that is done, the program ends with the exit code. What takes long leaves signals
 // to the system.
@@ -57,8 +43,7 @@ func Answer(cfg *config.Config, report *config.Report, err error, stdin io.Reade
 	}
 	switch {
 	case s.Help:
-		config.WriteHelp(stdout)
-		return ExitOK, true
+		return help(&Call{Stdout: stdout}), true
 	case s.Version:
 		fmt.Fprintln(stdout, "mtad", mta.Version())
 		return ExitOK, true
@@ -83,22 +68,9 @@ func Answer(cfg *config.Config, report *config.Report, err error, stdin io.Reade
 	case s.ListCluster, s.NotifyCluster:
 		signal.Reset()
 		return askCluster(cfg, s, stdout, stderr), true
+	case s.Sendmail():
+		fmt.Fprintln(stderr, "mtad run: expected keys only: addresses and the switches of sendmail start no server")
+		return exitUsage, true
 	}
 	return ExitOK, false
-}
-
-// noCommand says what was meant by a word that stands alone and is no mail address; "" when nobody knows.
-func noCommand(word string) string {
-	nearly := map[string]string{"queue": "queues", "log": "logs", "mailq": "queues", "tokens": "token",
-		"service": "services"}
-	if meant, known := nearly[word]; known {
-		word = meant
-	}
-	switch {
-	case Find(word) != nil:
-		return fmt.Sprintf("%s comes first, and its options behind it: mtad %s --config-file FILE …", word, word)
-	case slices.Contains(ctl.Commands(), word):
-		return "use mtad ctl " + word
-	}
-	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -19,29 +18,35 @@ import (
 	"github.com/sluicemail/sluice/mta"
 )
 
-// control is mtad ctl; args are those behind it.
-func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func control(c *Call) int { return ask(c, ctl.Control) }
+func queue(c *Call) int   { return ask(c, ctl.Queue) }
+func probe(c *Call) int   { return ask(c, ctl.Probe) }
+
+// configOf reads the configuration that a command names; "" is the usual one.
+func (c *Call) configOf(file string) (*config.Config, error) {
+	var named []string
+	if file != "" {
+		named = []string{"--config-file", file}
+	}
+	cfg, _, err := config.Load(mta.Sources(named, c.Environ))
+	return cfg, err
+}
+
+// ask is a command that speaks to the running server.
+func ask(c *Call, tree ctl.Tree) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	load := func(file string) (*config.Config, error) {
-		var named []string
-		if file != "" {
-			named = []string{"--config-file", file}
-		}
-		cfg, _, err := config.Load(mta.Sources(named, environ))
-		return cfg, err
-	}
-	c := &ctl.Command{
-		Name: "mtad ctl",
+	asked := &ctl.Command{
+		Tree: tree,
 		Server: func(file string) (ctl.Server, error) {
-			cfg, err := load(file)
+			cfg, err := c.configOf(file)
 			if err != nil {
 				return ctl.Server{}, err
 			}
 			return consoleServer(cfg)
 		},
 		OpenSettings: func(ctx context.Context, file string) (*settings.DB, error) {
-			cfg, err := load(file)
+			cfg, err := c.configOf(file)
 			if err == nil {
 				err = isThere(cfg)
 			}
@@ -51,7 +56,7 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 			return settings.Open(ctx, cfg.DatabaseAddress, settings.Options{SkipValidation: !cfg.DatabaseValidate})
 		},
 		SettingsCache: func(file string) (string, error) {
-			cfg, err := load(file)
+			cfg, err := c.configOf(file)
 			if err != nil {
 				return "", misconfigured{err}
 			}
@@ -61,16 +66,16 @@ func control(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) 
 			if !download {
 				return mta.Preview(ctx, message, nil)
 			}
-			cfg, err := load(file)
+			cfg, err := c.configOf(file)
 			if err != nil {
 				return nil, nil, misconfigured{err}
 			}
 			return mta.Preview(ctx, message, cfg)
 		},
 		Misconfigured: func(err error) bool { return errors.As(err, new(misconfigured)) || databaseExit(err) == ExitConfig },
-		Stdin:         stdin, Stdout: stdout, Stderr: stderr, Environ: environ,
+		Stdin:         c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Environ: c.Environ,
 	}
-	return c.Run(ctx, args)
+	return asked.Run(ctx, c.Args)
 }
 
 // misconfigured is an error that a change of the configuration mends.

@@ -40,36 +40,36 @@ type learning struct {
 	code        int
 }
 
-// learn is mtad learn; args are those behind it.
-func learn(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	user, args, err := cutUser(args)
+// learn is mtad learn.
+func learn(c *Call) int {
+	user, args, err := cutUser(c.Args)
 	if err != nil {
-		fmt.Fprintln(stderr, "mtad learn:", err)
+		fmt.Fprintln(c.Stderr, "mtad learn:", err)
 		return exitUsage
 	}
-	cfg, report, err := config.Load(mta.Sources(args, environ))
+	cfg, report, err := config.Load(mta.Sources(args, c.Environ))
 	switch words := report.Switches.Addresses; {
 	case report.Switches.Help:
-		fmt.Fprint(stdout, learnUsage)
+		fmt.Fprint(c.Stdout, learnUsage)
 		return ExitOK
 	case err != nil:
-		fmt.Fprintln(stderr, err)
+		fmt.Fprintln(c.Stderr, err)
 		return ExitConfig
 	case len(words) == 0 || !isClass(words[0]):
-		fmt.Fprint(stderr, learnUsage)
+		fmt.Fprint(c.Stderr, learnUsage)
 		return exitUsage
 	}
 	words := report.Switches.Addresses
-	l := &learning{spamd: mta.SpamScanner(cfg), user: user, class: spamd.Class(words[0]), stderr: stderr}
+	l := &learning{spamd: mta.SpamScanner(cfg), user: user, class: spamd.Class(words[0]), stderr: c.Stderr}
 	if len(words) == 1 {
-		l.read("standard input", stdin)
+		l.read("standard input", c.Stdin)
 	}
 	for _, name := range words[1:] {
 		if !l.open(name) {
 			break
 		}
 	}
-	fmt.Fprintf(stdout, "%d of %d mails were news to SpamAssassin\n", l.news, l.mails)
+	fmt.Fprintf(c.Stdout, "%d of %d mails were news to SpamAssassin\n", l.news, l.mails)
 	return l.code
 }
 

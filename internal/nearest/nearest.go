@@ -1,10 +1,12 @@
-package config
+// Package nearest finds what a mistyped name was meant to be.
+package nearest
 
 import "strings"
 
-// nearest returns the name that s was probably meant to be, "" when none comes near.
-func nearest(s string, names []string) string {
-	const longestName = 64
+const longestName = 64
+
+// Of returns the name that s was probably meant to be, "" when none comes near.
+func Of(s string, names []string) string {
 	if s == "" || len(s) > longestName {
 		return ""
 	}
@@ -25,6 +27,16 @@ func nearest(s string, names []string) string {
 		}
 	}
 	return best
+}
+
+// Typo returns the name that is one slip of the finger from s, which may well be meant as it stands; "" when none is.
+func Typo(s string, names []string) string {
+	for _, name := range names {
+		if len(s) <= longestName && distance(strings.ToLower(s), name) == 1 {
+			return name
+		}
+	}
+	return ""
 }
 
 // distance counts the letters to insert, delete, replace or swap with a neighbour to make a out of b.
