@@ -34,17 +34,18 @@ type screening struct {
 type screens struct {
 	dns     checks.Resolver
 	took    func(check string, took time.Duration)
+	keys    *keyring
 	own     []checks.Checker // the caller's, in place of those of smtp-check; nil: none
 	log     *slog.Logger
 	current atomic.Pointer[screening]
 }
 
-// openChecks puts the checks of the configuration in force; took is told how long they take.
-func openChecks(b *base, own []checks.Checker, dns checks.Resolver, took func(string, time.Duration)) *screens {
-	c := &screens{dns: dns, took: took, own: own, log: b.log}
-	c.set(b.cfg)
-	b.onClose(func() error { c.current.Load().stop(); return nil })
-	return c
+// openChecks puts the checks of the configuration in force.
+func openChecks(b *base, c *common, own []checks.Checker) *screens {
+	s := &screens{dns: c.resolver, keys: c.keys, took: c.records.metrics.Checked, own: own, log: b.log}
+	s.set(b.cfg)
+	b.onClose(func() error { s.current.Load().stop(); return nil })
+	return s
 }
 
 // set puts the checks of a configuration in force in place of those before it.
@@ -110,11 +111,11 @@ func (c *screens) checker(cfg *config.Config, name string, s, old *screening) ch
 	case "spf":
 		return &spf.Checker{Resolver: dns}
 	case "dkim":
-		return &dkim.Checker{Resolver: dns}
+		return &dkim.Checker{Resolver: dns, OpenRSA: c.keys.verifier()}
 	case "dmarc":
 		return &dmarc.Checker{Resolver: dns}
 	case "arc":
-		return &arc.Checker{Resolver: dns}
+		return &arc.Checker{Resolver: dns, OpenRSA: c.keys.verifier()}
 	case "spam":
 		s.spam = spamScanner(cfg, old)
 		return &checks.PerClient{Checker: s.spam}

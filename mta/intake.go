@@ -106,7 +106,7 @@ type incoming struct {
 
 // openIncoming makes all that mail needs on its way in; own replace the checks of the configuration.
 func openIncoming(ctx context.Context, b *base, c *common, own []checks.Checker) (*incoming, error) {
-	screens := openChecks(b, own, c.resolver, c.records.metrics.Checked)
+	screens := openChecks(b, c, own)
 	if err := openFeedback(b, c.desk, c.mails, c.records, c.settings, c.back); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package arc
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"strconv"
 	"time"
@@ -16,12 +17,17 @@ type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
-// Checker is the check "arc". Its zero value works. It is safe for concurrent use; its fields must not change then.
+// Checker is the check "arc". Its zero value works. It is used by pointer and safe for concurrent use; its fields
+// must not change then.
 type Checker struct {
 	Resolver   Resolver         // nil: net.DefaultResolver
 	MaxKeyBits int              // the largest RSA key; larger ones are refused unread; 0: 4096
 	Skew       time.Duration    // by how much the signers' clocks may differ; 0: 10 minutes
 	Now        func() time.Time // nil: time.Now
+	// OpenRSA is that of dkim.Checker.
+	OpenRSA func(key *rsa.PublicKey) (verify func(digest, signature []byte) bool, err error)
+
+	known mailsig.KeyCache
 }
 
 var _ checks.Checker = (*Checker)(nil)
@@ -118,7 +124,8 @@ func (v *validation) key(ctx context.Context, s *mailsig.Signature) (*mailsig.Ke
 	name := s.Selector + "._domainkey." + s.Domain
 	f, ok := v.keys[name]
 	if !ok {
-		keys := mailsig.Keys{Resolver: bound(v.checker.Resolver), MaxBits: v.checker.MaxKeyBits}
+		c := v.checker
+		keys := mailsig.Keys{Resolver: bound(c.Resolver), MaxBits: c.MaxKeyBits, Cache: &c.known, OpenRSA: c.OpenRSA}
 		f.key, f.err = keys.Fetch(ctx, s.Domain, s.Selector)
 		v.keys[name] = f
 	}

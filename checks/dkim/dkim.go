@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"strconv"
 	"sync"
@@ -17,7 +18,8 @@ type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
-// Checker is the check "dkim". Its zero value works. It is safe for concurrent use; its fields must not change then.
+// Checker is the check "dkim". Its zero value works. It is used by pointer and safe for concurrent use; its fields
+// must not change then.
 type Checker struct {
 	Resolver      Resolver // nil: net.DefaultResolver
 	MaxSignatures int      // how many are verified, from the top; 0: 10
@@ -26,6 +28,11 @@ type Checker struct {
 	AcceptPartial bool
 	Skew          time.Duration    // by how much the signer's clock may differ; 0: 10 minutes
 	Now           func() time.Time // nil: time.Now
+	// OpenRSA makes what verifies with a key that comes again: it tells whether a signature of a SHA-256 digest holds,
+	// by PKCS #1 v1.5. What it makes is called concurrently. Where it is nil or fails, crypto/rsa verifies.
+	OpenRSA func(key *rsa.PublicKey) (verify func(digest, signature []byte) bool, err error)
+
+	known mailsig.KeyCache
 }
 
 var _ checks.Checker = (*Checker)(nil)
@@ -98,7 +105,7 @@ func (c *Checker) parse(fields [][]byte) []signature {
 
 // fetch gets the keys of the signatures that stand, at once, each name once.
 func (c *Checker) fetch(ctx context.Context, signatures []signature) {
-	keys := mailsig.Keys{Resolver: bound(c.Resolver), MaxBits: c.MaxKeyBits}
+	keys := mailsig.Keys{Resolver: bound(c.Resolver), MaxBits: c.MaxKeyBits, Cache: &c.known, OpenRSA: c.OpenRSA}
 	leaders := map[string]int{} // by name, the signature whose key is asked for
 	follows := make([]int, len(signatures))
 	for i := range signatures {

@@ -143,7 +143,8 @@ func (p *Published) ask(s *state) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
-	published, err := mailsig.Keys{Resolver: resolver, MaxBits: maxBits}.Fetch(ctx, s.domain, s.selector)
+	keys := mailsig.Keys{Resolver: resolver, MaxBits: maxBits}
+	published, err := keys.Fetch(ctx, s.domain, s.selector)
 	if err == nil && !published.Matches(s.public) {
 		err = errOther
 	}

@@ -42,20 +42,26 @@ type Key struct {
 	Strict  bool // t=s: i= must be of d= itself
 	Secure  bool // DNSSEC vouches for the record
 
-	rsa     *rsa.PublicKey
+	rsa     *rsaKey
 	ed25519 ed25519.PublicKey
 	hashes  []string // nil: any
 }
 
 // Keys gets keys.
 type Keys struct {
-	Resolver Resolver // nil: net.DefaultResolver
-	MaxBits  int      // the largest RSA key; 0: 4,096
+	Resolver Resolver  // nil: net.DefaultResolver
+	MaxBits  int       // the largest RSA key; 0: 4,096
+	Cache    *KeyCache // nil: each record is read anew
+	OpenRSA  OpenRSA   // for keys that the cache knows; nil: crypto/rsa verifies
 }
+
+// OpenRSA makes what tells whether a signature of a SHA-256 digest holds, by PKCS #1 v1.5. What it makes is called
+// concurrently; where it fails crypto/rsa verifies.
+type OpenRSA = func(key *rsa.PublicKey) (verify func(digest, signature []byte) bool, err error)
 
 // Fetch gets the key that a signature names. Its error is a *Problem; the key comes along when only its size or use is
 // wrong.
-func (k Keys) Fetch(ctx context.Context, domain, selector string) (*Key, error) {
+func (k *Keys) Fetch(ctx context.Context, domain, selector string) (*Key, error) {
 	resolver := k.Resolver
 	if resolver == nil {
 		resolver = net.DefaultResolver
@@ -72,7 +78,7 @@ func (k Keys) Fetch(ctx context.Context, domain, selector string) (*Key, error) 
 	if err != nil {
 		return nil, err
 	}
-	key, err := ParseKey(record, k.MaxBits)
+	key, err := k.parse(record)
 	if key != nil {
 		key.Secure = secure
 	}
@@ -191,7 +197,7 @@ func (k *Key) parseRSA(der []byte, maxBits int) error {
 	case k.Bits < 1024:
 		return problem(Weak, "key of "+strconv.Itoa(k.Bits)+" bits is too weak") // RFC 8301 §3.2
 	}
-	k.rsa = key
+	k.rsa = &rsaKey{public: key}
 	return nil
 }
 

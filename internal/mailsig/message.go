@@ -3,9 +3,7 @@ package mailsig
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -208,7 +206,7 @@ func (s *Signature) check(hashed []byte, key *Key) error {
 		if ed25519.Verify(key.ed25519, hashed, s.Value) { // of the hash: RFC 8463 §3
 			return nil
 		}
-	} else if rsa.VerifyPKCS1v15(key.rsa, crypto.SHA256, hashed, s.Value) == nil {
+	} else if key.rsa.verify(hashed, s.Value) {
 		return nil
 	}
 	return problem(Changed, "signature does not fit the header")

@@ -208,7 +208,7 @@ func appendValue(b []byte, value string) []byte {
 func (k *Key) Matches(pub crypto.PublicKey) bool {
 	switch pub := pub.(type) {
 	case *rsa.PublicKey:
-		return k.rsa != nil && k.rsa.Equal(pub)
+		return k.rsa != nil && k.rsa.public.Equal(pub)
 	case ed25519.PublicKey:
 		return k.ed25519 != nil && k.ed25519.Equal(pub)
 	}

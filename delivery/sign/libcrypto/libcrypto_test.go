@@ -3,6 +3,7 @@
 package libcrypto_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -11,10 +12,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicemail/sluice/delivery/sign/libcrypto"
@@ -147,7 +150,7 @@ func TestOtherLibraries(t *testing.T) {
 	all := v3
 	for _, f := range strings.Fields("ERR_clear_error ERR_get_error ERR_error_string_n d2i_PrivateKey EVP_PKEY_get_size " +
 		"EVP_PKEY_free EVP_PKEY_CTX_new EVP_PKEY_CTX_free EVP_PKEY_sign_init EVP_PKEY_sign EVP_PKEY_CTX_set_rsa_padding " +
-		"EVP_PKEY_CTX_set_signature_md EVP_sha256") {
+		"EVP_PKEY_CTX_set_signature_md EVP_sha256 d2i_PublicKey EVP_PKEY_verify_init EVP_PKEY_verify") {
 		all += "long " + f + "(void){return 0;}\n"
 	}
 	lies := strings.NewReplacer("long d2i_PrivateKey(void){return 0;}", "long d2i_PrivateKey(void){return 1;}",
@@ -178,6 +181,47 @@ func TestOtherLibraries(t *testing.T) {
 	}
 }
 
+// TestVerifierJudgesAsGoDoes has signatures of keys of all sizes verified, whole and broken, by many at once.
+func TestVerifierJudgesAsGoDoes(t *testing.T) {
+	l := open(t)
+	for _, bits := range []int{1024, 2048, 3072, 4096} {
+		private, err := rsa.GenerateKey(rand.Reader, bits)
+		require.NoError(t, err)
+		verify, err := l.Verifier(&private.PublicKey)
+		require.NoError(t, err)
+		var all sync.WaitGroup
+		for i := range 8 {
+			digest := sha256.Sum256([]byte{byte(i)})
+			good, err := rsa.SignPKCS1v15(nil, private, crypto.SHA256, digest[:])
+			require.NoError(t, err)
+			bad := slices.Clone(good)
+			bad[len(bad)-1-i] ^= 1
+			all.Go(func() {
+				for range 50 {
+					for name, c := range map[string]struct {
+						digest, signature []byte
+						want              bool
+					}{
+						"good":      {digest[:], good, true},
+						"changed":   {digest[:], bad, false},
+						"short":     {digest[:], good[1:], false},
+						"long":      {digest[:], append(slices.Clone(good), 0), false},
+						"empty":     {digest[:], nil, false},
+						"ones":      {digest[:], bytes.Repeat([]byte{0xff}, len(good)), false},
+						"other":     {make([]byte, 32), good, false},
+						"half":      {digest[:16], good, false},
+						"no digest": {nil, good, false},
+					} {
+						assert.Equal(t, c.want, verify(c.digest, c.signature), name)
+					}
+				}
+				runtime.GC() // which frees contexts
+			})
+		}
+		all.Wait()
+	}
+}
+
 func BenchmarkRSA2048(b *testing.B) {
 	l := open(b)
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -191,6 +235,30 @@ func BenchmarkRSA2048(b *testing.B) {
 			for b.Loop() {
 				if _, err := signer.Sign(nil, digest[:], crypto.SHA256); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkVerify2048(b *testing.B) {
+	l := open(b)
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(b, err)
+	verify, err := l.Verifier(&private.PublicKey)
+	require.NoError(b, err)
+	digest := sha256.Sum256(nil)
+	signature, err := rsa.SignPKCS1v15(nil, private, crypto.SHA256, digest[:])
+	require.NoError(b, err)
+	byGo := func(digest, signature []byte) bool {
+		return rsa.VerifyPKCS1v15(&private.PublicKey, crypto.SHA256, digest, signature) == nil
+	}
+	for name, verify := range map[string]func(digest, signature []byte) bool{"libcrypto": verify, "go": byGo} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if !verify(digest[:], signature) {
+					b.Fatal("it holds")
 				}
 			}
 		})

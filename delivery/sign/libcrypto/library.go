@@ -49,8 +49,32 @@ func (l *Library) try() error {
 	if l.Go, err = measure(key); err == nil {
 		l.Ours, err = measure(signer)
 	}
+	if err == nil {
+		err = l.tryVerifier(key)
+	}
 	return err
 }
+
+// tryVerifier has a signature verified that holds, and one that does not.
+func (l *Library) tryVerifier(key *rsa.PrivateKey) error {
+	verify, err := l.Verifier(&key.PublicKey)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256(trial)
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	if err != nil {
+		return err
+	}
+	holds := verify(digest[:], signature)
+	digest[0] ^= 1
+	if !holds || verify(digest[:], signature) {
+		return errMisjudges
+	}
+	return nil
+}
+
+var errMisjudges = errors.New("it does not judge signatures as crypto/rsa does")
 
 // measure returns how long a signature takes: the median of a few.
 func measure(key crypto.Signer) (time.Duration, error) {

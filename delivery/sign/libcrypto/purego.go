@@ -23,6 +23,7 @@ type calls struct {
 	clearErrors, getError, errorText        uintptr
 	decodeKey, keySize, freeKey             uintptr
 	newContext, freeContext, initSign, sign uintptr
+	decodePublic, initVerify, verify        uintptr
 	setPadding, setDigest, sha256           uintptr
 }
 
@@ -76,7 +77,8 @@ func (l *Library) find(handle uintptr) error {
 		"ERR_clear_error": &l.clearErrors, "ERR_get_error": &l.getError, "ERR_error_string_n": &l.errorText,
 		"d2i_PrivateKey": &l.decodeKey, "EVP_PKEY_get_size": &l.keySize, "EVP_PKEY_free": &l.freeKey,
 		"EVP_PKEY_CTX_new": &l.newContext, "EVP_PKEY_CTX_free": &l.freeContext,
-		"EVP_PKEY_sign_init": &l.initSign, "EVP_PKEY_sign": &l.sign,
+		"EVP_PKEY_sign_init": &l.initSign, "EVP_PKEY_sign": &l.sign, "d2i_PublicKey": &l.decodePublic,
+		"EVP_PKEY_verify_init": &l.initVerify, "EVP_PKEY_verify": &l.verify,
 		"EVP_PKEY_CTX_set_rsa_padding": &l.setPadding, "EVP_PKEY_CTX_set_signature_md": &l.setDigest,
 		"EVP_sha256": &l.sha256,
 	} {
@@ -120,6 +122,41 @@ func (l *Library) failure(what string) error {
 	return errors.New("libcrypto: " + what + ": " + said)
 }
 
+// take copies a key in DER into the library's memory.
+func (l *Library) take(decode uintptr, der []byte) (at uintptr, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	purego.SyscallN(l.clearErrors)
+	begin := uintptr(unsafe.Pointer(&der[0]))
+	at, _, _ = purego.SyscallN(decode, kindRSA, 0, uintptr(unsafe.Pointer(&begin)), uintptr(len(der)))
+	runtime.KeepAlive(der)
+	if at == 0 {
+		return 0, l.failure("taking the key")
+	}
+	return at, nil
+}
+
+// begin makes a context for a key, to sign or to verify as init says, PKCS #1 v1.5 with SHA-256. The goroutine stays on
+// its thread; it frees the context.
+func (l *Library) begin(key, init uintptr) (ctx uintptr, err error) {
+	purego.SyscallN(l.clearErrors)
+	if ctx, _, _ = purego.SyscallN(l.newContext, key, 0); ctx == 0 {
+		return 0, l.failure("a context")
+	}
+	digest, _, _ := purego.SyscallN(l.sha256)
+	for _, step := range [...]struct {
+		what     string
+		call, to uintptr
+	}{{"beginning", init, 0}, {"setting the padding", l.setPadding, paddingPKCS1}, {"setting the digest", l.setDigest, digest}} {
+		if r, _, _ := purego.SyscallN(step.call, ctx, step.to); int32(r) != 1 {
+			err = l.failure(step.what)
+			purego.SyscallN(l.freeContext, ctx)
+			return 0, err
+		}
+	}
+	return ctx, nil
+}
+
 // key signs with a private key in the library's memory.
 type key struct {
 	l      *Library
@@ -136,14 +173,9 @@ func (l *Library) Key(private *rsa.PrivateKey) (crypto.Signer, error) {
 	}
 	der := x509.MarshalPKCS1PrivateKey(private)
 	defer clear(der)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	purego.SyscallN(l.clearErrors)
-	begin := uintptr(unsafe.Pointer(&der[0]))
-	at, _, _ := purego.SyscallN(l.decodeKey, kindRSA, 0, uintptr(unsafe.Pointer(&begin)), uintptr(len(der)))
-	runtime.KeepAlive(der)
-	if at == 0 {
-		return nil, l.failure("taking the key")
+	at, err := l.take(l.decodeKey, der)
+	if err != nil {
+		return nil, err
 	}
 	k := &key{l: l, public: private.PublicKey, at: at}
 	runtime.AddCleanup(k, func(at uintptr) { purego.SyscallN(l.freeKey, at) }, at)
@@ -172,22 +204,11 @@ func (k *key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 	l := k.l
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	purego.SyscallN(l.clearErrors)
-	ctx, _, _ := purego.SyscallN(l.newContext, k.at, 0)
-	if ctx == 0 {
-		return nil, l.failure("a context")
+	ctx, err := l.begin(k.at, l.initSign)
+	if err != nil {
+		return nil, err
 	}
 	defer purego.SyscallN(l.freeContext, ctx)
-	if r, _, _ := purego.SyscallN(l.initSign, ctx); int32(r) != 1 {
-		return nil, l.failure("beginning to sign")
-	}
-	if r, _, _ := purego.SyscallN(l.setPadding, ctx, paddingPKCS1); int32(r) != 1 {
-		return nil, l.failure("setting the padding")
-	}
-	hash, _, _ := purego.SyscallN(l.sha256)
-	if r, _, _ := purego.SyscallN(l.setDigest, ctx, hash); int32(r) != 1 {
-		return nil, l.failure("setting the digest")
-	}
 	out, n := make([]byte, k.size), uintptr(k.size)
 	r, _, _ := purego.SyscallN(l.sign, ctx, uintptr(unsafe.Pointer(&out[0])), uintptr(unsafe.Pointer(&n)),
 		uintptr(unsafe.Pointer(&digest[0])), uintptr(len(digest)))
