@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -120,6 +121,7 @@ func (w *round) start(i int, e *entry) bool {
 	w.calls[i] = c
 	go func() {
 		defer cancel()
+		room()
 		results := w.runner.ask(ctx, e, &mail)
 		if !c.state.CompareAndSwap(working, ended) {
 			e.left.Add(-1)
@@ -128,6 +130,15 @@ func (w *round) start(i int, e *entry) bool {
 		w.finished <- finish{i, results}
 	}()
 	return true
+}
+
+// room has the stack of a new goroutine grow at once, while there is nothing on it to move: checks need some 8 KiB, and
+// would have it doubled and moved three times.
+//
+//go:noinline
+func room() {
+	var stack [8 << 10]byte
+	runtime.KeepAlive(&stack)
 }
 
 // await waits until all are over, by themselves or by force.
