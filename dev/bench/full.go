@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
@@ -11,18 +12,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/internal/smtptest"
 )
 
-// perConnection is how many mails the full rows send over one connection.
-const perConnection = "20"
-
 // full runs a relay that does what senders of bulk mail really do: it receives over TLS, signs each mail with a key of
-// its own for RSA-2048 (or Ed25519), sends over TLS, 20 mails a connection, logs every attempt, and keeps to a limit a
-// minute that it never reaches.
+// its own for RSA-2048 (or Ed25519), sends over TLS, so many mails a connection, logs every attempt, and keeps to a limit
+// a minute that it never reaches.
 func (b *bench) full(kind, work, in, out string) (*relay, error) {
 	k, err := newKeys(work, strings.HasSuffix(kind, "ed25519"))
 	if err != nil {
@@ -34,12 +33,15 @@ func (b *bench) full(kind, work, in, out string) (*relay, error) {
 	case "ceiling":
 		return b.program(b.bin("ceiling"), "-listen", "127.0.0.1:"+in, "-target", "127.0.0.1:"+out, "-file",
 			filepath.Join(work, "log"), "-certificate", k.certificate, "-key", k.private, "-dkim", k.dkim,
-			"-per-connection", perConnection)
+			"-per-connection", b.perConnection())
 	case "postfix":
 		return b.fullPostfix(k, work, in, out)
 	}
 	return nil, fmt.Errorf("unknown relay %q", "full-"+kind)
 }
+
+// perConnection is how many mails the full rows send over one connection.
+func (b *bench) perConnection() string { return strconv.Itoa(cmp.Or(b.carries, 20)) }
 
 func (b *bench) fullMTA(k *keys, work, in, out string, pure bool) (*relay, error) {
 	address := "sqlite://" + filepath.Join(work, "settings.db")
@@ -64,7 +66,7 @@ func (b *bench) fullMTA(k *keys, work, in, out string, pure bool) (*relay, error
 		"--smtp-sink-address", "127.0.0.1", "--smtp-sink-port", out, "--database-address", address,
 		"--smtp-certificate", k.certificate, "--smtp-key", k.private, "--sign-library", library,
 		"--send-bin-log-file", filepath.Join(work, "send.json"), "--domain-maxmessages", "10000000",
-		"--connection-maxmessages", perConnection)
+		"--connection-maxmessages", b.perConnection())
 }
 
 // fullPostfix has OpenDKIM sign for Postfix, which asks it as a milter.
@@ -96,7 +98,7 @@ smtp_connection_cache_on_demand = yes
 smtp_connection_reuse_count_limit = %s
 smtpd_milters = inet:127.0.0.1:%s
 milter_default_action = tempfail
-`, k.private, k.certificate, perConnection, port))
+`, k.private, k.certificate, b.perConnection(), port))
 	if err != nil {
 		milter.stop()
 		return nil, err

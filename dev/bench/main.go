@@ -32,7 +32,7 @@ type scenario struct {
 	sessions int
 	messages int
 	latency  time.Duration // of each reply of the sink
-	full     bool          // signed, encrypted on both sides, 20 mails a connection, no text twice
+	full     bool          // signed, encrypted on both sides, so many mails a connection, no text twice
 }
 
 func main() {
@@ -43,6 +43,7 @@ func main() {
 	relays := flag.String("relays", "ceiling,mtad,mtad+log,queued,personalised,postfix,full-ceiling,full-mtad,full-mtad-go,full-mtad-ed25519,full-postfix,broker,broker+smtp,mtad+rabbitmq",
 		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; full-mtad, full-mtad-go, full-mtad-ed25519, full-ceiling and full-postfix receive and send over TLS and sign each mail; queued is mtad with mails that are in its queue already, personalised the same with values to be filled in; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
+	carries := flag.Int("per-connection", 0, "mails over each connection of the full rows, in and out; 0: 20 out, any number in")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
 	profile := flag.String("cpuprofile", "", "have mtad write a CPU profile of the last measurement here")
 	dir := flag.String("dir", "", "directory for queues, on a real disk; empty: a temporary one")
@@ -55,7 +56,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(b.dir)
-	b.profile = *profile
+	b.profile, b.carries = *profile, *carries
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table,
@@ -99,6 +100,7 @@ type bench struct {
 	ctx     context.Context
 	dir     string
 	profile string
+	carries int // mails over each connection of the full rows; 0: 20 out, any number in
 }
 
 // newBench builds the programs.
@@ -217,7 +219,7 @@ func (b *bench) load(port string, s scenario, first int) error {
 	args := []string{"--connect", "127.0.0.1:" + port, "--sessions", strconv.Itoa(s.sessions), "--size", s.size,
 		"--first", strconv.Itoa(first), "--messages", strconv.Itoa(s.messages), "--max-time", "2m"}
 	if s.full {
-		args = append(args, "--starttls", "--personal")
+		args = append(args, "--starttls", "--personal", "--per-connection", strconv.Itoa(b.carries))
 	}
 	source := exec.CommandContext(b.ctx, b.bin("source"), args...)
 	if text, err := source.CombinedOutput(); err != nil {
