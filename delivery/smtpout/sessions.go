@@ -17,8 +17,9 @@ const (
 	maxSessions = 4000
 	// sessionTime is how long one may at most; servers mostly say less.
 	sessionTime = 24 * time.Hour
-	// verifiedTime is how long it is good that a certificate was verified, when a session is taken up.
-	verifiedTime = time.Hour
+	// verifiedTime is how long it is good that a certificate was verified, when a session is taken up, and unverifiedTime
+	// how long it is believed that it could not be.
+	verifiedTime, unverifiedTime = time.Hour, time.Minute
 )
 
 // sessionKey is what connections have in common that may take up each other's session: the remote, from where it is
@@ -36,9 +37,9 @@ type sessionKey struct {
 // session is one that may be taken up.
 type session struct {
 	state       *tls.ClientSessionState // nil: it has been used, or there was none yet
-	leaf        string                  // of the certificate that was verified, as it is encoded
-	certificate *queue.Certificate      // what results say of it; nil: it was not verified
-	at          time.Time               // when
+	leaf        string                  // of the certificates, as it is encoded
+	certificate *queue.Certificate      // what was found of it; nil: nothing yet
+	until       time.Time               // when it is looked at again
 }
 
 // sessions are those of all connections of a Sender. The zero value is usable, concurrently.
@@ -106,17 +107,22 @@ func (s *slot) verified(state *tls.ConnectionState) (known *queue.Certificate) {
 	leaf := state.PeerCertificates[0]
 	s.change(func(k *session) {
 		now := time.Now()
-		if k.certificate != nil && now.Sub(k.at) < verifiedTime && now.Before(leaf.NotAfter) && k.leaf == string(leaf.Raw) {
+		if k.certificate != nil && now.Before(k.until) && now.Before(leaf.NotAfter) && k.leaf == string(leaf.Raw) {
 			known = k.certificate
 		}
 	})
 	return known
 }
 
-// note keeps what a certificate was found to be, where it is good.
+// note keeps what a certificate was found to be.
 func (s *slot) note(state *tls.ConnectionState, found *queue.Certificate) {
-	if found.Verified {
-		leaf := string(state.PeerCertificates[0].Raw)
-		s.change(func(k *session) { k.leaf, k.certificate, k.at = leaf, found, time.Now() })
+	if len(state.PeerCertificates) == 0 {
+		return
 	}
+	good := unverifiedTime
+	if found.Verified {
+		good = verifiedTime
+	}
+	leaf := string(state.PeerCertificates[0].Raw)
+	s.change(func(k *session) { k.leaf, k.certificate, k.until = leaf, found, time.Now().Add(good) })
 }
