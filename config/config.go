@@ -264,22 +264,25 @@ type Config struct {
 
 	// Logs
 
-	ApplicationLog     []string // application-log: stdout, stderr, syslog, files; several with commas
-	SendLogFile        string   // send-log-file: log of attempts
-	SendLogFormat      string   // send-log-format: its template; "": built in
-	SendBinLogFile     string   // send-bin-log-file: log of attempts, a JSON object a line
-	ReceivedLogFile    string   // received-log-file: log of messages received
-	ReceivedLogFormat  string   // received-log-format: its template; "": built in
-	ReceivedBinLogFile string   // received-bin-log-file: log of messages received, a JSON object a line
-	DownloadLogFile    string   // download-log-file: log of downloads
-	DownloadLogFormat  string   // download-log-format: its template; "": built in
-	DownloadBinLogFile string   // download-bin-log-file: log of downloads, a JSON object a line
-	WWWLogFile         string   // www-log-file: log of requests to the console
-	WWWLogFormat       string   // www-log-format: its template; "": built in
-	WWWBinLogFile      string   // www-bin-log-file: log of requests to the console, a JSON object a line
-	MetricsAddress     string   // metrics-address: endpoint for Prometheus, such as 127.0.0.1:9100
-	MetricsDomains     int      // metrics-domains: recipient domains that it tells apart; 0: none
-	MetricsSources     int      // metrics-sources: source addresses that it tells apart; 0: none
+	ApplicationLog []string // application-log: stdout, stderr, syslog, files; several with commas
+	// application-log-format: text, or json: an object a line
+	ApplicationLogFormat string
+	ApplicationLogLevel  string // application-log-level: the least of debug, info, warn and error that is told
+	SendLogFile          string // send-log-file: log of attempts
+	SendLogFormat        string // send-log-format: its template; "": built in
+	SendBinLogFile       string // send-bin-log-file: log of attempts, a JSON object a line
+	ReceivedLogFile      string // received-log-file: log of messages received
+	ReceivedLogFormat    string // received-log-format: its template; "": built in
+	ReceivedBinLogFile   string // received-bin-log-file: log of messages received, a JSON object a line
+	DownloadLogFile      string // download-log-file: log of downloads
+	DownloadLogFormat    string // download-log-format: its template; "": built in
+	DownloadBinLogFile   string // download-bin-log-file: log of downloads, a JSON object a line
+	WWWLogFile           string // www-log-file: log of requests to the console
+	WWWLogFormat         string // www-log-format: its template; "": built in
+	WWWBinLogFile        string // www-bin-log-file: log of requests to the console, a JSON object a line
+	MetricsAddress       string // metrics-address: endpoint for Prometheus, such as 127.0.0.1:9100
+	MetricsDomains       int    // metrics-domains: recipient domains that it tells apart; 0: none
+	MetricsSources       int    // metrics-sources: source addresses that it tells apart; 0: none
 
 	// Web hooks
 

@@ -29,6 +29,8 @@ func consoleKeys() []Key {
 func logKeys() []Key {
 	return []Key{
 		key("application-log", "stderr", texts(), func(c *Config) *[]string { return &c.ApplicationLog }, "stdout, stderr, syslog, files; several with commas").restart(),
+		key("application-log-format", "text", oneOf("text", "json"), func(c *Config) *string { return &c.ApplicationLogFormat }, "text, or json: an object a line").ours().restart(),
+		key("application-log-level", "info", oneOf("debug", "info", "warn", "error"), func(c *Config) *string { return &c.ApplicationLogLevel }, "what is told: this and what is graver; REST and mtad ctl log-level change it until the next reload").ours(),
 		key("send-log-file", "", path(), func(c *Config) *string { return &c.SendLogFile }, "log of attempts").restart(),
 		key("send-log-format", "", plain(), func(c *Config) *string { return &c.SendLogFormat }, "its template").blank("built in").restart(),
 		key("send-bin-log-file", "", path(), func(c *Config) *string { return &c.SendBinLogFile }, "log of attempts, a JSON object a line").restart(),

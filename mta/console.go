@@ -18,6 +18,7 @@ import (
 	"github.com/sluicemail/sluice/auth/file"
 	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/console"
+	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/queue"
 )
 
@@ -83,11 +84,12 @@ func (m *MTA) openConsole(b *base) (*console.Console, error) {
 const consoleTime = 3 * time.Second
 
 // serveConsole answers browsers and Prometheus until everything is closed.
-func serveConsole(b *base, p *ports, c *console.Console, r *records) {
+func (m *MTA) serveConsole(b *base, c *console.Console) {
 	metrics := http.NewServeMux()
-	metrics.Handle("GET /metrics", r.metrics.Handler())
-	serveHTTP(b, p.console, c)
-	serveHTTP(b, p.metrics, metrics)
+	metrics.Handle("GET /metrics", m.records.metrics.Handler())
+	frame.HandleHealth(metrics, m.readiness, b.log)
+	serveHTTP(b, m.ports.console, c)
+	serveHTTP(b, m.ports.metrics, metrics)
 }
 
 func serveHTTP(b *base, s *console.Server, handler http.Handler) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/sluicemail/sluice/config"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logfile"
 	"github.com/sluicemail/sluice/monitor/logsearch"
@@ -18,19 +19,21 @@ import (
 // appLog is the program's own log: what application-log names, or a logger of the caller's.
 type appLog struct {
 	*slog.Logger
+	level  *slog.LevelVar // nil: the logger is the caller's
 	files  []*movable
 	system *syslog.Writer
 }
 
 // openAppLog opens what application-log names: stdout, stderr, syslog, or files, which u will go on with; or takes the
 // logger of the caller.
-func openAppLog(targets []string, own *slog.Logger, u *account) (*appLog, error) {
+func openAppLog(cfg *config.Config, own *slog.Logger, u *account) (*appLog, error) {
 	if own != nil {
 		return &appLog{Logger: own}, nil
 	}
-	l := &appLog{}
+	l := &appLog{level: new(slog.LevelVar)}
+	l.set(cfg)
 	var writers []io.Writer
-	for _, target := range targets {
+	for _, target := range cfg.ApplicationLog {
 		switch target {
 		case "stdout":
 			writers = append(writers, os.Stdout)
@@ -52,8 +55,20 @@ func openAppLog(targets []string, own *slog.Logger, u *account) (*appLog, error)
 			writers, l.files = append(writers, f), append(l.files, f)
 		}
 	}
-	l.Logger = slog.New(slog.NewTextHandler(everyWriter(writers), nil))
+	options := &slog.HandlerOptions{Level: l.level}
+	if cfg.ApplicationLogFormat == "json" {
+		l.Logger = slog.New(slog.NewJSONHandler(everyWriter(writers), options))
+	} else {
+		l.Logger = slog.New(slog.NewTextHandler(everyWriter(writers), options))
+	}
 	return l, nil
+}
+
+// set puts application-log-level in force.
+func (l *appLog) set(cfg *config.Config) {
+	if l.level != nil {
+		_ = l.level.UnmarshalText([]byte(cfg.ApplicationLogLevel)) // it was looked at when it was read
+	}
 }
 
 // reopen opens the files anew, and says which cannot be.

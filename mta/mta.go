@@ -67,7 +67,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err != nil {
 		return nil, misconfigured{err}
 	}
-	log, err := openAppLog(cfg.ApplicationLog, o.Logger, user)
+	log, err := openAppLog(cfg, o.Logger, user)
 	if err != nil {
 		return nil, misconfigured{err}
 	}
@@ -109,7 +109,7 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 	if err := c.ports.listen(); err != nil {
 		return nil, err
 	}
-	serveConsole(b, c.ports, pages, c.records)
+	m.serveConsole(b, pages)
 	return m, nil
 }
 
@@ -158,6 +158,7 @@ func (m *MTA) Reload(cfg *config.Config) error {
 		return err
 	}
 	old := m.config.Swap(cfg)
+	m.log.set(cfg)
 	m.ways.file(routes)
 	m.doors.Store(newAccess(cfg))
 	m.screens.set(cfg)

@@ -41,6 +41,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Control:     m.controlService,
 		Key:         keyFacts,
 		LookupTXT:   m.resolver.LookupTXT,
+		LogLevel:    m.log.level,
 		Logger:      b.log,
 	}
 	if m.trust != nil {

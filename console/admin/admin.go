@@ -69,6 +69,9 @@ type Admin struct {
 	// Webhook posts results to a web server. Nil: none are posted.
 	Webhook Webhook
 
+	// LogLevel is that of the application log. Nil: [ErrUnsupported].
+	LogLevel *slog.LevelVar
+
 	// Logger hears who changed what. Nil: slog.Default.
 	Logger *slog.Logger
 	// Now is the clock. Nil: time.Now.

@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 		Logger: quiet}
 	w.admin.Feedback, w.admin.TLS = reported{}, secured{}
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
-	w.admin.Webhook = consoletest.Webhook{}
+	w.admin.Webhook, w.admin.LogLevel = consoletest.Webhook{}, new(slog.LevelVar)
 	w.admin.Key, w.admin.LookupTXT = keyFacts, w.published.lookUp
 	w.api = &api.Handler{Admin: w.admin}
 	w.server = httptest.NewServer(w.api)

@@ -337,10 +337,11 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 		}
 	}
 	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook, w.admin.Feedback, w.admin.Key = closed{}, nil, nil, nil, nil
-	w.admin.TLS = nil
+	w.admin.TLS, w.admin.LogLevel = nil, nil
 	for _, o := range r.operations {
 		if slices.Contains(o.statuses, 501) {
-			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1", "domain": "x.test", "selector": "x"}
+			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1", "domain": "x.test", "selector": "x",
+				"level": "info"}
 			maps.DeleteFunc(fields, func(name, _ string) bool { return o.fields[name] == nil })
 			request(w, o, fields)
 			request(w, o, nil)

@@ -46,6 +46,7 @@ func newRoutes(a *admin.Admin) *routes {
 	rs.add(tokenRoutes()...)
 	rs.add(logRoute())
 	rs.add(webhookRoutes()...)
+	rs.add(logLevelRoutes()...)
 	rs.add(keyRoutes()...)
 	rs.add(feedbackRoutes()...)
 	rs.add(tlsRoutes()...)

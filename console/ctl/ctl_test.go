@@ -102,6 +102,8 @@ func TestCommands(t *testing.T) {
 			{"step":"verdict","good":true,"text":"Mail goes."}]`, "POST /v1/probe", `{"address":"jo@a.test","requiretls":true}`,
 			[]string{"NO", "mx.a.test", "ok", "Mail goes."}},
 		{"floods", "[{\"name\":\"\\u001b[2J\"}]", "GET /v1/floods", "", []string{"NAME"}},
+		{"log-level", `{"level":"info"}`, "GET /v1/log-level", "", []string{"info"}},
+		{"log-level debug", `{"level":"debug"}`, "POST /v1/log-level", `{"level":"debug"}`, []string{"debug"}},
 		{"webhook",
 			`{"target":"https://h.test","up":false,"waiting":1200,"checkpoint":7,"first":1,"next":1207,"last-error":"it answered \u001b[2J"}`,
 			"GET /v1/webhook", "", []string{"https://h.test is DOWN", "1,200", "1 to 1206", "it answered"}},

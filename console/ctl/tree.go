@@ -45,6 +45,7 @@ type (
 		Floods   floodsCommand   `cmd:"" help:"Flood patterns that are active."`
 		Services servicesCommand `cmd:"" help:"How the parts of the server are doing."`
 		Webhook  webhookCommand  `cmd:"" help:"How posting results to webhook-url goes, what was refused, and posting again."`
+		LogLevel logLevelCommand `cmd:"" name:"log-level" help:"What the application log tells; with a level, change that until the configuration is read again."`
 		DKIM     dkimCommand     `cmd:"" name:"dkim" help:"DKIM keys: made, published, rotated, withdrawn."`
 		Logs     logsCommand     `cmd:"" help:"Search the machine-readable logs, newest first."`
 	}

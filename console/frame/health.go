@@ -2,22 +2,24 @@ package frame
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 )
 
-// healthz says that the process is alive.
-func (f *Frame) healthz(w http.ResponseWriter, r *http.Request) { plain(w, http.StatusOK, "alive\n") }
-
-// readyz says whether mail can be taken and delivered. The reason goes to the log's reader, not to everybody.
-func (f *Frame) readyz(w http.ResponseWriter, r *http.Request) {
-	if f.Ready != nil {
-		if err := f.Ready(); err != nil {
-			f.log().Debug("not ready", "error", err)
-			plain(w, http.StatusServiceUnavailable, "not ready\n")
-			return
+// HandleHealth has a mux say at /healthz that the process is alive, and at /readyz whether mail can be taken and
+// delivered: the reason goes to the log's reader, not to everybody. Nil ready: it always can.
+func HandleHealth(mux *http.ServeMux, ready func() error, log *slog.Logger) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "alive\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if ready != nil {
+			if err := ready(); err != nil {
+				log.Debug("not ready", "error", err)
+				plain(w, http.StatusServiceUnavailable, "not ready\n")
+				return
+			}
 		}
-	}
-	plain(w, http.StatusOK, "ready\n")
+		plain(w, http.StatusOK, "ready\n")
+	})
 }
 
 // metrics shows the figures for Prometheus to who is logged in.
