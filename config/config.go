@@ -156,6 +156,7 @@ type Config struct {
 	SMTPOutMultiRecipient int
 	TLSPolicy             string        // tls-policy: on, report or off
 	SignLibrary           string        // sign-library: auto, go or libcrypto
+	PreflightSample       float64       // preflight-sample: share of mail that is looked at as it leaves, from 0 to 1
 	TLSReportFrom         string        // tls-report-from: where reports about TLS come from; empty: none are sent
 	ProxyServer           string        // proxy-server: proxy for outgoing HTTP: http:// or socks://
 	DownloadCache         string        // download-cache: message store that has downloads beside memory; "": memory alone

@@ -61,6 +61,7 @@ func throttleKeys() []Key {
 		key("smtp-out-multi-recipient", "0", count(0), func(c *Config) *int { return &c.SMTPOutMultiRecipient }, "so many messages that are the same but for their recipients go to a server as one mail, at most 100; below 2: each goes by itself").ours().restart(),
 		key("connection-secure", "true", boolean(), func(c *Config) *bool { return &c.ConnectionSecure }, "use TLS when it is offered"),
 		key("tls-policy", "on", oneOf("on", "report", "off"), func(c *Config) *string { return &c.TLSPolicy }, "what recipients publish about TLS (DANE, MTA-STS): obeyed, only told in results, or not asked for; DANE needs dns-trust-ad and a validating resolver").ours().restart(),
+		key("preflight-sample", "", share(), func(c *Config) *float64 { return &c.PreflightSample }, "share of mail, such as 0.01, that is held against the rules of large receivers as it leaves; it is counted, and not delayed").blank("none").ours().restart(),
 		key("tls-report-from", "", plain(), func(c *Config) *string { return &c.TLSReportFrom }, "address from which domains that ask for it are told, once a day, how connections to them were secured (RFC 8460)").blank("no reports are sent").ours().restart(),
 		key("proxy-server", "", proxies(), func(c *Config) *string { return &c.ProxyServer }, "proxy for outgoing HTTP: http:// or socks://"),
 		key("download-cache", "", stores(), func(c *Config) *string { return &c.DownloadCache }, "where downloads are kept beside memory: a message store, such as directory:///var/cache/mtad").blank("memory alone").restart(),

@@ -177,6 +177,13 @@ func score() codec[float64] {
 		text:  func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }}
 }
 
+// share is a part of a whole.
+func share() codec[float64] {
+	return codec[float64]{kind: "number", want: "a number from 0 to 1 such as 0.01",
+		parse: func(s string) (float64, error) { return decimal(s, 1) },
+		text:  func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }}
+}
+
 // decimal reads an unsigned decimal number up to most; not the exponents, hexadecimals and infinities of strconv.
 func decimal(s string, most float64) (float64, error) {
 	if s == "" || strings.Trim(s, "0123456789.") != "" {

@@ -79,6 +79,7 @@ func TestTypes(t *testing.T) {
 		"rabbitmq-encoding":    {{"gzip", "gzip"}, {"identity", "(none)"}, {"none", "(none)"}, {"", "(none)"}, {"br", ""}},
 		"rabbitmq-maxpriority": {{"10", "10"}, {"0", "(no priorities)"}, {"", "(no priorities)"}, {"256", ""}},
 		"www-connections":      {{"unlimited", "(unlimited)"}, {"10", "10"}, {"many", ""}},
+		"preflight-sample":     {{"0.01", "0.01"}, {"1", "1"}, {"none", "(none)"}, {"1.1", ""}, {"1%", ""}},
 		"spam-reject-score":    {{"7.5", "7.5"}, {"12", "12"}, {"never", "(never)"}, {"-1", ""}, {"1e2", ""}, {"0x8", ""}},
 		"smtp-hostname": {{"mx.example.com", "mx.example.com"}, {"1.2.3.4", "1.2.3.4"}, {"::1", "::1"}, {"a b", ""},
 			{"http://x", ""}, {"host:25", ""}},

@@ -16,6 +16,7 @@ import (
 	"github.com/sluicemail/sluice/delivery/resolver"
 	"github.com/sluicemail/sluice/delivery/tlspolicy"
 	"github.com/sluicemail/sluice/monitor/prometheus"
+	"github.com/sluicemail/sluice/preflight"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/disk"
 )
@@ -33,7 +34,9 @@ type outgoing struct {
 
 	validation *validation // nil: DANE is off
 	prober     *probe.Prober
-	trust      *trust // nil: tls-policy is off
+	sign       finisher
+	sampler    *preflight.Sampler // nil: preflight-sample is not set
+	trust      *trust             // nil: tls-policy is off
 }
 
 // openOutgoing makes all that mail needs on its way out.
@@ -67,6 +70,7 @@ func openOutgoing(ctx context.Context, b *base, c *common, opts Options) (o *out
 	o.maker = newRenderer(b, downloads, c.back)
 	o.senders = newSenders(c.origins, opts.Sender)
 	o.prober = openProber(b.cfg, o, policies)
+	o.sign, o.sampler = openSigning(b, c), openSampler(b)
 	if o.engine, err = openEngine(b, c, o, policies); err != nil {
 		return nil, err
 	}
@@ -188,7 +192,7 @@ func openEngine(b *base, c *common, o *outgoing, policies *tlspolicy.Policies) (
 		LooseRecipient: cfg.ValidateRecipient == "loose",
 		Render:         rendering(o.maker),
 		Edit:           c.back.edit(),
-		Finish:         openSigning(b, c),
+		Finish:         sampled(o.sampler, o.sign),
 		ReturnPath:     c.back.of(),
 		Extract:        c.records.extract,
 		Store:          c.mails.elsewhere(),

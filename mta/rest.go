@@ -32,6 +32,8 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Paths:       m.explainPaths,
 		WhyWaiting:  m.whyWaiting,
 		Probe:       m.testAddress,
+		Preflight:   m.checkMail,
+		Sampled:     m.sampledMail(),
 		Floods:      m.activeFloods,
 		ResumeFlood: m.resumeFlood,
 		Held:        m.heldByPauses,

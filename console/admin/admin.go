@@ -11,6 +11,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
+	"github.com/sluicemail/sluice/preflight"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/once"
 )
@@ -48,6 +49,10 @@ type Admin struct {
 	ResumeFlood func(source netip.Addr, site, name string) int
 	// Probe tests an address; see [Admin.TestAddress]. Nil: [ErrUnsupported].
 	Probe func(ctx context.Context, address string, requireTLS bool) ([]ProbeStep, error)
+	// Preflight tells what receivers will find wrong with a mail; see [Admin.CheckMail]. Nil: [ErrUnsupported].
+	Preflight func(ctx context.Context, d *Draft) (*Checked, error)
+	// Sampled counts what was found in mail that left. Nil: no mail is looked at.
+	Sampled *preflight.Tally
 	// Held lists what pauses hold in the queue, by what it is set aside under. Nil: nothing is known of that.
 	Held func(ctx context.Context) ([]Held, error)
 	// SearchLogs searches the machine-readable logs, as a logsearch.Files does. Nil: [ErrUnsupported].

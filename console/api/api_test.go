@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -22,6 +24,7 @@ import (
 	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
+	"github.com/sluicemail/sluice/preflight"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/memory"
 )
@@ -68,7 +71,8 @@ func newWorld(t *testing.T) *world {
 		return []admin.ProbeStep{}, nil
 	}, Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
 		Logger: quiet}
-	w.admin.Feedback, w.admin.TLS = reported{}, secured{}
+	w.admin.Feedback, w.admin.TLS, w.admin.Sampled = reported{}, secured{}, new(preflight.Tally)
+	w.admin.Preflight = func(context.Context, *admin.Draft) (*admin.Checked, error) { return new(admin.Checked), nil }
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
 	w.admin.Webhook, w.admin.LogLevel = consoletest.Webhook{}, new(slog.LevelVar)
 	w.admin.Key, w.admin.LookupTXT = keyFacts, w.published.lookUp
@@ -176,6 +180,34 @@ func TestProbe(t *testing.T) {
 	got = w.send("POST", "/v1/probe", `{"address":"busy@example.com"}`)
 	require.Equal(t, 503, got.status)
 	require.Contains(t, got.body, "it is being tested")
+}
+
+// TestPreflight has a mail looked at, as text and in base64, and what was found in mail that left.
+func TestPreflight(t *testing.T) {
+	w := newWorld(t)
+	w.admin.Preflight, w.admin.Sampled = nil, nil
+	require.Equal(t, 501, w.send("POST", "/v1/preflight", `{"mime":"x"}`).status)
+	require.Equal(t, 501, w.send("GET", "/v1/preflight", "").status)
+	var got admin.Draft
+	w.admin.Preflight = func(_ context.Context, d *admin.Draft) (*admin.Checked, error) {
+		got = *d
+		return &admin.Checked{Findings: preflight.Look(&preflight.Mail{Text: d.Mail}, time.Now()), Source: "192.0.2.7"}, nil
+	}
+	answer := w.send("POST", "/v1/preflight", `{"mime":"Subject: x\r\n\r\n","envelope":"a@example.org","unsigned":true}`)
+	require.Equal(t, 200, answer.status, answer.body)
+	require.Contains(t, answer.body, `"id":"no-from","severity":"error","asked":[{"receiver":"Gmail"`)
+	require.Contains(t, answer.body, `"source":"192.0.2.7"`)
+	require.Equal(t, admin.Draft{Mail: []byte("Subject: x\r\n\r\n"), Envelope: "a@example.org", Unsigned: true}, got)
+	answer = w.send("POST", "/v1/preflight", `{"base64":"U3ViamVjdDog/w==","source":"192.0.2.9","transactional":"1"}`)
+	require.Equal(t, 200, answer.status, answer.body)
+	require.Equal(t, admin.Draft{Mail: []byte("Subject: \xff"), Source: netip.MustParseAddr("192.0.2.9"), Transactional: true}, got)
+	for _, wrong := range []string{`{}`, `{"base64":"?"}`, `{"mime":"x","envelope":"jo"}`, `{"mime":"x","base64":"eA=="}`,
+		`{"mime":"x","source":"here"}`} {
+		require.Equal(t, 400, w.send("POST", "/v1/preflight", wrong).status, wrong)
+	}
+	w.admin.Sampled = new(preflight.Tally)
+	w.admin.Sampled.Add([]string{"spring"}, preflight.Look(&preflight.Mail{Text: []byte("\r\n")}, time.Now()), time.Now())
+	require.Contains(t, w.send("GET", "/v1/preflight", "").body, `{"looked":1,"counts":[{"tag":"spring","id":"no-from",`)
 }
 
 // TestNoYearOne asks for all figures of a server that has seen nothing: what has not happened yet has no time.

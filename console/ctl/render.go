@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 )
 
 // renderCommand shows what would be sent of a message. It asks no server.
@@ -18,19 +17,7 @@ func (c *renderCommand) Run(s *session) error {
 	if s.command.Render == nil {
 		return &failure{ExitUsage, "nothing is rendered here"}
 	}
-	in := s.command.Stdin
-	if c.File != "-" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return &failure{ExitNoInput, err.Error()}
-		}
-		defer f.Close()
-		in = f
-	}
-	if in == nil {
-		in = strings.NewReader("")
-	}
-	message, err := io.ReadAll(in)
+	message, err := readInput(s, c.File)
 	if err != nil {
 		return err
 	}
@@ -43,4 +30,19 @@ func (c *renderCommand) Run(s *session) error {
 	}
 	_, err = s.out.Write(mail)
 	return err
+}
+
+// readInput reads a file, or standard input.
+func readInput(s *session, file string) ([]byte, error) {
+	if file != "-" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, &failure{ExitNoInput, err.Error()}
+		}
+		return data, nil
+	}
+	if s.command.Stdin == nil {
+		return nil, nil
+	}
+	return io.ReadAll(s.command.Stdin)
 }

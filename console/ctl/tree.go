@@ -10,9 +10,10 @@ import (
 type Tree int
 
 const (
-	Control Tree = iota // all that a server can be asked
-	Queue               // what is about mail that waits; Control has the same under longer names
-	Probe               // one command, which tests an address
+	Control   Tree = iota // all that a server can be asked
+	Queue                 // what is about mail that waits; Control has the same under longer names
+	Probe                 // one command, which tests an address
+	Preflight             // one command, which looks at a mail
 )
 
 type (
@@ -48,6 +49,8 @@ type (
 		LogLevel logLevelCommand `cmd:"" name:"log-level" help:"What the application log tells; with a level, change that until the configuration is read again."`
 		DKIM     dkimCommand     `cmd:"" name:"dkim" help:"DKIM keys: made, published, rotated, withdrawn."`
 		Logs     logsCommand     `cmd:"" help:"Search the machine-readable logs, newest first."`
+
+		Preflight preflightCommand `cmd:"" elsewhere:"" help:"What receivers will find wrong with a mail, before it leaves."`
 	}
 	queueTree struct {
 		options `embed:""`
@@ -62,6 +65,10 @@ type (
 	probeTree struct {
 		options      `embed:""`
 		probeCommand `embed:""`
+	}
+	preflightTree struct {
+		options          `embed:""`
+		preflightCommand `embed:""`
 	}
 )
 
@@ -82,11 +89,17 @@ func (t Tree) line() (*cmdline.Line, *options) {
 			Meaning: "Tests an address: where its mail would go, over what TLS, and whether it is taken. Sends nothing. " +
 				"The running server does it, over its own addresses.",
 			Examples: []string{"mtad probe jo@example.com"}}, &g.options
+	case Preflight:
+		g := new(preflightTree)
+		return &cmdline.Line{Name: "mtad preflight", Grammar: g,
+			Meaning: "Tells what Gmail, Yahoo, Microsoft and Apple publish that they refuse a mail for, who asks for it, and what " +
+				"to do. The running server signs the mail as it would be signed, and sends nothing.",
+			Examples: []string{"mtad preflight --envelope bounces@example.com mail.eml", "mtad preflight message.json"}}, &g.options
 	}
 	g := new(controlTree)
 	return &cmdline.Line{Name: "mtad ctl", Grammar: g,
-		Meaning: "Speaks to a running server over its REST API. The commands of mtad queue and mtad probe work here too, " +
-			"as queues, messages, message, retry, move, drop and probe.",
+		Meaning: "Speaks to a running server over its REST API. The commands of mtad queue, mtad probe and mtad preflight " +
+			"work here too, as queues, messages, message, retry, move, drop, probe and preflight.",
 		Examples: []string{"mtad ctl token add ci                          first of all: then SLUICE_TOKEN=… before the others",
 			"mtad ctl pause --domain example.com --expire '2030-01-01 00:00:00'",
 			"mtad ctl explain example.com"}}, &g.options

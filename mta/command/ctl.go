@@ -18,9 +18,10 @@ import (
 	"github.com/sluicemail/sluice/mta"
 )
 
-func control(c *Call) int { return ask(c, ctl.Control) }
-func queue(c *Call) int   { return ask(c, ctl.Queue) }
-func probe(c *Call) int   { return ask(c, ctl.Probe) }
+func control(c *Call) int   { return ask(c, ctl.Control) }
+func queue(c *Call) int     { return ask(c, ctl.Queue) }
+func probe(c *Call) int     { return ask(c, ctl.Probe) }
+func preflight(c *Call) int { return ask(c, ctl.Preflight) }
 
 // configOf reads the configuration that a command names; "" is the usual one.
 func (c *Call) configOf(file string) (*config.Config, error) {
