@@ -16,7 +16,8 @@ type Inspector interface {
 	// scans nothing. Whether a queue that is empty still exists is up to the engine.
 	Queues(ctx context.Context) ([]Stats, error)
 	// List returns up to limit entries that match f, oldest first, and a cursor that continues behind them ("" at the
-	// end). An empty cursor starts at the beginning; limit 0 means 100.
+	// end). An empty cursor starts at the beginning; limit 0 means 100. Where looking takes long there may be fewer, and
+	// none, with a cursor all the same.
 	List(ctx context.Context, f Filter, cursor string, limit int) (entries []Entry, next string, err error)
 	// Peek returns the message with this id without taking it. Its body is valid until the message is settled.
 	// ErrNotFound when there is none.

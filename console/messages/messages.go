@@ -128,6 +128,7 @@ type listData struct {
 	Messages []Line
 	First    string // address of the first page; "": this is it
 	Next     string // of the next; "": there is none
+	Short    bool   // the page is not full, and there may be more
 	Problem  string
 	Then     string
 }
@@ -166,7 +167,7 @@ func (c *Messages) list(v *frame.Visit) error {
 	if next != "" {
 		more := d.Of.values()
 		more.Set("cursor", next)
-		d.Next = "/messages?" + more.Encode()
+		d.Next, d.Short = "/messages?"+more.Encode(), len(entries) < onPage
 	}
 	return v.Render("messages", d)
 }

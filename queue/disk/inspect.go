@@ -56,16 +56,20 @@ func (q *Queue) List(ctx context.Context, f queue.Filter, cursor string, limit i
 	t := newMatcher(f)
 	enough := limit + 1
 	if t.record {
-		enough = 0
+		enough = max(enough, atOnce)
 	}
 	found, err := q.search(ctx, t, after, enough)
 	if err != nil {
 		return nil, "", err
 	}
 	var list []queue.Entry
-	for _, c := range found {
+	begun := time.Now()
+	for n, c := range found {
 		if err := ctx.Err(); err != nil {
 			return nil, "", err
+		}
+		if n%100 == 99 && time.Since(begun) > patience {
+			return list, found[n-1].cursor(), nil
 		}
 		e, ok := q.listed(t, c)
 		if !ok {
@@ -77,8 +81,17 @@ func (q *Queue) List(ctx context.Context, f queue.Filter, cursor string, limit i
 		list = append(list, e)
 		after = c
 	}
+	if len(found) == enough { // there may be more
+		return list, found[enough-1].cursor(), nil
+	}
 	return list, "", nil
 }
+
+// Of a filter that the index cannot decide, a page has what is found among so many messages, in so long a time.
+const (
+	atOnce   = 100_000
+	patience = 200 * time.Millisecond
+)
 
 func (c candidate) cursor() string { return fmt.Sprintf("%x.%x", c.stored, c.id) }
 
@@ -96,18 +109,19 @@ func parseCursor(s string) (c candidate, err error) {
 // at a part of the index at a time, so that mail flows meanwhile.
 func (q *Queue) search(ctx context.Context, t *matcher, after candidate, enough int) ([]candidate, error) {
 	var found []candidate
+	before := candidate{stored: 1<<63 - 1} // what is not older cannot be among the oldest
 	for at := uint32(0); ; at += blockEntries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		more, err := q.searchBlock(t, after, at, &found)
+		more, err := q.searchBlock(t, after, before, at, &found)
 		if err != nil {
 			return nil, err
 		}
 		if full := enough > 0 && len(found) > 2*enough+blockEntries; full || !more {
 			slices.SortFunc(found, candidate.compare)
-			if enough > 0 {
-				found = found[:min(len(found), enough)]
+			if enough > 0 && len(found) >= enough {
+				found, before = found[:enough], found[enough-1]
 			}
 		}
 		if !more {
@@ -116,7 +130,7 @@ func (q *Queue) search(ctx context.Context, t *matcher, after candidate, enough 
 	}
 }
 
-func (q *Queue) searchBlock(t *matcher, after candidate, at uint32, found *[]candidate) (more bool, err error) {
+func (q *Queue) searchBlock(t *matcher, after, before candidate, at uint32, found *[]candidate) (more bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -131,7 +145,7 @@ func (q *Queue) searchBlock(t *matcher, after candidate, at uint32, found *[]can
 		if e.state == 0 || !t.entry(x, e) {
 			continue
 		}
-		if c := (candidate{e.stored, slotID{i, e.id}}); after.compare(c) < 0 {
+		if c := (candidate{e.stored, slotID{i, e.id}}); after.compare(c) < 0 && c.compare(before) < 0 {
 			*found = append(*found, c)
 		}
 	}
