@@ -5,11 +5,11 @@
 //  1. The header is read, and the domain of the first address in From found. [Keys], compiled from the settings, know
 //     which of their keys sign mail from that domain. Keys that depend on the DNS take part only while [Published]
 //     knows that the DNS has the public key. With no key there, and none in the message, the mail goes as it is.
-//  2. The mail is hashed with the keys of the message. Signatures of the same mail with the same keys that are younger
-//     than [Signer.Reuse] are used again, so that 1,000 recipients cost one signature, whether they share a body or
-//     each has a copy. Connections that want the same one at a time wait for the first. Signatures that expire are
-//     reused for an eighth of their validity. A key that is to expire at a certain time (x=) signs no more from then
-//     on, and is not looked at.
+//  2. The mail is hashed, its body in the forms to be signed, with the keys of the message. Signatures of the same mail
+//     with the same keys that are younger than [Signer.Reuse] are used again, so that 1,000 recipients cost one
+//     signature, whether they share a body or each has a copy. Connections that want the same one at a time wait for
+//     the first. Signatures that expire are reused for an eighth of their validity. A key that is to expire at a
+//     certain time (x=) signs no more from then on, and is not looked at.
 //  3. Keys of the message are parsed, or found in a [KeyCache]. They come together with those of the settings, in the
 //     order of their priorities: the lower one is nearer the top. Where both have a key for the same record in the DNS,
 //     the message's is used.

@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sluicemail/sluice/internal/mailsig"
@@ -29,28 +30,31 @@ const (
 // names returns what goes into h= for a mail: the usual fields, and extra ones guarded as well.
 func names(m *mailsig.Message, extra []string) []string {
 	list := make([]string, 0, 40)
-	seen := make(map[string]bool, len(guarded)+len(signed)+len(extra))
 	add := func(name string, more int) {
-		lower := strings.ToLower(name)
-		if seen[lower] {
-			return
-		}
-		seen[lower] = true
-		for range min(m.Count(lower)+more, maxEach) {
+		for range min(m.Count(name)+more, maxEach) {
 			list = append(list, name)
 		}
 	}
 	for _, name := range guarded {
 		add(name, 1)
 	}
-	seen["dkim-signature"] = true // never: the one being made has that name too (RFC 6376 §3.5)
-	for _, name := range extra {
-		add(name, 1)
+	for i, name := range extra {
+		// never a DKIM-Signature: the one being made has that name too (RFC 6376 §3.5)
+		if !has(guarded[:], name) && !has(extra[:i], name) && !strings.EqualFold(name, "DKIM-Signature") {
+			add(name, 1)
+		}
 	}
 	for _, name := range signed {
-		add(name, 0)
+		if !has(extra, name) {
+			add(name, 0)
+		}
 	}
 	return list
+}
+
+// has reports whether a name is among others, in any case.
+func has(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(other, name) })
 }
 
 // badName returns the first of the names that no field can have in h=, where a semicolon would end the list.

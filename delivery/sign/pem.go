@@ -125,12 +125,13 @@ type KeyCache struct {
 	Open func(text string) (crypto.Signer, error)
 
 	mu    sync.Mutex
-	known lru.Cache[[sha256.Size]byte, parsedKey]
+	known lru.Cache[string, parsedKey]
 }
 
 type parsedKey struct {
 	key crypto.Signer
 	err error
+	sum [sha256.Size]byte // of its text
 }
 
 // Parse is Open with a memory. Texts that are no key are remembered too.
@@ -142,9 +143,8 @@ func (c *KeyCache) Parse(text string) (crypto.Signer, error) {
 	if open == nil {
 		open = ParseKey
 	}
-	sum := sha256.Sum256([]byte(text))
 	c.mu.Lock()
-	p, found := c.known.Get(sum, time.Time{})
+	p, found := c.known.Get(text, time.Time{})
 	c.mu.Unlock()
 	if found {
 		return p.key, p.err
@@ -153,6 +153,17 @@ func (c *KeyCache) Parse(text string) (crypto.Signer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known.Limit = int64(cmp.Or(max(c.Size, 0), 1000))
-	c.known.Put(sum, parsedKey{key, err}, 1, time.Time{})
+	c.known.Put(text, parsedKey{key, err, sha256.Sum256([]byte(text))}, 1, time.Time{})
 	return key, err
+}
+
+// sum hashes the text of a key, which is not parsed for that.
+func (c *KeyCache) sum(text string) [sha256.Size]byte {
+	c.mu.Lock()
+	p, found := c.known.Peek(text, time.Time{})
+	c.mu.Unlock()
+	if found {
+		return p.sum
+	}
+	return sha256.Sum256([]byte(text))
 }

@@ -113,37 +113,60 @@ func TestReuseSwitchedOff(t *testing.T) {
 }
 
 func TestWaitingForASignatureEndsWithTheContext(t *testing.T) {
-	reading, proceed := make(chan struct{}), make(chan struct{})
-	s := &sign.Signer{}
+	key := &slow{Signer: ed25519Key(), signing: make(chan struct{}), proceed: make(chan struct{})}
+	s := &sign.Signer{Parsed: &sign.KeyCache{Open: func(string) (crypto.Signer, error) { return key, nil }}}
 	first := make(chan error)
 	go func() {
-		// Identified without Bytes, then read once more to be signed: that read waits.
-		body := &slow{Body: queue.Bytes(mail), reads: 2, reading: reading, proceed: proceed}
-		_, err := finish(context.Background(), s, &queue.Message{Body: body, DKIM: []queue.DKIM{edOwn()}})
+		_, err := finish(context.Background(), s, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}})
 		first <- err
 	}()
-	<-reading
+	<-key.signing
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := finish(ctx, s, &queue.Message{Body: queue.Bytes(mail), DKIM: []queue.DKIM{edOwn()}})
 	require.ErrorIs(t, err, context.Canceled)
-	close(proceed)
+	close(key.proceed)
 	require.NoError(t, <-first)
 }
 
-// slow is a mail of which a read waits, after some that do not.
+// slow is a key that signs once, when it may.
 type slow struct {
-	queue.Body
-	reads            int
-	reading, proceed chan struct{}
+	crypto.Signer
+	signing, proceed chan struct{}
 }
 
-func (s *slow) ReadAt(p []byte, off int64) (int, error) {
-	if s.reads--; s.reads < 0 {
-		close(s.reading)
-		<-s.proceed
+func (s *slow) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	close(s.signing)
+	<-s.proceed
+	return s.Signer.Sign(r, digest, opts)
+}
+
+// TestABodyIsReadOnce signs with keys of both forms, with and without remembering.
+func TestABodyIsReadOnce(t *testing.T) {
+	relaxed := edOwn()
+	relaxed.Canonicalization, relaxed.Selector = "relaxed/relaxed", "other"
+	for name, reuse := range map[string]time.Duration{"remembered": 0, "never reused": -1} {
+		t.Run(name, func(t *testing.T) {
+			long := mail + strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 5000)
+			body := &counted{Body: queue.Bytes(long)}
+			_, err := finish(t.Context(), &sign.Signer{Reuse: reuse},
+				&queue.Message{Body: body, DKIM: []queue.DKIM{edOwn(), relaxed}})
+			require.NoError(t, err)
+			require.Less(t, body.read, len(long)+10<<10, "but for its header")
+		})
 	}
-	return s.Body.ReadAt(p, off)
+}
+
+// counted is a mail that is not in memory, and counts the bytes read.
+type counted struct {
+	queue.Body
+	read int
+}
+
+func (c *counted) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.Body.ReadAt(p, off)
+	c.read += n
+	return n, err
 }
 
 func TestMemoryOfSignaturesIsBounded(t *testing.T) {

@@ -11,18 +11,18 @@ import (
 )
 
 // set says how a mail that gets so many DKIM-Signatures is sealed; nil: it is not.
-func (s *Signer) set(w *work, mail *mailsig.Message, keys []*key, signatures int, now time.Time) *mailsig.Set {
+func (s *Signer) set(w *work, keys []*key, signatures int, now time.Time) *mailsig.Set {
 	k := sealer(keys)
 	if k == nil {
 		return nil
 	}
-	set := received(mail, w.m)
+	set := received(w.mail, w.m)
 	if set == nil {
 		return nil
 	}
-	set.Draft = k.draft(mail, now)
+	set.Draft = k.draft(w.mail, now)
 	set.Draft.Expires, set.Draft.Report = time.Time{}, false
-	for range min(mail.Count("dkim-signature")+signatures, maxEach) {
+	for range min(w.mail.Count("dkim-signature")+signatures, maxEach) {
 		set.Draft.Fields = append(set.Draft.Fields, "DKIM-Signature")
 	}
 	if s.Results != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"runtime"
 	"slices"
 	"strconv"
@@ -84,7 +83,7 @@ func (s *Signer) Sign(ctx context.Context, m *queue.Message, body queue.Body) (q
 	} else if !found {
 		return body, nil
 	}
-	fields, err := s.reuse(ctx, work{m: m, body: body, header: header, matching: matching}, keys, version)
+	fields, err := s.reuse(ctx, work{m, mailsig.NewMessage(header, body, body.Size()), header, matching}, keys, version)
 	var unreadable *readError
 	switch {
 	case errors.As(err, &unreadable):
@@ -106,6 +105,13 @@ func (s *Signer) hasKeys(m *queue.Message) bool {
 	return slices.ContainsFunc(m.DKIM, func(k queue.DKIM) bool { return !over(k.ExpireAt, now) })
 }
 
+func (s *Signer) parsed() *KeyCache {
+	if s.Parsed == nil {
+		return &s.own
+	}
+	return s.Parsed
+}
+
 func (s *Signer) keys() *Keys {
 	if s.Keys == nil {
 		return nil
@@ -121,7 +127,7 @@ func (s *Signer) usable(keys []*key) []*key {
 // work is a mail that is to be signed.
 type work struct {
 	m        *queue.Message
-	body     queue.Body
+	mail     *mailsig.Message
 	header   []byte
 	matching []*key // of the settings
 }
@@ -147,7 +153,7 @@ func (s *Signer) reuse(ctx context.Context, w work, keys *Keys, version uint64) 
 		fields, _, err := s.make(w)
 		return fields, err
 	}
-	content, err := w.identity()
+	content, err := w.identity(s.parsed())
 	if err != nil {
 		return nil, &readError{err}
 	}
@@ -159,10 +165,6 @@ func (s *Signer) reuse(ctx context.Context, w work, keys *Keys, version uint64) 
 		case <-e.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		}
-		if _, unreadable := e.err.(*readError); unreadable {
-			fields, _, err := s.make(w) // the storage of that mail is not this one's
-			return fields, err
 		}
 	}
 	return e.fields, e.err
@@ -197,18 +199,17 @@ func (s *Signer) make(w work) ([]byte, time.Duration, error) {
 	if len(all) == 0 {
 		return nil, s.life(nil, now), nil
 	}
-	mail := mailsig.NewMessage(w.header, w.body, w.body.Size())
 	drafts := make([]*mailsig.Draft, 0, len(all))
 	for _, k := range all {
 		if k.dkim {
-			drafts = append(drafts, k.draft(mail, now))
+			drafts = append(drafts, k.draft(w.mail, now))
 		}
 	}
-	set := s.set(&w, mail, all, len(drafts), now)
+	set := s.set(&w, all, len(drafts), now)
 	if len(drafts) == 0 && set == nil {
 		return nil, s.life(all, now), nil
 	}
-	fields, err := s.work(mail, set, drafts)
+	fields, err := s.work(w.mail, set, drafts)
 	var problem *mailsig.Problem
 	switch {
 	case errors.As(err, &problem) && problem.Kind == mailsig.Away:
@@ -242,10 +243,7 @@ func (s *Signer) ownKeys(m *queue.Message, now time.Time) ([]*key, error) {
 		return nil, &queue.PropertyError{Property: "dkim", Want: "at most " + strconv.Itoa(maxOwn) + " keys",
 			Got: strconv.Itoa(len(m.DKIM))}
 	}
-	parsed := s.Parsed
-	if parsed == nil {
-		parsed = &s.own
-	}
+	parsed := s.parsed()
 	var keys []*key
 	for i := range m.DKIM[:min(len(m.DKIM), maxOwn)] {
 		if over(m.DKIM[i].ExpireAt, now) {
@@ -271,82 +269,71 @@ func (f *fault) of(i, n int) *queue.PropertyError {
 	return &queue.PropertyError{Property: path + f.property, Want: f.want, Got: f.got}
 }
 
-// pieces lends out buffers to read mails into.
-var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-
 // seals reports whether there is a key for ARC: a set tells of the checks.
 func (w *work) seals() bool {
 	return slices.ContainsFunc(w.matching, func(k *key) bool { return k.arc }) ||
 		slices.ContainsFunc(w.m.DKIM, func(k queue.DKIM) bool { return slices.Contains(k.Protocols, "arc") })
 }
 
-// identity hashes the mail and the message's own keys.
-func (w *work) identity() (sum [sha256.Size]byte, err error) {
-	h := sha256.New()
-	identify(h, w.m)
+// identity hashes what the signatures depend on: the header, the body in the forms that are signed, and the message's
+// own keys. The body is not hashed again for the signatures.
+func (w *work) identity(keys *KeyCache) (sum [sha256.Size]byte, err error) {
+	forms := make([]mailsig.Form, 0, 2)
+	add := func(form mailsig.Form) {
+		if !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	for _, k := range w.matching {
+		add(k.body)
+	}
+	for i := range w.m.DKIM {
+		if _, body, ok := parseForms(w.m.DKIM[i].Canonicalization); ok {
+			add(body)
+		}
+	}
+	b := appendIdentity(make([]byte, 0, 1024), w.m, keys)
+	if b, err = w.mail.AppendBodyHashes(context.Background(), b, forms...); err != nil {
+		return sum, err
+	}
 	if w.seals() {
 		for _, result := range w.m.Checks {
-			h.Write(result)
+			b = appendText(b, string(result))
 		}
 	}
-	if b, ok := w.body.(interface{ Bytes() []byte }); ok {
-		h.Write(b.Bytes())
-		return [sha256.Size]byte(h.Sum(sum[:0])), nil
-	}
-	buf := pieces.Get().(*[32 << 10]byte)
-	defer pieces.Put(buf)
-	size := w.body.Size()
-	for at := int64(0); at < size; {
-		p := buf[:min(int64(len(buf)), size-at)]
-		if err := mailbody.ReadFull(w.body, p, at); err != nil {
-			return sum, err
-		}
-		h.Write(p)
-		at += int64(len(p))
-	}
+	h := sha256.New()
+	h.Write(b)
+	h.Write(w.header)
 	return [sha256.Size]byte(h.Sum(sum[:0])), nil
 }
 
-// identify hashes everything about a message, beside its mail, that its signatures depend on.
-func identify(h hash.Hash, m *queue.Message) {
-	number := func(n int64) {
-		var b [8]byte
-		binary.BigEndian.PutUint64(b[:], uint64(n))
-		h.Write(b[:])
-	}
-	text := func(s string) {
-		number(int64(len(s)))
-		h.Write([]byte(s))
-	}
-	texts := func(list []string) {
-		number(int64(len(list)))
-		for _, s := range list {
-			text(s)
-		}
-	}
-	flag := func(b bool) {
-		if b {
-			number(1)
-		} else {
-			number(0)
-		}
-	}
-	number(int64(len(m.DKIM)))
+// appendIdentity appends everything about a message, beside its mail, that its signatures depend on.
+func appendIdentity(b []byte, m *queue.Message, keys *KeyCache) []byte {
+	b = appendNumber(b, int64(len(m.DKIM)))
 	for i := range m.DKIM {
 		k := &m.DKIM[i]
-		text(k.Domain)
-		text(k.Selector)
-		text(k.Key)
-		text(k.Canonicalization)
-		texts(k.Headers)
-		texts(k.Protocols)
-		number(k.Expire)
-		number(k.ExpireAt.Unix())
-		number(int64(k.Priority))
-		flag(k.Report)
+		for _, s := range [...]string{k.Domain, k.Selector, k.Canonicalization} {
+			b = appendText(b, s)
+		}
+		sum := keys.sum(k.Key)
+		b = append(b, sum[:]...)
+		for _, list := range [...][]string{k.Headers, k.Protocols} {
+			b = appendNumber(b, int64(len(list)))
+			for _, s := range list {
+				b = appendText(b, s)
+			}
+		}
+		b = appendNumber(b, k.Expire)
+		b = appendNumber(b, k.ExpireAt.Unix())
+		b = appendNumber(b, int64(k.Priority))
+		b = strconv.AppendBool(b, k.Report)
 	}
-	flag(m.Force)
+	return strconv.AppendBool(b, m.Force)
 }
+
+func appendNumber(b []byte, n int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(n)) }
+
+func appendText(b []byte, s string) []byte { return append(appendNumber(b, int64(len(s))), s...) }
 
 func (s *Signer) now() time.Time {
 	if s.Now != nil {

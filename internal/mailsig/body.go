@@ -13,20 +13,72 @@ type bodyHash struct {
 	limit int64 // of canonical bytes that are hashed; -1: all
 	sum   hash.Hash
 
-	total int64 // canonical bytes so far
-	lines int64 // line ends held back
-	space bool  // relaxed: a blank is held back
-	cr    bool  // a CR is held back, which may begin a line end
-	out   []byte
-	final []byte // the hash, once finished
+	total int64     // canonical bytes so far
+	lines int64     // line ends held back
+	space bool      // relaxed: a blank is held back
+	cr    bool      // a CR is held back, which may begin a line end
+	out   [512]byte // gathers what is not hashed as it stands
+	n     int       // bytes of it
+	final [sha256.Size]byte
+	done  bool // final is the hash
 }
 
 func newBodyHash(form Form, limit int64) *bodyHash {
-	return &bodyHash{form: form, limit: limit, sum: sha256.New(), out: make([]byte, 0, 4096)}
+	return &bodyHash{form: form, limit: limit, sum: sha256.New()}
 }
 
 // write takes a piece of the body.
 func (h *bodyHash) write(b []byte) {
+	for len(b) > 0 {
+		if !h.cr && !h.space {
+			n := canonicalLines(b, h.form)
+			h.whole(b[:n])
+			b = b[n:]
+		}
+		line := b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			line = b[:i+1]
+		}
+		h.line(line)
+		b = b[len(line):]
+	}
+}
+
+// canonicalLines returns the length of the whole lines at the start of b that are in canonical form: those of most
+// mails are, to the last one. A CR within a line is text.
+func canonicalLines(b []byte, form Form) int {
+	n := 0
+	for {
+		i := bytes.IndexByte(b[n:], '\n')
+		if i <= 0 || b[n+i-1] != '\r' {
+			return n
+		}
+		if form == Relaxed && !relaxed(b[n:n+i-1]) {
+			return n
+		}
+		n += i + 1
+	}
+}
+
+// relaxed reports whether the text of a line has one blank at a time, none at its end, and no tabs.
+func relaxed(text []byte) bool {
+	return !bytes.HasSuffix(text, []byte(" ")) && bytes.IndexByte(text, '\t') < 0 && !bytes.Contains(text, []byte("  "))
+}
+
+// whole takes lines in canonical form.
+func (h *bodyHash) whole(b []byte) {
+	text := b
+	for bytes.HasSuffix(text, []byte("\r\n")) {
+		text = text[:len(text)-2]
+	}
+	if len(text) > 0 {
+		h.text(text)
+	}
+	h.lines += int64(len(b)-len(text)) / 2
+}
+
+// line takes a line that is not, or a part of one.
+func (h *bodyHash) line(b []byte) {
 	for len(b) > 0 {
 		if n := plain(b, h.form); n > 0 && !h.cr {
 			h.text(b[:n])
@@ -108,12 +160,12 @@ func (h *bodyHash) flush() {
 
 // put is emit for one byte.
 func (h *bodyHash) put(c byte) {
-	if len(h.out) == cap(h.out) {
-		h.sum.Write(h.out)
-		h.out = h.out[:0]
+	if h.n == len(h.out) {
+		h.spill()
 	}
 	if h.limit < 0 || h.total < h.limit {
-		h.out = append(h.out, c)
+		h.out[h.n] = c
+		h.n++
 	}
 	h.total++
 }
@@ -125,15 +177,20 @@ func (h *bodyHash) emit(b ...byte) {
 	if h.limit >= 0 {
 		b = b[:max(0, min(int64(len(b)), h.limit-before))]
 	}
-	if len(h.out)+len(b) > cap(h.out) {
-		h.sum.Write(h.out)
-		h.out = h.out[:0]
-		if len(b) > cap(h.out) {
+	if len(b) > len(h.out)-h.n {
+		h.spill()
+		if len(b) > len(h.out) {
 			h.sum.Write(b)
 			return
 		}
 	}
-	h.out = append(h.out, b...)
+	h.n += copy(h.out[h.n:], b)
+}
+
+// spill hashes what was gathered.
+func (h *bodyHash) spill() {
+	h.sum.Write(h.out[:h.n])
+	h.n = 0
 }
 
 // finish ends the body: with one line end, and without any for an empty one in relaxed form (RFC 6376 §3.4.4).
@@ -147,6 +204,7 @@ func (h *bodyHash) finish() {
 		h.put('\r')
 		h.put('\n')
 	}
-	h.sum.Write(h.out)
-	h.final = h.sum.Sum(nil)
+	h.spill()
+	h.sum.Sum(h.final[:0])
+	h.done = true
 }

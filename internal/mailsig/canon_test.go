@@ -55,7 +55,7 @@ func TestBodyHash(t *testing.T) {
 			want = want[:limit]
 		}
 		sum := sha256.Sum256([]byte(want))
-		require.Equal(t, sum[:], h.final, "%q", want)
+		require.Equal(t, sum[:], h.final[:], "%q", want)
 	})
 }
 

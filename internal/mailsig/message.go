@@ -7,61 +7,36 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/sluicemail/sluice/internal/mailheader"
 )
 
-// Message is a mail whose signatures are verified. It is not safe for concurrent use.
+// Message is a mail whose signatures are verified or made. It is not safe for concurrent use.
 type Message struct {
-	fields []mailheader.Field
-	index  map[string][]int32 // by name in lower case, from the top
+	header header
 	body   io.ReaderAt
-	start  int64 // of the body
-	size   int64 // of the mail
+	start  int64       // of the body
+	size   int64       // of the mail
+	hashes []*bodyHash // each in another way; those that are not done come last
 }
 
-// NewMessage indexes a header. The body is what follows it in mail, which is as long as size says.
-func NewMessage(header []byte, mail io.ReaderAt, size int64) *Message {
-	m := &Message{index: make(map[string][]int32, 32), body: mail, start: int64(len(header)), size: size}
-	scanner := mailheader.NewScanner(header)
-	for f, ok := scanner.Next(); ok; f, ok = scanner.Next() {
-		if len(f.Name()) == 0 {
-			continue
-		}
-		name := strings.ToLower(string(f.Name()))
-		m.index[name] = append(m.index[name], int32(len(m.fields)))
-		m.fields = append(m.fields, f)
+// NewMessage returns the mail with this header. The body is what follows the header in mail, which is as long as size
+// says.
+func NewMessage(head []byte, mail io.ReaderAt, size int64) *Message {
+	return &Message{header: header{raw: head}, body: mail, start: int64(len(head)), size: size}
+}
+
+// Fields returns the fields of a name, in any case, from the top. The bytes are the mail's own.
+func (m *Message) Fields(name string) [][]byte { return m.header.all(name) }
+
+// Count returns how many fields of a name, in any case, there are.
+func (m *Message) Count(name string) int {
+	if g := m.header.find(name); g != nil {
+		return int(g.count)
 	}
-	return m
+	return 0
 }
-
-// Fields returns the fields of a name, which must be in lower case, from the top. The bytes are the mail's own.
-func (m *Message) Fields(name string) [][]byte {
-	at := m.index[name]
-	raws := make([][]byte, len(at))
-	for i, n := range at {
-		raws[i] = m.fields[n].Raw
-	}
-	return raws
-}
-
-// prepend puts fields on top of the header, the first one topmost.
-func (m *Message) prepend(raws [][]byte) {
-	for i := len(raws) - 1; i >= 0; i-- {
-		scanner := mailheader.NewScanner(raws[i])
-		f, _ := scanner.Next()
-		name := strings.ToLower(string(f.Name()))
-		m.index[name] = slices.Insert(m.index[name], 0, int32(len(m.fields)))
-		m.fields = append(m.fields, f)
-	}
-}
-
-// Count returns how many fields of a name there are.
-func (m *Message) Count(name string) int { return len(m.index[name]) }
 
 // chunk is how much of a body is read at once.
 const chunk = 32 << 10
@@ -69,36 +44,69 @@ const chunk = 32 << 10
 // chunks lends out buffers to read bodies into.
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// HashBody reads the body once and hashes it for all these signatures. Signatures that are nil are left out.
+// AppendBodyHashes appends the hashes of the body in these forms.
+func (m *Message) AppendBodyHashes(ctx context.Context, dst []byte, forms ...Form) ([]byte, error) {
+	for _, form := range forms {
+		m.want(form, -1)
+	}
+	if err := m.hashBody(ctx); err != nil {
+		return dst, err
+	}
+	for _, form := range forms {
+		dst = append(dst, m.want(form, -1).final[:]...)
+	}
+	return dst, nil
+}
+
+// HashBody hashes the body for all these signatures. Signatures that are nil are left out.
 func (m *Message) HashBody(ctx context.Context, signatures ...*Signature) error {
-	var hashes []*bodyHash
 	for _, s := range signatures {
-		if s == nil {
-			continue
-		}
-		for _, h := range hashes {
-			if h.form == s.Body && h.limit == s.Length {
-				s.body = h
-			}
-		}
-		if s.body == nil {
-			s.body = newBodyHash(s.Body, s.Length)
-			hashes = append(hashes, s.body)
+		if s != nil {
+			s.body = m.want(s.Body, s.Length)
 		}
 	}
-	if len(hashes) == 0 {
+	return m.hashBody(ctx)
+}
+
+// want returns the hash that there is for a form and a length, or one that hashBody will make.
+func (m *Message) want(form Form, length int64) *bodyHash {
+	for _, h := range m.hashes {
+		if h.form == form && h.limit == length {
+			return h
+		}
+	}
+	h := newBodyHash(form, length)
+	m.hashes = append(m.hashes, h)
+	return h
+}
+
+// hashBody reads the body once for all hashes that are not there yet.
+func (m *Message) hashBody(ctx context.Context) error {
+	done := 0
+	for done < len(m.hashes) && m.hashes[done].done {
+		done++
+	}
+	wanted := m.hashes[done:]
+	if len(wanted) == 0 {
 		return nil
 	}
-	if err := m.readBody(ctx, hashes); err != nil {
+	if err := m.readBody(ctx, wanted); err != nil {
+		m.hashes = m.hashes[:done]
 		return err
 	}
-	for _, h := range hashes {
+	for _, h := range wanted {
 		h.finish()
 	}
 	return nil
 }
 
 func (m *Message) readBody(ctx context.Context, hashes []*bodyHash) error {
+	if memory, ok := m.body.(interface{ Bytes() []byte }); ok {
+		for _, h := range hashes {
+			h.write(memory.Bytes()[m.start:m.size])
+		}
+		return nil
+	}
 	buf := chunks.Get().(*[chunk]byte)
 	defer chunks.Put(buf)
 	for pos := m.start; pos < m.size; {
@@ -135,11 +143,11 @@ func (m *Message) Verify(s *Signature, key *Key) error {
 		return err
 	}
 	switch {
-	case s.body == nil:
+	case s.body == nil || !s.body.done:
 		return errors.New("mailsig: body was not hashed")
 	case s.Length > s.body.total:
 		return problem(Changed, "body is shorter than signed")
-	case !bytes.Equal(s.body.final, s.Hash):
+	case !bytes.Equal(s.body.final[:], s.Hash):
 		return problem(Changed, "body was changed")
 	}
 	if err := s.check(m.signed(s), key); err != nil {
@@ -176,27 +184,32 @@ func (s *Signature) Unsigned() int64 {
 // names without a field count as empty (RFC 6376 §5.4.2).
 func (m *Message) signed(s *Signature) []byte {
 	sum := sha256.New()
-	buf := make([]byte, 0, 1024)
-	taken := make(map[string]int, len(s.Fields))
+	buf := make([]byte, 0, 2*gathered)
+	m.header.rewind()
 	for _, name := range s.Fields {
-		at := m.index[name]
-		n := len(at) - 1 - taken[name]
-		if n < 0 {
+		raw := m.header.take(name)
+		if raw == nil {
 			continue
 		}
-		taken[name]++
-		buf = appendField(buf[:0], m.fields[at[n]].Raw, s.Header)
-		sum.Write(buf)
+		buf = appendField(buf, raw, s.Header)
+		if len(buf) >= gathered {
+			sum.Write(buf)
+			buf = buf[:0]
+		}
 	}
-	sum.Write(s.self(buf[:0], s.Header))
+	sum.Write(s.self(buf, s.Header))
 	return sum.Sum(nil)
 }
 
+// gathered is about how many bytes are hashed at a time.
+const gathered = 1024
+
 // self appends the signature's own field, as it was before it was signed: the value of b= empty, no line end.
 func (s *Signature) self(dst []byte, form Form) []byte {
-	raw := make([]byte, 0, len(s.Raw))
-	raw = append(raw, s.Raw[:s.valueStart]...)
-	raw = append(raw, s.Raw[s.valueEnd:]...)
+	raw := s.Raw[:s.valueStart:s.valueStart]
+	if s.valueEnd < len(s.Raw) {
+		raw = append(raw, s.Raw[s.valueEnd:]...)
+	}
 	return bytes.TrimSuffix(appendField(dst, raw, form), []byte("\r\n"))
 }
 

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -61,7 +60,7 @@ func (m *Message) Sign(ctx context.Context, set *Set, drafts ...*Draft) ([]byte,
 	if set == nil {
 		return signatures, nil
 	}
-	m.prepend(fields)
+	m.header.prepend(fields)
 	sealed, err := m.seal(set, made[len(drafts)])
 	return append(sealed, signatures...), err
 }
@@ -70,10 +69,7 @@ func (m *Message) Sign(ctx context.Context, set *Set, drafts ...*Draft) ([]byte,
 func (m *Message) begin(ctx context.Context, drafts []*Draft) ([]*Signature, error) {
 	made := make([]*Signature, len(drafts))
 	for i, d := range drafts {
-		made[i] = &Signature{Header: d.Header, Body: d.Body, Length: -1, Fields: make([]string, len(d.Fields))}
-		for j, name := range d.Fields {
-			made[i].Fields[j] = strings.ToLower(name)
-		}
+		made[i] = &Signature{Header: d.Header, Body: d.Body, Length: -1, Fields: d.Fields}
 	}
 	return made, m.HashBody(ctx, made...)
 }
@@ -84,7 +80,7 @@ func (m *Message) sign(begin string, d *Draft, s *Signature) ([]byte, error) {
 	if err != nil {
 		return nil, &Problem{Kind: BadKey, Text: "cannot sign", Err: err}
 	}
-	s.Raw = d.field(begin, algorithm, s.body.final)
+	s.Raw = d.field(begin, algorithm, s.body.final[:])
 	return d.finish(s, algorithm, func() []byte { return m.signed(s) })
 }
 
