@@ -2,10 +2,12 @@
 // has a module of its own, which is loaded when the page asks for it with data-page.
 
 import { connect, follow } from "./live.js";
+import { tables } from "./tables.js";
 import { times } from "./times.js";
 
 document.documentElement.classList.add("js");
 times(document);
+tables();
 
 const count = new Intl.NumberFormat("en-US");
 

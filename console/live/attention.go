@@ -263,7 +263,22 @@ func (c *Live) askHeldBack(ctx context.Context) (heldBack, error) {
 		return heldBack{}, err
 	}
 	parked, unknown := c.Admin.HeldByPauses(ctx)
+	c.namePauses(paths, parked)
 	return heldBack{attention(paths, parked, c.allFailing(), c.Now()), parked, byAddress(paths, c.Now()), unknown}, nil
+}
+
+// namePauses has paths and mail that pauses hold told with the words of what each pause is for.
+func (c *Live) namePauses(paths []admin.Path, parked []admin.Held) {
+	pauses := c.Settings.Current().Rows.Pauses
+	for i := range parked {
+		parked[i].Rule = messages.NameOfPause(parked[i].Rule, pauses)
+	}
+	for i := range paths {
+		for j := range paths[i].Binding {
+			b := &paths[i].Binding[j]
+			b.Rule = messages.NameOfPause(b.Rule, pauses)
+		}
+	}
 }
 
 // heldTo returns what pauses hold to a domain: one, or none.

@@ -24,5 +24,5 @@ func (c *Live) export(v *frame.Visit, o order) error {
 		}
 		rows = append(rows, line)
 	}
-	return v.CSV(o.kind, rows)
+	return v.CSV(o.kind, frame.Rows(rows))
 }

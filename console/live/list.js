@@ -11,7 +11,7 @@ const table = panel.querySelector("table");
 const body = panel.querySelector("tbody");
 const search = document.getElementById("search");
 const still = panel.querySelector(".still");
-const height = 32;
+const height = () => parseFloat(getComputedStyle(panel).getPropertyValue("--row")); // of a row: more where it is a card
 const spare = 20; // rows drawn above and below what is seen
 const { of } = panel.dataset;
 const withStatus = panel.dataset.status === "true";
@@ -26,8 +26,8 @@ let latest = null;
 let drawn = ""; // the window whose rows are in the table
 
 function watch() {
-  const first = Math.max(0, Math.floor(box.scrollTop / height) - spare);
-  const seen = Math.ceil(box.clientHeight / height) + 2 * spare;
+  const first = Math.max(0, Math.floor(box.scrollTop / height()) - spare);
+  const seen = Math.ceil(box.clientHeight / height()) + 2 * spare;
   if (latest && topic && Math.abs(first - from) < spare / 2 && seen <= count) return ask();
   from = first;
   count = Math.min(200, seen + 10);
@@ -66,7 +66,7 @@ function gap(rows) {
   tr.className = "gap";
   const td = document.createElement("td");
   td.colSpan = 12;
-  td.style.height = rows * height + "px";
+  td.style.height = rows * height() + "px";
   tr.append(td);
   tr.hidden = rows === 0;
   return tr;

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
+	"github.com/sluicemail/sluice/console/messages"
 	"github.com/sluicemail/sluice/internal/human"
 )
 
@@ -70,7 +71,7 @@ func (c *Live) pill(f filter) pill {
 				Why: "Delivery of " + f.String() + " is paused" + until(p.Expire) + "."}
 		case covers(p, f):
 			state = pill{State: "paused", Word: "Paused",
-				Why: "Delivery of " + f.String() + " is held by a pause of " + describePause(p) + until(p.Expire) + "."}
+				Why: "Delivery of " + f.String() + " is held by the pause of " + messages.HeldBy(p) + until(p.Expire) + "."}
 		case concerns(p, f):
 			touching++
 		}
@@ -84,14 +85,6 @@ func (c *Live) pill(f filter) pill {
 }
 
 const stoppedWhy = "All delivery of this server is stopped: it was started with --paused, or somebody stopped delivery under Services."
-
-func describePause(p *settings.Pause) string {
-	text := filter{MTA: p.LocalIP, Domain: p.Target, Tag: p.Tag}.String()
-	if p.Pool != "" {
-		text += " from pool “" + p.Pool + "”"
-	}
-	return text
-}
 
 func until(expire string) string {
 	if end, err := settings.ParseTime(expire); err == nil && !end.IsZero() {

@@ -161,3 +161,25 @@ func TestStoppedServer(t *testing.T) {
 	require.Contains(t, w.Get("/").Body, "had been resumed already")
 	require.Contains(t, w.Logged.String(), "delivery resumed")
 }
+
+// TestPausesAreNamedByWhatTheyHold names a pause wherever it is the reason, not by a number that nobody knows.
+func TestPausesAreNamedByWhatTheyHold(t *testing.T) {
+	o := consoletest.NewOffice(t, func(c *console.Console) {
+		c.Admin.Paths = func(context.Context, string, netip.Addr) ([]admin.Path, error) {
+			return []admin.Path{{Site: "path.test", Source: "192.0.2.1", Ready: 2,
+				Binding: []admin.Binding{{Limit: "pause", Rule: "pause 2"}}}}, nil
+		}
+		c.Admin.Held = func(context.Context) ([]admin.Held, error) {
+			return []admin.Held{{Domain: "held.test", Rule: "pause 1", Messages: 12}, {Rule: "pause 2", Messages: 3},
+				{Tag: "gone", Rule: "pause 99", Messages: 1}}, nil
+		}
+	})
+	o.Add("paused", admin.Values{"target": "held.test"})
+	o.Add("paused", admin.Values{"localip": "192.0.2.1", "tag": "news"})
+	page := o.Get("/").Body
+	require.Contains(t, page, "Delivery is paused by the pause of mail to held.test.")
+	require.Contains(t, page, `title="The pause of mail from 192.0.2.1 with the tag “news”"`)
+	require.Contains(t, page, "Delivery is paused by pause 99.", "a pause that is gone has nothing but its number")
+	require.Contains(t, o.Get("/domains/path.test").Body, "2 messages wait: Delivery is paused by the pause of mail from 192.0.2.1 with the tag “news”.")
+	require.Contains(t, o.Get("/domains/held.test").Body, "12 messages wait: Delivery of mail to held.test is paused.")
+}

@@ -165,6 +165,7 @@ func (c *Live) why(ctx context.Context, f filter) *why {
 		if paths, err = c.Admin.Explain(ctx, f.Domain, netip.Addr{}); err != nil {
 			w.Problem = "How mail gets there is not known now: " + err.Error()
 		}
+		c.namePauses(paths, nil)
 	}
 	w.Limits = limitLines(paths)
 	for i := range paths {

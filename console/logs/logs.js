@@ -60,8 +60,8 @@ function row(line) {
     to = cell("a", to);
     to.href = line.message;
   }
-  tr.append(time, cell("td", mark(line)), cell("td", to, line.to), cell("td", cut(line.from, 30), line.from), cell("td", code(line.code), "", "n"),
-    said(line), cell("td", cut(line.way, 48), line.way));
+  tr.append(time, cell("td", mark(line)), cell("td", to, line.to, "address"), cell("td", cut(line.from, 30), line.from, "address"), cell("td", code(line.code), "", "n"),
+    said(line), cell("td", cut(line.way, 48), line.way, "address"));
   return tr;
 }
 

@@ -11,6 +11,7 @@
 //   - inject.go, preview.go: a test message, and how it looks before it is injected
 //   - message.go, history.go, rule.go: one message, what happened to it, and the rule that holds it
 //   - messages.go: lists of messages, and what can be done to them
+//   - export.go: both as comma separated values
 //   - queues.go, waiting.go, depth.go: the queues, what they hold, and how that changes
 //   - files.go: Messages and its fields
 package messages

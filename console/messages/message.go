@@ -59,6 +59,7 @@ func (c *Messages) message(v *frame.Visit) error {
 	}
 	d.Line = LineOf(&m.Entry)
 	d.Why = m.Why
+	m.Why.Reason = strings.Replace(m.Why.Reason, m.Why.Rule, NameOfPause(m.Why.Rule, c.Settings.Current().Rows.Pauses), 1)
 	d.Sentence, d.Kind = whySentence(&m.Why), whyKind(&m.Why)
 	d.Rule, d.RuleLink = c.ruleOf(&m.Why)
 	d.Events = c.history(m)

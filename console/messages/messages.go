@@ -129,6 +129,7 @@ type listData struct {
 	First    string // address of the first page; "": this is it
 	Next     string // of the next; "": there is none
 	Short    bool   // the page is not full, and there may be more
+	Export   string // of all that match, as comma separated values
 	Problem  string
 	Then     string
 }
@@ -148,6 +149,9 @@ func (c *Messages) list(v *frame.Visit) error {
 		d.Queues = append(d.Queues, s.Queue)
 	}
 	f, err := d.Of.Filter()
+	if err == nil && q.Get("format") == "csv" {
+		return c.export(v, f)
+	}
 	var entries []queue.Entry
 	next := ""
 	if err == nil {
@@ -161,6 +165,9 @@ func (c *Messages) list(v *frame.Visit) error {
 	for i := range entries {
 		d.Messages = append(d.Messages, LineOf(&entries[i]))
 	}
+	all := d.Of.values()
+	all.Set("format", "csv")
+	d.Export = "/messages?" + all.Encode()
 	if q.Get("cursor") != "" {
 		d.First = d.Of.Address()
 	}

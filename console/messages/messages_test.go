@@ -2,6 +2,7 @@ package messages_test
 
 import (
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -56,6 +57,37 @@ func TestMessagesList(t *testing.T) {
 	require.Contains(t, w.Get("/messages?state=lost").Body, "one of ready, delayed, parked, out")
 	require.Equal(t, http.StatusBadRequest, w.Get("/messages?cursor=nonsense").StatusCode)
 	require.Contains(t, w.Get("/messages?id=gone").Body, `href="/logs?id=gone"`)
+}
+
+// TestExports downloads queues and messages, all of them and whatever stands in their texts.
+func TestExports(t *testing.T) {
+	q := memory.New()
+	defer q.Close()
+	for i := range 150 {
+		consoletest.Waiting(t, q, consoletest.MailTo(fmt.Sprintf("id-%03d", i), "a,\"b@b.test"))
+	}
+	m := consoletest.MailTo("=id", "a@c.test")
+	m.Tags = []string{"one", "two"}
+	consoletest.Waiting(t, q, m)
+	w := consoletest.New(t, consoletest.WithQueue(q)).LogIn()
+	table := func(path string) [][]string {
+		a := w.Get(path)
+		require.Equal(t, "text/csv; charset=utf-8", a.Header.Get("Content-Type"))
+		rows, err := csv.NewReader(strings.NewReader(a.Body)).ReadAll()
+		require.NoError(t, err)
+		return rows
+	}
+	all := table("/messages?format=csv")
+	require.Len(t, all, 152)
+	require.Equal(t, []string{"id-000", "sender@a.test", "a,\"b@b.test", "outbox", "ready"}, all[1][:5])
+	one := table("/messages?format=csv&domain=c.test")
+	require.Len(t, one, 2)
+	require.Equal(t, []string{"'=id", "one two"}, []string{one[1][0], one[1][10]})
+	require.Contains(t, w.Get("/messages?domain=c.test").Body, `href="/messages?domain=c.test&amp;format=csv" download`)
+	require.Equal(t, http.StatusBadRequest, w.Get("/messages?format=csv&older=soon").StatusCode)
+	w.Get("/queues") // has the queues asked
+	require.Eventually(t, func() bool { return len(table("/queues?format=csv")) == 2 }, 10*time.Second, 10*time.Millisecond)
+	require.Equal(t, []string{"outbox", "151", "0", "0", "0", "151"}, table("/queues?format=csv")[1][:6])
 }
 
 func TestBulkActionsAskFirst(t *testing.T) {

@@ -74,7 +74,12 @@ type asideLine struct {
 
 const maxAside = 30
 
-func (c *Messages) queues(v *frame.Visit) error { return v.Render("queues", c.queueNews()) }
+func (c *Messages) queues(v *frame.Visit) error {
+	if v.R.URL.Query().Get("format") == "csv" {
+		return c.exportQueues(v)
+	}
+	return v.Render("queues", c.queueNews())
+}
 
 func (c *Messages) queueNews() *queueNews {
 	n := &queueNews{Queues: []queueLine{}, Aside: []asideLine{}}

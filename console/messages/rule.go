@@ -11,6 +11,7 @@ import (
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/frame"
 	"github.com/sluicemail/sluice/console/mailview"
+	"github.com/sluicemail/sluice/internal/human"
 )
 
 // ruleOf names the rule that holds a message, and the page on which it can be changed.
@@ -19,7 +20,7 @@ func (c *Messages) ruleOf(w *admin.Why) (words, link string) {
 		return "", ""
 	}
 	rows := c.Settings.Current().Rows
-	words = RuleName(mailview.Printable(w.Rule))
+	words = RuleName(NameOfPause(mailview.Printable(w.Rule), rows.Pauses))
 	kind, rest, _ := strings.Cut(w.Rule, " ")
 	switch {
 	case w.Rule == "", w.Rule == "configuration", kind == "started":
@@ -65,6 +66,39 @@ func (c *Messages) rulePage(path, name string, id int64) string {
 	return path + "?" + url.Values{"q": {name}}.Encode()
 }
 
+// NameOfPause tells what the pause of a rule such as "pause 12" holds: "the pause of mail to gmail.com". Other rules, and
+// pauses that are gone, stay as they are.
+func NameOfPause(rule string, pauses []settings.Pause) string {
+	number, is := strings.CutPrefix(rule, "pause ")
+	if at := slices.IndexFunc(pauses, func(p settings.Pause) bool { return strconv.FormatInt(p.ID, 10) == number }); is && at >= 0 {
+		return pauseOf + HeldBy(&pauses[at])
+	}
+	return rule
+}
+
+const pauseOf = "the pause of "
+
+// HeldBy is the mail that a pause holds: "mail to gmail.com from 192.0.2.1".
+func HeldBy(p *settings.Pause) string {
+	text := ""
+	if p.Target != "" {
+		text += " to " + p.Target
+	}
+	if p.LocalIP != "" {
+		text += " from " + p.LocalIP
+	}
+	if p.Pool != "" {
+		text += " from the pool “" + p.Pool + "”"
+	}
+	if p.Tag != "" {
+		text += " with the tag “" + p.Tag + "”"
+	}
+	if text == "" {
+		return "all mail"
+	}
+	return human.Cut(mailview.Printable("mail"+text), 200)
+}
+
 // RuleName is a rule, as package admin tells of it, in words.
 func RuleName(rule string) string {
 	switch {
@@ -73,7 +107,7 @@ func RuleName(rule string) string {
 	case rule == "learned":
 		return "learned from what its servers take"
 	case strings.HasPrefix(rule, "flood "), strings.HasPrefix(rule, "schedule "), strings.HasPrefix(rule, "pause "),
-		strings.HasPrefix(rule, "started"), strings.HasPrefix(rule, "--paused"):
+		strings.HasPrefix(rule, pauseOf), strings.HasPrefix(rule, "started"), strings.HasPrefix(rule, "--paused"):
 		return rule
 	}
 	return "“" + rule + "”"

@@ -13,7 +13,7 @@
 //   - dkim.go, tokens.go, names.go, response.go: what is special about some
 //   - delete.go, try.go, fallback.go, sub.go: parts of the page of a row
 //   - edit.go, touch.go: the page of a row, and the mail that it concerns
-//   - cells.go, list.go: the list
+//   - cells.go, list.go, export.go: the list, on a page and as comma separated values
 //   - form.go, words.go: fields and their words
 //   - sheet.go, sheets.go, tools.go: a sheet, all of them, and what they ask of other rooms
 package sheets

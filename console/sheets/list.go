@@ -38,6 +38,7 @@ type rowsData struct {
 	Rows                       []rowLine
 	Total, From, To            int
 	Count                      string // the total in words
+	Export                     string // address of all rows that match, as comma separated values
 	Down                       string // why nothing can be changed
 	Broken                     []settings.Broken
 	Ordered, Enabled, Writable bool
@@ -92,6 +93,9 @@ const (
 func (s *sheet) list(v *visit) error {
 	q := v.R.URL.Query()
 	search := strings.TrimSpace(human.Cut(q.Get("q"), 255))
+	if q.Get("format") == "csv" {
+		return s.export(v, search)
+	}
 	from, _ := strconv.Atoi(q.Get("from"))
 	from = min(max(from, 0), 1<<31)
 	list, sort, down, err := s.find(v, search, q.Get("sort"), from)
@@ -104,6 +108,7 @@ func (s *sheet) list(v *visit) error {
 		Enabled: t.Enabled && down == "", Writable: down == "", Here: v.R.URL.RequestURI()}
 	d.Ordered = t.Ordered && down == "" && search == "" && sort == "" && list.Total > 1
 	d.Count = several(d.Total, s.one)
+	d.Export = s.path + "?" + url.Values{"format": {"csv"}, "q": {search}}.Encode()
 	s.pageLinks(d)
 	d.Heads = s.heads(d)
 	parts := s.brokenParts(v)

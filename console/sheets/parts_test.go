@@ -192,7 +192,7 @@ func TestTokens(t *testing.T) {
 	a := o.Post("/tokens", "name", "billing")
 	require.Equal(t, 200, a.StatusCode)
 	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
-	secret := regexp.MustCompile(`<code class="wrap secret">([^<]+)</code>`).FindStringSubmatch(a.Body)
+	secret := regexp.MustCompile(`<code class="wrap secret"[^>]*>([^<]+)</code>`).FindStringSubmatch(a.Body)
 	require.NotNil(t, secret)
 	name, ok := o.Admin.CheckToken(t.Context(), secret[1])
 	require.True(t, ok)

@@ -1,6 +1,7 @@
 package sheets_test
 
 import (
+	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -140,6 +141,38 @@ func TestSheets(t *testing.T) {
 			require.Equal(t, http.StatusNotFound, o.Get(path).StatusCode)
 			require.Zero(t, o.Count(s.table))
 		})
+	}
+}
+
+// TestExport downloads all rows of a table, not only those of a page, without what is secret.
+func TestExport(t *testing.T) {
+	o := newOffice(t, nil)
+	for i := range 120 {
+		o.Add("suppressions", admin.Values{"value": fmt.Sprintf("u%03d@a.test", i), "type": "address", "code": 550,
+			"description": "=1+1"})
+	}
+	key, err := admin.NewPrivateKey("ed25519")
+	require.NoError(t, err)
+	o.Add("dkim_keys", admin.Values{"domain": "example.com", "selector": "s1", "privatekey": key})
+	table := func(path string) [][]string {
+		a := o.Get(path)
+		require.Equal(t, "text/csv; charset=utf-8", a.Header.Get("Content-Type"), path)
+		rows, err := csv.NewReader(strings.NewReader(a.Body)).ReadAll()
+		require.NoError(t, err)
+		return rows
+	}
+	require.Contains(t, o.Get("/suppressions?q=u01").Body, `href="/suppressions?format=csv&amp;q=u01" download`)
+	rows := table("/suppressions?format=csv")
+	require.Len(t, rows, 121)
+	line := map[string]string{}
+	for i, head := range rows[0] {
+		line[head] = rows[120][i]
+	}
+	require.Equal(t, []string{"u119@a.test", "550", "'=1+1", "in force"}, []string{line["value"], line["code"], line["description"], line["state"]})
+	require.Len(t, table("/suppressions?format=csv&q=u01"), 11)
+	require.NotContains(t, o.Get("/dkim?format=csv").Body, "PRIVATE KEY")
+	for _, s := range allSheets() {
+		require.Equal(t, "id", table(s.path + "?format=csv")[0][0], s.path)
 	}
 }
 

@@ -147,9 +147,9 @@ func (t *Trust) view(v *frame.Visit) error {
 		return v.RenderStatus(http.StatusBadRequest, "tls", d)
 	case q.Get("format") == "csv" && d.Off == "":
 		if q.Get("table") == "reports" {
-			return v.CSV("tls-reports", reportRows(all.reports))
+			return v.CSV("tls-reports", frame.Rows(reportRows(all.reports)))
 		}
-		return v.CSV("tls-policies", policyRows(all.policies))
+		return v.CSV("tls-policies", frame.Rows(policyRows(all.policies)))
 	}
 	return v.Render("tls", d)
 }
