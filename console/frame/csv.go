@@ -11,8 +11,8 @@ import (
 // csvTime is how long a client may take for some thousand rows.
 const csvTime = 30 * time.Second
 
-// CSV sends a table as comma separated values, to be saved under a name. An error breaks the download off, so that nobody
-// takes a part of the table for the whole; callers return errors that come before the first row themselves.
+// CSV sends a table as comma separated values, to be saved under a name. An error breaks the download off, so that
+// nobody takes a part of the table for the whole; callers return errors that come before the first row themselves.
 func (v *Visit) CSV(name string, rows iter.Seq2[[]string, error]) error {
 	v.W.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	v.W.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
@@ -23,7 +23,8 @@ func (v *Visit) CSV(name string, rows iter.Seq2[[]string, error]) error {
 			panic(http.ErrAbortHandler)
 		}
 		if n++; n%1000 == 1 {
-			_ = http.NewResponseController(v.W).SetWriteDeadline(time.Now().Add(csvTime)) // fails where there is no connection: in tests
+			// fails where there is no connection: in tests
+			_ = http.NewResponseController(v.W).SetWriteDeadline(time.Now().Add(csvTime))
 		}
 		for i := range row {
 			row[i] = cellOf(row[i])

@@ -66,12 +66,14 @@ func (c *Messages) rulePage(path, name string, id int64) string {
 	return path + "?" + url.Values{"q": {name}}.Encode()
 }
 
-// NameOfPause tells what the pause of a rule such as "pause 12" holds: "the pause of mail to gmail.com". Other rules, and
-// pauses that are gone, stay as they are.
+// NameOfPause tells what the pause of a rule such as "pause 12" holds: "the pause of mail to gmail.com". Other rules,
+// and pauses that are gone, stay as they are.
 func NameOfPause(rule string, pauses []settings.Pause) string {
 	number, is := strings.CutPrefix(rule, "pause ")
-	if at := slices.IndexFunc(pauses, func(p settings.Pause) bool { return strconv.FormatInt(p.ID, 10) == number }); is && at >= 0 {
-		return pauseOf + HeldBy(&pauses[at])
+	for i := range pauses {
+		if is && strconv.FormatInt(pauses[i].ID, 10) == number {
+			return pauseOf + HeldBy(&pauses[i])
+		}
 	}
 	return rule
 }

@@ -91,7 +91,9 @@ func busyAdmin(t *testing.T, a *admin.Admin, q queue.Queue) {
 		Status: "5.1.1", Diagnostic: "no such user", Proof: feedback.ProofReturnPath, Suppressed: "gone@receiver.test", Why: "rule 1"})
 	known := new(trust)
 	known.add(admin.TLSPolicy{Domain: "a.example", Policy: "dane", Mode: "enforce", MX: []string{long}, Good: 3})
-	a.Key = func(string) (admin.KeyFacts, error) { return admin.KeyFacts{Record: "v=DKIM1; k=ed25519; p=c29tZSBrZXk="}, nil }
+	a.Key = func(string) (admin.KeyFacts, error) {
+		return admin.KeyFacts{Record: "v=DKIM1; k=ed25519; p=c29tZSBrZXk="}, nil
+	}
 	a.LookupTXT = func(context.Context, string) ([]string, error) { return nil, errors.New("no such name") }
 	a.Feedback, a.TLS, a.Webhook = desk, known, consoletest.Webhook{Reason: "no"}
 }

@@ -81,7 +81,7 @@ func TestTablesHelp(t *testing.T) {
 		b.Do(chromedp.Evaluate[chromedp.Void](`navigator.clipboard.writeText = async (text) => { window.copied = text }`),
 			chromedp.Click(`#record dd button`))
 		b.Await(`window.copied === "s1._domainkey.example.com" && document.querySelector("#record dd button").textContent === "Copied"`)
-		b.Do(chromedp.Evaluate[chromedp.Void](`navigator.clipboard.writeText = async () => { throw new Error("not here") }; ` +
+		b.Do(chromedp.Evaluate[chromedp.Void](`navigator.clipboard.writeText = async () => { throw new Error("not here") }; `+
 			`document.execCommand = () => { window.copied = document.activeElement.value; return true }`),
 			chromedp.Click(`#record dd:nth-of-type(2) button`))
 		b.Await(`window.copied.startsWith("v=DKIM1;")`)

@@ -1,8 +1,8 @@
 // Command screenshots shows the console to a browser and keeps what that sees: it starts the demo, logs in, and goes
 // through every page of the side bar, the first row of every table that leads to a page of its own, and a few pages
-// more; each on a light, a dark, and a narrow screen. With --docs it also makes the images of the README. With --audit it
-// holds what the browser shows against the rules of accessibility instead. With --mails it shows the browser the mails of a
-// folder of objects instead, on screens of 320, 600 and 1200 pixels.
+// more; each on a light, a dark, and a narrow screen. With --docs it also makes the images of the README. With --audit
+// it holds what the browser shows against the rules of accessibility instead. With --mails it shows the browser the
+// mails of a folder of objects instead, on screens of 320, 600 and 1200 pixels.
 package main
 
 import (
