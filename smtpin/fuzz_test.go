@@ -2,15 +2,19 @@ package smtpin
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicemail/sluice/internal/addr"
 )
 
 // scripted is a connection whose client says everything at once and reads nothing.
@@ -76,6 +80,32 @@ func FuzzParseCommand(f *testing.F) {
 		require.Equal(t, strings.ToUpper(verb), verb)
 		require.Contains(t, string(in), args)
 		require.False(t, strings.ContainsAny(args, "\r\n\x00"))
+	})
+}
+
+// FuzzXtext reads values in both encodings: what is accepted can be written anew, and says the same then.
+func FuzzXtext(f *testing.F) {
+	for _, in := range []string{"a+40b.test", "+2B+3D+20", "+ff", "+C3+A9", "+C3", `jo@\x{963F}.test`, `\x{0}`, `\x{D800}`, `\x{10FFFF}`,
+		"阿@例.test", `\x{`, "", "+"} {
+		f.Add(in)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		if text, ok := decodeXtext(in); ok {
+			require.True(t, utf8.ValidString(text))
+			var again strings.Builder
+			for i := range len(text) {
+				fmt.Fprintf(&again, "+%02X", text[i])
+			}
+			back, ok := decodeXtext(again.String())
+			require.True(t, ok)
+			require.Equal(t, text, back)
+		}
+		if text, ok := decodeUTF8Xtext(in); ok {
+			require.False(t, strings.ContainsAny(text, "\r\n\x00"))
+			back, ok := decodeUTF8Xtext(string(addr.AppendEmbedded(nil, text)))
+			require.True(t, ok, "%q", text)
+			require.Equal(t, text, back)
+		}
 	})
 }
 

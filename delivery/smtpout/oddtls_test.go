@@ -39,6 +39,7 @@ func TestOddTLS(t *testing.T) {
 		"a curve of its own":      {"-groups P-521", true},
 		"CHACHA20 alone":          {"-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305", true},
 		"a certificate is wanted": {"-verify 1", true},
+		"many tickets":            {"-num_tickets 16", true},
 		"TLS 1.0":                 {"-tls1 -cipher ALL:@SECLEVEL=0", false},
 		"TLS 1.1":                 {"-tls1_1 -cipher ALL:@SECLEVEL=0", false},
 		"a curve that Go has not": {"-tls1_3 -groups X448", false},
@@ -55,6 +56,16 @@ func TestOddTLS(t *testing.T) {
 				require.Equal(t, want, sendOdd(t, oddServer(t, strings.Fields(c.options)), security), security)
 			}
 		})
+	}
+}
+
+// TestTicketsWithoutEnd ends a connection over which nothing comes but tickets, which would be kept and read for ever:
+// the mail waits.
+func TestTicketsWithoutEnd(t *testing.T) {
+	testserver.Need(t, "openssl")
+	for _, version := range []string{"-tls1_3", "-tls1_2"} {
+		want := map[string]string{"-tls1_3": "fails", "-tls1_2": "tls"}[version] // which has one ticket, in the handshake
+		require.Equal(t, want, sendOdd(t, oddServer(t, []string{version, "-num_tickets", "100000"}), queue.Opportunistic))
 	}
 }
 

@@ -20,13 +20,14 @@ func FuzzEditedHeader(f *testing.F) {
 	f.Add("Subject:", true)
 	f.Add("Authentication-Results : (c\r\n", false)
 	f.Add("\r\nSubject: text\r\n", true)
+	dir := f.TempDir() // one for all: making and removing one each time is most of the work
 	f.Fuzz(func(t *testing.T, mail string, mark bool) {
 		c := &enqueue.Checks{Runner: &oracle{results: authResults()}, ResultsOther: true}
 		if mark {
 			c.SpamSubject = "[SPAM]"
 		}
 		q := &recorder{}
-		b := &enqueue.Backend{Queue: q, NoExtract: true, SpoolDir: t.TempDir(), Checks: func() *enqueue.Checks { return c }}
+		b := &enqueue.Backend{Queue: q, NoExtract: true, SpoolDir: dir, Checks: func() *enqueue.Checks { return c }}
 		if _, err := send(t, newSession(t, b, trusted), mail, "b@far.example"); err != nil {
 			return
 		}
