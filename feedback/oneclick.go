@@ -16,13 +16,16 @@ import (
 
 // OneClick takes requests for no more mail over HTTP (RFC 8058): a POST to an address that ends in a token and ?to=
 // with the recipient, both as List-Unsubscribe has them. It becomes the report that a mail to unsubscribe+TOKEN would
-// be. Browsers that ask with GET, as scanners of links do, get a page with a button.
+// be, once within an hour however often it is sent. Browsers that ask with GET, as scanners of links do, get a page with
+// a button. Fields are set before use; it is safe for concurrent use.
 type OneClick struct {
 	Paths  *verp.Paths
 	Queue  queue.Queue
 	Name   string           // of the queue in which reports wait
 	Logger *slog.Logger     // nil: slog.Default
 	Now    func() time.Time // nil: time.Now
+
+	clicks clicks
 }
 
 // The form of RFC 8058 §3.1; and how long a request may be.
@@ -35,7 +38,8 @@ const (
 // ServeHTTP implements http.Handler.
 func (o *OneClick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token, to := path.Base(r.URL.Path), r.URL.Query().Get("to")
-	switch err := o.check(token, to); {
+	opened, err := o.open(token, to)
+	switch {
 	case err == verp.ErrExpired:
 		show(w, http.StatusGone, "This link is too old. Please use that of a newer mail.", "")
 		return
@@ -58,7 +62,10 @@ func (o *OneClick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		show(w, http.StatusBadRequest, "Expected the form "+oneClickName+"="+oneClickValue+" (RFC 8058).", "")
 		return
 	}
-	if err := o.Queue.Publish(r.Context(), queue.Item{Queue: o.Name, Message: o.report(token, to)}); err != nil {
+	err = o.clicks.once(r.Context(), opened, o.now(), func() error {
+		return o.Queue.Publish(r.Context(), queue.Item{Queue: o.Name, Message: o.report(token, to)})
+	})
+	if err != nil {
 		cmp.Or(o.Logger, slog.Default()).Warn("a request for no more mail could not be stored", "error", err)
 		w.Header().Set("Retry-After", "60")
 		show(w, http.StatusServiceUnavailable, "This does not work at present. Please try again later.", "")
@@ -67,13 +74,13 @@ func (o *OneClick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	show(w, http.StatusOK, "There will be no more mail of this kind to "+to+".", "")
 }
 
-// check reports what is wrong with a token; nil: it was made for this recipient.
-func (o *OneClick) check(token, to string) error {
+// open reads a token. An error says what is wrong with it; nil: it was made for this recipient.
+func (o *OneClick) open(token, to string) (verp.Token, error) {
 	t, err := o.Paths.Open(token, o.now())
 	if err == nil && (address(to) != to || !t.IsFor(to)) {
 		err = verp.ErrForged
 	}
-	return err
+	return t, err
 }
 
 // report is the mail that could have been written instead.

@@ -2,10 +2,12 @@ package feedback_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +71,7 @@ func TestOneClick(t *testing.T) {
 	require.Equal(t, feedback.ProofReturnPath, r[0].Proof)
 	require.Equal(t, id, r[0].MessageID)
 
+	w.do(func() { w.now = w.now.Add(2 * time.Hour) }) // when it is forgotten
 	handler.Queue = full{w.Queue}
 	answer := w.ask(handler, "POST", token, to, click)
 	require.Equal(t, 503, answer.Code)
@@ -81,6 +84,59 @@ func TestOneClick(t *testing.T) {
 type full struct{ queue.Queue }
 
 func (full) Publish(context.Context, ...queue.Item) error { return queue.ErrFull }
+
+// tallied is a queue that counts what is published, and takes it when it is let.
+type tallied struct {
+	queue.Queue
+	n       atomic.Int64
+	release chan error // one for each
+}
+
+func (c *tallied) Publish(context.Context, ...queue.Item) error {
+	c.n.Add(1)
+	return <-c.release
+}
+
+// TestClickedTwice has each token make one report, however it is written and however many use it at once, until it is
+// forgotten. What could not be stored does not count as used, and tokens that are none push nothing out.
+func TestClickedTwice(t *testing.T) {
+	w := newWorld(t, nil)
+	reports := &tallied{release: make(chan error, 100)}
+	handler := &feedback.OneClick{Paths: w.Paths, Queue: reports, Name: "feedback", Now: w.Desk.Now}
+	post := func(token, to string) int { return w.ask(handler, "POST", token, to, click).Code }
+	tokenOf := func(to string) string {
+		local, _ := addr.Split(w.off(id, to))
+		return strings.TrimPrefix(local, "unsubscribe+")
+	}
+	token, other := tokenOf(ann), tokenOf("bob@receiver.example")
+	reports.release <- queue.ErrFull
+	require.Equal(t, 503, post(token, ann), "nothing is stored")
+
+	codes := make(chan int)
+	for range 8 {
+		go func() { codes <- post(token, ann) }()
+	}
+	require.Eventually(t, func() bool { return reports.n.Load() == 2 }, 10*time.Second, time.Millisecond)
+	reports.release <- nil
+	for range 8 {
+		require.Equal(t, 200, <-codes)
+	}
+	for i := range 20_000 {
+		require.Equal(t, 404, post(token[:44]+fmt.Sprintf("%08d", i), ann))
+	}
+	for _, written := range []string{token, strings.ToUpper(token), "unsubscribe+" + token, "x-" + token} {
+		require.Equal(t, 200, post(written, ann), written)
+		require.Equal(t, 200, post(written, strings.ToUpper(ann)), written)
+	}
+	require.EqualValues(t, 2, reports.n.Load())
+	reports.release <- nil
+	require.Equal(t, 200, post(other, "bob@receiver.example"))
+	require.EqualValues(t, 3, reports.n.Load(), "another token")
+	w.do(func() { w.now = w.now.Add(61 * time.Minute) })
+	reports.release <- nil
+	require.Equal(t, 200, post(token, ann))
+	require.EqualValues(t, 4, reports.n.Load(), "who had mail again may have no more again")
+}
 
 // TestTokensOfHeaders are for unsubscribing and say so, whatever is left of their address.
 func TestTokensOfHeaders(t *testing.T) {
