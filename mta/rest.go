@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/api"
@@ -30,6 +31,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Hostname:    cfg.SMTPHostname,
 		Live:        m.records.live,
 		Paths:       m.explainPaths,
+		Hosts:       m.hostsOf,
 		WhyWaiting:  m.whyWaiting,
 		Probe:       m.testAddress,
 		Preflight:   m.checkMail,
@@ -90,6 +92,28 @@ func (m *MTA) explainPaths(_ context.Context, domain string, source netip.Addr) 
 		paths[i] = m.explainPath(&states[i])
 	}
 	return paths, nil
+}
+
+// hostsOf lists the addresses of the hosts of a domain. It is as patient as somebody who waits for a page.
+func (m *MTA) hostsOf(ctx context.Context, domain string) []admin.Host {
+	const patience, most = time.Second, 50
+	route, err, ok := m.finder.Cached(domain)
+	if err != nil || !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var all []admin.Host
+	for _, host := range route.Hosts {
+		if host.Local != "" || len(all) >= most {
+			continue
+		}
+		addresses, _ := m.finder.Addresses(ctx, host) // a host without one is not connected to either
+		for _, a := range addresses {
+			all = append(all, admin.Host{Name: host.Name, Address: a.Unmap()})
+		}
+	}
+	return all
 }
 
 // siteOf returns the site that a domain belongs to, as far as that is known.

@@ -40,6 +40,9 @@ type Admin struct {
 	// Paths tells what governs the paths to a domain, all paths when it is "", and only those from a source address
 	// when that is valid. Nil: nothing is known of paths.
 	Paths func(ctx context.Context, domain string, source netip.Addr) ([]Path, error)
+	// Hosts lists the addresses of the hosts that mail to a domain goes to, as far as they are known or soon found. Nil:
+	// none is.
+	Hosts func(ctx context.Context, domain string) []Host
 	// WhyWaiting tells why a message has not left, of which entry is the line in a listing; ok is false when it is not
 	// the delivery engine's. Nil: never.
 	WhyWaiting func(ctx context.Context, m *queue.Message, entry *queue.Entry) (why Why, ok bool)

@@ -61,6 +61,12 @@ type Flood struct {
 	Text   string    `json:"text,omitempty"` // the answer that set it off
 }
 
+// Host is an address that mail to a domain goes to.
+type Host struct {
+	Name    string     // of the host, as its MX record has it; "": an address that no name is known of
+	Address netip.Addr // never zero
+}
+
 // Held is mail that waits in the queue because of a pause: that to a domain, that with a tag, or, when both are "", all
 // that a pause of addresses or pools holds.
 type Held struct {

@@ -10,6 +10,7 @@
 //
 //   - pages.go: which pages there are
 //   - overview.go, subject.go, export.go, tables.go: all mail; one domain, address or tag; tables as CSV, and tables
+//   - throttle.go, hosts.go: what the page of a domain offers beside its figures
 //   - reverse.go: whether the names of local addresses agree with the DNS
 //   - bar.go, pause.go: what is chosen, and the switch on top of pages
 //   - attention.go, failing.go: what holds mail back, and what is not accepted

@@ -50,6 +50,8 @@ function show(view) {
   panel.querySelector("[data-total]").textContent = number.format(view.total);
   panel.querySelector("[data-all]").textContent = number.format(view.all);
   table.setAttribute("aria-rowcount", view.total);
+  panel.querySelector("[data-cut]").hidden = !view.cut;
+  panel.querySelector("[data-apart]").textContent = number.format(view.all - 1);
   const empty = panel.querySelector(".empty");
   empty.hidden = view.total > 0;
   if (view.total === 0) {

@@ -27,9 +27,10 @@ type subjectData struct {
 	Pill   pill
 	Chart  *chart
 	Hide   string
-	Label  string // of an address
-	Wrong  string // with the names of an address
-	Why    *why   // of a domain; of others only the sentence
+	Label  string       // of an address
+	Wrong  string       // with the names of an address
+	Why    *why         // of a domain; of others only the sentence
+	Own    *ownThrottle // of a domain. Nil: nothing can be changed
 
 	Messages []messages.Line    // of a domain: some messages that wait
 	Of       messages.Selection // all of them
@@ -50,6 +51,7 @@ type why struct {
 	Paths    []pathLine       `json:"paths"`
 	Limits   []limitLine      `json:"limits"`
 	Floods   []admin.Flood    `json:"floods"`
+	Hosts    []hostLine       `json:"hosts"`
 	Answers  []monitor.Answer `json:"answers"`
 	Problem  string           `json:"problem,omitempty"`
 }
@@ -82,6 +84,7 @@ func (c *Live) subject(kind string) frame.View {
 		case "domains":
 			d.Name = strings.ToLower(name)
 			d.Filter.Domain = d.Name
+			d.Own = c.throttleOf(d.Name)
 			c.messagesTo(v, &d)
 		case "tags":
 			d.Filter.Tag = name
@@ -153,7 +156,8 @@ func (c *Live) whyOf(ctx context.Context, q url.Values) any {
 }
 
 func (c *Live) why(ctx context.Context, f filter) *why {
-	w := &why{Paths: []pathLine{}, Limits: []limitLine{}, Floods: []admin.Flood{}, Answers: []monitor.Answer{}}
+	w := &why{Paths: []pathLine{}, Limits: []limitLine{}, Floods: []admin.Flood{}, Hosts: []hostLine{},
+		Answers: []monitor.Answer{}}
 	if f.Domain == "" {
 		w.Kind, w.Sentence = c.judgeOther(f)
 		return w
@@ -167,7 +171,7 @@ func (c *Live) why(ctx context.Context, f filter) *why {
 		}
 		c.namePauses(paths, nil)
 	}
-	w.Limits = limitLines(paths)
+	w.Limits, w.Hosts = limitLines(paths), c.hostsOf(ctx, f.Domain)
 	for i := range paths {
 		w.Floods = append(w.Floods, paths[i].Floods...)
 		line := pathLine{Path: paths[i]}

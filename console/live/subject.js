@@ -19,7 +19,7 @@ follow("why" + part.dataset.filter, async (why) => {
   const kind = sentence.querySelector(".kind");
   kind.className = "kind k-" + why.kind;
   kind.textContent = kinds[why.kind] || why.kind;
-  const text = JSON.stringify([why.limits, why.floods, why.paths, why.answers]);
+  const text = JSON.stringify([why.limits, why.floods, why.paths, why.hosts, why.answers]);
   if (!box || text === last || busy || box.matches(":hover") || box.contains(document.activeElement)) return;
   const first = last === null;
   last = text;

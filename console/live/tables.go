@@ -18,10 +18,11 @@ import (
 func (c *Live) domainsPage() frame.Page {
 	return frame.Page{Path: "/domains", Title: "Domains", Group: frame.Live, Count: c.inTrouble,
 		Routes: map[string]frame.View{
-			"GET /domains":                c.listing("domains"),
-			"GET /domains/{name}":         c.subject("domains"),
-			"GET /domains/{name}/why":     c.whyPart,
-			"POST /domains/{name}/resume": c.resumeFloods,
+			"GET /domains":                  c.listing("domains"),
+			"GET /domains/{name}":           c.subject("domains"),
+			"GET /domains/{name}/why":       c.whyPart,
+			"POST /domains/{name}/resume":   c.resumeFloods,
+			"POST /domains/{name}/throttle": c.addThrottle,
 		},
 		Topics: map[string]frame.Topic{
 			"rows": {Every: 4 * frame.Beat, Value: c.windowOf},
@@ -123,11 +124,14 @@ func columns() []column {
 // window is a part of a sorted and filtered table.
 type window struct {
 	Total int     `json:"total"` // rows that match
-	Cut   bool    `json:"-"`     // the last row is that of all names that are not kept apart
+	Cut   bool    `json:"cut"`   // the last row is that of all names that are not kept apart
 	All   int     `json:"all"`   // rows there are
 	From  int     `json:"from"`
 	Rows  []tuple `json:"rows"`
 }
+
+// Apart is how many names have a row of their own.
+func (w *window) Apart() int { return w.All - 1 }
 
 // tuple is a row: its name, what stands in the columns, and its status.
 type tuple struct {

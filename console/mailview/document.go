@@ -32,15 +32,14 @@ func (v *View) Page(remote bool) string {
 	return `<!doctype html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer"><title></title></head><body>` + body + `</body></html>`
 }
 
-// Remote reports whether the HTML wants to load images from elsewhere.
-func (v *View) Remote() bool {
-	found := false
+// Remote reports whether the HTML wants to load images from elsewhere: such as can be shown, by https, and others.
+func (v *View) Remote() (shown, refused bool) {
 	walkImages(v.HTML, func(src string) string {
-		found = found || strings.HasPrefix(strings.ToLower(strings.TrimSpace(src)), "https:") ||
-			strings.HasPrefix(strings.ToLower(strings.TrimSpace(src)), "http:")
+		scheme, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(src)), ":")
+		shown, refused = shown || scheme == "https", refused || scheme == "http"
 		return src
 	})
-	return found
+	return shown, refused
 }
 
 // embed puts the mail's own images in the place of the references to them, and takes the addresses of remote ones out

@@ -51,7 +51,8 @@ func TestParse(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	v := parse(t, newsletter)
-	require.True(t, v.Remote())
+	shown, refused := v.Remote()
+	require.Equal(t, []bool{true, false}, []bool{shown, refused})
 	page := v.Page(false)
 	require.Contains(t, page, `<p style="color: #123">Grüße <img src="data:image/png;base64,`+pixel+`" alt="logo">`)
 	require.NotContains(t, page, "track.test")

@@ -59,7 +59,8 @@ type mailData struct {
 	Header  []Field // the fields worth showing above a mail
 	Frame   string  // address of the frame; "": there is no HTML
 	Remote  bool    // remote images are shown
-	Blocked bool    // there are remote images that are not
+	Blocked bool    // there are remote images that are not, and could be
+	Refused bool    // there are images with http:// addresses, which never are
 	Text    string
 	CutText bool
 }
@@ -114,8 +115,9 @@ func (p *pages) rendered(v *frame.Visit) error {
 		return v.Render("rendered", d)
 	}
 	d.Frame = d.Base + "/frame"
-	d.Remote = v.R.Method == http.MethodPost && v.R.PostForm.Get("remote") != "" && d.Parsed.Remote()
-	d.Blocked = !d.Remote && d.Parsed.Remote()
+	shown, refused := d.Parsed.Remote()
+	d.Remote = v.R.Method == http.MethodPost && v.R.PostForm.Get("remote") != "" && shown
+	d.Blocked, d.Refused = shown && !d.Remote, refused
 	if d.Remote {
 		d.Frame += "?remote=" + v.Proof("remote "+d.Base)
 	}

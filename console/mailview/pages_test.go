@@ -58,6 +58,21 @@ func TestRenderedMail(t *testing.T) {
 	}
 }
 
+// TestInsecureImages promises no images that the policy of the page refuses.
+func TestInsecureImages(t *testing.T) {
+	mail := func(sources ...string) string {
+		return "Content-Type: text/html\r\n\r\n<p>Hi <img src=" + strings.Join(sources, "> <img src=") + "></p>\r\n"
+	}
+	w := consoletest.WithMails(t, map[string]string{"plain": mail("http://track.test/a.gif"),
+		"both": mail("http://track.test/a.gif", "https://track.test/b.gif")}, nil).LogIn()
+	page := w.Get("/messages/plain/rendered").Body
+	require.NotContains(t, page, "Show remote content")
+	require.Contains(t, page, "http:// are never loaded")
+	page = w.Get("/messages/both/rendered").Body
+	require.Contains(t, page, "Show remote content")
+	require.Contains(t, page, "http:// are never loaded")
+}
+
 // TestRemoteContent asks for it: with a form, each time.
 func TestRemoteContent(t *testing.T) {
 	w := consoletest.WithMails(t, map[string]string{"m1": htmlMail, "m2": htmlMail}, nil).LogIn()

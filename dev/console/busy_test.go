@@ -68,6 +68,10 @@ func busyAdmin(t *testing.T, a *admin.Admin, q queue.Queue) {
 			Limits:  []admin.LimitValue{{Limit: "maxmessages", Value: 1200, Unit: "per minute", Rule: "Warm"}},
 			Binding: []admin.Binding{{Limit: "maxmessages", Rule: "Warm"}}}}, nil
 	}
+	a.Hosts = func(context.Context, string) []admin.Host {
+		return []admin.Host{{Name: "mx1." + long, Address: netip.MustParseAddr("2001:db8:1:2:3:4:5:6")},
+			{Name: "mx2." + long, Address: netip.MustParseAddr("198.51.100.2")}}
+	}
 	a.Held = func(context.Context) ([]admin.Held, error) {
 		return []admin.Held{{Domain: "held.test", Rule: "pause 1", Messages: 12}, {Tag: "news", Rule: "pause 1", Messages: 3}}, nil
 	}
