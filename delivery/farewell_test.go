@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -76,16 +77,23 @@ func answering(t *testing.T, extensions string, answer func(line string) string)
 	return netip.MustParseAddrPort(l.Addr().String())
 }
 
-// closing, at the end of an answer, closes the connection.
-const closing = "\x00"
+// At the end of an answer, these close the connection, the second one with a reset.
+const (
+	closing   = "\x00"
+	resetting = "\x01"
+)
 
-// converse is one session.
+// converse is one session. The line that the greeting answers is empty.
 func converse(nc net.Conn, extensions string, answer func(line string) string) {
 	r := bufio.NewReader(nc)
-	mail, text := false, "220 mx.test\r\n"
+	mail, text := false, cmp.Or(answer(""), "220 mx.test\r\n")
 	for {
-		said, ends := strings.CutSuffix(text, closing)
-		if _, err := io.WriteString(nc, said); err != nil || ends {
+		said, reset := strings.CutSuffix(text, resetting)
+		said, closes := strings.CutSuffix(said, closing)
+		if reset {
+			_ = nc.(interface{ SetLinger(int) error }).SetLinger(0)
+		}
+		if _, err := io.WriteString(nc, said); err != nil || closes || reset {
 			return
 		}
 		line, err := r.ReadString('\n')
