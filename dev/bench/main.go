@@ -41,7 +41,7 @@ func main() {
 	sessions := flag.String("sessions", "20,100", "sessions at a time")
 	messages := flag.Int("messages", 20000, "mails for each measurement; Postfix gets a quarter of them")
 	relays := flag.String("relays", "ceiling,mtad,mtad+log,queued,personalised,postfix,full-ceiling,full-mtad,full-mtad-go,full-mtad-ed25519,full-postfix,broker,broker+smtp,mtad+rabbitmq",
-		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; full-mtad, full-mtad-go, full-mtad-ed25519, full-ceiling and full-postfix receive and send over TLS and sign each mail; queued is mtad with mails that are in its queue already, personalised the same with values to be filled in; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
+		"what to measure: broker is RabbitMQ with nothing but a publisher and a consumer, broker+smtp the same beside the source; full-mtad, full-mtad-go, full-mtad-ed25519, full-ceiling and full-postfix receive and send over TLS and sign each mail; queued is mtad with mails that are in its queue already, personalised the same with values to be filled in; crowd and crowd+tls are mtad with 10,000 connections out over 500 paths whose ends take 2 s for a reply; mtad+watched is mtad with 50 browsers at the overview and 5 at the SMTP monitor")
 	latency := flag.Duration("latency", 0, "delay of each flight of replies of the sink")
 	carries := flag.Int("per-connection", 0, "mails over each connection of the full rows, in and out; 0: 20 out, any number in")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the relays take turns")
@@ -145,6 +145,8 @@ func (b *bench) measure(name string, s scenario) (f figures, err error) {
 	switch name {
 	case "broker", "broker+smtp":
 		return b.bare(work, s, name == "broker+smtp")
+	case "crowd", "crowd+tls":
+		return b.crowd(work, name == "crowd+tls")
 	case "queued", "personalised":
 		return b.campaign(work, s, name == "personalised")
 	}
