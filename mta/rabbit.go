@@ -121,7 +121,7 @@ func (m *mails) largest(cfg *config.Config) int64 {
 // outboxPrefetch is how many messages may be in memory.
 func outboxPrefetch(cfg *config.Config) int {
 	if len(cfg.RabbitMQAddress) == 0 {
-		return prefetch
+		return max(prefetch, 3*cfg.SMTPConnectionsOut) // one is being sent, one is next, one waits
 	}
 	return cfg.RabbitMQQoS * cfg.RabbitMQConsumers
 }

@@ -16,16 +16,16 @@ type outbox struct {
 }
 
 func newOutbox(c *connection, limit time.Duration) *outbox {
-	return &outbox{c: c, limit: limit, buf: newBuffer()}
+	return &outbox{c: c, limit: limit, buf: newBuffer(bufferSize)}
 }
 
 func (w *outbox) release() { w.buf.free() }
 
 func (w *outbox) write(p []byte) error {
 	for len(p) > 0 {
-		n := copy(w.buf[w.n:], p)
+		n := copy(w.buf.bytes[w.n:], p)
 		w.n, p = w.n+n, p[n:]
-		if w.n == len(w.buf) {
+		if w.n == len(w.buf.bytes) {
 			if err := w.flush(); err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ func (w *outbox) write(p []byte) error {
 }
 
 func (w *outbox) flush() error {
-	p := w.buf[:w.n]
+	p := w.buf.bytes[:w.n]
 	w.n = 0
 	if len(p) == 0 {
 		return nil

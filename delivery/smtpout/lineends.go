@@ -69,13 +69,13 @@ func (e *endedLines) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("smtpout: negative offset")
 	}
-	piece := newBuffer()
+	piece := newBuffer(bufferSize)
 	defer piece.free()
 	ended := make([]byte, 0, bufferSize+bufferSize/8)
 	for i := sort.Search(len(e.starts), func(i int) bool { return e.starts[i] > off }) - 1; n < len(p) &&
 		i < len(e.starts)-1; i++ {
 		from := int64(i) * bufferSize
-		text := piece[:min(bufferSize, e.body.Size()-from)]
+		text := piece.bytes[:min(bufferSize, e.body.Size()-from)]
 		if err := readFull(e.body, text, from); err != nil {
 			return n, err
 		}

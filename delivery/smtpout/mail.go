@@ -167,8 +167,8 @@ func (m *mail) load() error {
 	if b, ok := m.body.(interface{ Bytes() []byte }); ok {
 		m.memory = b.Bytes()
 	} else if size <= bufferSize {
-		m.buffer = newBuffer()
-		m.memory = m.buffer[:size]
+		m.buffer = newBuffer(size)
+		m.memory = m.buffer.bytes[:size]
 		if err := readFull(m.body, m.memory, 0); err != nil {
 			return err
 		}
@@ -219,11 +219,11 @@ func isReadError(err error) bool {
 
 // eachPiece hands a body to f in pieces that are valid during the call.
 func eachPiece(body queue.Body, f func([]byte) error) error {
-	b := newBuffer()
+	b := newBuffer(bufferSize)
 	defer b.free()
 	size := body.Size()
 	for off := int64(0); off < size; off += bufferSize {
-		p := b[:min(bufferSize, size-off)]
+		p := b.bytes[:min(bufferSize, size-off)]
 		if err := readFull(body, p, off); err != nil {
 			return err
 		}
@@ -234,14 +234,33 @@ func eachPiece(body queue.Body, f func([]byte) error) error {
 	return nil
 }
 
-// bufferSize is that of a buffer: mails up to it are read at once, larger ones in pieces of it.
+// bufferSize is that of the largest buffer: mails up to it are read at once, larger ones in pieces of it.
 const bufferSize = 64 << 10
 
-type buffer [bufferSize]byte
+// buffer is memory for a mail, or a piece of one.
+type buffer struct {
+	bytes []byte
+	pool  *sync.Pool
+}
 
-// buffers is shared by all connections; what it holds has no state.
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
+// buffers are shared by all connections; what they hold has no state. A mail has the smallest that it fits into, as
+// thousands may be on their way.
+var buffers = [...]struct {
+	size int64
+	pool sync.Pool
+}{{size: 4 << 10}, {size: 16 << 10}, {size: bufferSize}}
 
-func newBuffer() *buffer { return buffers.Get().(*buffer) }
+// newBuffer returns one for so many bytes, bufferSize at most.
+func newBuffer(size int64) *buffer {
+	i := 0
+	for buffers[i].size < size {
+		i++
+	}
+	b, _ := buffers[i].pool.Get().(*buffer)
+	if b == nil {
+		b = &buffer{make([]byte, buffers[i].size), &buffers[i].pool}
+	}
+	return b
+}
 
-func (b *buffer) free() { buffers.Put(b) }
+func (b *buffer) free() { b.pool.Put(b) }
