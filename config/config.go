@@ -285,6 +285,9 @@ type Config struct {
 	MetricsDomains       int    // metrics-domains: recipient domains that it tells apart; 0: none
 	MetricsSources       int    // metrics-sources: source addresses that it tells apart; 0: none
 
+	TracesURL   string  // traces-url: OTLP collector; "": none
+	TracesRatio float64 // traces-ratio: which part of the mails is followed
+
 	// Web hooks
 
 	WebhookURL     string // webhook-url: results are posted here in batches; "": nowhere

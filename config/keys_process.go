@@ -63,6 +63,8 @@ func logKeys() []Key {
 		key("metrics-address", "", listen(), func(c *Config) *string { return &c.MetricsAddress }, "endpoint for Prometheus, such as 127.0.0.1:9100").ours().restart(),
 		key("metrics-domains", "0", number(0, 10000), func(c *Config) *int { return &c.MetricsDomains }, "how many recipient domains it tells apart, the first that results come from; the rest is other").ours().restart(),
 		key("metrics-sources", "0", number(0, 10000), func(c *Config) *int { return &c.MetricsSources }, "how many source addresses it tells apart, likewise").ours().restart(),
+		key("traces-url", "", address("http", "https"), func(c *Config) *string { return &c.TracesURL }, "OpenTelemetry collector that is told of some mails, by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces").blank("none").ours().restart(),
+		key("traces-ratio", "0.001", share(), func(c *Config) *float64 { return &c.TracesRatio }, "which part of the mails it is told of, 0 to 1; of mail with a trace context that is sampled always").ours().restart(),
 	}
 }
 

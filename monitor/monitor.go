@@ -141,6 +141,17 @@ type Record interface {
 	Property(path string) (string, bool)
 }
 
+// Tracer follows some mails from intake to result. It is asked by what takes mail in; what follows it learns as a
+// Monitor, from the messages of events. Its methods must not block.
+type Tracer interface {
+	// Begin decides whether a mail is followed. parent is the W3C trace context that came with it, as in HTTP's header
+	// traceparent; "": none. The answer is the context that its messages carry along as their property "traceparent";
+	// "": it is not followed.
+	Begin(parent string) (own string)
+	// Received tells of a mail that is followed and was stored, since when it came in and how long its stages took.
+	Received(parent, own string, begun time.Time, stages *Stages)
+}
+
 // Attempter is the add-on of a message's Record that knows how many attempts were made so far, the present one
 // included.
 type Attempter interface {

@@ -151,6 +151,7 @@ func openBackend(b *base, c *common, s *screens) (*enqueue.Backend, error) {
 		Memory:        receptionMemory(cfg),
 		SpoolDir:      filepath.Join(cfg.QueueDir(), "spool"),
 		Monitor:       c.records.all,
+		Tracer:        c.records.tracer,
 		Logger:        b.log,
 	}
 	if cfg.SMTPPriority != "relay" {

@@ -156,6 +156,7 @@ type records struct {
 	live    *monitor.Live
 	tail    *logsearch.Tail
 	metrics *prometheus.Metrics
+	tracer  monitor.Tracer // nil: there is no traces-url
 	all     monitor.Monitor
 	extract bool // the logs tell of the property extracted
 }
@@ -183,6 +184,14 @@ func openRecords(b *base, m *mails, metrics *prometheus.Metrics, desk, own monit
 	told := []monitor.Monitor{r.live, r.metrics, log, r.tail, desk}
 	if own != nil {
 		told = append(told, own)
+	}
+	t, err := openTraces(b)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		r.tracer, metrics.Traces = t, t.Spans
+		told = append(told, t)
 	}
 	r.all = monitor.Several(told...)
 	return r, nil

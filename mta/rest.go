@@ -46,6 +46,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		Key:         keyFacts,
 		LookupTXT:   m.resolver.LookupTXT,
 		LogLevel:    m.log.level,
+		Tracer:      m.records.tracer,
 		Logger:      b.log,
 	}
 	if m.trust != nil {

@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"strconv"
 	"time"
 
@@ -100,6 +101,25 @@ const (
 	PropertySMTPUTF8   = "smtputf8"   // true: with SMTPUTF8 (RFC 6531), so that its header may need that
 	PropertyBinaryMIME = "binarymime" // true: as BINARYMIME (RFC 3030): parts of it may be anything
 )
+
+// PropertyTraceParent is the property, in Extra, of a message that a trace follows: a W3C trace context.
+const PropertyTraceParent = "traceparent"
+
+// TraceParent returns that property; "": there is none.
+func (m *Message) TraceParent() (context string) {
+	if text := m.Extra[PropertyTraceParent]; text != nil {
+		_ = json.Unmarshal(text, &context) // what is no text is none
+	}
+	return context
+}
+
+// SetTraceParent sets that property. The map that other copies of the message may share stays as it is.
+func (m *Message) SetTraceParent(context string) {
+	extra := make(map[string]json.RawMessage, len(m.Extra)+1)
+	maps.Copy(extra, m.Extra)
+	extra[PropertyTraceParent], _ = json.Marshal(context)
+	m.Extra = extra
+}
 
 // DeliverBy is by when a mail is wanted to be delivered (RFC 2852).
 type DeliverBy struct {

@@ -77,6 +77,8 @@ type Admin struct {
 	// Webhook posts results to a web server. Nil: none are posted.
 	Webhook Webhook
 
+	// Tracer follows some of the messages that are injected. Nil: nobody does.
+	Tracer monitor.Tracer
 	// LogLevel is that of the application log. Nil: [ErrUnsupported].
 	LogLevel *slog.LevelVar
 

@@ -15,8 +15,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluicemail/sluice/internal/mailheader"
+	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/queue"
 	"github.com/sluicemail/sluice/queue/once"
 )
@@ -36,13 +38,14 @@ const (
 // An array is read one message after another. What is in memory is the mails and little more: beyond 16 MiB at most
 // eight times what was read. More than that, and more messages, is an error that wraps [ErrTooLarge].
 func (a *Admin) Inject(ctx context.Context, messages io.Reader) ([]string, error) {
-	in := injection{ctx: ctx, admin: a}
+	in := injection{ctx: ctx, admin: a, begun: time.Now()}
 	if err := in.check(messages); err != nil {
 		return nil, err
 	}
 	if err := a.Queue.Publish(ctx, in.items...); err != nil {
 		return nil, injectError(err)
 	}
+	in.stored()
 	return in.done("messages injected"), nil
 }
 
@@ -58,7 +61,7 @@ func (a *Admin) InjectOnce(ctx context.Context, key string, messages io.Reader) 
 		return nil, invalid("Idempotency-Key", nil, fmt.Sprintf("a text of 1 to %d bytes", LongestKey))
 	}
 	all := sha256.New()
-	in := injection{ctx: ctx, admin: a, key: digest(sha256.New(), actorOf(ctx).Name+"\x00"+key)}
+	in := injection{ctx: ctx, admin: a, begun: time.Now(), key: digest(sha256.New(), actorOf(ctx).Name+"\x00"+key)}
 	if err := in.check(io.TeeReader(messages, all)); err != nil {
 		return nil, err
 	}
@@ -71,6 +74,7 @@ func (a *Admin) InjectOnce(ctx context.Context, key string, messages io.Reader) 
 	case again:
 		return in.done("messages were injected before with the same key"), nil
 	}
+	in.stored()
 	return in.done("messages injected"), nil
 }
 
@@ -100,6 +104,7 @@ func (in *injection) check(messages io.Reader) error {
 	if in.wrong != nil {
 		return &Invalid{in.wrong}
 	}
+	in.checked = time.Now()
 	return nil
 }
 
@@ -120,6 +125,44 @@ type injection struct {
 	ids   []string
 	wrong []Problem
 	room  int // bytes that values may still take; see weigh
+
+	begun    time.Time
+	checked  time.Time // when the last message was read
+	followed []followed
+}
+
+// followed is the trace of a message.
+type followed struct{ parent, own string }
+
+type traceKey struct{}
+
+// Traced returns a context in which injected messages belong to a W3C trace context, unless they name another; "":
+// none.
+func Traced(ctx context.Context, parent string) context.Context {
+	return context.WithValue(ctx, traceKey{}, parent)
+}
+
+// follow asks whether a message is followed.
+func (in *injection) follow(m *queue.Message) {
+	parent := m.TraceParent()
+	if parent == "" {
+		parent, _ = in.ctx.Value(traceKey{}).(string)
+	}
+	if own := in.admin.Tracer.Begin(parent); own != "" {
+		m.SetTraceParent(own)
+		in.followed = append(in.followed, followed{parent, own})
+	}
+}
+
+// stored tells of the messages that are followed.
+func (in *injection) stored() {
+	if in.followed == nil {
+		return
+	}
+	stages := monitor.Stages{Read: in.checked.Sub(in.begun), Store: time.Since(in.checked)}
+	for _, f := range in.followed {
+		in.admin.Tracer.Received(f.parent, f.own, in.begun, &stages)
+	}
 }
 
 // read reads a message or an array of them.
@@ -227,6 +270,9 @@ func (in *injection) add(data []byte) error {
 		return nil // nothing will be published
 	}
 	in.complete(m)
+	if in.admin.Tracer != nil {
+		in.follow(m)
+	}
 	in.items = append(in.items, queue.Item{Queue: in.admin.Inbox, Message: m})
 	in.ids = append(in.ids, m.ID)
 	return nil

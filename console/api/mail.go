@@ -68,6 +68,9 @@ func queueSchema() schema {
 // idempotencyKey names the header that makes an injection repeatable (draft-ietf-httpapi-idempotency-key-header).
 const idempotencyKey = "Idempotency-Key"
 
+// traceParent names the header that says which trace a request belongs to (W3C Trace Context).
+const traceParent = "Traceparent"
+
 // inject reads a message or an array of them.
 func inject(c *call) (any, error) {
 	body := &readfault.Reader{Reader: c.request.Body}
@@ -82,7 +85,7 @@ func inject(c *call) (any, error) {
 }
 
 func (c *call) inject(body io.Reader) ([]string, error) {
-	ctx := c.request.Context()
+	ctx := admin.Traced(c.request.Context(), c.request.Header.Get(traceParent))
 	switch keys := c.request.Header.Values(idempotencyKey); len(keys) {
 	case 0:
 		return c.admin.Inject(ctx, body)

@@ -75,6 +75,7 @@ var rooms = []struct {
 	{"throttle", nil},
 	{"queue", nil},
 	{"monitor/webhook", []string{"queue"}},
+	{"monitor/traces", []string{"monitor", "queue"}},
 	{"monitor", nil},
 }
 

@@ -31,6 +31,11 @@ func (m *Metrics) Collect(to chan<- client.Metric) {
 	m.collectQueues(to)
 	m.collectDamage(to)
 	m.collectHook(to)
+	if m.Traces != nil {
+		exported, lost := m.Traces()
+		to <- client.MustNewConstMetric(traced, client.CounterValue, float64(exported), "exported")
+		to <- client.MustNewConstMetric(traced, client.CounterValue, float64(lost), "lost")
+	}
 	if m.Version != "" {
 		to <- client.MustNewConstMetric(build, client.GaugeValue, 1, m.Version)
 	}

@@ -25,6 +25,7 @@ func everything() *Metrics {
 		Queues:  func() ([]QueueCount, bool) { return []QueueCount{{"outbox", "ready", 1}}, true },
 		Damage:  func() (QueueDamage, bool) { return QueueDamage{}, true },
 		Hook:    func() Hook { return Hook{} },
+		Traces:  func() (uint64, uint64) { return 0, 0 },
 		Version: "1",
 		Domains: 1, Sources: 1,
 	}

@@ -58,6 +58,8 @@ var (
 		"Requests that the web hook did not take and that are tried again.")
 	hookSeconds = desc("webhook_request_seconds", "Requests to the web hook, and how long they took.")
 
+	traced = desc("trace_spans_total", "Spans that the collector of traces took, and that were lost.", "outcome")
+
 	build = desc("build_info", "The version that runs.", "version")
 )
 

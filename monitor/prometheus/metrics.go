@@ -25,6 +25,8 @@ type Metrics struct {
 	Damage func() (QueueDamage, bool)
 	// Hook returns how posting results goes. Nil: there is no web hook.
 	Hook func() Hook
+	// Traces returns how many spans a collector took, and how many were lost. Nil: there are no traces.
+	Traces func() (exported, lost uint64)
 	// Version is shown as a label of sluice_build_info; "": not shown.
 	Version string
 	// Domains and Sources are how many recipient domains and source addresses are told apart: the first that there were

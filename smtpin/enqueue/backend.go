@@ -68,6 +68,8 @@ type Backend struct {
 
 	// Monitor is told of each message that was stored. Nil: nobody is.
 	Monitor monitor.Monitor
+	// Tracer follows some of the mails. x-mq-traceparent says that somebody follows one already. Nil: nobody does.
+	Tracer monitor.Tracer
 	// Logger gets the reasons when mail could not be stored, which the client is not told, once for an outage. Nil:
 	// slog.Default.
 	Logger *slog.Logger

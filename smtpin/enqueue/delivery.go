@@ -31,11 +31,18 @@ type delivery struct {
 	items    []queue.Item
 	took     monitor.Stages // measured where there is a monitor
 	last     time.Time      // when the stage before ended
+	followed followed
+}
+
+// followed is the trace of a mail; zero: nobody follows it.
+type followed struct {
+	parent, own string
+	begun       time.Time
 }
 
 // stage returns how long a stage took that ends now.
 func (d *delivery) stage() time.Duration {
-	if d.backend.Monitor == nil {
+	if d.backend.Monitor == nil && d.backend.Tracer == nil {
 		return 0
 	}
 	begun := d.last
@@ -50,6 +57,7 @@ func (d *delivery) run(ctx context.Context, r io.Reader) error {
 		return noRecipients()
 	}
 	d.received, d.last = d.backend.now(), time.Now()
+	d.followed.begun = d.last
 	if d.letter == nil {
 		d.policy = d.backend.checks()
 	}
@@ -75,12 +83,15 @@ func (d *delivery) run(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-// tell tells the monitor of the messages.
+// tell tells who wants to know of the messages.
 func (d *delivery) tell() {
+	d.took.Store = d.stage()
+	if f := &d.followed; f.own != "" {
+		d.backend.Tracer.Received(f.parent, f.own, f.begun, &d.took)
+	}
 	if d.backend.Monitor == nil {
 		return
 	}
-	d.took.Store = d.stage()
 	for i := range d.accepted {
 		d.observe(&d.messages[i], &d.took)
 		d.took = monitor.Stages{}
@@ -233,7 +244,19 @@ func (d *delivery) template() queue.Message {
 		m.MaxDeliverTime = by.Time
 	}
 	m.TLSOptional = d.receive.tlsOptional && !m.RequireTLS // RFC 8689 §4.1
+	if d.backend.Tracer != nil {
+		d.follow(&m)
+	}
 	return m
+}
+
+// follow asks whether the mail is followed, of which m is the message.
+func (d *delivery) follow(m *queue.Message) {
+	f := &d.followed
+	f.parent = m.TraceParent()
+	if f.own = d.backend.Tracer.Begin(f.parent); f.own != "" {
+		m.SetTraceParent(f.own)
+	}
 }
 
 func setTrue(m *queue.Message, property string) {

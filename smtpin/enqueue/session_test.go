@@ -58,6 +58,32 @@ func TestMessageHasEverythingFromTheConnection(t *testing.T) {
 	require.Same(t, m, got.Message)
 }
 
+// tracer follows every mail.
+type tracer struct{ received []string }
+
+func (*tracer) Begin(parent string) string { return "child of " + parent }
+
+func (f *tracer) Received(parent, own string, begun time.Time, stages *monitor.Stages) {
+	if !begun.IsZero() && stages.Read > 0 && stages.Store > 0 {
+		f.received = append(f.received, parent+": "+own)
+	}
+}
+
+// A mail that is followed is told of once; each of its messages carries the trace along, beside what else it has.
+func TestMailIsFollowed(t *testing.T) {
+	b, q := newBackend(t)
+	f := new(tracer)
+	b.Tracer = f
+	_, err := send(t, newSession(t, b, trusted), "x-mq-traceparent: theirs\r\nx-mq-shop: 7\r\n"+simpleMail, "a@remote.example",
+		"b@remote.example")
+	require.NoError(t, err)
+	for _, item := range q.items(t) {
+		require.Equal(t, "child of theirs", item.Message.TraceParent())
+		require.Contains(t, item.Message.Extra, "shop")
+	}
+	require.Equal(t, []string{"theirs: child of theirs"}, f.received)
+}
+
 // How long a mail took is told once, with the first of its recipients.
 func TestStagesOfAMail(t *testing.T) {
 	b, _ := newBackend(t)
