@@ -87,7 +87,7 @@ func (c *session) holdParam(opts *MailOptions, key, value string) *smtp.SMTPErro
 		}
 	}
 	switch {
-	case err != nil, !opts.HoldUntil.IsZero():
+	case err != nil, until.IsZero(), !opts.HoldUntil.IsZero():
 		return badValue(key)
 	case !c.conn.Trusted():
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0},

@@ -68,8 +68,9 @@ func (x *extensions) add(line string) {
 	case "DELIVERBY":
 		x.deliverBy = true
 		if len(fields) > 1 {
-			n, _ := strconv.ParseUint(fields[1], 10, 30) // what makes no sense is no minimum
-			x.minBy = time.Duration(n) * time.Second
+			if n, err := strconv.ParseUint(fields[1], 10, 30); err == nil { // what makes no sense is no minimum
+				x.minBy = time.Duration(n) * time.Second
+			}
 		}
 	case "LIMITS":
 		for _, field := range fields[1:] {

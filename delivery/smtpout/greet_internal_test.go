@@ -25,6 +25,17 @@ func TestLimitsAreReadLeniently(t *testing.T) {
 	}
 }
 
+// TestDeliverByOffered reads the shortest time that a remote delivers in: nonsense is none.
+func TestDeliverByOffered(t *testing.T) {
+	for said, want := range map[string]time.Duration{"DELIVERBY": 0, "DELIVERBY 240": 4 * time.Minute, "DELIVERBY 0": 0,
+		"DELIVERBY -1": 0, "DELIVERBY 1000000000": 1_000_000_000 * time.Second, "DELIVERBY 2000000000": 0,
+		"DELIVERBY 18446744073709551616": 0, "DELIVERBY 1e9": 0, "DELIVERBY soon 5": 0} {
+		x := parseExtensions([]byte("250-mx\r\n250 " + said + "\r\n"))
+		require.True(t, x.deliverBy, said)
+		require.Equal(t, want, x.minBy, said)
+	}
+}
+
 // FuzzExtensions reads what remotes announce: no limit comes of it under which nothing could be sent.
 func FuzzExtensions(f *testing.F) {
 	f.Add([]byte("250-mx.test\n250-LIMITS MAILMAX=20 RCPTMAX=0\n250-DELIVERBY 240\n250-MT-PRIORITY MIXER\n250 SIZE 10"))
