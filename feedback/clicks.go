@@ -29,7 +29,8 @@ type click struct {
 	err  error         // it could not be stored
 }
 
-// once stores the use of a token, unless that was done, or is being done by another request: its outcome is that of all.
+// once stores the use of a token, unless that was done, or is being done by another request: its outcome is that of
+// all.
 func (c *clicks) once(ctx context.Context, t verp.Token, now time.Time, store func() error) error {
 	c.mu.Lock()
 	k, known := c.known.Get(t, now)

@@ -16,8 +16,8 @@ import (
 
 // OneClick takes requests for no more mail over HTTP (RFC 8058): a POST to an address that ends in a token and ?to=
 // with the recipient, both as List-Unsubscribe has them. It becomes the report that a mail to unsubscribe+TOKEN would
-// be, once within an hour however often it is sent. Browsers that ask with GET, as scanners of links do, get a page with
-// a button. Fields are set before use; it is safe for concurrent use.
+// be, once within an hour however often it is sent. Browsers that ask with GET, as scanners of links do, get a page
+// with a button. Fields are set before use; it is safe for concurrent use.
 type OneClick struct {
 	Paths  *verp.Paths
 	Queue  queue.Queue

@@ -76,7 +76,8 @@ func (r *ring) host(domain string, set mtatest.Settings) *mtatest.Daemon {
 		"dns-servers": r.server, "smtp-check": "arc"}))
 }
 
-// judge has dkimpy verify a mail. It seals it before for a domain, unless that is "", with what it is told of the chain.
+// judge has dkimpy verify a mail. It seals it before for a domain, unless that is "", with what it is told of the
+// chain.
 func (r *ring) judge(mail, domain, found string) (v verdict) {
 	r.t.Helper()
 	cmd := exec.CommandContext(r.t.Context(), "/usr/bin/python3", "-c", dkimpyChain, r.dir, domain, found)
