@@ -54,7 +54,7 @@ func TestRemoteAddresses(t *testing.T) {
 func TestThrottleOfADomain(t *testing.T) {
 	o := consoletest.NewOffice(t, nil)
 	const page = "/domains/a.test"
-	require.Contains(t, o.Get(page).Body, "none for this domain alone")
+	require.Contains(t, o.Get(page).Body, "none names this domain")
 	require.Equal(t, http.StatusBadRequest, o.Post(page+"/throttle", "maxmessages", "").StatusCode)
 	require.Equal(t, http.StatusBadRequest, o.Post(page+"/throttle", "maxmessages", "many").StatusCode)
 	require.Zero(t, o.Count(settings.TableCapacity))
@@ -76,7 +76,7 @@ func TestThrottleOfADomain(t *testing.T) {
 	require.Contains(t, body, "From now on mail to a.test is limited: 60 messages a minute, 2 connections at once.")
 	require.Contains(t, body, fmt.Sprintf(`<a href="/throttles/%d">Change “a.test”</a>`, list.Rows[0].ID))
 	require.NotContains(t, body, `name="maxmessages"`)
-	require.Contains(t, o.Get("/domains/b.a.test").Body, "none for this domain alone")
+	require.Contains(t, o.Get("/domains/b.a.test").Body, "none names this domain")
 }
 
 // TestTablesSayThatTheyAreCut fills a table beyond what is counted one by one.

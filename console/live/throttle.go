@@ -12,7 +12,7 @@ import (
 	"github.com/sluicemail/sluice/internal/human"
 )
 
-// ownThrottle is what a domain's page says of the throttle that is for the domain alone.
+// ownThrottle is what a domain's page says of the throttle that names the domain.
 type ownThrottle struct {
 	Name, Link string  // "": there is none
 	Offered    []offer // limits of the form for one
@@ -24,7 +24,7 @@ type offer struct{ Column, Label string }
 // offeredLimits are columns of the settings, those that most throttles have.
 func offeredLimits() []string { return []string{"maxmessages", "maxconnections", "maxconnects"} }
 
-// throttleOf finds the throttle that is for a domain from every address.
+// throttleOf finds the throttle that names a domain, from every address.
 func (c *Live) throttleOf(domain string) *ownThrottle {
 	if c.Admin == nil {
 		return nil

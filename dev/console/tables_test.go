@@ -67,6 +67,15 @@ func TestTablesHelp(t *testing.T) {
 		b.Do(chromedp.Click(`a[data-sort=name]`))
 		b.Await(`document.querySelector("tbody tr[data-name]")?.dataset.name.startsWith("d00")`)
 	})
+	b.Step(t, "side bar", func() {
+		look("/", 1440)
+		const last = `[...document.querySelectorAll(".side details[open] li a")].at(-1)`
+		b.Await(last + `.getBoundingClientRect().bottom <= 900 && ` + last + `.textContent.startsWith("Logins")`)
+		b.Do(chromedp.Click(`details[data-group=Steering] summary`), chromedp.Click(`details[data-group=Set-up] summary`))
+		look("/domains", 1440)
+		b.Await(`!document.querySelector("[data-group=Steering]").open && document.querySelector("[data-group=Set-up]").open`)
+		b.Do(chromedp.Click(`details[data-group=Steering] summary`), chromedp.Click(`details[data-group=Set-up] summary`))
+	})
 	const hint = `getComputedStyle(document.querySelector(".scroll"), "::before").content`
 	b.Step(t, "more to the side", func() {
 		look("/suppressions", 640)
