@@ -83,6 +83,20 @@ func (r *plainFile) endOf(t time.Time) int64 {
 	return high
 }
 
+// startOf finds by halving a place before which all lines are earlier than a time.
+func (r *plainFile) startOf(t time.Time) int64 {
+	low, high := int64(0), r.end
+	for high-low > chunk {
+		middle := low + (high-low)/2
+		if at, ok := r.timeAfter(middle); ok && at.Before(t) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
 // timeAfter returns the time of the first whole line behind an offset.
 func (r *plainFile) timeAfter(offset int64) (time.Time, bool) {
 	scanner := bufio.NewScanner(io.NewSectionReader(r.file, offset, r.end-offset))

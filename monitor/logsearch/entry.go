@@ -26,6 +26,29 @@ const (
 	Failed    Outcome = "failed"   // for good
 )
 
+// Source is by which way a mail came in.
+type Source string
+
+// The ways in. What came from RabbitMQ has none.
+const (
+	SMTP  Source = "smtp"
+	Spool Source = "spool" // a file in a directory
+	CLI   Source = "cli"   // a program that called this one as sendmail
+	HTTP  Source = "http"
+)
+
+// sources are what records of mail from there contain, in lower case.
+var sources = map[Source]string{SMTP: `"connection":{`, Spool: `"spool":{`, CLI: `"cli":{`, HTTP: `"http":{`}
+
+// Place is where an attempt went.
+type Place string
+
+// The places. An attempt that came to no host went to none.
+const (
+	Local  Place = "local"  // a mailbox of this machine: a Maildir, or what listens on a socket
+	Remote Place = "remote" // another host
+)
+
 // Entry is one line of a log.
 type Entry struct {
 	Kind      Kind      `json:"kind"`
@@ -35,7 +58,8 @@ type Entry struct {
 	Recipient string    `json:"recipient"`
 	Tags      []string  `json:"tags,omitempty"`
 	Client    string    `json:"client,omitempty"` // address that the mail came from
-	User      string    `json:"user,omitempty"`   // who logged in to bring it
+	User      string    `json:"user,omitempty"`   // who logged in, or ran the program, to bring it
+	Source    Source    `json:"source,omitempty"` // by which way it came
 
 	// Of attempts only.
 	Attempt     int     `json:"attempt,omitempty"` // its number, from 1
@@ -54,6 +78,17 @@ type Entry struct {
 	Line json.RawMessage `json:"record,omitempty"`
 }
 
+// place tells where an attempt went: the socket of a mailbox server or a Maildir has a path, not an address.
+func (e *Entry) place() Place {
+	switch {
+	case e.To == "":
+		return ""
+	case strings.Contains(e.To, "/"):
+		return Local
+	}
+	return Remote
+}
+
 // record is what a line says, as far as it matters here.
 type record struct {
 	ID         string   `json:"message-id"`
@@ -61,11 +96,36 @@ type record struct {
 	Recipient  string   `json:"recipient"`
 	Received   string   `json:"received"`
 	Tags       []string `json:"tags"`
-	Connection struct {
+	Connection *struct {
 		RemoteIP string `json:"remote-ip"`
 		User     string `json:"user"`
 	} `json:"connection"`
+	Spool *struct {
+		User string `json:"user"`
+	} `json:"spool"`
+	CLI *struct {
+		User string `json:"user"`
+	} `json:"cli"`
+	HTTP *struct {
+		Authentication string `json:"authentication"`
+		RemoteIP       string `json:"remote-ip"`
+	} `json:"http"`
 	Results []result `json:"results"`
+}
+
+// origin returns by which way a mail came, from where, and who brought it.
+func (r *record) origin() (s Source, client, user string) {
+	switch {
+	case r.HTTP != nil:
+		return HTTP, r.HTTP.RemoteIP, r.HTTP.Authentication
+	case r.CLI != nil:
+		return CLI, "", r.CLI.User
+	case r.Spool != nil:
+		return Spool, "", r.Spool.User
+	case r.Connection != nil:
+		return SMTP, r.Connection.RemoteIP, r.Connection.User
+	}
+	return "", "", ""
 }
 
 type result struct {
@@ -89,7 +149,8 @@ func parse(line []byte) (e Entry, ok bool) {
 		return Entry{}, false
 	}
 	e = Entry{Kind: Received, ID: r.ID, Envelope: r.Envelope, Recipient: r.Recipient, Tags: r.Tags,
-		Client: r.Connection.RemoteIP, User: r.Connection.User, Line: line}
+		Line: line}
+	e.Source, e.Client, e.User = r.origin()
 	at := r.Received
 	if n := len(r.Results); n > 0 {
 		last := &r.Results[n-1]

@@ -62,11 +62,15 @@ func partsOf(name string) ([]part, error) {
 		return nil, fmt.Errorf("looking for logs: %w", err)
 	}
 	base := filepath.Base(name)
+	there := map[string]bool{}
+	for _, entry := range entries {
+		there[entry.Name()] = true
+	}
 	var all []part
 	for _, entry := range entries {
 		rest, ours := strings.CutPrefix(entry.Name(), base)
-		if !ours || !rotated(rest) {
-			continue
+		if !ours || !rotated(rest) || there[strings.TrimSuffix(entry.Name(), ".gz")] && strings.HasSuffix(rest, ".gz") {
+			continue // the last: it is being compressed, and whole under its old name
 		}
 		info, err := entry.Info()
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {

@@ -25,6 +25,13 @@ type Query struct {
 	Code     int     // 421; or 4 for all 4yz
 	Text     string  // anywhere in the record; case makes no difference
 
+	Sender, Recipient string // part of that address; case makes no difference
+	User              string // who logged in, or ran the program, to bring the mail
+	Source            Source // by which way the mail came in
+	Place             Place  // where an attempt went
+	// Bare leaves out the records of entries: their Line is nil.
+	Bare bool
+
 	// Limit is how many entries are wanted; zero means 100, and there are never more than 1,000.
 	Limit int
 	// Cursor continues a search where it stopped: the Page's.
@@ -40,6 +47,12 @@ func (q *Query) Check() error {
 	}
 	if q.Outcome != "" && q.Outcome != Delivered && q.Outcome != Deferred && q.Outcome != Failed {
 		return fmt.Errorf("outcome %q: expected %s, %s or %s", q.Outcome, Delivered, Deferred, Failed)
+	}
+	if _, known := sources[q.Source]; q.Source != "" && !known {
+		return fmt.Errorf("source %q: expected %s, %s, %s or %s", q.Source, SMTP, Spool, CLI, HTTP)
+	}
+	if q.Place != "" && q.Place != Local && q.Place != Remote {
+		return fmt.Errorf("place %q: expected %s or %s", q.Place, Local, Remote)
 	}
 	if q.IP != "" {
 		if _, err := netip.ParseAddr(q.IP); err != nil {
@@ -71,11 +84,11 @@ func (q *Query) maxBytes() int64 {
 	return q.MaxBytes
 }
 
-// needles are texts that a line contains if it matches, in lower case. Texts that JSON may write in more than one way
+// needles are texts that a line contains if it matches, in lower case, the longest first: it is what fewest lines have. Texts that JSON may write in more than one way
 // are left to matches.
 func (q *Query) needles() [][]byte {
 	var all [][]byte
-	for _, s := range []string{q.Address, q.Domain, q.IP, q.Tag, q.ID, q.Text} {
+	for _, s := range []string{q.Address, q.Domain, q.IP, q.Tag, q.ID, q.Text, q.Sender, q.Recipient, q.User} {
 		if s != "" && plain(s) {
 			all = append(all, []byte(strings.ToLower(s)))
 		}
@@ -86,6 +99,10 @@ func (q *Query) needles() [][]byte {
 	if q.Code >= 200 {
 		all = append(all, fmt.Appendf(nil, `"code":%d`, q.Code))
 	}
+	if key, known := sources[q.Source]; known {
+		all = append(all, []byte(key))
+	}
+	slices.SortStableFunc(all, func(a, b []byte) int { return len(b) - len(a) })
 	return all
 }
 
@@ -100,12 +117,16 @@ func contains(line []byte, needles [][]byte, lower []byte) (bool, []byte) {
 		return true, lower
 	}
 	lower = appendLower(lower[:0], line)
+	return containsAll(lower, needles), lower
+}
+
+func containsAll(lower []byte, needles [][]byte) bool {
 	for _, n := range needles {
 		if !bytes.Contains(lower, n) {
-			return false, lower
+			return false
 		}
 	}
-	return true, lower
+	return true
 }
 
 func appendLower(dst, line []byte) []byte {
@@ -131,6 +152,9 @@ func (q *Query) matches(e *Entry) bool {
 		q.Code > 0 && q.Code < 10 && q.Code != e.Code/100,
 		q.Tag != "" && !slices.Contains(e.Tags, q.Tag),
 		q.Address != "" && !hasFold(e.Envelope, q.Address) && !hasFold(e.Recipient, q.Address),
+		q.Sender != "" && !hasFold(e.Envelope, q.Sender), q.Recipient != "" && !hasFold(e.Recipient, q.Recipient),
+		q.User != "" && !strings.EqualFold(e.User, q.User),
+		q.Source != "" && q.Source != e.Source, q.Place != "" && q.Place != e.place(),
 		q.Domain != "" && addr.Domain(e.Recipient) != addr.Fold(q.Domain),
 		q.IP != "" && !sameIP(q.IP, e.From) && !sameIP(q.IP, e.To) && !sameIP(q.IP, e.Client):
 		return false
