@@ -56,9 +56,10 @@ func accept(s *session, db *settings.DB, cache string) error {
 	if err := settings.RemoveCache(cache); err != nil {
 		return err
 	}
-	_,
-		err = fmt.Fprintf(s.out,
-		"%s is taken as it is, empty; rows of the last run that were dropped: %s. A running server follows within ten seconds.\n",
-		db, dropped)
+	if s.options.JSON {
+		return s.encode(map[string]any{"dropped": dropped})
+	}
+	_, err = fmt.Fprintf(s.out, "%s is taken as it is, empty; rows of the last run that were dropped: %s. "+
+		"A running server follows within ten seconds.\n", db, dropped)
 	return err
 }

@@ -1,4 +1,4 @@
-// Package ctl is the REST API at a shell: mtad ctl.
+// Package ctl is the REST API at a shell: mtad ctl, mtad queue and mtad probe, each a [Tree] of commands.
 //
 // [Command.Run] reads a command line, sends what it says to a running server and prints the answer: as a table for
 // people, or with --json just as it came. The commands about tokens are different: they work on the settings database

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluicemail/sluice/internal/when"
 )
 
 // logsCommand searches the machine-readable logs.
@@ -59,16 +61,8 @@ func (c *logsCommand) Run(s *session) error {
 
 // before turns a span, such as 90s, 3h or 2d, into the time that it is ago; other texts stay as they are.
 func before(text string, now time.Time) string {
-	text = strings.TrimSuffix(strings.TrimSpace(text), " ago")
-	age, err := time.ParseDuration(text)
-	if days, ok := strings.CutSuffix(text, "d"); ok && err != nil {
-		var n int
-		if n, err = strconv.Atoi(days); n < 0 || n > 100_000 {
-			return text
-		}
-		age = time.Duration(n) * 24 * time.Hour
-	}
-	if err != nil || text == "0" || age < 0 {
+	age, err := when.Span(strings.TrimSuffix(strings.TrimSpace(text), " ago"))
+	if err != nil {
 		return text
 	}
 	return strconv.FormatInt(now.Add(-age).Unix(), 10)

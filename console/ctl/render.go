@@ -25,6 +25,9 @@ func (c *renderCommand) Run(s *session) error {
 	if err != nil {
 		return &failure{ExitData, err.Error()}
 	}
+	if s.options.JSON {
+		return s.encode(map[string]any{"mail": string(mail), "left-out": append([]string{}, left...)})
+	}
 	for _, address := range left {
 		fmt.Fprintf(s.notes, "left out, as --download was not given: %s\n", address)
 	}

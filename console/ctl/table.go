@@ -22,6 +22,13 @@ func (s *session) raw(data []byte) error {
 	return err
 }
 
+// encode prints, for programs, an answer that no server made.
+func (s *session) encode(answer map[string]any) error {
+	e := json.NewEncoder(s.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(answer)
+}
+
 // read asks for what people see in another form than programs, and leaves it in answer; done: it was printed as it
 // came.
 func (s *session) read(method, path string, fields, answer any) (done bool, err error) {

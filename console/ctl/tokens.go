@@ -55,6 +55,9 @@ func addToken(s *session, db *settings.DB, name string) error {
 	if err != nil {
 		return err
 	}
+	if s.options.JSON {
+		return s.encode(map[string]any{"name": name, "token": secret})
+	}
 	if _, err = fmt.Fprintln(s.out, secret); err != nil {
 		return err
 	}
@@ -69,6 +72,9 @@ func deleteToken(s *session, db *settings.DB, name string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.options.JSON {
+		return s.encode(map[string]any{"deleted": n})
 	}
 	_, err = fmt.Fprintf(s.notes, "The token of %q was deleted from %s.\n", name, db)
 	return err

@@ -205,7 +205,7 @@ func steps() []step {
 			first = append(first, "--"+k.Name)
 		}
 	}
-	all := []step{{"mtad", strings.Join(first, " ")}, {"mtad learn", "spam ham forget --config-file --user"}}
+	all := []step{{"mtad", strings.Join(first, " ")}, {"mtad learn", "spam ham forget --config-file --user --json"}}
 	var walk func(path string, n *kong.Node)
 	walk = func(path string, n *kong.Node) {
 		var next []string

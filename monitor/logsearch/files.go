@@ -20,6 +20,17 @@ type Files struct {
 // ErrNoLogs is returned by Search when no file is known.
 var ErrNoLogs = errors.New("there are no machine-readable logs: set send-bin-log-file and received-bin-log-file")
 
+// clean writes the names as those of parts are.
+func (f Files) clean() Files {
+	if f.Send != "" {
+		f.Send = filepath.Clean(f.Send)
+	}
+	if f.Received != "" {
+		f.Received = filepath.Clean(f.Received)
+	}
+	return f
+}
+
 // part is one file of a log: the one being written, or one that was moved away.
 type part struct {
 	path     string
@@ -96,4 +107,26 @@ func rotated(rest string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(rest[1:], func(c rune) bool { return (c < '0' || c > '9') && c != '-' })
+}
+
+// packed are the endings of what logrotate can be told to compress with, and is not read here.
+var packed = []string{".xz", ".bz2", ".zst", ".lz4", ".Z"}
+
+// unread lists the parts of logs that are not read.
+func (f Files) unread() (all []*Problem) {
+	for _, name := range []string{f.Send, f.Received} {
+		entries, err := os.ReadDir(filepath.Dir(name))
+		if name == "" || err != nil {
+			continue // or partsOf has told of it
+		}
+		for _, entry := range entries {
+			rest, ours := strings.CutPrefix(entry.Name(), filepath.Base(name))
+			ending := filepath.Ext(rest)
+			if ours && slices.Contains(packed, ending) && rotated(strings.TrimSuffix(rest, ending)) {
+				all = append(all, &Problem{filepath.Join(filepath.Dir(name), entry.Name()),
+					fmt.Errorf("it is packed as %s: expected plain text or .gz", ending)})
+			}
+		}
+	}
+	return all
 }

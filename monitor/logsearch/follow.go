@@ -20,6 +20,7 @@ func (f Files) Follow(ctx context.Context, s *Scanned, q Query, visit func(*Entr
 	if err := q.Check(); err != nil {
 		return err
 	}
+	f = f.clean()
 	logs := s.follow
 	for _, name := range []string{f.Send, f.Received} {
 		if name != "" && !hasPath(logs, name) {

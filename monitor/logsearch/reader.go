@@ -3,6 +3,7 @@ package logsearch
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type reader struct {
 	file  *os.File
 	live  bool      // it is being written
 	begin time.Time // of its first record; zero: there is none
+	next  time.Time // likewise of the file behind it
 	from  int64     // where it is read from
 
 	once  sync.Once
@@ -70,12 +72,15 @@ func openReader(s *scan, p part) (*reader, error) {
 	return r, nil
 }
 
-// order is the time by which files of a log follow each other.
-func (r *reader) order() time.Time {
-	if r.begin.IsZero() {
-		return r.modified
+// byTime compares files by their first records; those of the same second by when they were written last.
+func byTime(a, b *reader) int {
+	first := func(r *reader) time.Time {
+		if r.begin.IsZero() {
+			return r.modified
+		}
+		return r.begin
 	}
-	return r.begin
+	return cmp.Or(first(a).Compare(first(b)), a.modified.Compare(b.modified))
 }
 
 // start has the file read, unless it is; done is called when that has ended, or at once.
@@ -97,8 +102,8 @@ func (r *reader) start(done func()) {
 
 func (r *reader) run() {
 	q := r.s.q
-	if !q.From.IsZero() && r.modified.Before(q.From.Add(-slack)) && !r.live ||
-		!q.To.IsZero() && r.begin.After(q.To.Add(slack)) {
+	if !q.To.IsZero() && r.begin.After(q.To.Add(slack)) ||
+		!q.From.IsZero() && !r.live && r.endsBefore(q.From.Add(-slack)) {
 		return
 	}
 	if r.gzip {
@@ -117,6 +122,11 @@ func (r *reader) run() {
 		r.read < r.size-r.from {
 		r.err = fmt.Errorf("it was cut short while it was read: at %d bytes, expected %d", r.from+r.read, r.size)
 	}
+}
+
+// endsBefore reports whether all records are earlier than a time.
+func (r *reader) endsBefore(t time.Time) bool {
+	return r.modified.Before(t) || !r.next.IsZero() && r.next.Before(t)
 }
 
 // lines reads text to its end.

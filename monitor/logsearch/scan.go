@@ -42,6 +42,7 @@ func (f Files) Scan(ctx context.Context, q Query, visit func(*Entry) error, comp
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
+	f = f.clean()
 	s := &scan{q: &q, needles: q.needles(), complain: complain}
 	if err := s.open(f); err != nil {
 		return nil, err
@@ -82,6 +83,7 @@ func (s *scan) open(f Files) error {
 		unopened = s.openParts(f, before)
 		after, err := f.parts(s.q.Kind)
 		if err != nil {
+			s.close()
 			return err
 		}
 		if slices.EqualFunc(before, after, func(a, b part) bool { return a.path == b.path && a.inode == b.inode }) {
@@ -89,7 +91,7 @@ func (s *scan) open(f Files) error {
 		}
 		before = after
 	}
-	for _, p := range unopened {
+	for _, p := range append(f.unread(), unopened...) {
 		s.trouble(p)
 	}
 	if len(s.logs) == 0 && len(unopened) > 0 {
@@ -111,7 +113,10 @@ func (s *scan) openParts(f Files, parts []part) (unopened []*Problem) {
 	}
 	s.logs = nil
 	for _, readers := range logs {
-		slices.SortStableFunc(readers, func(a, b *reader) int { return a.order().Compare(b.order()) })
+		slices.SortStableFunc(readers, byTime)
+		for i, r := range readers[1:] {
+			readers[i].next = r.begin
+		}
 		s.logs = append(s.logs, readers)
 	}
 	return unopened
@@ -126,7 +131,7 @@ func (s *scan) close() {
 // all returns the readers of all logs in the order of time.
 func (s *scan) all() []*reader {
 	all := slices.Concat(s.logs...)
-	slices.SortStableFunc(all, func(a, b *reader) int { return a.order().Compare(b.order()) })
+	slices.SortStableFunc(all, byTime)
 	return all
 }
 

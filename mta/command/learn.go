@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/sluicemail/sluice/mta"
 )
 
-const learnUsage = `mtad learn [--config-file FILE] [--user NAME] spam|ham|forget [FILE...]
+const learnUsage = `mtad learn [--config-file FILE] [--user NAME] [--json] spam|ham|forget [FILE...]
 
 Teaches SpamAssassin what is spam and what is not: mails, or mailbox files of them, from files or standard input, go to the spamd
 of spamassassin-host and spamassassin-port, which must run with --allow-tell. --user names whose filter is taught.
@@ -42,7 +43,10 @@ type learning struct {
 
 // learn is mtad learn.
 func learn(c *Call) int {
-	user, args, err := cutUser(c.Args)
+	args := slices.Clone(c.Args)
+	asJSON := slices.Contains(args, "--json")
+	args = slices.DeleteFunc(args, func(a string) bool { return a == "--json" })
+	user, args, err := cutUser(args)
 	if err != nil {
 		fmt.Fprintln(c.Stderr, "mtad learn:", err)
 		return exitUsage
@@ -69,7 +73,11 @@ func learn(c *Call) int {
 			break
 		}
 	}
-	fmt.Fprintf(c.Stdout, "%d of %d mails were news to SpamAssassin\n", l.news, l.mails)
+	form := "%d of %d mails were news to SpamAssassin\n"
+	if asJSON {
+		form = `{"news":%d,"mails":%d}` + "\n"
+	}
+	fmt.Fprintf(c.Stdout, form, l.news, l.mails)
 	return l.code
 }
 

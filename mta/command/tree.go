@@ -37,6 +37,7 @@ func Commands() []Command {
 		{"ctl", "speak to the running server: pauses, limits, settings, keys, tokens", control, ctl.Control.Model},
 		{"probe", "test an address: where its mail would go, and whether it is taken", probe, ctl.Probe.Model},
 		{"preflight", "tell what receivers will find wrong with a mail", preflight, ctl.Preflight.Model},
+		{"log", "what became of mail: list it, count it, follow it", log, logModel},
 		{"learn", "teach SpamAssassin what is spam and what is not", learn, nil},
 		{"help", "tell of a command; of every key with mtad help keys", help, nil},
 	}
