@@ -16,7 +16,8 @@ const lookTime = 200 * time.Millisecond
 
 // Follow goes on where Scan ended: it hands entries that q selects to visit as they are written, and follows the logs
 // through their rotation, until ctx ends or visit fails. Problems are told as Scan does.
-func (f Files) Follow(ctx context.Context, s *Scanned, q Query, visit func(*Entry) error, complain func(*Problem)) error {
+func (f Files) Follow(ctx context.Context, s *Scanned, q Query, visit func(*Entry) error,
+	complain func(*Problem)) error {
 	if err := q.Check(); err != nil {
 		return err
 	}

@@ -84,8 +84,8 @@ func (q *Query) maxBytes() int64 {
 	return q.MaxBytes
 }
 
-// needles are texts that a line contains if it matches, in lower case, the longest first: it is what fewest lines have. Texts that JSON may write in more than one way
-// are left to matches.
+// needles are texts that a line contains if it matches, in lower case, the longest first: it is what fewest lines have.
+// Texts that JSON may write in more than one way are left to matches.
 func (q *Query) needles() [][]byte {
 	var all [][]byte
 	for _, s := range []string{q.Address, q.Domain, q.IP, q.Tag, q.ID, q.Text, q.Sender, q.Recipient, q.User} {

@@ -126,7 +126,7 @@ func TestSearch(t *testing.T) {
 	e.Line = nil
 	require.Equal(t, logsearch.Entry{Kind: logsearch.Attempt, Time: at(31), ID: "4", Envelope: "News@shop.test",
 		Recipient: "Z@Two.test",
-		Tags:      []string{"news", "Two.test"}, Client: "192.0.2.7", User: "ann", Attempt: 1, Outcome: logsearch.Failed,
+		Tags:      []string{"news", "Two.test"}, Client: "192.0.2.7", User: "ann", Source: logsearch.SMTP, Attempt: 1, Outcome: logsearch.Failed,
 		State: "rcptto", Result: "error",
 		From: "10.0.0.2", To: "198.51.100.3", Code: 550, Status: "5.1.1", Description: "No such user \"<z>\"",
 		Class: "authentication/spf"}, e)

@@ -24,7 +24,7 @@ type logOptions struct {
 	What string `arg:"" optional:"" default:"all" help:"all, received, success, failures, deferrals: a line each. top-recipients, top-senders, top-failures, top-deferrals, domain-stats, user-stats: figures. Or the message-id of one mail."`
 
 	Last string `placeholder:"SPAN" help:"Only what is not older: 90s, 3h, '2 days'."`
-	From string `placeholder:"TIME" help:"Not before: YYYY-MM-DD [HH:MM:SS] in UTC, seconds since 1970, or how long ago."`
+	From string `placeholder:"TIME" help:"Not before: YYYY-MM-DD [HH:MM:SS] in UTC, Unix seconds, or how long ago."`
 	To   string `placeholder:"TIME" help:"Before that time; a day alone is that whole day."`
 
 	Recipient string `name:"rcpt" placeholder:"ADDRESS" help:"Part of the recipient's address."`
@@ -46,7 +46,7 @@ type logOptions struct {
 	JSON       bool     `name:"json" help:"An object a line."`
 	Follow     bool     `short:"f" help:"Go on, and print what comes."`
 	ConfigFile string   `name:"config-file" placeholder:"FILE" help:"Configuration file of the server, which names its logs."`
-	Files      []string `name:"file" placeholder:"FILE" sep:"none" help:"A machine-readable log, instead; rotated files beside it are read too. Up to two."`
+	Files      []string `name:"file" placeholder:"FILE" sep:"none" help:"A machine-readable log, instead, and what was rotated; up to two."`
 }
 
 func logLine() (*cmdline.Line, *logOptions) {
