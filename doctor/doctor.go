@@ -31,19 +31,19 @@ type Check struct {
 
 // Outcome is how a check went.
 type Outcome struct {
-	Check    string  `json:"check"`
-	Looks    string  `json:"looks-at"`
-	Findings int     `json:"findings"`
-	Seconds  float64 `json:"seconds"`
-	Late     bool    `json:"late,omitempty"` // it was broken off: there may be more to find
+	Check        string `json:"check"`
+	Looks        string `json:"looks-at"`
+	Findings     int    `json:"findings"`
+	Milliseconds int64  `json:"milliseconds"`
+	Late         bool   `json:"late,omitempty"` // it was broken off: there may be more to find
 }
 
 // Report is what an examination found.
 type Report struct {
-	Time     time.Time `json:"time"`
-	Seconds  float64   `json:"seconds"`
-	Findings []Finding `json:"findings"` // the worst first
-	Checks   []Outcome `json:"checks"`
+	Time         time.Time `json:"time"`
+	Milliseconds int64     `json:"milliseconds"`
+	Findings     []Finding `json:"findings"` // the worst first
+	Checks       []Outcome `json:"checks"`
 }
 
 // Worst returns the severity of the worst finding, "" without any.
@@ -74,7 +74,7 @@ func examine(ctx context.Context, m *Machine, checks []Check) *Report {
 		running.Go(func() {
 			c.run(rounds[i])
 			r.Checks[i] = Outcome{Check: c.Name, Looks: c.Looks, Findings: len(rounds[i].found),
-				Seconds: time.Since(begun).Seconds(), Late: ctx.Err() != nil}
+				Milliseconds: time.Since(begun).Milliseconds(), Late: ctx.Err() != nil}
 		})
 	}
 	running.Wait()
@@ -85,7 +85,7 @@ func examine(ctx context.Context, m *Machine, checks []Check) *Report {
 		r.Findings = append(r.Findings, one.found...)
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return rank(a.Severity) - rank(b.Severity) })
-	r.Seconds = time.Since(begun).Seconds()
+	r.Milliseconds = time.Since(begun).Milliseconds()
 	return r
 }
 

@@ -49,6 +49,7 @@ type MTA struct {
 	*incoming
 
 	services    *services
+	report      *config.Report // on the configuration of the start; nil: nothing to say
 	definitions definitions
 	takes       atomic.Bool // mail is taken and delivered
 
@@ -97,8 +98,8 @@ func Open(ctx context.Context, cfg *config.Config, o Options) (_ *MTA, err error
 		return nil, err
 	}
 	m := &MTA{log: log, config: b.config, opened: b.opened, common: c, outgoing: out, incoming: in,
-		services: &services{begun: time.Now()},
-		ready:    make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
+		services: &services{begun: time.Now()}, report: o.Report,
+		ready: make(chan struct{}), asked: make(chan struct{}), ended: make(chan struct{})}
 	pages, err := m.openConsole(b)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ func (m *MTA) openREST(b *base) (*admin.Admin, *api.Handler) {
 		WhyWaiting:  m.whyWaiting,
 		Probe:       m.testAddress,
 		Preflight:   m.checkMail,
+		Examine:     m.examine,
 		Sampled:     m.sampledMail(),
 		Floods:      m.activeFloods,
 		ResumeFlood: m.resumeFlood,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicemail/sluice/config/settings"
 	"github.com/sluicemail/sluice/config/snapshot"
+	"github.com/sluicemail/sluice/doctor"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
 	"github.com/sluicemail/sluice/preflight"
@@ -56,6 +57,8 @@ type Admin struct {
 	Preflight func(ctx context.Context, d *Draft) (*Checked, error)
 	// Sampled counts what was found in mail that left. Nil: no mail is looked at.
 	Sampled *preflight.Tally
+	// Examine examines the installation; see [Admin.Doctor]. Nil: [ErrUnsupported].
+	Examine func(ctx context.Context) *doctor.Report
 	// Held lists what pauses hold in the queue, by what it is set aside under. Nil: nothing is known of that.
 	Held func(ctx context.Context) ([]Held, error)
 	// SearchLogs searches the machine-readable logs, as a logsearch.Files does. Nil: [ErrUnsupported].

@@ -21,6 +21,7 @@ import (
 	"github.com/sluicemail/sluice/config/snapshot"
 	"github.com/sluicemail/sluice/console/admin"
 	"github.com/sluicemail/sluice/console/api"
+	"github.com/sluicemail/sluice/doctor"
 	"github.com/sluicemail/sluice/internal/consoletest"
 	"github.com/sluicemail/sluice/monitor"
 	"github.com/sluicemail/sluice/monitor/logsearch"
@@ -72,6 +73,7 @@ func newWorld(t *testing.T) *world {
 	}, Settings: w.keeper, Instance: 1, Queue: w.queue, Inbox: "inbox", Live: new(monitor.Live),
 		Logger: quiet}
 	w.admin.Feedback, w.admin.TLS, w.admin.Sampled = reported{}, secured{}, new(preflight.Tally)
+	w.admin.Examine = func(context.Context) *doctor.Report { return new(doctor.Report) }
 	w.admin.Preflight = func(context.Context, *admin.Draft) (*admin.Checked, error) { return new(admin.Checked), nil }
 	w.admin.SearchLogs = logsearch.Files{Send: filepath.Join(t.TempDir(), "send.log")}.Search
 	w.admin.Webhook, w.admin.LogLevel = consoletest.Webhook{}, new(slog.LevelVar)

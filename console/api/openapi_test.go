@@ -125,6 +125,7 @@ func TestDocument(t *testing.T) {
 	tableLives(t, w)
 	keyLives(t, w)
 	w.send("GET", "/v1/preflight", "")
+	w.send("GET", "/v1/doctor", "")
 	w.send("POST", "/v1/preflight", `{"mime":"x"}`)
 	afflictions(t, w, r)
 	files, err := filepath.Glob("testdata/*.txt")
@@ -340,7 +341,7 @@ func afflictions(t *testing.T, w *world, r *recorder) {
 	}
 	w.admin.Queue, w.admin.SearchLogs, w.admin.Webhook, w.admin.Feedback, w.admin.Key = closed{}, nil, nil, nil, nil
 	w.admin.TLS, w.admin.LogLevel = nil, nil
-	w.admin.Sampled, w.admin.Preflight = nil, nil
+	w.admin.Sampled, w.admin.Preflight, w.admin.Examine = nil, nil, nil
 	for _, o := range r.operations {
 		if slices.Contains(o.statuses, 501) {
 			fields := map[string]string{"all": "1", "to": "x", "name": "x", "run": "1", "domain": "x.test", "selector": "x",

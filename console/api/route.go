@@ -51,6 +51,7 @@ func newRoutes(a *admin.Admin) *routes {
 	rs.add(feedbackRoutes()...)
 	rs.add(tlsRoutes()...)
 	rs.add(preflightRoutes()...)
+	rs.add(doctorRoute())
 	rs.add(&route{method: http.MethodGet, path: "/v1/openapi.json", summary: "this document", answer: object(nil),
 		local: true,
 		do:    func(*call) (any, error) { return rs.document(), nil }})

@@ -34,7 +34,7 @@ type Services struct {
 func (c *Services) Pages(f *frame.Frame) []frame.Page {
 	c.parts = frame.NewLatest(f, servicesEvery, servicesTime,
 		func(ctx context.Context) ([]admin.Service, error) { return c.Admin.ServiceStates(ctx), nil })
-	return []frame.Page{c.servicesPage(), c.webhookPage(), c.clusterPage()}
+	return []frame.Page{c.servicesPage(), c.webhookPage(), c.clusterPage(), c.doctorPage()}
 }
 
 // Changed has the services asked again: one of them was stopped or resumed.

@@ -36,6 +36,7 @@ func Commands() []Command {
 		{"queue", "mail that waits: list it, tell why, try it now, move it, remove it", queue, ctl.Queue.Model},
 		{"ctl", "speak to the running server: pauses, limits, settings, keys, tokens", control, ctl.Control.Model},
 		{"probe", "test an address: where its mail would go, and whether it is taken", probe, ctl.Probe.Model},
+		{"doctor", "examine the installation: DNS, ports, keys, certificates, the machine", examine, nil},
 		{"preflight", "tell what receivers will find wrong with a mail", preflight, ctl.Preflight.Model},
 		{"log", "what became of mail: list it, count it, follow it", log, logModel},
 		{"learn", "teach SpamAssassin what is spam and what is not", learn, nil},
