@@ -58,9 +58,9 @@ func (l *leaver) say(line string) string {
 	return ""
 }
 
-// TestEveryWayOfLeaving has a remote leave connections in any way, at any place, in the first mail or in a later one. No
-// mail is lost, or fails, or comes twice, unless it was taken and nobody was told. One that the remote had no part in has no
-// attempt counted against it; of others, one for each connection.
+// TestEveryWayOfLeaving has a remote leave connections in any way, at any place, in the first mail or in a later one.
+// No mail is lost, or fails, or comes twice, unless it was taken and nobody was told. One that the remote had no part
+// in has no attempt counted against it; of others, one for each connection.
 func TestEveryWayOfLeaving(t *testing.T) {
 	ways := map[string]string{"421": "421 4.7.0 too many messages\r\n" + closing, "silence": closing, "reset": resetting}
 	for place, at := range map[string]string{"banner": "", "MAIL": "MAIL", "RCPT": "RCPT", "DATA": "DATA", "end": ".",

@@ -34,7 +34,8 @@ func (r *round) checkCertificate(where string, names []string, pair *tls.Certifi
 		r.fail("cert-expired", where, "it ended at "+human.Clock(leaf.NotAfter), "renew it")
 		return
 	case r.now().Before(leaf.NotBefore):
-		r.fail("cert-early", where, "it begins only at "+human.Clock(leaf.NotBefore), "look at the clock, or use the one before")
+		r.fail("cert-early", where, "it begins only at "+human.Clock(leaf.NotBefore),
+			"look at the clock, or use the one before")
 		return
 	case left < renewal:
 		r.warn("cert-expiring", where, "it ends in "+strconv.Itoa(int(left.Hours()/24))+" days", "renew it")

@@ -6,8 +6,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// checkClock holds the clock against the signatures of the root zone, which are made anew every day, and asks the kernel
-// whether somebody keeps it. No time server is asked.
+// checkClock holds the clock against the signatures of the root zone, which are made anew every day, and asks the
+// kernel whether somebody keeps it. No time server is asked.
 func checkClock(r *round) {
 	if synced, known := r.system().ClockKept(); known && !synced {
 		r.warn("clock-unkept", "clock", "nobody keeps the clock of this machine right", "run chrony or systemd-timesyncd")
@@ -29,7 +29,9 @@ func checkClock(r *round) {
 func (r *round) checkSigned(s *dns.RRSIG) {
 	from, until := time.Unix(int64(s.Inception), 0), time.Unix(int64(s.Expiration), 0)
 	if now := r.now(); now.Before(from) || now.After(until) {
-		r.fail("clock-wrong", "clock", "it says "+now.UTC().Format(time.DateTime)+", and the signature of the DNS root is of "+
-			from.UTC().Format(time.DateTime)+" to "+until.UTC().Format(time.DateTime), "set the clock, and run chrony or systemd-timesyncd")
+		r.fail("clock-wrong", "clock", "it says "+now.UTC().Format(time.DateTime)+
+			", and the signature of the DNS root is of "+
+			from.UTC().Format(time.DateTime)+" to "+until.UTC().Format(time.DateTime),
+			"set the clock, and run chrony or systemd-timesyncd")
 	}
 }

@@ -16,7 +16,8 @@ func checkConfiguration(r *round) {
 	}
 	for _, name := range r.Files {
 		if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
-			r.warn("file-readable", name, fmt.Sprintf("every user of the machine can read its secrets (mode %04o)", info.Mode().Perm()),
+			r.warn("file-readable", name, fmt.Sprintf("every user of the machine can read its secrets (mode %04o)",
+				info.Mode().Perm()),
 				"chmod o-r "+name)
 		}
 	}
@@ -24,6 +25,7 @@ func checkConfiguration(r *round) {
 		r.fail("settings-away", "settings database", r.Settings.Error(), "see that the database of database-address runs")
 	}
 	for _, row := range r.Broken {
-		r.warn("settings-broken", "settings database", "a row makes no sense and is left out: "+row, "correct it in the console")
+		r.warn("settings-broken", "settings database", "a row makes no sense and is left out: "+row,
+			"correct it in the console")
 	}
 }

@@ -35,7 +35,8 @@ func checkDisk(r *round) {
 		r.warn("inodes-low", r.Directory, fmt.Sprintf("only %d files can be made there", d.FreeInodes), "remove small files")
 	}
 	if d.Volatile {
-		r.fail("disk-volatile", r.Directory, "it is in memory ("+d.Kind+"): accepted mail is gone after a restart of the machine",
+		r.fail("disk-volatile", r.Directory, "it is in memory ("+d.Kind+
+			"): accepted mail is gone after a restart of the machine",
 			"set queue-address to a directory on a disk")
 		return
 	}

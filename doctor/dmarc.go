@@ -79,6 +79,7 @@ func (r *round) checkReports(domain, report string) {
 			return
 		}
 	}
-	r.warn("dmarc-reports-refused", "_dmarc."+domain, "reports are to go to "+address+", and "+to+" does not say that it takes them",
+	r.warn("dmarc-reports-refused", "_dmarc."+domain,
+		"reports are to go to "+address+", and "+to+" does not say that it takes them",
 		`have who runs `+to+` publish a TXT record at `+name+`: "v=DMARC1"`)
 }

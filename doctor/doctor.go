@@ -59,7 +59,8 @@ func (r *Report) Worst() preflight.Severity {
 // patience is how long an examination may take.
 const patience = 30 * time.Second
 
-// Examine runs all checks at once. It returns within half a minute, or soon after ctx ends, with what was found by then.
+// Examine runs all checks at once. It returns within half a minute, or soon after ctx ends, with what was found by
+// then.
 func Examine(ctx context.Context, m *Machine) *Report { return examine(ctx, m, Checks()) }
 
 func examine(ctx context.Context, m *Machine, checks []Check) *Report {
@@ -121,7 +122,8 @@ func (r *round) note(id, where, what, remedy string) {
 
 // unknown tells that a question had no answer.
 func (r *round) unknown(where string, err error) {
-	r.note("no-answer", where, fmt.Sprintf("nothing could be found out: %v", err), "try again later, or look at the DNS servers")
+	r.note("no-answer", where, fmt.Sprintf("nothing could be found out: %v", err),
+		"try again later, or look at the DNS servers")
 }
 
 // missing reports whether an error says that there is no such thing; what is not known is told.

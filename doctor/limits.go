@@ -19,7 +19,8 @@ func checkLimits(r *round) {
 	switch {
 	case files <= 0:
 	case r.Connections > 0 && files < int64(r.Connections+kept):
-		r.fail("descriptors-over", "file descriptors", fmt.Sprintf("%d are allowed, and smtp-connections says %d", files, r.Connections),
+		r.fail("descriptors-over", "file descriptors",
+			fmt.Sprintf("%d are allowed, and smtp-connections says %d", files, r.Connections),
 			"set LimitNOFILE in the unit, or lower smtp-connections")
 	case files < fewDescriptors:
 		r.warn("descriptors-few", "file descriptors", fmt.Sprintf("only %d are allowed: each connection takes one", files),
@@ -31,6 +32,7 @@ func checkLimits(r *round) {
 		r.fail("memory-over", "memory", "mails in reception may take "+human.Size(r.Memory)+" (smtp-memory), and there are "+
 			human.Size(memory)+" in all", "lower smtp-memory, or raise the limit of the control group")
 	case memory < littleMemory:
-		r.warn("memory-little", "memory", "the server may use "+human.Size(memory), "raise MemoryMax in the unit, or the container's limit")
+		r.warn("memory-little", "memory", "the server may use "+human.Size(memory),
+			"raise MemoryMax in the unit, or the container's limit")
 	}
 }

@@ -35,7 +35,8 @@ func checkResolver(r *round) {
 				"run a resolver on this machine")
 		}
 		if r.Validating && !answer.AuthenticatedData {
-			r.warn("resolver-not-validating", server, "it does not validate by DNSSEC (no AD for the root zone): DANE has no effect",
+			r.warn("resolver-not-validating", server,
+				"it does not validate by DNSSEC (no AD for the root zone): DANE has no effect",
 				"have it validate, or name one that does in dns-servers")
 		}
 		nobody := "doctor-" + strings.ToLower(rand.Text()) + ".invalid."
@@ -45,7 +46,8 @@ func checkResolver(r *round) {
 		}
 		host, _, _ := net.SplitHostPort(server)
 		if len(r.BlockLists) > 0 && slices.Contains(publics, host) {
-			r.warn("resolver-public", server, "it is for everybody: block lists do not answer it", "run a resolver on this machine")
+			r.warn("resolver-public", server, "it is for everybody: block lists do not answer it",
+				"run a resolver on this machine")
 		}
 	})
 	r.checkOpen()
@@ -56,7 +58,8 @@ func (r *round) checkOpen() {
 	each(r.Sources, func(s Source) {
 		answer, _, err := r.ask(net.JoinHostPort(s.IP.String(), "53"), ".", dns.TypeNS)
 		if err == nil && answer.RecursionAvailable && answer.Rcode == dns.RcodeSuccess && len(answer.Answer) > 0 {
-			r.warn("resolver-open", s.IP.String(), "a resolver answers on this public address: strangers may use it to attack others",
+			r.warn("resolver-open", s.IP.String(),
+				"a resolver answers on this public address: strangers may use it to attack others",
 				"have it listen on 127.0.0.1 only, or allow your networks only")
 		}
 	})

@@ -20,8 +20,8 @@ import (
 )
 
 // full runs a relay that does what senders of bulk mail really do: it receives over TLS, signs each mail with a key of
-// its own for RSA-2048 (or Ed25519), sends over TLS, so many mails a connection, logs every attempt, and keeps to a limit
-// a minute that it never reaches.
+// its own for RSA-2048 (or Ed25519), sends over TLS, so many mails a connection, logs every attempt, and keeps to a
+// limit a minute that it never reaches.
 func (b *bench) full(kind, work, in, out string) (*relay, error) {
 	k, err := newKeys(work, strings.HasSuffix(kind, "ed25519"))
 	if err != nil {
