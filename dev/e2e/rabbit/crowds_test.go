@@ -22,6 +22,6 @@ func TestKilledWithMailsToMany(t *testing.T) {
 	mtatest.Eventually(t, "every recipient has a result",
 		func() bool { return rabbittest.Waiting(t, ch, "results") >= arrived })
 	d.Terminate(t)
-	c.Check(t, 500*time.Millisecond)
+	c.Check(t, time.Second) // a broker confirms late while the disk is busy
 	require.LessOrEqual(t, rabbittest.Waiting(t, ch, "results"), arrived+again, "two only for those that came again")
 }
