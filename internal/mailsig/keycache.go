@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicemail/sluice/internal/lru"
@@ -64,20 +65,21 @@ func (c *KeyCache) put(record string, p parsed) {
 type rsaKey struct {
 	public *rsa.PublicKey
 	once   sync.Once
-	fast   func(digest, signature []byte) bool // nil: there is only crypto/rsa
+	fast   atomic.Pointer[func(digest, signature []byte) bool] // nil: there is only crypto/rsa
 }
 
-// open has the key verified with by what an opener makes of it.
+// open has the key verified with by what an opener makes of it, also by mails that have the key already.
 func (k *rsaKey) open(with OpenRSA) {
 	k.once.Do(func() {
 		if fast, err := with(k.public); err == nil {
-			k.fast = fast
+			k.fast.Store(&fast)
 		}
 	})
 }
 
 // verify believes crypto/rsa about a signature that does not hold.
 func (k *rsaKey) verify(digest, signature []byte) bool {
-	return k.fast != nil && k.fast(digest, signature) ||
+	fast := k.fast.Load()
+	return fast != nil && (*fast)(digest, signature) ||
 		rsa.VerifyPKCS1v15(k.public, crypto.SHA256, digest, signature) == nil
 }
